@@ -1,0 +1,24 @@
+"""`python -m benchmarks`: measures the project beside its peers and prints tables."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def main() -> int:
+    """Runs one benchmark; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="NAME", dest="name")
+    pipeline = commands.add_parser("pipeline", help="keyframes: speed, memory, shots found")
+    pipeline.add_argument("--film", default="", help="film to measure speed on (default: sample)")
+    pipeline.add_argument("--rounds", type=int, default=3)
+    pipeline.add_argument("--episodes", type=int, default=4, help="of the sample, to score shots on")
+    arguments = parser.parse_args()
+    from benchmarks import pipeline as benchmark
+    print(benchmark.run(arguments.film, arguments.rounds, arguments.episodes))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""Keyframes of one film on disk, in this one process: `python -m benchmarks.extract FILM FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+
+from pipeline.config import KeyframesConfig
+from pipeline.keyframes import extract
+from pipeline.videos import probe
+from schemas.rows import Video
+
+
+def main(film: str, folder: str) -> None:
+    """Writes the film's keyframes to the folder and prints how many there are."""
+    keyframes, rejects = extract(probe(Video("film", film, "film", "film")), KeyframesConfig(),
+                                 folder)
+    print(len(keyframes), len(rejects))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

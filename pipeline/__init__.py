@@ -1,0 +1,1 @@
+"""Videos to dataset: an Apache Beam pipeline. `python -m pipeline --help` lists what it does."""

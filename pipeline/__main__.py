@@ -1,0 +1,98 @@
+"""`python -m pipeline`: the commands that make a dataset, and those that go with them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pipeline import config
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; 2 stands for a wrong call."""
+    arguments, beam_arguments = _parser().parse_known_args(argv)
+    if beam_arguments and arguments.command is not _dataset:
+        _parser().error(f"unknown arguments: {' '.join(beam_arguments)}")
+    arguments.beam = beam_arguments
+    try:
+        return int(arguments.command(arguments))
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    dataset = commands.add_parser(
+        "dataset", help="make a dataset of a folder of films",
+        description="Makes a dataset of films. Called again it goes on where it was, does what is "
+        "new and keeps the rest. Options that are not listed go to Beam, such as "
+        "--runner=DataflowRunner.")
+    dataset.set_defaults(command=_dataset)
+    dataset.add_argument("--videos", required=True, metavar="SOURCE",
+                         help="a film, a folder, a pattern in quotes, a gs:// or s3:// prefix, or "
+                         "a CSV or JSONL manifest")
+    dataset.add_argument("--out", required=True, metavar="FOLDER", help="where the dataset goes")
+    dataset.add_argument("--config", default="", metavar="FILE", help="YAML file of settings")
+    dataset.add_argument("--captioner", help="what looks at pictures (default: embedded)")
+    dataset.add_argument("--writer", help="what writes the narrative (default: embedded)")
+    dataset.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                         help="one setting, such as keyframes.every=3; may be repeated")
+    dataset.add_argument("--force", action="append", default=[], metavar="STAGE",
+                         choices=list(config.STAGES),
+                         help="do this stage again; may be repeated")
+    dataset.add_argument("--until", default="", metavar="STAGE", choices=list(config.STAGES),
+                         help="stop after this stage")
+    dataset.add_argument("--dry-run", action="store_true",
+                         help="say what would be done, in how many calls, tokens and minutes")
+    dataset.add_argument("-v", "--verbose", action="store_true", help="Beam's own log too")
+
+    sample = commands.add_parser("sample", help="draw the sample cartoon",
+                                 description="Draws the sample cartoon with its subtitles.")
+    sample.set_defaults(command=_sample)
+    sample.add_argument("folder", help="where the films go")
+    sample.add_argument("--episodes", type=int, default=4)
+    sample.add_argument("--seed", type=int, default=0)
+
+    report = commands.add_parser("report", help="draw the report of a dataset again")
+    report.set_defaults(command=_report)
+    report.add_argument("out", help="the dataset folder")
+    return parser
+
+
+def _dataset(arguments: argparse.Namespace) -> int:
+    settings = [f"{name}={value}" for name in ("captioner", "writer")
+                if (value := getattr(arguments, name))]
+    chosen = config.load(arguments.config, [*settings, *arguments.set])
+    from pipeline import estimate, videos  # Beam takes seconds to load: --help need not wait
+    found, rejects = videos.find(arguments.videos)
+    if arguments.dry_run:
+        print(estimate.describe(estimate.estimate(found, chosen, arguments.out)))
+        return 0
+    from pipeline import run
+    return run.run(found, rejects, chosen, arguments.out, arguments.beam, arguments.force,
+                   arguments.until, arguments.verbose)
+
+
+def _sample(arguments: argparse.Namespace) -> int:
+    from pipeline import sample
+    for path in sample.draw(arguments.folder, arguments.episodes, arguments.seed):
+        print(path)
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from pipeline import report
+    report.write(arguments.out)
+    print(f"{arguments.out}/report.html")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

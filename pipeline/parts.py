@@ -1,0 +1,74 @@
+"""Part files: the result of one stage for one film, kept so that it is made only once.
+
+A part is named by what it depends on, so finding it is all there is to resuming, to incremental
+runs and to "change the writer, keep the captions". It is JSON lines: a row a line, `["Keyframe",
+{...}]`, and a last line with the digest of those before it, without which the part does not count.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+from pipeline import storage
+from schemas import rows
+from schemas.rows import Caption, Keyframe, Reject, Row, Story, Video
+
+AnyRow: TypeAlias = Video | Keyframe | Caption | Story | Reject
+
+
+def digest(value: Any) -> str:
+    """16 hex digits that stand for a JSON value."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def name(stage: str, video: str, depends: Any) -> str:
+    """The part of `stage` for `video`, given all that it depends on (JSON): "stage/film-digest"."""
+    return f"{stage}/{video}-{digest(depends)}"
+
+
+def path(work: str, part: str) -> str:
+    """Where a part is kept."""
+    return storage.join(work, *part.split("/")) + ".jsonl"
+
+
+def save(file: str, content: Sequence[AnyRow]) -> None:
+    """Writes a part whole or not at all."""
+    lines = b"".join(
+        json.dumps([type(row).__name__, dataclasses.asdict(row)], ensure_ascii=False).encode()
+        + b"\n" for row in content)
+    end = json.dumps(["end", hashlib.sha256(lines).hexdigest()]).encode() + b"\n"
+    storage.write_bytes(file, lines + end)
+
+
+def load(file: str) -> list[AnyRow]:
+    """The rows of a part, equal to those saved.
+
+    Raises OSError where there is none and ValueError where it is damaged.
+    """
+    data = storage.read_bytes(file)
+    body, _, last = data.rstrip(b"\n").rpartition(b"\n")
+    lines = body + b"\n" if body else b""
+    if last != json.dumps(["end", hashlib.sha256(lines).hexdigest()]).encode():
+        raise ValueError(f"{file} is damaged: its last line does not match its content")
+    return [getattr(rows, kind)(**values) for kind, values in map(json.loads, lines.splitlines())]
+
+
+def whole(file: str) -> bool:
+    """Whether the part is there and undamaged."""
+    if not storage.exists(file):
+        return False
+    try:
+        load(file)
+    except ValueError:
+        return False
+    return True
+
+
+def only(kind: type[Row], content: Iterable[AnyRow]) -> list[Row]:
+    """The rows of one kind, in their order."""
+    return [row for row in content if isinstance(row, kind)]

@@ -1,0 +1,175 @@
+"""The finished dataset: its tables, its JSONL in the published layout, its manifest.
+
+Part files go in, one film at a time, so memory does not grow with the dataset. A dataset counts as
+published only when `dataset.json` names every file of it with its digest, so that is written last.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from importlib import metadata
+from typing import Any
+
+import cv2
+import pyarrow.parquet as pq
+
+from pipeline import card, parts, prompts, storage
+from pipeline.config import DatasetConfig
+from pipeline.shards import FileRecord
+from pipeline.stages import Film
+from schemas.rows import Caption, Keyframe, Reject, Story, Video, arrow_schema, to_table
+from schemas.storystream import IMAGES, chunk_records, story_record
+
+# What decides the bytes of pictures and texts, beside the configuration.
+_LIBRARIES = ("av", "numpy", "rapidocr-onnxruntime", "onnxruntime", "torch",
+              "transformers", "pyarrow", "webdataset", "apache-beam")
+
+
+def content(film: Film) -> tuple[Video, list[Keyframe], list[Caption], list[Story], list[Reject]]:
+    """All of a film's rows: its keyframes as selected, and the rejects of every stage."""
+    rejects: list[Reject] = []
+    video, keyframes, captions, stories = film.video, [], [], []
+    for stage in sorted(film.parts):
+        rows = film.content(stage)
+        rejects += parts.only(Reject, rows)
+        if stage == "keyframes":
+            (video,) = parts.only(Video, rows)
+        elif stage == "selection":
+            keyframes = parts.only(Keyframe, rows)
+        elif stage == "captions":
+            captions = parts.only(Caption, rows)
+        elif stage == "stories":
+            stories = parts.only(Story, rows)
+    return video, keyframes, captions, stories, rejects
+
+
+def publish(out: str, films: Sequence[Film], split: dict[str, str], shards: Sequence[FileRecord],
+            found_rejects: Sequence[Reject], config: DatasetConfig) -> dict[str, Any]:
+    """Writes the tables, the JSONL, the card and, last, the manifest, which it returns.
+
+    `films` and `shards` come in any order; `found_rejects` are those made before any film was
+    opened. Files of an earlier dataset in the same folder that this one does not name are removed.
+    """
+    films = sorted(films, key=lambda film: film.video.id)
+    summary = _write_tables(out, films, split, found_rejects)
+    names = ["keyframes.parquet", "captions.parquet", "stories.parquet", "rejects.parquet",
+             *summary.pop("jsonl")]
+    records = [_record(out, name) for name in names] + list(shards)
+    manifest = {
+        "name": config.output.name,
+        "version": parts.digest(sorted((record.path, record.sha256) for record in records)),
+        "created_by": f"storystream {metadata.version('storystream')}",
+        "config": config.model_dump(),
+        "config_digest": parts.digest(config.model_dump()),
+        "models": {"captioner": config.captioner, "writer": config.writer},
+        "prompts": {name: prompts.version(name) for name in ("caption", "narrate", "link")},
+        "versions": {"opencv": cv2.__version__,
+                     **{name: metadata.version(name) for name in _LIBRARIES}},
+        **summary,
+        "files": [],
+    }
+    storage.write_bytes(storage.join(out, "README.md"), card.card(manifest).encode())
+    records.append(_record(out, "README.md"))
+    manifest["files"] = [dataclasses.asdict(record)
+                         for record in sorted(records, key=lambda record: record.path)]
+    storage.write_bytes(storage.join(out, "dataset.json"), _json(manifest))
+    _sweep(out, films, {record.path for record in records})
+    return manifest
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+
+
+def _record(out: str, name: str) -> FileRecord:
+    data = storage.read_bytes(storage.join(out, *name.split("/")))
+    return FileRecord(name, len(data), hashlib.sha256(data).hexdigest())
+
+
+def _write_tables(out: str, films: Sequence[Film], split: dict[str, str],
+                  found_rejects: Sequence[Reject]) -> dict[str, Any]:
+    """Streams every film into the tables and the JSONL; returns the manifest's summary of them."""
+    counts: Counter[str] = Counter(videos=len(films))
+    sides: dict[str, Counter[str]] = {}
+    videos = []
+    with ExitStack() as stack:
+        tables = {kind: _table(stack, out, name, kind) for name, kind in (
+            ("keyframes", Keyframe), ("captions", Caption), ("stories", Story),
+            ("rejects", Reject))}
+        lines = _Lines(stack, out)
+
+        def add(kind: Any, rows: Sequence[Any]) -> None:
+            if rows:
+                tables[kind].write_table(to_table(rows, kind))
+            counts[kind.__name__] += len(rows)
+
+        add(Reject, found_rejects)
+        for film in films:
+            video, keyframes, captions, stories, rejects = content(film)
+            side = split.get(video.id, "")
+            stories = [dataclasses.replace(story, split=side) for story in stories]
+            for kind, rows in ((Keyframe, keyframes), (Caption, captions), (Story, stories),
+                               (Reject, rejects)):
+                add(kind, rows)
+            chunks = sum(lines.write(story) for story in stories)
+            counts["chunks"] += chunks
+            if stories:
+                sides.setdefault(side, Counter()).update(
+                    videos=1, stories=len(stories), chunks=chunks)
+            videos.append({**dataclasses.asdict(video), "keyframes": len(keyframes),
+                           "stories": len(stories), "split": side})
+    return {
+        "counts": {"videos": counts["videos"], "keyframes": counts["Keyframe"],
+                   "stories": counts["Story"], "chunks": counts["chunks"],
+                   "rejects": counts["Reject"]},
+        "splits": {side: dict(sides[side]) for side in sorted(sides)},
+        "videos": videos,
+        "jsonl": sorted(lines.files),
+    }
+
+
+def _table(stack: ExitStack, out: str, name: str, kind: Any) -> pq.ParquetWriter:
+    file = stack.enter_context(storage.writing(storage.join(out, f"{name}.parquet")))
+    return stack.enter_context(pq.ParquetWriter(file, arrow_schema(kind), compression="zstd"))
+
+
+class _Lines:
+    """The JSONL files, each opened when its first line comes, so that none is empty."""
+
+    def __init__(self, stack: ExitStack, out: str) -> None:
+        self.stack, self.out = stack, out
+        self.files: dict[str, Any] = {}
+
+    def write(self, story: Story) -> int:
+        """Writes a story and its chunks; returns the number of chunks."""
+        self._line(f"{IMAGES}/{story.split}_stories.jsonl", story_record(story))
+        chunks = chunk_records(story)
+        for chunk in chunks:
+            self._line(f"{IMAGES}/{story.split}_chunks.jsonl", chunk)
+        return len(chunks)
+
+    def _line(self, name: str, record: dict[str, Any]) -> None:
+        if name not in self.files:
+            self.files[name] = self.stack.enter_context(
+                storage.writing(storage.join(self.out, *name.split("/"))))
+        self.files[name].write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+
+
+def _pictures(films: Iterable[Film]) -> Iterator[str]:
+    for film in films:
+        _, keyframes, _, _, rejects = content(film)
+        yield from (keyframe.image for keyframe in keyframes)
+        yield from (reject.image for reject in rejects if reject.image)
+
+
+def _sweep(out: str, films: Sequence[Film], named: set[str]) -> None:
+    """Removes what an earlier run left in the folders that the dataset owns."""
+    keep = {storage.join(out, *name.split("/")) for name in (*named, *_pictures(films))}
+    there = [path for folder in (IMAGES, "rejected", "shards")
+             for path, _ in storage.find(storage.join(out, folder, "**"))]
+    storage.remove([path for path in there if path not in keep])

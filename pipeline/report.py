@@ -1,0 +1,460 @@
+"""The report: one HTML page that shows a finished dataset, to leaf through and to check.
+
+`write` reads the folder's tables and `dataset.json` (and `run.json` where there is one), boils each
+section of the page down to plain values, and hands them to `templates/report.html.j2`, which puts
+its style and its script inside the page. Pictures stay where they are and are named by relative
+paths, so the page opens from disk with nothing but the folder around it.
+
+Everything that came from films, subtitles and models is a stranger's text: the template escapes it,
+the script only ever sets it as text, and paths are percent-encoded here. The same folder gives the
+same bytes: nothing in the page comes from the clock.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import jinja2
+import matplotlib
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from matplotlib.figure import Figure
+
+from pipeline import storage
+from pipeline.card import embedded_roles, used_films
+from schemas.rows import CHUNK_LENGTH, STORY_LENGTH, Keyframe, Reject, Story, from_table
+
+STORIES_SHOWN = 24  # a page of more takes seconds to open on a phone
+PICTURES_SHOWN = 6  # of what was dropped, for each reason
+EXAMPLES_SHOWN = 20  # lines of detail, for each reason
+ROWS_SHOWN = 500  # films in a table
+FILES_SHOWN = 40  # in a folder; more become one line
+
+# Drawn in these, then written as the page's own colours, so that charts follow light and dark.
+INK, FAINT, ACCENT, MARK = "#010101", "#020202", "#030303", "#040404"
+_COLOURS = {INK: "var(--muted)", FAINT: "var(--line)", ACCENT: "var(--accent)",
+            MARK: "var(--ink)"}
+
+# What a reject of a stage is one of, in the order of the stages.
+_STAGES = {"video": "films", "subtitles": "subtitles of a film", "keyframe": "pictures",
+           "caption": "captions", "story": "stories", "split": "stories at the split"}
+
+T = TypeVar("T")
+Values = dict[str, Any]  # what the template reads
+
+
+def write(out: str) -> None:
+    """Writes `report.html` into the dataset folder `out`, over an earlier one.
+
+    Raises OSError where a table or `dataset.json` is missing, and pyarrow.ArrowInvalid, ValueError
+    or KeyError where one of them is not what `schemas.rows` and `pipeline.shards` write.
+    """
+    storage.write_bytes(storage.join(out, "report.html"), render(out).encode())
+
+
+def render(out: str) -> str:
+    """The page for the dataset folder `out`. Raises as `write` does."""
+    dataset = json.loads(storage.read_bytes(storage.join(out, "dataset.json")))
+    stories = _table(out, "stories.parquet")
+    keyframes = _table(out, "keyframes.parquet")
+    rejects = from_table(_table(out, "rejects.parquet"), Reject)
+    reasons = _reasons(rejects)
+    films = used_films(dataset)
+    return _environment().get_template("report.html.j2").render(
+        dataset=dataset,
+        films=films,
+        sources=_sources(films),
+        embedded=embedded_roles(dataset),
+        book=_storybook(stories, keyframes, films),
+        story_count=stories.num_rows,
+        funnel=_funnel(dataset, stories, keyframes, rejects, reasons),
+        charts=_charts(films, stories, keyframes),
+        reasons=reasons,
+        rejected_films=[reject for reject in rejects if reject.stage == "video"],
+        reject_count=len(rejects),
+        rows_shown=ROWS_SHOWN,
+        files=_files(dataset["files"]),
+        settings=_flat(dataset["config"]),
+        run=_run(out),
+    )
+
+
+def _table(out: str, name: str) -> pa.Table:
+    return pq.read_table(pa.BufferReader(storage.read_bytes(storage.join(out, name))))
+
+
+def _run(out: str) -> Values | None:
+    """The record of the run with its sums, or None for a dataset that was copied without it."""
+    path = storage.join(out, "run.json")
+    if not storage.exists(path):
+        return None
+    run = json.loads(storage.read_bytes(path))
+    names = ("seconds", "input_tokens", "output_tokens", "cost")  # films are the same in each
+    started = datetime.fromisoformat(run["started"]).astimezone(UTC)
+    run["started"] = f"{started:%Y-%m-%d %H:%M} UTC"
+    run["total"] = {name: sum(stage[name] for stage in run["stages"]) for name in names}
+    return run
+
+
+# ------------------------------------------------------------------------------ the storybook
+
+
+def _storybook(stories: pa.Table, keyframes: pa.Table, videos: Sequence[Values]) -> list[Values]:
+    """The stories of the page as the script wants them: a list of books, each a list of pages."""
+    chosen = _chosen(stories)
+    numbers = _numbers(stories["video"].to_pylist())
+    shown = from_table(stories.take(pa.array(chosen, pa.int64())), Story)
+    pictures = pa.array([image for story in shown for image in story.images], pa.string())
+    wanted = keyframes.filter(pc.is_in(keyframes["image"], value_set=pictures))
+    by_image = {keyframe.image: keyframe for keyframe in from_table(wanted, Keyframe)}
+    titles = {video["id"]: video["title"] for video in videos}
+    return [
+        {
+            "id": story.id,
+            "film": titles.get(story.video) or story.video,
+            "series": story.series,
+            "number": numbers[index],
+            "split": story.split,
+            "captioner": story.caption_model,
+            "pages": [_page(story, at, by_image.get(image))
+                      for at, image in enumerate(story.images)],
+        }
+        for index, story in zip(chosen, shown, strict=True)
+    ]
+
+
+def _page(story: Story, at: int, keyframe: Keyframe | None) -> Values:
+    page: Values = {
+        "src": url(story.images[at]),
+        "text": story.captions[at],
+        "caption": story.descriptions[at],
+        "writer": story.writers[at],
+    }
+    if keyframe is not None:
+        page |= {
+            "width": keyframe.width,
+            "height": keyframe.height,
+            "time": clock(keyframe.time),
+            "shot": f"number {keyframe.shot + 1:,}, "
+                    f"{clock(keyframe.shot_start)} to {clock(keyframe.shot_end)}",
+            "dialogue": keyframe.dialogue,
+            "screen": keyframe.text,
+        }
+    return page
+
+
+def _numbers(videos: Sequence[str]) -> list[int]:
+    """For each story its place among those of its film, from 1."""
+    seen: Counter[str] = Counter()
+    numbers = []
+    for video in videos:
+        seen[video] += 1
+        numbers.append(seen[video])
+    return numbers
+
+
+def _chosen(stories: pa.Table) -> list[int]:
+    """Row numbers of the stories to show: all, or whole ones evenly over series, then films."""
+    rows = stories.select(["series", "video", "complete"]).to_pylist()
+    indices = list(range(len(rows)))
+    if len(indices) > STORIES_SHOWN:
+        indices = [at for at in indices if rows[at]["complete"]] or indices
+    return _pick(indices, STORIES_SHOWN,
+                 [lambda at: rows[at]["series"], lambda at: rows[at]["video"]])
+
+
+def _pick(items: Sequence[T], count: int, keys: Sequence[Callable[[T], str]]) -> list[T]:
+    """`count` of the items, as even as can be over the groups of each key in turn."""
+    if not keys:
+        return _evenly(items, count)
+    groups: dict[str, list[T]] = defaultdict(list)
+    for item in items:
+        groups[keys[0](item)].append(item)
+    shares = _shares([len(group) for group in groups.values()], count)
+    return [item for group, share in zip(groups.values(), shares, strict=True)
+            for item in _pick(group, share, keys[1:])]
+
+
+def _shares(sizes: Sequence[int], count: int) -> list[int]:
+    """How many of `count` each group gives: one each in turn, until all are found or used up."""
+    shares = [0] * len(sizes)
+    while count > 0:
+        with_more = [at for at, size in enumerate(sizes) if shares[at] < size]
+        if not with_more:
+            break
+        for at in _evenly(with_more, count):
+            shares[at] += 1
+            count -= 1
+    return shares
+
+
+def _evenly(items: Sequence[T], count: int) -> list[T]:
+    """At most `count` items, at even distances."""
+    count = min(count, len(items))
+    return [items[at * len(items) // count] for at in range(count)]
+
+
+# ------------------------------------------------------------------------------ what was dropped
+
+
+def _reasons(rejects: Sequence[Reject]) -> list[Values]:
+    """A card for each stage and reason, the most frequent of a stage first."""
+    groups: dict[tuple[str, str], list[Reject]] = defaultdict(list)
+    for reject in rejects:
+        groups[reject.stage, reject.reason].append(reject)
+    order = {stage: at for at, stage in enumerate(_STAGES)}
+    ranked = sorted(groups.items(),
+                    key=lambda item: (order.get(item[0][0], len(order)), -len(item[1]), item[0]))
+    return [
+        {
+            "anchor": "films-left-out" if stage == "video" else f"dropped-{at}",
+            "stage": stage,
+            "kind": _STAGES.get(stage, stage),
+            "reason": reason,
+            "count": len(group),
+            "pictures": _evenly([reject for reject in group if reject.image], PICTURES_SHOWN),
+            "examples": _evenly(group, EXAMPLES_SHOWN),
+        }
+        for at, ((stage, reason), group) in enumerate(ranked)
+    ]
+
+
+def _funnel(dataset: Values, stories: pa.Table, keyframes: pa.Table, rejects: Sequence[Reject],
+            reasons: Sequence[Values]) -> list[Values]:
+    """From films to chunks: what came in at each step, and what the step left out, by reason."""
+    unused = {reject.key for reject in rejects if reject.stage == "video"}
+    films = {video["uri"] for video in used_films(dataset)}
+    kept = keyframes.num_rows
+    considered = kept + sum(reject.stage == "keyframe" for reject in rejects)
+    ids = set(keyframes["id"].to_pylist())
+    uncaptioned = {reject.key for reject in rejects if reject.stage == "caption"} & ids
+    in_stories = len(pc.unique(pc.list_flatten(stories["images"])))
+    whole = pc.sum(stories["complete"]).as_py() or 0
+    shots = len(set(zip(keyframes["video"].to_pylist(), keyframes["shot"].to_pylist(),
+                        strict=True)))
+
+    def step(label: str, count: int, note: str, stage: str = "", part: float | None = None
+             ) -> Values:
+        lost = [reason for reason in reasons if reason["stage"] == stage]
+        return {"label": label, "count": count, "note": note, "dropped": lost, "part": part}
+
+    def pictures(label: str, count: int, note: str, stage: str = "") -> Values:
+        return step(label, count, note, stage, count / considered if considered else 0.0)
+
+    return [
+        step("Films found", len(films | unused), "in the source", "video"),
+        step("Films used", len(films), "read from the first frame to the last"),
+        pictures("Pictures considered", considered, "for each shot, or part of a long one",
+                 "keyframe"),
+        pictures("Keyframes kept", kept, f"from {shots:,} shots", "caption"),
+        pictures("Captioned", kept - len(uncaptioned), "described on their own, one by one",
+                 "story"),
+        pictures("In a story", in_stories, "as a page, with the next sentence"),
+        step("Stories", stories.num_rows,
+             f"{whole:,} of them with all {STORY_LENGTH} pictures", "split"),
+        step("Chunks", dataset["counts"]["chunks"],
+             f"{CHUNK_LENGTH} pages each: what a model trains on"),
+    ]
+
+
+# ------------------------------------------------------------------------------ distributions
+
+
+def _charts(videos: Sequence[Values], stories: pa.Table, keyframes: pa.Table) -> list[Values]:
+    shots = keyframes.select(["video", "shot", "shot_start", "shot_end"]).group_by(
+        ["video", "shot"]).aggregate([("shot_start", "min"), ("shot_end", "max")])
+    texts = pc.list_flatten(stories["captions"])
+    words = pc.list_value_length(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(texts)))
+    published = 146  # the paper's average for StoryStream, given without a unit
+    drawn = [
+        _histogram("Shot length", "seconds",
+                         _values(pc.subtract(shots["shot_end_max"], shots["shot_start_min"]))),
+        _histogram("Keyframes a minute", "one value a film",
+                         np.array([60 * video["keyframes"] / video["duration"]
+                                   for video in videos if video["duration"]])),
+        _histogram("Text length", "characters a picture",
+                         _values(pc.utf8_length(texts)), mark=published),
+        _histogram("Text length", "words a picture", _values(words), mark=published),
+        _histogram("Story length", "pictures a story",
+                         _values(pc.list_value_length(stories["images"]))),
+        _histogram("Brightness", "mean brightness, 0 black to 1 white",
+                         _values(keyframes["brightness"])),
+    ]
+    return [chart for chart in drawn if chart is not None]
+
+
+def _values(column: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(column.to_numpy(), dtype=float)
+
+
+def _histogram(title: str, unit: str, values: np.ndarray, mark: float | None = None
+               ) -> Values | None:
+    """A chart and the sentence under it; None where there is nothing to count.
+
+    Few values are drawn as dots: bars of one or two each would pretend to a shape.
+    """
+    if not len(values):
+        return None
+    low, median, high = np.percentile(values, [5, 50, 95])
+    longest = float(np.percentile(values, 99))
+    cut = values.max() > 1.5 * longest  # a few very long ones would squeeze all others to a line
+    shown = np.minimum(values, longest) if cut else values
+    figure = Figure(figsize=(3.9, 1.9))
+    axes = figure.add_axes((0.09, 0.17, 0.89, 0.76))
+    if len(values) < 10:
+        axes.scatter(shown, np.full(len(shown), 0.5), s=70, color=ACCENT, alpha=0.75, linewidth=0)
+        axes.set_ylim(0, 1)
+        axes.set_yticks([])
+    else:
+        axes.hist(shown, bins=_bins(shown).tolist(), color=ACCENT, rwidth=0.9)
+        axes.locator_params(axis="y", nbins=4, integer=True)
+        axes.grid(axis="y", color=FAINT, linewidth=0.8)
+    if mark is not None:
+        axes.axvline(mark, color=MARK, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.set_axisbelow(True)
+    axes.spines[["top", "left", "right"]].set_visible(False)
+    axes.spines["bottom"].set_color(FAINT)
+    axes.tick_params(colors=INK, labelsize=9.5, length=0, pad=5)
+    return {
+        "title": title,
+        "unit": unit,
+        "median": short(median), "low": short(low), "high": short(high),
+        "count": len(values),
+        "cut": short(longest) if cut else "",
+        "mark": mark,
+        "svg": _svg(figure, salt=f"{title}, {unit}"),
+    }
+
+
+def _bins(values: np.ndarray) -> np.ndarray:
+    """Edges of the bars: one a number where they are few whole numbers, 24 even ones elsewhere."""
+    low, high = values.min(), values.max()
+    if high - low < 40 and np.all(values == np.round(values)):
+        return np.arange(low - 0.5, high + 1)
+    return np.linspace(low, high, 25) if high > low else np.array([low - 0.5, low + 0.5])
+
+
+def _svg(figure: Figure, salt: str) -> str:
+    """The figure as an SVG element to stand in HTML, the same for the same figure.
+
+    `salt` keeps the names inside one picture apart from those of others in the same page.
+    """
+    buffer = io.StringIO()
+    settings = {"svg.hashsalt": salt, "svg.fonttype": "none"}  # text in the page's own font
+    with matplotlib.rc_context(settings):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg"):], flags=re.DOTALL)
+    text = re.sub(r' id="[^"]+_\d+"', "", text)  # nothing refers to these, and pages repeat them
+    for drawn, written in _COLOURS.items():
+        text = text.replace(drawn, written)
+    return text
+
+
+# ------------------------------------------------------------------------------ films and files
+
+
+def _sources(videos: Sequence[Values]) -> list[Values]:
+    """A line for each series: what it is, how much of it, and whom to thank."""
+    groups: dict[str, list[Values]] = defaultdict(list)
+    for video in videos:
+        groups[video["series"]].append(video)
+    return [
+        {
+            "series": series,
+            "films": len(group),
+            "duration": sum(video["duration"] for video in group),
+            "licenses": sorted({video["license"] for video in group} - {""}),
+            "attributions": sorted({video["attribution"] for video in group} - {""}),
+        }
+        for series, group in sorted(groups.items())
+    ]
+
+
+def _flat(config: Values, prefix: str = "") -> Values:
+    """The settings as they are written on the command line: "keyframes.every" and so on."""
+    flat: Values = {}
+    for name, value in config.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {
+            prefix + name: value}
+    return flat
+
+
+def _files(files: Sequence[Values]) -> list[Values]:
+    """The files of the dataset by name; a folder of very many is one line with their sum."""
+    folders: dict[str, list[Values]] = defaultdict(list)
+    for file in files:
+        folders[file["path"].rpartition("/")[0].partition("/")[0]].append(file)
+    lines: list[Values] = []
+    for folder, inside in sorted(folders.items()):
+        if len(inside) > FILES_SHOWN:
+            lines.append({"path": f"{folder}/ ({len(inside):,} files)", "sha256": "",
+                          "bytes": sum(file["bytes"] for file in inside)})
+        else:
+            lines += sorted(inside, key=lambda file: file["path"])
+    return lines
+
+
+# ------------------------------------------------------------------------------ for the template
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline"), autoescape=True, trim_blocks=True,
+        lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {
+        "number": lambda value: f"{value:,}", "size": size, "span": span, "url": url}
+    return environment
+
+
+def url(path: str) -> str:
+    """A path inside the dataset folder as a relative URL, whatever is in its names."""
+    return quote(path.lstrip("/"))
+
+
+def short(value: float) -> str:
+    """A figure for a sentence: "1,204", "28", "6.8", "0.43"."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def clock(seconds: float) -> str:
+    """A moment in a film: 754.25 is "12:34.2", and with hours "1:02:03.4"."""
+    tenths = int(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def span(seconds: float) -> str:
+    """A length of time for a person: "0.4 s", "12 s", "3 min 20 s", "2 h 5 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
+
+
+def size(count: float) -> str:
+    """Bytes for a person: "812 bytes", "1.2 MB"."""
+    if count < 1000:
+        return f"{count:,.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 999.95:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:,.1f} TB"

@@ -1,0 +1,126 @@
+"""One run from end to end: find the films, run the graph, record what it took, draw the report."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import (DirectOptions, PipelineOptions, SetupOptions,
+                                                  StandardOptions)
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
+
+from pipeline import build, progress, report, storage
+from pipeline.config import STAGES, DatasetConfig
+from schemas.rows import Reject, Video
+
+NOTHING_CAME_THROUGH, TOO_MANY_REJECTS = 3, 4  # exit codes
+
+
+def run(videos: Sequence[Video], rejects: Sequence[Reject], config: DatasetConfig, out: str,
+        beam_arguments: Sequence[str] = (), force: Sequence[str] = (), until: str = "",
+        verbose: bool = False) -> int:
+    """Makes the dataset `out` and its report; returns the exit code of the run.
+
+    `force` names stages to do again, `until` the stage to stop after. `beam_arguments` are Beam's own options, such as `--runner=DataflowRunner`; without a runner the
+    films are worked on here, by a process a core. Raises OSError where `out` cannot be written.
+    """
+    options, runner, workers = _options(beam_arguments, len(videos), verbose)
+    settings = build.Run(config, out, storage.join(out, "work"),
+                         threads=max(1, workers // max(1, len(videos))), force=tuple(force), until=until)
+    started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
+    pipeline = beam.Pipeline(runner=runner, options=options)
+    build.dataset(pipeline, videos, rejects, settings)
+    shown = STAGES[:STAGES.index(until) + 1] if until else STAGES
+    with progress.display(dict.fromkeys(shown, len(videos))):
+        result = pipeline.run()
+        result.wait_until_finish()
+    if until:
+        print(f"stopped after {until}; what was made is in {settings.work}")
+        return 0
+    manifest = json.loads(storage.read_bytes(storage.join(out, "dataset.json")))
+    record = {
+        "started": started,
+        "seconds": round(time.monotonic() - clock, 1),
+        "command": " ".join(sys.argv),
+        "runner": options.view_as(StandardOptions).runner or f"local, {workers} processes",
+        "stages": _stage_records(result),
+        "environment": {"python": platform.python_version(), "machine": platform.machine(),
+                        "system": platform.system(), "cores": os.cpu_count()},
+    }
+    storage.write_bytes(storage.join(out, "run.json"), json.dumps(record, indent=1).encode())
+    report.write(out)
+    return _conclude(manifest, record, config, out)
+
+
+def _options(beam_arguments: Sequence[str], films: int, verbose: bool
+             ) -> tuple[PipelineOptions, Any, int]:
+    """Beam's options, the runner (None where they name one) and the number of local workers."""
+    if not verbose:
+        logging.getLogger().setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore")
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    options = PipelineOptions(list(beam_arguments))
+    options.view_as(SetupOptions).save_main_session = False
+    if options.view_as(StandardOptions).runner:
+        return options, None, 1
+    direct = options.view_as(DirectOptions)
+    if not any(argument.startswith("--direct_") for argument in beam_arguments):
+        direct.direct_running_mode = "multi_processing"
+        direct.direct_num_workers = max(1, min(os.cpu_count() or 1, films))
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    runner = FnApiRunner(provision_info=ExtendedProvisionInfo(
+        beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)))
+    return options, runner, os.cpu_count() or 1
+
+
+def _stage_records(result: Any) -> list[dict[str, Any]]:
+    """What each stage did, from the counters of all workers."""
+    counted: dict[str, Counter[str]] = {stage: Counter() for stage in STAGES}
+    for counter in result.metrics().query()["counters"]:
+        if counter.key.metric.namespace == build.NAMESPACE:
+            stage, _, name = counter.key.metric.name.partition("/")
+            counted[stage][name] += counter.result
+    return [{
+        "name": stage,
+        "done": counters.pop("done", 0),
+        "reused": counters.pop("reused", 0),
+        "seconds": counters.pop("milliseconds", 0) / 1000,
+        "input_tokens": counters.pop("input_tokens", 0),
+        "output_tokens": counters.pop("output_tokens", 0),
+        "cost": 0.0,
+        "counters": dict(sorted(counters.items())),
+    } for stage, counters in counted.items()]
+
+
+def _conclude(manifest: dict[str, Any], record: dict[str, Any], config: DatasetConfig, out: str
+              ) -> int:
+    """Prints the summary; the exit code says whether the run is worth anything."""
+    counts = manifest["counts"]
+    unread = sum(video["keyframes"] == 0 for video in manifest["videos"])
+    print(f"\n{counts['videos']} films, {counts['keyframes']} keyframes, "
+          f"{counts['stories']} stories, {counts['chunks']} chunks; {counts['rejects']} rejects, "
+          f"each with its reason in rejects.parquet; {record['seconds']:.0f} s")
+    for side, numbers in manifest["splits"].items():
+        print(f"  {side}: {numbers['stories']} stories of {numbers['videos']} films")
+    print(f"  look at it: {storage.join(out, 'report.html')}")
+    if not counts["stories"]:
+        print("No story came through: the report lists what was left out and why.",
+              file=sys.stderr)
+        return NOTHING_CAME_THROUGH
+    if unread > config.reject_limit * counts["videos"]:
+        print(f"{unread} of {counts['videos']} films gave no keyframe, more than the limit allows "
+              f"(reject_limit={config.reject_limit}).", file=sys.stderr)
+        return TOO_MANY_REJECTS
+    return 0

@@ -1,0 +1,262 @@
+"""The pen that draws the sample cartoon: shapes in local units onto a canvas, lit and hazed.
+
+A canvas is RGB (the frame) or RGBA with premultiplied alpha (a layer to lay over others). OpenCV's
+anti-aliased drawing blends every channel alike, so drawing an opaque colour on an empty RGBA canvas
+gives premultiplied alpha by itself: that is why one pen serves both.
+
+Colours are "#rrggbb". The pen multiplies them by the light's tint and mixes them with its haze, so
+night and distance cost nothing and no drawing function has to know about them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+WIDTH, HEIGHT = 640, 360
+_SHIFT = 4  # OpenCV takes coordinates in sixteenths of a pixel
+_CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 41)[:-1]),
+                    np.sin(np.linspace(0, 2 * np.pi, 41)[:-1])], axis=1)
+
+Canvas = NDArray[np.uint8]
+Points = Any  # whatever numpy reads as an [n, 2] array
+Colour = tuple[int, int, int, int]
+
+
+@lru_cache(maxsize=4096)
+def mix(first: str, second: str, part: float) -> str:
+    """The colour `part` of the way (0..1) from the first to the second."""
+    pairs = zip(_rgb(first), _rgb(second), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in pairs)
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+@lru_cache(maxsize=8192)
+def _lit(colour: str, tint: tuple[float, ...], haze: str, fog: float) -> Colour:
+    lit = [min(255.0, c * t) for c, t in zip(_rgb(colour), tint, strict=True)]
+    r, g, b = (round(c + (h - c) * fog) for c, h in zip(lit, _rgb(haze), strict=True))
+    return r, g, b, 255
+
+
+@lru_cache(maxsize=2048)
+def _spline(points: tuple[tuple[float, float], ...], closed: bool) -> NDArray[np.float64]:
+    given = np.asarray(points, dtype=np.float64)
+    if not closed:
+        given = np.concatenate([given[:1] * 2 - given[1:2], given, given[-1:] * 2 - given[-2:-1]])
+    t = np.linspace(0, 1, 7)[:-1, None, None]
+    if closed:
+        a, b, c, d = (np.roll(given, shift, axis=0) for shift in (1, 0, -1, -2))
+    else:
+        a, b, c, d = given[:-3], given[1:-2], given[2:-1], given[3:]
+    curve = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    flat = curve.transpose(1, 0, 2).reshape(-1, 2)
+    return flat if closed else np.concatenate([flat, given[-2:-1]])
+
+
+def smooth(points: Points, closed: bool = True) -> NDArray[np.float64]:
+    """A Catmull-Rom curve through [n, 2] points, as [m, 2] points, 6 to a span."""
+    return _spline(tuple((float(x), float(y)) for x, y in points), closed)
+
+
+def bend(start: Points, end: Points, bow: float) -> NDArray[np.float64]:
+    """An arc of 8 points from start to end that bulges `bow` units to the right of its way."""
+    a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
+    middle = (a + b) / 2
+    along = b - a
+    length = math.hypot(along[0], along[1]) or 1.0
+    control = middle + np.array([-along[1], along[0]]) / length * bow * 2
+    t = np.linspace(0, 1, 8)[:, None]
+    return (1 - t) ** 2 * a + 2 * t * (1 - t) * control + t**2 * b
+
+
+@lru_cache(maxsize=1)
+def _soft_disc() -> NDArray[np.float32]:
+    y, x = np.mgrid[-1:1:129j, -1:1:129j]
+    inside = np.clip(1 - np.hypot(x, y), 0, 1)
+    return (inside * inside * (3 - 2 * inside)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Pen:
+    """Draws onto `canvas` (uint8 [h, w, 3 or 4]); `matrix` [2, 3]: local units to its pixels."""
+
+    canvas: Canvas
+    matrix: NDArray[np.float64]
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    haze: str = "#ffffff"
+    fog: float = 0.0
+
+    def at(self, x: float, y: float, turn: float = 0.0, sx: float = 1.0,
+           sy: float | None = None) -> Pen:
+        """The same pen with its origin at (x, y), turned clockwise by degrees and scaled."""
+        sy = sx if sy is None else sy
+        c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
+        local = np.array([[c * sx, -s * sy, x], [s * sx, c * sy, y], [0, 0, 1]])
+        return replace(self, matrix=self.matrix @ local)
+
+    def flat(self) -> Pen:
+        """The same pen without light and haze, for what shines by itself."""
+        return replace(self, tint=(1.0, 1.0, 1.0), fog=0.0)
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the canvas to one local unit."""
+        m = self.matrix
+        return math.sqrt(abs(m[0, 0] * m[1, 1] - m[0, 1] * m[1, 0]))
+
+    def colour(self, colour: str) -> Colour:
+        """A colour as the canvas gets it."""
+        return _lit(colour, self.tint, self.haze, self.fog)
+
+    def to_pixels(self, points: Points) -> NDArray[np.float64]:
+        """[n, 2] local points as [n, 2] pixels."""
+        return np.asarray(points, dtype=float) @ self.matrix[:, :2].T + self.matrix[:, 2]
+
+    def _fixed(self, points: Points) -> NDArray[np.int32]:
+        return np.rint(self.to_pixels(points) * (1 << _SHIFT)).astype(np.int32)
+
+    def poly(self, points: Points, fill: str, line: str | None = None, width: float = 1.6) -> None:
+        """A filled polygon, with an outline `width` units wide where `line` is a colour."""
+        fixed = self._fixed(points)
+        cv2.fillPoly(self.canvas, [fixed], self.colour(fill), cv2.LINE_AA, _SHIFT)
+        if line:
+            cv2.polylines(self.canvas, [fixed], True, self.colour(line),
+                          max(1, round(width * self.scale)), cv2.LINE_AA, _SHIFT)
+
+    def blob(self, points: Points, fill: str, line: str | None = None, width: float = 1.6) -> None:
+        """A filled smooth shape through the points."""
+        self.poly(smooth(points), fill, line, width)
+
+    def oval(self, x: float, y: float, rx: float, ry: float, fill: str, line: str | None = None,
+             turn: float = 0.0, width: float = 1.6) -> None:
+        """A filled ellipse around (x, y)."""
+        circle = _CIRCLE if max(rx, ry) * self.scale > 12 else _CIRCLE[::2]
+        if turn:
+            c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
+            spin = np.array([[c, s], [-s, c]])
+        else:
+            spin = np.eye(2)
+        if line:  # two filled ovals cost a third of one filled and one stroked
+            edge = width / 2
+            self.poly(circle * (rx + edge, ry + edge) @ spin + (x, y), line)
+            rx, ry = max(0.1, rx - edge), max(0.1, ry - edge)
+        self.poly(circle * (rx, ry) @ spin + (x, y), fill)
+
+    def line(self, points: Points, width: float, colour: str) -> None:
+        """An open line with round ends."""
+        cv2.polylines(self.canvas, [self._fixed(points)], False, self.colour(colour),
+                      max(1, round(width * self.scale)), cv2.LINE_AA, _SHIFT)
+
+    def limb(self, points: Points, width: float, fill: str, line: str, edge: float = 1.5) -> None:
+        """A line with an outline: an arm, a leg, a rope."""
+        self.line(points, width + 2 * edge, line)
+        self.line(points, width, fill)
+
+    def gradient(self, points: Points, top: str, bottom: str) -> None:
+        """A polygon filled from its top colour to its bottom colour; not anti-aliased, so for
+        layers that are drawn larger and scaled down."""
+        pixels = self.to_pixels(points)
+        height, width = self.canvas.shape[:2]
+        low, high = float(pixels[:, 1].min()), float(pixels[:, 1].max())
+        first, last = max(0, math.floor(low)), min(height, math.ceil(high) + 1)
+        left = max(0, math.floor(pixels[:, 0].min()))
+        right = min(width, math.ceil(pixels[:, 0].max()) + 1)
+        if first >= last or left >= right:
+            return
+        mask = np.zeros((last - first, right - left), np.uint8)
+        cv2.fillPoly(mask, [self._fixed_at(pixels, left, first)], 255, cv2.LINE_8, _SHIFT)
+        part = np.clip((np.arange(first, last) - low) / max(1.0, high - low), 0, 1)[:, None]
+        ends = np.array([self.colour(top), self.colour(bottom)], dtype=float)
+        rows = np.rint(ends[0] * (1 - part) + ends[1] * part).astype(np.uint8)
+        rows = rows[:, None, : self.canvas.shape[2]]
+        filled = cv2.resize(np.ascontiguousarray(rows), (right - left, last - first),
+                            interpolation=cv2.INTER_NEAREST)
+        cv2.copyTo(filled, mask, self.canvas[first:last, left:right])
+
+    @staticmethod
+    def _fixed_at(pixels: NDArray[np.float64], left: int, top: int) -> NDArray[np.int32]:
+        return np.rint((pixels - (left, top)) * (1 << _SHIFT)).astype(np.int32)
+
+    def glow(self, x: float, y: float, rx: float, ry: float, colour: str, strength: float) -> None:
+        """A soft spot that fades to nothing at its rim: light, shadow, blush, mist."""
+        ((px, py),) = self.to_pixels([(x, y)])
+        wide, tall = max(2.0, rx * self.scale), max(2.0, ry * self.scale)
+        height, width = self.canvas.shape[:2]
+        left, right = max(0, math.floor(px - wide)), min(width, math.ceil(px + wide))
+        top, bottom = max(0, math.floor(py - tall)), min(height, math.ceil(py + tall))
+        if left >= right or top >= bottom:
+            return
+        to_disc = np.array([[64 / wide, 0, 64 + (left - px) * 64 / wide],
+                            [0, 64 / tall, 64 + (top - py) * 64 / tall]])
+        part = cv2.warpAffine(_soft_disc(), to_disc, (right - left, bottom - top),
+                              flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        part *= strength
+        region = self.canvas[top:bottom, left:right]
+        ink = np.empty_like(region)
+        ink[:] = self.colour(colour)[: region.shape[2]]
+        region[:] = cv2.blendLinear(region, ink, 1 - part, part)
+
+
+def view(canvas: Canvas, x: float, y: float, zoom: float) -> Pen:
+    """A pen whose units are the world's, with the world point (x, y) in the canvas's middle."""
+    height, width = canvas.shape[:2]
+    return Pen(canvas, np.array([[zoom, 0, width / 2 - x * zoom],
+                                 [0, zoom, height / 2 - y * zoom]]))
+
+
+@lru_cache(maxsize=512)
+def lettering(text: str, size: float, fill: str, edge: str, border: float = 0.0) -> Canvas:
+    """Text as a premultiplied RGBA picture with a rounded border, cut close around it."""
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    font = ImageFont.truetype(str(folder / "DejaVuSans-Bold.ttf"), round(size * 2))
+    pad = round(border * 2) + 4
+    left, top, right, bottom = font.getbbox(text)
+    image = Image.new("L", (round(right - left) + 2 * pad, round(bottom - top) + 2 * pad))
+    ImageDraw.Draw(image).text((pad - left, pad - top), text, fill=255, font=font)
+    inner = np.asarray(image)
+    outer = inner
+    if border:
+        side = round(border * 2) * 2 + 1
+        outer = cv2.dilate(inner, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    a, b = inner[..., None] / 255.0, outer[..., None] / 255.0
+    colour = np.array(_rgb(fill)) * a + np.array(_rgb(edge)) * (b - a)
+    picture = np.concatenate([colour, b * 255], axis=2)
+    small = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return np.rint(small).astype(np.uint8)
+
+
+def stamp(frame: Canvas, picture: Canvas, x: float, y: float, turn: float = 0.0, scale: float = 1.0,
+          part: float = 1.0) -> None:
+    """Lays a premultiplied RGBA picture over an RGB frame, its middle at pixel (x, y)."""
+    height, width = picture.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), -turn, scale)
+    reach = math.ceil(math.hypot(width, height) * scale / 2) + 2
+    left, top = max(0, math.floor(x - reach)), max(0, math.floor(y - reach))
+    right = min(frame.shape[1], math.ceil(x + reach))
+    bottom = min(frame.shape[0], math.ceil(y + reach))
+    if left >= right or top >= bottom:
+        return
+    matrix[:, 2] += (x - width / 2 - left, y - height / 2 - top)
+    laid = cv2.warpAffine(picture, matrix, (right - left, bottom - top)).astype(np.float32) * part
+    region = frame[top:bottom, left:right]
+    kept = region * (1 - laid[..., 3:] / 255)
+    region[:] = np.clip(kept + laid[..., :3] + 0.5, 0, 255).astype(np.uint8)
+
+
+def overlay(frame: Canvas, layer: Canvas) -> None:
+    """Lays a premultiplied RGBA layer of the frame's size over it, in place."""
+    behind = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(layer, 3)), cv2.COLOR_GRAY2RGB)
+    cv2.multiply(frame, behind, frame, 1 / 255)
+    cv2.add(frame, cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB), frame)

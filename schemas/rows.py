@@ -1,0 +1,154 @@
+"""The rows of the dataset: dataclasses, each of which is also an Arrow schema.
+
+A row is small: it names bytes in storage by a path relative to the dataset folder and never holds
+them. Times are seconds of presentation time from the film's first frame.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+STORY_LENGTH = 30  # keyframes in a story, as in the published dataset
+CHUNK_LENGTH = 10  # keyframes in a chunk: what the paper trains on
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+    """One film as it was found; `videos.probe` fills in what only its content tells."""
+
+    id: str  # safe as a folder name, unique in the dataset
+    uri: str
+    series: str
+    title: str
+    season: int | None = None
+    episode: int | None = None
+    language: str = ""  # BCP 47, "" when not known
+    license: str = ""
+    attribution: str = ""
+    subtitles: str = ""  # uri of a sidecar file, "" for none
+    size: int = 0  # bytes
+    fingerprint: str = ""  # hex digest of size and sampled content
+    duration: float = 0.0  # seconds
+    width: int = 0  # pixels as displayed, after rotation
+    height: int = 0
+    fps: float = 0.0  # average frames a second
+    rotation: int = 0  # degrees clockwise to turn a decoded frame for display: 0, 90, 180, 270
+
+
+@dataclasses.dataclass(frozen=True)
+class Keyframe:
+    """The picture that stands for a shot or part of it."""
+
+    id: str  # "<video>_keyframe_<H>-<M>-<S>-<ms>"
+    video: str
+    series: str
+    image: str  # "images/<video>/<id>.jpg"
+    time: float
+    shot: int  # number of the shot in the film, from 0
+    shot_start: float  # time of the shot's first own frame
+    shot_end: float  # time of the shot's last own frame
+    width: int  # pixels, after cropping
+    height: int
+    crop: list[int]  # x, y, width, height of the kept area in the displayed frame
+    bytes: int  # of the JPEG
+    sha256: str  # of the JPEG
+    phash: str  # 256-bit perceptual hash, hex
+    sharpness: float  # variance of the Laplacian of the luma at 320x180, levels squared
+    brightness: float  # mean luma, 0..1
+    camera_motion: list[float]  # x, y: how the camera moves, frame widths a second
+    subject_motion: list[float]  # x, y: how the moving part moves, frame widths a second
+    dialogue: list[str] = dataclasses.field(default_factory=list)  # until the next keyframe
+    text: list[str] = dataclasses.field(default_factory=list)  # read on the screen
+
+
+@dataclasses.dataclass(frozen=True)
+class Caption:
+    """What one picture shows, as fields and as one sentence."""
+
+    keyframe: str
+    video: str
+    characters: list[str]
+    place: str
+    action: str
+    mood: str
+    objects: list[str]
+    camera: str
+    sentence: str
+    model: str  # what wrote it
+
+
+@dataclasses.dataclass(frozen=True)
+class Story:
+    """Up to 30 keyframes in film order, each with the next sentence of one narrative."""
+
+    id: str  # "<video>_story_<number>"
+    video: str
+    series: str
+    split: str  # "train", "val", or "" before the split is made
+    complete: bool  # False for a tail of fewer than STORY_LENGTH keyframes
+    images: list[str]  # as in Keyframe.image
+    captions: list[str]  # the narrative, one text an image
+    orders: list[int]  # 0..n-1
+    descriptions: list[str]  # the caption sentence each text was written from
+    caption_model: str
+    writers: list[str]  # what wrote each text: a model's name, or "plain" for a joined caption
+
+
+@dataclasses.dataclass(frozen=True)
+class Reject:
+    """Something that was left out, and why. Nothing is dropped without one."""
+
+    stage: str  # "video", "subtitles", "keyframe", "caption", "story"
+    key: str  # what was left out: a uri, a keyframe id, a story id
+    reason: str  # one word or two, the same for all of a kind: "black", "duplicate"
+    detail: str  # for a person: the figures, the other picture, the error
+    video: str = ""
+    image: str = ""  # a small picture of it, relative to the dataset folder, "" for none
+
+
+Row = TypeVar("Row", Video, Keyframe, Caption, Story, Reject)
+
+_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    if typing.get_origin(hint) is list:
+        return pa.list_(_ARROW[typing.get_args(hint)[0]])
+    if isinstance(hint, types.UnionType):  # `int | None`
+        (hint,) = (arg for arg in typing.get_args(hint) if arg is not types.NoneType)
+    return _ARROW[hint]
+
+
+@functools.cache
+def arrow_schema(row_type: type[Row]) -> pa.Schema:
+    """The Arrow schema of a row type: a column a field, nullable only where the field may be None.
+
+    Raises KeyError for a field whose type has no column type here.
+    """
+    hints = typing.get_type_hints(row_type)
+    return pa.schema([
+        pa.field(field.name, _arrow_type(hints[field.name]),
+                 nullable=isinstance(hints[field.name], types.UnionType))
+        for field in dataclasses.fields(row_type)
+    ])
+
+
+def to_table(rows: Iterable[Row], row_type: type[Row]) -> pa.Table:
+    """Rows as a table with `arrow_schema(row_type)`, in the order given. No rows make an empty one.
+
+    Raises pyarrow.ArrowException where a value does not fit its column.
+    """
+    columns = [dataclasses.asdict(row) for row in rows]
+    return pa.Table.from_pylist(columns, schema=arrow_schema(row_type))
+
+
+def from_table(table: pa.Table, row_type: type[Row]) -> list[Row]:
+    """The rows of a table that `to_table` made, equal to those that went in."""
+    return [row_type(**values) for values in table.to_pylist()]

@@ -1,0 +1,41 @@
+import pytest
+
+from pipeline import parts
+from schemas.rows import Keyframe, Reject, Video
+
+ROWS = [Video("a", "/a.mp4", "A", "Ä\n</script>", episode=2), Reject("video", "a", "broken", "why")]
+
+
+def test_rows_come_back_in_their_order(tmp_path):
+    file = str(tmp_path / "keyframes" / "a-1.jsonl")
+    parts.save(file, ROWS)
+    assert parts.load(file) == ROWS
+    assert parts.only(Reject, parts.load(file)) == [ROWS[1]]
+    assert parts.only(Keyframe, parts.load(file)) == []
+
+
+def test_no_rows_are_a_whole_part(tmp_path):
+    file = str(tmp_path / "a.jsonl")
+    parts.save(file, [])
+    assert parts.whole(file) and parts.load(file) == []
+
+
+@pytest.mark.parametrize("damage", [
+    lambda data: data[:-1 - 40], lambda data: data[:len(data) // 3], lambda data: b"",
+    lambda data: data.replace(b"why", b"wha"), lambda data: b"\n".join(data.split(b"\n")[1:]),
+])
+def test_a_damaged_part_is_as_good_as_none(tmp_path, damage):
+    file = tmp_path / "a.jsonl"
+    parts.save(str(file), ROWS)
+    file.write_bytes(damage(file.read_bytes()))
+    assert not parts.whole(str(file))
+    with pytest.raises(ValueError, match=r"a\.jsonl is damaged"):
+        parts.load(str(file))
+
+
+def test_a_name_changes_with_what_the_part_depends_on():
+    one = parts.name("captions", "film", ["keyframes/film-1", {"model": "a"}])
+    assert one == parts.name("captions", "film", ["keyframes/film-1", {"model": "a"}])
+    assert one != parts.name("captions", "film", ["keyframes/film-2", {"model": "a"}])
+    assert one != parts.name("captions", "film", ["keyframes/film-1", {"model": "b"}])
+    assert one.startswith("captions/film-")
