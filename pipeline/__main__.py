@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from pipeline import config
@@ -15,6 +18,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if beam_arguments and arguments.command is not _dataset:
         _parser().error(f"unknown arguments: {' '.join(beam_arguments)}")
     arguments.beam = beam_arguments
+    if not getattr(arguments, "verbose", False):  # before Beam is loaded, which warns as it loads
+        logging.basicConfig(level=logging.ERROR)
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")
+        warnings.filterwarnings("ignore")
     try:
         return int(arguments.command(arguments))
     except KeyboardInterrupt:
@@ -70,8 +77,8 @@ def _dataset(arguments: argparse.Namespace) -> int:
     settings = [f"{name}={value}" for name in ("captioner", "writer")
                 if (value := getattr(arguments, name))]
     chosen = config.load(arguments.config, [*settings, *arguments.set])
-    from pipeline import estimate, videos  # Beam takes seconds to load: --help need not wait
-    found, rejects = videos.find(arguments.videos)
+    from pipeline import estimate, sources  # Beam takes seconds to load: --help need not wait
+    found, rejects = sources.find(arguments.videos)
     if arguments.dry_run:
         print(estimate.describe(estimate.estimate(found, chosen, arguments.out)))
         return 0

@@ -53,7 +53,7 @@ def dataset(pipeline: beam.Pipeline, videos: Sequence[Video], rejects: Sequence[
     )
     steps: dict[str, beam.PTransform] = {
         "keyframes": beam.ParDo(_DoFilm("keyframes", stages.keyframes_depend, _keyframes, run)),
-        "text": beam.ParDo(_DoFilm("text", _text_depends, _text, run)),
+        "text": beam.ParDo(_DoFilm("text", stages.text_depends, _text, run)),
         "selection": _SelectBySeries(run),
         "captions": beam.ParDo(_DoFilm("captions", stages.captions_depend, _captions, run)),
         "stories": beam.ParDo(_DoFilm("stories", stages.stories_depend, _stories, run)),
@@ -115,7 +115,7 @@ def count(stage: str, name: str, amount: int) -> None:
 def _kept(stage: str, film: Film, depends: Any, make: Callable[[str], list[parts.AnyRow]],
           run: Run) -> Film:
     """The film with the stage's part, made now or found from an earlier run."""
-    part = parts.name(stage, film.video.id, [stage, stages.VERSIONS[stage], depends])
+    part = stages.part_name(stage, film, depends)
     file = parts.path(run.work, part)
     started = time.monotonic()
     if stage not in run.force and parts.whole(file):
@@ -170,10 +170,6 @@ def _select_series(series: tuple[str, Iterable[Film]], run: Run) -> Iterator[Fil
 
 def _keyframes(film: Film, run: Run, part: str) -> list[parts.AnyRow]:
     return stages.find_keyframes(film, run.config, part, run.threads)
-
-
-def _text_depends(film: Film, config: DatasetConfig) -> Any:
-    return film.parts["keyframes"]
 
 
 def _text(film: Film, run: Run, part: str) -> list[parts.AnyRow]:

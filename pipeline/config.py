@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from pipeline import storage
 
 
 STAGES = ("keyframes", "text", "selection", "captions", "stories")  # that can be done again
@@ -82,7 +81,7 @@ def load(path: str = "", settings: Sequence[str] = ()) -> DatasetConfig:
     values: dict[str, Any] = {}
     if path:
         try:
-            values = yaml.safe_load(storage.read_bytes(path)) or {}
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
         except OSError as error:
             raise ConfigError(f"config file {path}: {error}") from None
         except yaml.YAMLError as error:

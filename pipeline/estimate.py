@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from pipeline import parts, stages, storage
 from pipeline.config import STAGES, DatasetConfig
@@ -44,28 +45,46 @@ class Work:
 def estimate(videos: Sequence[Video], config: DatasetConfig, out: str) -> dict[str, Work]:
     """What each stage would do. Reads the films' headers and what is in `out` already."""
     work = {stage: Work() for stage in STAGES}
-    for video in videos:
+    films = _known([Film(video, storage.join(out, "work")) for video in videos], config)
+    for film in films:
         try:
-            video = probe(video)
+            minutes = probe(film.video).duration / 60
         except (VideoError, OSError):
             continue  # the run makes a reject of it, at no cost
-        film = Film(video, storage.join(out, "work"))
-        known = _keyframes_there(film, config)
-        minutes = video.duration / 60
-        count = len(known) if known is not None else round(minutes * KEYFRAMES_A_MINUTE)
+        last = next((stage for stage in ("selection", "text", "keyframes")
+                     if stage in film.parts), None)
+        keyframes = len(film.rows(last, Keyframe)) if last else round(minutes * KEYFRAMES_A_MINUTE)
         for stage in STAGES:
-            if known is not None and stage == "keyframes":
+            if stage in film.parts:
                 work[stage].reused += 1
             else:
-                _add(work[stage], stage, count, minutes)
+                _add(work[stage], stage, keyframes, minutes)
     return work
 
 
-def _keyframes_there(film: Film, config: DatasetConfig) -> list[Keyframe] | None:
-    depends = ["keyframes", stages.VERSIONS["keyframes"], stages.keyframes_depend(film, config)]
-    part = parts.name("keyframes", film.video.id, depends)
-    file = parts.path(film.work, part)
-    return parts.only(Keyframe, parts.load(file)) if parts.whole(file) else None
+def _known(films: list[Film], config: DatasetConfig) -> list[Film]:
+    """The films with those parts that an earlier run has left and this one would take."""
+    depends: dict[str, Callable[[Film], Any]] = {
+        "keyframes": lambda film: stages.keyframes_depend(film, config),
+        "text": lambda film: stages.text_depends(film, config),
+        "selection": lambda film: stages.selection_depends(
+            film, [other for other in films if other.video.series == film.video.series], config),
+        "captions": lambda film: stages.captions_depend(film, config),
+        "stories": lambda film: stages.stories_depend(film, config),
+    }
+    for stage in STAGES:
+        films = [_with_part(film, stage, depends[stage]) for film in films]
+    return films
+
+
+def _with_part(film: Film, stage: str, depends: Callable[[Film], Any]) -> Film:
+    try:
+        part = stages.part_name(stage, film, depends(film))
+    except (KeyError, OSError):  # a stage before it is not done, or the film cannot be read
+        return film
+    if not parts.whole(parts.path(film.work, part)):
+        return film
+    return dataclasses.replace(film, parts={**film.parts, stage: part})
 
 
 def _add(work: Work, stage: str, keyframes: int, minutes: float) -> None:

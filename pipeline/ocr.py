@@ -25,7 +25,8 @@ _CONFIDENCE = 0.6  # lines that are there have 0.61 and more; what is read in fu
 _EDGE = 40  # 8-bit levels, the sum of both Sobel gradients from which a pixel counts as detail
 _CARD_DETAIL = 0.05  # below: nothing to see but the text; the plainest tenth of pictures has 0.2
 _CARD_COVERAGE = 0.01
-_TITLE_COVERAGE = 0.04  # lines one below the other in the middle of a picture
+_TITLE_COVERAGE = 0.04  # two lines or more that are large or in the middle of a picture
+_TITLE_HEIGHT = 0.07  # of the picture: no sign in a street has lines so large
 _LOGO_COVERAGE = 0.1  # so large that it hides the picture
 
 
@@ -125,7 +126,7 @@ def mostly_text(screen: ScreenText) -> bool:
     """Whether a picture is a title card or credits and no picture with a sign or a subtitle in it.
 
     It is one where the text hides the picture, where there is nothing to see but the text, or
-    where large lines stand one below the other in the middle. Subtitles do not count.
+    where several lines are large or in the middle. Subtitles do not count.
     """
     if all(_is_subtitle(box) for box in screen.boxes):
         return False
@@ -133,8 +134,9 @@ def mostly_text(screen: ScreenText) -> bool:
         return True
     if screen.detail < _CARD_DETAIL and screen.coverage >= _CARD_COVERAGE:
         return True
-    middle = [box for box in screen.boxes if abs(box.x - 0.5) < 0.1 and not _is_subtitle(box)]
-    return len(middle) >= 2 and screen.coverage >= _TITLE_COVERAGE
+    title = [box for box in screen.boxes if not _is_subtitle(box)
+             and (abs(box.x - 0.5) < 0.1 or box.height >= _TITLE_HEIGHT)]
+    return len(title) >= 2 and screen.coverage >= _TITLE_COVERAGE
 
 
 def _is_subtitle(box: Box) -> bool:

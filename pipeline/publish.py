@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pipeline import card, parts, prompts, storage
 from pipeline.config import DatasetConfig
 from pipeline.shards import FileRecord
-from pipeline.stages import Film
+from pipeline.stages import Film, probed
 from schemas.rows import Caption, Keyframe, Reject, Story, Video, arrow_schema, to_table
 from schemas.storystream import IMAGES, chunk_records, story_record
 
@@ -38,7 +38,7 @@ def content(film: Film) -> tuple[Video, list[Keyframe], list[Caption], list[Stor
         rows = film.content(stage)
         rejects += parts.only(Reject, rows)
         if stage == "keyframes":
-            (video,) = parts.only(Video, rows)
+            video = probed(film)
         elif stage == "selection":
             keyframes = parts.only(Keyframe, rows)
         elif stage == "captions":

@@ -304,6 +304,7 @@ def _histogram(title: str, unit: str, values: np.ndarray, mark: float | None = N
     """
     if not len(values):
         return None
+    values = np.round(values, 6)  # times differ by less than that only by how they were added
     low, median, high = np.percentile(values, [5, 50, 95])
     longest = float(np.percentile(values, 99))
     cut = values.max() > 1.5 * longest  # a few very long ones would squeeze all others to a line
@@ -320,6 +321,8 @@ def _histogram(title: str, unit: str, values: np.ndarray, mark: float | None = N
         axes.grid(axis="y", color=FAINT, linewidth=0.8)
     if mark is not None:
         axes.axvline(mark, color=MARK, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.locator_params(axis="x", nbins=7, integer=bool(np.all(values == np.round(values))))
+    axes.ticklabel_format(useOffset=False)
     axes.set_axisbelow(True)
     axes.spines[["top", "left", "right"]].set_visible(False)
     axes.spines["bottom"].set_color(FAINT)
@@ -340,7 +343,7 @@ def _bins(values: np.ndarray) -> np.ndarray:
     low, high = values.min(), values.max()
     if high - low < 40 and np.all(values == np.round(values)):
         return np.arange(low - 0.5, high + 1)
-    return np.linspace(low, high, 25) if high > low else np.array([low - 0.5, low + 0.5])
+    return np.linspace(low, high, 25) if high > low else np.linspace(low - 0.5, low + 0.5, 26)
 
 
 def _svg(figure: Figure, salt: str) -> str:

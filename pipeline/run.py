@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import platform
+import shlex
 import sys
+import tempfile
 import time
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +20,7 @@ from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from pipeline import build, progress, report, storage
 from pipeline.config import STAGES, DatasetConfig
@@ -67,22 +68,30 @@ def run(videos: Sequence[Video], rejects: Sequence[Reject], config: DatasetConfi
 def _options(beam_arguments: Sequence[str], films: int, verbose: bool
              ) -> tuple[PipelineOptions, Any, int]:
     """Beam's options, the runner (None where they name one) and the number of local workers."""
-    if not verbose:
-        logging.getLogger().setLevel(logging.ERROR)
-        warnings.filterwarnings("ignore")
-        os.environ.setdefault("PYTHONWARNINGS", "ignore")
     options = PipelineOptions(list(beam_arguments))
     options.view_as(SetupOptions).save_main_session = False
     if options.view_as(StandardOptions).runner:
         return options, None, 1
-    direct = options.view_as(DirectOptions)
+    workers = os.cpu_count() or 1
+    environment = None
     if not any(argument.startswith("--direct_") for argument in beam_arguments):
-        direct.direct_running_mode = "multi_processing"
-        direct.direct_num_workers = max(1, min(os.cpu_count() or 1, films))
+        options.view_as(DirectOptions).direct_num_workers = max(1, min(workers, films))
+        environment = SubprocessSDKEnvironment.from_command_string(_worker_command(verbose))
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
-    runner = FnApiRunner(provision_info=ExtendedProvisionInfo(
+    runner = FnApiRunner(environment, provision_info=ExtendedProvisionInfo(
         beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)))
-    return options, runner, os.cpu_count() or 1
+    return options, runner, workers
+
+
+def _worker_command(verbose: bool) -> str:
+    """How a worker process is started: its log, which is Beam's own chatter, goes to a file."""
+    command = f"exec {shlex.quote(sys.executable)} -m apache_beam.runners.worker.sdk_worker_main"
+    return command if verbose else f"{command} 2>>{shlex.quote(worker_log())}"
+
+
+def worker_log() -> str:
+    """Where the workers of this process write their log."""
+    return os.path.join(tempfile.gettempdir(), f"storystream-workers-{os.getpid()}.log")
 
 
 def _stage_records(result: Any) -> list[dict[str, Any]]:

@@ -23,6 +23,8 @@ from schemas.rows import Caption, Keyframe, Reject, Row, Story, Video
 
 # A stage's number goes up when its code gives another result for the same input.
 VERSIONS = {"keyframes": 1, "text": 1, "selection": 1, "captions": 1, "stories": 1}
+# What only a film's content tells; the rest of a `Video` is what the search for films found.
+CONTENT = ("size", "fingerprint", "duration", "width", "height", "fps", "rotation")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Film:
         return parts.only(kind, self.content(stage))
 
 
+def part_name(stage: str, film: Film, depends: Any) -> str:
+    """The name of a stage's part for a film, given what the stage says it depends on."""
+    return parts.name(stage, film.video.id, [stage, VERSIONS[stage], depends])
+
+
 def pictures(work: str, part: str) -> str:
     """The folder of the pictures that belong to a film's keyframes part."""
     return storage.join(work, "pictures", part.rpartition("/")[2])
@@ -52,8 +59,8 @@ backend = functools.cache(backends.load)  # one loaded model a process
 
 def keyframes_depend(film: Film, config: DatasetConfig) -> Any:
     """What keyframes depend on. Raises OSError where the film cannot be read."""
-    return [fingerprint(film.video.uri), film.video.id, config.keyframes.model_dump(),
-            dataclasses.asdict(film.video)]
+    return [fingerprint(film.video.uri), film.video.id, film.video.series,
+            config.keyframes.model_dump()]
 
 
 def find_keyframes(film: Film, config: DatasetConfig, part: str, threads: int
@@ -72,6 +79,17 @@ def find_keyframes(film: Film, config: DatasetConfig, part: str, threads: int
     return [video, *found, *rejects]
 
 
+def probed(film: Film) -> Video:
+    """The film as the search found it now, with what its content told when it was probed."""
+    (read,) = film.rows("keyframes", Video)
+    return dataclasses.replace(film.video, **{name: getattr(read, name) for name in CONTENT})
+
+
+def text_depends(film: Film, config: DatasetConfig) -> Any:
+    """What the text on the screen depends on."""
+    return film.parts["keyframes"]
+
+
 def read_text(film: Film) -> list[parts.AnyRow]:
     """Keyframes with the text on them; those that are mostly text are rejected."""
     found = film.rows("keyframes", Keyframe)
@@ -86,24 +104,27 @@ def read_text(film: Film) -> list[parts.AnyRow]:
 
 
 def selection_depends(film: Film, series: Sequence[Film], config: DatasetConfig) -> Any:
-    """What the selection depends on: the text parts of the series, and the film's subtitles."""
+    """What the selection depends on: the text parts of the series, and the film's subtitles with
+    the language that they are chosen and decoded by."""
     sidecar = (hashlib.sha256(storage.read_bytes(film.video.subtitles)).hexdigest()
                if film.video.subtitles else "")
     return [film.video.id, sorted(other.parts["text"] for other in series), sidecar,
-            config.selection.model_dump()]
+            film.video.language, config.selection.model_dump()]
 
 
 def select(film: Film, series: Sequence[Film], config: DatasetConfig) -> list[parts.AnyRow]:
     """A film's keyframes without what recurs in its series, with the dialogue spoken over them."""
     episodes = {other.video.id: other.rows("text", Keyframe) for other in series}
-    lengths = {other.video.id: selection.duration(other.rows("keyframes", Video)[0],
-                                                  episodes[other.video.id]) for other in series}
+    lengths = {other.video.id: selection.duration(probed(other), episodes[other.video.id])
+               for other in series}
     again = selection.recurring(episodes, lengths, config.selection)
     kept, rejects = selection.split_off(
         episodes[film.video.id],
         {one: f"is also in another episode: {other}" for one, other in again.items()}, "recurring")
+    if not kept:  # nothing to say anything over; a film that cannot be read is a reject already
+        return list(rejects)
     try:
-        lines = subtitles.read(film.rows("keyframes", Video)[0])
+        lines = subtitles.read(probed(film))
     except (subtitles.SubtitlesError, OSError) as error:
         rejects.append(Reject("subtitles", film.video.subtitles or film.video.uri, "unreadable",
                               str(error), film.video.id))
@@ -142,7 +163,7 @@ def write_captions(film: Film, config: DatasetConfig, out: str, metered: Callabl
 
 def stories_depend(film: Film, config: DatasetConfig) -> Any:
     """What stories depend on."""
-    return [film.parts["captions"], config.writer, prompts.version("narrate"),
+    return [film.parts["captions"], film.video.title, config.writer, prompts.version("narrate"),
             prompts.version("link"), config.stories.model_dump()]
 
 

@@ -22,7 +22,8 @@ from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
 
 from pipeline import storage
-from pipeline.videos import VideoError, first_frame, open_video, two_letters, video_stream
+from pipeline.sources import two_letters
+from pipeline.videos import VideoError, first_frame, open_video, video_stream
 from schemas.rows import Keyframe, Video
 
 _LARGEST = 10 << 20  # bytes; the subtitles of a long film have a fiftieth of it
@@ -153,7 +154,7 @@ def _embedded(container: InputContainer, track: SubtitleStream) -> Iterator[pysu
             continue
         for piece in pieces:
             if isinstance(piece, AssSubtitle):  # whatever the codec, FFmpeg makes ASS of it
-                text = piece.dialogue.decode(errors="replace").split(",", 8)[-1]
+                text = piece.ass.decode(errors="replace").split(",", 8)[-1]
                 yield pysubs2.SSAEvent(round(start * 1000), round(end * 1000), text)
 
 

@@ -51,8 +51,8 @@ class TestText:
                          "Pip: Hello you there"]
 
     def test_ass_comments_and_drawings_are_left_out(self):
-        head = ("[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Style, "
-                "Name, MarginL, MarginR, MarginV, Effect, Text\n")
+        head = ("[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\n\n[Events]\n"
+                "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n")
         rest = "0,0:00:01.00,0:00:02.00,Default,,0,0,0,,"
         assert texts((head + f"Dialogue: {rest}{{\\i1}}Hello,\\Nyou\n" + f"Comment: {rest}no\n"
                       + f"Dialogue: {rest}{{\\p1}}m 0 0 l 9 9{{\\p0}}\n").encode()) == [
@@ -80,7 +80,7 @@ class TestEncoding:
 @pytest.mark.parametrize(("data", "reason"), [
     (b"", "no format"), (b"no subtitles", "no format"), (bytes(100), "no format"),
     (bytes(range(256)) * 20, "encoding|no format"), (b"x" * (11 << 20), "too many"),
-    (b"[Script Info]\nScriptType: v4.00+\n", "no line")])
+    (b"[Script Info]\n\n[V4+ Styles]\n", "no line")])
 def test_broken_file(data, reason):
     with pytest.raises(SubtitlesError, match=reason):
         parse(data)

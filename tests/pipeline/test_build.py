@@ -1,0 +1,196 @@
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pandas
+import pyarrow.parquet as pq
+import pytest
+import webdataset
+
+from pipeline import run, sample, sources, stages
+from pipeline.backends import Answer
+from pipeline.config import load
+from schemas.rows import Keyframe, Story, from_table
+from tests.films import make_film, moving, scene, still
+
+IN_MEMORY = ["--direct_running_mode=in_memory"]
+NOT_THE_DATASET = {"run.json", "report.html"}  # the record of the run itself, and what reads it
+
+
+class Scripted:
+    """A captioner and writer that says the same every time, and keeps what it was asked."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def answer(self, requests):
+        self.asked += [request.key for request in requests]
+        return [Answer(json.dumps(self.said(request)), self.name, 10, 5) for request in requests]
+
+    def said(self, request):
+        if request.task == "caption":
+            return {"sentence": f"A picture called {request.key}."}
+        frames = [caption["frame"] for caption in request.facts["captions"]]
+        return {"sentences": [{"frame": frame, "text": f"Then came {frame}."} for frame in frames]}
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    backend = Scripted()
+    monkeypatch.setattr(stages, "backend", lambda role, spec: backend)
+    return backend
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory) -> Path:
+    """Two episodes of a series with the same two shots first, and one that cannot be read."""
+    folder = tmp_path_factory.mktemp("films")
+    intro = moving(scene(100), 20) + moving(scene(101), 20)
+    for episode in (1, 2):
+        shots = [moving(scene(episode * 1000 + number), 16) for number in range(12)]
+        make_film(folder / f"S01E0{episode}.mp4", [*intro, *(frame for shot in shots
+                                                             for frame in shot)])
+    (folder / "S01E01.srt").write_text("1\n00:00:02,000 --> 00:00:03,000\nPip: Hello!\n")
+    (folder / "S01E03.mp4").write_bytes(b"this is no film" * 100)
+    return folder
+
+
+def make(films, out, settings=(), beam=IN_MEMORY, **options) -> int:
+    return run.run(*sources.find(str(films)), load("", settings), str(out), beam, **options)
+
+
+def digests(out: Path) -> dict[str, str]:
+    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(out.rglob("*"))
+            if path.is_file() and "work" not in path.parts and path.name not in NOT_THE_DATASET}
+
+
+def rejects(out: Path) -> list[tuple[str, str, str]]:
+    return [(row["stage"], row["reason"], row["video"])
+            for row in pq.read_table(out / "rejects.parquet").to_pylist()]
+
+
+def test_films_become_a_dataset(films, scripted, tmp_path):
+    assert make(films, tmp_path) == 0
+    manifest = json.loads((tmp_path / "dataset.json").read_text())
+    assert manifest["counts"] == {"videos": 3, "keyframes": 24, "stories": 2, "chunks": 2,
+                                  "rejects": 5}
+    assert sorted(rejects(tmp_path)) == [
+        ("keyframe", "recurring", "S01E01"), ("keyframe", "recurring", "S01E01"),
+        ("keyframe", "recurring", "S01E02"), ("keyframe", "recurring", "S01E02"),
+        ("video", "unreadable", "S01E03")]
+    for file in manifest["files"]:
+        content = (tmp_path / file["path"]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (
+            file["bytes"], file["sha256"]), file["path"]
+    keyframes = from_table(pq.read_table(tmp_path / "keyframes.parquet"), Keyframe)
+    for keyframe in keyframes:
+        content = (tmp_path / keyframe.image).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == keyframe.sha256
+    assert [line for keyframe in keyframes for line in keyframe.dialogue] == ["Pip: Hello!"]
+    assert len(list((tmp_path / "images").rglob("*.jpg"))) == 24
+
+
+def test_stories_stand_in_film_order_with_their_own_pictures(films, scripted, tmp_path):
+    make(films, tmp_path)
+    for story in from_table(pq.read_table(tmp_path / "stories.parquet"), Story):
+        times = [image.rpartition("_")[2] for image in story.images]
+        assert len(times) == 12 and story.orders == list(range(12)) and not story.complete
+        assert story.captions == [f"Then came {number}." for number in range(12)]
+        for image, description in zip(story.images, story.descriptions, strict=True):
+            assert description == f"A picture called {Path(image).stem}."
+
+
+def test_what_is_written_is_read_back_by_the_usual_libraries(films, scripted, tmp_path):
+    make(films, tmp_path)
+    chunks = datasets.load_dataset(
+        "webdataset", data_files={side: str(tmp_path / f"shards/{side}-*.tar")
+                                  for side in ("train", "val")}, cache_dir=str(tmp_path / "cache"))
+    assert {side: len(chunks[side]) for side in chunks} == {"train": 1, "val": 1}
+    assert chunks["train"][0]["00.jpg"].size == (320, 180)
+    (sample_,) = webdataset.WebDataset(str(tmp_path / "shards/val-00000-of-00001.tar"),
+                                       shardshuffle=False).decode("rgb8")
+    lines = [json.loads(line)
+             for line in (tmp_path / "images/val_chunks.jsonl").read_text().splitlines()]
+    assert [sample_["json"]["captions"]] == [line["captions"] for line in lines]
+    first = tmp_path / "images" / lines[0]["images"][0]
+    assert np.array_equal(sample_["00.jpg"].shape, (180, 320, 3)) and first.exists()
+    assert list(pandas.read_parquet(tmp_path / "stories.parquet")["complete"]) == [False, False]
+
+
+def test_two_runs_give_the_same_bytes(films, scripted, tmp_path):
+    make(films, tmp_path / "one")
+    make(films, tmp_path / "two")
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+
+
+def test_a_second_run_does_nothing_again(films, scripted, tmp_path):
+    make(films, tmp_path)
+    before = digests(tmp_path)
+    scripted.asked.clear()
+    make(films, tmp_path)
+    assert scripted.asked == []
+    assert digests(tmp_path) == before
+    stages_ = json.loads((tmp_path / "run.json").read_text())["stages"]
+    assert [(stage["name"], stage["done"], stage["reused"]) for stage in stages_] == [
+        (name, 0, 3) for name in ("keyframes", "text", "selection", "captions", "stories")]
+
+
+def test_another_writer_keeps_the_captions(films, scripted, tmp_path):
+    make(films, tmp_path)
+    scripted.asked.clear()
+    make(films, tmp_path, ["writer=another"])
+    assert scripted.asked and all("_story_" in key for key in scripted.asked)
+
+
+def test_a_film_that_is_gone_leaves_the_dataset(films, scripted, tmp_path):
+    some = tmp_path / "films"
+    some.mkdir()
+    for name in ("S01E01.mp4", "S01E02.mp4"):
+        (some / name).symlink_to(films / name)
+    make(some, tmp_path / "out")
+    (some / "S01E02.mp4").unlink()
+    make(some, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out/images").iterdir() if path.is_dir()} == {"S01E01"}
+    assert not list((tmp_path / "out/shards").glob("val-*"))
+    make(some, tmp_path / "fresh")
+    assert digests(tmp_path / "out") == digests(tmp_path / "fresh")
+
+
+def test_nothing_that_comes_through_is_an_error(films, scripted, tmp_path, capsys):
+    bad = tmp_path / "films"
+    bad.mkdir()
+    make_film(bad / "a.mp4", still(np.zeros_like(scene(1)), 24))
+    (bad / "b.mp4").write_bytes(b"no film")
+    assert make(bad, tmp_path / "out") == run.NOTHING_CAME_THROUGH
+    assert "No story came through" in capsys.readouterr().err
+    assert {reason for _, reason, _ in rejects(tmp_path / "out")} >= {"unreadable", "no keyframes"}
+
+
+def test_too_many_rejected_films_are_an_error(films, scripted, tmp_path):
+    assert make(films, tmp_path, ["reject_limit=0.3"]) == run.TOO_MANY_REJECTS
+
+
+def test_stopping_early_leaves_what_was_made(films, scripted, tmp_path):
+    assert make(films, tmp_path, until="keyframes") == 0
+    assert len(list((tmp_path / "work/keyframes").iterdir())) == 3
+    assert not (tmp_path / "dataset.json").exists()
+    assert scripted.asked == []
+
+
+def test_worker_processes_and_the_embedded_models_give_what_one_process_gives(tmp_path):
+    sample.draw(str(tmp_path / "sample"), episodes=2, shots=11)
+    several = subprocess.run(
+        [sys.executable, "-m", "pipeline", "dataset", "--videos", str(tmp_path / "sample"), "--out",
+         str(tmp_path / "several")], capture_output=True, text=True, check=False)
+    assert several.returncode == 0, several.stderr
+    assert "Traceback" not in several.stderr and "WARNING" not in several.stderr
+    assert "2 films" in several.stdout and "report.html" in several.stdout
+    make(tmp_path / "sample", tmp_path / "one")
+    assert digests(tmp_path / "several") == digests(tmp_path / "one")
