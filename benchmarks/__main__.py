@@ -11,9 +11,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="NAME", dest="name")
     pipeline = commands.add_parser("pipeline", help="keyframes: speed, memory, shots found")
-    pipeline.add_argument("--film", default="", help="film to measure speed on (default: sample)")
+    pipeline.add_argument("--film", default="", help="film to measure speed on, else the sample")
     pipeline.add_argument("--rounds", type=int, default=3)
-    pipeline.add_argument("--episodes", type=int, default=4, help="of the sample, to score shots on")
+    pipeline.add_argument("--episodes", type=int, default=4, help="of the sample, to score on")
     arguments = parser.parse_args()
     from benchmarks import pipeline as benchmark
     print(benchmark.run(arguments.film, arguments.rounds, arguments.episodes))

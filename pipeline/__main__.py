@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 
@@ -18,10 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if beam_arguments and arguments.command is not _dataset:
         _parser().error(f"unknown arguments: {' '.join(beam_arguments)}")
     arguments.beam = beam_arguments
-    if not getattr(arguments, "verbose", False):  # before Beam is loaded, which warns as it loads
-        logging.basicConfig(level=logging.ERROR)
-        os.environ.setdefault("PYTHONWARNINGS", "ignore")
-        warnings.filterwarnings("ignore")
+    verbose = getattr(arguments, "verbose", False)
+    if not verbose:
+        _hush()
     try:
         return int(arguments.command(arguments))
     except KeyboardInterrupt:
@@ -30,6 +30,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except RuntimeError as error:  # what Beam makes of an error in a worker, its traceback inside
+        if verbose:
+            raise
+        print(f"error: {_cause(error)}\nThe same command goes on from here; -v shows everything.",
+              file=sys.stderr)
+        return 1
+
+
+def _cause(error: RuntimeError) -> str:
+    """The last line of what Beam says, which is the error itself, or what it means."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines or "Channel closed" in lines[-1]:
+        return "a worker process died; is there enough memory?"
+    return lines[-1]
+
+
+def _hush() -> None:
+    """Keeps Beam's log and warnings off the screen: what matters of them comes as an exception."""
+    logging.disable(logging.CRITICAL)
+    warnings.filterwarnings("ignore")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    threading.excepthook = lambda _: None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ whichever worker is free.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -112,22 +113,23 @@ def count(stage: str, name: str, amount: int) -> None:
     Metrics.counter(NAMESPACE, f"{stage}/{name}").inc(amount)
 
 
-def _kept(stage: str, film: Film, depends: Any, make: Callable[[str], list[parts.AnyRow]],
-          run: Run) -> Film:
+def _kept(stage: str, film: Film, depends: Any,
+          make: Callable[[str, progress.Tick], list[parts.AnyRow]], run: Run) -> Film:
     """The film with the stage's part, made now or found from an earlier run."""
     part = stages.part_name(stage, film, depends)
     file = parts.path(run.work, part)
     started = time.monotonic()
+    tick = progress.ticking(stage)
     if stage not in run.force and parts.whole(file):
         count(stage, "reused", 1)
     else:
-        rows = make(part)
+        rows = make(part, tick)
         parts.save(file, rows)
         count(stage, "done", 1)
         for row in rows:
             count(stage, f"rows {type(row).__name__}", 1)
     count(stage, "milliseconds", int(1000 * (time.monotonic() - started)))
-    progress.note(stage, 1)
+    tick(1.0)
     return dataclasses.replace(film, parts={**film.parts, stage: part})
 
 
@@ -135,12 +137,13 @@ class _DoFilm(beam.DoFn):
     """A stage that looks at one film at a time."""
 
     def __init__(self, stage: str, depends: Callable[[Film, DatasetConfig], Any],
-                 make: Callable[[Film, Run, str], list[parts.AnyRow]], run: Run) -> None:
+                 make: Callable[[Film, Run, str, progress.Tick], list[parts.AnyRow]], run: Run
+                 ) -> None:
         self.stage, self.depends, self.make, self.run = stage, depends, make, run
 
     def process(self, film: Film) -> Iterator[Film]:
         yield _kept(self.stage, film, self.depends(film, self.run.config),
-                    lambda part: self.make(film, self.run, part), self.run)
+                    lambda part, tick: self.make(film, self.run, part, tick), self.run)
 
 
 class _SelectBySeries(beam.PTransform):
@@ -163,25 +166,30 @@ def _select_series(series: tuple[str, Iterable[Film]], run: Run) -> Iterator[Fil
     for film in films:
         depends = stages.selection_depends(film, films, run.config)
         done = _kept("selection", film, depends,
-                     lambda _, film=film: stages.select(film, films, run.config), run)
+                     functools.partial(_select, film, films, run), run)
         stages.place_pictures(done, run.out)
         yield done
 
 
-def _keyframes(film: Film, run: Run, part: str) -> list[parts.AnyRow]:
-    return stages.find_keyframes(film, run.config, part, run.threads)
+def _select(film: Film, films: Sequence[Film], run: Run, part: str, tick: progress.Tick
+            ) -> list[parts.AnyRow]:
+    return stages.select(film, films, run.config)
 
 
-def _text(film: Film, run: Run, part: str) -> list[parts.AnyRow]:
-    return stages.read_text(film)
+def _keyframes(film: Film, run: Run, part: str, tick: progress.Tick) -> list[parts.AnyRow]:
+    return stages.find_keyframes(film, run.config, part, run.threads, tick)
 
 
-def _captions(film: Film, run: Run, part: str) -> list[parts.AnyRow]:
+def _text(film: Film, run: Run, part: str, tick: progress.Tick) -> list[parts.AnyRow]:
+    return stages.read_text(film, tick)
+
+
+def _captions(film: Film, run: Run, part: str, tick: progress.Tick) -> list[parts.AnyRow]:
     return stages.write_captions(film, run.config, run.out,
                                  lambda backend: _Meter(backend, "captions"))
 
 
-def _stories(film: Film, run: Run, part: str) -> list[parts.AnyRow]:
+def _stories(film: Film, run: Run, part: str, tick: progress.Tick) -> list[parts.AnyRow]:
     return stages.tell_stories(film, run.config, lambda backend: _Meter(backend, "stories"))
 
 

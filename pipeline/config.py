@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-
 STAGES = ("keyframes", "text", "selection", "captions", "stories")  # that can be done again
 
 
@@ -42,7 +41,7 @@ class SelectionConfig(_Section):
     recurring_share: float = Field(0.5, gt=0, le=1, description="of a series' episodes that must "
                                    "have it")
     recurring_edge: float = Field(120.0, ge=0, description="seconds from either end of an episode "
-                                  "that are looked at")
+                                  "that are looked at, a quarter of it at most")
 
 
 class StoriesConfig(_Section):

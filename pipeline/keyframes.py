@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import av
@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from pipeline import shots, storage
 from pipeline.config import KeyframesConfig
 from pipeline.measure import Measures, difference, measure, planes, small
-from pipeline.pictures import (Geometry, alike, displayed, encode, motion, perceptual_hash,
-                               thumbnail)
+from pipeline.pictures import Geometry, alike, displayed, encode, motion, perceptual_hash, thumbnail
 from pipeline.shots import Shot, Transition
 from pipeline.videos import open_video, video_stream
 from schemas.rows import Keyframe, Reject, Video
@@ -198,14 +197,17 @@ def _transition_rejects(video: Video, measures: Measures, transitions: Sequence[
     return rejects
 
 
-def extract(video: Video, config: KeyframesConfig, folder: str, threads: int = 1
+def extract(video: Video, config: KeyframesConfig, folder: str, threads: int = 1,
+            tick: Callable[[float], None] = lambda share: None
             ) -> tuple[list[Keyframe], list[Reject]]:
     """Keyframes of one film, in order, their pictures written to `folder` as `<id>.jpg`.
 
     Pictures of some rejects are written to `folder/rejected/<id>.jpg`. `threads` changes the time
-    taken and nothing else. Raises av.FFmpegError or ValueError where the film cannot be read.
+    taken and nothing else; `tick` is told the share that is done. Raises av.FFmpegError or
+    ValueError where the film cannot be read.
     """
-    measures = measure(video.uri, threads)
+    measures = measure(video.uri, threads, lambda time: tick(
+        0.7 * min(time / video.duration, 1) if video.duration else 0))
     geometry = Geometry(measures.bars, measures.aspect, video.rotation)
     found, transitions = shots.find(measures)
     choices = [choice for number, shot in enumerate(found)
@@ -225,6 +227,7 @@ def extract(video: Video, config: KeyframesConfig, folder: str, threads: int = 1
     rejects = [reject for entry, reject in dropped if entry not in shown]
     missing = set(by_entry)
     for entry, frame, after in grab(video, measures, sorted(by_entry.keys() | shown), threads):
+        tick(0.7 + 0.3 * entry / len(measures.pts))
         picture, crop = displayed(frame, geometry)
         if entry in shown:
             rejects += [_with_picture(reject, picture, folder)

@@ -93,11 +93,12 @@ def motion(frame: av.VideoFrame, after: av.VideoFrame | None, geometry: Geometry
     still = [0.0, 0.0], [0.0, 0.0]
     if after is None or after.time is None or frame.time is None or after.time <= frame.time:
         return still
-    pair = [cv2.resize(cv2.cvtColor(displayed(each, geometry)[0], cv2.COLOR_BGR2GRAY),
-                       _FLOW, interpolation=cv2.INTER_AREA) for each in (frame, after)]
-    if cv2.mean(cv2.absdiff(*pair))[0] > 40:  # the next frame is another shot's
+    now, then = (cv2.resize(cv2.cvtColor(displayed(each, geometry)[0], cv2.COLOR_BGR2GRAY),
+                            _FLOW, interpolation=cv2.INTER_AREA) for each in (frame, after))
+    if cv2.mean(cv2.absdiff(now, then))[0] > 40:  # the next frame is another shot's
         return still
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(*pair, None)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(
+        now, then, None)  # type: ignore[call-overload]
     border = np.ones(flow.shape[:2], bool)
     border[10:-10, 16:-16] = False
     camera = np.median(flow[border], axis=0)

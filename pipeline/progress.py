@@ -15,21 +15,38 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from rich.console import Console
-from rich.progress import (BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn,
-                           TimeElapsedColumn, TimeRemainingColumn)
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+Tick: TypeAlias = Callable[[float], None]
 
 _FOLDER = "STORYSTREAM_PROGRESS"  # environment variable: where notes go; unset, there are none
 
 
-def note(stage: str, films: float = 0.0) -> None:
-    """Says that a stage has come further by so many films."""
+def ticking(stage: str) -> Tick:
+    """What a stage calls with the share of a film that it has done, the last time with 1."""
     folder = os.environ.get(_FOLDER)
-    if folder:
-        with open(os.path.join(folder, f"{os.getpid()}.notes"), "a", encoding="utf-8") as file:
-            file.write(json.dumps([stage, films]) + "\n")
+    noted = 0.0
+
+    def tick(share: float) -> None:
+        nonlocal noted
+        if folder and (share - noted >= 0.01 or share == 1):
+            with open(os.path.join(folder, f"{os.getpid()}.notes"), "a", encoding="utf-8") as file:
+                file.write(json.dumps([stage, share - noted]) + "\n")
+            noted = share
+
+    return tick
 
 
 def _read(folder: str, stages: Sequence[str]) -> dict[str, float]:

@@ -14,8 +14,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import (DirectOptions, PipelineOptions, SetupOptions,
-                                                  StandardOptions)
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+)
 from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
@@ -34,12 +38,14 @@ def run(videos: Sequence[Video], rejects: Sequence[Reject], config: DatasetConfi
         verbose: bool = False) -> int:
     """Makes the dataset `out` and its report; returns the exit code of the run.
 
-    `force` names stages to do again, `until` the stage to stop after. `beam_arguments` are Beam's own options, such as `--runner=DataflowRunner`; without a runner the
-    films are worked on here, by a process a core. Raises OSError where `out` cannot be written.
+    `force` names stages to do again, `until` the stage to stop after. `beam_arguments` are Beam's
+    own options, such as `--runner=DataflowRunner`; without a runner the films are worked on here,
+    by a process a core. Raises OSError where `out` cannot be written and RuntimeError where a
+    worker fails.
     """
     options, runner, workers = _options(beam_arguments, len(videos), verbose)
-    settings = build.Run(config, out, storage.join(out, "work"),
-                         threads=max(1, workers // max(1, len(videos))), force=tuple(force), until=until)
+    threads = max(1, workers // max(1, len(videos)))  # of few films, each gets several
+    settings = build.Run(config, out, storage.join(out, "work"), threads, tuple(force), until)
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
     pipeline = beam.Pipeline(runner=runner, options=options)
     build.dataset(pipeline, videos, rejects, settings)

@@ -24,7 +24,8 @@ def recurring(episodes: Mapping[str, Sequence[Keyframe]], durations: Mapping[str
         return {}
     near_edge = {
         video: [keyframe for keyframe in keyframes
-                if min(keyframe.time, durations[video] - keyframe.time) <= config.recurring_edge]
+                if min(keyframe.time, durations[video] - keyframe.time)
+                <= min(config.recurring_edge, durations[video] / 4)]
         for video, keyframes in episodes.items()
     }
     needed = max(2, round(config.recurring_share * len(episodes)))

@@ -17,6 +17,8 @@ import av
 from pipeline import backends, keyframes, ocr, parts, prompts, selection, storage, subtitles
 from pipeline.captions import caption
 from pipeline.config import DatasetConfig
+from pipeline.parts import AnyRow
+from pipeline.progress import Tick
 from pipeline.stories import tell
 from pipeline.videos import VideoError, fingerprint, probe
 from schemas.rows import Caption, Keyframe, Reject, Row, Story, Video
@@ -35,7 +37,7 @@ class Film:
     work: str  # the folder that part files are in
     parts: dict[str, str] = dataclasses.field(default_factory=dict)  # stage -> name of the part
 
-    def content(self, stage: str) -> list[parts.AnyRow]:
+    def content(self, stage: str) -> list[AnyRow]:
         """All rows that a stage gave."""
         return parts.load(parts.path(self.work, self.parts[stage]))
 
@@ -63,14 +65,14 @@ def keyframes_depend(film: Film, config: DatasetConfig) -> Any:
             config.keyframes.model_dump()]
 
 
-def find_keyframes(film: Film, config: DatasetConfig, part: str, threads: int
-                   ) -> list[parts.AnyRow]:
+def find_keyframes(film: Film, config: DatasetConfig, part: str, threads: int, tick: Tick
+                   ) -> list[AnyRow]:
     """The film as probed, its keyframes and what was left out; a film that is bad is a reject."""
     video = film.video
     try:
         video = probe(video)
         found, rejects = keyframes.extract(video, config.keyframes, pictures(film.work, part),
-                                           threads)
+                                           threads, tick)
     except (VideoError, ValueError, OSError, av.FFmpegError) as error:
         return [video, Reject("video", video.uri, "unreadable", str(error), video.id)]
     if not found:
@@ -90,11 +92,14 @@ def text_depends(film: Film, config: DatasetConfig) -> Any:
     return film.parts["keyframes"]
 
 
-def read_text(film: Film) -> list[parts.AnyRow]:
+def read_text(film: Film, tick: Tick) -> list[AnyRow]:
     """Keyframes with the text on them; those that are mostly text are rejected."""
     found = film.rows("keyframes", Keyframe)
     folder = pictures(film.work, film.parts["keyframes"])
-    screens = ocr.read([storage.join(folder, f"{keyframe.id}.jpg") for keyframe in found])
+    screens = []
+    for number, keyframe in enumerate(found, 1):
+        screens += ocr.read([storage.join(folder, f"{keyframe.id}.jpg")])
+        tick(number / len(found))
     titles = {keyframe.id: " / ".join(screen.lines)[:200]
               for keyframe, screen in zip(found, screens, strict=True) if ocr.mostly_text(screen)}
     with_text = [dataclasses.replace(keyframe, text=screen.lines)
@@ -112,7 +117,7 @@ def selection_depends(film: Film, series: Sequence[Film], config: DatasetConfig)
             film.video.language, config.selection.model_dump()]
 
 
-def select(film: Film, series: Sequence[Film], config: DatasetConfig) -> list[parts.AnyRow]:
+def select(film: Film, series: Sequence[Film], config: DatasetConfig) -> list[AnyRow]:
     """A film's keyframes without what recurs in its series, with the dialogue spoken over them."""
     episodes = {other.video.id: other.rows("text", Keyframe) for other in series}
     lengths = {other.video.id: selection.duration(probed(other), episodes[other.video.id])
@@ -152,7 +157,7 @@ def captions_depend(film: Film, config: DatasetConfig) -> Any:
 
 
 def write_captions(film: Film, config: DatasetConfig, out: str, metered: Callable[[Any], Any]
-                   ) -> list[parts.AnyRow]:
+                   ) -> list[AnyRow]:
     """A caption for each selected keyframe, or a reject."""
     chosen = film.rows("selection", Keyframe)
     if not chosen:
@@ -168,7 +173,7 @@ def stories_depend(film: Film, config: DatasetConfig) -> Any:
 
 
 def tell_stories(film: Film, config: DatasetConfig, metered: Callable[[Any], Any]
-                 ) -> list[parts.AnyRow]:
+                 ) -> list[AnyRow]:
     """The film's stories, or rejects."""
     chosen, written = film.rows("selection", Keyframe), film.rows("captions", Caption)
     if not written:

@@ -81,7 +81,10 @@ def place(source: str, target: str) -> None:
 
 
 def remove(paths: Sequence[str]) -> None:
-    """Deletes files; what is gone already is no error."""
+    """Deletes files, and the folders that they leave empty; what is gone already is no error."""
     there = [path for path in paths if exists(path)]
     if there:
         FileSystems.delete(there)
+    for folder in {os.path.dirname(path) for path in there if "://" not in path}:
+        with suppress(OSError):  # it still holds something
+            os.rmdir(folder)

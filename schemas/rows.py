@@ -7,7 +7,6 @@ them. Times are seconds of presentation time from the film's first frame.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import types
 import typing
 from collections.abc import Iterable
@@ -126,7 +125,6 @@ def _arrow_type(hint: Any) -> pa.DataType:
     return _ARROW[hint]
 
 
-@functools.cache
 def arrow_schema(row_type: type[Row]) -> pa.Schema:
     """The Arrow schema of a row type: a column a field, nullable only where the field may be None.
 

@@ -13,10 +13,10 @@ def test_settings_come_after_the_file_and_the_file_after_the_defaults(tmp_path):
 
 
 @pytest.mark.parametrize("setting, message", [
-    ("keyframes.evry=2", "no setting keyframes.evry; there are every, shortest_shot"),
+    ("keyframes.evry=2", r"no setting keyframes\.evry; there are every, shortest_shot"),
     ("evry=2", "no setting evry; there are captioner, writer"),
-    ("keyframes.every=often", "keyframes.every: .*'often'"),
-    ("keyframes.every=0", "keyframes.every: .*greater than 0"),
+    ("keyframes.every=often", r"keyframes\.every: .*'often'"),
+    ("keyframes.every=0", r"keyframes\.every: .*greater than 0"),
     ("keyframes.every", "write it as name=value"),
 ])
 def test_a_setting_that_cannot_be_used_is_named(setting, message):
@@ -25,7 +25,7 @@ def test_a_setting_that_cannot_be_used_is_named(setting, message):
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="missing.yaml"):
+    with pytest.raises(ConfigError, match=r"missing\.yaml"):
         load(str(tmp_path / "missing.yaml"))
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(ConfigError, match=r"bad\.yaml is not YAML"):

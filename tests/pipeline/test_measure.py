@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -43,7 +45,7 @@ def test_letterbox_bars_are_found_and_dark_scenes_are_none(tmp_path):
 
 def test_a_film_without_a_frame_is_refused(tmp_path):
     film = make_film(tmp_path / "a.mp4", still(scene(1), 3))
-    content = bytearray(open(film, "rb").read())
+    content = bytearray(Path(film).read_bytes())
     start = content.index(b"mdat") + 4
     content[start:start + 4000] = bytes(4000)
     (tmp_path / "b.mp4").write_bytes(content)

@@ -3,8 +3,8 @@ import pytest
 
 from schemas.rows import Caption, Keyframe, Reject, Story, Video, arrow_schema, from_table, to_table
 
-STORY = Story("a_story_000", "a", "A", "train", True, ["images/a/1.jpg"], ["Once."], [0], ["A hill."],
-              "captioner", ["writer"])
+STORY = Story("a_story_000", "a", "A", "train", True, ["images/a/1.jpg"], ["Once."], [0],
+              ["A hill."], "captioner", ["writer"])
 
 
 def test_rows_come_back_as_they_went_in():
