@@ -62,7 +62,7 @@ def run(videos: Sequence[Video], rejects: Sequence[Reject], config: DatasetConfi
         "seconds": round(time.monotonic() - clock, 1),
         "command": " ".join(sys.argv),
         "runner": options.view_as(StandardOptions).runner or f"local, {workers} processes",
-        "stages": _stage_records(result),
+        "stages": _with_earlier(_stage_records(result), storage.join(out, "run.json")),
         "environment": {"python": platform.python_version(), "machine": platform.machine(),
                         "system": platform.system(), "cores": os.cpu_count()},
     }
@@ -117,6 +117,16 @@ def _stage_records(result: Any) -> list[dict[str, Any]]:
         "cost": 0.0,
         "counters": dict(sorted(counters.items())),
     } for stage, counters in counted.items()]
+
+
+def _with_earlier(stages: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
+    """The stages with what earlier runs spent on them, as far as their record is there."""
+    spent = ("seconds", "input_tokens", "output_tokens", "cost")
+    earlier = json.loads(storage.read_bytes(path))["stages"] if storage.exists(path) else []
+    before = {stage["name"]: {name: stage[name] + stage["earlier"][name] for name in spent}
+              for stage in earlier}
+    return [{**stage, "earlier": before.get(stage["name"], dict.fromkeys(spent, 0))}
+            for stage in stages]
 
 
 def _conclude(manifest: dict[str, Any], record: dict[str, Any], config: DatasetConfig, out: str

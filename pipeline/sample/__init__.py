@@ -177,7 +177,7 @@ def _dimmed(picture: Canvas, after: int) -> Canvas:
     light = (away - BLACK // 2 + 1) / (FADE // 2 - BLACK // 2 + 1)
     if light >= 1:
         return picture
-    return np.rint(picture * max(0.0, light)).astype(np.uint8)
+    return cv2.convertScaleAbs(picture, alpha=max(0.0, light))
 
 
 class _Twos:
@@ -235,12 +235,13 @@ def _yuv(picture: Canvas) -> Canvas:
     """A picture as planar YUV 4:2:0 (BT.601), uint8 [540, 640].
 
     OpenCV is much faster at it than swscale but takes each chroma sample from one pixel of four, so
-    it is given a picture whose blocks of four are one colour.
+    chroma comes from a picture of half the size.
     """
     small = cv2.resize(picture, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
-    blocks = cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
+    full = cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb)
+    _, red, blue = cv2.split(cv2.convertScaleAbs(full, alpha=224 / 255, beta=128 * (1 - 224 / 255)))
     yuv = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)
-    yuv[HEIGHT:] = cv2.cvtColor(blocks, cv2.COLOR_RGB2YUV_I420)[HEIGHT:]
+    yuv[HEIGHT:] = np.concatenate([blue, red]).reshape(-1, WIDTH)
     return yuv
 
 

@@ -7,6 +7,7 @@ frame for the same reason: that is where soft edges come from.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -95,25 +96,44 @@ def _finish(layer: Layer, blur: float) -> Layer:
     height, width = min(canvas.shape[0], 900), min(canvas.shape[1], 1600)
     inked = canvas[:height, :width]
     cv2.multiply(inked, _paper()[:height, :width], inked, 1 / 128)
-    return replace(layer, canvas=canvas)
+    rows = np.flatnonzero(canvas[..., 3].any(axis=1))  # no need to lay what is empty
+    first = max(0, int(rows[0]) - 1) if len(rows) else 0
+    last = int(rows[-1]) + 2 if len(rows) else 1
+    left, top = layer.origin
+    return replace(layer, canvas=np.ascontiguousarray(canvas[first:last]),
+                   origin=(left, top + first / layer.scale))
 
 
 def _lay(layers: list[Layer], camera: Camera) -> Canvas:
     """All layers as the camera sees them, in one RGB frame."""
-    frame = cv2.cvtColor(_seen_through(layers[0], camera), cv2.COLOR_RGBA2RGB)  # the sky hides all
+    _, sky = _seen_through(layers[0], camera)  # it hides all
+    frame = cv2.cvtColor(sky, cv2.COLOR_RGBA2RGB)
     for layer in layers[1:]:
-        overlay(frame, _seen_through(layer, camera))
+        rows, picture = _seen_through(layer, camera)
+        overlay(frame[rows], picture)
     return frame
 
 
-def _seen_through(layer: Layer, camera: Camera) -> Canvas:
-    """A layer as the camera sees it, RGBA of the frame's size."""
+def _seen_through(layer: Layer, camera: Camera) -> tuple[slice, Canvas]:
+    """The rows of the frame that a layer is seen in, and how: RGBA as wide as the frame."""
     x, y, zoom = _seen(camera, layer.depth)
     grow = zoom / layer.scale
+    above = (layer.origin[1] - y) * zoom + HEIGHT / 2
+    top = min(HEIGHT - 1, max(0, math.floor(above)))
+    bottom = min(HEIGHT, max(top + 1, math.ceil(above + layer.canvas.shape[0] * grow)))
     matrix = np.array([[grow, 0, (layer.origin[0] - x) * zoom + WIDTH / 2],
-                       [0, grow, (layer.origin[1] - y) * zoom + HEIGHT / 2]])
-    return cv2.warpAffine(layer.canvas, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR,
-                          borderMode=cv2.BORDER_REPLICATE)
+                       [0, grow, above - top]])
+    return slice(top, bottom), cv2.warpAffine(
+        layer.canvas, matrix, (WIDTH, bottom - top), flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE)
+
+
+def _doubled(frame: Canvas) -> Canvas:
+    """A frame with each pixel twice as wide and high; OpenCV is slow at it with three channels."""
+    large = np.empty((2 * HEIGHT, 2 * WIDTH, 3), np.uint8)
+    large[::2] = large[1::2] = cv2.resize(frame, (2 * WIDTH, HEIGHT),
+                                          interpolation=cv2.INTER_NEAREST)
+    return large
 
 
 def _cameras(shot: Shot) -> tuple[Camera, Camera]:
@@ -127,14 +147,15 @@ def filmed(shot: Shot) -> Picture:
     light = light_of(shot.place, shot.time, shot.weather)
     path = _cameras(shot)
     layers, near = _layers(shot, light, path)
-    still = _lay(layers, path[0]) if path[0] == path[1] else None
+    fixed = path[0] == path[1]
+    behind = _doubled(_lay(layers, path[0])) if fixed else None
+    before = [_seen_through(layer, path[0]) for layer in near] if fixed else None
 
     def picture(t: float) -> Canvas:
         part = min(1.0, max(0.0, t / shot.seconds))
         x, y, zoom = (a + (b - a) * part for a, b in zip(*path, strict=True))
         camera = x, y, zoom
-        frame = _lay(layers, camera) if still is None else still
-        large = cv2.resize(frame, (2 * WIDTH, 2 * HEIGHT), interpolation=cv2.INTER_NEAREST)
+        large = _doubled(_lay(layers, camera)) if behind is None else behind.copy()
         pen = view(large, camera[0], camera[1], camera[2] * 2)
         _stir(pen, shot, light, t)
         figures = replace(pen, tint=light.figures)
@@ -142,8 +163,8 @@ def filmed(shot: Shot) -> Picture:
             _place(figures, actor, shot, t)
         _weather(view(large, 320, 180, 2), shot, light, t)
         frame = cv2.resize(large, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-        for layer in near:
-            overlay(frame, _seen_through(layer, camera))
+        for rows, seen in before or [_seen_through(layer, camera) for layer in near]:
+            overlay(frame[rows], seen)
         return frame
 
     return picture

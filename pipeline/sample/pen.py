@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ WIDTH, HEIGHT = 640, 360
 _SHIFT = 4  # OpenCV takes coordinates in sixteenths of a pixel
 _CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 41)[:-1]),
                     np.sin(np.linspace(0, 2 * np.pi, 41)[:-1])], axis=1)
+_ARC = np.stack([(1 - np.linspace(0, 1, 8)) ** 2, 2 * np.linspace(0, 1, 8)
+                 * (1 - np.linspace(0, 1, 8)), np.linspace(0, 1, 8) ** 2], axis=1)
 
 Canvas = NDArray[np.uint8]
 Points = Any  # whatever numpy reads as an [n, 2] array
@@ -50,7 +52,7 @@ def _lit(colour: str, tint: tuple[float, ...], haze: str, fog: float) -> Colour:
     return r, g, b, 255
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=4096)
 def _spline(points: tuple[tuple[float, float], ...], closed: bool) -> NDArray[np.float64]:
     given = np.asarray(points, dtype=np.float64)
     if not closed:
@@ -67,18 +69,32 @@ def _spline(points: tuple[tuple[float, float], ...], closed: bool) -> NDArray[np
 
 def smooth(points: Points, closed: bool = True) -> NDArray[np.float64]:
     """A Catmull-Rom curve through [n, 2] points, as [m, 2] points, 6 to a span."""
-    return _spline(tuple((float(x), float(y)) for x, y in points), closed)
+    return _spline(tuple(map(tuple, points)), closed)
+
+
+@lru_cache(maxsize=4096)
+def _outlined(points: tuple[tuple[float, float], ...], width: float
+              ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The outer and the inner edge of a line along a smooth closed shape."""
+    curve = _spline(points, True)
+    along = np.roll(curve, -1, axis=0) - np.roll(curve, 1, axis=0)
+    across = along[:, ::-1] * (1, -1)  # to the left of the way
+    across *= width / 2 / np.maximum(np.hypot(*across.T), 1e-9)[:, None]
+    following = np.roll(curve, -1, axis=0)
+    if (curve[:, 0] * following[:, 1] - following[:, 0] * curve[:, 1]).sum() < 0:
+        across = -across
+    return curve + across, curve - across
 
 
 def bend(start: Points, end: Points, bow: float) -> NDArray[np.float64]:
-    """An arc of 8 points from start to end that bulges `bow` units to the right of its way."""
-    a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
-    middle = (a + b) / 2
-    along = b - a
-    length = math.hypot(along[0], along[1]) or 1.0
-    control = middle + np.array([-along[1], along[0]]) / length * bow * 2
-    t = np.linspace(0, 1, 8)[:, None]
-    return (1 - t) ** 2 * a + 2 * t * (1 - t) * control + t**2 * b
+    """An arc of 8 points from start to end that bulges `bow` units to the right of its way; just
+    the two where it does not."""
+    (ax, ay), (bx, by) = start, end
+    if not bow:
+        return np.array([[ax, ay], [bx, by]])
+    far = 2 * bow / (math.hypot(bx - ax, by - ay) or 1.0)
+    control = (ax + bx) / 2 - (by - ay) * far, (ay + by) / 2 + (bx - ax) * far
+    return _ARC @ np.array([[ax, ay], control, [bx, by]])
 
 
 @lru_cache(maxsize=1)
@@ -86,6 +102,18 @@ def _soft_disc() -> NDArray[np.float32]:
     y, x = np.mgrid[-1:1:129j, -1:1:129j]
     inside = np.clip(1 - np.hypot(x, y), 0, 1)
     return (inside * inside * (3 - 2 * inside)).astype(np.float32)
+
+
+@lru_cache(maxsize=256)
+def _soft_spot(wide: int, tall: int, colour: Colour, strength: int, channels: int
+               ) -> tuple[Canvas, Canvas]:
+    """A soft disc of 2 x wide by 2 x tall pixels, `strength` of 255 in its middle: what to keep of
+    what lies under it, and what to add."""
+    part = cv2.resize(_soft_disc(), (2 * wide, 2 * tall), interpolation=cv2.INTER_LINEAR)
+    part *= strength / 255
+    keep = np.rint(255 * (1 - part)).astype(np.uint8)
+    add = part[..., None] * np.array(colour[:channels], np.float32)
+    return cv2.merge([keep] * channels), np.rint(add).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -104,13 +132,13 @@ class Pen:
         sy = sx if sy is None else sy
         c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
         local = np.array([[c * sx, -s * sy, x], [s * sx, c * sy, y], [0, 0, 1]])
-        return replace(self, matrix=self.matrix @ local)
+        return Pen(self.canvas, self.matrix @ local, self.tint, self.haze, self.fog)
 
     def flat(self) -> Pen:
         """The same pen without light and haze, for what shines by itself."""
         return replace(self, tint=(1.0, 1.0, 1.0), fog=0.0)
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """Pixels of the canvas to one local unit."""
         m = self.matrix
@@ -124,8 +152,13 @@ class Pen:
         """[n, 2] local points as [n, 2] pixels."""
         return np.asarray(points, dtype=float) @ self.matrix[:, :2].T + self.matrix[:, 2]
 
+    @cached_property
+    def _to_fixed(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self.matrix[:, :2].T * (1 << _SHIFT), self.matrix[:, 2] * (1 << _SHIFT) + 0.5
+
     def _fixed(self, points: Points) -> NDArray[np.int32]:
-        return np.rint(self.to_pixels(points) * (1 << _SHIFT)).astype(np.int32)
+        turn, move = self._to_fixed
+        return (np.asarray(points, dtype=float) @ turn + move).astype(np.int32)
 
     def poly(self, points: Points, fill: str, line: str | None = None, width: float = 1.6) -> None:
         """A filled polygon, with an outline `width` units wide where `line` is a colour."""
@@ -136,23 +169,32 @@ class Pen:
                           max(1, round(width * self.scale)), cv2.LINE_AA, _SHIFT)
 
     def blob(self, points: Points, fill: str, line: str | None = None, width: float = 1.6) -> None:
-        """A filled smooth shape through the points."""
-        self.poly(smooth(points), fill, line, width)
+        """A filled smooth shape through the points, outlined as `poly` does."""
+        if not line:
+            self.poly(smooth(points), fill)
+            return
+        # Two filled shapes cost a third of one filled and one stroked.
+        outer, inner = _outlined(tuple(map(tuple, points)), max(width, 1 / self.scale))
+        self.poly(outer, line)
+        self.poly(inner, fill)
 
     def oval(self, x: float, y: float, rx: float, ry: float, fill: str, line: str | None = None,
              turn: float = 0.0, width: float = 1.6) -> None:
         """A filled ellipse around (x, y)."""
-        circle = _CIRCLE if max(rx, ry) * self.scale > 12 else _CIRCLE[::2]
-        if turn:
-            c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
-            spin = np.array([[c, s], [-s, c]])
-        else:
-            spin = np.eye(2)
-        if line:  # two filled ovals cost a third of one filled and one stroked
+        size = max(rx, ry) * self.scale
+        circle = _CIRCLE if size > 12 else _CIRCLE[::2] if size > 3 else _CIRCLE[::4]
+        c, s = (math.cos(math.radians(turn)), math.sin(math.radians(turn))) if turn else (1.0, 0.0)
+        matrix, move = self._to_fixed
+        move = (x, y) @ matrix + move
+        if line:
             edge = width / 2
-            self.poly(circle * (rx + edge, ry + edge) @ spin + (x, y), line)
+            a, b = rx + edge, ry + edge
+            self._fill(circle @ (((a * c, a * s), (-b * s, b * c)) @ matrix) + move, line)
             rx, ry = max(0.1, rx - edge), max(0.1, ry - edge)
-        self.poly(circle * (rx, ry) @ spin + (x, y), fill)
+        self._fill(circle @ (((rx * c, rx * s), (-ry * s, ry * c)) @ matrix) + move, fill)
+
+    def _fill(self, fixed: NDArray[np.float64], fill: str) -> None:
+        cv2.fillPoly(self.canvas, [fixed.astype(np.int32)], self.colour(fill), cv2.LINE_AA, _SHIFT)
 
     def line(self, points: Points, width: float, colour: str) -> None:
         """An open line with round ends."""
@@ -192,21 +234,19 @@ class Pen:
     def glow(self, x: float, y: float, rx: float, ry: float, colour: str, strength: float) -> None:
         """A soft spot that fades to nothing at its rim: light, shadow, blush, mist."""
         ((px, py),) = self.to_pixels([(x, y)])
-        wide, tall = max(2.0, rx * self.scale), max(2.0, ry * self.scale)
-        height, width = self.canvas.shape[:2]
-        left, right = max(0, math.floor(px - wide)), min(width, math.ceil(px + wide))
-        top, bottom = max(0, math.floor(py - tall)), min(height, math.ceil(py + tall))
+        wide, tall = max(2, round(rx * self.scale)), max(2, round(ry * self.scale))
+        height, width, channels = self.canvas.shape
+        first, above = round(px) - wide, round(py) - tall  # soft as it is, whole pixels will do
+        left, right = max(0, first), min(width, first + 2 * wide)
+        top, bottom = max(0, above), min(height, above + 2 * tall)
         if left >= right or top >= bottom:
             return
-        to_disc = np.array([[64 / wide, 0, 64 + (left - px) * 64 / wide],
-                            [0, 64 / tall, 64 + (top - py) * 64 / tall]])
-        part = cv2.warpAffine(_soft_disc(), to_disc, (right - left, bottom - top),
-                              flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        part *= strength
+        spot = _soft_spot if wide * tall < 10_000 else _soft_spot.__wrapped__  # large ones are rare
+        inside = slice(top - above, bottom - above), slice(left - first, right - first)
+        keep, add = (picture[inside] for picture in spot(
+            wide, tall, self.colour(colour), round(strength * 50) * 255 // 50, channels))
         region = self.canvas[top:bottom, left:right]
-        ink = np.empty_like(region)
-        ink[:] = self.colour(colour)[: region.shape[2]]
-        region[:] = cv2.blendLinear(region, ink, 1 - part, part)
+        cv2.add(cv2.multiply(region, keep, scale=1 / 255), add, region)
 
 
 def view(canvas: Canvas, x: float, y: float, zoom: float) -> Pen:
@@ -249,14 +289,12 @@ def stamp(frame: Canvas, picture: Canvas, x: float, y: float, turn: float = 0.0,
     if left >= right or top >= bottom:
         return
     matrix[:, 2] += (x - width / 2 - left, y - height / 2 - top)
-    laid = cv2.warpAffine(picture, matrix, (right - left, bottom - top)).astype(np.float32) * part
-    region = frame[top:bottom, left:right]
-    kept = region * (1 - laid[..., 3:] / 255)
-    region[:] = np.clip(kept + laid[..., :3] + 0.5, 0, 255).astype(np.uint8)
+    laid = cv2.warpAffine(picture, matrix, (right - left, bottom - top))
+    overlay(frame[top:bottom, left:right], cv2.convertScaleAbs(laid, alpha=part))
 
 
 def overlay(frame: Canvas, layer: Canvas) -> None:
-    """Lays a premultiplied RGBA layer of the frame's size over it, in place."""
+    """Lays a premultiplied RGBA layer over an RGB frame, or a part of one, of its size."""
     behind = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(layer, 3)), cv2.COLOR_GRAY2RGB)
     cv2.multiply(frame, behind, frame, 1 / 255)
     cv2.add(frame, cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB), frame)

@@ -103,7 +103,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     for at in range(50))]}
     (out / "dataset.json").write_text(json.dumps(dataset))
     stage = {"name": "captions", "done": 50, "reused": 7, "seconds": 75.0, "input_tokens": 1500,
-             "output_tokens": 300, "cost": 0.25, "counters": {"asked": 57}}
+             "output_tokens": 300, "cost": 0.25, "counters": {"asked": 57},
+             "earlier": {"seconds": 0, "input_tokens": 0, "output_tokens": 0, "cost": 0}}
     run = {"started": "2026-01-02T03:04:05Z", "seconds": 80.0, "command": "make " + EVIL,
            "runner": "local", "stages": [stage], "environment": {"python": "3.11"}}
     (out / "run.json").write_text(json.dumps(run))
