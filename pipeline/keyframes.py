@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import shots, storage
 from pipeline.config import KeyframesConfig
-from pipeline.measure import Measures, difference, measure, planes, small
+from pipeline.frames import cut_time, grab
+from pipeline.measure import Measures, measure
 from pipeline.pictures import Geometry, alike, displayed, encode, motion, perceptual_hash, thumbnail
 from pipeline.shots import Shot, Transition
-from pipeline.videos import open_video, video_stream
 from schemas.rows import Keyframe, Reject, Video
-from schemas.storystream import keyframe_id
+from schemas.storystream import IMAGES, keyframe_id
 
 _SHOWN_REJECTS = 4  # pictures kept of each kind of reject, a film
 
@@ -38,6 +35,15 @@ class Choice:
     shot: int
     reason: str = ""  # "" where it is to be a keyframe
     detail: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is to be decoded of a film, and what is not worth it."""
+
+    wanted: dict[int, Choice]  # by entry
+    spans: dict[int, tuple[float, float]]  # by shot: times of its first and last own frame
+    dropped: list[tuple[int, Reject]]  # each with the entry that shows it
 
 
 def score(measures: Measures, first: int, last: int) -> NDArray[np.float32]:
@@ -95,90 +101,14 @@ def _best(measures: Measures, number: int, first: int, last: int,
     return Choice(entry, number)
 
 
-def grab(video: Video, measures: Measures, entries: Sequence[int], threads: int
-         ) -> Iterator[tuple[int, av.VideoFrame, av.VideoFrame | None]]:
-    """Decodes chosen entries properly: entry, its frame, and the frame decoded after it.
-
-    Entries must be ascending. One that cannot be reached again is left out.
-    """
-    with open_video(video.uri) as container:
-        stream = video_stream(container)
-        stream.codec_context.thread_count = threads
-        stream.codec_context.thread_type = "AUTO"
-        stream.codec_context.skip_frame = "NONREF"  # the entries were decoded without them
-        decoded: Iterator[Any] = iter(())
-        held: Any = None
-        at = -1
-        for entry in entries:
-            wanted = int(measures.pts[entry])
-            access = entry - int(measures.cost[entry]) + 1
-            if at < 0 or access > at:
-                container.seek(wanted, stream=stream)
-                decoded, held = _frames(container, stream, int(measures.pts[access])), None
-            frame = held if held is not None else next(decoded, None)
-            while frame is not None and frame.pts < wanted:
-                frame = next(decoded, None)
-            if frame is None or frame.pts != wanted:
-                held, at = None, -1
-                continue
-            held, at = next(decoded, None), entry
-            yield entry, frame, held
-
-
-def _frames(container: Any, stream: Any, start: int) -> Iterator[Any]:
-    """Decoded frames from the random access point with the time `start` on.
-
-    An index may list fewer random access points than there are, so the demuxer may stand further
-    back: what lies before the point is read but not decoded.
-    """
-    packets = container.demux(stream)
-    for packet in itertools.dropwhile(lambda packet: packet.pts != start, packets):
-        try:
-            for frame in packet.decode():
-                if frame.pts is not None:
-                    yield frame
-        except av.error.InvalidDataError:  # a damaged packet costs its own frames only
-            continue
-
-
-def cut_time(video: Video, measures: Measures, entry: int) -> tuple[float, float]:
-    """Times of the last frame before and the first frame after the cut at `entry`, exactly.
-
-    The cheap pass may have skipped frames just before a cut; those are decoded here, and each goes
-    to the side it is more like.
-    """
-    before, after = float(measures.times[entry - 1]), float(measures.times[entry])
-    if measures.skipped[entry] <= 0:
-        return before, after
-    low, high = int(measures.pts[entry - 1]), int(measures.pts[entry])
-    seen: dict[int, Any] = {}
-    with open_video(video.uri) as container:
-        stream = video_stream(container)
-        stream.codec_context.options = {"skip_loop_filter": "all"}
-        container.seek(low, stream=stream)
-        access = entry - int(measures.cost[entry - 1])
-        for frame in _frames(container, stream, int(measures.pts[access])):
-            if low <= frame.pts <= high:
-                seen[frame.pts] = small(planes(frame))[1:]
-            if frame.pts >= high:
-                break
-    if low not in seen or high not in seen:
-        return before, after
-    own = [pts for pts in sorted(seen)
-           if difference(seen[pts], seen[low]) <= difference(seen[pts], seen[high])]
-    rest = [pts for pts in sorted(seen) if pts > own[-1]]
-    tick = (after - before) / (high - low)
-    return before + (own[-1] - low) * tick, before + (rest[0] - low) * tick
-
-
 def _shot_times(video: Video, measures: Measures, shot: Shot, cut_at: set[int]
                 ) -> tuple[float, float]:
     """Time of the first and of the last frame that is the shot's own."""
     start, end = float(measures.times[shot.first]), float(measures.times[shot.last])
     if shot.first in cut_at:
-        start = cut_time(video, measures, shot.first)[1]
+        start = cut_time(video.uri, measures, shot.first)[1]
     if shot.last + 1 in cut_at:
-        end = cut_time(video, measures, shot.last + 1)[0]
+        end = cut_time(video.uri, measures, shot.last + 1)[0]
     return start, end
 
 
@@ -191,10 +121,25 @@ def _transition_rejects(video: Video, measures: Measures, transitions: Sequence[
             continue
         middle = (transition.first + transition.last) // 2
         start, end = measures.times[transition.first], measures.times[transition.last]
-        rejects.append((middle, Reject(
-            "keyframe", keyframe_id(video.id, float(measures.times[middle])), transition.kind,
-            f"frames from {start:.2f} s to {end:.2f} s carry two pictures or none", video.id)))
+        rejects.append((middle, _reject(
+            video, measures, middle, transition.kind,
+            f"frames from {start:.2f} s to {end:.2f} s carry two pictures or none")))
     return rejects
+
+
+def plan(video: Video, measures: Measures, config: KeyframesConfig) -> Plan:
+    """Decides, from the figures alone, which entries become keyframes and which do not."""
+    found, transitions = shots.find(measures)
+    choices = [choice for number, shot in enumerate(found)
+               for choice in choose(measures, number, shot, config)]
+    cut_at = {transition.first for transition in transitions if transition.kind == "cut"}
+    return Plan(
+        wanted={choice.entry: choice for choice in choices if not choice.reason},
+        spans={choice.shot: _shot_times(video, measures, found[choice.shot], cut_at)
+               for choice in choices if not choice.reason},
+        dropped=[*_transition_rejects(video, measures, transitions),
+                 *((choice.entry, _reject(video, measures, choice.entry, choice.reason,
+                                          choice.detail)) for choice in choices if choice.reason)])
 
 
 def extract(video: Video, config: KeyframesConfig, folder: str, threads: int = 1,
@@ -208,49 +153,40 @@ def extract(video: Video, config: KeyframesConfig, folder: str, threads: int = 1
     """
     measures = measure(video.uri, threads, lambda time: tick(
         0.7 * min(time / video.duration, 1) if video.duration else 0))
+    planned = plan(video, measures, config)
+    shown = _shown(planned.dropped)
     geometry = Geometry(measures.bars, measures.aspect, video.rotation)
-    found, transitions = shots.find(measures)
-    choices = [choice for number, shot in enumerate(found)
-               for choice in choose(measures, number, shot, config)]
-    dropped = _transition_rejects(video, measures, transitions)
-    dropped += [
-        (choice.entry, Reject("keyframe",
-                              keyframe_id(video.id, float(measures.times[choice.entry])),
-                              choice.reason, choice.detail, video.id))
-        for choice in choices if choice.reason]
-    shown = _shown(dropped)
-    by_entry = {choice.entry: choice for choice in choices if not choice.reason}
-    cut_at = {transition.first for transition in transitions if transition.kind == "cut"}
-    spans = {choice.shot: _shot_times(video, measures, found[choice.shot], cut_at)
-             for choice in by_entry.values()}
     keyframes: list[Keyframe] = []
-    rejects = [reject for entry, reject in dropped if entry not in shown]
-    missing = set(by_entry)
-    for entry, frame, after in grab(video, measures, sorted(by_entry.keys() | shown), threads):
+    rejects: list[Reject] = []
+    reached = set()
+    for entry, frame, after in grab(video.uri, measures, sorted(planned.wanted.keys() | shown),
+                                    threads):
         tick(0.7 + 0.3 * entry / len(measures.pts))
+        reached.add(entry)
         picture, crop = displayed(frame, geometry)
         if entry in shown:
             rejects += [_with_picture(reject, picture, folder)
-                        for at, reject in dropped if at == entry]
-        if entry not in by_entry:
-            continue
-        missing.discard(entry)
-        keyframe, data = _keyframe(video, measures, by_entry[entry], spans, picture, crop)
-        twin = next((other for other in keyframes
-                     if alike(other.phash, keyframe.phash) >= config.likeness), None)
-        if twin is not None:
-            rejects.append(_with_picture(
-                Reject("keyframe", keyframe.id, "duplicate", f"looks like {twin.id}", video.id),
-                picture, folder))
-            continue
-        camera, subject = motion(frame, after, geometry)
-        storage.write_bytes(storage.join(folder, f"{keyframe.id}.jpg"), data)
-        keyframes.append(dataclasses.replace(keyframe, camera_motion=camera,
-                                             subject_motion=subject))
-    rejects += [Reject("keyframe", keyframe_id(video.id, float(measures.times[entry])),
-                       "undecodable", "the frame could not be reached again", video.id)
-                for entry in missing]
+                        for at, reject in planned.dropped if at == entry]
+        if entry in planned.wanted:
+            keyframe = _keyframe(video, measures, planned, entry, picture, crop)
+            twin = next((other.id for other in keyframes
+                         if alike(other.phash, keyframe.phash) >= config.likeness), "")
+            if twin:
+                rejects.append(_with_picture(
+                    _reject(video, measures, entry, "duplicate", f"looks like {twin}"), picture,
+                    folder))
+            else:
+                keyframes.append(_written(keyframe, picture, motion(frame, after, geometry),
+                                          folder))
+    rejects += [reject for entry, reject in planned.dropped if entry not in shown & reached]
+    rejects += [_reject(video, measures, entry, "undecodable", "it could not be reached again")
+                for entry in planned.wanted.keys() - reached]
     return keyframes, sorted(rejects, key=lambda reject: (reject.key, reject.reason))
+
+
+def _reject(video: Video, measures: Measures, entry: int, reason: str, detail: str) -> Reject:
+    return Reject("keyframe", keyframe_id(video.id, float(measures.times[entry])), reason, detail,
+                  video.id)
 
 
 def _shown(dropped: Sequence[tuple[int, Reject]]) -> set[int]:
@@ -269,20 +205,26 @@ def _with_picture(reject: Reject, picture: NDArray[np.uint8], folder: str) -> Re
     return dataclasses.replace(reject, image=f"rejected/{reject.video}/{reject.key}.jpg")
 
 
-def _keyframe(video: Video, measures: Measures, choice: Choice,
-              spans: dict[int, tuple[float, float]], picture: NDArray[np.uint8], crop: list[int]
-              ) -> tuple[Keyframe, bytes]:
-    """The row of one picture, its motion still unknown, and the bytes of its JPEG."""
-    time = float(measures.times[choice.entry])
+def _keyframe(video: Video, measures: Measures, planned: Plan, entry: int,
+              picture: NDArray[np.uint8], crop: list[int]) -> Keyframe:
+    """The row of one picture, but for its motion and its file."""
+    time, shot = float(measures.times[entry]), planned.wanted[entry].shot
     name = keyframe_id(video.id, time)
-    data = encode(picture)
     luma = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    start, end = spans[choice.shot]
+    start, end = planned.spans[shot]
     return Keyframe(
-        id=name, video=video.id, series=video.series, image=f"images/{video.id}/{name}.jpg",
-        time=round(time, 6), shot=choice.shot, shot_start=round(start, 6),
-        shot_end=round(end, 6), width=picture.shape[1], height=picture.shape[0], crop=crop,
-        bytes=len(data), sha256=hashlib.sha256(data).hexdigest(),
-        phash=perceptual_hash(luma), sharpness=round(float(measures.sharp[choice.entry]), 3),
-        brightness=round(float(luma.mean()) / 255, 4), camera_motion=[0.0, 0.0],
-        subject_motion=[0.0, 0.0]), data
+        id=name, video=video.id, series=video.series, image=f"{IMAGES}/{video.id}/{name}.jpg",
+        time=round(time, 6), shot=shot, shot_start=round(start, 6), shot_end=round(end, 6),
+        width=picture.shape[1], height=picture.shape[0], crop=crop, bytes=0, sha256="",
+        phash=perceptual_hash(luma), sharpness=round(float(measures.sharp[entry]), 3),
+        brightness=round(float(luma.mean()) / 255, 4), camera_motion=[], subject_motion=[])
+
+
+def _written(keyframe: Keyframe, picture: NDArray[np.uint8],
+             motions: tuple[list[float], list[float]], folder: str) -> Keyframe:
+    """Writes the picture and returns the row with what was left out of it."""
+    data = encode(picture)
+    storage.write_bytes(storage.join(folder, f"{keyframe.id}.jpg"), data)
+    camera, subject = motions
+    return dataclasses.replace(keyframe, bytes=len(data), sha256=hashlib.sha256(data).hexdigest(),
+                               camera_motion=camera, subject_motion=subject)

@@ -3,7 +3,7 @@
 The pass is made as cheap as a decoder allows. Frames that no other frame refers to are skipped and
 so is the loop filter, which only smooths what is shown; together that is less than half of the cost
 of a full decode, and what remains is enough to find shots and to choose keyframes. The frames that
-were chosen are decoded again, properly, by `keyframes`.
+were chosen are decoded again, properly, by `frames`.
 
 Presentation times come from the packets, so the times of skipped frames are known too.
 """

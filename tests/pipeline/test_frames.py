@@ -1,0 +1,32 @@
+import av
+import numpy as np
+
+from pipeline.frames import cut_time, grab
+from pipeline.measure import measure
+from tests.films import make_film, moving, scene
+
+
+def test_any_frame_can_be_reached_again_in_any_company(tmp_path):
+    film = make_film(tmp_path / "a.mp4", moving(scene(1), 90), bframes=2, gop=20)
+    measures = measure(film)
+    with av.open(film) as container:
+        whole = {frame.pts: frame.to_ndarray() for frame in container.decode(video=0)}
+    for entries in ([0], [len(measures.pts) - 1], [3, 4, 5, 30, 31], list(range(20))):
+        reached = list(grab(film, measures, entries, threads=1))
+        assert [entry for entry, _, _ in reached] == entries
+        for entry, frame, after in reached:
+            assert np.array_equal(frame.to_ndarray(), whole[int(measures.pts[entry])])
+            assert after is None or after.pts == measures.pts[entry + 1]
+
+
+def test_a_frame_that_is_not_there_is_left_out(tmp_path):
+    film = make_film(tmp_path / "a.mp4", moving(scene(1), 30))
+    measures = measure(film)
+    measures.pts[10] += 1
+    assert [entry for entry, _, _ in grab(film, measures, [5, 10, 20], threads=1)] == [5, 20]
+
+
+def test_a_cut_between_neighbours_needs_no_decoding(tmp_path):
+    film = make_film(tmp_path / "a.mp4", moving(scene(1), 12) + moving(scene(2), 12))
+    measures = measure(film)
+    assert cut_time("/not/opened", measures, 12) == (measures.times[11], measures.times[12])
