@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from pipeline.sample.film import Picture
-from pipeline.sample.pen import HEIGHT, WIDTH, Canvas, lettering, stamp, view
+from pipeline.sample.pen import HEIGHT, WIDTH, Canvas, lettering, overlay, stamp, view
 from pipeline.sample.script import SERIES, Shot
 
 _HUES = ("#ff6b4a", "#ffc93c", "#5cc86a", "#4fb3f0", "#b07be8", "#ff7fae")
@@ -47,11 +47,12 @@ def logo(shot: Shot, picture: Picture) -> Picture:
 def title_card(shot: Shot, picture: Picture) -> Picture:
     """The episode's title beside a waving hero, on the softened place."""
     title, number = shot.text
+    dark = np.linspace(0.62, 0.0, WIDTH)[None, :, None] * np.array([52, 28, 78, 255])
+    veil = np.repeat(np.rint(dark).astype(np.uint8), HEIGHT, axis=0)
 
     def drawn(t: float) -> Canvas:
         frame = picture(t).copy()
-        veil = np.linspace(0.62, 0.0, WIDTH, dtype=np.float32)[None, :, None]
-        frame = (frame * (1 - veil) + np.array([52, 28, 78], np.float32) * veil).astype(np.uint8)
+        overlay(frame, veil)
         rise = 1 - math.exp(-6 * t)
         words = title.rsplit(" ", 1)
         for i, line in enumerate(words):

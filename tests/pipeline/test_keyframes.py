@@ -6,6 +6,7 @@ import pytest
 from pipeline.config import KeyframesConfig
 from pipeline.keyframes import extract
 from pipeline.pictures import Geometry, displayed, encode
+from pipeline.videos import probe
 from schemas.rows import Video
 from schemas.storystream import keyframe_id
 from tests.films import make_film, moving, scene, still
@@ -108,3 +109,27 @@ def test_two_calls_write_the_same_bytes_with_any_number_of_threads(tmp_path):
     for keyframe in first[0]:
         name = f"{keyframe.id}.jpg"
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_pictures_stand_upright_without_bars_from_the_real_track(tmp_path):
+    boxed = np.zeros((180, 320, 3), np.uint8)
+    boxed[:, 40:280] = scene(1, 180, 240)
+    film = make_film(tmp_path / "a.mp4", still(boxed, 30), rotation=90, second_track=True, gop=6)
+    (keyframe,), _ = extract(probe(video(film)), CONFIG, str(tmp_path / "out"))
+    shown = picture(tmp_path / "out", keyframe)
+    assert shown.shape[:2] == (keyframe.height, keyframe.width)
+    assert keyframe.height == pytest.approx(240, abs=3) and keyframe.width == 180
+    upright = np.rot90(scene(1, 180, 240), -1)
+    trimmed = min(shown.shape[0], 236)
+    assert np.abs(shown[:trimmed].astype(int) - upright[:trimmed]).mean() < 12
+
+
+def test_times_are_true_at_a_variable_frame_rate(tmp_path):
+    frames = moving(scene(1), 20) + moving(scene(2), 20)
+    pts = [0.05 * i for i in range(20)] + [4 + 0.2 * i for i in range(20)]
+    film = make_film(tmp_path / "a.mkv", frames, pts=pts)
+    one, two = extract(video(film), CONFIG, str(tmp_path / "out"))[0]
+    assert one.shot_end == pytest.approx(0.95, abs=2e-3)
+    assert two.shot_start == pytest.approx(4, abs=2e-3)
+    for keyframe in (one, two):
+        assert min(abs(keyframe.time - each) for each in pts) < 2e-3

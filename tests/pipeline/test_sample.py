@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,24 @@ from pipeline.sample.figures import CAST
 from pipeline.sample.places import LIGHTS, PLACES
 from pipeline.sample.script import write
 
-SHOTS = 6
+SHOTS = 5
+# The films drawn here are short: the seed is one whose shots have a dissolve among them.
+SEED = next(seed for seed in range(99)
+            if any(shot.into == "dissolve" for shot in write(seed, 1, SHOTS).shots))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("sample")
-    assert draw(str(home), episodes=1, seed=0, shots=SHOTS) == [str(home / "S01E01.mp4")]
+    assert draw(str(home), episodes=1, seed=SEED, shots=SHOTS) == [str(home / "S01E01.mp4")]
+    return home
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The film of `folder` and the one after it, each drawn by a process of its own."""
+    home = tmp_path_factory.mktemp("pair")
+    assert len(draw(str(home), episodes=2, seed=SEED, shots=SHOTS)) == 2
     return home
 
 
@@ -47,25 +59,24 @@ def digests(folder: Path) -> dict[str, str]:
             for path in sorted(folder.iterdir())}
 
 
-def test_the_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    draw(str(tmp_path), episodes=1, seed=0, shots=SHOTS)
-    assert digests(tmp_path) == digests(folder)
+def test_the_same_seed_gives_the_same_bytes(folder: Path, pair: Path) -> None:
+    assert digests(pair).items() >= {name: digest for name, digest in digests(folder).items()
+                                     if name.startswith("S01E01")}.items()
     assert sorted(digests(folder)) == ["S01E01.mp4", "S01E01.srt", "S01E01.truth.json",
                                        "manifest.csv", "sample.json"]
 
 
-def test_another_seed_gives_another_film_and_replaces_the_old(tmp_path: Path) -> None:
-    draw(str(tmp_path), episodes=2, seed=1, shots=1)
-    first = digests(tmp_path)
-    assert (tmp_path / "S01E02.mp4").exists()
-    draw(str(tmp_path), episodes=1, seed=2, shots=1)
-    assert not (tmp_path / "S01E02.mp4").exists()
-    assert digests(tmp_path)["S01E01.mp4"] != first["S01E01.mp4"]
+def test_another_seed_gives_another_film_and_replaces_the_old(pair: Path, tmp_path: Path) -> None:
+    shutil.copytree(pair, tmp_path, dirs_exist_ok=True)
+    draw(str(tmp_path), episodes=1, seed=SEED + 1, shots=1)
+    assert sorted(digests(tmp_path)) == ["S01E01.mp4", "S01E01.srt", "S01E01.truth.json",
+                                         "manifest.csv", "sample.json"]
+    assert digests(tmp_path)["S01E01.mp4"] != digests(pair)["S01E01.mp4"]
 
 
 def test_what_is_there_is_kept(folder: Path) -> None:
     before = (folder / "S01E01.mp4").stat().st_mtime_ns
-    draw(str(folder), episodes=1, seed=0, shots=SHOTS)
+    draw(str(folder), episodes=1, seed=SEED, shots=SHOTS)
     assert (folder / "S01E01.mp4").stat().st_mtime_ns == before
 
 
@@ -108,25 +119,19 @@ def test_drawings_are_held_for_two_frames(frames: np.ndarray, truth: dict[str, A
     assert change[1::2].mean() > 2 * change[0::2].mean()
 
 
-def test_a_dissolve_lies_between_its_ends(tmp_path: Path) -> None:
-    seed = next(seed for seed in range(99) if write(seed, 1, 2).shots[4].into == "dissolve")
-    draw(str(tmp_path), episodes=1, seed=seed, shots=2)
-    truth = json.loads((tmp_path / "S01E01.truth.json").read_text())
+def test_a_dissolve_lies_between_its_ends(frames: np.ndarray, truth: dict[str, Any]) -> None:
     dissolve = next(one for one in truth["gradual"] if one["kind"] == "dissolve")
-    with av.open(str(tmp_path / "S01E01.mp4")) as film:
-        wanted = {}
-        for i, frame in enumerate(film.decode(video=0)):
-            if dissolve["first"] - 1 <= i <= dissolve["last"] + 1:
-                wanted[i] = frame.reformat(160, 90, "rgb24").to_ndarray().astype(float)
-    before, after = wanted[dissolve["first"] - 1], wanted[dissolve["last"] + 1]
-    middle = wanted[(dissolve["first"] + dissolve["last"]) // 2]
+    before, middle, after = (
+        frames[i].astype(float) for i in (dissolve["first"] - 1,
+                                          (dissolve["first"] + dissolve["last"]) // 2,
+                                          dissolve["last"] + 1))
     apart = np.abs(before - after).mean()
     assert apart > 8
     assert np.abs(middle - (before + after) / 2).mean() < 0.3 * apart
     for end in (before, after):
         assert 0.3 * apart < np.abs(middle - end).mean() < 0.7 * apart
-    shot = truth["shots"][4]
-    assert dissolve["first"] < shot["last"] + 1 < dissolve["last"]  # the border lies within
+    borders = [shot["first"] for shot in truth["shots"]]
+    assert any(dissolve["first"] < border < dissolve["last"] for border in borders)
 
 
 def test_a_fade_goes_through_black(frames: np.ndarray, truth: dict[str, Any]) -> None:
