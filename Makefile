@@ -1,5 +1,6 @@
 # make dataset [VIDEOS=folder] [OUT=folder] [CONFIG=file] [CAPTIONER=..] [WRITER=..] [ARGS=..]
-# make test, make bench-pipeline, make lint; make install LIGHT=1 leaves out what models need
+# make test, make bench-pipeline, make lint
+# LIGHT=1 installs without what models need (1 GB for 7): films are read up to --until selection
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,12 +12,12 @@ LOCKS := requirements.lock $(if $(LIGHT),,requirements-torch.lock)
 .PHONY: dataset sample test lint bench-pipeline install lock clean
 
 dataset: install $(if $(VIDEOS),,sample)
-	$(RUN) -m pipeline dataset --videos $(if $(VIDEOS),"$(VIDEOS)",data/sample) --out "$(OUT)" \
+	@$(RUN) -m pipeline dataset --videos $(if $(VIDEOS),"$(VIDEOS)",data/sample) --out "$(OUT)" \
 	  $(if $(CONFIG),--config "$(CONFIG)") $(if $(CAPTIONER),--captioner "$(CAPTIONER)") \
 	  $(if $(WRITER),--writer "$(WRITER)") $(ARGS)
 
 sample: install
-	$(RUN) -m pipeline sample data/sample
+	@$(RUN) -m pipeline sample data/sample
 
 test: install
 	$(RUN) -m pytest

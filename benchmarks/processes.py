@@ -10,6 +10,7 @@ import dataclasses
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -46,6 +47,15 @@ def compare(tools: Mapping[str, Callable[[int], Sequence[str]]], rounds: int
         for name, command in tools.items():
             costs[name].append(cost(command(number)))
     return costs
+
+
+def busy_cores(seconds: float = 5.0) -> float:
+    """How many cores this machine really gives to one busy loop a core."""
+    loop = (f"import time\nend = time.monotonic() + {seconds}\n"
+            "while time.monotonic() < end: sum(range(10000))\nprint(time.process_time())")
+    loops = [subprocess.Popen([sys.executable, "-c", loop], stdout=subprocess.PIPE, text=True)
+             for _ in range(os.cpu_count() or 1)]
+    return sum(float(each.communicate()[0]) for each in loops) / seconds
 
 
 def median(costs: Sequence[Cost]) -> Cost:

@@ -43,7 +43,7 @@ def _cause(error: RuntimeError) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines or "Channel closed" in lines[-1]:
         return "a worker process died; is there enough memory?"
-    return lines[-1]
+    return lines[-1].partition(" [while running")[0]
 
 
 def _hush() -> None:

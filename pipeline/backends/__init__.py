@@ -49,12 +49,18 @@ class Backend(Protocol):
 def load(role: str, spec: str) -> Backend:
     """The backend that `spec` names for `role` ("captioner" or "writer"), its model loaded.
 
-    Raises ValueError, naming the remedy, for a spec that no backend answers to.
+    Raises ValueError for a spec that no backend answers to and ModuleNotFoundError where what it
+    needs is not installed, both naming the remedy.
     """
     if spec != "embedded":
         raise ValueError(f"{role}: {spec!r} is not a backend; use 'embedded'")
-    if role == "captioner":
-        from pipeline.backends.embedded_captioner import EmbeddedCaptioner
-        return EmbeddedCaptioner()
-    from pipeline.backends.embedded_writer import EmbeddedWriter
-    return EmbeddedWriter()
+    try:
+        if role == "captioner":
+            from pipeline.backends.embedded_captioner import EmbeddedCaptioner
+            return EmbeddedCaptioner()
+        from pipeline.backends.embedded_writer import EmbeddedWriter
+        return EmbeddedWriter()
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"the embedded {role} needs {error.name}, which a light installation lacks: "
+            "make install") from error

