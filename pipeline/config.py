@@ -30,7 +30,7 @@ class KeyframesConfig(_Section):
     flat: float = Field(8.0, ge=0, description="standard deviation of the luma below this is flat")
     smear_motion: float = Field(12.0, ge=0, description="difference to both neighbours, levels")
     smear_sharpness: float = Field(0.25, ge=0, description="share of the film's median sharpness")
-    likeness: float = Field(0.76, gt=0, le=1, description="share of hash bits that two alike share")
+    likeness: float = Field(0.68, gt=0, le=1, description="share of hash bits that two alike share")
 
 
 class SelectionConfig(_Section):

@@ -102,7 +102,7 @@ def _lines(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
             if done - shown[stage] >= max(1, stages[stage] / 10) or (
                     done >= stages[stage] > shown[stage]):
                 shown[stage] = done
-                print(f"[{time.monotonic() - started:5.0f} s] {stage}: {done:.0f} of "
+                print(f"[{time.monotonic() - started:5.0f} s] {stage}: {int(done + 0.001)} of "
                       f"{stages[stage]}", file=sys.stderr, flush=True)
         if ended:
             return
