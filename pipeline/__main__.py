@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 
-from pipeline import config
+from pipeline import backends, config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
                          "a CSV or JSONL manifest")
     dataset.add_argument("--out", required=True, metavar="FOLDER", help="where the dataset goes")
     dataset.add_argument("--config", default="", metavar="FILE", help="YAML file of settings")
-    dataset.add_argument("--captioner", help="what looks at pictures (default: embedded)")
-    dataset.add_argument("--writer", help="what writes the narrative (default: embedded)")
+    dataset.add_argument("--captioner", help="embedded (the default) or openai:MODEL")
+    dataset.add_argument("--writer", help="embedded (the default) or openai:MODEL")
     dataset.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                          help="one setting, such as keyframes.every=3; may be repeated")
     dataset.add_argument("--force", action="append", default=[], metavar="STAGE",
@@ -104,6 +104,9 @@ def _dataset(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print(estimate.describe(estimate.estimate(found, chosen, arguments.out)))
         return 0
+    for role, spec in (("captioner", chosen.captioner), ("writer", chosen.writer)):
+        if spec != "embedded":  # that costs nothing here, and a missing key is found at once
+            backends.load(role, spec)
     from pipeline import run
     return run.run(found, rejects, chosen, arguments.out, arguments.beam, arguments.force,
                    arguments.until, arguments.verbose)

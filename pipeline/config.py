@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline import backends
 
 STAGES = ("keyframes", "text", "selection", "captions", "stories")  # that can be done again
 
@@ -60,11 +62,19 @@ class OutputConfig(_Section):
     shard_megabytes: float = Field(256.0, gt=0, description="target size of a shard")
 
 
+def _backend(spec: str) -> str:
+    backends.parse(spec)
+    return spec
+
+
+BackendSpec = Annotated[str, AfterValidator(_backend)]
+
+
 class DatasetConfig(_Section):
     """All of it. `captioner` and `writer` name backends (see `pipeline.backends`)."""
 
-    captioner: str = "embedded"
-    writer: str = "embedded"
+    captioner: BackendSpec = "embedded"
+    writer: BackendSpec = "embedded"
     keyframes: KeyframesConfig = KeyframesConfig()
     selection: SelectionConfig = SelectionConfig()
     stories: StoriesConfig = StoriesConfig()
@@ -115,4 +125,4 @@ def _fault(fault: Any) -> str:
         for step in fault["loc"][:-1]:
             section = section.model_fields[step].annotation
         return f"there is no setting {name}; there are {', '.join(section.model_fields)}"
-    return f"{name}: {fault['msg']}, not {fault['input']!r}"
+    return f"{name}: {fault['msg'].removeprefix('Value error, ')}, not {fault['input']!r}"

@@ -60,9 +60,17 @@ backend = functools.cache(backends.load)  # one loaded model a process
 
 
 def keyframes_depend(film: Film, config: DatasetConfig) -> Any:
-    """What keyframes depend on. Raises OSError where the film cannot be read."""
-    return [fingerprint(film.video.uri), film.video.id, film.video.series,
+    """What keyframes depend on."""
+    return [_or_gone(fingerprint, film.video.uri), film.video.id, film.video.series,
             config.keyframes.model_dump()]
+
+
+def _or_gone(read: Callable[[str], str], uri: str) -> str:
+    # A file that went away since it was found is no reason to stop: the stage makes a reject of it.
+    try:
+        return read(uri)
+    except OSError:
+        return "gone"
 
 
 def find_keyframes(film: Film, config: DatasetConfig, part: str, threads: int, tick: Tick
@@ -111,8 +119,8 @@ def read_text(film: Film, tick: Tick) -> list[AnyRow]:
 def selection_depends(film: Film, series: Sequence[Film], config: DatasetConfig) -> Any:
     """What the selection depends on: the text parts of the series, and the film's subtitles with
     the language that they are chosen and decoded by."""
-    sidecar = (hashlib.sha256(storage.read_bytes(film.video.subtitles)).hexdigest()
-               if film.video.subtitles else "")
+    sidecar = film.video.subtitles and _or_gone(
+        lambda uri: hashlib.sha256(storage.read_bytes(uri)).hexdigest(), film.video.subtitles)
     return [film.video.id, sorted(other.parts["text"] for other in series), sidecar,
             film.video.language, config.selection.model_dump()]
 

@@ -46,14 +46,27 @@ class Backend(Protocol):
         ...
 
 
+def parse(spec: str) -> tuple[str, str]:
+    """The kind of a backend and its model: ("embedded", "") or ("openai", MODEL).
+
+    Raises ValueError, naming the remedy, for a spec that no backend answers to.
+    """
+    kind, _, model = spec.partition(":")
+    if spec == "embedded" or (kind == "openai" and model):
+        return kind, model
+    raise ValueError(f"{spec!r} is no backend; use 'embedded' or 'openai:MODEL'")
+
+
 def load(role: str, spec: str) -> Backend:
     """The backend that `spec` names for `role` ("captioner" or "writer"), its model loaded.
 
     Raises ValueError for a spec that no backend answers to and ModuleNotFoundError where what it
     needs is not installed, both naming the remedy.
     """
-    if spec != "embedded":
-        raise ValueError(f"{role}: {spec!r} is not a backend; use 'embedded'")
+    kind, model = parse(spec)
+    if kind == "openai":
+        from pipeline.backends.openai_server import OpenAIServer
+        return OpenAIServer(model)
     try:
         if role == "captioner":
             from pipeline.backends.embedded_captioner import EmbeddedCaptioner

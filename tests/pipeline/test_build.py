@@ -145,7 +145,7 @@ def test_a_second_run_does_nothing_again(films, scripted, tmp_path):
 def test_another_writer_keeps_the_captions(films, scripted, tmp_path):
     make(films, tmp_path)
     scripted.asked.clear()
-    make(films, tmp_path, ["writer=another"])
+    make(films, tmp_path, ["writer=openai:another"])
     assert scripted.asked and all("_story_" in key for key in scripted.asked)
 
 
@@ -162,6 +162,19 @@ def test_a_film_that_is_gone_leaves_the_dataset(films, scripted, tmp_path):
     assert not list((tmp_path / "out/shards").glob("val-*"))
     make(some, tmp_path / "fresh")
     assert digests(tmp_path / "out") == digests(tmp_path / "fresh")
+
+
+def test_files_that_go_away_after_they_were_found_stop_nothing(films, scripted, tmp_path):
+    some = tmp_path / "films"
+    some.mkdir()
+    for name in ("S01E01.mp4", "S01E01.srt", "S01E02.mp4"):
+        (some / name).write_bytes((films / name).read_bytes())
+    found, found_rejects = sources.find(str(some))
+    (some / "S01E02.mp4").unlink()
+    (some / "S01E01.srt").unlink()
+    assert run.run(found, found_rejects, load(), str(tmp_path / "out"), IN_MEMORY) == 0
+    assert sorted(rejects(tmp_path / "out")) == [
+        ("subtitles", "unreadable", "S01E01"), ("video", "unreadable", "S01E02")]
 
 
 def test_nothing_that_comes_through_is_an_error(films, scripted, tmp_path, capsys):

@@ -225,7 +225,7 @@ def test_time_and_files(made):
 
 
 def test_embedded_models_are_named_as_such(made, tmp_path):
-    assert "make dataset CAPTIONER=... WRITER=..." in page_of(made).words
+    assert "make dataset CAPTIONER=openai:MODEL WRITER=openai:MODEL" in page_of(made).words
     out = copy_of(made, tmp_path)
     dataset = json.loads((out / "dataset.json").read_text())
     dataset["models"] = {"captioner": "qwen-vl", "writer": "qwen"}
