@@ -13,8 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
-import webdataset
-
 from pipeline import storage
 from pipeline.config import OutputConfig
 from schemas.rows import CHUNK_LENGTH, Story
@@ -121,6 +119,8 @@ def plan(stories: Iterator[tuple[str, Story, Mapping[str, int]]], config: Output
 
 def write(out: str, path: str, chunks: Sequence[tuple[Story, int]]) -> FileRecord:
     """Writes one tar of chunks, each a story and the chunk's number, byte-identical every time."""
+    import webdataset  # loads PyTorch, which takes seconds: only who writes shards waits for it
+
     target = storage.join(out, *path.split("/"))
     with storage.writing(target) as file:
         hashing = _Hashing(file)
