@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from rich.console import Console
@@ -37,20 +37,22 @@ _FOLDER = "STORYSTREAM_PROGRESS"  # environment variable: where notes go; unset,
 def ticking(stage: str) -> Tick:
     """What a stage calls with the share of a film that it has done, the last time with 1."""
     folder = os.environ.get(_FOLDER)
-    noted = 0.0
+    noted = -1.0  # nothing yet: the first note says that the stage has begun
 
     def tick(share: float) -> None:
         nonlocal noted
         if folder and (share - noted >= 0.01 or share == 1):
             with open(os.path.join(folder, f"{os.getpid()}.notes"), "a", encoding="utf-8") as file:
-                file.write(json.dumps([stage, share - noted]) + "\n")
+                file.write(json.dumps([stage, share - max(noted, 0.0)]) + "\n")
             noted = share
 
+    tick(0.0)
     return tick
 
 
-def _read(folder: str, stages: Sequence[str]) -> dict[str, float]:
-    done = dict.fromkeys(stages, 0.0)
+def _read(folder: str) -> dict[str, float]:
+    """Films done, in all, of each stage that has begun."""
+    done: dict[str, float] = {}
     for name in sorted(os.listdir(folder)):
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             for line in file:
@@ -86,8 +88,8 @@ def _bars(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
             for stage, total in stages.items()}
         while True:
             ended = stop.wait(0.5)
-            for stage, done in _read(folder, list(stages)).items():
-                if done and not progress.tasks[tasks[stage]].started:
+            for stage, done in _read(folder).items():
+                if not progress.tasks[tasks[stage]].started:
                     progress.start_task(tasks[stage])
                 progress.update(tasks[stage], completed=round(done, 1))
             if ended:
@@ -98,7 +100,7 @@ def _lines(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
     started, shown = time.monotonic(), dict.fromkeys(stages, 0.0)
     while True:
         ended = stop.wait(2.0)
-        for stage, done in _read(folder, list(stages)).items():
+        for stage, done in _read(folder).items():
             if done - shown[stage] >= max(1, stages[stage] / 10) or (
                     done >= stages[stage] > shown[stage]):
                 shown[stage] = done

@@ -1,0 +1,28 @@
+import re
+
+from pipeline import progress
+
+
+def test_a_stage_that_comes_further_is_told(capsys):
+    with progress.display({"keyframes": 2, "text": 2}):
+        for _ in range(2):
+            tick = progress.ticking("keyframes")
+            for share in (0.3, 0.301, 1.0):
+                tick(share)
+    lines = capsys.readouterr().err.splitlines()
+    assert [re.sub(r"^\[ *\d+ s\] ", "", line) for line in lines] == ["keyframes: 2 of 2"]
+
+
+def test_nobody_is_told_where_nobody_looks(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    progress.ticking("text")(1.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_films_at_once_add_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("STORYSTREAM_PROGRESS", str(tmp_path))
+    one, other = progress.ticking("text"), progress.ticking("text")
+    one(0.5)
+    other(0.25)
+    one(1.0)
+    assert progress._read(str(tmp_path)) == {"text": 1.25}
