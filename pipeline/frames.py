@@ -13,7 +13,7 @@ from typing import Any
 import av
 
 from pipeline.measure import Measures, difference, planes, small
-from pipeline.videos import open_video, video_stream
+from pipeline.videos import decoded, open_video, video_stream
 
 
 def grab(uri: str, measures: Measures, entries: Sequence[int], threads: int
@@ -27,7 +27,7 @@ def grab(uri: str, measures: Measures, entries: Sequence[int], threads: int
         stream.codec_context.thread_count = threads
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.skip_frame = "NONREF"  # the entries were decoded without them
-        decoded: Iterator[Any] = iter(())
+        frames: Iterator[Any] = iter(())
         held: Any = None
         at = -1
         for entry in entries:
@@ -35,14 +35,14 @@ def grab(uri: str, measures: Measures, entries: Sequence[int], threads: int
             access = entry - int(measures.cost[entry]) + 1
             if at < 0 or access > at:
                 container.seek(wanted, stream=stream)
-                decoded, held = decoded_from(container, stream, int(measures.pts[access])), None
-            frame = held if held is not None else next(decoded, None)
+                frames, held = decoded_from(container, stream, int(measures.pts[access])), None
+            frame = held if held is not None else next(frames, None)
             while frame is not None and frame.pts < wanted:
-                frame = next(decoded, None)
+                frame = next(frames, None)
             if frame is None or frame.pts != wanted:
                 held, at = None, -1
                 continue
-            held, at = next(decoded, None), entry
+            held, at = next(frames, None), entry
             yield entry, frame, held
 
 
@@ -52,14 +52,8 @@ def decoded_from(container: Any, stream: Any, start: int) -> Iterator[Any]:
     An index may list fewer random access points than there are, so the demuxer may stand further
     back: what lies before the point is read but not decoded.
     """
-    packets = container.demux(stream)
-    for packet in itertools.dropwhile(lambda packet: packet.pts != start, packets):
-        try:
-            for frame in packet.decode():
-                if frame.pts is not None:
-                    yield frame
-        except av.error.InvalidDataError:  # a damaged packet costs its own frames only
-            continue
+    return decoded(itertools.dropwhile(lambda packet: packet.pts != start,
+                                       container.demux(stream)))
 
 
 def cut_time(uri: str, measures: Measures, entry: int) -> tuple[float, float]:

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.videos import open_video, video_stream
+from pipeline.videos import decoded, open_video, video_stream
 
 THUMB = (32, 18)  # width, height of the tiny pictures that are kept
 _DIFF = (80, 45)  # width, height of the pictures that neighbours are compared at
@@ -116,13 +116,8 @@ def frames(uri: str, threads: int) -> Iterator[tuple[av.VideoFrame, list[int]]]:
         for packet in container.demux(stream):
             if packet.pts is not None:
                 packet_times.append(packet.pts)
-            try:
-                decoded = packet.decode()
-            except av.error.InvalidDataError:  # a damaged packet costs its own frames only
-                continue
-            for frame in decoded:
-                if frame.pts is not None:
-                    yield frame, packet_times
+            for frame in decoded([packet]):
+                yield frame, packet_times
 
 
 def measure(uri: str, threads: int = 1, tick: Callable[[float], None] = lambda time: None
@@ -162,12 +157,11 @@ def measure(uri: str, threads: int = 1, tick: Callable[[float], None] = lambda t
         stream = video_stream(container)
         time_base = float(stream.time_base or 0)
         aspect = float(stream.sample_aspect_ratio or 1)
-        origin = (container.start_time or 0) / av.time_base
     pts = np.array(columns["pts"], np.int64)
     shown = np.unique(np.array(packet_times or pts, np.int64))
     place = np.searchsorted(shown, pts)
     return Measures(
-        times=np.maximum(pts * time_base - origin, 0.0),
+        times=(pts - pts[0]) * time_base,
         pts=pts,
         skipped=np.diff(place, prepend=place[:1] - 1) - 1,
         cost=np.array(columns["cost"], np.int64),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
@@ -133,18 +133,23 @@ def _size(uri: str) -> int:
         return int(file.seek(0, os.SEEK_END))
 
 
+def decoded(packets: Iterable[Any]) -> Iterator[VideoFrame]:
+    """The frames of packets, those with a time; a damaged packet costs its own frames only."""
+    for packet in packets:
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            continue
+        yield from (frame for frame in frames if frame.pts is not None)
+
+
 def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
     """The first frame of a film just opened: its time is where all times of ours start.
 
     Raises VideoError where none can be decoded.
     """
-    for packet in container.demux(stream):
-        try:
-            for frame in packet.decode():
-                if frame.pts is not None:
-                    return frame
-        except av.error.InvalidDataError:  # a damaged start costs its own frames only
-            continue
+    for frame in decoded(container.demux(stream)):
+        return frame
     raise VideoError("no frame can be decoded")
 
 

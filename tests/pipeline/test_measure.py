@@ -13,6 +13,12 @@ def test_times_are_presentation_times_also_at_a_variable_frame_rate(tmp_path):
     assert measure(film).times == pytest.approx(pts, abs=0.0011)
 
 
+def test_a_film_that_starts_late_is_timed_from_its_first_frame(tmp_path):
+    film = make_film(tmp_path / "a.mkv", moving(scene(1), 8), pts=[2 + i / 10 for i in range(8)],
+                     audio=True)
+    assert measure(film).times == pytest.approx([i / 10 for i in range(8)], abs=0.0011)
+
+
 def test_frames_that_are_skipped_are_counted(tmp_path):
     film = make_film(tmp_path / "a.mp4", moving(scene(1), 48), bframes=2, gop=12)
     measures = measure(film)
