@@ -10,7 +10,11 @@ import threading
 import warnings
 from collections.abc import Sequence
 
-from pipeline import backends, config
+from pipeline import config
+from pipeline.backends import specs
+
+_BACKENDS = ("embedded (the default), openai:MODEL, openai:MODEL@URL of a server of your own, or "
+             "transformers:FOLDER_OR_ID")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,6 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except RuntimeError as error:  # what Beam makes of an error in a worker, its traceback inside
+        from pipeline import run
+        code, reason = run.stop_code(error)
+        if code:
+            print(f"{reason}\nThe same command goes on from here: what was answered is kept.",
+                  file=sys.stderr)
+            return code
         if verbose:
             raise
         print(f"error: {_cause(error)}\nThe same command goes on from here; -v shows everything.",
@@ -69,13 +79,14 @@ def _parser() -> argparse.ArgumentParser:
                          "a CSV or JSONL manifest")
     dataset.add_argument("--out", required=True, metavar="FOLDER", help="where the dataset goes")
     dataset.add_argument("--config", default="", metavar="FILE", help="YAML file of settings")
-    dataset.add_argument("--captioner", help="embedded (the default) or openai:MODEL")
-    dataset.add_argument("--writer", help="embedded (the default) or openai:MODEL")
+    dataset.add_argument("--captioner", metavar="BACKEND", help=_BACKENDS)
+    dataset.add_argument("--writer", metavar="BACKEND", help=_BACKENDS)
     dataset.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                          help="one setting, such as keyframes.every=3; may be repeated")
     dataset.add_argument("--force", action="append", default=[], metavar="STAGE",
                          choices=list(config.STAGES),
-                         help="do this stage again; may be repeated")
+                         help="do this stage again, with the answers that are kept; may be "
+                         "repeated")
     dataset.add_argument("--until", default="", metavar="STAGE", choices=list(config.STAGES),
                          help="stop after this stage")
     dataset.add_argument("--dry-run", action="store_true",
@@ -104,12 +115,23 @@ def _dataset(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print(estimate.describe(estimate.estimate(found, chosen, arguments.out)))
         return 0
-    for role, spec in (("captioner", chosen.captioner), ("writer", chosen.writer)):
-        if spec != "embedded":  # that costs nothing here, and a missing key is found at once
-            backends.load(role, spec)
+    _check(chosen)
     from pipeline import run
     return run.run(found, rejects, chosen, arguments.out, arguments.beam, arguments.force,
                    arguments.until, arguments.verbose)
+
+
+def _check(chosen: config.DatasetConfig) -> None:
+    """What would stop the run after hours is found at once: a missing key, a bad prompt."""
+    from pipeline import characters, prompts
+    from pipeline.backends import loading
+    for role, spec in (("captioner", chosen.captioner), ("writer", chosen.writer)):
+        if specs.parse(spec).kind == "openai":  # the others take long to load
+            loading.load(role, specs.parse(spec), chosen.calls)
+    if chosen.prompts:
+        prompts.check(chosen.prompts)
+    if chosen.characters:
+        characters.check_file(chosen.characters)
 
 
 def _sample(arguments: argparse.Namespace) -> int:

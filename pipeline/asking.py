@@ -1,32 +1,192 @@
 """Ask a model, check what it said, and ask once more about what was wrong.
 
-Models break the form asked for, leave things out and answer the wrong question. Both stages that
-ask one deal with it here, in the same way: the question is put again with the fault stated, and
-what still fails comes back as the fault, in words, for the stage to make a reject of.
+Models break the form asked for, leave things out and answer the wrong question. The stages that ask
+one deal with it here, in the same way: the question is put again with the fault stated, and what
+still fails comes back as the fault, in words, for the stage to make a reject of.
+
+An `Asker` is a backend with what goes with every question: answers that are kept and never paid for
+twice, the budget, the counting, and the end of it all, where calls in flight are still answered and
+kept but none is begun.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.backends import Backend, Request
+from pipeline import kept_answers, progress
+from pipeline.backends import Answer, Backend, Request, Stop, Unanswered
+from pipeline.money import Purse
+
+LONGEST = 200_000  # characters of an answer; thirty texts have a fortieth of it
 
 T = TypeVar("T", bound=BaseModel)
+R = TypeVar("R")
+
+
+class Interrupted(Stop):
+    """The user wants the run to stop."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What came of a question: a value, or what was wrong with the last answer."""
+
+    value: T | None
+    fault: str = ""
+    repaired: bool = False  # the value is from the second answer
+    answered: bool = True  # False: no answer came at all, which may be otherwise next time
+
+
+class Asker:
+    """A backend with what goes with every question. Made by `asking`, for one event loop."""
+
+    def __init__(self, name: str, backend: Backend, work: str, purse: Purse,
+                 count: Callable[[str, int], None]) -> None:
+        """`name` is the model's, as rows say it; `work` the folder of part files; `count` adds to
+        the counters of the stage."""
+        self.name, self._backend, self._work = name, backend, work
+        self._purse, self._count = purse, count
+        self._going: dict[str, asyncio.Task[Answer]] = {}  # calls in flight, by digest
+        self.stopped: Stop | None = None
+
+    def stop(self, reason: Stop) -> None:
+        """No further call is begun."""
+        self.stopped = self.stopped or reason
+        self._backend.stop(reason)
+
+    async def answer(self, request: Request) -> Answer:
+        """The answer, kept from before or asked for now. Raises Unanswered or Stop."""
+        if self.stopped is not None:
+            raise self.stopped
+        exact = self._backend.exact(request)
+        if exact is None:
+            return self._counted(await self._backend.answer(request), 0.0)
+        key = kept_answers.digest(exact)
+        if key not in self._going:  # the same question at the same time is one call
+            self._going[key] = asyncio.create_task(self._kept(key, request))
+            self._going[key].add_done_callback(lambda _: self._going.pop(key, None))
+        return await asyncio.shield(self._going[key])
+
+    async def _kept(self, key: str, request: Request) -> Answer:
+        answer = await asyncio.to_thread(kept_answers.load, self._work, key)
+        if answer is not None:
+            self._count("kept", 1)
+            return answer
+        try:
+            async with self._purse.reserved(request):
+                answer = await self._backend.answer(request)
+                cost = self._purse.paid(request, answer)
+                await asyncio.to_thread(kept_answers.save, self._work, key, answer,
+                                        request.task, cost)
+        except Stop as reason:
+            self.stop(reason)
+            raise
+        return self._counted(answer, cost)
+
+    def _counted(self, answer: Answer, cost: float) -> Answer:
+        self._count("calls", 1)
+        self._count("input_tokens", answer.input_tokens)
+        self._count("output_tokens", answer.output_tokens)
+        self._count("nanocost", round(cost * 1e9))
+        return answer
+
+
+@contextlib.asynccontextmanager
+async def asking(name: str, backend: Backend, work: str, purse: Purse,
+                 count: Callable[[str, int], None]) -> AsyncIterator[Asker]:
+    """An asker for the length of the block, which stops where the user interrupts the run."""
+    async with backend:
+        asker = Asker(name, backend, work, purse, count)
+        watch = asyncio.create_task(_watch(asker))
+        try:
+            with progress.calls_in_flight():
+                yield asker
+        finally:
+            watch.cancel()
+
+
+async def _watch(asker: Asker) -> None:
+    while not progress.interrupted():
+        await asyncio.sleep(0.2)
+    asker.stop(Interrupted("stopped"))
+
+
+async def together(tasks: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
+    """The results of all, in their order. All come to their end before one's error is raised, as
+    calls in flight are paid for."""
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    for error in sorted(errors, key=lambda error: not isinstance(error, Stop)):
+        raise error
+    return results  # type: ignore[return-value]
+
+
+async def ask(request: Request, asker: Asker, model: type[T], check: Callable[[T], str],
+              again: Callable[[str], str]) -> Outcome[T]:
+    """A checked answer, or what was wrong with it.
+
+    `check` names what is wrong with an answer that parsed, "" for nothing. `again` makes the second
+    prompt from the fault. Raises Stop where no more questions are answered.
+    """
+    outcome = await _once(request, asker, model, check)
+    if outcome.value is not None or not outcome.answered:
+        return outcome
+    repair = dataclasses.replace(request, prompt=again(outcome.fault),
+                                 facts={**request.facts, "retry": outcome.fault})
+    return dataclasses.replace(await _once(repair, asker, model, check), repaired=True)
+
+
+async def _once(request: Request, asker: Asker, model: type[T], check: Callable[[T], str]
+                ) -> Outcome[T]:
+    try:
+        answer = await asker.answer(request)
+    except Unanswered as error:
+        return Outcome(None, str(error), answered=False)
+    try:
+        value = parse(answer.text, model)
+    except ValidationError as error:
+        return Outcome(None, _faults(error))
+    except ValueError as error:
+        return Outcome(None, str(error))
+    fault = check(value)
+    return Outcome(None, fault) if fault else Outcome(value)
 
 
 def parse(text: str, model: type[T]) -> T:
-    """The answer as the model asked for; a fence of backquotes around the JSON is forgiven.
+    """The answer as the model asked for: the last JSON object in the text that fits.
 
-    Raises pydantic.ValidationError for anything else.
+    So a fence of backquotes, thoughts before the answer and words around it are forgiven. Raises
+    pydantic.ValidationError, or ValueError for a text that is too long to be an answer.
     """
-    stripped = text.strip()
-    if stripped.startswith("```"):
-        stripped = stripped.partition("\n")[2].rpartition("```")[0]
-    return model.model_validate_json(stripped)
+    if len(text) > LONGEST:
+        raise ValueError(f"the answer has {len(text)} characters; be brief")
+    found = None
+    for start in _objects(text):
+        with contextlib.suppress(ValidationError):
+            found = model.model_validate(start)
+    return found if found is not None else model.model_validate_json(text.strip())
+
+
+def _objects(text: str) -> Iterable[Any]:
+    """The outermost JSON objects in a text."""
+    decoder = json.JSONDecoder(strict=False)  # models put bare line breaks into strings
+    at = text.find("{")
+    while at >= 0:
+        try:
+            value, at = decoder.raw_decode(text, at)
+            yield value
+        except ValueError:
+            at += 1
+        except RecursionError:
+            return
+        at = text.find("{", at)
 
 
 def _faults(error: ValidationError) -> str:
@@ -35,42 +195,3 @@ def _faults(error: ValidationError) -> str:
         f"{'.'.join(map(str, fault['loc'])) or 'answer'}: {fault['msg']}"
         for fault in error.errors(include_url=False)[:5]
     )
-
-
-def ask(
-    requests: Sequence[Request],
-    backend: Backend,
-    model: type[T],
-    check: Callable[[Request, T], str],
-    again: Callable[[Request, str], Request],
-) -> list[T | str]:
-    """One checked answer a request, in their order, or what was wrong with it as a string.
-
-    `check` names what is wrong with an answer that parsed, "" for nothing. `again` makes the second
-    question from the first and its fault. Raises OSError where the backend cannot be reached.
-    """
-    answers = _once(requests, backend, model, check)
-    failed = [place for place, answer in enumerate(answers) if isinstance(answer, str)]
-    if failed:
-        repairs = [again(requests[place], str(answers[place])) for place in failed]
-        for place, answer in zip(failed, _once(repairs, backend, model, check), strict=True):
-            answers[place] = answer
-    return answers
-
-
-def _once(requests: Sequence[Request], backend: Backend, model: type[T],
-          check: Callable[[Request, T], str]) -> list[T | str]:
-    results: list[T | str] = []
-    for request, answer in zip(requests, backend.answer(requests), strict=True):
-        try:
-            parsed = parse(answer.text, model)
-        except ValidationError as error:
-            results.append(_faults(error))
-            continue
-        results.append(check(request, parsed) or parsed)
-    return results
-
-
-def with_fault(request: Request, prompt: str, fault: str) -> Request:
-    """The second question: a new prompt, the fault among the facts, all else as it was."""
-    return dataclasses.replace(request, prompt=prompt, facts={**request.facts, "retry": fault})

@@ -1,8 +1,9 @@
 """Keyframes -> captions: what one picture shows, as fields and as one sentence.
 
-A keyframe becomes a question with its picture, the dialogue spoken over it, the words read in it
-and how it moves; the answer must be a `CaptionAnswer`. One that is not is asked for again with the
-fault stated, and then rejected.
+A keyframe becomes a question with its picture (and, where the config says so, its neighbours), the
+dialogue spoken over it, the words read in it and how it moves; the answer must be a `CaptionAnswer`
+that neither refuses, repeats the question nor does what words in the film ask for. One that is not
+is asked for again with the fault stated, and then rejected.
 """
 
 from __future__ import annotations
@@ -11,30 +12,42 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline import prompts, storage
-from pipeline.asking import ask, with_fault
-from pipeline.backends import Backend, Request
+from pipeline import checks, orders, prompts, storage
+from pipeline.asking import Asker, Outcome, ask, together
+from pipeline.backends import Picture, Request
+from pipeline.config import DatasetConfig
+from pipeline.progress import Tick
 from schemas.answers import CaptionAnswer
 from schemas.rows import Caption, Keyframe, Reject
 
 STILL = 0.03  # frame widths a second below which a picture counts as still
+NO_ANSWER = "no answer"  # the reason of a reject that the next run tries again
 
 
-def caption(keyframes: Sequence[Keyframe], backend: Backend,
-            root: str) -> tuple[list[Caption], list[Reject]]:
-    """Captions of the keyframes whose pictures lie under `root`, in their order, and the rejects.
+async def caption(keyframes: Sequence[Keyframe], asker: Asker, root: str, config: DatasetConfig,
+                  tick: Tick) -> tuple[list[Caption], list[Reject]]:
+    """Captions of a film's keyframes, whose pictures lie under `root`, in order, and the rejects.
 
-    All questions go to the backend at once. Raises OSError where it or a picture cannot be reached.
+    Raises Stop where no more questions are answered and OSError where a picture cannot be read.
     """
-    requests = [_request(keyframe, root) for keyframe in keyframes]
-    answers = ask(requests, backend, CaptionAnswer, _check, _again)
+    done = 0
+
+    async def one(at: int) -> Outcome[CaptionAnswer]:
+        nonlocal done
+        outcome = await _one(keyframes, at, asker, root, config)
+        done += 1
+        tick(0.99 * done / len(keyframes))
+        return outcome
+
+    outcomes = await together(one(at) for at in range(len(keyframes)))
     captions, rejects = [], []
-    for keyframe, answer in zip(keyframes, answers, strict=True):
-        if isinstance(answer, str):
-            rejects.append(Reject("caption", keyframe.id, "unreadable answer", answer,
+    for keyframe, outcome in zip(keyframes, outcomes, strict=True):
+        if outcome.value is None:
+            reason = "unreadable answer" if outcome.answered else NO_ANSWER
+            rejects.append(Reject("caption", keyframe.id, reason, outcome.fault,
                                   keyframe.video, keyframe.image))
         else:
-            captions.append(_row(keyframe, answer, backend.name))
+            captions.append(_row(keyframe, outcome.value, asker.name))
     return captions, rejects
 
 
@@ -48,29 +61,44 @@ def direction(motion: Sequence[float]) -> str:
     return "down" if y > 0 else "up"
 
 
-def _request(keyframe: Keyframe, root: str) -> Request:
+async def _one(keyframes: Sequence[Keyframe], at: int, asker: Asker, root: str,
+               config: DatasetConfig) -> Outcome[CaptionAnswer]:
+    keyframe = keyframes[at]
+    first = max(0, at - config.captions.neighbours)
+    shown = keyframes[first:at + config.captions.neighbours + 1]
     facts: dict[str, Any] = {
         "dialogue": list(keyframe.dialogue),
+        "recognised": keyframe.recognised,
         "text": list(keyframe.text),
         "camera_motion": list(keyframe.camera_motion),
         "subject_motion": list(keyframe.subject_motion),
     }
-    return Request(key=keyframe.id, task="caption", prompt=_prompt(facts), facts=facts,
-                   answer=CaptionAnswer, images=(storage.join(root, keyframe.image),))
+
+    def prompt(retry: str = "") -> str:
+        return prompts.render("caption", config.prompts, **facts, retry=retry,
+                              camera=direction(keyframe.camera_motion),
+                              subject=direction(keyframe.subject_motion),
+                              before=at - first, after=len(shown) - (at - first) - 1)
+
+    def check(answer: CaptionAnswer) -> str:
+        return _check(answer, [*keyframe.dialogue, *keyframe.text],
+                      prompts.instructions("caption", config.prompts))
+
+    # The picture that is asked about is the only one that the embedded captioner looks at.
+    images = tuple(Picture(storage.join(root, one.image), one.sha256) for one in shown)
+    facts["picture"] = at - first
+    return await ask(Request(keyframe.id, "caption", prompt(), facts, CaptionAnswer, images), asker,
+                     CaptionAnswer, check, prompt)
 
 
-def _prompt(facts: dict[str, Any], retry: str = "") -> str:
-    return prompts.render("caption", dialogue=facts["dialogue"], text=facts["text"],
-                          camera=direction(facts["camera_motion"]),
-                          subject=direction(facts["subject_motion"]), retry=retry)
-
-
-def _again(request: Request, fault: str) -> Request:
-    return with_fault(request, _prompt(request.facts, fault), fault)
-
-
-def _check(request: Request, answer: CaptionAnswer) -> str:
-    return "" if answer.sentence.strip() else "sentence: is blank"
+def _check(answer: CaptionAnswer, film: Sequence[str], instructions: Sequence[str]) -> str:
+    """What is wrong with a caption, "" for nothing. `film` is what the film says and shows."""
+    text = answer.sentence
+    if not text.strip():
+        return "sentence: is blank"
+    fault = (checks.refusal(text) or checks.echo(text, instructions) or orders.obeyed(text, film)
+             or orders.obeyed(" ".join([*answer.characters, answer.place, answer.action]), film))
+    return fault and f"sentence: {fault}"
 
 
 def _row(keyframe: Keyframe, answer: CaptionAnswer, model: str) -> Caption:

@@ -16,18 +16,20 @@ _COLOURS = {INK: "var(--muted)", FAINT: "var(--line)", ACCENT: "var(--accent)",
             MARK: "var(--ink)"}
 
 
-def histogram(title: str, unit: str, values: np.ndarray, mark: float | None = None
-              ) -> dict[str, Any] | None:
-    """A chart and the sentence under it; None where there is nothing to count.
+def histogram(title: str, unit: str, values: np.ndarray, mark: float | None = None,
+              note: str = "", scale: tuple[float, float] | None = None) -> dict[str, Any] | None:
+    """A chart and the sentences under it; None where there is nothing to count.
 
-    Few values are drawn as dots: bars of one or two each would pretend to a shape.
+    `mark` is a value to draw a dashed line at, and `note` says what it is. `scale` is the least and
+    the most that a value can be, where that is known. Few values are drawn as dots: bars of one or
+    two each would pretend to a shape.
     """
     if not len(values):
         return None
     values = np.round(values, 6)  # times differ by less than that only by how they were added
-    low, median, high = np.percentile(values, [5, 50, 95])
     longest = float(np.percentile(values, 99))
-    cut = values.max() > 1.5 * longest  # a few very long ones would squeeze all others to a line
+    # A few very long ones would squeeze all others to a line.
+    cut = scale is None and values.max() > 1.5 * longest
     shown = np.minimum(values, longest) if cut else values
     figure = Figure(figsize=(3.9, 1.9))
     axes = figure.add_axes((0.09, 0.17, 0.89, 0.76))
@@ -36,12 +38,19 @@ def histogram(title: str, unit: str, values: np.ndarray, mark: float | None = No
         axes.set_ylim(0, 1)
         axes.set_yticks([])
     else:
-        axes.hist(shown, bins=_bins(shown).tolist(), color=ACCENT, rwidth=0.9)
+        axes.hist(shown, bins=_bins(shown, scale).tolist(), color=ACCENT, rwidth=0.9)
         axes.locator_params(axis="y", nbins=4, integer=True)
         axes.grid(axis="y", color=FAINT, linewidth=0.8)
     if mark is not None:
         axes.axvline(mark, color=MARK, linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.locator_params(axis="x", nbins=7, integer=bool(np.all(values == np.round(values))))
+    if scale:
+        axes.set_xlim(scale[0], scale[1])
+        for drawn in (*axes.collections, *axes.lines):  # whole also at the ends of the scale
+            drawn.set_clip_on(False)
+    whole = scale is None and bool(np.all(values == np.round(values)))
+    if whole and values.min() == values.max():  # one number, with its neighbours around it
+        axes.set_xlim(max(values[0] - 2.5, -0.5), values[0] + 2.5)
+    axes.locator_params(axis="x", nbins=7, integer=whole)
     axes.ticklabel_format(useOffset=False)
     axes.set_axisbelow(True)
     axes.spines[["top", "left", "right"]].set_visible(False)
@@ -50,18 +59,24 @@ def histogram(title: str, unit: str, values: np.ndarray, mark: float | None = No
     return {
         "title": title,
         "unit": unit,
-        "median": short(median), "low": short(low), "high": short(high),
-        "count": len(values),
-        "cut": short(longest) if cut else "",
-        "mark": mark,
+        "says": " ".join(filter(None, [
+            _spread(values), f"The last bar holds all above {short(longest)}." if cut else "", note,
+        ])),
         "svg": _svg(figure, salt=f"{title}, {unit}"),
     }
 
 
-def _bins(values: np.ndarray) -> np.ndarray:
+def _spread(values: np.ndarray) -> str:
+    low, median, high = map(short, np.percentile(values, [5, 50, 95]))
+    if values.min() == values.max():
+        return f"One value: {median}." if len(values) == 1 else f"All {len(values):,} are {median}."
+    return f"Median {median}; nine in ten from {low} to {high}."
+
+
+def _bins(values: np.ndarray, scale: tuple[float, float] | None) -> np.ndarray:
     """Edges of the bars: one a number where they are few whole numbers, 24 even ones elsewhere."""
-    low, high = values.min(), values.max()
-    if high - low < 40 and np.all(values == np.round(values)):
+    low, high = scale or (values.min(), values.max())
+    if scale is None and high - low < 40 and np.all(values == np.round(values)):
         return np.arange(low - 0.5, high + 1)
     return np.linspace(low, high, 25) if high > low else np.linspace(low - 0.5, low + 0.5, 26)
 

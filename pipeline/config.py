@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
-from pipeline import backends
+from pipeline.backends import specs
 
-STAGES = ("keyframes", "text", "selection", "captions", "stories")  # that can be done again
+STAGES = ("keyframes", "text", "selection", "captions", "characters", "stories",
+          "quality")  # that can be done again
 
 
 class ConfigError(ValueError):
@@ -46,10 +54,82 @@ class SelectionConfig(_Section):
                                   "that are looked at, a quarter of it at most")
 
 
+class CaptionsConfig(_Section):
+    """What a captioner is shown."""
+
+    neighbours: int = Field(0, ge=0, le=2, description="pictures before and after it, for context")
+
+
 class StoriesConfig(_Section):
-    """How keyframes become stories."""
+    """How keyframes become stories, and for whom. The embedded writer knows one way only."""
 
     shortest: int = Field(10, ge=1, le=30, description="keyframes in a tail that is kept")
+    window: int = Field(10, ge=1, le=30, description="texts asked for at once")
+    reader_age: int = Field(6, ge=2, le=99, description="years")
+    words: int = Field(25, ge=5, le=120, description="about so many words a picture")
+    tense: Literal["past", "present"] = Field("past", description="that stories are told in")
+    language: str = Field("en", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$",
+                          description="BCP 47: en, de, pt-BR")
+    style: str = Field("", max_length=500, description="in words: 'dry and funny, short sentences'")
+    grounded: float = Field(0.7, ge=0, le=1, description="share of the texts of an answer that "
+                            "must say who and what their captions say; English only")
+
+    def own_way(self) -> dict[str, Any]:
+        """The settings that the embedded writer cannot follow, where they are not the defaults."""
+        plain = StoriesConfig()
+        names = ("words", "tense", "language", "style", "window", "reader_age")
+        return {name: getattr(self, name) for name in names
+                if getattr(self, name) != getattr(plain, name)}
+
+
+class QualityConfig(_Section):
+    """What stories are scored with, and from where on one is dropped; null switches a gate off."""
+
+    clip: str = Field("", description="open_clip model that compares pictures and texts: "
+                      "'ViT-B-32:weights.safetensors', 'local-dir:FOLDER' or 'hf-hub:NAME'; "
+                      "'' for none")
+    min_similarity: float | None = Field(None, ge=-1, le=1, description="mean cosine of pictures "
+                                         "and texts; every model has its own scale, so look at the "
+                                         "report's histogram first")
+    max_repetition: float | None = Field(0.6, ge=0, le=1, description="share of runs of 4 words "
+                                         "that the story had before")
+    max_reading_grade: float | None = Field(18.0, description="school years needed to read it; "
+                                            "English only. 5 is a children's book")
+    min_language_share: float | None = Field(0.7, ge=0, le=1, description="share of words that are "
+                                             "of the story's language")
+    max_toxic_words: int | None = Field(0, ge=0, description="in a story")
+    toxic_words_file: str = Field("", description="with a word or phrase a line, in place of the "
+                                  "list that there is for English")
+    min_name_consistency: float | None = Field(0.5, ge=0, le=1, description="share of texts that "
+                                               "name nobody unknown")
+    max_repaired: float | None = Field(None, ge=0, le=1, description="share of texts that were "
+                                       "asked for twice; they passed the same checks in the end")
+    min_grounding: float | None = Field(0.2, ge=0, le=1, description="mean share of what captions "
+                                        "say that the texts say too")
+
+
+class CallsConfig(_Section):
+    """How models are asked. The embedded ones are not concerned."""
+
+    longest_side: int = Field(768, ge=64, description="pixels of the pictures sent")
+    max_tokens: int = Field(4096, ge=64, description="of an answer")
+    temperature: float = Field(0.0, ge=0, le=2, description="of servers; local models never sample")
+    at_once: int = Field(256, ge=1, description="calls in flight at the most; how many a server "
+                         "takes is found out")
+    timeout: float = Field(180.0, gt=0, description="seconds for an answer")
+    tries: int = Field(5, ge=1, description="of a question that fails while others are answered")
+    patience: float = Field(300.0, ge=0, description="seconds without any answer, after which the "
+                            "run stops")
+    batch: int = Field(8, ge=1, description="questions that a local model reads at once")
+    workers: int = Field(1, ge=1, description="worker processes that ask; one keeps a server busy, "
+                         "so more are for local models on a cluster")
+
+
+class Price(_Section):
+    """What a model's tokens cost, a million of them."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
 
 
 class OutputConfig(_Section):
@@ -63,7 +143,7 @@ class OutputConfig(_Section):
 
 
 def _backend(spec: str) -> str:
-    backends.parse(spec)
+    specs.parse(spec)
     return spec
 
 
@@ -77,9 +157,36 @@ class DatasetConfig(_Section):
     writer: BackendSpec = "embedded"
     keyframes: KeyframesConfig = KeyframesConfig()
     selection: SelectionConfig = SelectionConfig()
+    captions: CaptionsConfig = CaptionsConfig()
     stories: StoriesConfig = StoriesConfig()
+    quality: QualityConfig = QualityConfig()
+    calls: CallsConfig = CallsConfig()
+    prices: dict[str, Price] = Field({}, description="by model, in the currency of the budget")
+    budget: float | None = Field(None, gt=0, description="of all calls for this dataset")
+    characters: str = Field("", description="YAML file: who is who, by series")
+    prompts: str = Field("", description="folder of your own prompts; those not there are ours")
+    speech: str = Field("", description="faster-whisper model, by path or id, that recognises the "
+                        "dialogue of films without subtitles")
     output: OutputConfig = OutputConfig()
     reject_limit: float = Field(0.5, ge=0, le=1, description="share of films that may be rejected")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> DatasetConfig:
+        if self.writer == "embedded" and (asked := self.stories.own_way()):
+            names = ", ".join(f"stories.{name}" for name in asked)
+            raise ValueError(f"{names}: the embedded writer knows one way only; name a writer, "
+                             "such as openai:MODEL")
+        for spec in map(specs.parse, (self.captioner, self.writer)):
+            if self.budget is not None and spec.kind == "openai" and spec.model not in self.prices:
+                raise ValueError(f"a budget needs the price of {spec.model}: prices: "
+                                 f"{{{spec.model}: {{input: 0.15, output: 0.60}}}}, a million "
+                                 "tokens")
+        return self
+
+    def published(self) -> dict[str, Any]:
+        """The settings as they are written down: not where a server happened to run."""
+        return {**self.model_dump(), "captioner": specs.parse(self.captioner).identity,
+                "writer": specs.parse(self.writer).identity}
 
 
 def load(path: str = "", settings: Sequence[str] = ()) -> DatasetConfig:

@@ -1,34 +1,54 @@
-"""What a run would do, before it does it: films, calls, tokens and minutes.
+"""What a run would do, before it does it: films, calls, tokens, money and minutes.
 
-What an earlier run has left is looked up, part by part, exactly as the run itself would; for the
-rest the numbers come from the films' lengths and the rates below.
+What an earlier run has left is looked up, part by part, exactly as the run itself would. For the
+rest, a part of some films is looked at for how many keyframes they will have; tokens are those of
+this model's answers that are kept already, and without any those of the prompts as they are and of
+answers as long as they ask for, at four characters a token.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pipeline import parts, stages, storage
+import av
+
+from pipeline import kept_answers, keyframes, parts, prompts, stages, storage
+from pipeline.backends import specs
+from pipeline.backends.loading import name
 from pipeline.config import STAGES, DatasetConfig
 from pipeline.stages import Film
 from pipeline.videos import VideoError, probe
-from schemas.rows import CHUNK_LENGTH, STORY_LENGTH, Keyframe, Video
+from schemas.rows import STORY_LENGTH, Keyframe, Video
 
-# What run.json said of a run over Big Buck Bunny (1280x720, 24 frames a second) and its trailer, at
-# the default settings, on the machine that the project was built on.
-KEYFRAMES_A_MINUTE = 15.0  # of film
+LOOKED_AT = 8  # films, of each of which
+SECONDS_LOOKED_AT = 120.0  # in its middle are looked at
+KEPT = 0.8  # share of those keyframes that are kept: 0.84 in the sample, 0.69 and 0.79 in
+# Big Buck Bunny, which has long credits, and its trailer
+
+# Seconds of one core, as run.json said of a run over Big Buck Bunny and its trailer by the embedded
+# models at the default settings, on the machine that the project was built on.
 SECONDS = {
     "keyframes": 1.7,  # a minute of film
     "text": 0.1,  # a keyframe, as the others
     "selection": 0.001,
     "captions": 0.12,
+    "characters": 0.01,
     "stories": 0.23,
+    "quality": 0.001,
 }
-CAPTION_TOKENS = 450, 70  # a call: the question with its picture, the answer
-STORY_TOKENS = 70, 30  # a keyframe and call
+CALL = 3.0  # seconds for which a server, or a model on a GPU, has a call; it has many at a time
+AT_ONCE = 32
+
+CHARACTERS_A_TOKEN = 4.0
+PATCH = 28  # pixels a side of what is a token of a picture (Qwen2.5-VL; other models differ much)
+CAPTION, DIALOGUE = 30, 8  # tokens of a caption's sentence, of what is said over a keyframe
+CAPTION_ANSWER = 95  # tokens of a caption with its fields
+CHARACTER, CAST = 45, 6  # tokens of an entry, and entries of a series
+WORD, FORM = 1.35, 14  # tokens a word, and of the JSON around a text
 
 
 @dataclasses.dataclass
@@ -38,40 +58,81 @@ class Work:
     films: int = 0
     reused: int = 0
     calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    seconds: float = 0.0
+    input_tokens: float = 0.0
+    output_tokens: float = 0.0
+    cost: float = 0.0
+    seconds: float = 0.0  # of one core, or of waiting for a server
 
 
 def estimate(videos: Sequence[Video], config: DatasetConfig, out: str) -> dict[str, Work]:
-    """What each stage would do. Reads the films' headers and what is in `out` already."""
+    """What each stage would do. Reads headers of all films, some of a few, and what is in `out`."""
     work = {stage: Work() for stage in STAGES}
-    films = _known([Film(video, storage.join(out, "work")) for video in videos], config)
+    films = _known([Film(video, storage.join(out, "work")) for video in videos], config, out)
+    counts = _keyframes(films, config)
+    asked = _Asked(config, storage.join(out, "work"))
+    drafted: set[str] = set()
+    for film, (video, count) in counts:
+        for stage in STAGES:
+            if stage in film.parts:
+                work[stage].reused += 1
+                continue
+            work[stage].films += 1
+            if stage == "characters" and video.series in drafted:  # once for the series
+                continue
+            if stage == "characters":
+                drafted.add(video.series)
+            asked.add(work[stage], stage, video, count)
+    return work
+
+
+def _keyframes(films: Sequence[Film], config: DatasetConfig
+               ) -> list[tuple[Film, tuple[Video, int]]]:
+    """Each film that can be read as probed, and how many keyframes it has or will have."""
+    known, guessed = [], []
     for film in films:
         try:
-            minutes = probe(film.video).duration / 60
+            video = probe(film.video)
         except (VideoError, OSError):
             continue  # the run makes a reject of it, at no cost
         last = next((stage for stage in ("selection", "text", "keyframes")
                      if stage in film.parts), None)
-        keyframes = len(film.rows(last, Keyframe)) if last else round(minutes * KEYFRAMES_A_MINUTE)
-        for stage in STAGES:
-            if stage in film.parts:
-                work[stage].reused += 1
-            else:
-                _add(work[stage], stage, keyframes, minutes)
-    return work
+        if last:
+            known.append((film, (video, len(film.rows(last, Keyframe)))))
+        else:
+            guessed.append((film, video))
+    share = _density([video for _, video in guessed], config)
+    return known + [(film, (video, round(video.duration * share))) for film, video in guessed]
 
 
-def _known(films: list[Film], config: DatasetConfig) -> list[Film]:
+def _density(videos: Sequence[Video], config: DatasetConfig) -> float:
+    """Keyframes a second of films that no run has looked at, by some of them."""
+    count = min(LOOKED_AT, len(videos))
+    seconds = found = 0.0
+    for video in [videos[at * len(videos) // count] for at in range(count)]:
+        length = min(video.duration, SECONDS_LOOKED_AT)
+        try:
+            density = keyframes.density(video, config.keyframes,
+                                        ((video.duration - length) / 2, length),
+                                        os.cpu_count() or 1)
+        except (VideoError, ValueError, OSError, av.FFmpegError):
+            continue
+        seconds, found = seconds + length, found + density * length
+    return KEPT * found / seconds if seconds else 0.0
+
+
+def _known(films: list[Film], config: DatasetConfig, out: str) -> list[Film]:
     """The films with those parts that an earlier run has left and this one would take."""
+    def series(film: Film) -> list[Film]:
+        return [other for other in films if other.video.series == film.video.series]
+
     depends: dict[str, Callable[[Film], Any]] = {
         "keyframes": lambda film: stages.keyframes_depend(film, config),
         "text": lambda film: stages.text_depends(film, config),
-        "selection": lambda film: stages.selection_depends(
-            film, [other for other in films if other.video.series == film.video.series], config),
+        "selection": lambda film: stages.selection_depends(film, series(film), config),
         "captions": lambda film: stages.captions_depend(film, config),
+        "characters": lambda film: stages.characters_depend(series(film), config, out),
         "stories": lambda film: stages.stories_depend(film, config),
+        "quality": lambda film: stages.quality_depends(film, config),
     }
     for stage in STAGES:
         films = [_with_part(film, stage, depends[stage]) for film in films]
@@ -83,32 +144,94 @@ def _with_part(film: Film, stage: str, depends: Callable[[Film], Any]) -> Film:
         part = stages.part_name(stage, film, depends(film))
     except (KeyError, OSError):  # a stage before it is not done, or the film cannot be read
         return film
-    if not parts.whole(parts.path(film.work, part)):
+    if not stages.final(parts.path(film.work, part)):
         return film
     return dataclasses.replace(film, parts={**film.parts, stage: part})
 
 
-def _add(work: Work, stage: str, keyframes: int, minutes: float) -> None:
-    work.films += 1
-    work.seconds += SECONDS[stage] * (minutes if stage == "keyframes" else keyframes)
-    if stage == "captions":
-        work.calls += keyframes
-        work.input_tokens += keyframes * CAPTION_TOKENS[0]
-        work.output_tokens += keyframes * CAPTION_TOKENS[1]
-    elif stage == "stories":
-        work.calls += -(-keyframes // CHUNK_LENGTH) + -(-keyframes // STORY_LENGTH)
-        work.input_tokens += 2 * keyframes * STORY_TOKENS[0]
-        work.output_tokens += 2 * keyframes * STORY_TOKENS[1]
+class _Asked:
+    """What questions cost in tokens: as seen of this model, or as its prompts let expect."""
+
+    def __init__(self, config: DatasetConfig, work: str) -> None:
+        self.config = config
+        self.specs = {role: specs.parse(getattr(config, role)) for role in ("captioner", "writer")}
+        self.seen = {role: kept_answers.tokens(work, name(role, spec))
+                     for role, spec in self.specs.items() if spec.kind != "embedded"}
+
+    def add(self, work: Work, stage: str, video: Video, count: int) -> None:
+        """Adds a film of so many keyframes to what a stage has to do."""
+        role = {"captions": "captioner", "characters": "writer", "stories": "writer"}.get(stage)
+        if role is None:
+            work.seconds += SECONDS[stage] * (video.duration / 60 if stage == "keyframes"
+                                              else count)
+            return
+        calls = self._calls(stage, video, count)
+        seen = self.seen.get(role, {})
+        # A question that is asked twice, as its answer failed, is in what was seen.
+        sums = [(number, *seen.get(task, (read, written)))
+                for task, number, read, written in calls]
+        tokens_in = sum(number * read for number, read, _ in sums)
+        tokens_out = sum(number * written for number, _, written in sums)
+        work.calls += sum(number for number, _, _ in sums)
+        work.input_tokens += tokens_in
+        work.output_tokens += tokens_out
+        price = self.config.prices.get(self.specs[role].model)
+        if price is not None:
+            work.cost += (tokens_in * price.input + tokens_out * price.output) / 1e6
+        embedded = self.specs[role].kind == "embedded"
+        cores = os.cpu_count() or 1
+        work.seconds += (SECONDS[stage] * count if embedded else
+                         sum(number for number, _, _ in sums) * CALL * cores / AT_ONCE)
+
+    def _calls(self, stage: str, video: Video, count: int) -> list[tuple[str, int, float, float]]:
+        """Task, calls, tokens of a question, tokens of an answer."""
+        if stage == "captions":
+            return [("caption", count, self._caption(video), CAPTION_ANSWER)]
+        if stage == "characters":
+            some = min(count, 60)
+            return [("characters", 1, self._prompt("characters") + some * (CAPTION + DIALOGUE),
+                     CAST * CHARACTER)]
+        settings = self.config.stories
+        text = settings.words * WORD
+        whole, rest = divmod(count, STORY_LENGTH)
+        lengths = [STORY_LENGTH] * whole + ([rest] if rest >= settings.shortest else [])
+        calls: list[tuple[str, int, float, float]] = []
+        for length in lengths:
+            for start in range(0, length, settings.window):
+                asked = min(settings.window, length - start)
+                calls.append(("narrate", 1, self._prompt("narrate") + start * text
+                              + asked * (CAPTION + DIALOGUE + 8), asked * (text + FORM)))
+            calls.append(("link", 1, self._prompt("link") + length * (CAPTION + text + 6),
+                          length * (text + FORM)))
+        return calls
+
+    def _prompt(self, task: str) -> float:
+        """Tokens of a prompt without what is filled in, which its blanks are about as long as."""
+        return prompts.length(task, self.config.prompts) / CHARACTERS_A_TOKEN
+
+    def _caption(self, video: Video) -> float:
+        side = self.config.calls.longest_side
+        scale = min(1.0, side / max(video.width, video.height, 1))
+        picture = (math.ceil(video.width * scale / PATCH)
+                   * math.ceil(video.height * scale / PATCH))
+        shown = 1 + 2 * self.config.captions.neighbours
+        return self._prompt("caption") + DIALOGUE + shown * picture
 
 
 def describe(work: dict[str, Work]) -> str:
     """The estimate as a table to print."""
     cores = os.cpu_count() or 1
-    lines = [f"{'stage':<10} {'films':>6} {'reused':>7} {'calls':>7} {'tokens in':>11} "
-             f"{'tokens out':>11} {'minutes':>8}"]
-    lines += [f"{stage:<10} {one.films:>6} {one.reused:>7} {one.calls:>7} {one.input_tokens:>11,} "
-              f"{one.output_tokens:>11,} {one.seconds / 60 / cores:>8.1f}"
-              for stage, one in work.items()]
-    total = sum(one.seconds for one in work.values()) / 60 / cores
-    return "\n".join([*lines, f"about {total:.1f} minutes on {cores} cores, by the rates of the "
-                      "machine the project was built on; nothing was done"])
+    total = Work(calls=sum(one.calls for one in work.values()),
+                 input_tokens=sum(one.input_tokens for one in work.values()),
+                 output_tokens=sum(one.output_tokens for one in work.values()),
+                 cost=sum(one.cost for one in work.values()),
+                 seconds=sum(one.seconds for one in work.values()))
+    lines = [f"{'stage':<10} {'films':>6} {'reused':>7} {'calls':>7} {'tokens in':>12} "
+             f"{'tokens out':>12} {'cost':>9} {'minutes':>8}"]
+    for stage, one in [*work.items(), ("in all", total)]:
+        lines.append(f"{stage:<10} {one.films or '':>6} {one.reused or '':>7} {one.calls or '':>7} "
+                     f"{round(one.input_tokens):>12,} {round(one.output_tokens):>12,} "
+                     f"{one.cost:>9.2f} {one.seconds / 60 / cores:>8.1f}")
+    return "\n".join([*lines, f"Minutes are for {cores} cores like those the project was built on; "
+                      f"for servers, {AT_ONCE} calls at once of {CALL:.0f} s each. Nothing was "
+                      "done."])

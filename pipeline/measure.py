@@ -107,23 +107,34 @@ def difference(one: tuple[NDArray[np.uint8], ...], other: tuple[NDArray[np.uint8
     return float(sum(cv2.mean(cv2.absdiff(a, b))[0] for a, b in zip(one, other, strict=True)))
 
 
-def frames(uri: str, threads: int) -> Iterator[tuple[av.VideoFrame, list[int]]]:
-    """Decoded frames of the cheap pass, each with the packet times seen so far (a growing list)."""
+def frames(uri: str, threads: int, part: tuple[float, float] | None = None
+           ) -> Iterator[tuple[av.VideoFrame, list[int]]]:
+    """Decoded frames of the cheap pass, each with the packet times seen so far (a growing list).
+
+    `part` is where to begin and how much to look at, in seconds; None is the whole film.
+    """
     with open_video(uri) as container:
         stream = video_stream(container)
         cheap_decoder(stream, threads)
+        if part and part[0] > 0:
+            container.seek(int(part[0] * av.time_base))
+        first = None
         packet_times: list[int] = []
         for packet in container.demux(stream):
             if packet.pts is not None:
                 packet_times.append(packet.pts)
             for frame in decoded([packet]):
+                first = frame.time if first is None else first
+                if part and (frame.time or 0.0) - (first or 0.0) > part[1]:
+                    return
                 yield frame, packet_times
 
 
-def measure(uri: str, threads: int = 1, tick: Callable[[float], None] = lambda time: None
-            ) -> Measures:
+def measure(uri: str, threads: int = 1, tick: Callable[[float], None] = lambda time: None,
+            part: tuple[float, float] | None = None) -> Measures:
     """Decodes a film once, cheaply. `threads` changes the time taken and nothing else; `tick` is
-    told the time, in seconds, of each random access frame that it has come to.
+    told the time, in seconds, of each random access frame that it has come to. `part` is where to
+    begin and how much to look at, in seconds, None for the whole film.
 
     Raises av.FFmpegError where the film cannot be opened and ValueError where it has no frame.
     """
@@ -134,7 +145,7 @@ def measure(uri: str, threads: int = 1, tick: Callable[[float], None] = lambda t
     before: tuple[NDArray[np.uint8], ...] | None = None
     packet_times: list[int] = []
     cost = 0
-    for frame, packet_times in frames(uri, threads):  # noqa: B007 - the last one is used below
+    for frame, packet_times in frames(uri, threads, part):  # noqa: B007 - the last one is used below
         frame_planes = planes(frame)
         if frame.key_frame:
             letterbox.see(frame_planes[0])

@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 
 from pipeline import storage
 from schemas import rows
-from schemas.rows import Caption, Keyframe, Reject, Row, Story, Video
+from schemas.rows import Caption, Character, Keyframe, Reject, Row, Spoken, Story, Video
 
-AnyRow: TypeAlias = Video | Keyframe | Caption | Story | Reject
+AnyRow: TypeAlias = Video | Keyframe | Spoken | Caption | Character | Story | Reject
 
 
 def digest(value: Any) -> str:
@@ -55,7 +55,8 @@ def load(file: str) -> list[AnyRow]:
     lines = body + b"\n" if body else b""
     if last != json.dumps(["end", hashlib.sha256(lines).hexdigest()]).encode():
         raise ValueError(f"{file} is damaged: its last line does not match its content")
-    return [getattr(rows, kind)(**values) for kind, values in map(json.loads, lines.splitlines())]
+    return [rows.row(getattr(rows, kind), values)
+            for kind, values in map(json.loads, lines.splitlines())]
 
 
 def whole(file: str) -> bool:

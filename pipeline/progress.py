@@ -11,12 +11,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.progress import (
@@ -32,6 +33,7 @@ from rich.progress import (
 Tick: TypeAlias = Callable[[float], None]
 
 _FOLDER = "STORYSTREAM_PROGRESS"  # environment variable: where notes go; unset, there are none
+_STOP = "stop"  # the file there that asks workers to stop
 
 
 def ticking(stage: str) -> Tick:
@@ -50,16 +52,75 @@ def ticking(stage: str) -> Tick:
     return tick
 
 
-def _read(folder: str) -> dict[str, float]:
-    """Films done, in all, of each stage that has begun."""
+def say(text: str) -> None:
+    """Leaves a sentence for the driver to print."""
+    if folder := os.environ.get(_FOLDER):
+        with open(os.path.join(folder, f"{os.getpid()}.notes"), "a", encoding="utf-8") as file:
+            file.write(json.dumps(["", [time.time(), text]]) + "\n")
+
+
+@contextlib.contextmanager
+def calls_in_flight() -> Iterator[None]:
+    """While the block lasts, Ctrl-C is not the end: it asks for one (`interrupted`)."""
+    folder = os.environ.get(_FOLDER)
+    if not folder:
+        yield
+        return
+    descriptor, path = tempfile.mkstemp(suffix=".calls", dir=folder)
+    os.close(descriptor)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):  # the driver has cleared up before us
+            os.remove(path)
+
+
+def interrupted() -> bool:
+    """Whether the user has asked the run to stop."""
+    folder = os.environ.get(_FOLDER)
+    return bool(folder) and os.path.exists(os.path.join(str(folder), _STOP))
+
+
+@contextlib.contextmanager
+def _stopping(folder: str) -> Iterator[None]:
+    """Ctrl-C, while calls are in flight, lets them end first; a second one does not."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stop = os.path.join(folder, _STOP)
+
+    def stopping(number: int, frame: Any) -> None:
+        if os.path.exists(stop) or not any(name.endswith(".calls") for name in os.listdir(folder)):
+            raise KeyboardInterrupt
+        with open(stop, "w", encoding="utf-8"):
+            pass
+        print("\nstopping once the calls in flight are answered, as they are paid for; "
+              "Ctrl-C again drops them", file=sys.stderr, flush=True)
+
+    before = signal.signal(signal.SIGINT, stopping)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _read(folder: str) -> tuple[dict[str, float], list[str]]:
+    """Films done, in all, of each stage that has begun, and what workers said."""
     done: dict[str, float] = {}
+    said: list[tuple[float, str]] = []
     for name in sorted(os.listdir(folder)):
+        if not name.endswith(".notes"):
+            continue
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             for line in file:
-                if line.endswith("\n"):  # a line without is being written
-                    stage, films = json.loads(line)
+                if not line.endswith("\n"):  # it is being written
+                    continue
+                stage, films = json.loads(line)
+                if stage:
                     done[stage] = done.get(stage, 0.0) + films
-    return done
+                else:
+                    said.append((films[0], films[1]))
+    return done, [text for _, text in sorted(said)]
 
 
 @contextlib.contextmanager
@@ -72,7 +133,8 @@ def display(stages: dict[str, int]) -> Iterator[None]:
         thread = threading.Thread(target=show, args=(folder, stages, stop), daemon=True)
         thread.start()
         try:
-            yield
+            with _stopping(folder):
+                yield
         finally:
             stop.set()
             thread.join()
@@ -86,9 +148,14 @@ def _bars(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
         tasks: dict[str, TaskID] = {
             stage: progress.add_task(stage, total=total, start=False)
             for stage, total in stages.items()}
+        told = 0
         while True:
             ended = stop.wait(0.5)
-            for stage, done in _read(folder).items():
+            films, said = _read(folder)
+            for text in said[told:]:
+                progress.console.print(text, markup=False, highlight=False)
+            told = max(told, len(said))
+            for stage, done in films.items():
                 if not progress.tasks[tasks[stage]].started:
                     progress.start_task(tasks[stage])
                 progress.update(tasks[stage], completed=round(done, 1))
@@ -97,10 +164,14 @@ def _bars(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
 
 
 def _lines(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
-    started, shown = time.monotonic(), dict.fromkeys(stages, 0.0)
+    started, shown, told = time.monotonic(), dict.fromkeys(stages, 0.0), 0
     while True:
         ended = stop.wait(2.0)
-        for stage, done in _read(folder).items():
+        films, said = _read(folder)
+        for text in said[told:]:
+            print(f"[{time.monotonic() - started:5.0f} s] {text}", file=sys.stderr, flush=True)
+        told = max(told, len(said))
+        for stage, done in films.items():
             if done - shown[stage] >= max(1, stages[stage] / 10) or (
                     done >= stages[stage] > shown[stage]):
                 shown[stage] = done

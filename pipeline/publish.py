@@ -18,11 +18,11 @@ from typing import Any
 import cv2
 import pyarrow.parquet as pq
 
-from pipeline import card, parts, prompts, storage
+from pipeline import card, characters, parts, prompts, storage
 from pipeline.config import DatasetConfig
 from pipeline.shards import FileRecord
 from pipeline.stages import Film, probed
-from schemas.rows import Caption, Keyframe, Reject, Story, Video, arrow_schema, to_table
+from schemas.rows import Caption, Character, Keyframe, Reject, Story, Video, arrow_schema, to_table
 from schemas.storystream import IMAGES, chunk_records, story_record
 
 # What decides the bytes of pictures and texts, beside the configuration.
@@ -43,7 +43,7 @@ def content(film: Film) -> tuple[Video, list[Keyframe], list[Caption], list[Stor
             keyframes = parts.only(Keyframe, rows)
         elif stage == "captions":
             captions = parts.only(Caption, rows)
-        elif stage == "stories":
+        elif stage == "quality":
             stories = parts.only(Story, rows)
     return video, keyframes, captions, stories, rejects
 
@@ -57,20 +57,24 @@ def publish(out: str, films: Sequence[Film], split: dict[str, str], shards: Sequ
     """
     films = sorted(films, key=lambda film: film.video.id)
     summary = _write_tables(out, films, split, found_rejects)
+    cast = _characters(films)
     names = ["keyframes.parquet", "captions.parquet", "stories.parquet", "rejects.parquet",
-             *summary.pop("jsonl")]
+             *summary.pop("jsonl"),
+             *(f"{characters.FOLDER}/{storage.basename(characters.path(out, series))}"
+               for series in sorted(cast))]
     records = [_record(out, name) for name in names] + list(shards)
     manifest = {
         "name": config.output.name,
         "version": parts.digest(sorted((record.path, record.sha256) for record in records)),
         "created_by": f"storystream {metadata.version('storystream')}",
-        "config": config.model_dump(),
-        "config_digest": parts.digest(config.model_dump()),
-        "models": {"captioner": config.captioner, "writer": config.writer},
-        "prompts": {name: prompts.version(name) for name in ("caption", "narrate", "link")},
+        "config": config.published(),
+        "config_digest": parts.digest(config.published()),
+        "models": {role: config.published()[role] for role in ("captioner", "writer")},
+        "prompts": {name: prompts.identity(name, config.prompts) for name in prompts.NAMES},
         "versions": {"opencv": cv2.__version__,
                      **{name: metadata.version(name) for name in _LIBRARIES}},
         **summary,
+        "characters": [dataclasses.asdict(one) for series in sorted(cast) for one in cast[series]],
         "files": [],
     }
     storage.write_bytes(storage.join(out, "README.md"), card.card(manifest).encode())
@@ -80,6 +84,12 @@ def publish(out: str, films: Sequence[Film], split: dict[str, str], shards: Sequ
     storage.write_bytes(storage.join(out, "dataset.json"), _json(manifest))
     _sweep(out, films, {record.path for record in records})
     return manifest
+
+
+def _characters(films: Sequence[Film]) -> dict[str, list[Character]]:
+    """Who is who, of each series that has anybody."""
+    found = {film.video.series: film.rows("characters", Character) for film in films}
+    return {series: rows for series, rows in found.items() if rows}
 
 
 def _json(value: Any) -> bytes:

@@ -12,6 +12,7 @@ same bytes: nothing in the page comes from the clock.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -25,9 +26,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import storage
+from pipeline import characters, storage
 from pipeline.card import embedded_roles, used_films
-from pipeline.charts import histogram
+from pipeline.charts import histogram, short
+from pipeline.quality import GATES
 from schemas.rows import CHUNK_LENGTH, STORY_LENGTH, Keyframe, Reject, Story, from_table
 
 STORIES_SHOWN = 24  # a page of more takes seconds to open on a phone
@@ -35,10 +37,24 @@ PICTURES_SHOWN = 6  # of what was dropped, for each reason
 EXAMPLES_SHOWN = 20  # lines of detail, for each reason
 ROWS_SHOWN = 500  # films in a table
 FILES_SHOWN = 40  # in a folder; more become one line
+CASTS_SHOWN = 12  # series whose characters are listed
 
 # What a reject of a stage is one of, in the order of the stages.
-_STAGES = {"video": "films", "subtitles": "subtitles of a film", "keyframe": "pictures",
-           "caption": "captions", "story": "stories", "split": "stories at the split"}
+_STAGES = {"video": "films", "speech": "speech of a film", "subtitles": "subtitles of a film",
+           "keyframe": "pictures", "caption": "captions", "characters": "characters of a series",
+           "story": "stories", "quality": "stories, by their scores"}
+
+# What each score counts, and the least and the most that it can be.
+_SCORES = {
+    "repetition": ("share of runs of 4 words that the story had before", (0, 1)),
+    "reading_grade": ("US school years", None),
+    "language_share": ("share of words known in the story's language", (0, 1)),
+    "toxic_words": ("words of the list, a story", None),
+    "name_consistency": ("share of texts that name nobody unknown", (0, 1)),
+    "repaired": ("share of texts that came of a second question", (0, 1)),
+    "grounding": ("share of what the captions say that the texts say", (0, 1)),
+    "similarity": ("mean cosine of pictures and texts", None),
+}
 
 T = TypeVar("T")
 Values = dict[str, Any]  # what the template reads
@@ -67,9 +83,12 @@ def render(out: str) -> str:
         sources=_sources(films),
         embedded=embedded_roles(dataset),
         book=_storybook(stories, keyframes, films),
+        casts=_casts(dataset["characters"]),
+        casts_shown=CASTS_SHOWN,
         story_count=stories.num_rows,
         funnel=_funnel(dataset, stories, keyframes, rejects, reasons),
         charts=_charts(films, stories, keyframes),
+        quality=_quality(dataset["config"]["quality"], stories, rejects),
         reasons=reasons,
         rejected_films=[reject for reject in rejects if reject.stage == "video"],
         reject_count=len(rejects),
@@ -90,13 +109,19 @@ def _run(out: str) -> Values | None:
     if not storage.exists(path):
         return None
     run = json.loads(storage.read_bytes(path))
-    names = ("seconds", "input_tokens", "output_tokens", "cost")  # films are the same in each
     started = datetime.fromisoformat(run["started"]).astimezone(UTC)
     run["started"] = f"{started:%Y-%m-%d %H:%M} UTC"
     for stage in run["stages"]:
-        for name in names:
+        for name in stage["earlier"]:
             stage[name] += stage["earlier"][name]
-    run["total"] = {name: sum(stage[name] for stage in run["stages"]) for name in names}
+        stage |= {name: stage["counters"].pop(name, 0) for name in ("calls", "kept")}
+    columns = {"seconds": ("Work", span), "calls": ("Calls", "{:,}".format),
+               "kept": ("Answers kept", "{:,}".format), "input_tokens": ("Tokens in", "{:,}".format),
+               "output_tokens": ("Tokens out", "{:,}".format), "cost": ("Cost", "{:,.2f}".format)}
+    run["total"] = {name: sum(stage[name] for stage in run["stages"]) for name in columns}
+    if run["total"]["cost"] < 1:
+        columns["cost"] = ("Cost", "{:.4f}".format)
+    run["columns"] = {name: column for name, column in columns.items() if run["total"][name]}
     return run
 
 
@@ -120,6 +145,9 @@ def _storybook(stories: pa.Table, keyframes: pa.Table, videos: Sequence[Values])
             "number": numbers[index],
             "split": story.split,
             "captioner": story.caption_model,
+            "scores": [f"{name.replace('_', ' ')} {short(value)}" for name, value in (
+                dataclasses.asdict(story.scores).items() if story.scores else ())
+                if value is not None],
             "pages": [_page(story, at, by_image.get(image))
                       for at, image in enumerate(story.images)],
         }
@@ -133,6 +161,7 @@ def _page(story: Story, at: int, keyframe: Keyframe | None) -> Values:
         "text": story.captions[at],
         "caption": story.descriptions[at],
         "writer": story.writers[at],
+        "repaired": story.repaired[at],
     }
     if keyframe is not None:
         page |= {
@@ -142,6 +171,7 @@ def _page(story: Story, at: int, keyframe: Keyframe | None) -> Values:
             "shot": f"number {keyframe.shot + 1:,}, "
                     f"{clock(keyframe.shot_start)} to {clock(keyframe.shot_end)}",
             "dialogue": keyframe.dialogue,
+            "recognised": keyframe.recognised,
             "screen": keyframe.text,
         }
     return page
@@ -198,6 +228,23 @@ def _evenly(items: Sequence[T], count: int) -> list[T]:
     return [items[at * len(items) // count] for at in range(count)]
 
 
+def _casts(rows: Sequence[Values]) -> list[Values]:
+    """The characters of each series, and those columns of theirs that say anything."""
+    groups: dict[str, list[Values]] = defaultdict(list)
+    for row in rows:
+        groups[row["series"]].append(row)
+    return [
+        {
+            "series": series,
+            "file": characters.path("", series),
+            "columns": [name for name in ("look", "role", "called", "source")
+                        if any(row[name] for row in cast)],
+            "rows": cast,
+        }
+        for series, cast in groups.items()
+    ]
+
+
 # ------------------------------------------------------------------------------ what was dropped
 
 
@@ -234,6 +281,7 @@ def _funnel(dataset: Values, stories: pa.Table, keyframes: pa.Table, rejects: Se
     uncaptioned = {reject.key for reject in rejects if reject.stage == "caption"} & ids
     in_stories = len(pc.unique(pc.list_flatten(stories["images"])))
     whole = pc.sum(stories["complete"]).as_py() or 0
+    below = sum(reject.stage == "quality" for reject in rejects)
     shots = len(set(zip(keyframes["video"].to_pylist(), keyframes["shot"].to_pylist(),
                         strict=True)))
 
@@ -253,9 +301,10 @@ def _funnel(dataset: Values, stories: pa.Table, keyframes: pa.Table, rejects: Se
         pictures("Keyframes kept", kept, f"from {shots:,} shots", "caption"),
         pictures("Captioned", kept - len(uncaptioned), "described on their own, one by one",
                  "story"),
-        pictures("In a story", in_stories, "as a page, with the next sentence"),
-        step("Stories", stories.num_rows,
-             f"{whole:,} of them with all {STORY_LENGTH} pictures", "split"),
+        step("Stories written", stories.num_rows + below, "and then scored", "quality"),
+        step("Stories kept", stories.num_rows,
+             f"{whole:,} of them with all {STORY_LENGTH} pictures"),
+        pictures("Pictures in them", in_stories, "each a page, with the next sentence"),
         step("Chunks", dataset["counts"]["chunks"],
              f"{CHUNK_LENGTH} pages each: what a model trains on"),
     ]
@@ -269,22 +318,44 @@ def _charts(videos: Sequence[Values], stories: pa.Table, keyframes: pa.Table) ->
         ["video", "shot"]).aggregate([("shot_start", "min"), ("shot_end", "max")])
     texts = pc.list_flatten(stories["captions"])
     words = pc.list_value_length(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(texts)))
-    published = 146  # the paper's average for StoryStream, given without a unit
+    published = 146
+    note = (f"Dashed: {published}, the average that the paper gives for StoryStream without saying "
+            "whether it counts characters or words.")
     drawn = [
         histogram("Shot length", "seconds",
-                         _values(pc.subtract(shots["shot_end_max"], shots["shot_start_min"]))),
+                  _values(pc.subtract(shots["shot_end_max"], shots["shot_start_min"]))),
         histogram("Keyframes a minute", "one value a film",
-                         np.array([60 * video["keyframes"] / video["duration"]
-                                   for video in videos if video["duration"]])),
+                  np.array([60 * video["keyframes"] / video["duration"]
+                            for video in videos if video["duration"]])),
         histogram("Text length", "characters a picture",
-                         _values(pc.utf8_length(texts)), mark=published),
-        histogram("Text length", "words a picture", _values(words), mark=published),
+                  _values(pc.utf8_length(texts)), published, note),
+        histogram("Text length", "words a picture", _values(words), published, note),
         histogram("Story length", "pictures a story",
-                         _values(pc.list_value_length(stories["images"]))),
+                  _values(pc.list_value_length(stories["images"]))),
         histogram("Brightness", "mean brightness, 0 black to 1 white",
-                         _values(keyframes["brightness"])),
+                  _values(keyframes["brightness"])),
     ]
     return [chart for chart in drawn if chart is not None]
+
+
+def _quality(thresholds: Values, stories: pa.Table, rejects: Sequence[Reject]) -> Values:
+    """A chart for each score that there is, with its threshold, and the names of the others."""
+    dropped = Counter(reject.reason for reject in rejects if reject.stage == "quality")
+    charts, missing = [], []
+    for name, setting, reason in GATES:
+        limit, side = thresholds[setting], "below" if setting.startswith("min_") else "above"
+        note = (f"No limit is set (quality.{setting})." if limit is None else
+                f"Dashed: dropped {side} {limit:g} (quality.{setting}). "
+                f"Stories dropped for it: {dropped[reason]:,}.")
+        values = _values(pc.drop_null(pc.struct_field(stories["scores"], name)))
+        title = name.replace("_", " ")
+        unit, scale = _SCORES[name]
+        chart = histogram(title.capitalize(), unit, values, limit, note, scale)
+        if chart:
+            charts.append(chart)
+        else:
+            missing.append(title)
+    return {"charts": charts, "missing": missing}
 
 
 def _values(column: pa.ChunkedArray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shlex
 import sys
 import tempfile
@@ -31,6 +32,9 @@ from pipeline.config import STAGES, DatasetConfig
 from schemas.rows import Reject, Video
 
 NOTHING_CAME_THROUGH, TOO_MANY_REJECTS = 3, 4  # exit codes
+OUT_OF_BUDGET, NO_SERVER, INTERRUPTED = 5, 6, 130
+_STOPS = {"BudgetSpent": OUT_OF_BUDGET, "Refused": NO_SERVER, "Gone": NO_SERVER,
+          "Interrupted": INTERRUPTED}  # by the name of the exception in a worker
 
 
 def run(videos: Sequence[Video], rejects: Sequence[Reject], config: DatasetConfig, out: str,
@@ -60,7 +64,7 @@ def run(videos: Sequence[Video], rejects: Sequence[Reject], config: DatasetConfi
     record = {
         "started": started,
         "seconds": round(time.monotonic() - clock, 1),
-        "command": " ".join(sys.argv),
+        "command": re.sub(r"@https?://\S+", "", " ".join(sys.argv)),
         "runner": options.view_as(StandardOptions).runner or f"local, {workers} processes",
         "stages": _with_earlier(_stage_records(result), storage.join(out, "run.json")),
         "environment": {"python": platform.python_version(), "machine": platform.machine(),
@@ -91,13 +95,23 @@ def _options(beam_arguments: Sequence[str], films: int, verbose: bool
 
 def _worker_command(verbose: bool) -> str:
     """How a worker process is started: its log, which is Beam's own chatter, goes to a file."""
-    command = f"exec {shlex.quote(sys.executable)} -m apache_beam.runners.worker.sdk_worker_main"
+    # Ctrl-C in a terminal goes to all; what it means is for this process to say.
+    command = ("trap '' INT; "
+               f"exec {shlex.quote(sys.executable)} -m apache_beam.runners.worker.sdk_worker_main")
     return command if verbose else f"{command} 2>>{shlex.quote(worker_log())}"
 
 
 def worker_log() -> str:
     """Where the workers of this process write their log."""
     return os.path.join(tempfile.gettempdir(), f"storystream-workers-{os.getpid()}.log")
+
+
+def stop_code(error: BaseException) -> tuple[int, str]:
+    """The exit code and the reason of a run that a `Stop` in a worker ended, (0, "") for another
+    error. Beam hands on what a worker raised as the text of its traceback."""
+    pattern = rf"\b({'|'.join(_STOPS)})(?:\(RuntimeError\))?: (.*?)(?: \[while running .*)?$"
+    found = re.findall(pattern, f"{type(error).__name__}: {error}", re.MULTILINE)
+    return (_STOPS[found[-1][0]], found[-1][1]) if found else (0, "")
 
 
 def _stage_records(result: Any) -> list[dict[str, Any]]:
@@ -114,7 +128,7 @@ def _stage_records(result: Any) -> list[dict[str, Any]]:
         "seconds": counters.pop("milliseconds", 0) / 1000,
         "input_tokens": counters.pop("input_tokens", 0),
         "output_tokens": counters.pop("output_tokens", 0),
-        "cost": 0.0,
+        "cost": counters.pop("nanocost", 0) / 1e9,
         "counters": dict(sorted(counters.items())),
     } for stage, counters in counted.items()]
 

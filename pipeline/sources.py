@@ -320,16 +320,17 @@ def video_ids(relatives: Sequence[str]) -> list[str]:
     taken: set[str] = set()
     ids = []
     for relative in relatives:
-        name, hashed = _safe(relative), relative
+        name, hashed = safe_name(relative), relative
         while name.casefold() in taken:
-            name = _shortened(_safe(relative), hashed)
+            name = _shortened(safe_name(relative), hashed)
             hashed += "/"  # films from outside a manifest's folder may share their whole path
         taken.add(name.casefold())
         ids.append(name)
     return ids
 
 
-def _safe(relative: str) -> str:
+def safe_name(relative: str) -> str:
+    """A path or title as the name of a file or folder: letters, digits, "_" and "-"."""
     stem = re.sub(r"(?<=[^/])\.\w{1,5}$", "", unicodedata.normalize("NFC", relative))
     name = re.sub(r"[^\w-]+", "-", stem)
     name = re.sub(r"-{2,}", "-", name).strip("-") or "video"

@@ -6,6 +6,7 @@ of the stages, of Beam or of other films; only the selection sees all the films 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -14,17 +15,33 @@ from typing import Any
 
 import av
 
-from pipeline import backends, keyframes, ocr, parts, prompts, selection, storage, subtitles
-from pipeline.captions import caption
+from pipeline import (
+    characters,
+    grounding,
+    keyframes,
+    names,
+    ocr,
+    parts,
+    prompts,
+    quality,
+    selection,
+    speech,
+    storage,
+    subtitles,
+)
+from pipeline.asking import Asker
+from pipeline.backends import loading, specs
+from pipeline.captions import NO_ANSWER, caption
 from pipeline.config import DatasetConfig
 from pipeline.parts import AnyRow
 from pipeline.progress import Tick
 from pipeline.stories import tell
 from pipeline.videos import VideoError, fingerprint, probe
-from schemas.rows import Caption, Keyframe, Reject, Row, Story, Video
+from schemas.rows import Caption, Character, Keyframe, Reject, Row, Scores, Spoken, Story, Video
 
 # A stage's number goes up when its code gives another result for the same input.
-VERSIONS = {"keyframes": 1, "text": 1, "selection": 1, "captions": 1, "stories": 1}
+VERSIONS = {"keyframes": 1, "text": 1, "selection": 1, "captions": 1, "characters": 1,
+            "stories": 1, "quality": 1}
 # What only a film's content tells; the rest of a `Video` is what the search for films found.
 CONTENT = ("size", "fingerprint", "duration", "width", "height", "fps", "rotation")
 
@@ -56,7 +73,13 @@ def pictures(work: str, part: str) -> str:
     return storage.join(work, "pictures", part.rpartition("/")[2])
 
 
-backend = functools.cache(backends.load)  # one loaded model a process
+def final(file: str) -> bool:
+    """Whether a part is there, undamaged, and without a question that got no answer."""
+    return parts.whole(file) and not any(
+        reject.reason == NO_ANSWER for reject in parts.only(Reject, parts.load(file)))
+
+
+loaded = functools.cache(loading.load)  # one model a process
 
 
 def keyframes_depend(film: Film, config: DatasetConfig) -> Any:
@@ -96,32 +119,53 @@ def probed(film: Film) -> Video:
 
 
 def text_depends(film: Film, config: DatasetConfig) -> Any:
-    """What the text on the screen depends on."""
-    return film.parts["keyframes"]
+    """What the text on the screen depends on, and the speech where that is recognised."""
+    if not config.speech:
+        return film.parts["keyframes"]
+    return [film.parts["keyframes"], config.speech, film.video.language, _sidecar(film)]
 
 
-def read_text(film: Film, tick: Tick) -> list[AnyRow]:
-    """Keyframes with the text on them; those that are mostly text are rejected."""
+def read_text(film: Film, config: DatasetConfig, threads: int, tick: Tick) -> list[AnyRow]:
+    """Keyframes with the text on them; those that are mostly text are rejected. Where the config
+    names a model for it, what is spoken in a film without subtitles too."""
     found = film.rows("keyframes", Keyframe)
     folder = pictures(film.work, film.parts["keyframes"])
     screens = []
     for number, keyframe in enumerate(found, 1):
         screens += ocr.read([storage.join(folder, f"{keyframe.id}.jpg")])
-        tick(number / len(found))
+        tick(number / len(found) * (0.2 if config.speech else 1.0))
     titles = {keyframe.id: " / ".join(screen.lines)[:200]
               for keyframe, screen in zip(found, screens, strict=True) if ocr.mostly_text(screen)}
     with_text = [dataclasses.replace(keyframe, text=screen.lines)
                  for keyframe, screen in zip(found, screens, strict=True)]
     kept, rejects = selection.split_off(with_text, titles, "text")
-    return [*kept, *rejects]
+    spoken = _speech(film, config, threads, tick) if kept and config.speech else []
+    return [*kept, *rejects, *spoken]
+
+
+def _speech(film: Film, config: DatasetConfig, threads: int, tick: Tick) -> list[AnyRow]:
+    """What is spoken in a film that has no subtitles, or why that is not known."""
+    video = probed(film)
+    with contextlib.suppress(subtitles.SubtitlesError, OSError):  # the selection says so
+        if subtitles.read(video):
+            return []
+    try:
+        return [Spoken(video.id, line.start, line.end, line.text) for line in speech.recognise(
+            video, config.speech, video.language, threads, lambda share: tick(0.2 + 0.79 * share))]
+    except (speech.SpeechError, OSError) as error:
+        return [Reject("speech", video.uri, "unreadable", str(error), video.id)]
+
+
+def _sidecar(film: Film) -> str:
+    """The digest of a film's sidecar file, "" for none."""
+    return film.video.subtitles and _or_gone(
+        lambda uri: hashlib.sha256(storage.read_bytes(uri)).hexdigest(), film.video.subtitles)
 
 
 def selection_depends(film: Film, series: Sequence[Film], config: DatasetConfig) -> Any:
     """What the selection depends on: the text parts of the series, and the film's subtitles with
     the language that they are chosen and decoded by."""
-    sidecar = film.video.subtitles and _or_gone(
-        lambda uri: hashlib.sha256(storage.read_bytes(uri)).hexdigest(), film.video.subtitles)
-    return [film.video.id, sorted(other.parts["text"] for other in series), sidecar,
+    return [film.video.id, sorted(other.parts["text"] for other in series), _sidecar(film),
             film.video.language, config.selection.model_dump()]
 
 
@@ -142,7 +186,12 @@ def select(film: Film, series: Sequence[Film], config: DatasetConfig) -> list[An
         rejects.append(Reject("subtitles", film.video.subtitles or film.video.uri, "unreadable",
                               str(error), film.video.id))
         lines = []
-    return [*subtitles.attach(kept, lines), *rejects]
+    recognised = not lines
+    if recognised:  # written lines and recognised ones are never mixed
+        lines = [subtitles.Line(one.start, one.end, one.text) for one in film.rows("text", Spoken)]
+    with_lines = subtitles.attach(kept, lines)
+    return [*(dataclasses.replace(keyframe, recognised=recognised and bool(keyframe.dialogue))
+              for keyframe in with_lines), *rejects]
 
 
 def place_pictures(film: Film, out: str) -> None:
@@ -161,37 +210,144 @@ def place_pictures(film: Film, out: str) -> None:
 
 def captions_depend(film: Film, config: DatasetConfig) -> Any:
     """What captions depend on."""
-    return [film.parts["selection"], config.captioner, prompts.version("caption")]
+    return [film.parts["selection"], *_asked("captioner", config, "caption"),
+            config.captions.model_dump()]
 
 
-def write_captions(film: Film, config: DatasetConfig, out: str, metered: Callable[[Any], Any]
-                   ) -> list[AnyRow]:
+def _asked(role: str, config: DatasetConfig, *names: str) -> list[Any]:
+    """What the answers of a role's model depend on, beside what they are about."""
+    spec = specs.parse(getattr(config, role))
+    calls = ("longest_side", "max_tokens", "temperature") if spec.kind != "embedded" else ()
+    return [spec.identity, [getattr(config.calls, name) for name in calls],
+            [prompts.identity(name, config.prompts) for name in names]]
+
+
+async def write_captions(film: Film, config: DatasetConfig, out: str, asker: Asker, tick: Tick
+                         ) -> list[AnyRow]:
     """A caption for each selected keyframe, or a reject."""
     chosen = film.rows("selection", Keyframe)
     if not chosen:
         return []
-    written, rejects = caption(chosen, metered(backend("captioner", config.captioner)), out)
+    written, rejects = await caption(chosen, asker, out, config, tick)
     return [*written, *rejects]
 
 
+def characters_depend(series: Sequence[Film], config: DatasetConfig, out: str) -> Any:
+    """What the characters of a series depend on. Raises CharactersError for a file of them that
+    cannot be used."""
+    given = characters.given(series[0].video.series, config, out)
+    if given is not None:
+        return [dataclasses.asdict(one) for one in given]
+    return [sorted(film.parts["captions"] for film in series),
+            *_asked("writer", config, "characters")]
+
+
+async def name_characters(series: Sequence[Film], config: DatasetConfig, out: str, asker: Asker
+                          ) -> list[AnyRow]:
+    """Who is who in a series: given by the user, or drafted from its captions and dialogue."""
+    name = series[0].video.series
+    found = characters.given(name, config, out)
+    if found is not None:
+        return list(found)
+    written = [row for film in series for row in film.rows("captions", Caption)]
+    if not written:
+        return []
+    keyframes_ = [row for film in series for row in film.rows("selection", Keyframe)]
+    titles = [film.video.title for film in series]
+    drafted, outcome = await characters.draft(name, keyframes_, written, titles, asker, config)
+    if outcome.value is not None:
+        return list(drafted)
+    reason = "unreadable answer" if outcome.answered else NO_ANSWER
+    return [*drafted, Reject("characters", name, reason,
+                             f"only those who speak by name are known: {outcome.fault}")]
+
+
+def keep_characters(film: Film, out: str) -> None:
+    """Puts the characters of a film's series into the dataset folder, to be read and edited."""
+    found = film.rows("characters", Character)
+    if found and characters.edited(film.video.series, out) is None:
+        characters.save(out, film.video.series, found)
+
+
 def stories_depend(film: Film, config: DatasetConfig) -> Any:
-    """What stories depend on."""
-    return [film.parts["captions"], film.video.title, config.writer, prompts.version("narrate"),
-            prompts.version("link"), config.stories.model_dump()]
+    """What stories depend on: of the characters what they are, not how that was found out."""
+    return [film.parts["captions"], film.video.title, *_asked("writer", config, "narrate", "link"),
+            [dataclasses.asdict(one) for one in film.rows("characters", Character)],
+            config.stories.model_dump()]
 
 
-def tell_stories(film: Film, config: DatasetConfig, metered: Callable[[Any], Any]
-                 ) -> list[AnyRow]:
+async def tell_stories(film: Film, config: DatasetConfig, asker: Asker, tick: Tick
+                       ) -> list[AnyRow]:
     """The film's stories, or rejects."""
     chosen, written = film.rows("selection", Keyframe), film.rows("captions", Caption)
     if not written:
         return []
-    stories, rejects = tell(chosen, written, metered(backend("writer", config.writer)),
-                            shortest=config.stories.shortest, title=film.video.title)
+    stories, rejects = await tell(chosen, written, film.rows("characters", Character), asker,
+                                  config, tick, title=film.video.title)
     return [*stories, *rejects]
 
 
 def story_pictures(film: Film) -> tuple[list[Story], dict[str, int]]:
     """A film's stories and the bytes of each of its pictures."""
-    return (film.rows("stories", Story),
+    return (film.rows("quality", Story),
             {keyframe.image: keyframe.bytes for keyframe in film.rows("selection", Keyframe)})
+
+
+def quality_depends(film: Film, config: DatasetConfig) -> Any:
+    """What the scores of stories and the judgement on them depend on."""
+    return [film.parts["stories"], film.parts["captions"],
+            [dataclasses.asdict(one) for one in film.rows("characters", Character)],
+            config.stories.language, config.quality.model_dump()]
+
+
+def judge(film: Film, config: DatasetConfig, out: str) -> list[AnyRow]:
+    """The film's stories with their scores; one that misses a threshold is a reject."""
+    told = film.rows("stories", Story)
+    if not told:
+        return []
+    keyframe_of = {row.image: row for row in film.rows("selection", Keyframe)}
+    caption_of = {row.keyframe: row for row in film.rows("captions", Caption)}
+    cast = film.rows("characters", Character)
+    kept: list[AnyRow] = []
+    for story in told:
+        frames = [(keyframe_of[image], caption_of[keyframe_of[image].id])
+                  for image in story.images]
+        scores = _scores(story, frames, cast, film.video.title, config, out)
+        misses = quality.gate(scores, config.quality)
+        kept.append(dataclasses.replace(story, scores=scores) if not misses else Reject(
+            "quality", story.id, misses[0][0], "; ".join(detail for _, detail in misses),
+            film.video.id, story.images[0]))
+    return kept
+
+
+def _scores(story: Story, frames: Sequence[tuple[Keyframe, Caption]], cast: Sequence[Character],
+            title: str, config: DatasetConfig, out: str) -> Scores:
+    language = config.stories.language
+    grounds = " ".join([title, *(word for keyframe, caption in frames for word in (
+        *keyframe.dialogue, *keyframe.text, caption.place, *caption.objects))])
+    kept_to = [grounding.grounding(text, [*caption.characters, *caption.objects],
+                                   names.resolve(caption.characters, cast), caption.action,
+                                   caption.sentence, before)
+               for text, before, (_, caption) in zip(story.captions, ["", *story.captions], frames,
+                                                     strict=False)]
+    similar: list[float] = []
+    if config.quality.clip:
+        from pipeline import similarity  # loads PyTorch
+        similar = similarity.similarities(
+            _clip(config.quality.clip), [storage.join(out, image) for image in story.images],
+            story.captions)
+    return quality.score(
+        story.captions, language=language, names=[one.name for one in cast],
+        toxic=_toxic(language, config.quality.toxic_words_file),
+        strangers=[names.unknown(text, cast, grounds, language) for text in story.captions],
+        repaired=story.repaired, similarity=similar,
+        grounding=kept_to if language.partition("-")[0] == "en" else [])
+
+
+_toxic = functools.cache(quality.word_list)
+
+
+@functools.cache
+def _clip(spec: str) -> Any:
+    from pipeline import similarity
+    return similarity.load(spec)

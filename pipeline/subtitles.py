@@ -46,6 +46,7 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
 _EFFECT = re.compile(r"\[[^\[\]]*\]|^\([^()]*\)$|^（[^（）]*）$")
 _DASH = re.compile(r"^\s*[-‐‑‒–—]\s*")
 _SPEAKER = re.compile(r"^([^\W\d_][\w .'’-]{0,30}?)\s*:\s+(?=\S)")
+_NAMED = re.compile(r"\s*(?:- ?)?([A-Z][\w'.]*(?: [A-Z][\w'.]*){0,2}):\s+(\S.*)", re.DOTALL)
 _MUSIC = ("♪", "♫", "♬", "♩")
 
 
@@ -225,3 +226,11 @@ def attach(keyframes: Sequence[Keyframe], lines: Sequence[Line]) -> list[Keyfram
         dialogue[max(at, 0)].append(line.text)
     return [dataclasses.replace(keyframe, dialogue=said)
             for keyframe, said in zip(keyframes, dialogue, strict=True)]
+
+
+def split_speaker(line: str) -> tuple[str, str]:
+    """The speaker, "" where none is named, and what is said, on one line and without quotes."""
+    match = _NAMED.fullmatch(line)
+    speaker, said = (match[1], match[2]) if match else ("", line)
+    speaker = speaker.title() if speaker.isupper() and len(speaker) > 2 else speaker
+    return speaker, " ".join(said.replace('"', "").split()).removeprefix("- ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 
 class CaptionAnswer(BaseModel):
@@ -22,10 +23,26 @@ class Sentence(BaseModel):
 
     frame: int = Field(description="number of the picture, as given in the question")
     text: str = Field(description="the next sentence or two of the story, for this picture")
-    plain: bool = Field(False, description="leave false: set where a caption stands in for a text")
+    plain: SkipJsonSchema[bool] = False  # a caption stands in: for the embedded writer only
 
 
 class NarrativeAnswer(BaseModel):
     """The texts of a window, one a picture, in order."""
 
     sentences: list[Sentence]
+
+
+class CharacterAnswer(BaseModel):
+    """Somebody of a series."""
+
+    name: str = Field(min_length=1, description="the one name that stories use")
+    look: str = Field("", description="how they look, in a few words")
+    role: str = Field("", description="who they are to the others, in a few words")
+    called: list[str] = Field(default_factory=list,
+                              description="other names, and the descriptions that mean them")
+
+
+class CharactersAnswer(BaseModel):
+    """Who is who in a series."""
+
+    characters: list[CharacterAnswer]

@@ -64,7 +64,18 @@ class Keyframe:
     camera_motion: list[float]  # x, y: how the camera moves, frame widths a second
     subject_motion: list[float]  # x, y: how the moving part moves, frame widths a second
     dialogue: list[str] = dataclasses.field(default_factory=list)  # until the next keyframe
+    recognised: bool = False  # the film's dialogue is recognised from its sound, not written
     text: list[str] = dataclasses.field(default_factory=list)  # read on the screen
+
+
+@dataclasses.dataclass(frozen=True)
+class Spoken:
+    """A line of dialogue that was recognised from a film's sound."""
+
+    video: str
+    start: float
+    end: float
+    text: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +95,32 @@ class Caption:
 
 
 @dataclasses.dataclass(frozen=True)
+class Character:
+    """Somebody of a series: who a description means, and the one name that stories use."""
+
+    series: str
+    name: str
+    look: str  # "a small brown monkey"
+    role: str  # "the one who gets into trouble"
+    called: list[str]  # other names, and what captions call them: "a brown monkey"
+    source: str  # "given" by a user, or the model that drafted it
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """How good a story is, as far as that can be measured (`pipeline.quality` says how)."""
+
+    repetition: float | None  # 0..1, share of runs of 4 words that the story had before
+    reading_grade: float | None  # US school years, English only
+    language_share: float | None  # 0..1, share of words known in the story's language
+    toxic_words: int | None  # how many
+    name_consistency: float | None  # 0..1, share of texts that name nobody unknown
+    repaired: float | None  # 0..1, share of texts that came of a second question
+    grounding: float | None  # 0..1, share of what the captions say that the texts say, English only
+    similarity: float | None  # -1..1, mean cosine of pictures and texts; None without a model
+
+
+@dataclasses.dataclass(frozen=True)
 class Story:
     """Up to 30 keyframes in film order, each with the next sentence of one narrative."""
 
@@ -98,6 +135,8 @@ class Story:
     descriptions: list[str]  # the caption sentence each text was written from
     caption_model: str
     writers: list[str]  # what wrote each text: a model's name, or "plain" for a joined caption
+    repaired: list[bool]  # whether each text came of a second question, as the first answer failed
+    scores: Scores | None = None  # None before the quality stage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +151,7 @@ class Reject:
     image: str = ""  # a small picture of it, relative to the dataset folder, "" for none
 
 
-Row = TypeVar("Row", Video, Keyframe, Caption, Story, Reject)
+Row = TypeVar("Row", Video, Keyframe, Spoken, Caption, Character, Story, Reject)
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
@@ -122,7 +161,23 @@ def _arrow_type(hint: Any) -> pa.DataType:
         return pa.list_(_ARROW[typing.get_args(hint)[0]])
     if isinstance(hint, types.UnionType):  # `int | None`
         (hint,) = (arg for arg in typing.get_args(hint) if arg is not types.NoneType)
+    if dataclasses.is_dataclass(hint):
+        return pa.struct(_fields(hint))
     return _ARROW[hint]
+
+
+def _fields(kind: Any) -> list[pa.Field]:
+    hints = typing.get_type_hints(kind)
+    return [pa.field(field.name, _arrow_type(hints[field.name]),
+                     nullable=isinstance(hints[field.name], types.UnionType))
+            for field in dataclasses.fields(kind)]
+
+
+def row(kind: type[Row], values: dict[str, Any]) -> Row:
+    """The row with these values, as `dataclasses.asdict` gives them."""
+    if kind is Story and values.get("scores") is not None:
+        values = {**values, "scores": Scores(**values["scores"])}
+    return kind(**values)
 
 
 def arrow_schema(row_type: type[Row]) -> pa.Schema:
@@ -130,12 +185,7 @@ def arrow_schema(row_type: type[Row]) -> pa.Schema:
 
     Raises KeyError for a field whose type has no column type here.
     """
-    hints = typing.get_type_hints(row_type)
-    return pa.schema([
-        pa.field(field.name, _arrow_type(hints[field.name]),
-                 nullable=isinstance(hints[field.name], types.UnionType))
-        for field in dataclasses.fields(row_type)
-    ])
+    return pa.schema(_fields(row_type))
 
 
 def to_table(rows: Iterable[Row], row_type: type[Row]) -> pa.Table:
@@ -149,4 +199,4 @@ def to_table(rows: Iterable[Row], row_type: type[Row]) -> pa.Table:
 
 def from_table(table: pa.Table, row_type: type[Row]) -> list[Row]:
     """The rows of a table that `to_table` made, equal to those that went in."""
-    return [row_type(**values) for values in table.to_pylist()]
+    return [row(row_type, values) for values in table.to_pylist()]

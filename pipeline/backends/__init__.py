@@ -1,8 +1,9 @@
 """What reads pictures and writes text, behind one small protocol; a file a backend.
 
-A stage turns rows into `Request`s and hands all it has to `Backend.answer` at once, so that a
-backend can batch them or keep many in flight. An answer is JSON text that the stage validates
-against the request's `answer` model: no stage trusts a model.
+A stage turns rows into `Request`s. A `Backend` is asked one at a time, by as many tasks of one
+event loop as there is work for: a server keeps many calls in flight, and a model that is loaded
+here answers in batches (`batches.Batched`). An answer is JSON text that the stage validates against
+the request's `answer` model: no stage trusts a model.
 """
 
 from __future__ import annotations
@@ -15,15 +16,23 @@ from pydantic import BaseModel
 
 
 @dataclasses.dataclass(frozen=True)
+class Picture:
+    """A JPEG file that goes with a question."""
+
+    path: str  # or uri
+    sha256: str  # of the file, which stands for it in the exact request
+
+
+@dataclasses.dataclass(frozen=True)
 class Request:
     """One question to a model."""
 
     key: str  # what is asked about: a keyframe's id, a story's id with the window
-    task: str  # "caption", "narrate" or "link"
+    task: str  # "caption", "characters", "narrate" or "link"
     prompt: str  # the question in words, for models that read them
     facts: dict[str, Any]  # what the prompt was made from, for the embedded models, which do not
     answer: type[BaseModel]  # what the text of the answer must parse as
-    images: tuple[str, ...] = ()  # paths or uris of JPEG files
+    images: tuple[Picture, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,44 +45,46 @@ class Answer:
     output_tokens: int = 0
 
 
-class Backend(Protocol):
-    """A loaded model."""
+class Unanswered(Exception):
+    """This one question got no answer, in spite of retries; others may. It becomes a reject."""
 
-    name: str  # goes into rows, the manifest and the names of part files
 
-    def answer(self, requests: Sequence[Request]) -> list[Answer]:
-        """One answer a request, in their order. Raises OSError when the model cannot be reached."""
+class Stop(RuntimeError):
+    """No further question can be answered: the run stops, keeps what it has and can go on."""
+
+
+class Refused(Stop):
+    """The server refuses the key, or every question that is put to it."""
+
+
+class Gone(Stop):
+    """The server has not answered anything for as long as one waits for it."""
+
+
+class Model(Protocol):
+    """A loaded model, in this process or shared by those of a machine."""
+
+    def answer(self, requests: Sequence[Request]) -> Sequence[Answer | Unanswered]:
+        """One answer a request, in their order, or why there is none to it."""
         ...
 
 
-def parse(spec: str) -> tuple[str, str]:
-    """The kind of a backend and its model: ("embedded", "") or ("openai", MODEL).
+class Backend(Protocol):
+    """What stages ask, within `async with` and one event loop."""
 
-    Raises ValueError, naming the remedy, for a spec that no backend answers to.
-    """
-    kind, _, model = spec.partition(":")
-    if spec == "embedded" or (kind == "openai" and model):
-        return kind, model
-    raise ValueError(f"{spec!r} is no backend; use 'embedded' or 'openai:MODEL'")
+    async def __aenter__(self) -> Any: ...
 
+    async def __aexit__(self, *error: object) -> None: ...
 
-def load(role: str, spec: str) -> Backend:
-    """The backend that `spec` names for `role` ("captioner" or "writer"), its model loaded.
+    async def answer(self, request: Request) -> Answer:
+        """The answer. Raises Unanswered or Stop."""
+        ...
 
-    Raises ValueError for a spec that no backend answers to and ModuleNotFoundError where what it
-    needs is not installed, both naming the remedy.
-    """
-    kind, model = parse(spec)
-    if kind == "openai":
-        from pipeline.backends.openai_server import OpenAIServer
-        return OpenAIServer(model)
-    try:
-        if role == "captioner":
-            from pipeline.backends.embedded_captioner import EmbeddedCaptioner
-            return EmbeddedCaptioner()
-        from pipeline.backends.embedded_writer import EmbeddedWriter
-        return EmbeddedWriter()
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"the embedded {role} needs {error.name}, which a light installation lacks: "
-            "make install") from error
+    def exact(self, request: Request) -> dict[str, Any] | None:
+        """All that decides the answer, as a JSON value, to keep the answer under; None: not kept,
+        because asking again costs nothing."""
+        ...
+
+    def stop(self, reason: Stop) -> None:
+        """No further call is begun, and who waits for one gets the reason; those in flight end."""
+        ...

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from pipeline import storage
 from pipeline.backends import Answer, Request, colours, imagenet
+from pipeline.subtitles import split_speaker
 from schemas.answers import CaptionAnswer
 
 STILL, QUICK = 0.03, 0.4  # frame widths a second
@@ -38,7 +38,6 @@ _SURE = 0.8  # likelihood of a class; drawn pictures get up to 0.7 for what they
 _CONTRAST = 32.0  # Lab distance from everything at the picture's edge that makes a thing of its own
 _OUTLINE = 6.0  # by how much its outline is darker
 _BACKDROP = {"green", "turquoise", "brown", "beige"}  # trees and their trunks, seldom the subject
-_SPEAKER = re.compile(r"\s*(?:- ?)?([A-Z][\w'.]*(?: [A-Z][\w'.]*){0,2}):\s+(\S.*)", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +75,8 @@ class EmbeddedCaptioner:
         Raises OSError for a picture that cannot be read and ValueError for one that is no picture.
         """
         return [
-            Answer(tell(look(read(request.images[0])), request.facts).model_dump_json(), self.name)
+            Answer(tell(look(read(request.images[request.facts["picture"]].path)),
+                        request.facts).model_dump_json(), self.name)
             for request in requests
         ]
 
@@ -236,14 +236,6 @@ def tell(sight: Sight, facts: dict[str, Any]) -> CaptionAnswer:
         camera=camera,
         sentence=_sentence(sight, verb, spoken, text, facts.get("camera_motion", (0.0, 0.0))),
     )
-
-
-def split_speaker(line: str) -> tuple[str, str]:
-    """The speaker, "" where none is named, and what is said, on one line and without quotes."""
-    match = _SPEAKER.fullmatch(line)
-    speaker, said = (match[1], match[2]) if match else ("", line)
-    speaker = speaker.title() if speaker.isupper() and len(speaker) > 2 else speaker
-    return speaker, " ".join(said.replace('"', "").split()).removeprefix("- ")
 
 
 def _noun(subject: Subject) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.backends import Answer, Request, picture_book, smollm
-from schemas.answers import NarrativeAnswer, Sentence
+from schemas.answers import CharacterAnswer, CharactersAnswer, NarrativeAnswer, Sentence
 
 # What the model believes it has written so far. It never sees more of a story than a beginning.
 _BOOK = """<|im_start|>system
@@ -83,6 +83,7 @@ _MOVING = _words("""
     steps stepped climbed fell""")
 _STILL = _words("still sat sit stood stand slept sleep sleeping asleep lay rested stopped")
 _HUSHED = _words("sound noise quiet quietly silent silence still word")
+_CAST = 12  # characters of a series; who speaks less does not matter to it
 _SEAMS = ("A little later", "Some time after that")
 
 
@@ -95,12 +96,14 @@ class EmbeddedWriter:
         self._model = smollm.SmolLM(_BOOK)
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
-        """A `NarrativeAnswer` a request. Raises ValueError for a task other than a writer's."""
+        """What the task asks for, a request. Raises ValueError for a task other than a writer's."""
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Request) -> Answer:
         if request.task == "link":
             return Answer(link(request.facts).model_dump_json(), self.name)
+        if request.task == "characters":
+            return Answer(characters(request.facts).model_dump_json(), self.name)
         if request.task != "narrate":
             raise ValueError(f"the embedded writer cannot {request.task!r}")
         captions = request.facts["captions"]
@@ -178,6 +181,12 @@ def grounded(text: str, caption: dict[str, Any]) -> bool:
     lower, sentence = text.casefold(), caption["sentence"].casefold()
     names = [thing.casefold().split()[-1] for thing in caption["objects"] if thing.split()]
     return all(name in lower for name in names if name in sentence)
+
+
+def characters(facts: dict[str, Any]) -> CharactersAnswer:
+    """Those who speak by name: who looks how, the embedded captioner does not tell."""
+    return CharactersAnswer(characters=[CharacterAnswer(name=name)
+                                        for name in list(facts["speakers"])[:_CAST]])
 
 
 def link(facts: dict[str, Any]) -> NarrativeAnswer:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.backends.embedded_captioner import split_speaker
+from pipeline.subtitles import split_speaker
 from schemas.rows import CHUNK_LENGTH
 
 _SPEECH = re.compile(r', and [^",]+ (?:says, ".*"|speaks)\.?$')

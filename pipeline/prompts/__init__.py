@@ -1,20 +1,24 @@
 """The questions put to models: jinja2 templates with a version on their first line.
 
-A prompt's version goes into the names of part files, so a new wording means new answers and an
-unchanged one means none are asked for twice. What comes out of a film (subtitles, words on the
-screen) and out of other models is only ever put into a template through `data`, which writes it as
-one JSON string: it cannot close its quotes and so cannot pass for a part of the question.
+A user's folder may hold its own, by the same names; those that are not there are ours. What a
+prompt says goes into the names of part files, so a new wording means new answers and an unchanged
+one means none are asked for twice. What comes out of a film (subtitles, words on the screen) and
+out of other models is only ever put into a template through `data`, which writes it as one JSON
+string: it cannot close its quotes and so cannot pass for a part of the question.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import re
 from importlib import resources
 from typing import Any
 
 import jinja2
+
+from pipeline import storage
 
 _VERSION = re.compile(r"# version: (\S+)\n")
 
@@ -32,28 +36,62 @@ _ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailin
 _ENVIRONMENT.filters["data"] = _data
 
 
+NAMES = ("caption", "characters", "narrate", "link")
+
+
 @functools.cache
-def _read(name: str) -> tuple[str, str]:
+def _read(name: str, folder: str) -> tuple[str, str]:
     """Version and template text. Raises ValueError for a file that opens without a version."""
-    text = resources.files(__name__).joinpath(f"{name}.txt").read_text(encoding="utf-8")
+    own = storage.join(folder, f"{name}.txt") if folder else ""
+    if own and storage.exists(own):
+        text = storage.read_bytes(own).decode()
+    else:
+        own, text = f"{name}.txt", resources.files(__name__).joinpath(f"{name}.txt").read_text(
+            encoding="utf-8")
     head = _VERSION.match(text)
     if head is None:
-        raise ValueError(f"{name}.txt must open with a line '# version: ...'")
+        raise ValueError(f"prompt {own} must open with a line '# version: ...'")
     return head[1], text[head.end():]
 
 
-def version(name: str) -> str:
-    """The version of a prompt, as its first line says."""
-    return _read(name)[0]
+def check(folder: str) -> None:
+    """Raises ValueError for a folder of prompts that is none, or holds one that is no template."""
+    names = [storage.basename(path).removesuffix(".txt")
+             for path, _ in storage.find(storage.join(folder, "*.txt"))]
+    if not names or (odd := sorted(set(names) - set(NAMES))):
+        raise ValueError(f"prompts={folder}: the folder must hold some of "
+                         f"{', '.join(f'{name}.txt' for name in NAMES)}"
+                         + (f", and not {', '.join(odd)}" if names else ""))
+    for name in names:
+        try:
+            _ENVIRONMENT.parse(_read(name, folder)[1])
+        except jinja2.TemplateSyntaxError as error:
+            raise ValueError(f"prompt {name}.txt, line {error.lineno}: {error}") from None
 
 
-def render(name: str, **values: Any) -> str:
-    """The prompt with its blanks filled in. Raises jinja2.UndefinedError for one left out."""
-    return _ENVIRONMENT.from_string(_read(name)[1]).render(**values).strip()
+def identity(name: str, folder: str = "") -> str:
+    """The version of a prompt, as its first line says, and a digest of its words."""
+    version, text = _read(name, folder)
+    return f"{version} ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
+
+
+def render(name: str, folder: str = "", **values: Any) -> str:
+    """The prompt with its blanks filled in. Raises ValueError for one that cannot be filled."""
+    try:
+        return _ENVIRONMENT.from_string(_read(name, folder)[1]).render(**values).strip()
+    except jinja2.TemplateError as error:
+        raise ValueError(f"prompt {name}.txt: {error}") from None
+
+
+def length(name: str, folder: str = "") -> int:
+    """Characters of a prompt without what is repeated for each picture or only for a repair."""
+    text = re.sub(r"{% (for|if retry).*?{% end(for|if) %}", "", _read(name, folder)[1],
+                  flags=re.DOTALL)
+    return len(re.sub(r"{[%{].*?[%}]}", "", text))
 
 
 @functools.cache
-def instructions(name: str) -> tuple[str, ...]:
+def instructions(name: str, folder: str = "") -> tuple[str, ...]:
     """The lines of a prompt that hold no data: what an answer must not repeat."""
-    lines = (line.strip() for line in _read(name)[1].splitlines())
+    lines = (line.strip() for line in _read(name, folder)[1].splitlines())
     return tuple(line for line in lines if len(line) >= 20 and "{" not in line)

@@ -46,6 +46,7 @@
     $("which").textContent = [book.series !== book.film ? book.series : "",
       "story " + book.number, book.pages.length + " pictures", book.split]
       .filter(Boolean).join(" · ");
+    $("scores").textContent = book.scores.join(" · ");
     $("strip").replaceChildren(...book.pages.map((entry, at) => make("li", {}, make("button", {
       type: "button", title: "Page " + (at + 1), onclick: () => go({page: at + 1}),
     }, picture(entry)))));
@@ -62,14 +63,16 @@
   }
 
   function facts(entry) {
-    const plain = entry.writer === "plain";
+    const writer = entry.writer === "plain" ? "nobody: the caption stands in (plain)"
+      : entry.writer + (entry.repaired ? ", asked again as its first answer failed (repaired)" : "");
     return [
       ["Caption", entry.caption],
-      ["Dialogue", (entry.dialogue || []).join("\n")],
+      [entry.recognised ? "Dialogue, recognised from sound" : "Dialogue",
+        (entry.dialogue || []).join("\n")],
       ["Text on screen", (entry.screen || []).join("\n")],
       ["Time", entry.time],
       ["Shot", entry.shot],
-      ["Text written by", plain ? "nobody: the caption stands in (plain)" : entry.writer],
+      ["Text written by", writer],
       ["Caption written by", book.captioner],
       ["File", decodeURIComponent(entry.src)],
     ].filter(([, value]) => value).flatMap(([name, value]) => [

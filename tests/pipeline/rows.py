@@ -39,4 +39,4 @@ def story(video: str, number: int = 0, length: int = 30, **fields: Any) -> Story
         "complete": length == 30, "images": images,
         "captions": [f"{video} {number} {i}." for i in range(length)],
         "orders": list(range(length)), "descriptions": ["."] * length, "caption_model": "c",
-        "writers": ["w"] * length, **fields})
+        "writers": ["w"] * length, "repaired": [False] * length, **fields})

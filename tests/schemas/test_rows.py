@@ -1,10 +1,23 @@
 import pyarrow as pa
 import pytest
 
-from schemas.rows import Caption, Keyframe, Reject, Story, Video, arrow_schema, from_table, to_table
+from schemas.rows import (
+    Caption,
+    Character,
+    Keyframe,
+    Reject,
+    Scores,
+    Spoken,
+    Story,
+    Video,
+    arrow_schema,
+    from_table,
+    to_table,
+)
 
 STORY = Story("a_story_000", "a", "A", "train", True, ["images/a/1.jpg"], ["Once."], [0],
-              ["A hill."], "captioner", ["writer"])
+              ["A hill."], "captioner", ["writer"], [False],
+              Scores(0.1, 2.5, 1.0, 0, 1.0, 0.0, 0.8, None))
 
 
 def test_rows_come_back_as_they_went_in():
@@ -20,7 +33,7 @@ def test_only_fields_that_may_be_none_are_nullable():
     assert arrow_schema(Story).field("captions").type == pa.list_(pa.string())
 
 
-@pytest.mark.parametrize("kind", [Video, Keyframe, Caption, Story, Reject])
+@pytest.mark.parametrize("kind", [Video, Keyframe, Spoken, Caption, Character, Story, Reject])
 def test_no_rows_make_an_empty_table_with_the_same_schema(kind):
     table = to_table([], kind)
     assert table.num_rows == 0

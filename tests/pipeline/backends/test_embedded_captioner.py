@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.backends import Request, imagenet
-from pipeline.backends.embedded_captioner import EmbeddedCaptioner, look, split_speaker, tell
+from pipeline.backends import Picture, Request, imagenet
+from pipeline.backends.embedded_captioner import EmbeddedCaptioner, look, tell
+from pipeline.subtitles import split_speaker
 from schemas.answers import CaptionAnswer
 
 STILL = {"dialogue": [], "text": [], "camera_motion": [0.0, 0.0], "subject_motion": [0.0, 0.0]}
@@ -119,7 +120,8 @@ def test_answers_each_picture_the_same_alone_and_among_others(tmp_path: Path):
     for number, picture in enumerate([red_disc_on_green(), meadow()]):
         paths.append(str(tmp_path / f"{number}.jpg"))
         cv2.imwrite(paths[-1], cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    requests = [Request(path, "caption", "", STILL, CaptionAnswer, (path,)) for path in paths]
+    requests = [Request(path, "caption", "", {**STILL, "picture": 0}, CaptionAnswer,
+                        (Picture(path, ""),)) for path in paths]
     backend = EmbeddedCaptioner()
     together = backend.answer(requests)
     assert together == [backend.answer([request])[0] for request in requests]

@@ -1,0 +1,182 @@
+"""Who is who in a series: its character bible, given by the user or drafted by the writer.
+
+A captioner that sees one picture at a time calls the same character by many names. So before any
+story is written, each series gets a short list of its characters: the one name that stories use, a
+look, a role, and what captions call them. It lies as YAML in the dataset folder, to be read and
+edited: what a person has changed is kept and used, and what nobody has touched is drafted anew when
+the captions change. A file that the config names goes before both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from pipeline import checks, orders, prompts, storage
+from pipeline.asking import Asker, Outcome, ask
+from pipeline.backends import Request
+from pipeline.config import DatasetConfig
+from pipeline.sources import safe_name
+from pipeline.subtitles import split_speaker
+from schemas.answers import CharactersAnswer
+from schemas.rows import Caption, Character, Keyframe
+
+FOLDER = "characters"  # in the dataset folder
+GIVEN = "given"
+MOST = 20  # characters of a series; more is not a list of who matters
+_SHOWN = 60  # descriptions, sentences and lines that a writer is shown
+_HEAD = ("# Who is who in this series. Change what you like: stories are written anew from it, and "
+         "your\n# changes are kept. Source: {source}; digest {digest}\n")
+_DIGEST = re.compile(r"digest ([0-9a-f]{16})\n")
+
+
+class CharactersError(ValueError):
+    """A file of characters that cannot be used, with its name and the remedy."""
+
+
+def path(out: str, series: str) -> str:
+    """Where the characters of a series lie in a dataset folder."""
+    return storage.join(out, FOLDER, f"{safe_name(series)}.yaml")
+
+
+def given(series: str, config: DatasetConfig, out: str) -> list[Character] | None:
+    """What a person says of a series: in the config's file, or by editing a draft; else None.
+
+    Raises CharactersError for a file that cannot be used.
+    """
+    if config.characters:
+        by_series = _mapping(config.characters)
+        if series in by_series:
+            return _checked(config.characters, series, by_series[series])
+    return edited(series, out)
+
+
+def edited(series: str, out: str) -> list[Character] | None:
+    """What a person made of the draft of a series, None where there is none or nobody touched it.
+
+    Raises CharactersError for a file that cannot be used.
+    """
+    file = path(out, series)
+    if not storage.exists(file):
+        return None
+    text = storage.read_bytes(file).decode()
+    digest = _DIGEST.search(text)
+    if digest and digest[1] == _body_digest(text[digest.end():]):
+        return None
+    return _checked(file, series, _mapping(file).get(series))
+
+
+def check_file(file: str) -> None:
+    """Raises CharactersError for a file of characters that cannot be used."""
+    for series, entries in _mapping(file).items():
+        _checked(file, series, entries)
+
+
+def save(out: str, series: str, characters: Sequence[Character]) -> None:
+    """Keeps the characters of a series as a file to edit."""
+    entries = [{"name": one.name, "look": one.look, "role": one.role, "called": list(one.called)}
+               for one in characters]
+    body = yaml.safe_dump({series: entries}, sort_keys=False, allow_unicode=True)
+    head = _HEAD.format(source=characters[0].source, digest=_body_digest(body))
+    storage.write_bytes(path(out, series), (head + body).encode())
+
+
+async def draft(series: str, keyframes: Sequence[Keyframe], captions: Sequence[Caption],
+                titles: Sequence[str], asker: Asker, config: DatasetConfig
+                ) -> tuple[list[Character], Outcome[CharactersAnswer]]:
+    """The characters of a series, as the writer makes them out from its captions and dialogue.
+
+    Without a usable answer those who speak by name are the list. Raises Stop where no more
+    questions are answered.
+    """
+    facts = _facts(series, keyframes, captions, titles)
+
+    def prompt(retry: str = "") -> str:
+        return prompts.render("characters", config.prompts, **facts, retry=retry)
+
+    def check(answer: CharactersAnswer) -> str:
+        return _fault(answer, facts)
+
+    outcome = await ask(Request(f"{series}_characters", "characters", prompt(), facts,
+                                CharactersAnswer), asker, CharactersAnswer, check, prompt)
+    if outcome.value is None:
+        found = [Character(series, name, "", "", [], "subtitles") for name in facts["speakers"]]
+    else:
+        found = [Character(series, " ".join(one.name.split()), one.look, one.role,
+                           list(one.called), asker.name) for one in outcome.value.characters]
+    return found, outcome
+
+
+def _facts(series: str, keyframes: Sequence[Keyframe], captions: Sequence[Caption],
+           titles: Sequence[str]) -> dict[str, Any]:
+    """What a writer is told of a series, however long it is: what is frequent, and examples."""
+    lines = [line for keyframe in keyframes for line in keyframe.dialogue]
+    speakers = Counter(name for line in lines if (name := split_speaker(line)[0]))
+    called = Counter(one.strip() for caption in captions for one in caption.characters
+                     if one.strip())
+    return {
+        "series": series,
+        "titles": list(titles),
+        "speakers": dict(sorted(speakers.most_common(_SHOWN), key=lambda one: (-one[1], one[0]))),
+        "descriptions": dict(sorted(called.most_common(_SHOWN),
+                                    key=lambda one: (-one[1], one[0]))),
+        "sentences": _some([caption.sentence for caption in captions]),
+        "dialogue": _some(lines),
+    }
+
+
+def _some(items: Sequence[str]) -> list[str]:
+    count = min(len(items), _SHOWN)
+    return [items[at * len(items) // count] for at in range(count)]
+
+
+def _fault(answer: CharactersAnswer, facts: Mapping[str, Any]) -> str:
+    names = [one.name.strip().casefold() for one in answer.characters]
+    if len(names) > MOST:
+        return f"there are {len(names)} characters; name the {MOST} that matter most"
+    if "" in names:
+        return "a name is blank"
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        return f"{twice[0]!r} is there twice; one entry for each character"
+    film = [*facts["dialogue"]]
+    for one in answer.characters:
+        whole = f"{one.name}. {one.look}. {one.role}"
+        if fault := checks.refusal(whole) or orders.obeyed(whole, film):
+            return f"{one.name}: {fault}"
+    return ""
+
+
+def _body_digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()[:16]
+
+
+def _mapping(file: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(storage.read_bytes(file).decode()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CharactersError(f"{file} is not YAML: {error}") from None
+    except OSError as error:
+        raise CharactersError(f"{file}: {error}") from None
+    if not isinstance(values, dict):
+        raise CharactersError(f"{file} must hold series, each with a list of characters")
+    return {str(series): entries for series, entries in values.items()}
+
+
+def _checked(file: str, series: str, entries: Any) -> list[Character]:
+    try:
+        answer = CharactersAnswer.model_validate({"characters": entries or []})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"][1:]))
+        raise CharactersError(f"{file}, {series}, {where}: {first['msg']}; an entry has a name, "
+                              "and may have look, role and called (a list)") from None
+    if fault := _fault(answer, {"dialogue": []}):
+        raise CharactersError(f"{file}, {series}: {fault}")
+    return [Character(series, one.name, one.look, one.role, list(one.called), GIVEN)
+            for one in answer.characters]

@@ -1,0 +1,68 @@
+"""Kept answers: what a model said, under the digest of exactly what it was asked.
+
+An answer is written before it is used, whole or not at all, a file each: so a run that is killed
+at any moment repeats at most the calls that were in flight, and whatever asks the same again, be it
+another run, stage or setting, pays nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pipeline import storage
+from pipeline.backends import Answer
+
+FOLDER = "answers"  # in the folder of part files
+
+
+def digest(exact: dict[str, Any]) -> str:
+    """64 hex digits that stand for all that a model was asked."""
+    text = json.dumps(exact, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _path(work: str, key: str) -> str:
+    return storage.join(work, FOLDER, key[:2], f"{key}.json")
+
+
+def load(work: str, key: str) -> Answer | None:
+    """The answer kept under a digest, None where there is none."""
+    path = _path(work, key)
+    if not storage.exists(path):
+        return None
+    return Answer(**json.loads(storage.read_bytes(path))["answer"])
+
+
+def save(work: str, key: str, answer: Answer, task: str, cost: float) -> None:
+    """Keeps an answer with what it was for and what it cost."""
+    values = {"task": task, "cost": cost, "answer": dataclasses.asdict(answer)}
+    storage.write_bytes(_path(work, key), json.dumps(values, ensure_ascii=False).encode())
+
+
+def _all(work: str) -> Iterator[dict[str, Any]]:
+    paths = [path for path, _ in storage.find(storage.join(work, FOLDER, "**.json"))]
+    with ThreadPoolExecutor(16) as pool:
+        yield from map(json.loads, pool.map(storage.read_bytes, paths))
+
+
+def spent(work: str) -> float:
+    """What all the answers that are kept have cost."""
+    return sum(values["cost"] for values in _all(work))
+
+
+def tokens(work: str, model: str) -> dict[str, tuple[float, float]]:
+    """By task, the mean tokens of the questions to a model and of its answers that are kept."""
+    seen: dict[str, list[tuple[int, int]]] = {}
+    for values in _all(work):
+        answer = values["answer"]
+        if answer["model"] == model:
+            seen.setdefault(values["task"], []).append(
+                (answer["input_tokens"], answer["output_tokens"]))
+    return {task: (sum(one for one, _ in pairs) / len(pairs),
+                   sum(other for _, other in pairs) / len(pairs))
+            for task, pairs in seen.items()}

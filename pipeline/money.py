@@ -1,0 +1,85 @@
+"""What calls cost, and a budget that is not passed.
+
+Prices are per million tokens, in whatever currency the budget is in. A call begins only when what
+it may cost at most still fits beside what was spent and what the calls in flight may cost at most;
+so the last of a budget goes to fewer calls at once, and then the run stops, with everything kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from pipeline.backends import Answer, Request, Stop
+from pipeline.config import Price
+
+_TEXT = 2.0  # characters a token at the least, until calls show what is true of this model
+_PICTURE = 1500  # tokens a picture, likewise
+
+
+class BudgetSpent(Stop):
+    """The budget does not allow another call."""
+
+
+class Purse:
+    """What one model's calls may cost, and have cost so far."""
+
+    def __init__(self, price: Price | None, budget: float | None, spent: float,
+                 most_output: int) -> None:
+        """`budget` is None for no limit; `spent` is what counts against it already;
+        `most_output` is the most tokens of an answer."""
+        self.spent = spent
+        self._price, self._budget, self._most_output = price, budget, most_output
+        self._reserved = 0.0
+        self._ratio = 1.0  # true tokens of a question to those guessed, the most seen
+        self._changed = asyncio.Event()
+
+    def cost(self, answer: Answer) -> float:
+        """What an answer cost."""
+        return self._cost(answer.input_tokens, answer.output_tokens)
+
+    def _cost(self, input_tokens: float, output_tokens: float) -> float:
+        if self._price is None:
+            return 0.0
+        return (input_tokens * self._price.input + output_tokens * self._price.output) / 1e6
+
+    @contextlib.asynccontextmanager
+    async def reserved(self, request: Request) -> AsyncIterator[None]:
+        """Holds what the question may cost for the length of a call; waits until it fits.
+
+        Raises BudgetSpent where it does not fit though nothing is in flight.
+        """
+        if self._budget is None or self._price is None:
+            yield
+            return
+        while self.spent + self._reserved + self._most(request) > self._budget:
+            if not self._reserved:
+                raise BudgetSpent(
+                    f"the budget of {self._budget:g} does not allow another call: "
+                    f"{self.spent:.4f} are spent and a call may cost {self._most(request):.4f}; "
+                    "raise it with --set budget=... and go on")
+            self._changed.clear()
+            await self._changed.wait()
+        held = self._most(request)
+        self._reserved += held
+        try:
+            yield
+        finally:
+            self._reserved -= held
+            if abs(self._reserved) < 1e-9:  # sums of floats leave crumbs
+                self._reserved = 0.0
+            self._changed.set()
+
+    def paid(self, request: Request, answer: Answer) -> float:
+        """Takes what an answer cost and learns from it; returns the cost."""
+        cost = self.cost(answer)
+        self.spent += cost
+        self._ratio = max(self._ratio, 1.1 * answer.input_tokens / self._guess(request))
+        return cost
+
+    def _guess(self, request: Request) -> float:
+        return len(request.prompt) / _TEXT + _PICTURE * len(request.images) + 1
+
+    def _most(self, request: Request) -> float:
+        return self._cost(self._ratio * self._guess(request), self._most_output)

@@ -1,0 +1,54 @@
+"""A local model shared by the processes of a machine, by Beam's RunInference.
+
+RunInference wants one answer an element, and a story takes a chain of questions, each made of the
+answer before. So what it is handed are lists of films, its "inference" asks all their questions,
+and the model it has loaded, once a machine, answers them in batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+
+from pipeline import build
+from pipeline.backends import loading, specs
+from pipeline.stages import Film
+
+
+class SharedModel(ModelHandler[Sequence[Sequence[Film]], list[Film], Any]):
+    """The model of a role, and what is done with it for the films of a stage."""
+
+    def __init__(self, stage: str, role: str, run: build.Run) -> None:
+        super().__init__()
+        self.stage, self.role, self.run = stage, role, run
+
+    def load_model(self) -> Any:
+        """The model. RunInference calls it once a machine."""
+        config = self.run.config
+        return loading.load(self.role, specs.parse(getattr(config, self.role)), config.calls)
+
+    def run_inference(self, batch: Sequence[Sequence[Sequence[Film]]], model: Any,
+                      inference_args: dict[str, Any] | None = None) -> Iterable[list[Film]]:
+        """The films of each group of jobs with the stage's part."""
+        return [build.ask_all(jobs, self.stage, self.role, self.run, model) for jobs in batch]
+
+    def share_model_across_processes(self) -> bool:
+        """One copy a machine, whatever the number of worker processes."""
+        return True
+
+    def get_num_bytes(self, batch: Sequence[Any]) -> int:
+        """Films are names of files: nothing to speak of."""
+        return 0
+
+    def batch_elements_kwargs(self) -> dict[str, Any]:
+        """Groups are as large as they should be."""
+        return {"min_batch_size": 1, "max_batch_size": 1}
+
+
+def inference(stage: str, role: str, run: build.Run) -> RunInference:
+    """The transform from groups of jobs to films with the stage's part. Stages that ask the same
+    model share it."""
+    spec = specs.parse(getattr(run.config, role))
+    return RunInference(SharedModel(stage, role, run), model_identifier=spec.identity)

@@ -1,0 +1,32 @@
+"""Answers that are kept: found again by what was asked, and whole or not there."""
+
+from pathlib import Path
+
+from pipeline import kept_answers
+from pipeline.backends import Answer
+
+ANSWER = Answer('{"sentence": "Größe 10 😀"}', "tiny", 12, 34)
+
+
+def test_what_is_kept_is_found_again(tmp_path):
+    key = kept_answers.digest({"model": "tiny", "prompt": "why?"})
+    assert kept_answers.load(str(tmp_path), key) is None
+    kept_answers.save(str(tmp_path), key, ANSWER, 0.25)
+    assert kept_answers.load(str(tmp_path), key) == ANSWER
+    (file,) = (path for path in Path(tmp_path).rglob("*") if path.is_file())
+    assert file == tmp_path / "answers" / key[:2] / f"{key}.json"
+
+
+def test_the_digest_is_of_what_is_asked_and_not_of_the_order_it_is_written_in():
+    one = kept_answers.digest({"model": "m", "prompt": "ä", "pictures": ["1", "2"]})
+    assert one == kept_answers.digest({"pictures": ["1", "2"], "prompt": "ä", "model": "m"})
+    assert one != kept_answers.digest({"model": "m", "prompt": "ä", "pictures": ["2", "1"]})
+
+
+def test_what_was_spent_is_the_sum_over_all_that_is_kept(tmp_path):
+    assert kept_answers.spent(str(tmp_path)) == 0.0
+    for number, cost in enumerate((0.5, 0.25, 0.0)):
+        kept_answers.save(str(tmp_path), kept_answers.digest({"n": number}), ANSWER, cost)
+    kept_answers.save(str(tmp_path), kept_answers.digest({"n": 0}), ANSWER, 0.5)  # once more
+    (tmp_path / "answers" / "ab.tmp").write_bytes(b"{")  # what a crash left
+    assert kept_answers.spent(str(tmp_path)) == 0.75
