@@ -51,6 +51,14 @@ _PLACE = ("in a park full of trees", "on a wooden bridge", "beside a quiet harbo
           "in a narrow street at night", "under a striped tent")
 _WHEN = ("Then", "Soon", "Before long", "A little later", "After that", "In the end")
 _HOW = ("", "all at once, ", "bit by bit, ", "once again, ", "in good time, ")
+_MOOD = ("calm and friendly", "a little sad", "bright and cheerful", "quiet and curious")
+_THINGS = (["a lamp", "two chairs"], ["a fence", "some flowers", "a bird"], ["a basket"],
+           ["an umbrella", "a bench", "a path"])
+_AROUND = ("The air smelled of rain", "A bell rang far away", "Leaves danced about",
+           "The light turned golden", "Somebody whistled a tune", "A dog barked twice",
+           "The clock struck four")
+_BESIDES = ("while nobody was in a hurry.", "as if it were a holiday.", "and soon it was quiet.",
+            "but that went unnoticed.", "which made everybody smile.")
 
 
 @dataclass(frozen=True)
@@ -380,15 +388,17 @@ def _caption(seed: int) -> CaptionAnswer:
     who, action, place = (pool[seed >> shift & 7]
                           for pool, shift in ((_WHO, 0), (_ACTION, 3), (_PLACE, 6)))
     return CaptionAnswer(
-        characters=[who], place=place, action=action, mood="calm", objects=[], camera="wide",
-        sentence=f"{who[0].upper()}{who[1:]} can be seen {place}, {action}.")
+        characters=[who], place=place, action=action, mood=_MOOD[seed & 3],
+        objects=_THINGS[seed >> 3 & 3], camera="medium shot, the camera stands still",
+        sentence=f"{who[0].upper()}{who[1:]} can be seen {place}, {action}, with "
+                 f"{' and '.join(_THINGS[seed >> 3 & 3])} close by.")
 
 
 def _narrative(task: str, prompts: list[str]) -> NarrativeAnswer:
     """The texts of the pictures that the newest prompt with an order asks for.
 
     A linked text is the one it was. A told one is its caption with a beginning that no other of 30
-    pictures has, so that no two are alike.
+    pictures has, so that no two are alike, and a remark, so that it is as long as it should be.
     """
     prompt = next((one for one in reversed(prompts) if _ORDER.search(one)), "")
     order = _ORDER.search(prompt)
@@ -400,7 +410,8 @@ def _narrative(task: str, prompts: list[str]) -> NarrativeAnswer:
         if task == "narrate":
             if text.split(" ", 1)[0] in ("A", "An", "The", "Two", "Three"):
                 text = text[0].lower() + text[1:]
-            text = f"{_WHEN[frame % len(_WHEN)]}, {_HOW[frame % len(_HOW)]}{text}"
+            text = (f"{_WHEN[frame % len(_WHEN)]}, {_HOW[frame % len(_HOW)]}{text} "
+                    f"{_AROUND[frame % len(_AROUND)]} {_BESIDES[frame % len(_BESIDES)]}")
         sentences.append(Sentence(frame=frame, text=text))
     return NarrativeAnswer(sentences=sentences)
 

@@ -1,7 +1,8 @@
-"""The dataset pipeline: how fast it finds keyframes, and how well it finds shots.
+"""The dataset pipeline: how fast it finds keyframes, how well it finds shots, how fast it asks.
 
-Everything is measured in the same run beside its peers: PyAV decoding every frame to nothing, and
-the scenedetect command finding shots and saving a picture of each.
+Everything is measured in the same run beside its peers: PyAV decoding every frame to nothing, the
+scenedetect command finding shots and saving a picture of each, a script that asks a model server
+one question after the other.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from scenedetect import ContentDetector, detect
 
-from benchmarks import shot_scores
+from benchmarks import shot_scores, throughput
 from benchmarks.processes import Cost, busy_cores, compare, cost, median
 from pipeline import sample, shots
 from pipeline.measure import measure
@@ -24,17 +25,18 @@ from pipeline.measure import measure
 _COPIES = 4  # films that are worked on together
 
 
-def run(film: str = "", rounds: int = 3, episodes: int = 4) -> str:
+def run(film: str = "", rounds: int = 3, episodes: int = 4, calls: int = 1300) -> str:
     """Runs all of it and returns the tables as text.
 
     `film` is the film that speed is measured on; without one, an episode of the sample. Shots are
-    scored on `episodes` of the sample, whose cuts are known.
+    scored on `episodes` of the sample, whose cuts are known. A model server is asked `calls`
+    questions.
     """
     with tempfile.TemporaryDirectory(prefix="storystream-bench-") as folder:
         drawn = sample.draw(os.path.join(folder, "sample"), episodes)
         film = os.path.abspath(film or drawn[0])
         return "\n\n".join([_speed(film, folder, rounds), _together(film, folder),
-                            _shots(drawn)]) + "\n"
+                            _shots(drawn), _calls(calls)]) + "\n"
 
 
 def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -115,6 +117,11 @@ def _shots(films: Sequence[str]) -> str:
             for (tool, kind), score in totals.items()]
     return table(f"Shots of {len(films)} episodes of the sample, against its ground truth",
                  ["tool", "kind", "true", "found", "right", "F1"], rows)
+
+
+def _calls(calls: int) -> str:
+    return table("Questions to a model server that takes 1 s for an answer, 32 at once",
+                 throughput.HEADS, throughput.rows(calls))
 
 
 def _our_transitions(film: str, fps: float) -> tuple[list[int], list[float]]:

@@ -115,11 +115,13 @@ def _run(out: str) -> Values | None:
         for name in stage["earlier"]:
             stage[name] += stage["earlier"][name]
         stage |= {name: stage["counters"].pop(name, 0) for name in ("calls", "kept")}
-    columns = {"seconds": ("Work", span), "calls": ("Calls", "{:,}".format),
-               "kept": ("Answers kept", "{:,}".format), "input_tokens": ("Tokens in", "{:,}".format),
-               "output_tokens": ("Tokens out", "{:,}".format), "cost": ("Cost", "{:,.2f}".format)}
+    whole = "{:,}".format
+    columns = {"seconds": ("Work", span),
+               "calls": ("Calls", whole), "kept": ("Answers kept", whole),
+               "input_tokens": ("Tokens in", whole), "output_tokens": ("Tokens out", whole),
+               "cost": ("Cost", "{:,.2f}".format)}
     run["total"] = {name: sum(stage[name] for stage in run["stages"]) for name in columns}
-    if run["total"]["cost"] < 1:
+    if run["total"]["cost"] < 1:  # cents would be mostly zeros
         columns["cost"] = ("Cost", "{:.4f}".format)
     run["columns"] = {name: column for name, column in columns.items() if run["total"][name]}
     return run

@@ -6,9 +6,9 @@ pause that grows; one that is not up yet, for as long as `patience` says. What d
 the run at once: a key that is refused, a model that is not there.
 
 Is it the question or the server? A question that is refused, or has one try left, is followed by a
-small one of the same kind ("Say OK."). Where that is answered, the first is `Unanswered` (after its
-last try), which becomes a reject; where it is refused too, so would be all others, and the run
-stops; where it fails too, the server is waited for.
+small one of the same kind ("Say OK.", which no budget counts). Where that is answered, the first is
+`Unanswered` (after its last try), which becomes a reject; where it is refused too, so would be all
+others, and the run stops; where it fails too, the server is waited for.
 
 Not every server takes every parameter. One that refuses a question for it is asked again without
 (the schema of the answer, the temperature), and from then on always: the prompt says the form of
@@ -144,6 +144,8 @@ class OpenAIServer:
         """One call, or as many as it takes to find out what the server does not take."""
         unwanted = self._unwanted
         while True:
+            if self._stopped is not None:
+                raise self._stopped
             outcome = await self._call(request, content, unwanted)
             if isinstance(outcome, Answer):
                 self._unwanted |= unwanted
@@ -187,18 +189,20 @@ class OpenAIServer:
         # A server that does not count would make every answer free: four characters are a token.
         usage = completion.usage
         read = len(request.prompt) // 4 + _PICTURE_TOKENS * len(request.images)
-        return Answer(text, self._model, getattr(usage, "prompt_tokens", None) or read,
+        return Answer(_utf8(text), self._model, getattr(usage, "prompt_tokens", None) or read,
                       getattr(usage, "completion_tokens", None) or len(text) // 4)
 
     def _status_fault(self, error: openai.APIStatusError) -> _Fault:
         status, wait = error.status_code, _retry_after(error.response.headers)
         text = self._clean(f"the server answered {status}: {_said(error)}")
-        if status in (401, 403):
+        if status == 401:  # not 403, with which some refuse one question for what it shows
             return _Fault("stop", f"{text} (is the key right?)")
         if status in (404, 405):
             return _Fault("stop", f"{text} (are the address and the name of the model right?)")
         if status in (402, 407) or error.code == "insufficient_quota":
             return _Fault("stop", text)
+        if status == 429 and "request too large" in text.lower():  # for any minute, says OpenAI
+            return _Fault("refused", text)
         if status == 429 or (status == 503 and wait):
             return _Fault("busy", text, wait or PAUSE)
         if status >= 500 or status in (408, 409, 425):
@@ -253,7 +257,7 @@ class OpenAIServer:
         """A line of bearable length without the key; a shorter one is no secret but a word."""
         if len(self._key) >= 8:
             text = text.replace(self._key, "***")
-        text = " ".join(text.split())
+        text = " ".join(_utf8(text).split())
         return text if len(text) <= 300 else f"{text[:300]}..."
 
     def _parameters(self, request: Request) -> dict[str, Any]:
@@ -301,6 +305,11 @@ def _image(data: bytes) -> dict[str, Any]:
 def _form(task: str, answer: type[BaseModel]) -> dict[str, Any]:
     schema = {"name": task, "schema": answer.model_json_schema()}
     return {"type": "json_schema", "json_schema": schema}
+
+
+def _utf8(text: str) -> str:
+    """The text without halves of characters, which JSON can hold and files cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _said(error: openai.APIStatusError) -> str:

@@ -78,9 +78,12 @@ def test_a_story_has_the_pictures_asked_for_and_is_made_of_their_captions():
     with serving() as server:
         told = NarrativeAnswer.model_validate_json(text(ask(server, narrate((8, 9, 10)))))
     assert [(sentence.frame, sentence.text) for sentence in told.sentences] == [
-        (8, "Before long, once again, a girl in a red coat stands on a bridge."),
-        (9, "A little later, in good time, Ben laughs at the fox."),
-        (10, "After that, a girl in a red coat stands on a bridge.")]
+        (8, "Before long, once again, a girl in a red coat stands on a bridge. A bell rang far "
+            "away but that went unnoticed."),
+        (9, "A little later, in good time, Ben laughs at the fox. Leaves danced about which made "
+            "everybody smile."),
+        (10, "After that, a girl in a red coat stands on a bridge. The light turned golden while "
+             "nobody was in a hurry.")]
 
 
 def test_thirty_pictures_with_one_caption_get_thirty_texts():
@@ -119,10 +122,12 @@ def test_among_several_pictures_the_one_asked_for_is_described():
 def test_the_task_is_told_from_the_prompt_where_there_is_no_schema():
     answers = {name: json.loads(scripted.answer(asking(prompt)))
                for name, prompt in our_prompts().items()}
-    assert answers["caption"]["camera"] == answers["several"]["camera"] == "wide"
+    assert answers["caption"]["camera"] == answers["several"]["camera"]
     assert answers["narrate"]["sentences"] == [
-        {"frame": 4, "text": "After that, in good time, Ben comes."},
-        {"frame": 5, "text": "In the end, Ben goes."}]
+        {"frame": 4, "text": "After that, in good time, Ben comes. Somebody whistled "
+                             "a tune which made everybody smile."},
+        {"frame": 5, "text": "In the end, Ben goes. A dog barked twice while nobody "
+                             "was in a hurry."}]
     assert answers["link"]["sentences"] == [{"frame": 4, "text": "Ben came."},
                                             {"frame": 5, "text": "Ben left."}]
     assert answers["characters"] == {"characters": []}

@@ -11,7 +11,7 @@ ANSWER = Answer('{"sentence": "Größe 10 😀"}', "tiny", 12, 34)
 def test_what_is_kept_is_found_again(tmp_path):
     key = kept_answers.digest({"model": "tiny", "prompt": "why?"})
     assert kept_answers.load(str(tmp_path), key) is None
-    kept_answers.save(str(tmp_path), key, ANSWER, 0.25)
+    kept_answers.save(str(tmp_path), key, ANSWER, "caption", 0.25)
     assert kept_answers.load(str(tmp_path), key) == ANSWER
     (file,) = (path for path in Path(tmp_path).rglob("*") if path.is_file())
     assert file == tmp_path / "answers" / key[:2] / f"{key}.json"
@@ -26,7 +26,17 @@ def test_the_digest_is_of_what_is_asked_and_not_of_the_order_it_is_written_in():
 def test_what_was_spent_is_the_sum_over_all_that_is_kept(tmp_path):
     assert kept_answers.spent(str(tmp_path)) == 0.0
     for number, cost in enumerate((0.5, 0.25, 0.0)):
-        kept_answers.save(str(tmp_path), kept_answers.digest({"n": number}), ANSWER, cost)
-    kept_answers.save(str(tmp_path), kept_answers.digest({"n": 0}), ANSWER, 0.5)  # once more
-    (tmp_path / "answers" / "ab.tmp").write_bytes(b"{")  # what a crash left
+        kept_answers.save(str(tmp_path), kept_answers.digest({"n": number}), ANSWER, "link", cost)
+    # The first once more, and what a crash left.
+    kept_answers.save(str(tmp_path), kept_answers.digest({"n": 0}), ANSWER, "link", 0.5)
+    (tmp_path / "answers" / "ab.tmp").write_bytes(b"{")
     assert kept_answers.spent(str(tmp_path)) == 0.75
+
+
+def test_the_tokens_of_a_task_are_means_over_what_one_model_was_asked(tmp_path):
+    kept = [("caption", Answer("", "a", 100, 10)), ("caption", Answer("", "a", 300, 20)),
+            ("link", Answer("", "a", 7, 8)), ("caption", Answer("", "b", 9000, 9000))]
+    for number, (task, answer) in enumerate(kept):
+        kept_answers.save(str(tmp_path), kept_answers.digest({"n": number}), answer, task, 0.0)
+    assert kept_answers.tokens(str(tmp_path), "a") == {"caption": (200.0, 15.0),
+                                                       "link": (7.0, 8.0)}

@@ -166,6 +166,14 @@ def test_a_server_that_does_not_count_tokens_gets_an_estimate(tmp_path):
     assert (found.input_tokens, found.output_tokens) == (100 + 1000, len(found.text) // 4)
 
 
+def test_half_a_character_in_an_answer_or_an_error_can_be_written_down():
+    message = {"choices": [{"message": {"content": "Ben \ud83d"}}]}
+    found, _ = result(always(Reply(body=json.dumps(message))))
+    assert found.text == "Ben ?"
+    found, _ = result(always(error(404, "no \udc00")))
+    assert "404: no ?" in str(found)
+
+
 # Where the server and the key come from.
 
 
@@ -351,6 +359,13 @@ def test_a_question_that_is_refused_is_given_up_where_a_small_one_is_answered():
                "number" in one["messages"][0]["content"][-1]["text"])
 
 
+def test_a_question_too_large_for_any_minute_is_not_tried_for_ever():
+    large = always(error(429, "Request too large for gpt-4o on tokens per min (TPM): Limit 30000",
+                         kind="tokens", code="rate_limit_exceeded"))
+    found, _ = result(where("poison", large, answering()), request("poison"))
+    assert type(found) is Unanswered and "Request too large" in str(found)
+
+
 @pytest.mark.parametrize("fault", [too_long(), scripted.broken()])
 def test_a_run_of_nothing_but_hopeless_questions_gives_each_up_and_does_not_stop(fault):
     with serving(where("poison", fault, answering())) as server:
@@ -375,7 +390,7 @@ def test_a_refused_key_stops_at_once_and_is_not_told():
 
 
 @pytest.mark.parametrize("status, code, text", [
-    (403, "", "is the key right?"), (404, "model_not_found", "the name of the model right?"),
+    (401, "", "is the key right?"), (404, "model_not_found", "the name of the model right?"),
     (402, "", "the server answered 402: says no"),
     (429, "insufficient_quota", "the server answered 429: says no")])
 def test_what_does_not_pass_is_not_tried_again(status, code, text):
@@ -394,6 +409,14 @@ def test_a_server_that_refuses_every_question_stops_the_run():
     assert len(server.asked) <= 4 * 8  # those in flight and their small ones, with and without
 
 
+@pytest.mark.parametrize("behaviour, kind", [
+    (where("poison", always(error(403, "flagged")), answering()), Unanswered),
+    (always(error(403, "not for this key")), Refused)])
+def test_what_is_forbidden_may_be_one_question_or_all(behaviour, kind):
+    found, _ = result(behaviour, request("poison"))
+    assert type(found) is kind and "the server answered 403: " in str(found)
+
+
 def test_a_model_that_takes_no_pictures_stops_the_run(tmp_path):
     blind = error(400, "image_url is not supported by this model")
 
@@ -404,7 +427,7 @@ def test_a_model_that_takes_no_pictures_stops_the_run(tmp_path):
     assert type(found) is Refused and "image_url is not supported" in str(found)
 
 
-def test_no_key_is_in_what_a_connection_error_says(monkeypatch):
+def test_no_key_is_in_what_a_broken_server_shows():
     body = Reply(500, f"<p>Authorization: Bearer {KEY}</p>", content_type="text/html")
     found, _ = result(always_slowly(always(body)), calls=IMPATIENT)
     assert type(found) is Gone and "Bearer ***" in str(found) and KEY not in str(found)

@@ -1,0 +1,260 @@
+"""Whole runs with models behind a server, and with models loaded here."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks import model_server
+from benchmarks.model_server import answering, limited, serving
+from pipeline import estimate, kept_answers, run, sample, sources
+from pipeline.config import load
+from tests.films import make_film, moving, scene
+from tests.tiny_models import make_language_model, make_vision_model
+
+IN_MEMORY = ["--direct_running_mode=in_memory"]
+KEY = "sk-very-secret"
+PRICES = "prices={eyes: {input: 10, output: 20}, pen: {input: 100, output: 200}}"
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory) -> Path:
+    """Two films of a series, of ten shots each."""
+    folder = tmp_path_factory.mktemp("films")
+    for episode in (1, 2):
+        make_film(folder / f"S01E0{episode}.mp4", [
+            frame for number in range(10) for frame in moving(scene(episode * 100 + number), 16)])
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+def settings(server, *more: str) -> list[str]:
+    return [f"captioner=openai:eyes@{server.url}", f"writer=openai:pen@{server.url}", *more]
+
+
+def make(films, out, settings) -> int:
+    """The exit code of a run."""
+    try:
+        return run.run(*sources.find(str(films)), load("", settings), str(out), IN_MEMORY)
+    except RuntimeError as error:
+        code, _ = run.stop_code(error)
+        if not code:
+            raise
+        return code
+
+
+def command(films, out, settings) -> list[str]:
+    return [sys.executable, "-m", "pipeline", "dataset", "--videos", str(films), "--out", str(out),
+            *(part for setting in settings for part in ("--set", setting))]
+
+
+def tasks(server) -> list[str]:
+    """What the server was asked for, in alphabetical order."""
+    return sorted(question["response_format"]["json_schema"]["name"] for question in server.asked)
+
+
+ALL = ["caption"] * 20 + ["characters"] + ["link"] * 2 + ["narrate"] * 2
+
+
+def stage(out: Path, name: str) -> dict:
+    return next(one for one in json.loads((out / "run.json").read_text())["stages"]
+                if one["name"] == name)
+
+
+def test_a_server_captions_and_writes_and_the_run_says_what_it_cost(films, tmp_path):
+    with serving() as server:
+        assert make(films, tmp_path, settings(server, PRICES)) == 0
+        assert tasks(server) == ALL
+    captions = stage(tmp_path, "captions")
+    assert captions["cost"] == pytest.approx(
+        (captions["input_tokens"] * 10 + captions["output_tokens"] * 20) / 1e6)
+    assert captions["counters"]["calls"] == 20 and captions["output_tokens"] > 20 * 40
+    story = pq.read_table(tmp_path / "stories.parquet").to_pylist()[0]
+    assert story["writers"] == ["pen"] * 10 and story["caption_model"] == "eyes"
+    assert story["scores"]["grounding"] > 0.5 and story["scores"]["similarity"] is None
+
+
+def test_neither_key_nor_address_is_written_down(films, tmp_path):
+    with serving(model_server.first(3, model_server.broken(), answering())) as server:
+        make(films, tmp_path, settings(server))
+        address = server.url
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert KEY.encode() not in content, path
+            assert address.encode() not in content, path
+
+
+def test_a_second_run_asks_nothing(films, tmp_path):
+    with serving() as server:
+        make(films, tmp_path, settings(server))
+        asked = len(server.asked)
+        make(films, tmp_path, settings(server))
+        assert len(server.asked) == asked
+
+
+def test_parts_that_are_lost_are_made_of_kept_answers(films, tmp_path):
+    with serving() as server:
+        make(films, tmp_path, settings(server))
+        asked = len(server.asked)
+        for part in (tmp_path / "work").glob("[cs]*/*.jsonl"):
+            part.unlink()
+        make(films, tmp_path, settings(server))
+        assert len(server.asked) == asked
+    assert stage(tmp_path, "captions")["counters"]["kept"] == 20
+
+
+def test_a_prompt_of_ones_own_redoes_only_what_it_touches(films, tmp_path):
+    own = tmp_path / "prompts"
+    own.mkdir()
+    shipped = Path(run.__file__).parent / "prompts" / "link.txt"
+    (own / "link.txt").write_text(shipped.read_text() + "Take care.\n")
+    with serving() as server:
+        make(films, tmp_path / "out", settings(server))
+        server.asked.clear()
+        make(films, tmp_path / "out", settings(server, f"prompts={own}"))
+        assert tasks(server) == ["link", "link"]
+
+
+def test_who_is_who_may_be_edited_and_stories_follow(films, tmp_path):
+    with serving() as server:
+        make(films, tmp_path, settings(server))
+        (file,) = (tmp_path / "characters").glob("*.yaml") if (
+            tmp_path / "characters").exists() else [tmp_path / "characters" / "films0.yaml"]
+        assert not file.exists()  # the server names nobody
+        own = tmp_path / "who.yaml"
+        series = pq.read_table(tmp_path / "keyframes.parquet")["series"][0].as_py()
+        own.write_text(json.dumps({series: [{"name": "Ada", "look": "a girl in a red coat"}]}))
+        server.asked.clear()
+        make(films, tmp_path, settings(server, f"characters={own}"))
+        assert set(tasks(server)) <= {"narrate", "link"} and len(server.asked) >= 4
+        assert 'Character \\"Ada\\"' in json.dumps(server.asked[0])
+    (file,) = (tmp_path / "characters").glob("*.yaml")
+    assert "a girl in a red coat" in file.read_text()
+
+
+def test_a_budget_stops_the_run_before_it_is_passed_and_more_lets_it_go_on(films, tmp_path):
+    out = tmp_path / "out"
+    with serving() as server:
+        poor = settings(server, PRICES, "budget=0.3", "calls.max_tokens=500")
+        assert make(films, out, poor) == run.OUT_OF_BUDGET
+        spent, asked = kept_answers.spent(str(out / "work")), len(server.asked)
+        assert 0.05 < spent <= 0.3 and 0 < asked < len(ALL)
+        assert make(films, out, poor) == run.OUT_OF_BUDGET
+        assert len(server.asked) == asked
+        assert not (out / "dataset.json").exists()
+        assert make(films, out, settings(server, PRICES, "budget=9")) == 0
+        # The same questions: a change of max_tokens alone would have asked them anew.
+        assert len(server.asked) > asked
+
+
+def test_a_budget_goes_on_where_it_stopped(films, tmp_path):
+    with serving() as server:
+        assert make(films, tmp_path, settings(server, PRICES, "budget=1")) == run.OUT_OF_BUDGET
+        assert make(films, tmp_path, settings(server, PRICES, "budget=9")) == 0
+        assert tasks(server) == ALL
+
+
+def test_a_refused_key_is_said_at_once(films, tmp_path):
+    with serving(model_server.no_key()) as server:
+        ended = subprocess.run(command(films, tmp_path, settings(server)), capture_output=True,
+                               text=True, check=False, timeout=60)
+    assert ended.returncode == run.NO_SERVER
+    assert "is the key right?" in ended.stderr and "Traceback" not in ended.stderr
+    assert KEY not in ended.stderr
+
+
+def test_a_server_that_dies_stops_the_run_and_nothing_is_lost(films, tmp_path):
+    with serving() as server:
+        good, count = server.behaviour, 0
+
+        async def dies(question, server):
+            nonlocal count
+            count += 1
+            return await (good if count <= 12 else model_server.broken())(question, server)
+
+        server.behaviour = dies
+        short = settings(server, "calls.tries=2", "calls.patience=1")
+        assert make(films, tmp_path, short) == run.NO_SERVER
+        server.behaviour = good
+        server.asked.clear()
+        assert make(films, tmp_path, short) == 0
+        assert len(server.asked) == len(ALL) - 12
+
+
+def test_ctrl_c_keeps_the_answers_of_calls_in_flight(films, tmp_path):
+    with serving(limited(answering(1.0), 8, "queue")) as server:
+        running = subprocess.Popen(command(films, tmp_path, settings(server)),
+                                   stderr=subprocess.PIPE, text=True, start_new_session=True)
+        wait_for(lambda: server.in_flight >= 8)
+        os.killpg(running.pid, signal.SIGINT)
+        _, err = running.communicate(timeout=30)
+        asked = len(server.asked)
+    assert running.returncode == run.INTERRUPTED
+    assert "calls in flight" in err and "Traceback" not in err
+    kept = len(list((tmp_path / "work" / "answers").rglob("*.json")))
+    assert kept == asked < 20
+
+
+def test_kill_9_costs_no_more_than_the_calls_in_flight(films, tmp_path):
+    with serving(limited(answering(0.3), 4, "queue")) as server:
+        at_once = settings(server, "calls.at_once=4")
+        running = subprocess.Popen(command(films, tmp_path, at_once), stderr=subprocess.DEVNULL,
+                                   start_new_session=True)
+        wait_for(lambda: len(server.asked) >= 10)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait(timeout=10)
+        assert make(films, tmp_path, at_once) == 0
+        assert len(server.asked) <= len(ALL) + 4
+
+
+def wait_for(condition, seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_models_loaded_here_are_shared_by_runinference(films, tmp_path):
+    eyes = make_vision_model(tmp_path / "eyes", says=json.dumps(
+        {"characters": ["a cat"], "action": "sits", "sentence": "A cat sits on a wall."}))
+    pen = make_language_model(tmp_path / "pen", says=json.dumps({"sentences": [
+        {"frame": number, "text": text} for number, text in enumerate(SITTING)]}))
+    models = [f"captioner=transformers:{eyes}", f"writer=transformers:{pen}",
+              "calls.max_tokens=700", "calls.longest_side=112", "stories.grounded=0.5"]
+    assert make(films, tmp_path / "out", models) == 0
+    stories = pq.read_table(tmp_path / "out" / "stories.parquet").to_pylist()
+    assert [story["captions"] for story in stories] == [list(SITTING)] * 2
+    assert stories[0]["caption_model"] == str(eyes)
+    assert stage(tmp_path / "out", "captions")["counters"]["calls"] == 20
+
+
+SITTING = ("A cat sits on a wall.", "It sits and waits.", "The cat does not move.",
+           "On the wall it looks about.", "Then the cat yawns.", "Still the cat sits there.",
+           "A wall is a fine seat.", "The cat purrs now.", "It closes its eyes.",
+           "And so the cat falls asleep on the wall.")
+
+
+def test_the_estimate_holds_on_the_sample(tmp_path):
+    sample.draw(str(tmp_path / "sample"), episodes=2)
+    found, _ = sources.find(str(tmp_path / "sample"))
+    with serving() as server:
+        config = load("", settings(server, PRICES))
+        work = estimate.estimate(found, config, str(tmp_path / "out"))
+        assert make(tmp_path / "sample", tmp_path / "out", settings(server, PRICES)) == 0
+    for name in ("input_tokens", "output_tokens", "cost"):
+        used = sum(stage(tmp_path / "out", each)[name] for each in work)
+        guessed = sum(getattr(one, name) for one in work.values())
+        assert guessed == pytest.approx(used, rel=0.15), name
