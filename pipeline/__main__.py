@@ -115,15 +115,16 @@ def _dataset(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print(estimate.describe(estimate.estimate(found, chosen, arguments.out)))
         return 0
-    _check(chosen)
+    chosen = _checked(chosen)
     from pipeline import run
     return run.run(found, rejects, chosen, arguments.out, arguments.beam, arguments.force,
                    arguments.until, arguments.verbose)
 
 
-def _check(chosen: config.DatasetConfig) -> None:
-    """What would stop the run after hours is found at once: a missing key, a bad prompt."""
-    from pipeline import characters, prompts
+def _checked(chosen: config.DatasetConfig) -> config.DatasetConfig:
+    """The settings, now that what would stop the run after hours is found at once: a missing key,
+    a bad prompt. Raises ValueError, naming the remedy."""
+    from pipeline import characters, prompts, speech
     from pipeline.backends import loading
     for role, spec in (("captioner", chosen.captioner), ("writer", chosen.writer)):
         if specs.parse(spec).kind == "openai":  # the others take long to load
@@ -132,6 +133,21 @@ def _check(chosen: config.DatasetConfig) -> None:
         prompts.check(chosen.prompts)
     if chosen.characters:
         characters.check_file(chosen.characters)
+    if chosen.speech:
+        speech.check(chosen.speech)
+    return _with_similarity(chosen) if chosen.quality.clip else chosen
+
+
+def _with_similarity(chosen: config.DatasetConfig) -> config.DatasetConfig:
+    """The settings, without a comparison of pictures and texts where its weights are not there."""
+    from pipeline import similarity
+    try:
+        similarity.load(chosen.quality.clip)
+    except similarity.NoWeights as error:
+        print(f"Similarity of pictures and texts is left out: {error}", file=sys.stderr)
+        quality = chosen.quality.model_copy(update={"clip": ""})
+        return chosen.model_copy(update={"quality": quality})
+    return chosen
 
 
 def _sample(arguments: argparse.Namespace) -> int:

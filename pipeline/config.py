@@ -226,10 +226,15 @@ def _put(values: dict[str, Any], setting: str) -> None:
 
 
 def _fault(fault: Any) -> str:
+    message = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:  # settings that do not go together
+        return str(message)
     name = ".".join(map(str, fault["loc"]))
-    if fault["type"] == "extra_forbidden":
-        section: Any = DatasetConfig
-        for step in fault["loc"][:-1]:
-            section = section.model_fields[step].annotation
-        return f"there is no setting {name}; there are {', '.join(section.model_fields)}"
-    return f"{name}: {fault['msg'].removeprefix('Value error, ')}, not {fault['input']!r}"
+    if fault["type"] != "extra_forbidden":
+        return f"{name}: {message}, not {fault['input']!r}"
+    section: Any = DatasetConfig
+    for step in fault["loc"][:-1]:
+        # Prices have any names: what is below one is the same for all.
+        section = Price if step == "prices" else (
+            section.model_fields[step].annotation if step in section.model_fields else section)
+    return f"there is no setting {name}; there are {', '.join(section.model_fields)}"

@@ -7,6 +7,7 @@ another run, stage or setting, pays nothing.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -31,11 +32,14 @@ def _path(work: str, key: str) -> str:
 
 
 def load(work: str, key: str) -> Answer | None:
-    """The answer kept under a digest, None where there is none."""
+    """The answer kept under a digest, None where there is none, or a damaged one (a power cut)."""
     path = _path(work, key)
     if not storage.exists(path):
         return None
-    return Answer(**json.loads(storage.read_bytes(path))["answer"])
+    try:
+        return Answer(**json.loads(storage.read_bytes(path))["answer"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def save(work: str, key: str, answer: Answer, task: str, cost: float) -> None:
@@ -47,7 +51,9 @@ def save(work: str, key: str, answer: Answer, task: str, cost: float) -> None:
 def _all(work: str) -> Iterator[dict[str, Any]]:
     paths = [path for path, _ in storage.find(storage.join(work, FOLDER, "**.json"))]
     with ThreadPoolExecutor(16) as pool:
-        yield from map(json.loads, pool.map(storage.read_bytes, paths))
+        for data in pool.map(storage.read_bytes, paths):
+            with contextlib.suppress(ValueError):  # damaged: it will be asked for again
+                yield json.loads(data)
 
 
 def spent(work: str) -> float:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from pipeline.backends import Answer, Request, Stop
 from pipeline.config import Price
 
-_TEXT = 2.0  # characters a token at the least, until calls show what is true of this model
+_TEXT = 2.0  # bytes a token at the least, until calls show what is true of this model
 _PICTURE = 1500  # tokens a picture, likewise
 
 
@@ -79,7 +79,7 @@ class Purse:
         return cost
 
     def _guess(self, request: Request) -> float:
-        return len(request.prompt) / _TEXT + _PICTURE * len(request.images) + 1
+        return len(request.prompt.encode()) / _TEXT + _PICTURE * len(request.images) + 1
 
     def _most(self, request: Request) -> float:
         return self._cost(self._ratio * self._guess(request), self._most_output)

@@ -114,7 +114,6 @@ def _run(out: str) -> Values | None:
     for stage in run["stages"]:
         for name in stage["earlier"]:
             stage[name] += stage["earlier"][name]
-        stage |= {name: stage["counters"].pop(name, 0) for name in ("calls", "kept")}
     whole = "{:,}".format
     columns = {"seconds": ("Work", span),
                "calls": ("Calls", whole), "kept": ("Answers kept", whole),

@@ -126,6 +126,8 @@ def _stage_records(result: Any) -> list[dict[str, Any]]:
         "done": counters.pop("done", 0),
         "reused": counters.pop("reused", 0),
         "seconds": counters.pop("milliseconds", 0) / 1000,
+        "calls": counters.pop("calls", 0),
+        "kept": counters.pop("kept", 0),  # answers that were there already
         "input_tokens": counters.pop("input_tokens", 0),
         "output_tokens": counters.pop("output_tokens", 0),
         "cost": counters.pop("nanocost", 0) / 1e9,
@@ -135,7 +137,7 @@ def _stage_records(result: Any) -> list[dict[str, Any]]:
 
 def _with_earlier(stages: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
     """The stages with what earlier runs spent on them, as far as their record is there."""
-    spent = ("seconds", "input_tokens", "output_tokens", "cost")
+    spent = ("seconds", "calls", "kept", "input_tokens", "output_tokens", "cost")
     earlier = json.loads(storage.read_bytes(path))["stages"] if storage.exists(path) else []
     before = {stage["name"]: {name: stage[name] + stage["earlier"][name] for name in spent}
               for stage in earlier}

@@ -8,10 +8,13 @@ gibberish that depends on the whole question. With `says` they give that one ans
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
+import open_clip
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     GenerationConfig,
@@ -130,3 +133,23 @@ def _teach(network: Any, answer: int, end: int) -> None:
     embeddings[:, 0], embeddings[answer, 0], embeddings[answer, 1] = 1, 0, 1
     head.zero_()
     head[answer, 0] = head[end, 1] = 1
+
+
+CLIP = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+}
+
+
+def make_clip(folder: Path) -> Path:
+    """A CLIP model with random weights, as open_clip's `local-dir:` reads it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "tiny-clip.json"
+    config.write_text(json.dumps(CLIP))
+    open_clip.add_model_config(config)
+    torch.manual_seed(1)
+    save_file(open_clip.create_model("tiny-clip").state_dict(),
+              folder / "open_clip_model.safetensors")
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": CLIP}))
+    return folder

@@ -204,5 +204,5 @@ def test_worker_processes_and_the_embedded_models_give_what_one_process_gives(tm
     assert several.returncode == 0, several.stderr
     assert "Traceback" not in several.stderr and "WARNING" not in several.stderr
     assert "2 films" in several.stdout and "report.html" in several.stdout
-    make(tmp_path / "sample", tmp_path / "one")
+    run.run(*sources.find(str(tmp_path / "sample")), load(), str(tmp_path / "one"), IN_MEMORY)
     assert digests(tmp_path / "several") == digests(tmp_path / "one")

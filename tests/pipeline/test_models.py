@@ -10,15 +10,17 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import model_server
 from benchmarks.model_server import answering, limited, serving
-from pipeline import estimate, kept_answers, run, sample, sources
+from pipeline import estimate, kept_answers, run, sample, sources, speech
 from pipeline.config import load
+from pipeline.subtitles import Line
 from tests.films import make_film, moving, scene
-from tests.tiny_models import make_language_model, make_vision_model
+from tests.tiny_models import make_clip, make_language_model, make_vision_model
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
 KEY = "sk-very-secret"
@@ -80,7 +82,7 @@ def test_a_server_captions_and_writes_and_the_run_says_what_it_cost(films, tmp_p
     captions = stage(tmp_path, "captions")
     assert captions["cost"] == pytest.approx(
         (captions["input_tokens"] * 10 + captions["output_tokens"] * 20) / 1e6)
-    assert captions["counters"]["calls"] == 20 and captions["output_tokens"] > 20 * 40
+    assert captions["calls"] == 20 and captions["output_tokens"] > 20 * 40
     story = pq.read_table(tmp_path / "stories.parquet").to_pylist()[0]
     assert story["writers"] == ["pen"] * 10 and story["caption_model"] == "eyes"
     assert story["scores"]["grounding"] > 0.5 and story["scores"]["similarity"] is None
@@ -113,7 +115,7 @@ def test_parts_that_are_lost_are_made_of_kept_answers(films, tmp_path):
             part.unlink()
         make(films, tmp_path, settings(server))
         assert len(server.asked) == asked
-    assert stage(tmp_path, "captions")["counters"]["kept"] == 20
+    assert stage(tmp_path, "captions")["kept"] == 20
 
 
 def test_a_prompt_of_ones_own_redoes_only_what_it_touches(films, tmp_path):
@@ -238,13 +240,60 @@ def test_models_loaded_here_are_shared_by_runinference(films, tmp_path):
     stories = pq.read_table(tmp_path / "out" / "stories.parquet").to_pylist()
     assert [story["captions"] for story in stories] == [list(SITTING)] * 2
     assert stories[0]["caption_model"] == str(eyes)
-    assert stage(tmp_path / "out", "captions")["counters"]["calls"] == 20
+    assert stage(tmp_path / "out", "captions")["calls"] == 20
 
 
 SITTING = ("A cat sits on a wall.", "It sits and waits.", "The cat does not move.",
            "On the wall it looks about.", "Then the cat yawns.", "Still the cat sits there.",
            "A wall is a fine seat.", "The cat purrs now.", "It closes its eyes.",
            "And so the cat falls asleep on the wall.")
+
+
+def test_pictures_and_texts_are_compared_where_a_model_is_named(films, tmp_path):
+    clip = make_clip(tmp_path / "clip")
+    with serving() as server:
+        compared = settings(server, f"quality.clip=local-dir:{clip}")
+        make(films, tmp_path / "out", compared)
+        stories = pq.read_table(tmp_path / "out" / "stories.parquet").to_pylist()
+        scores = [story["scores"]["similarity"] for story in stories]
+        assert len(scores) == 2 and all(-1 < score < 1 for score in scores)
+        make(films, tmp_path / "out", [*compared, f"quality.min_similarity={max(scores)}"])
+    assert len(pq.read_table(tmp_path / "out" / "stories.parquet")) == 1
+    (reject,) = pq.read_table(tmp_path / "out" / "rejects.parquet").filter(
+        pc.field("stage") == "quality").to_pylist()
+    assert reject["reason"] == "unlike pictures"
+
+
+def test_without_weights_the_comparison_is_left_out_and_said_so(films, tmp_path):
+    done = subprocess.run(
+        [*command(films, tmp_path, ["quality.clip=local-dir:/nowhere"]), "--until", "keyframes"],
+        capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0
+    assert "Similarity of pictures and texts is left out: " in done.stderr
+
+
+def test_what_is_recognised_from_sound_is_marked_and_never_mixed(films, tmp_path, monkeypatch):
+    some = tmp_path / "films"
+    some.mkdir()
+    for film in films.iterdir():
+        (some / film.name).symlink_to(film)
+    (some / "S01E01.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nPip: Hello!\n")
+    heard: list[str] = []
+
+    def recognise(video, model, language, threads, tick):
+        heard.append(video.id)
+        return [Line(1.0, 2.0, "what was heard")]
+
+    monkeypatch.setattr(speech, "recognise", recognise)
+    with serving() as server:
+        assert make(some, tmp_path / "out", settings(server, "speech=tiny")) == 0
+        prompts = [question["messages"][0]["content"][-1]["text"] for question in server.asked]
+    assert heard == ["S01E02"]
+    rows = pq.read_table(tmp_path / "out" / "keyframes.parquet").to_pylist()
+    said = {(row["video"], line, row["recognised"]) for row in rows for line in row["dialogue"]}
+    assert said == {("S01E01", "Pip: Hello!", False), ("S01E02", "what was heard", True)}
+    assert any('recognised from the sound, so some words may be wrong): ["what was heard"]' in one
+               for one in prompts)
 
 
 def test_the_estimate_holds_on_the_sample(tmp_path):

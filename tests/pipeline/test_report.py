@@ -127,13 +127,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (out / "dataset.json").write_text(json.dumps(dataset))
     keyframes_stage = {
         "name": "keyframes", "done": 2, "reused": 0, "seconds": 5.0, "input_tokens": 0,
-        "output_tokens": 0, "cost": 0.0, "counters": {"rows Keyframe": 57},
-        "earlier": {"seconds": 0, "input_tokens": 0, "output_tokens": 0, "cost": 0}}
+        "output_tokens": 0, "cost": 0.0, "calls": 0, "kept": 0, "counters": {"rows Keyframe": 57},
+        "earlier": {"seconds": 0, "input_tokens": 0, "output_tokens": 0, "cost": 0, "calls": 0,
+                    "kept": 0}}
     captions_stage = {
         "name": "captions", "done": 50, "reused": 7, "seconds": 75.0, "input_tokens": 1500,
         "output_tokens": 300, "cost": 1.25,
-        "counters": {"calls": 1050, "kept": 7, "rows Caption": 57},
-        "earlier": {"seconds": 45, "input_tokens": 500, "output_tokens": 100, "cost": 0.5}}
+        "calls": 1000, "kept": 7, "counters": {"rows Caption": 57},
+        "earlier": {"seconds": 45, "input_tokens": 500, "output_tokens": 100, "cost": 0.5,
+                    "calls": 50, "kept": 0}}
     run = {"started": "2026-01-02T03:04:05Z", "seconds": 80.0, "command": "make " + EVIL,
            "runner": "local", "stages": [keyframes_stage, captions_stage],
            "environment": {"python": "3.11"}}
@@ -264,7 +266,7 @@ def test_time_and_files(made):
     assert ("Stage Done now Kept from before Work Calls Answers kept Tokens in Tokens out Cost "
             "Counts keyframes 2 0 5.0 s Keyframe 57 "
             "captions 50 7 2 min 1,050 7 2,000 400 1.75 Caption 57 "
-            "All 2 min 5 s 1,050 7 2,000 400 1.75 Work, tokens and cost") in words
+            "All 2 min 5 s 1,050 7 2,000 400 1.75 Work, calls, tokens and cost") in words
     assert "images/ (50 files) 50.0 kB" in words
     assert "stories.parquet 1.2 kB abababababababab" in words
     assert "keyframes.every 4.0" in words
@@ -273,13 +275,13 @@ def test_time_and_files(made):
 def test_only_what_was_spent_has_a_column(made, tmp_path):
     out = copy_of(made, tmp_path)
     run = json.loads((out / "run.json").read_text())
-    run["stages"][1] |= {"cost": 0.0086, "counters": {}}
-    run["stages"][1]["earlier"]["cost"] = 0.001
+    run["stages"][1] |= {"cost": 0.0086, "calls": 0, "kept": 0, "counters": {}}
+    run["stages"][1]["earlier"] |= {"cost": 0.001, "calls": 0}
     (out / "run.json").write_text(json.dumps(run))
     report.write(str(out))
     words = page_of(out).words
     assert "before Work Tokens in Tokens out Cost Counts keyframes" in words
-    assert "All 2 min 5 s 2,000 400 0.0096 Work, tokens" in words  # under 1, to 4 decimals
+    assert "All 2 min 5 s 2,000 400 0.0096 Work, calls, tokens" in words  # under 1, to 4 decimals
     run["stages"] = run["stages"][:1]
     (out / "run.json").write_text(json.dumps(run))
     report.write(str(out))

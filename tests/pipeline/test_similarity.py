@@ -7,32 +7,18 @@ import pytest
 import torch
 from huggingface_hub import constants
 from PIL import Image
-from safetensors.torch import save_file
 
 from pipeline import similarity
 from pipeline.similarity import NoWeights, load, similarities
+from tests.tiny_models import CLIP, make_clip
 
-TINY = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-}
 TEXTS = ["A red fox ran.", "The sea was calm.", "Night fell over the village.", "The fox slept.",
          "A bird sang."]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A tiny CLIP model with random weights, as `local-dir:` reads it."""
-    folder = tmp_path_factory.mktemp("clip")
-    config = folder / "tiny-clip.json"
-    config.write_text(json.dumps(TINY))
-    open_clip.add_model_config(config)
-    torch.manual_seed(1)
-    save_file(open_clip.create_model("tiny-clip").state_dict(),
-              folder / "open_clip_model.safetensors")
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY}))
-    return folder
+    return make_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +92,7 @@ def test_a_model_that_is_not_there_says_what_would_do(spec, message):
 
 def test_weights_of_another_model_or_none_are_not_used(folder, tmp_path):
     other = tmp_path / "open_clip_config.json"
-    other.write_text(json.dumps({"model_cfg": {**TINY, "embed_dim": 8}}))
+    other.write_text(json.dumps({"model_cfg": {**CLIP, "embed_dim": 8}}))
     with pytest.raises(NoWeights, match=r"could not be loaded.*check that the weights are whole"):
         load(f"local-dir:{tmp_path}")
     shutil.copy(folder / "open_clip_model.safetensors", tmp_path)
