@@ -100,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--episodes", type=int, default=4)
     sample.add_argument("--seed", type=int, default=0)
 
+    settings = commands.add_parser("settings", help="print all settings, as a file for --config")
+    settings.set_defaults(command=_settings)
+
     report = commands.add_parser("report", help="draw the report of a dataset again")
     report.set_defaults(command=_report)
     report.add_argument("out", help="the dataset folder")
@@ -154,6 +157,11 @@ def _sample(arguments: argparse.Namespace) -> int:
     from pipeline import sample
     for path in sample.draw(arguments.folder, arguments.episodes, arguments.seed):
         print(path)
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> int:
+    print(config.describe())
     return 0
 
 

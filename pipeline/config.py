@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -153,8 +154,8 @@ BackendSpec = Annotated[str, AfterValidator(_backend)]
 class DatasetConfig(_Section):
     """All of it. `captioner` and `writer` name backends (see `pipeline.backends`)."""
 
-    captioner: BackendSpec = "embedded"
-    writer: BackendSpec = "embedded"
+    captioner: BackendSpec = Field("embedded", description="see docs/models.md")
+    writer: BackendSpec = Field("embedded", description="see docs/models.md")
     keyframes: KeyframesConfig = KeyframesConfig()
     selection: SelectionConfig = SelectionConfig()
     captions: CaptionsConfig = CaptionsConfig()
@@ -230,6 +231,8 @@ def _fault(fault: Any) -> str:
     if not fault["loc"]:  # settings that do not go together
         return str(message)
     name = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "value_error":  # ours, which says itself what it is about
+        return f"{name}: {message}"
     if fault["type"] != "extra_forbidden":
         return f"{name}: {message}, not {fault['input']!r}"
     section: Any = DatasetConfig
@@ -238,3 +241,18 @@ def _fault(fault: Any) -> str:
         section = Price if step == "prices" else (
             section.model_fields[step].annotation if step in section.model_fields else section)
     return f"there is no setting {name}; there are {', '.join(section.model_fields)}"
+
+
+def describe(model: BaseModel | None = None, indent: str = "") -> str:
+    """All settings with their defaults and what they mean, as a config file to copy from."""
+    lines = []
+    for name, field in type(model := model or DatasetConfig()).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            about = " ".join((type(value).__doc__ or "").split())
+            lines += ["", f"{name}:  # {about}", describe(value, indent + "  ")]
+        else:
+            shown = json.dumps(value, ensure_ascii=False)
+            about = f"  # {field.description}" if field.description else ""
+            lines.append(f"{indent}{name}: {shown}{about}")
+    return "\n".join(lines)

@@ -88,6 +88,20 @@ def test_a_server_captions_and_writes_and_the_run_says_what_it_cost(films, tmp_p
     assert story["scores"]["grounding"] > 0.5 and story["scores"]["similarity"] is None
 
 
+def test_stories_of_several_films_are_asked_for_at_the_same_time(films, tmp_path):
+    at_once: dict[str, int] = {}
+    normal = answering(0.3)
+
+    async def watched(question, server):
+        task = question["response_format"]["json_schema"]["name"]
+        at_once[task] = max(at_once.get(task, 0), server.in_flight)
+        return await normal(question, server)
+
+    with serving(watched) as server:
+        make(films, tmp_path, settings(server))
+    assert at_once["caption"] >= 8 and at_once["narrate"] == at_once["link"] == 2
+
+
 def test_neither_key_nor_address_is_written_down(films, tmp_path):
     with serving(model_server.first(3, model_server.broken(), answering())) as server:
         make(films, tmp_path, settings(server))
