@@ -115,23 +115,24 @@ def _dataset(arguments: argparse.Namespace) -> int:
     chosen = config.load(arguments.config, [*settings, *arguments.set])
     from pipeline import estimate, sources  # Beam takes seconds to load: --help need not wait
     found, rejects = sources.find(arguments.videos)
+    chosen = _checked(chosen, asks=not arguments.dry_run)
     if arguments.dry_run:
         print(estimate.describe(estimate.estimate(found, chosen, arguments.out)))
         return 0
-    chosen = _checked(chosen)
     from pipeline import run
     return run.run(found, rejects, chosen, arguments.out, arguments.beam, arguments.force,
                    arguments.until, arguments.verbose)
 
 
-def _checked(chosen: config.DatasetConfig) -> config.DatasetConfig:
-    """The settings, now that what would stop the run after hours is found at once: a missing key,
-    a bad prompt. Raises ValueError, naming the remedy."""
-    from pipeline import characters, prompts, speech
+def _checked(chosen: config.DatasetConfig, asks: bool) -> config.DatasetConfig:
+    """The settings, now that what would stop the run after hours is found at once: a missing key
+    (where it `asks`), a bad prompt. Raises ValueError or OSError, naming the remedy."""
+    from pipeline import characters, prompts, quality, speech
     from pipeline.backends import loading
     for role, spec in (("captioner", chosen.captioner), ("writer", chosen.writer)):
-        if specs.parse(spec).kind == "openai":  # the others take long to load
+        if asks and specs.parse(spec).kind == "openai":  # the others take long to load
             loading.load(role, specs.parse(spec), chosen.calls)
+    quality.word_list(chosen.stories.language, chosen.quality.toxic_words_file)
     if chosen.prompts:
         prompts.check(chosen.prompts)
     if chosen.characters:

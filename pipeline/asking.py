@@ -16,7 +16,7 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -35,10 +35,10 @@ class Interrupted(Stop):
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome(Generic[T]):
+class Outcome:
     """What came of a question: a value, or what was wrong with the last answer."""
 
-    value: T | None
+    value: Any  # of the question's `answer` model, or None
     fault: str = ""
     repaired: bool = False  # the value is from the second answer
     answered: bool = True  # False: no answer came at all, which may be otherwise next time
@@ -106,8 +106,7 @@ async def asking(name: str, backend: Backend, work: str, purse: Purse,
         asker = Asker(name, backend, work, purse, count)
         watch = asyncio.create_task(_watch(asker))
         try:
-            with progress.calls_in_flight():
-                yield asker
+            yield asker
         finally:
             watch.cancel()
 
@@ -123,34 +122,33 @@ async def together(tasks: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
     calls in flight are paid for."""
     results = await asyncio.gather(*tasks, return_exceptions=True)
     errors = [result for result in results if isinstance(result, BaseException)]
-    for error in sorted(errors, key=lambda error: not isinstance(error, Stop)):
-        raise error
+    if errors:  # one that is no Stop is why the others were stopped
+        raise min(errors, key=lambda error: isinstance(error, Stop))
     return results  # type: ignore[return-value]
 
 
-async def ask(request: Request, asker: Asker, model: type[T], check: Callable[[T], str],
-              again: Callable[[str], str]) -> Outcome[T]:
+async def ask(request: Request, asker: Asker, check: Callable[[Any], str],
+              again: Callable[[str], str]) -> Outcome:
     """A checked answer, or what was wrong with it.
 
     `check` names what is wrong with an answer that parsed, "" for nothing. `again` makes the second
     prompt from the fault. Raises Stop where no more questions are answered.
     """
-    outcome = await _once(request, asker, model, check)
+    outcome = await _once(request, asker, check)
     if outcome.value is not None or not outcome.answered:
         return outcome
     repair = dataclasses.replace(request, prompt=again(outcome.fault),
                                  facts={**request.facts, "retry": outcome.fault})
-    return dataclasses.replace(await _once(repair, asker, model, check), repaired=True)
+    return dataclasses.replace(await _once(repair, asker, check), repaired=True)
 
 
-async def _once(request: Request, asker: Asker, model: type[T], check: Callable[[T], str]
-                ) -> Outcome[T]:
+async def _once(request: Request, asker: Asker, check: Callable[[Any], str]) -> Outcome:
     try:
         answer = await asker.answer(request)
     except Unanswered as error:
         return Outcome(None, str(error), answered=False)
     try:
-        value = parse(answer.text, model)
+        value = parse(answer.text, request.answer)
     except ValidationError as error:
         return Outcome(None, _faults(error))
     except ValueError as error:

@@ -28,11 +28,11 @@ async def caption(keyframes: Sequence[Keyframe], asker: Asker, root: str, config
                   tick: Tick) -> tuple[list[Caption], list[Reject]]:
     """Captions of a film's keyframes, whose pictures lie under `root`, in order, and the rejects.
 
-    Raises Stop where no more questions are answered and OSError where a picture cannot be read.
+    A picture that cannot be read is a reject. Raises Stop where no more questions are answered.
     """
     done = 0
 
-    async def one(at: int) -> Outcome[CaptionAnswer]:
+    async def one(at: int) -> Outcome:
         nonlocal done
         outcome = await _one(keyframes, at, asker, root, config)
         done += 1
@@ -62,7 +62,7 @@ def direction(motion: Sequence[float]) -> str:
 
 
 async def _one(keyframes: Sequence[Keyframe], at: int, asker: Asker, root: str,
-               config: DatasetConfig) -> Outcome[CaptionAnswer]:
+               config: DatasetConfig) -> Outcome:
     keyframe = keyframes[at]
     first = max(0, at - config.captions.neighbours)
     shown = keyframes[first:at + config.captions.neighbours + 1]
@@ -81,14 +81,14 @@ async def _one(keyframes: Sequence[Keyframe], at: int, asker: Asker, root: str,
                               before=at - first, after=len(shown) - (at - first) - 1)
 
     def check(answer: CaptionAnswer) -> str:
-        return _check(answer, [*keyframe.dialogue, *keyframe.text],
+        return _check(answer, [line for one in shown for line in (*one.dialogue, *one.text)],
                       prompts.instructions("caption", config.prompts))
 
     # The picture that is asked about is the only one that the embedded captioner looks at.
     images = tuple(Picture(storage.join(root, one.image), one.sha256) for one in shown)
     facts["picture"] = at - first
     return await ask(Request(keyframe.id, "caption", prompt(), facts, CaptionAnswer, images), asker,
-                     CaptionAnswer, check, prompt)
+                     check, prompt)
 
 
 def _check(answer: CaptionAnswer, film: Sequence[str], instructions: Sequence[str]) -> str:
@@ -96,9 +96,13 @@ def _check(answer: CaptionAnswer, film: Sequence[str], instructions: Sequence[st
     text = answer.sentence
     if not text.strip():
         return "sentence: is blank"
-    fault = (checks.refusal(text) or checks.echo(text, instructions) or orders.obeyed(text, film)
-             or orders.obeyed(" ".join([*answer.characters, answer.place, answer.action]), film))
-    return fault and f"sentence: {fault}"
+    fault = checks.refusal(text) or checks.echo(text, instructions)
+    if fault:
+        return f"sentence: {fault}"
+    for name, value in answer.model_dump().items():
+        if fault := orders.obeyed(value if isinstance(value, str) else ". ".join(value), film):
+            return f"{name}: {fault}"
+    return ""
 
 
 def _row(keyframe: Keyframe, answer: CaptionAnswer, model: str) -> Caption:

@@ -53,6 +53,9 @@ def given(series: str, config: DatasetConfig, out: str) -> list[Character] | Non
     if config.characters:
         by_series = _mapping(config.characters)
         if series in by_series:
+            if edited(series, out) is not None:
+                raise CharactersError(f"{config.characters} and {path(out, series)}, which was "
+                                      f"edited, both say who is who in {series}; delete one")
             return _checked(config.characters, series, by_series[series])
     return edited(series, out)
 
@@ -69,7 +72,11 @@ def edited(series: str, out: str) -> list[Character] | None:
     digest = _DIGEST.search(text)
     if digest and digest[1] == _body_digest(text[digest.end():]):
         return None
-    return _checked(file, series, _mapping(file).get(series))
+    entries = _mapping(file)
+    if series not in entries:
+        raise CharactersError(f"{file} does not name the series {series!r}, on a line of its own "
+                              "with a colon")
+    return _checked(file, series, entries[series])
 
 
 def check_file(file: str) -> None:
@@ -89,7 +96,7 @@ def save(out: str, series: str, characters: Sequence[Character]) -> None:
 
 async def draft(series: str, keyframes: Sequence[Keyframe], captions: Sequence[Caption],
                 titles: Sequence[str], asker: Asker, config: DatasetConfig
-                ) -> tuple[list[Character], Outcome[CharactersAnswer]]:
+                ) -> tuple[list[Character], Outcome]:
     """The characters of a series, as the writer makes them out from its captions and dialogue.
 
     Without a usable answer those who speak by name are the list. Raises Stop where no more
@@ -104,7 +111,7 @@ async def draft(series: str, keyframes: Sequence[Keyframe], captions: Sequence[C
         return _fault(answer, facts)
 
     outcome = await ask(Request(f"{series}_characters", "characters", prompt(), facts,
-                                CharactersAnswer), asker, CharactersAnswer, check, prompt)
+                                CharactersAnswer), asker, check, prompt)
     if outcome.value is None:
         found = [Character(series, name, "", "", [], "subtitles") for name in facts["speakers"]]
     else:

@@ -118,12 +118,12 @@ class CallsConfig(_Section):
     at_once: int = Field(256, ge=1, description="calls in flight at the most; how many a server "
                          "takes is found out")
     timeout: float = Field(180.0, gt=0, description="seconds for an answer")
-    tries: int = Field(5, ge=1, description="of a question that fails while others are answered")
+    tries: int = Field(5, ge=2, description="of a question that fails while others are answered")
     patience: float = Field(300.0, ge=0, description="seconds without any answer, after which the "
                             "run stops")
     batch: int = Field(8, ge=1, description="questions that a local model reads at once")
-    workers: int = Field(1, ge=1, description="worker processes that ask; one keeps a server busy, "
-                         "so more are for local models on a cluster")
+    workers: int = Field(1, ge=1, description="worker processes that ask a local model, on a "
+                         "cluster; one keeps a server busy")
 
 
 class Price(_Section):

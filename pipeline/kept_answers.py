@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -59,6 +60,17 @@ def _all(work: str) -> Iterator[dict[str, Any]]:
 def spent(work: str) -> float:
     """What all the answers that are kept have cost."""
     return sum(values["cost"] for values in _all(work))
+
+
+def totals(work: str) -> dict[str, dict[str, float]]:
+    """By task, the calls, tokens and cost of all the answers that are kept."""
+    sums: dict[str, Counter[str]] = {}
+    for values in _all(work):
+        answer = values["answer"]
+        sums.setdefault(values["task"], Counter()).update({
+            "calls": 1, "input_tokens": answer["input_tokens"],
+            "output_tokens": answer["output_tokens"], "cost": values["cost"]})
+    return {task: dict(total) for task, total in sums.items()}
 
 
 def tokens(work: str, model: str) -> dict[str, tuple[float, float]]:

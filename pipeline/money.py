@@ -31,8 +31,9 @@ class Purse:
         `most_output` is the most tokens of an answer."""
         self.spent = spent
         self._price, self._budget, self._most_output = price, budget, most_output
-        self._reserved = 0.0
+        self._held: list[Request] = []
         self._ratio = 1.0  # true tokens of a question to those guessed, the most seen
+        self._known = False  # the ratio, by an answer at least
         self._changed = asyncio.Event()
 
     def cost(self, answer: Answer) -> float:
@@ -48,34 +49,37 @@ class Purse:
     async def reserved(self, request: Request) -> AsyncIterator[None]:
         """Holds what the question may cost for the length of a call; waits until it fits.
 
+        Before the first answer has shown what tokens a question has, there is one call only.
         Raises BudgetSpent where it does not fit though nothing is in flight.
         """
         if self._budget is None or self._price is None:
             yield
             return
-        while self.spent + self._reserved + self._most(request) > self._budget:
-            if not self._reserved:
-                raise BudgetSpent(
-                    f"the budget of {self._budget:g} does not allow another call: "
-                    f"{self.spent:.4f} are spent and a call may cost {self._most(request):.4f}; "
-                    "raise it with --set budget=... and go on")
+        while self._held and not (self._known and self._fits(request)):
             self._changed.clear()
             await self._changed.wait()
-        held = self._most(request)
-        self._reserved += held
+        if not self._fits(request):
+            raise BudgetSpent(
+                f"the budget of {self._budget:g} does not allow another call: "
+                f"{self.spent:.4f} are spent and a call may cost {self._most(request):.4f}; "
+                "raise it with --set budget=... and go on")
+        self._held.append(request)
         try:
             yield
         finally:
-            self._reserved -= held
-            if abs(self._reserved) < 1e-9:  # sums of floats leave crumbs
-                self._reserved = 0.0
+            self._held.remove(request)
             self._changed.set()
+
+    def _fits(self, request: Request) -> bool:
+        held = sum(self._most(one) for one in self._held)
+        return self.spent + held + self._most(request) <= (self._budget or 0.0)
 
     def paid(self, request: Request, answer: Answer) -> float:
         """Takes what an answer cost and learns from it; returns the cost."""
         cost = self.cost(answer)
         self.spent += cost
-        self._ratio = max(self._ratio, 1.1 * answer.input_tokens / self._guess(request))
+        seen = 1.1 * answer.input_tokens / self._guess(request)
+        self._ratio, self._known = max(self._ratio, seen) if self._known else seen, True
         return cost
 
     def _guess(self, request: Request) -> float:

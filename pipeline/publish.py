@@ -21,31 +21,21 @@ import pyarrow.parquet as pq
 from pipeline import card, characters, parts, prompts, storage
 from pipeline.config import DatasetConfig
 from pipeline.shards import FileRecord
-from pipeline.stages import Film, probed
-from schemas.rows import Caption, Character, Keyframe, Reject, Story, Video, arrow_schema, to_table
+from pipeline.stages import Film, probed, told
+from schemas.rows import Caption, Character, Keyframe, Reject, Story, arrow_schema, to_table
 from schemas.storystream import IMAGES, chunk_records, story_record
 
+DROPPED = "dropped_stories"  # the table of those that a gate dropped
 # What decides the bytes of pictures and texts, beside the configuration.
 _LIBRARIES = ("av", "numpy", "rapidocr-onnxruntime", "onnxruntime", "torch",
               "transformers", "pyarrow", "webdataset", "apache-beam")
 
 
-def content(film: Film) -> tuple[Video, list[Keyframe], list[Caption], list[Story], list[Reject]]:
-    """All of a film's rows: its keyframes as selected, and the rejects of every stage."""
-    rejects: list[Reject] = []
-    video, keyframes, captions, stories = film.video, [], [], []
-    for stage in sorted(film.parts):
-        rows = film.content(stage)
-        rejects += parts.only(Reject, rows)
-        if stage == "keyframes":
-            video = probed(film)
-        elif stage == "selection":
-            keyframes = parts.only(Keyframe, rows)
-        elif stage == "captions":
-            captions = parts.only(Caption, rows)
-        elif stage == "quality":
-            stories = parts.only(Story, rows)
-    return video, keyframes, captions, stories, rejects
+def content(film: Film) -> dict[type, list[Any]]:
+    """A film's rows by kind: its keyframes as selected, and the rejects of every stage."""
+    rejects = [reject for stage in sorted(film.parts) for reject in film.rows(stage, Reject)]
+    return {Keyframe: film.rows("selection", Keyframe), Caption: film.rows("captions", Caption),
+            Story: told(film)[0], Reject: rejects}
 
 
 def publish(out: str, films: Sequence[Film], split: dict[str, str], shards: Sequence[FileRecord],
@@ -59,6 +49,7 @@ def publish(out: str, films: Sequence[Film], split: dict[str, str], shards: Sequ
     summary = _write_tables(out, films, split, found_rejects)
     cast = _characters(films)
     names = ["keyframes.parquet", "captions.parquet", "stories.parquet", "rejects.parquet",
+             f"{DROPPED}.parquet",
              *summary.pop("jsonl"),
              *(f"{characters.FOLDER}/{storage.basename(characters.path(out, series))}"
                for series in sorted(cast))]
@@ -111,6 +102,7 @@ def _write_tables(out: str, films: Sequence[Film], split: dict[str, str],
         tables = {kind: _table(stack, out, name, kind) for name, kind in (
             ("keyframes", Keyframe), ("captions", Caption), ("stories", Story),
             ("rejects", Reject))}
+        dropped = _table(stack, out, DROPPED, Story)
         lines = _Lines(stack, out)
 
         def add(kind: Any, rows: Sequence[Any]) -> None:
@@ -120,18 +112,19 @@ def _write_tables(out: str, films: Sequence[Film], split: dict[str, str],
 
         add(Reject, found_rejects)
         for film in films:
-            video, keyframes, captions, stories, rejects = content(film)
-            side = split.get(video.id, "")
-            stories = [dataclasses.replace(story, split=side) for story in stories]
-            for kind, rows in ((Keyframe, keyframes), (Caption, captions), (Story, stories),
-                               (Reject, rejects)):
-                add(kind, rows)
+            video, rows, side = probed(film), content(film), split.get(film.video.id, "")
+            rows[Story] = [dataclasses.replace(story, split=side) for story in rows[Story]]
+            for kind in rows:
+                add(kind, rows[kind])
+            if worse := told(film)[1]:
+                dropped.write_table(to_table(worse, Story))
+            stories = rows[Story]
             chunks = sum(lines.write(story) for story in stories)
             counts["chunks"] += chunks
             if stories:
                 sides.setdefault(side, Counter()).update(
                     videos=1, stories=len(stories), chunks=chunks)
-            videos.append({**dataclasses.asdict(video), "keyframes": len(keyframes),
+            videos.append({**dataclasses.asdict(video), "keyframes": len(rows[Keyframe]),
                            "stories": len(stories), "split": side})
     return {
         "counts": {"videos": counts["videos"], "keyframes": counts["Keyframe"],
@@ -172,9 +165,9 @@ class _Lines:
 
 def _pictures(films: Iterable[Film]) -> Iterator[str]:
     for film in films:
-        _, keyframes, _, _, rejects = content(film)
-        yield from (keyframe.image for keyframe in keyframes)
-        yield from (reject.image for reject in rejects if reject.image)
+        rows = content(film)
+        yield from (keyframe.image for keyframe in rows[Keyframe])
+        yield from (reject.image for reject in rows[Reject] if reject.image)
 
 
 def _sweep(out: str, films: Sequence[Film], named: set[str]) -> None:

@@ -88,7 +88,8 @@ def render(out: str) -> str:
         story_count=stories.num_rows,
         funnel=_funnel(dataset, stories, keyframes, rejects, reasons),
         charts=_charts(films, stories, keyframes),
-        quality=_quality(dataset["config"]["quality"], stories, rejects),
+        quality=_quality(dataset["config"]["quality"], pa.concat_tables(
+            [stories, _table(out, "dropped_stories.parquet")]), rejects),
         reasons=reasons,
         rejected_films=[reject for reject in rejects if reject.stage == "video"],
         reject_count=len(rejects),

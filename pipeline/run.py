@@ -27,7 +27,7 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProv
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from pipeline import build, progress, report, storage
+from pipeline import build, keeping, kept_answers, progress, report, storage
 from pipeline.config import STAGES, DatasetConfig
 from schemas.rows import Reject, Video
 
@@ -35,6 +35,10 @@ NOTHING_CAME_THROUGH, TOO_MANY_REJECTS = 3, 4  # exit codes
 OUT_OF_BUDGET, NO_SERVER, INTERRUPTED = 5, 6, 130
 _STOPS = {"BudgetSpent": OUT_OF_BUDGET, "Refused": NO_SERVER, "Gone": NO_SERVER,
           "Interrupted": INTERRUPTED}  # by the name of the exception in a worker
+
+
+_SPENT = ("seconds", "calls", "kept", "input_tokens", "output_tokens", "cost")
+_TASKS = {"captions": ["caption"], "characters": ["characters"], "stories": ["narrate", "link"]}
 
 
 def run(videos: Sequence[Video], rejects: Sequence[Reject], config: DatasetConfig, out: str,
@@ -49,7 +53,7 @@ def run(videos: Sequence[Video], rejects: Sequence[Reject], config: DatasetConfi
     """
     options, runner, workers = _options(beam_arguments, len(videos), verbose)
     threads = max(1, workers // max(1, len(videos)))  # of few films, each gets several
-    settings = build.Run(config, out, storage.join(out, "work"), threads, tuple(force), until)
+    settings = keeping.Run(config, out, storage.join(out, "work"), threads, tuple(force), until)
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
     pipeline = beam.Pipeline(runner=runner, options=options)
     build.dataset(pipeline, videos, rejects, settings)
@@ -66,7 +70,7 @@ def run(videos: Sequence[Video], rejects: Sequence[Reject], config: DatasetConfi
         "seconds": round(time.monotonic() - clock, 1),
         "command": re.sub(r"@https?://\S+", "", " ".join(sys.argv)),
         "runner": options.view_as(StandardOptions).runner or f"local, {workers} processes",
-        "stages": _with_earlier(_stage_records(result), storage.join(out, "run.json")),
+        "stages": _with_earlier(_stage_records(result), out),
         "environment": {"python": platform.python_version(), "machine": platform.machine(),
                         "system": platform.system(), "cores": os.cpu_count()},
     }
@@ -118,7 +122,7 @@ def _stage_records(result: Any) -> list[dict[str, Any]]:
     """What each stage did, from the counters of all workers."""
     counted: dict[str, Counter[str]] = {stage: Counter() for stage in STAGES}
     for counter in result.metrics().query()["counters"]:
-        if counter.key.metric.namespace == build.NAMESPACE:
+        if counter.key.metric.namespace == keeping.NAMESPACE:
             stage, _, name = counter.key.metric.name.partition("/")
             counted[stage][name] += counter.result
     return [{
@@ -135,14 +139,29 @@ def _stage_records(result: Any) -> list[dict[str, Any]]:
     } for stage, counters in counted.items()]
 
 
-def _with_earlier(stages: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
-    """The stages with what earlier runs spent on them, as far as their record is there."""
-    spent = ("seconds", "calls", "kept", "input_tokens", "output_tokens", "cost")
-    earlier = json.loads(storage.read_bytes(path))["stages"] if storage.exists(path) else []
-    before = {stage["name"]: {name: stage[name] + stage["earlier"][name] for name in spent}
-              for stage in earlier}
-    return [{**stage, "earlier": before.get(stage["name"], dict.fromkeys(spent, 0))}
-            for stage in stages]
+def _with_earlier(stages: list[dict[str, Any]], out: str) -> list[dict[str, Any]]:
+    """The stages with what earlier runs spent on them.
+
+    Where answers are kept their files say so, also those of runs that were stopped; the rest is
+    what the record of the last run says, as far as it is there.
+    """
+    path = storage.join(out, "run.json")
+    recorded = json.loads(storage.read_bytes(path))["stages"] if storage.exists(path) else []
+    before = {stage["name"]: {name: stage.get(name, 0) + stage["earlier"].get(name, 0)
+                              for name in _SPENT} for stage in recorded}
+    paid = kept_answers.totals(storage.join(out, "work"))
+    return [{**stage, "earlier": _earlier(stage, before.get(stage["name"], {}),
+                                          [paid[task] for task in _TASKS.get(stage["name"], ())
+                                           if task in paid])} for stage in stages]
+
+
+def _earlier(stage: dict[str, Any], recorded: dict[str, float], paid: Sequence[dict[str, float]]
+             ) -> dict[str, float]:
+    """What was spent on a stage before this run: as recorded, or all that was paid but this."""
+    earlier = {name: recorded.get(name, 0) for name in _SPENT}
+    for name in paid[0] if paid else ():
+        earlier[name] = max(0, round(sum(task[name] for task in paid) - stage[name], 9))
+    return earlier
 
 
 def _conclude(manifest: dict[str, Any], record: dict[str, Any], config: DatasetConfig, out: str

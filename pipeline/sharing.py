@@ -12,27 +12,28 @@ from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from pipeline import build
+from pipeline import asked_stages, parts
 from pipeline.backends import loading, specs
+from pipeline.keeping import Run
 from pipeline.stages import Film
 
 
 class SharedModel(ModelHandler[Sequence[Sequence[Film]], list[Film], Any]):
-    """The model of a role, and what is done with it for the films of a stage."""
+    """The model of a stage, and what is done with it for that stage's films."""
 
-    def __init__(self, stage: str, role: str, run: build.Run) -> None:
+    def __init__(self, stage: str, run: Run) -> None:
         super().__init__()
-        self.stage, self.role, self.run = stage, role, run
+        self.stage, self.run = stage, run
 
     def load_model(self) -> Any:
         """The model. RunInference calls it once a machine."""
-        config = self.run.config
-        return loading.load(self.role, specs.parse(getattr(config, self.role)), config.calls)
+        role, config = asked_stages.ROLES[self.stage], self.run.config
+        return loading.load(role, specs.parse(getattr(config, role)), config.calls)
 
     def run_inference(self, batch: Sequence[Sequence[Sequence[Film]]], model: Any,
                       inference_args: dict[str, Any] | None = None) -> Iterable[list[Film]]:
         """The films of each group of jobs with the stage's part."""
-        return [build.ask_all(jobs, self.stage, self.role, self.run, model) for jobs in batch]
+        return [asked_stages.ask(jobs, self.stage, self.run, model) for jobs in batch]
 
     def share_model_across_processes(self) -> bool:
         """One copy a machine, whatever the number of worker processes."""
@@ -47,8 +48,12 @@ class SharedModel(ModelHandler[Sequence[Sequence[Film]], list[Film], Any]):
         return {"min_batch_size": 1, "max_batch_size": 1}
 
 
-def inference(stage: str, role: str, run: build.Run) -> RunInference:
-    """The transform from groups of jobs to films with the stage's part. Stages that ask the same
-    model share it."""
-    spec = specs.parse(getattr(run.config, role))
-    return RunInference(SharedModel(stage, role, run), model_identifier=spec.identity)
+def inference(stage: str, run: Run) -> RunInference:
+    """The transform from groups of jobs to films with the stage's part.
+
+    Stages of a run that ask the same model share it; other runs on the machine, which may have
+    other settings, do not.
+    """
+    role = asked_stages.ROLES[stage]
+    tag = parts.digest([specs.parse(getattr(run.config, role)).identity, run.id])
+    return RunInference(SharedModel(stage, run), model_identifier=f"storystream-{tag}")

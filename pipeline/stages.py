@@ -36,7 +36,7 @@ from pipeline.config import DatasetConfig
 from pipeline.parts import AnyRow
 from pipeline.progress import Tick
 from pipeline.stories import tell
-from pipeline.videos import VideoError, fingerprint, probe
+from pipeline.videos import VideoError, content_of, fingerprint, probe
 from schemas.rows import Caption, Character, Keyframe, Reject, Row, Scores, Spoken, Story, Video
 
 # A stage's number goes up when its code gives another result for the same input.
@@ -58,6 +58,11 @@ class Film:
         """All rows that a stage gave."""
         return parts.load(parts.path(self.work, self.parts[stage]))
 
+    def digest(self, stage: str) -> str:
+        """What stands for a stage's rows: two parts of one name differ once a question that got no
+        answer has got one, or a stage was done again."""
+        return parts.seal(parts.path(self.work, self.parts[stage]))
+
     def rows(self, stage: str, kind: type[Row]) -> list[Row]:
         """The rows of one kind that a stage gave."""
         return parts.only(kind, self.content(stage))
@@ -75,11 +80,13 @@ def pictures(work: str, part: str) -> str:
 
 def final(file: str) -> bool:
     """Whether a part is there, undamaged, and without a question that got no answer."""
-    return parts.whole(file) and not any(
-        reject.reason == NO_ANSWER for reject in parts.only(Reject, parts.load(file)))
-
-
-loaded = functools.cache(loading.load)  # one model a process
+    if not storage.exists(file):
+        return False
+    try:
+        rows = parts.load(file)
+    except ValueError:
+        return False
+    return not any(reject.reason == NO_ANSWER for reject in parts.only(Reject, rows))
 
 
 def keyframes_depend(film: Film, config: DatasetConfig) -> Any:
@@ -122,7 +129,8 @@ def text_depends(film: Film, config: DatasetConfig) -> Any:
     """What the text on the screen depends on, and the speech where that is recognised."""
     if not config.speech:
         return film.parts["keyframes"]
-    return [film.parts["keyframes"], config.speech, film.video.language, _sidecar(film)]
+    return [film.parts["keyframes"], config.speech, content_of(config.speech),
+            film.video.language, _sidecar(film)]
 
 
 def read_text(film: Film, config: DatasetConfig, threads: int, tick: Tick) -> list[AnyRow]:
@@ -210,15 +218,17 @@ def place_pictures(film: Film, out: str) -> None:
 
 def captions_depend(film: Film, config: DatasetConfig) -> Any:
     """What captions depend on."""
-    return [film.parts["selection"], *_asked("captioner", config, "caption"),
+    return [film.digest("selection"), *_asked("captioner", config, "caption"),
             config.captions.model_dump()]
 
 
 def _asked(role: str, config: DatasetConfig, *names: str) -> list[Any]:
     """What the answers of a role's model depend on, beside what they are about."""
     spec = specs.parse(getattr(config, role))
-    calls = ("longest_side", "max_tokens", "temperature") if spec.kind != "embedded" else ()
-    return [spec.identity, [getattr(config.calls, name) for name in calls],
+    calls = ["max_tokens", "temperature"] if spec.kind != "embedded" else []
+    if calls and role == "captioner":  # a writer sees no pictures
+        calls.append("longest_side")
+    return [loading.identity(spec), [getattr(config.calls, name) for name in calls],
             [prompts.identity(name, config.prompts) for name in names]]
 
 
@@ -238,7 +248,7 @@ def characters_depend(series: Sequence[Film], config: DatasetConfig, out: str) -
     given = characters.given(series[0].video.series, config, out)
     if given is not None:
         return [dataclasses.asdict(one) for one in given]
-    return [sorted(film.parts["captions"] for film in series),
+    return [sorted(film.digest("captions") for film in series),
             *_asked("writer", config, "characters")]
 
 
@@ -271,7 +281,7 @@ def keep_characters(film: Film, out: str) -> None:
 
 def stories_depend(film: Film, config: DatasetConfig) -> Any:
     """What stories depend on: of the characters what they are, not how that was found out."""
-    return [film.parts["captions"], film.video.title, *_asked("writer", config, "narrate", "link"),
+    return [film.digest("captions"), film.video.title, *_asked("writer", config, "narrate", "link"),
             [dataclasses.asdict(one) for one in film.rows("characters", Character)],
             config.stories.model_dump()]
 
@@ -287,37 +297,48 @@ async def tell_stories(film: Film, config: DatasetConfig, asker: Asker, tick: Ti
     return [*stories, *rejects]
 
 
+def told(film: Film) -> tuple[list[Story], list[Story]]:
+    """The film's stories that are kept, and those that are dropped for a score."""
+    dropped = {reject.key for reject in film.rows("quality", Reject)}
+    stories = film.rows("quality", Story)
+    return ([story for story in stories if story.id not in dropped],
+            [story for story in stories if story.id in dropped])
+
+
 def story_pictures(film: Film) -> tuple[list[Story], dict[str, int]]:
-    """A film's stories and the bytes of each of its pictures."""
-    return (film.rows("quality", Story),
+    """A film's stories that are kept, and the bytes of each of its pictures."""
+    return (told(film)[0],
             {keyframe.image: keyframe.bytes for keyframe in film.rows("selection", Keyframe)})
 
 
 def quality_depends(film: Film, config: DatasetConfig) -> Any:
     """What the scores of stories and the judgement on them depend on."""
-    return [film.parts["stories"], film.parts["captions"],
+    return [film.digest("stories"), film.digest("captions"),
             [dataclasses.asdict(one) for one in film.rows("characters", Character)],
-            config.stories.language, config.quality.model_dump()]
+            config.stories.language, config.quality.model_dump(),
+            sorted(_toxic(config.stories.language, config.quality.toxic_words_file) or []),
+            content_of(config.quality.clip.partition(":")[2])]
 
 
 def judge(film: Film, config: DatasetConfig, out: str) -> list[AnyRow]:
-    """The film's stories with their scores; one that misses a threshold is a reject."""
-    told = film.rows("stories", Story)
-    if not told:
+    """The film's stories with their scores, and a reject for each that misses a threshold."""
+    stories = film.rows("stories", Story)
+    if not stories:
         return []
     keyframe_of = {row.image: row for row in film.rows("selection", Keyframe)}
     caption_of = {row.keyframe: row for row in film.rows("captions", Caption)}
     cast = film.rows("characters", Character)
-    kept: list[AnyRow] = []
-    for story in told:
+    judged: list[AnyRow] = []
+    for story in stories:
         frames = [(keyframe_of[image], caption_of[keyframe_of[image].id])
                   for image in story.images]
         scores = _scores(story, frames, cast, film.video.title, config, out)
-        misses = quality.gate(scores, config.quality)
-        kept.append(dataclasses.replace(story, scores=scores) if not misses else Reject(
-            "quality", story.id, misses[0][0], "; ".join(detail for _, detail in misses),
-            film.video.id, story.images[0]))
-    return kept
+        judged.append(dataclasses.replace(story, scores=scores))
+        if misses := quality.gate(scores, config.quality):
+            judged.append(Reject("quality", story.id, misses[0][0],
+                                 "; ".join(detail for _, detail in misses), film.video.id,
+                                 story.images[0]))
+    return judged
 
 
 def _scores(story: Story, frames: Sequence[tuple[Keyframe, Caption]], cast: Sequence[Character],

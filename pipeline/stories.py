@@ -94,11 +94,14 @@ async def _tell(draft: _Draft, teller: _Teller) -> Story | Reject:
             reason = "bad narrative" if outcome.answered else NO_ANSWER
             return _reject(draft, reason, f"from picture {start} on: {outcome.fault}")
         draft = outcome
-    return _story(await _link(draft, teller), teller)
+    outcome = await _ask(draft, "link", 0, len(draft.frames), teller)
+    if not outcome.answered:
+        return _reject(draft, NO_ANSWER, f"to the question that links it: {outcome.fault}")
+    return _story(_linked(draft, outcome), teller, linked=outcome.value is not None)
 
 
 async def _write(draft: _Draft, start: int, stop: int, teller: _Teller
-                 ) -> _Draft | Outcome[NarrativeAnswer]:
+                 ) -> _Draft | Outcome:
     """The draft with the texts from `start` to `stop`, in as many questions as it takes, or what
     came of the smallest one."""
     outcome = await _ask(draft, "narrate", start, stop, teller)
@@ -118,10 +121,9 @@ async def _write(draft: _Draft, start: int, stop: int, teller: _Teller
     return draft
 
 
-async def _link(draft: _Draft, teller: _Teller) -> _Draft:
-    """The linked texts. A text that linking left alone was still written by who wrote it; where
-    linking fails the texts stay, as they passed already."""
-    outcome = await _ask(draft, "link", 0, len(draft.frames), teller)
+def _linked(draft: _Draft, outcome: Outcome) -> _Draft:
+    """The draft with the linked texts. A text that linking left alone was still written by who
+    wrote it; where linking failed the texts stay, as they passed already."""
     if outcome.value is None:
         return draft
     texts = [old if _same(old.text, new.text) else _Text(new.text, False,
@@ -131,7 +133,7 @@ async def _link(draft: _Draft, teller: _Teller) -> _Draft:
 
 
 async def _ask(draft: _Draft, task: str, start: int, stop: int, teller: _Teller
-               ) -> Outcome[NarrativeAnswer]:
+               ) -> Outcome:
     facts = _facts(draft, start, stop, teller)
 
     def prompt(retry: str = "") -> str:
@@ -143,7 +145,7 @@ async def _ask(draft: _Draft, task: str, start: int, stop: int, teller: _Teller
 
     request = Request(f"{draft.id}_{task}_{start:02d}-{stop:02d}", task, prompt(), facts,
                       NarrativeAnswer)
-    return await ask(request, teller.asker, NarrativeAnswer, check_, prompt)
+    return await ask(request, teller.asker, check_, prompt)
 
 
 def _facts(draft: _Draft, start: int, stop: int, teller: _Teller) -> dict[str, Any]:
@@ -276,7 +278,7 @@ def _reject(draft: _Draft, reason: str, detail: str) -> Reject:
     return Reject("story", draft.id, reason, detail, first.video, first.image)
 
 
-def _story(draft: _Draft, teller: _Teller) -> Story:
+def _story(draft: _Draft, teller: _Teller, linked: bool) -> Story:
     first_keyframe, first_caption = draft.frames[0]
     return Story(
         id=draft.id,
@@ -291,4 +293,5 @@ def _story(draft: _Draft, teller: _Teller) -> Story:
         caption_model=first_caption.model,
         writers=["plain" if one.plain else teller.asker.name for one in draft.texts],
         repaired=[one.repaired for one in draft.texts],
+        linked=linked,
     )

@@ -90,6 +90,17 @@ def fingerprint(uri: str) -> str:
     return digest.hexdigest()
 
 
+def content_of(path: str) -> str:
+    """A hex digest of a model's files on this machine, by their names and fingerprints; "" for what
+    is no file or folder here, such as the id of a model on a hub."""
+    if not os.path.exists(path):
+        return ""
+    files = [path] if os.path.isfile(path) else sorted(
+        os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
+    lines = [f"{os.path.relpath(file, path)} {fingerprint(file)}" for file in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def _sampled(size: int) -> list[tuple[int, int]]:
     """Start and length of each part of a file that its fingerprint covers."""
     if size <= 2 * _SAMPLE + _BLOCKS * _BLOCK:

@@ -136,6 +136,7 @@ class Story:
     caption_model: str
     writers: list[str]  # what wrote each text: a model's name, or "plain" for a joined caption
     repaired: list[bool]  # whether each text came of a second question, as the first answer failed
+    linked: bool = True  # False where the answer that should smooth the seams was no use
     scores: Scores | None = None  # None before the quality stage
 
 

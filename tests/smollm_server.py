@@ -44,8 +44,8 @@ def serving_smollm() -> Iterator[SmolLMServer]:
 
     Raises RuntimeError, with what it printed, where it does not come up.
     """
-    from pipeline.backends.smollm import _converted  # needs torch, and a test may want to skip
-    folder = _converted()
+    from pipeline.backends.smollm import converted  # needs torch, and a test may want to skip
+    folder = converted()
     # started beside the model's folder: the server calls its model by the path it was given
     command = [sys.executable, "-m", "transformers.cli.transformers", "serve", folder.name,
                "--device", "cpu", "--host", "127.0.0.1", "--port", "0"]

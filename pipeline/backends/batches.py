@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pipeline.backends import Answer, Model, Request, Stop, Unanswered
+from pipeline.backends import Answer, Model, Request, Stop
 
 
 class Batched:
     """The backend of a loaded model. One question more than `most` waits for the next batch."""
 
-    def __init__(self, model: Model, most: int, identity: dict[str, Any] | None) -> None:
+    def __init__(self, model: Model, most: int, identity: dict[str, Any] | None,
+                 of_pictures: dict[str, Any] | None = None) -> None:
         """`identity` is what decides the model's answers beside the question, None where they need
-        not be kept."""
+        not be kept; `of_pictures` is what does so only where a question has pictures."""
         self._model, self._most, self._identity = model, most, identity
+        self._of_pictures = of_pictures or {}
         self._waiting: list[tuple[Request, asyncio.Future[Answer]]] = []
         self._runner: asyncio.Task[None] | None = None
         self._stopped: Stop | None = None
@@ -38,7 +40,8 @@ class Batched:
         """The question and what decides the model's answers."""
         if self._identity is None:
             return None
-        return {**self._identity, "task": request.task, "prompt": request.prompt,
+        return {**self._identity, **(self._of_pictures if request.images else {}),
+                "task": request.task, "prompt": request.prompt,
                 "pictures": [picture.sha256 for picture in request.images]}
 
     async def answer(self, request: Request) -> Answer:
@@ -68,7 +71,5 @@ class Batched:
             return [self._stopped for _ in requests]
         try:
             return list(await asyncio.to_thread(self._model.answer, requests))
-        except Unanswered as error:
-            return [error for _ in requests]
         except Exception as error:  # whoever asked must not wait for ever: it is theirs to raise
             return [error for _ in requests]

@@ -6,12 +6,14 @@ one event loop ask. What a kind of backend needs is imported only where it is us
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from pipeline.backends import Backend
 from pipeline.backends.batches import Batched
 from pipeline.backends.specs import Spec
 from pipeline.config import CallsConfig
+from pipeline.videos import content_of
 
 MOST = 64  # questions handed to a model at once, which makes batches of its own size of them
 
@@ -21,6 +23,13 @@ def name(role: str, spec: Spec) -> str:
     if spec.kind == "embedded":
         return "embedded-captioner-2" if role == "captioner" else "smollm2-135m-instruct"
     return spec.model
+
+
+@functools.cache
+def identity(spec: Spec) -> str:
+    """What decides a model's answers: its name, and of one in a folder here its files."""
+    files = content_of(spec.model) if spec.kind == "transformers" else ""
+    return f"{spec.identity} {files}".strip()
 
 
 def load(role: str, spec: Spec, calls: CallsConfig) -> Any:
@@ -55,5 +64,5 @@ def backend(loaded: Any, spec: Spec, calls: CallsConfig) -> Backend:
         return loaded  # type: ignore[no-any-return]
     if spec.kind == "embedded":  # asked again for nothing
         return Batched(loaded, MOST, None)
-    return Batched(loaded, MOST, {"model": spec.identity, "max_tokens": calls.max_tokens,
-                                  "longest_side": calls.longest_side})
+    return Batched(loaded, MOST, {"model": identity(spec), "max_tokens": calls.max_tokens},
+                   {"longest_side": calls.longest_side})

@@ -104,9 +104,9 @@ class OpenAIServer:
 
     def exact(self, request: Request) -> dict[str, Any]:
         """All that the server is asked, the pictures by their digest."""
-        return {**self._parameters(request), "prompt": request.prompt,
-                "pictures": [picture.sha256 for picture in request.images],
-                "longest_side": self._calls.longest_side}
+        scaled = {"longest_side": self._calls.longest_side} if request.images else {}
+        return {**self._parameters(request), "prompt": request.prompt, **scaled,
+                "pictures": [picture.sha256 for picture in request.images]}
 
     async def answer(self, request: Request) -> Answer:
         """The answer, after as many tries as it takes. Raises Unanswered or Stop."""

@@ -48,7 +48,7 @@ class SmolLM:
     """The loaded model with a fixed text that every beginning follows, read once and kept."""
 
     def __init__(self, prefix: str) -> None:
-        self._model, self._tokenizer = _load(str(_converted()))
+        self._model, self._tokenizer = _load(str(converted()))
         self._prefix = self._tokenizer(prefix).input_ids
         with one_thread(), torch.inference_mode():
             self._memory = self._model(torch.tensor([self._prefix]), use_cache=True,
@@ -145,7 +145,7 @@ def _load(folder: str) -> tuple[Any, Any]:
     return model, AutoTokenizer.from_pretrained(folder)
 
 
-def _converted() -> Path:
+def converted() -> Path:
     """The folder of the bfloat16 copy, made on the first call.
 
     Raises ModuleNotFoundError where the package that holds the model is not installed.

@@ -75,10 +75,15 @@ def identity(name: str, folder: str = "") -> str:
     return f"{version} ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
 
 
+@functools.cache
+def _template(name: str, folder: str) -> jinja2.Template:
+    return _ENVIRONMENT.from_string(_read(name, folder)[1])
+
+
 def render(name: str, folder: str = "", **values: Any) -> str:
     """The prompt with its blanks filled in. Raises ValueError for one that cannot be filled."""
     try:
-        return _ENVIRONMENT.from_string(_read(name, folder)[1]).render(**values).strip()
+        return _template(name, folder).render(**values).strip()
     except jinja2.TemplateError as error:
         raise ValueError(f"prompt {name}.txt: {error}") from None
 

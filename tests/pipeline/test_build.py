@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 
-from pipeline import run, sample, sources, stages
+from pipeline import asked_stages, run, sample, sources
 from pipeline.backends import loading
 from pipeline.config import STAGES, load
 from schemas.rows import Keyframe, Story, from_table
@@ -35,7 +35,8 @@ def said(request):
 def scripted(monkeypatch):
     """The captioner and the writer: what they are asked is in `keys`."""
     backend = Scripted(said)
-    monkeypatch.setattr(stages, "loaded", lambda role, spec, calls: backend)
+    monkeypatch.setattr(loading, "load", lambda role, spec, calls: backend)
+    monkeypatch.setattr(asked_stages, "_model", lambda role, spec, calls: backend)
     monkeypatch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
     return backend
 

@@ -1,6 +1,8 @@
 import pytest
 
 from pipeline import parts
+from pipeline.captions import NO_ANSWER
+from pipeline.stages import final
 from schemas.rows import Keyframe, Reject, Video
 
 ROWS = [Video("a", "/a.mp4", "A", "Ä\n</script>", episode=2), Reject("video", "a", "broken", "why")]
@@ -17,7 +19,16 @@ def test_rows_come_back_in_their_order(tmp_path):
 def test_no_rows_are_a_whole_part(tmp_path):
     file = str(tmp_path / "a.jsonl")
     parts.save(file, [])
-    assert parts.whole(file) and parts.load(file) == []
+    assert final(file) and parts.load(file) == []
+
+
+def test_a_part_with_a_question_that_got_no_answer_is_made_again(tmp_path):
+    file = str(tmp_path / "a.jsonl")
+    parts.save(file, [Reject("caption", "a", NO_ANSWER, "5 tries: 500")])
+    assert not final(file)
+    before = parts.seal(file)
+    parts.save(file, ROWS)
+    assert final(file) and parts.seal(file) != before
 
 
 @pytest.mark.parametrize("damage", [
@@ -28,7 +39,7 @@ def test_a_damaged_part_is_as_good_as_none(tmp_path, damage):
     file = tmp_path / "a.jsonl"
     parts.save(str(file), ROWS)
     file.write_bytes(damage(file.read_bytes()))
-    assert not parts.whole(str(file))
+    assert not final(str(file))
     with pytest.raises(ValueError, match=r"a\.jsonl is damaged"):
         parts.load(str(file))
 

@@ -1,4 +1,7 @@
 import re
+import signal
+
+import pytest
 
 from pipeline import progress
 
@@ -25,4 +28,25 @@ def test_two_films_at_once_add_up(tmp_path, monkeypatch):
     one(0.5)
     other(0.25)
     one(1.0)
-    assert progress._read(str(tmp_path)) == {"text": 1.25}
+    assert progress._read(str(tmp_path)) == ({"text": 1.25}, [])
+
+
+def test_what_a_worker_says_is_printed_once(capsys):
+    with progress.display({"captions": 1}):
+        progress.say("the server does not answer")
+    assert capsys.readouterr().err.count("the server does not answer") == 1
+
+
+def test_ctrl_c_asks_calls_in_flight_to_end_and_a_second_one_does_not_wait(capsys):
+    with progress.display({"captions": 1}), progress.calls_in_flight():
+        assert not progress.interrupted()
+        signal.raise_signal(signal.SIGINT)
+        assert progress.interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert "Ctrl-C again drops them" in capsys.readouterr().err
+
+
+def test_ctrl_c_without_calls_in_flight_is_the_end():
+    with progress.display({"captions": 1}), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)

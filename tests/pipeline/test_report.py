@@ -73,6 +73,7 @@ def film(name: str, keyframes: int, stories: int, split: str, **values: object) 
 def write_tables(out: Path, keyframes: list, stories: list, rejects: list) -> None:
     pq.write_table(to_table(keyframes, Keyframe), out / "keyframes.parquet")
     pq.write_table(to_table(stories, Story), out / "stories.parquet")
+    pq.write_table(to_table([], Story), out / "dropped_stories.parquet")
     pq.write_table(to_table(rejects, Reject), out / "rejects.parquet")
 
 

@@ -16,7 +16,7 @@ from schemas.rows import (
 )
 
 STORY = Story("a_story_000", "a", "A", "train", True, ["images/a/1.jpg"], ["Once."], [0],
-              ["A hill."], "captioner", ["writer"], [False],
+              ["A hill."], "captioner", ["writer"], [False], True,
               Scores(0.1, 2.5, 1.0, 0, 1.0, 0.0, 0.8, None))
 
 

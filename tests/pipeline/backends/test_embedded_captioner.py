@@ -134,7 +134,8 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path):
     path.write_bytes(b"not a picture")
     with pytest.raises(ValueError, match=r"broken\.jpg is not a picture"):
         EmbeddedCaptioner().answer(
-            [Request("k", "caption", "", STILL, CaptionAnswer, (str(path),))])
+            [Request("k", "caption", "", {**STILL, "picture": 0}, CaptionAnswer,
+                     (Picture(str(path), ""),))])
 
 
 def test_features_are_nearer_for_pictures_that_are_alike():

@@ -553,7 +553,7 @@ def told(behaviour, calls=CALLS):
         question = request(STORY, answer=NarrativeAnswer, task="narrate")
         async with asking.asking("tiny", kept_nowhere(backend(server.url, calls)), "",
                                  Purse(None, None, 0.0, 0), lambda *_: None) as asker:
-            return await asking.ask(question, asker, NarrativeAnswer, check,
+            return await asking.ask(question, asker, check,
                                     lambda fault: f"{STORY}\nAmong others: {fault}")
     with serving(behaviour) as server:
         return asyncio.run(main()), server
@@ -613,7 +613,7 @@ def test_a_real_server_with_a_real_model_that_ignores_the_schema():
                                    answer=NarrativeAnswer)
                 again = []
                 outcome = await asking.ask(
-                    question, asker, NarrativeAnswer, lambda _: "",
+                    question, asker, lambda _: "",
                     lambda fault: again.append(fault) or f"Be brief. {fault}")
                 return outcome, again, count
         return asyncio.run(main())
