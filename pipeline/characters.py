@@ -10,6 +10,7 @@ the captions change. A file that the config names goes before both.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from pipeline import checks, orders, prompts, storage
+from pipeline import checks, orders, prompts, storage, words
 from pipeline.asking import Asker, Outcome, ask
 from pipeline.backends import Request
 from pipeline.config import DatasetConfig
@@ -108,7 +109,7 @@ async def draft(series: str, keyframes: Sequence[Keyframe], captions: Sequence[C
         return prompts.render("characters", config.prompts, **facts, retry=retry)
 
     def check(answer: CharactersAnswer) -> str:
-        return _fault(answer, facts)
+        return _fault(answer, facts["dialogue"]) or _invented(answer, facts)
 
     outcome = await ask(Request(f"{series}_characters", "characters", prompt(), facts,
                                 CharactersAnswer), asker, check, prompt)
@@ -129,7 +130,7 @@ def _facts(series: str, keyframes: Sequence[Keyframe], captions: Sequence[Captio
                      if one.strip())
     return {
         "series": series,
-        "titles": list(titles),
+        "titles": _some(sorted({title for title in titles if title})),
         "speakers": dict(sorted(speakers.most_common(_SHOWN), key=lambda one: (-one[1], one[0]))),
         "descriptions": dict(sorted(called.most_common(_SHOWN),
                                     key=lambda one: (-one[1], one[0]))),
@@ -143,7 +144,15 @@ def _some(items: Sequence[str]) -> list[str]:
     return [items[at * len(items) // count] for at in range(count)]
 
 
-def _fault(answer: CharactersAnswer, facts: Mapping[str, Any]) -> str:
+def _invented(answer: CharactersAnswer, facts: Mapping[str, Any]) -> str:
+    known = set(words.words(json.dumps(facts, ensure_ascii=False)))
+    for one in answer.characters:
+        if new := [word for word in words.words(one.name) if word not in known | words.STOP]:
+            return f"the name {one.name!r} is made up: nothing that you were told has {new[0]!r}"
+    return ""
+
+
+def _fault(answer: CharactersAnswer, film: Sequence[str]) -> str:
     names = [one.name.strip().casefold() for one in answer.characters]
     if len(names) > MOST:
         return f"there are {len(names)} characters; name the {MOST} that matter most"
@@ -151,7 +160,6 @@ def _fault(answer: CharactersAnswer, facts: Mapping[str, Any]) -> str:
         return "a name is blank"
     if twice := sorted({name for name in names if names.count(name) > 1}):
         return f"{twice[0]!r} is there twice; one entry for each character"
-    film = [*facts["dialogue"]]
     for one in answer.characters:
         whole = f"{one.name}. {one.look}. {one.role}"
         if fault := checks.refusal(whole) or orders.obeyed(whole, film):
@@ -183,7 +191,7 @@ def _checked(file: str, series: str, entries: Any) -> list[Character]:
         where = ".".join(map(str, first["loc"][1:]))
         raise CharactersError(f"{file}, {series}, {where}: {first['msg']}; an entry has a name, "
                               "and may have look, role and called (a list)") from None
-    if fault := _fault(answer, {"dialogue": []}):
+    if fault := _fault(answer, []):
         raise CharactersError(f"{file}, {series}: {fault}")
     return [Character(series, one.name, one.look, one.role, list(one.called), GIVEN)
             for one in answer.characters]

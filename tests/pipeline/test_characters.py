@@ -51,6 +51,7 @@ def test_without_a_usable_answer_those_who_speak_by_name_are_known():
     ([{"name": "Pip"}, {"name": "pip "}], "'pip' is there twice"),
     ([{"name": " "}], "a name is blank"),
     ([{"name": f"P{at}"} for at in range(21)], "there are 21 characters; name the 20"),
+    ([{"name": "Pip"}, {"name": "Balthazar"}], "the name 'Balthazar' is made up"),
 ])
 def test_a_draft_that_is_no_list_of_characters_is_asked_for_again(answer, fault):
     backend = Scripted(in_turn(json.dumps({"characters": answer}), GOOD))

@@ -160,7 +160,17 @@ def naming(*cast: dict) -> model_server.Behaviour:
     return behaviour
 
 
+def with_subtitles(films: Path, folder: Path, line: str) -> Path:
+    """The films again, the first of them with a line of dialogue."""
+    folder.mkdir()
+    for film in films.iterdir():
+        (folder / film.name).symlink_to(film)
+    (folder / "S01E01.srt").write_text(f"1\n00:00:01,000 --> 00:00:02,000\n{line}\n")
+    return folder
+
+
 def test_who_is_who_may_be_edited_and_stories_follow(films, tmp_path):
+    films = with_subtitles(films, tmp_path / "films", "Ada: Hello!")
     with serving(naming({"name": "Ada", "look": "a green dragon"})) as server:
         make(films, tmp_path, settings(server))
         (file,) = (tmp_path / "characters").glob("*.yaml")
@@ -341,11 +351,7 @@ def test_without_weights_the_comparison_is_left_out_and_said_so(films, tmp_path)
 
 
 def test_what_is_recognised_from_sound_is_marked_and_never_mixed(films, tmp_path, monkeypatch):
-    some = tmp_path / "films"
-    some.mkdir()
-    for film in films.iterdir():
-        (some / film.name).symlink_to(film)
-    (some / "S01E01.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nPip: Hello!\n")
+    some = with_subtitles(films, tmp_path / "films", "Pip: Hello!")
     heard: list[str] = []
 
     def recognise(video, model, language, threads, tick):
