@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     PipelineOptions,
@@ -29,7 +31,7 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from pipeline import build, keeping, kept_answers, progress, report, storage
 from pipeline.config import STAGES, DatasetConfig
-from schemas.rows import Reject, Video
+from schemas.rows import Reject, Video, from_table
 
 NOTHING_CAME_THROUGH, TOO_MANY_REJECTS = 3, 4  # exit codes
 OUT_OF_BUDGET, NO_SERVER, INTERRUPTED = 5, 6, 130
@@ -176,11 +178,21 @@ def _conclude(manifest: dict[str, Any], record: dict[str, Any], config: DatasetC
         print(f"  {side}: {numbers['stories']} stories of {numbers['videos']} films")
     print(f"  look at it: {storage.join(out, 'report.html')}")
     if not counts["stories"]:
-        print("No story came through: the report lists what was left out and why.",
-              file=sys.stderr)
+        print("No story came through: the report lists what was left out and why; most of all "
+              f"{_most_frequent(out)}.", file=sys.stderr)
         return NOTHING_CAME_THROUGH
     if unread > config.reject_limit * counts["videos"]:
         print(f"{unread} of {counts['videos']} films gave no keyframe, more than the limit allows "
               f"(reject_limit={config.reject_limit}).", file=sys.stderr)
         return TOO_MANY_REJECTS
     return 0
+
+
+def _most_frequent(out: str) -> str:
+    """The reason that most things but keyframes were left out for, and how many."""
+    data = storage.read_bytes(storage.join(out, "rejects.parquet"))
+    rejects = from_table(pq.read_table(pa.BufferReader(data)), Reject)
+    (((stage, reason), number),) = Counter(
+        (reject.stage, reject.reason) for reject in rejects
+        if reject.stage != "keyframe" or len({one.stage for one in rejects}) == 1).most_common(1)
+    return f"{stage}: {reason} ({number})"

@@ -182,7 +182,8 @@ def test_nothing_that_comes_through_is_an_error(films, scripted, tmp_path, capsy
     make_film(bad / "a.mp4", still(np.zeros_like(scene(1)), 24))
     (bad / "b.mp4").write_bytes(b"no film")
     assert make(bad, tmp_path / "out") == run.NOTHING_CAME_THROUGH
-    assert "No story came through" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "No story came through" in err and "most of all video: " in err
     assert {reason for _, reason, _ in rejects(tmp_path / "out")} >= {"unreadable", "no keyframes"}
 
 
