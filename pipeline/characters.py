@@ -69,15 +69,19 @@ def edited(series: str, out: str) -> list[Character] | None:
     file = path(out, series)
     if not storage.exists(file):
         return None
-    text = storage.read_bytes(file).decode()
-    digest = _DIGEST.search(text)
-    if digest and digest[1] == _body_digest(text[digest.end():]):
+    if untouched(storage.read_bytes(file).decode()):
         return None
     entries = _mapping(file)
     if series not in entries:
         raise CharactersError(f"{file} does not name the series {series!r}, on a line of its own "
                               "with a colon")
     return _checked(file, series, entries[series])
+
+
+def untouched(text: str) -> bool:
+    """Whether a file of characters is as `save` wrote it."""
+    digest = _DIGEST.search(text)
+    return digest is not None and digest[1] == _body_digest(text[digest.end():])
 
 
 def check_file(file: str) -> None:

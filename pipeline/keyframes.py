@@ -24,6 +24,7 @@ from pipeline.shots import Shot, Transition
 from schemas.rows import Keyframe, Reject, Video
 from schemas.storystream import IMAGES, keyframe_id
 
+_MOST_STRETCHES = 1 << 16  # of a shot; a clock that is wrong tells of thousands of years
 _SHOWN_REJECTS = 4  # pictures kept of each kind of reject, a film
 
 
@@ -68,9 +69,9 @@ def choose(measures: Measures, number: int, shot: Shot, config: KeyframesConfig)
                        f"the shot lasts {length:.2f} s, less than {config.shortest_shot} s")]
     if last - first >= 4:  # the frames at a cut carry the most compression noise
         first, last = first + 1, last - 1
-    stretches = max(1, int(np.ceil(length / config.every)))
+    stretches = int(np.clip(np.ceil(length / config.every), 1, _MOST_STRETCHES))
     edges = np.linspace(measures.times[first], measures.times[last], stretches + 1)
-    ends = np.searchsorted(measures.times[first:last + 1], edges[1:-1]) + first
+    ends = np.unique(np.searchsorted(measures.times[first:last + 1], edges[1:-1])) + first
     chosen: list[Choice] = []
     for begin, end in zip([first, *ends], [*(ends - 1), last], strict=True):
         if chosen:  # two that are close together would show the same

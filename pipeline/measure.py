@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.videos import decoded, open_video, video_stream
+from pipeline.videos import decoded, open_video, pixel_aspect, video_stream
 
 THUMB = (32, 18)  # width, height of the tiny pictures that are kept
 _DIFF = (80, 45)  # width, height of the pictures that neighbours are compared at
@@ -86,8 +86,9 @@ class _Letterbox:
         def lead(dark: NDArray[np.bool_]) -> int:
             return int(np.argmin(dark)) if not dark.all() else 0
 
-        if not self.rows:
-            return 0, 0, 0, 0
+        if len({(len(row), len(column)) for row, column in
+                zip(self.rows, self.columns, strict=True)}) != 1:
+            return 0, 0, 0, 0  # nothing seen, or a film whose size changes: no bars are its own
         rows = np.mean(self.rows, axis=0) > 0.95
         columns = np.mean(self.columns, axis=0) > 0.95
         return lead(rows), lead(rows[::-1]), lead(columns), lead(columns[::-1])
@@ -167,7 +168,7 @@ def measure(uri: str, threads: int = 1, tick: Callable[[float], None] = lambda t
     with open_video(uri) as container:
         stream = video_stream(container)
         time_base = float(stream.time_base or 0)
-        aspect = float(stream.sample_aspect_ratio or 1)
+        aspect = float(pixel_aspect(stream))
     pts = np.array(columns["pts"], np.int64)
     shown = np.unique(np.array(packet_times or pts, np.int64))
     place = np.searchsorted(shown, pts)

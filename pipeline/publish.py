@@ -174,5 +174,7 @@ def _sweep(out: str, films: Sequence[Film], named: set[str]) -> None:
     """Removes what an earlier run left in the folders that the dataset owns."""
     keep = {storage.join(out, *name.split("/")) for name in (*named, *_pictures(films))}
     there = [path for folder in (IMAGES, "rejected", "shards")
-             for path, _ in storage.find(storage.join(out, folder, "**"))]
-    storage.remove([path for path in there if path not in keep])
+             for path, _ in storage.find_in(storage.join(out, folder), "**")]
+    drafts = [path for path, _ in storage.find_in(storage.join(out, characters.FOLDER), "*.yaml")
+              if characters.untouched(storage.read_bytes(path).decode())]
+    storage.remove([path for path in (*there, *drafts) if path not in keep])

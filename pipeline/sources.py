@@ -34,8 +34,9 @@ COLUMNS = ("uri", "series", "season", "episode", "language", "license", "attribu
 _ID_LENGTH = 80  # characters; with the rest of an image's name, short of what file systems take
 _ID_BYTES = 200
 
-_SEASON = re.compile(r"(?:season|series|staffel|saison)[ ._-]*(\d+)", re.IGNORECASE)
-_EPISODE = re.compile(r"(?<![a-z])(?:episode|folge|ep|e)[ ._-]*(\d+)(?![a-z\d])", re.IGNORECASE)
+_SEASON = re.compile(r"(?:season|series|staffel|saison)[ ._-]*(\d{1,9})(?!\d)", re.IGNORECASE)
+_EPISODE = re.compile(r"(?<![a-z])(?:episode|folge|ep|e)[ ._-]*(\d{1,9})(?![a-z\d])",
+                      re.IGNORECASE)
 _BOTH = re.compile(r"(?<![a-z\d])(?:s(\d{1,3})[ ._-]*e(\d{1,4})|(\d{1,2})x(\d{2,3}))(?!\d)",
                    re.IGNORECASE)
 _NOT_TITLE = re.compile(r"\[[^\]]*\]|(?<!\w)(?:480|576|720|1080|2160)[pi](?!\w).*$", re.IGNORECASE)
@@ -296,8 +297,13 @@ def _check(where: str, row: dict[str, str]) -> None:
     if not row.get("uri"):
         raise SourceError(f"{where}: no uri")
     for column in ("season", "episode"):
-        if row.get(column) and not row[column].isdecimal():
-            raise SourceError(f"{where}: {column} is {row[column]!r}, not a whole number")
+        if row.get(column) and not re.fullmatch(r"\d{1,9}", row[column]):
+            raise SourceError(f"{where}: {column} is {row[column]!r}, not a whole number of at "
+                              "most 9 digits")
+    for column in set(COLUMNS) - {"uri", "subtitles"}:  # a file's name is rejected on its own
+        if _printable(row.get(column, "")) != row.get(column, ""):
+            raise SourceError(f"{where}: {column} is {row[column]!r}: half a surrogate pair is no "
+                              "character")
 
 
 def _beside(folder: str, uri: str) -> str:
@@ -408,9 +414,17 @@ class _Listing:
         if folder not in self._names:
             self._names[folder] = (
                 [path for path, _ in storage.find(f"{folder}/*")] if "://" in uri else
-                sorted(os.path.join(os.path.dirname(uri), entry.name)
-                       for entry in os.scandir(os.path.dirname(uri) or ".") if entry.is_file()))
+                _files_in(os.path.dirname(uri)))
         return self._names[folder]
+
+
+def _files_in(folder: str) -> list[str]:
+    """The regular files of a folder, sorted; none where it may not be listed."""
+    try:
+        names = os.listdir(folder or ".")
+    except OSError:
+        return []
+    return sorted(path for name in names if os.path.isfile(path := os.path.join(folder, name)))
 
 
 def sidecar(uri: str, beside: Collection[str], language: str) -> str:

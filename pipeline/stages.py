@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import av
+import cv2
 
 from pipeline import (
     characters,
@@ -40,7 +41,7 @@ from pipeline.videos import VideoError, content_of, fingerprint, probe
 from schemas.rows import Caption, Character, Keyframe, Reject, Row, Scores, Spoken, Story, Video
 
 # A stage's number goes up when its code gives another result for the same input.
-VERSIONS = {"keyframes": 1, "text": 1, "selection": 1, "captions": 1, "characters": 1,
+VERSIONS = {"keyframes": 2, "text": 1, "selection": 2, "captions": 1, "characters": 1,
             "stories": 1, "quality": 1}
 # What only a film's content tells; the rest of a `Video` is what the search for films found.
 CONTENT = ("size", "fingerprint", "duration", "width", "height", "fps", "rotation")
@@ -111,8 +112,10 @@ def find_keyframes(film: Film, config: DatasetConfig, part: str, threads: int, t
         video = probe(video)
         found, rejects = keyframes.extract(video, config.keyframes, pictures(film.work, part),
                                            threads, tick)
-    except (VideoError, ValueError, OSError, av.FFmpegError) as error:
-        return [video, Reject("video", video.uri, "unreadable", str(error), video.id)]
+    except (VideoError, ValueError, OSError, av.FFmpegError, cv2.error, IndexError, MemoryError
+            ) as error:
+        return [video, Reject("video", video.uri, "unreadable",
+                              str(error) or type(error).__name__, video.id)]
     if not found:
         rejects.append(Reject("video", video.uri, "no keyframes",
                               "no frame of it is fit to stand for a shot", video.id))

@@ -7,6 +7,7 @@ and then renamed, so a crash leaves no half file that a later run would trust.
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -62,6 +63,11 @@ def find(pattern: str) -> list[tuple[str, int]]:
     """
     (result,) = FileSystems.match([pattern])
     return sorted((found.path, found.size_in_bytes) for found in result.metadata_list)
+
+
+def find_in(folder: str, pattern: str) -> list[tuple[str, int]]:
+    """The same below one folder, whose own name is no pattern: "films [1999]" is just that."""
+    return find(join(re.sub(r"[*?\[]", r"[\g<0>]", folder), pattern))
 
 
 def place(source: str, target: str) -> None:

@@ -27,6 +27,8 @@ from pipeline.videos import VideoError, first_frame, open_video, video_stream
 from schemas.rows import Keyframe, Video
 
 _LARGEST = 10 << 20  # bytes; the subtitles of a long film have a fiftieth of it
+_LONGEST = 5000  # characters of one event; who speaks says a fiftieth of it
+_LATEST = 1e9  # milliseconds: 11 days
 _REPEAT = 0.5  # seconds within which the same words again are the same line, shown again
 _PICTURES = {"pgssub", "hdmv_pgs_subtitle", "dvdsub", "dvd_subtitle", "dvbsub", "dvb_subtitle",
              "xsub"}  # subtitle codecs that hold drawings of text
@@ -41,7 +43,14 @@ _CODE_PAGES = {
     "ko": "cp949"}
 _GUESSES = [*dict.fromkeys(_CODE_PAGES.values()), "gb18030", "big5", "euc_jp", "koi8_r"]
 
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^<>]+)>")  # WebVTT says who speaks in a tag
+# What opens and never closes, and long runs of space, make pysubs2 (and any pattern) look through
+# the rest of the file again and again: an hour for a megabyte.
+_UNCLOSED = re.compile(r"<(?=[\s/]*[a-zA-Z])(?![^<>]*>)")
+_HEADING = re.compile(r"^(.{0,3})\[(?![^\]\n]*\])", re.MULTILINE)
+_SPACES = re.compile(r"[ \t]{2,}")
+_EMPTY_LINES = re.compile(r"\n{3,}")
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^\s<>][^<>]*)>")  # WebVTT says who speaks in a tag
+_DRAWING = re.compile(r"\{[^{}]*\\p[1-9]")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
 _EFFECT = re.compile(r"\[[^\[\]]*\]|^\([^()]*\)$|^（[^（）]*）$")
 _DASH = re.compile(r"^\s*[-‐‑‒–—]\s*")
@@ -96,14 +105,29 @@ def parse(data: bytes, language: str = "", fps: float | None = None) -> list[pys
     if len(data) > _LARGEST:
         raise SubtitlesError(f"have {len(data)} bytes: too many for subtitles")
     text = _decoded(data, two_letters(language).partition("-")[0])
-    text = _VOICE.sub(r"\1: ", text.replace("\r\n", "\n").replace("\0", ""))
+    text = _VOICE.sub(r"\1: ", _tamed(text.replace("\r\n", "\n").replace("\0", "")))
     try:
-        events = list(pysubs2.SSAFile.from_string(text, fps=fps))
-    except (pysubs2.Pysubs2Error, ValueError, ArithmeticError, LookupError) as error:
+        events = [event for event in pysubs2.SSAFile.from_string(text, fps=fps) if _sound(event)]
+    except (pysubs2.Pysubs2Error, ValueError, ArithmeticError, LookupError, TypeError,
+            AttributeError, SyntaxError, RecursionError) as error:  # of JSON and XML too
         raise SubtitlesError(f"are in no format that is known: {error}") from error
     if not events:
         raise SubtitlesError("hold no line")
     return events
+
+
+def _tamed(text: str) -> str:
+    """A file's text without what would make it slow to read (see `_UNCLOSED`)."""
+    if text.startswith('{"'):  # JSON, which has no markup
+        return text
+    closed = _HEADING.sub(r"\1", _UNCLOSED.sub("", _SPACES.sub(" ", text)))
+    return _EMPTY_LINES.sub("\n\n", closed)
+
+
+def _sound(event: pysubs2.SSAEvent) -> bool:
+    """Whether an event can be speech: a text that somebody can say at a time that a film has."""
+    return len(event.text) <= _LONGEST and all(
+        abs(time) <= _LATEST for time in (event.start, event.end))
 
 
 def _decoded(data: bytes, language: str) -> str:
@@ -156,7 +180,9 @@ def _embedded(container: InputContainer, track: SubtitleStream) -> Iterator[pysu
         for piece in pieces:
             if isinstance(piece, AssSubtitle):  # whatever the codec, FFmpeg makes ASS of it
                 text = piece.ass.decode(errors="replace").split(",", 8)[-1]
-                yield pysubs2.SSAEvent(round(start * 1000), round(end * 1000), text)
+                event = pysubs2.SSAEvent(round(start * 1000), round(end * 1000), text)
+                if _sound(event):
+                    yield event
 
 
 def clean(events: Iterable[pysubs2.SSAEvent], zero: float = 0.0) -> list[Line]:
@@ -167,7 +193,7 @@ def clean(events: Iterable[pysubs2.SSAEvent], zero: float = 0.0) -> list[Line]:
     """
     lines = sorted((Line(round(event.start / 1000 - zero, 3),
                          round(max(event.start, event.end) / 1000 - zero, 3), text)
-                    for event in events if not event.is_comment and not event.is_drawing
+                    for event in events if not event.is_comment and not _DRAWING.search(event.text)
                     for text in _utterances(event)),
                    key=lambda line: (line.start, line.end))
     merged: list[Line] = []

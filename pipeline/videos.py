@@ -27,6 +27,12 @@ from schemas.rows import Video
 _SAMPLE = 1 << 20  # bytes of a film's start and of its end that its fingerprint covers
 _BLOCK = 1 << 16  # bytes of each of the blocks between them
 _BLOCKS = 14
+# Formats that are a list of other files: FFmpeg would open whatever they name, a pipe, another film
+# or an address on the network. A film is one file.
+_LISTS = {"concat", "dash", "hls", "image2", "imf", "lavfi", "rtp", "rtsp", "sap", "sdp", "vobsub",
+          "webm_dash_manifest"}
+_OPTIONS = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))}
+_NARROWEST = 8  # height of a pixel over its width, and the other way round; beyond it is a mistake
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
@@ -51,10 +57,11 @@ def open_video(uri: str) -> Iterator[InputContainer]:
     """
     if "://" not in uri:
         # A path such as "concat:a|b" or "-" would mean something else to FFmpeg.
-        with av.open("file:" + uri, metadata_errors="replace") as container:
+        with av.open("file:" + uri, options=_OPTIONS, metadata_errors="replace") as container:
             yield container
         return
-    with _bytes_of(uri) as file, av.open(file, metadata_errors="replace") as container:
+    with _bytes_of(uri) as file, av.open(file, options=_OPTIONS,
+                                         metadata_errors="replace") as container:
         yield container
 
 
@@ -71,6 +78,12 @@ def video_stream(container: InputContainer) -> VideoStream:
     return max(real, key=lambda stream: (bool(stream.average_rate), stream.width * stream.height,
                                          bool(stream.disposition & Disposition.default),
                                          -stream.index))
+
+
+def pixel_aspect(stream: VideoStream) -> Fraction:
+    """Width of a pixel over its height; 1 where the film does not say or tells what cannot be."""
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    return aspect if Fraction(1, _NARROWEST) <= aspect <= _NARROWEST else Fraction(1)
 
 
 def fingerprint(uri: str) -> str:
@@ -125,7 +138,7 @@ def probe(video: Video) -> Video:
             stream = video_stream(container)
             frame = first_frame(container, stream)
             rotation = -frame.rotation % 360  # PyAV counts counterclockwise
-            width, height = _square_pixels(frame.width, frame.height, stream.sample_aspect_ratio)
+            width, height = round(frame.width * pixel_aspect(stream)), frame.height
             if rotation in (90, 270):
                 width, height = height, width
             seconds = _duration(container, stream, frame.time)
@@ -162,11 +175,6 @@ def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
     for frame in decoded(container.demux(stream)):
         return frame
     raise VideoError("no frame can be decoded")
-
-
-def _square_pixels(width: int, height: int, aspect: Fraction | None) -> tuple[int, int]:
-    """The size as displayed: a film with narrow or wide pixels is stretched across."""
-    return (round(width * aspect), height) if aspect else (width, height)
 
 
 def _duration(container: InputContainer, stream: VideoStream, start: float) -> float | None:

@@ -1,4 +1,4 @@
-"""A corpus of broken films, made on the spot: cut, zeroed, flipped, lying, misnamed, no films at all.
+"""A corpus of broken films, made on the spot: cut, zeroed, flipped, lying, misnamed, no films.
 
 `sound` makes the film that the others are broken copies of. Each function writes one kind of damage
 into a folder under names that say what was done; the same call gives the same bytes.
@@ -10,11 +10,12 @@ import os
 import random
 import socket
 import struct
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
-import numpy as np
 
 from tests.films import make_film, moving, scene, tone
 
@@ -22,9 +23,9 @@ FPS = 24
 SHOTS = ((1, 24), (2, 24), (3, 24))  # the seed of each scene and its frames
 
 
-def sound(path: Path, **options) -> bytes:
-    """A film of three seconds, three shots and several GOPs; returns its bytes."""
-    frames = [frame for seed, n in SHOTS for frame in moving(scene(seed), n)]
+def sound(path: Path, shots: Sequence[tuple[int, int]] = SHOTS, **options) -> bytes:
+    """A film of several GOPs, as a rule of three seconds and three shots; returns its bytes."""
+    frames = [frame for seed, n in shots for frame in moving(scene(seed), n)]
     make_film(path, frames, fps=FPS, gop=12, **options)
     return path.read_bytes()
 
@@ -80,52 +81,46 @@ def damaged_films(folder: Path, front: bytes, matroska: bytes) -> None:
             (folder / f"flipped-{seed}.{ending}").write_bytes(flipped)
 
 
-def lying_films(folder: Path, front: bytes) -> None:
-    """Sound pictures under a header that tells absurd times, rates and shapes."""
-    most = b"\xff" * 4
-    stts = front.index(b"stts") + 4
-    count = int.from_bytes(front[stts + 4:stts + 8], "big")
+def lying_films(folder: Path, front: bytes, unedited: bytes) -> None:
+    """Sound pictures under a header that tells absurd times, rates and shapes. unedited: the film
+    without an edit list, which would hide all but its first three seconds."""
+    most, one = b"\xff" * 4, struct.pack(">I", 1)
+    late = b"\x7f\xff\xff\xff"
+    # mvhd and mdhd: version and flags, created, modified, timescale, duration; stts: version and
+    # flags, entries, then count and delta of each. All have 4 bytes.
     for name, content in {
-            # version and flags, created, modified, timescale, duration: 4 bytes each
             "mvhd-duration.mp4": patched(front, "mvhd", 16, most),
             "mvhd-timescale-0.mp4": patched(front, "mvhd", 12, bytes(4)),
             "mdhd-duration.mp4": patched(front, "mdhd", 16, most),
             "mdhd-timescale-0.mp4": patched(front, "mdhd", 12, bytes(4)),
-            "mdhd-timescale-1.mp4": patched(front, "mdhd", 12, struct.pack(">I", 1)),
             "mdhd-timescale-most.mp4": patched(front, "mdhd", 12, most),
             "stts-count.mp4": patched(front, "stts", 8, most),
             "stts-delta-0.mp4": patched(front, "stts", 12, bytes(4)),
-            "stts-delta-most.mp4": patched(front, "stts", 12, b"\x7f\xff\xff\xff"),
+            "stts-delta-most.mp4": patched(front, "stts", 12, late),
             "stts-entries.mp4": patched(front, "stts", 4, most),
-            "slow.mp4": patched(patched(front, "stts", 12, b"\x7f\xff\xff\xff"), "mdhd", 12,
-                                struct.pack(">I", 1)),  # a frame in 68 years
+            "frame-in-an-hour.mp4": patched(unedited, "mdhd", 12, one),
+            "frame-in-68-years.mp4": patched(patched(unedited, "stts", 12, late), "mdhd", 12, one),
     }.items():
         (folder / name).write_bytes(content)
-    assert count >= 1
 
 
 def shaped_films(folder: Path) -> None:
     """Films of shapes that films do not have."""
     make_film(folder / "one-frame.mp4", [scene(7)])
-    wide = [np.ascontiguousarray(np.tile(frame, (1, 1, 1))) for frame in
-            moving(scene(8, height=16, width=10_000), 12, size=0.5)]
-    make_film(folder / "10000x16.mp4", wide)
-    make_film(folder / "2x2.mp4", moving(scene(9, height=24, width=24)[:16, :16], 24))
-    for name, width, height in (("wide-pixels", 65_535, 1), ("tall-pixels", 1, 65_535)):
-        # Matroska says how wide a picture is shown: here absurdly
-        path = folder / f"{name}.mp4"
-        make_film(path, moving(scene(10), 24), sample_aspect_ratio=av.video.stream.Fraction(3, 2)
-                  if hasattr(av.video.stream, "Fraction") else None)
-        data = path.read_bytes()
-        if b"pasp" in data:
-            path.write_bytes(patched(data, "pasp", 0, struct.pack(">II", width, height)))
-    sizes = b""
-    for part, (height, width) in enumerate(((180, 320), (96, 128))):
-        path = folder / f"part-{part}.ts"
-        make_film(path, moving(scene(11 + part, height=height, width=width), 24), gop=6)
-        sizes += path.read_bytes()
+    make_film(folder / "10000x16.mp4", moving(scene(8, height=16, width=10_000), 12, size=0.5))
+    make_film(folder / "16x16.mp4", moving(scene(9)[40:56, 40:56], 24))
+    for name, width, height in (("wide-pixels.mp4", 65_535, 1), ("tall-pixels.mp4", 1, 65_535)):
+        data = sound(folder / name, [(10, 24)], sample_aspect_ratio=Fraction(3, 2))
+        (folder / name).write_bytes(patched(data, "pasp", 0, struct.pack(">II", width, height)))
+    parts = []
+    for seed, height, width, start in ((2, 180, 320, 0), (3, 96, 128, 1), (3, 96, 128, 0)):
+        path = folder / "part.ts"
+        make_film(path, moving(scene(seed, height=height, width=width), 24), gop=6,
+                  pts=[start + i / FPS for i in range(24)])
+        parts.append(path.read_bytes())
         path.unlink()
-    (folder / "two-sizes.ts").write_bytes(sizes)
+    (folder / "two-sizes.ts").write_bytes(parts[0] + parts[1])
+    (folder / "clock-starts-again.ts").write_bytes(parts[0] + parts[2])
     with av.open(str(folder / "audio-only.mp4"), "w") as out:
         track = out.add_stream("aac", rate=16_000, layout="mono")
         for block in tone(1.0):
@@ -175,13 +170,52 @@ def no_files(folder: Path) -> None:
             os.chdir(here)
 
 
-NAMES = ("plain name", "Žluť ☃", "長い名前", "new\nline", "quote'\"", "%00", "%s%n", "-rf", "a|b",
-         "concat:x", "$(touch harm)", "`touch harm`", "back\\slash", "<b>bold<", "..", " ", "CON",
-         "film%03d", "{0}", "[1]", "a*b", "x" * 250, "\u202egnp", "\x1b[31m", "e99999999999999999999",
-         "s99999999e99999999", "season 99999999999999999999999")
+NAMES = ("Žluť ☃", "長い名前", "new\nline", "quote'\"", "%00", "%s%n", "-rf", "a|b", "concat:x",
+         "$(touch harm)", "back\\slash", "<b>bold<", "a..b", " ", "film%03d", "{0}", "[1]", "a*b",
+         "x" * 250, "\u202egnp", "\x1b[31m", "e99999999999999999999", "s99999999e99999999",
+         "season 99999999999999999999999")
 
 
-def named_films(folder: Path, front: bytes) -> None:
-    """The sound film under every name that a file can have and a program may trip over."""
+def named_films(folder: Path, data: bytes) -> None:
+    """One film under names that a file can have and a program may trip over."""
     for name in NAMES:
-        (folder / f"{name}.mp4").write_bytes(front)
+        (folder / f"{name}.mp4").write_bytes(data)
+
+
+def _srt(text: str) -> bytes:
+    return f"1\n00:00:00,200 --> 00:00:00,800\n{text}\n".encode()
+
+
+MEGABYTE = 1 << 20
+SUBTITLES = {  # hostile content of a sidecar file; pysubs2 knows the format by the content
+    "cp1252": _srt("Ça va très bien, garçon?").decode().encode("cp1252"),
+    "not-text": random.Random(2).randbytes(5000),
+    "script": _srt("<script>alert(1)</script>Hello"),
+    "negative": b"1\n-00:00:05,000 --> -00:00:04,000\nHello\n",
+    "late": b"1\n99:59:59,999 --> 99:59:59,999\nHello\n",
+    "backwards": b"1\n00:00:02,000 --> 00:00:01,000\nHello\n",
+    "one-long-line": _srt("word " * (MEGABYTE // 5)),
+    "open-tags": _srt("<a" * (MEGABYTE // 2)),
+    "open-braces": _srt("{" * MEGABYTE),
+    "open-voice": _srt("<v.x" * (MEGABYTE // 4)),
+    "spaces": _srt("<v " + " " * MEGABYTE + "x"),
+    "empty-lines": _srt("Hello" + "\n" * MEGABYTE + "you"),
+    "thousands-of-tags": _srt("<i>" * 9000 + "Hello" + "</i>" * 9000),
+    "open-heading": b"[Script Info]\n\n[V4+ Styles]\n[" + b"a" * MEGABYTE,
+    "huge-time": b"[1" + b"0" * 300 + b"][2]Hello\n",
+    "json-deep": b'{"info": ' + b"[" * 100_000,
+    "json-kinds": b'{"info": {}, "styles": {}, "events": [{"start": "x", "end": 3, "text": "a"}]}',
+    "json-huge": b'{"info": {}, "styles": {}, "events": [{"start": 1' + b"0" * 400 + b"}]}",
+    "json-nan": b'{"info": {}, "styles": {}, "events": [{"start": 1, "end": NaN, "text": "a"}]}',
+    "xml-bomb": b'<!DOCTYPE t [<!ENTITY a "aaaaaaaaaa">' + b"".join(
+        b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(9)
+    ) + b']><tt xmlns="http://www.w3.org/ns/ttml"><body><p>&j;</p></body></tt>',
+}
+
+
+def subtitled_films(folder: Path, data: bytes) -> None:
+    """One film, each time in a folder of its own beside hostile subtitles."""
+    for name, content in SUBTITLES.items():
+        (folder / name).mkdir()
+        (folder / name / "film.mp4").write_bytes(data)
+        (folder / name / "film.srt").write_bytes(content)

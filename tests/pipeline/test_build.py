@@ -26,7 +26,7 @@ def said(request):
     if request.task == "caption":
         return json.dumps({"sentence": f"A picture called {request.key}."})
     if request.task == "characters":
-        return json.dumps({"characters": [{"name": "Pip", "look": "small"}]})
+        return json.dumps({"characters": []})
     return json.dumps({"sentences": [
         {"frame": one["frame"], "text": TEXTS[one["frame"]]} for one in request.facts["captions"]]})
 

@@ -24,6 +24,12 @@ def test_files_are_found_with_their_sizes_across_folders(tmp_path):
     assert storage.find(str(tmp_path / "*.none")) == []
 
 
+def test_the_name_of_a_folder_is_no_pattern(tmp_path):
+    folder = str(tmp_path / "films [1999] *")
+    storage.write_bytes(f"{folder}/a/b.txt", b"1")
+    assert storage.find_in(folder, "**") == [(f"{folder}/a/b.txt", 1)]
+
+
 def test_a_placed_file_is_the_same_and_placing_it_again_is_no_error(tmp_path):
     source, target = str(tmp_path / "source"), str(tmp_path / "new" / "target")
     storage.write_bytes(source, b"picture")
