@@ -106,6 +106,13 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="draw the report of a dataset again")
     report.set_defaults(command=_report)
     report.add_argument("out", help="the dataset folder")
+
+    verify = commands.add_parser(
+        "verify", help="check that a dataset is whole and holds together",
+        description="Checks a dataset folder, here or copied elsewhere: its files, tables, "
+        "pictures, shards and split. Exits with 1 where something is wrong.")
+    verify.set_defaults(command=_verify)
+    verify.add_argument("out", help="the dataset folder")
     return parser
 
 
@@ -171,6 +178,13 @@ def _report(arguments: argparse.Namespace) -> int:
     report.write(arguments.out)
     print(f"{arguments.out}/report.html")
     return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from pipeline import verify
+    verdict = verify.verify(arguments.out)
+    print(verify.describe(verdict))
+    return 1 if verdict.counts else 0
 
 
 if __name__ == "__main__":

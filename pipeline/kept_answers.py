@@ -50,7 +50,7 @@ def save(work: str, key: str, answer: Answer, task: str, cost: float) -> None:
 
 
 def _all(work: str) -> Iterator[dict[str, Any]]:
-    paths = [path for path, _ in storage.find(storage.join(work, FOLDER, "**.json"))]
+    paths = [path for path, _ in storage.find_in(storage.join(work, FOLDER), "**.json")]
     with ThreadPoolExecutor(16) as pool:
         for data in pool.map(storage.read_bytes, paths):
             with contextlib.suppress(ValueError):  # damaged: it will be asked for again

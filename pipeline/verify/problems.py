@@ -1,0 +1,19 @@
+"""What can be wrong with a dataset, and what helps against it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+RUN, DELETE = "run the pipeline again", "delete it"
+COPY = f"copy it again, or {RUN}"
+# The pipeline leaves a picture alone that is there already, so it has to go first.
+PICTURE = f"copy it again, or delete it and {RUN} with --force keyframes"
+
+
+class Problem(NamedTuple):
+    """Something that is wrong with a dataset."""
+
+    kind: str  # the same for all of a kind: "missing file"
+    where: str  # a path in the dataset, or an id
+    what: str
+    remedy: str
