@@ -190,7 +190,7 @@ def _objects(text: str) -> Iterable[Any]:
 def _faults(error: ValidationError) -> str:
     """What pydantic found wrong, in a line."""
     if "EOF while parsing" in str(error):
-        return "answer: Invalid JSON: it ends in the middle, after as many tokens as it may have"
+        return "answer: Invalid JSON: it ends too early"
     return "; ".join(
         f"{'.'.join(map(str, fault['loc'])) or 'answer'}: {fault['msg']}"
         for fault in error.errors(include_url=False)[:5]

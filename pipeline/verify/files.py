@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Generator, Iterator
 
@@ -64,8 +63,7 @@ def check_strays(known: Known) -> Iterator[Problem]:
     named = {file.path for file in known.manifest.files} | known.reject_images
     for folder in (IMAGES, "rejected", "shards", characters.FOLDER):
         root = storage.join(known.out, folder)
-        literally = re.sub(r"[*?[]", r"[\g<0>]", root)  # the folder's own name is no pattern
-        for path, _ in storage.find(storage.join(literally, "**")):
+        for path, _ in storage.find_in(root, "**"):
             name = f"{folder}/{path[len(root):].lstrip('/')}"
             if name not in named and not known.is_keyframe(name):
                 yield Problem("unknown file", name, "nothing in the dataset names it", DELETE)

@@ -34,7 +34,7 @@ def our_prompts():
         "several": prompts.render("caption", before=1, after=1, **film),
         "narrate": prompts.render("narrate", **story),
         "link": prompts.render("link", **story),
-        "characters": prompts.render("characters", series="", speakers={}, descriptions={},
+        "characters": prompts.render("characters", series="", titles=[], speakers={}, descriptions={},
                                      sentences=[], dialogue=[], retry=""),
     }
 

@@ -86,7 +86,7 @@ def test_an_unreadable_answer_is_asked_for_once_more_with_the_fault():
 
 @pytest.mark.parametrize(("bad", "fault"), [
     ("junk", "Invalid JSON"),
-    (GOOD[:40], "Invalid JSON: it ends in the middle"),
+    (GOOD[:40], "Invalid JSON: it ends too early"),
     ('{"sentence": ""}', "sentence: String should have at least 1 character"),
     ('{"sentence": "  "}', "sentence: is blank"),
     ('{"place": "a hill"}', "sentence: Field required"),

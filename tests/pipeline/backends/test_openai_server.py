@@ -572,14 +572,14 @@ def test_an_answer_in_other_words_is_still_one(change):
 
 
 @pytest.mark.parametrize("behaviour, fault", [
-    (scripted.truncated(), "answer: Invalid JSON: EOF while parsing"),
+    (scripted.truncated(), "answer: Invalid JSON: it ends too early"),
     (answering(change=scripted.one_less), "sentences: pictures [7, 8], not [7, 8, 9]"),
     (answering(change=scripted.swapped), "sentences: pictures [8, 7, 9], not [7, 8, 9]"),
     (answering(change=scripted.emptied), "sentences: a blank one"),
     (answering(change=scripted.refusing), "answer: Invalid JSON: expected"),
     (scripted.declining(), "answer: Invalid JSON: expected"),
     (answering(change=scripted.enormous), "characters; be brief"),
-    (answering(change=lambda _: ""), "answer: Invalid JSON: EOF"),
+    (answering(change=lambda _: ""), "answer: Invalid JSON: it ends too early"),
 ])
 def test_a_bad_answer_is_repaired_once_with_the_fault_stated(behaviour, fault):
     outcome, server = told(first(1, behaviour, answering()), SLOWER)
