@@ -34,8 +34,9 @@ def our_prompts():
         "several": prompts.render("caption", before=1, after=1, **film),
         "narrate": prompts.render("narrate", **story),
         "link": prompts.render("link", **story),
-        "characters": prompts.render("characters", series="", titles=[], speakers={}, descriptions={},
-                                     sentences=[], dialogue=[], retry=""),
+        "characters": prompts.render(
+            "characters", series="", titles=[], speakers={}, descriptions={}, sentences=[],
+            dialogue=[], retry=""),
     }
 
 
