@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from pipeline import storage
 from pipeline.backends import Answer, Request, colours, imagenet
+from pipeline.backends.specs import EMBEDDED
 from pipeline.subtitles import split_speaker
 from schemas.answers import CaptionAnswer
 
@@ -67,7 +68,7 @@ class Sight:
 class EmbeddedCaptioner:
     """The backend "embedded" for captions. It reads the pictures and the facts, not the prompt."""
 
-    name = "embedded-captioner-2"
+    name = EMBEDDED["captioner"]
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """A `CaptionAnswer` a request, each from its picture and facts alone.

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.backends import Backend
 from pipeline.backends.batches import Batched
-from pipeline.backends.specs import Spec
+from pipeline.backends.specs import EMBEDDED, Spec
 from pipeline.config import CallsConfig
 from pipeline.videos import content_of
 
@@ -21,7 +21,7 @@ MOST = 64  # questions handed to a model at once, which makes batches of its own
 def name(role: str, spec: Spec) -> str:
     """The model as rows and people call it."""
     if spec.kind == "embedded":
-        return "embedded-captioner-2" if role == "captioner" else "smollm2-135m-instruct"
+        return EMBEDDED[role]
     return spec.model
 
 

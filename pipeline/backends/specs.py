@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+# What the embedded models are called in rows, known without loading them.
+EMBEDDED = {"captioner": "embedded-captioner-2", "writer": "smollm2-135m-instruct"}
 HOW = "use 'embedded', 'openai:MODEL', 'openai:MODEL@http://HOST:PORT/v1' or 'transformers:FOLDER'"
 
 

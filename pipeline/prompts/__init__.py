@@ -57,7 +57,7 @@ def _read(name: str, folder: str) -> tuple[str, str]:
 def check(folder: str) -> None:
     """Raises ValueError for a folder of prompts that is none, or holds one that is no template."""
     names = [storage.basename(path).removesuffix(".txt")
-             for path, _ in storage.find(storage.join(folder, "*.txt"))]
+             for path, _ in storage.find_in(folder, "*.txt")]
     if not names or (odd := sorted(set(names) - set(NAMES))):
         raise ValueError(f"prompts={folder}: the folder must hold some of "
                          f"{', '.join(f'{name}.txt' for name in NAMES)}"
