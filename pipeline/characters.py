@@ -29,7 +29,7 @@ from schemas.answers import CharactersAnswer
 from schemas.rows import Caption, Character, Keyframe
 
 FOLDER = "characters"  # in the dataset folder
-GIVEN = "given"
+GIVEN, SUBTITLES = "given", "subtitles"  # where characters come from, if not from a model
 MOST = 20  # characters of a series; more is not a list of who matters
 _SHOWN = 60  # descriptions, sentences and lines that a writer is shown
 _HEAD = ("# Who is who in this series. Change what you like: stories are written anew from it, and "
@@ -118,10 +118,11 @@ async def draft(series: str, keyframes: Sequence[Keyframe], captions: Sequence[C
     outcome = await ask(Request(f"{series}_characters", "characters", prompt(), facts,
                                 CharactersAnswer), asker, check, prompt)
     if outcome.value is None:
-        found = [Character(series, name, "", "", [], "subtitles") for name in facts["speakers"]]
-    else:
+        found = [Character(series, name, "", "", [], SUBTITLES) for name in facts["speakers"]]
+    else:  # the embedded writer knows names from the subtitles only
+        source = SUBTITLES if config.writer == "embedded" else asker.name
         found = [Character(series, " ".join(one.name.split()), one.look, one.role,
-                           list(one.called), asker.name) for one in outcome.value.characters]
+                           list(one.called), source) for one in outcome.value.characters]
     return found, outcome
 
 

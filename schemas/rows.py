@@ -103,7 +103,7 @@ class Character:
     look: str  # "a small brown monkey"
     role: str  # "the one who gets into trouble"
     called: list[str]  # other names, and what captions call them: "a brown monkey"
-    source: str  # "given" by a user, or the model that drafted it
+    source: str  # "given" by a user, "subtitles", or the model that drafted it
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,7 +27,7 @@ def drafted(backend, *settings):
     captions = [Caption(one.id, "a", ["a brown monkey"], "", "", "", [], "",
                         f"A brown monkey is at {at}.", "eyes") for at, one in enumerate(keyframes)]
     return asked(backend, lambda asker: draft("Monkey", keyframes, captions, ["One"], asker,
-                                              load("", settings)))
+                                              load("", ["writer=openai:pen", *settings])))
 
 
 def test_a_writer_drafts_who_is_who_from_captions_and_dialogue():
