@@ -16,7 +16,33 @@ def main() -> int:
     pipeline.add_argument("--rounds", type=int, default=3)
     pipeline.add_argument("--episodes", type=int, default=4, help="of the sample, to score on")
     pipeline.add_argument("--calls", type=int, default=1300, help="to a scripted model server")
+    fuzz = commands.add_parser("fuzz", help="mutated films: what comes of them, what escapes")
+    fuzz.add_argument("--films", type=int, default=2000)
+    fuzz.add_argument("--seed", type=int, default=0)
+    crashes = commands.add_parser("crashes", help="runs that are killed, starved and tampered "
+                                  "with: what the next run makes of it")
+    crashes.add_argument("--kills", type=int, default=50, help="folders that are disturbed")
+    crashes.add_argument("--seed", type=int, default=0)
+    scale = commands.add_parser("scale", help="many films, and a long one: memory and time")
+    scale.add_argument("--films", type=int, nargs="+", default=[1, 10, 100])
+    scale.add_argument("--hours", type=float, default=3.0, help="of the long film, 0 for none")
+    scale.add_argument("--film", default="", help="that the long film repeats, else the sample")
+    scale.add_argument("--folder", default="", help="for the films and datasets while it lasts")
     arguments = parser.parse_args()
+    if arguments.name == "crashes":
+        from benchmarks import crashes as crashing
+        text, bad = crashing.run(arguments.kills, arguments.seed)
+        print(text)
+        return 1 if bad else 0
+    if arguments.name == "fuzz":
+        from benchmarks import fuzz as fuzzing
+        text, bad = fuzzing.run(arguments.films, arguments.seed)
+        print(text)
+        return 1 if bad else 0
+    if arguments.name == "scale":
+        from benchmarks import scale as scaling
+        print(scaling.run(arguments.films, arguments.hours, arguments.film, arguments.folder))
+        return 0
     from benchmarks import pipeline as benchmark
     print(benchmark.run(arguments.film, arguments.rounds, arguments.episodes, arguments.calls))
     return 0

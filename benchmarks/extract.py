@@ -6,14 +6,15 @@ import sys
 
 from pipeline.config import KeyframesConfig
 from pipeline.keyframes import extract
+from pipeline.measure import measure
 from pipeline.videos import probe
 from schemas.rows import Video
 
 
 def main(film: str, folder: str) -> None:
     """Writes the film's keyframes to the folder and prints how many there are."""
-    keyframes, rejects = extract(probe(Video("film", film, "film", "film")), KeyframesConfig(),
-                                 folder)
+    keyframes, rejects = extract(probe(Video("film", film, "film", "film")), measure(film),
+                                 KeyframesConfig(), folder)
     print(len(keyframes), len(rejects))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import logging
 import os
 import sys
@@ -26,13 +27,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbose = getattr(arguments, "verbose", False)
     if not verbose:
         _hush()
+    file = getattr(arguments, "metrics", "")
+    if not os.path.isdir(os.path.dirname(file) or "."):  # found out now, not after days
+        _parser().error(f"--metrics {file}: there is no such folder")
+    code = _ended(arguments, verbose)
+    if file and not arguments.dry_run:
+        from pipeline import metrics
+        metrics.write(file, arguments.out, code)
+    return code
+
+
+def _ended(arguments: argparse.Namespace, verbose: bool) -> int:
+    """Runs the command; what stops it becomes an exit code and a message."""
     try:
         return int(arguments.command(arguments))
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_said(error)}", file=sys.stderr)
         return 2
     except RuntimeError as error:  # what Beam makes of an error in a worker, its traceback inside
         from pipeline import run
@@ -53,7 +66,12 @@ def _cause(error: RuntimeError) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines or "Channel closed" in lines[-1]:
         return "a worker process died; is there enough memory?"
-    return lines[-1].partition(" [while running")[0]
+    return _said(lines[-1])
+
+
+def _said(error: object) -> str:
+    """What an error says, without what Beam adds."""
+    return str(error).partition(" [while running")[0]
 
 
 def _hush() -> None:
@@ -78,17 +96,14 @@ def _parser() -> argparse.ArgumentParser:
                          help="a film, a folder, a pattern in quotes, a gs:// or s3:// prefix, or "
                          "a CSV or JSONL manifest")
     dataset.add_argument("--out", required=True, metavar="FOLDER", help="where the dataset goes")
-    dataset.add_argument("--config", default="", metavar="FILE", help="YAML file of settings")
-    dataset.add_argument("--captioner", metavar="BACKEND", help=_BACKENDS)
-    dataset.add_argument("--writer", metavar="BACKEND", help=_BACKENDS)
-    dataset.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
-                         help="one setting, such as keyframes.every=3; may be repeated")
-    dataset.add_argument("--force", action="append", default=[], metavar="STAGE",
-                         choices=list(config.STAGES),
-                         help="do this stage again, with the answers that are kept; may be "
-                         "repeated")
+    _add_settings(dataset)
+    dataset.add_argument("--force", action="append", default=[], metavar="STAGE|FILM",
+                         help=f"do a stage ({', '.join(config.STAGES)}) or all of a film, by its "
+                         "id, again, with the answers that are kept; may be repeated")
     dataset.add_argument("--until", default="", metavar="STAGE", choices=list(config.STAGES),
                          help="stop after this stage")
+    dataset.add_argument("--metrics", default="", metavar="FILE",
+                         help="write the run's figures there too, for Prometheus")
     dataset.add_argument("--dry-run", action="store_true",
                          help="say what would be done, in how many calls, tokens and minutes")
     dataset.add_argument("-v", "--verbose", action="store_true", help="Beam's own log too")
@@ -103,6 +118,23 @@ def _parser() -> argparse.ArgumentParser:
     settings = commands.add_parser("settings", help="print all settings, as a file for --config")
     settings.set_defaults(command=_settings)
 
+    plan = commands.add_parser(
+        "plan", help="what so many hours of film would take",
+        description="Prints machines, storage, tokens, money and time by stage, and what that "
+        "rests on.")
+    plan.set_defaults(command=_plan)
+    plan.add_argument("--hours", required=True, type=float, help="of film")
+    plan.add_argument("--from", dest="dataset", default="", metavar="FOLDER",
+                      help="a dataset whose settings and rates are taken, instead of those built "
+                      "in")
+    plan.add_argument("--films-minutes", type=float, metavar="MINUTES", help="length of a film")
+    plan.add_argument("--size", metavar="WIDTHxHEIGHT", help="of the films")
+    plan.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000], metavar="N",
+                      help="how many there might be, each with a core")
+    plan.add_argument("--servers", type=int, default=1, metavar="N",
+                      help="model servers behind each address")
+    _add_settings(plan)
+
     report = commands.add_parser("report", help="draw the report of a dataset again")
     report.set_defaults(command=_report)
     report.add_argument("out", help="the dataset folder")
@@ -113,15 +145,47 @@ def _parser() -> argparse.ArgumentParser:
         "pictures, shards and split. Exits with 1 where something is wrong.")
     verify.set_defaults(command=_verify)
     verify.add_argument("out", help="the dataset folder")
+
+    rebuild = commands.add_parser(
+        "rebuild", help="make the pictures of a dataset that was shared without them",
+        description="Makes the pictures and shards of a dataset again from its films, in the "
+        "folder of its manifest. Called again it goes on where it was. Exits with 1 where a "
+        "picture cannot be made.")
+    rebuild.set_defaults(command=_rebuild)
+    rebuild.add_argument("manifest", help="its dataset.json")
+    rebuild.add_argument("--videos", required=True, metavar="SOURCE",
+                         help="the films, under any names: a folder, or what else a dataset is "
+                         "made of")
+
+    export = commands.add_parser(
+        "export", help="write a dataset as interleaved documents",
+        description="Writes each story as a document of pictures and texts, in tars as MINT-1T "
+        "has them and NeMo Curator reads them.")
+    export.set_defaults(command=_export)
+    export.add_argument("out", help="the dataset folder")
+    export.add_argument("--to", required=True, metavar="FOLDER", help="an empty or new folder")
     return parser
 
 
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", default="", metavar="FILE", help="YAML file of settings")
+    parser.add_argument("--captioner", metavar="BACKEND", help=_BACKENDS)
+    parser.add_argument("--writer", metavar="BACKEND", help=_BACKENDS)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                        help="one setting, such as keyframes.every=3; may be repeated")
+
+
+def _settings_given(arguments: argparse.Namespace) -> list[str]:
+    models = [f"{name}={value}" for name in ("captioner", "writer")
+              if (value := getattr(arguments, name))]
+    return [*models, *arguments.set]
+
+
 def _dataset(arguments: argparse.Namespace) -> int:
-    settings = [f"{name}={value}" for name in ("captioner", "writer")
-                if (value := getattr(arguments, name))]
-    chosen = config.load(arguments.config, [*settings, *arguments.set])
+    chosen = config.load(arguments.config, _settings_given(arguments))
     from pipeline import estimate, sources  # Beam takes seconds to load: --help need not wait
     found, rejects = sources.find(arguments.videos)
+    _check_force(arguments.force, [video.id for video in found])
     chosen = _checked(chosen, asks=not arguments.dry_run)
     if arguments.dry_run:
         print(estimate.describe(estimate.estimate(found, chosen, arguments.out)))
@@ -129,6 +193,15 @@ def _dataset(arguments: argparse.Namespace) -> int:
     from pipeline import run
     return run.run(found, rejects, chosen, arguments.out, arguments.beam, arguments.force,
                    arguments.until, arguments.verbose)
+
+
+def _check_force(forced: Sequence[str], films: Sequence[str]) -> None:
+    known = [*config.STAGES, *films]
+    for name in forced:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 3) or config.STAGES
+            raise ValueError(f"--force {name}: there is no such stage and no film of that id; "
+                             f"there are {', '.join(near)}")
 
 
 def _checked(chosen: config.DatasetConfig, asks: bool) -> config.DatasetConfig:
@@ -173,6 +246,26 @@ def _settings(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _plan(arguments: argparse.Namespace) -> int:
+    from pipeline import plan, rates
+    known = rates.of_dataset(arguments.dataset) if arguments.dataset else rates.BUILT_IN
+    own = [] if arguments.config else rates.settings(arguments.dataset)
+    chosen = config.load(arguments.config, [*own, *_settings_given(arguments)])
+    films = plan.Films(arguments.hours, arguments.films_minutes or known.minutes,
+                       _size(arguments.size) if arguments.size else known.size, known.keyframes)
+    if min(films.hours, films.minutes, arguments.servers, *arguments.workers) <= 0:
+        raise ValueError("hours, minutes, workers and servers must be more than 0")
+    print(plan.describe(films, chosen, known, arguments.workers, arguments.servers))
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) * int(height)):
+        raise ValueError(f"--size {text}: write it as 1920x1080")
+    return int(width), int(height)
+
+
 def _report(arguments: argparse.Namespace) -> int:
     from pipeline import report
     report.write(arguments.out)
@@ -185,6 +278,21 @@ def _verify(arguments: argparse.Namespace) -> int:
     verdict = verify.verify(arguments.out)
     print(verify.describe(verdict))
     return 1 if verdict.counts else 0
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    from pipeline import rebuild
+    folder, _, name = arguments.manifest.rpartition("/")
+    if name != "dataset.json":
+        raise ValueError(f"{arguments.manifest} is no manifest: name the dataset.json of a dataset")
+    return 1 if rebuild.rebuild(folder or ".", arguments.videos) else 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from pipeline import interleaved
+    for path in interleaved.export(arguments.out, arguments.to):
+        print(path)
+    return 0
 
 
 if __name__ == "__main__":

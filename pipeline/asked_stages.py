@@ -18,10 +18,10 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline import kept_answers, parts, progress, stages
+from pipeline import kept_answers, parts, progress, publish, stages
 from pipeline.asking import Asker, asking, together
 from pipeline.backends import Stop, loading, specs
-from pipeline.keeping import Keeping, Run, count
+from pipeline.keeping import Keeping, Run, count, measure, timed
 from pipeline.money import Purse
 from pipeline.progress import Tick
 from pipeline.stages import Film
@@ -98,16 +98,15 @@ def ask(jobs: Iterable[Films], stage: str, run: Run, loaded: Any = None) -> list
 
     `loaded` is the model, where somebody has loaded it already.
     """
-    started = time.monotonic()
-    kept = [_keepings(stage, films, run) for films in jobs]
-    if all(one.there for job in kept for one in job):  # then no model need be loaded
-        done = [[one.done(None) for one in job] for job in kept]
-    else:
-        done = asyncio.run(_ask(kept, stage, run, loaded))
-    if stage == "characters":
-        for films in done:
-            stages.keep_characters(films[0], run.out)
-    count(stage, "milliseconds", int(1000 * (time.monotonic() - started)))
+    with timed(stage):
+        kept = [_keepings(stage, films, run) for films in jobs]
+        if all(one.there for job in kept for one in job):  # then no model need be loaded
+            done = [[one.done(None) for one in job] for job in kept]
+        else:
+            done = asyncio.run(_ask(kept, stage, run, loaded))
+        if stage == "characters":
+            for films in done:
+                stages.keep_characters(films[0], run.out, lambda: publish.withdraw(run.out))
     return [film for films in done for film in films]
 
 
@@ -141,7 +140,8 @@ async def _ask(jobs: Sequence[Sequence[Keeping]], stage: str, run: Run, loaded: 
     # Ctrl-C waits for what is in flight only where asking again would cost something.
     waits = progress.calls_in_flight() if spec.kind != "embedded" else contextlib.nullcontext()
     async with asking(loading.name(role, spec), backend, run.work, purse,
-                      functools.partial(count, stage)) as asker:
+                      functools.partial(count, stage),
+                      functools.partial(measure, stage)) as asker:
         with waits:
             return await together(one(job, asker) for job in jobs)
 
@@ -158,6 +158,8 @@ _model = functools.cache(loading.load)
 async def _ask_job(job: Sequence[Keeping], stage: str, run: Run, asker: Asker) -> list[Film]:
     if all(one.there for one in job):
         return [one.done(None) for one in job]
+    for one in job:  # since it was made, others have had their turn
+        one.began = time.monotonic()
     rows = await _STAGES[stage].make([one.film for one in job], run, asker, job[0].tick)
     # What was left out is said once, of the first film of a series.
     others = [row for row in rows if not isinstance(row, Reject)]

@@ -48,11 +48,11 @@ class Asker:
     """A backend with what goes with every question. Made by `asking`, for one event loop."""
 
     def __init__(self, name: str, backend: Backend, work: str, purse: Purse,
-                 count: Callable[[str, int], None]) -> None:
+                 count: Callable[[str, int], None], measure: Callable[[str, int], None]) -> None:
         """`name` is the model's, as rows say it; `work` the folder of part files; `count` adds to
-        the counters of the stage."""
+        the counters of the stage, `measure` to its distributions."""
         self.name, self._backend, self._work = name, backend, work
-        self._purse, self._count = purse, count
+        self._purse, self._count, self._measure = purse, count, measure
         self._going: dict[str, asyncio.Task[Answer]] = {}  # calls in flight, by digest
         self.stopped: Stop | None = None
 
@@ -95,15 +95,19 @@ class Asker:
         self._count("input_tokens", answer.input_tokens)
         self._count("output_tokens", answer.output_tokens)
         self._count("nanocost", round(cost * 1e9))
+        if answer.seconds:
+            self._measure("milliseconds a call", round(1000 * answer.seconds))
         return answer
 
 
 @contextlib.asynccontextmanager
 async def asking(name: str, backend: Backend, work: str, purse: Purse,
-                 count: Callable[[str, int], None]) -> AsyncIterator[Asker]:
+                 count: Callable[[str, int], None],
+                 measure: Callable[[str, int], None] = lambda name, amount: None
+                 ) -> AsyncIterator[Asker]:
     """An asker for the length of the block, which stops where the user interrupts the run."""
     async with backend:
-        asker = Asker(name, backend, work, purse, count)
+        asker = Asker(name, backend, work, purse, count, measure)
         watch = asyncio.create_task(_watch(asker))
         try:
             yield asker

@@ -6,7 +6,8 @@
 What passes between stages is a `Film`: its row and the names of its part files. Rows and pictures
 stay in storage, so a runner's memory does not grow with them. After each regrouping a film goes to
 whichever worker is free. Captions, characters and stories are asked of models: there one worker
-takes many films at once, so that a server has many calls to answer and a model whole batches.
+takes many films at once, so that a server has many calls to answer and a model whole batches. Long
+films are passed over in segments, each by whichever worker is free.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.pvalue import AsList, AsSingleton
 
-from pipeline import parts, progress, publish, shards, stages
+from pipeline import kept_shards, parts, progress, publish, shards, split, stages
 from pipeline.asked_stages import ROLES, Ask
 from pipeline.config import STAGES, DatasetConfig
-from pipeline.keeping import Run, kept
-from pipeline.shards import FileRecord, Shard
+from pipeline.digests import FileRecord
+from pipeline.keeping import Run, count, kept, measure, timed
+from pipeline.segments import Bounds
+from pipeline.shards import Shard, Told
 from pipeline.stages import Film
 from schemas.rows import Keyframe, Reject, Story, Video
 
@@ -40,7 +42,7 @@ def dataset(pipeline: beam.Pipeline, videos: Sequence[Video], rejects: Sequence[
         | "Spread films" >> _Spread(lambda film: film.video.id)
     )
     steps: dict[str, beam.PTransform] = {
-        "keyframes": beam.ParDo(_DoFilm("keyframes", stages.keyframes_depend, _keyframes, run)),
+        "keyframes": _FindKeyframes(run),
         "text": beam.ParDo(_DoFilm("text", stages.text_depends, _text, run)),
         "selection": _SelectBySeries(run),
         "captions": Ask("captions", run),
@@ -54,16 +56,26 @@ def dataset(pipeline: beam.Pipeline, videos: Sequence[Video], rejects: Sequence[
             films = films | f"Spread {name}" >> _Spread(lambda film: film.video.id)
         if name == run.until:
             return
-    everything = films | "All films" >> beam.combiners.ToList()
-    split = everything | "Split" >> beam.Map(_split, run)
+    decided = (
+        films
+        | "Sum up" >> beam.Map(_sum_up)
+        | "All films" >> _Gather()
+        | "Split" >> beam.Map(_split, run)
+    )
     records = (
-        everything
-        | "Plan shards" >> beam.FlatMap(_plan, AsSingleton(split), run)
-        | "Spread shards" >> _Spread(lambda shard: shard.path)
+        decided
+        | "Plan shards" >> beam.FlatMap(_plan, run)
+        | "Spread kept shards" >> _Spread(lambda job: job.shard.path)
+        | "Put aside" >> beam.Map(_put_aside, run)
+        | "Spread shards" >> _Spread(lambda job: job.shard.path)  # all of them are aside now
         | "Write shards" >> beam.Map(_write_shard, run)
     )
-    _ = everything | "Publish" >> beam.Map(
-        _publish, AsSingleton(split), AsList(records), list(rejects), run)
+    _ = (
+        {"films": decided | "Films of all" >> beam.WithKeys(""),
+         "records": records | "Records of all" >> beam.WithKeys("")}
+        | "Films and records" >> beam.CoGroupByKey()
+        | "Publish" >> beam.Map(_publish, list(rejects), run)
+    )
 
 
 def _largest_first(videos: Sequence[Video]) -> list[Video]:
@@ -85,9 +97,77 @@ class _Spread(beam.PTransform):
 
     def expand(self, elements: Any) -> Any:
         return (elements
-                | beam.Map(lambda element, key: (key(element), element), self.key)
-                | beam.GroupByKey()
-                | beam.FlatMap(lambda keyed: keyed[1]))
+                | "Key" >> beam.Map(lambda element, key: (key(element), element), self.key)
+                | "Group" >> beam.GroupByKey()
+                | "Elements" >> beam.FlatMap(lambda keyed: keyed[1]))
+
+
+class _Gather(beam.PTransform):
+    """All elements in one list, also where there are none.
+
+    Beam's own ToList has a side input, and for those Dask does everything before them again.
+    """
+
+    def expand(self, elements: Any) -> Any:
+        none = elements.pipeline | "None" >> beam.Create([[]])
+        one_each = elements | "One each" >> beam.Map(lambda element: [element])
+        return ((one_each, none)
+                | "Or none" >> beam.Flatten()
+                | "Key" >> beam.WithKeys("")
+                | "Group" >> beam.GroupByKey()
+                | "List" >> beam.Map(lambda keyed: [one for some in keyed[1] for one in some]))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Segment:
+    """One of the segments that a film's keyframes are looked for in."""
+
+    film: Film
+    part: str  # the keyframes part that it is for
+    bounds: list[Bounds]  # of all of them
+    number: int
+
+
+class _FindKeyframes(beam.PTransform):
+    """The keyframes: a pass over each segment of a film, and then the choice among all frames."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
+
+    def expand(self, films: Any) -> Any:
+        return (films
+                | "Segments" >> beam.FlatMap(_segments, self.run)
+                | "Spread segments" >> _Spread(lambda one: f"{one.film.video.id}/{one.number}")
+                | "Measure" >> beam.Map(_measure, self.run)
+                | "By film" >> beam.GroupBy(lambda one: one.film.video.id)
+                | "Choose" >> beam.Map(_choose, self.run))
+
+
+def _segments(film: Film, run: Run) -> Iterator[_Segment]:
+    part = stages.part_name("keyframes", film, stages.keyframes_depend(film, run.config))
+    done = not run.forced("keyframes", film) and stages.final(film, part)
+    bounds: list[Bounds] = stages.segment_bounds(film, run.segment) if not done else [(None, None)]
+    for number in range(len(bounds)):
+        yield _Segment(film, part, bounds, number)
+
+
+def _measure(one: _Segment, run: Run) -> _Segment:
+    if len(one.bounds) > 1:
+        tick = progress.ticking("keyframes")
+        with timed("keyframes"):
+            stages.measure_segment(one.film, one.part, one.bounds, one.number, run.threads)
+        tick(stages.MEASURING / len(one.bounds))
+    return one
+
+
+def _choose(by_film: tuple[str, Iterable[_Segment]], run: Run) -> Film:
+    segments = list(by_film[1])
+    film = segments[0].film
+    begun = stages.MEASURING if len(segments) > 1 else -1.0
+    return kept("keyframes", film, stages.keyframes_depend(film, run.config),
+                lambda part, tick: stages.find_keyframes(film, run.config, part, run.threads, tick),
+                run, begun)
 
 
 class _DoFilm(beam.DoFn):
@@ -123,17 +203,14 @@ def _select_series(series: tuple[str, Iterable[Film]], run: Run) -> Iterator[Fil
         depends = stages.selection_depends(film, films, run.config)
         done = kept("selection", film, depends,
                      functools.partial(_select, film, films, run), run)
-        stages.place_pictures(done, run.out)
+        stages.place_pictures(done, run.out, run.forced("keyframes", film),
+                              lambda: publish.withdraw(run.out))
         yield done
 
 
 def _select(film: Film, films: Sequence[Film], run: Run, part: str, tick: progress.Tick
             ) -> list[parts.AnyRow]:
     return stages.select(film, films, run.config)
-
-
-def _keyframes(film: Film, run: Run, part: str, tick: progress.Tick) -> list[parts.AnyRow]:
-    return stages.find_keyframes(film, run.config, part, run.threads, tick)
 
 
 def _text(film: Film, run: Run, part: str, tick: progress.Tick) -> list[parts.AnyRow]:
@@ -144,34 +221,83 @@ def _quality(film: Film, run: Run, part: str, tick: progress.Tick) -> list[parts
     return stages.judge(film, run.config, run.out)
 
 
-def _split(films: list[Film], run: Run) -> dict[str, str]:
-    hashes = {film.video.id: [keyframe.phash for keyframe in film.rows("selection", Keyframe)]
-              for film in films}
-    told = {film.video.id: len(stages.told(film)[0]) for film in films}
-    return shards.splits(hashes, told, run.config.output)
+@dataclasses.dataclass(frozen=True)
+class _Summary:
+    """A film with what the split and the shards need to know of it: 32 bytes a keyframe."""
+
+    film: Film
+    hashes: bytes
+    stories: list[Told]
 
 
-def _plan(films: list[Film], split: dict[str, str], run: Run) -> list[Shard]:
-    def told() -> Iterator[tuple[str, Story, dict[str, int]]]:
-        for film in sorted(films, key=lambda film: film.video.id):
-            found, sizes = stages.story_pictures(film)
-            for story in found:
-                yield (film.parts["quality"],
-                       dataclasses.replace(story, split=split[film.video.id]), sizes)
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """A shard to be written of the stories of some films, or one that an earlier run has left."""
 
-    return shards.plan(told(), run.config.output)
+    shard: Shard
+    films: list[Film]
+    kept: FileRecord | None
 
 
-def _write_shard(shard: Shard, run: Run) -> FileRecord:
-    stories = {
-        story.id: story
-        for part in sorted({part for part, _, _ in shard.chunks})
-        for story in parts.only(Story, parts.load(parts.path(run.work, part)))
-    }
-    return shards.write(run.out, shard.path,
-                        [(stories[story], number) for _, story, number in shard.chunks])
+@timed("publish")
+def _sum_up(film: Film) -> _Summary:
+    keyframes = film.rows("selection", Keyframe)
+    pictures = {one.image: (one.bytes, one.sha256) for one in keyframes}
+    return _Summary(film, b"".join(bytes.fromhex(one.phash) for one in keyframes),
+                    [shards.told(story, pictures) for story in stages.told(film)[0]])
 
 
-def _publish(films: list[Film], split: dict[str, str], records: list[FileRecord],
-             rejects: list[Reject], run: Run) -> None:
-    publish.publish(run.out, films, split, records, rejects, run.config)
+@timed("publish")
+def _split(films: list[_Summary], run: Run) -> tuple[list[_Summary], dict[str, str]]:
+    side = split.splits({one.film.video.id: one.hashes for one in films},
+                        {one.film.video.id: len(one.stories) for one in films}, run.config.output)
+    publish.withdraw(run.out)
+    return [dataclasses.replace(one, hashes=b"") for one in films], side
+
+
+@timed("publish")
+def _plan(decided: tuple[list[_Summary], dict[str, str]], run: Run) -> Iterator[_Job]:
+    films, side = decided
+    film_of = {one.film.video.id: one.film for one in films}
+    there = kept_shards.find(run.out, run.work)
+    for shard in shards.plan((story for one in films for story in one.stories), side,
+                             run.config.output):
+        of = [film_of[video] for video in sorted({video for video, _ in shard.stories})]
+        again = any(run.forced(stage, film) for stage in STAGES for film in of)
+        yield _Job(shard, of, None if again else there.get(shard.digest))
+
+
+def _put_aside(job: _Job, run: Run) -> _Job:
+    if job.kept and job.kept.path != job.shard.path:
+        kept_shards.put_aside(run.out, run.work, job.shard, job.kept)
+    return job
+
+
+@timed("shards")
+def _write_shard(job: _Job, run: Run) -> FileRecord:
+    shard = job.shard
+    if job.kept:
+        count("shards", "reused", 1)
+        if job.kept.path == shard.path:
+            return job.kept
+        return kept_shards.rename(run.out, run.work, shard, job.kept)
+    stories: dict[str, Story] = {}
+    sha256: dict[str, str] = {}
+    wanted = {story for _, story in shard.stories}
+    for film in job.films:
+        stories |= {one.id: one for one in film.rows("quality", Story) if one.id in wanted}
+        sha256 |= {one.image: one.sha256 for one in film.rows("selection", Keyframe)}
+    kept_shards.forget(run.work, shard.path)
+    written = shards.write(run.out, shard.path, [stories[one] for _, one in shard.stories], sha256)
+    kept_shards.save(run.work, shard, written)
+    count("shards", "done", 1)
+    measure("shards", "bytes", written.bytes)
+    return written
+
+
+@timed("publish")
+def _publish(grouped: tuple[str, dict[str, list[Any]]], rejects: list[Reject], run: Run) -> None:
+    (films, side), records = grouped[1]["films"][0], list(grouped[1]["records"])
+    publish.publish(run.out, [one.film for one in films], side, records, rejects, run.config)
+    kept_shards.sweep(run.out, run.work, [record.path for record in records])
+    count("publish", "done", 1)

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -90,13 +90,20 @@ def check_file(file: str) -> None:
         _checked(file, series, entries)
 
 
-def save(out: str, series: str, characters: Sequence[Character]) -> None:
-    """Keeps the characters of a series as a file to edit."""
+def save(out: str, series: str, characters: Sequence[Character],
+         replacing: Callable[[], None] = lambda: None) -> None:
+    """Keeps the characters of a series as a file to edit. `replacing` is called before one that is
+    there is replaced."""
     entries = [{"name": one.name, "look": one.look, "role": one.role, "called": list(one.called)}
                for one in characters]
     body = yaml.safe_dump({series: entries}, sort_keys=False, allow_unicode=True)
     head = _HEAD.format(source=characters[0].source, digest=_body_digest(body))
-    storage.write_bytes(path(out, series), (head + body).encode())
+    file, data = path(out, series), (head + body).encode()
+    if storage.exists(file):
+        if storage.read_bytes(file) == data:
+            return
+        replacing()
+    storage.write_bytes(file, data)
 
 
 async def draft(series: str, keyframes: Sequence[Keyframe], captions: Sequence[Caption],

@@ -137,10 +137,12 @@ class OutputConfig(_Section):
     """How stories are split and written."""
 
     name: str = Field("storystream", pattern=r"^[\w.-]+$", description="of the dataset")
-    val_share: float = Field(0.1, ge=0, lt=1, description="of the stories, in whole episodes")
+    val_share: float = Field(0.1, ge=0, lt=1, description="share of the films that are held "
+                             "out, each for its own name, so that new films move no others")
     split_likeness: float = Field(0.945, ge=0.945, le=1, description="hash bits shared by two "
                                   "pictures that must not sit on both sides of the split")
-    shard_megabytes: float = Field(256.0, gt=0, description="target size of a shard")
+    shard_megabytes: float = Field(256.0, gt=0, description="size of a shard in the mean; none is "
+                                   "much more than twice as large")
 
 
 def _backend(spec: str) -> str:

@@ -16,10 +16,12 @@ from typing import Any
 
 import av
 
-from pipeline import kept_answers, keyframes, parts, prompts, stages, storage
+from pipeline import kept_answers, keyframes, prompts, stages, storage
+from pipeline.asked_stages import ROLES
 from pipeline.backends import specs
 from pipeline.backends.loading import name
 from pipeline.config import STAGES, DatasetConfig
+from pipeline.rates import ASKING, BUILT_IN, MEGAPIXEL, PER_SECOND, Questions, Rates
 from pipeline.stages import Film
 from pipeline.videos import VideoError, probe
 from schemas.rows import STORY_LENGTH, Keyframe, Video
@@ -29,20 +31,6 @@ SECONDS_LOOKED_AT = 120.0  # in its middle are looked at
 # Share of those keyframes that are kept: 0.85 in the sample, 0.61 in Big Buck Bunny, which has long
 # credits and pictures that come back, 0.79 in its trailer. Rather too many calls than too few.
 KEPT = 0.84
-
-# Seconds of one core, as run.json said of a run over Big Buck Bunny and its trailer by the embedded
-# models at the default settings, on the machine that the project was built on.
-SECONDS = {
-    "keyframes": 1.7,  # a minute of film
-    "text": 0.1,  # a keyframe, as the others
-    "selection": 0.001,
-    "captions": 0.12,
-    "characters": 0.01,
-    "stories": 0.23,
-    "quality": 0.001,
-}
-CALL = 3.0  # seconds for which a server, or a model on a GPU, has a call; it has many at a time
-AT_ONCE = 32
 
 CHARACTERS_A_TOKEN = 4.0
 PATCH = 28  # pixels a side of what is a token of a picture (Qwen2.5-VL; other models differ much)
@@ -58,11 +46,12 @@ class Work:
 
     films: int = 0
     reused: int = 0
-    calls: int = 0
+    calls: float = 0
     input_tokens: float = 0.0
     output_tokens: float = 0.0
     cost: float = 0.0
-    seconds: float = 0.0  # of one core, or of waiting for a server
+    seconds: float = 0.0  # of one core
+    waiting: float = 0.0  # seconds, for one server
 
 
 def estimate(videos: Sequence[Video], config: DatasetConfig, out: str) -> dict[str, Work]:
@@ -70,7 +59,7 @@ def estimate(videos: Sequence[Video], config: DatasetConfig, out: str) -> dict[s
     work = {stage: Work() for stage in STAGES}
     films = _known([Film(video, storage.join(out, "work")) for video in videos], config, out)
     counts = _keyframes(films, config)
-    asked = _Asked(config, storage.join(out, "work"))
+    takes = Takes(config, BUILT_IN, storage.join(out, "work"))
     drafted: set[str] = set()
     for film, (video, count) in counts:
         for stage in STAGES:
@@ -82,7 +71,7 @@ def estimate(videos: Sequence[Video], config: DatasetConfig, out: str) -> dict[s
                 continue
             if stage == "characters":
                 drafted.add(video.series)
-            asked.add(work[stage], stage, video, count)
+            takes.add(work[stage], stage, video, count)
     return work
 
 
@@ -112,9 +101,8 @@ def _density(videos: Sequence[Video], config: DatasetConfig) -> float:
     for video in [videos[at * len(videos) // count] for at in range(count)]:
         length = min(video.duration, SECONDS_LOOKED_AT)
         try:
-            density = keyframes.density(video, config.keyframes,
-                                        ((video.duration - length) / 2, length),
-                                        os.cpu_count() or 1)
+            density = keyframes.density(video, config.keyframes, (video.duration - length) / 2,
+                                        length, os.cpu_count() or 1)
         except (VideoError, ValueError, OSError, av.FFmpegError):
             continue
         seconds, found = seconds + length, found + density * length
@@ -145,44 +133,66 @@ def _with_part(film: Film, stage: str, depends: Callable[[Film], Any]) -> Film:
         part = stages.part_name(stage, film, depends(film))
     except (KeyError, OSError):  # a stage before it is not done, or the film cannot be read
         return film
-    if not stages.final(parts.path(film.work, part)):
+    if not stages.final(film, part):
         return film
     return dataclasses.replace(film, parts={**film.parts, stage: part})
 
 
-class _Asked:
-    """What questions cost in tokens: as seen of this model, or as its prompts let expect."""
+class Takes:
+    """What a stage takes for a film: questions as this model was seen to be asked, or as its
+    prompts let expect, and time at some rates."""
 
-    def __init__(self, config: DatasetConfig, work: str) -> None:
-        self.config = config
+    def __init__(self, config: DatasetConfig, rates: Rates, work: str = "") -> None:
+        """`work` is a folder of part files, whose kept answers tell of tokens; "" for none."""
+        self.config, self.rates = config, rates
         self.specs = {role: specs.parse(getattr(config, role)) for role in ("captioner", "writer")}
-        self.seen = {role: kept_answers.tokens(work, name(role, spec))
+        self.seen = {role: kept_answers.tokens(work, name(role, spec)) if work else {}
                      for role, spec in self.specs.items() if spec.kind != "embedded"}
 
     def add(self, work: Work, stage: str, video: Video, count: int) -> None:
         """Adds a film of so many keyframes to what a stage has to do."""
-        role = {"captions": "captioner", "characters": "writer", "stories": "writer"}.get(stage)
-        if role is None:
-            work.seconds += SECONDS[stage] * (video.duration / 60 if stage == "keyframes"
-                                              else count)
+        if stage not in ROLES:
+            work.seconds += self.rates.seconds[stage] * (
+                video.duration / 60 if stage == "keyframes" else count)
             return
-        calls = self._calls(stage, video, count)
-        seen = self.seen.get(role, {})
-        # A question that is asked twice, as its answer failed, is in what was seen.
-        sums = [(number, *seen.get(task, (read, written)))
-                for task, number, read, written in calls]
-        tokens_in = sum(number * read for number, read, _ in sums)
-        tokens_out = sum(number * written for number, _, written in sums)
-        work.calls += sum(number for number, _, _ in sums)
+        spec = self.specs[ROLES[stage]]
+        calls, tokens_in, tokens_out = self._asked(stage, video, count)
+        work.calls += calls
         work.input_tokens += tokens_in
         work.output_tokens += tokens_out
-        price = self.config.prices.get(self.specs[role].model)
+        price = self.config.prices.get(spec.model)
         if price is not None:
             work.cost += (tokens_in * price.input + tokens_out * price.output) / 1e6
-        embedded = self.specs[role].kind == "embedded"
-        cores = os.cpu_count() or 1
-        work.seconds += (SECONDS[stage] * count if embedded else
-                         sum(number for number, _, _ in sums) * CALL * cores / AT_ONCE)
+        if spec.kind == "embedded":
+            own = self.rates if self.known(stage) else BUILT_IN
+            work.seconds += own.seconds[stage] * count
+        else:
+            known = self.known(stage)
+            work.seconds += self.asking(stage, (video.width, video.height)) * calls
+            work.waiting += calls / (known.per_second if known else PER_SECOND)
+
+    def asking(self, stage: str, size: tuple[int, int]) -> float:
+        """Seconds of a core for one call of a server, with the pictures that go with it."""
+        pictures = 1 + 2 * self.config.captions.neighbours if stage == "captions" else 0
+        return ASKING + pictures * MEGAPIXEL * size[0] * size[1] / 1e6
+
+    def known(self, stage: str) -> Questions | None:
+        """What the rates know of the stage's questions to this very model."""
+        questions = self.rates.asked.get(stage)
+        same = questions and questions.model == self.specs[ROLES[stage]].identity
+        return questions if same else None
+
+    def _asked(self, stage: str, video: Video, count: int) -> tuple[float, float, float]:
+        """Calls, tokens of their questions, tokens of their answers."""
+        if known := self.known(stage):
+            return count * known.calls, count * known.input_tokens, count * known.output_tokens
+        seen = self.seen.get(ROLES[stage], {})
+        # A question that is asked twice, as its answer failed, is in what was seen.
+        sums = [(number, *seen.get(task, (read, written)))
+                for task, number, read, written in self._calls(stage, video, count)]
+        return (sum(number for number, _, _ in sums),
+                sum(number * read for number, read, _ in sums),
+                sum(number * written for number, _, written in sums))
 
     def _calls(self, stage: str, video: Video, count: int) -> list[tuple[str, int, float, float]]:
         """Task, calls, tokens of a question, tokens of an answer."""
@@ -220,20 +230,22 @@ class _Asked:
         return self._prompt("caption") + DIALOGUE + shown * picture
 
 
+def in_all(work: dict[str, Work]) -> Work:
+    """The sum of all but the films, which are the same in each stage."""
+    return Work(0, 0, *(sum(getattr(one, field.name) for one in work.values())
+                        for field in dataclasses.fields(Work)[2:]))
+
+
 def describe(work: dict[str, Work]) -> str:
     """The estimate as a table to print."""
     cores = os.cpu_count() or 1
-    total = Work(calls=sum(one.calls for one in work.values()),
-                 input_tokens=sum(one.input_tokens for one in work.values()),
-                 output_tokens=sum(one.output_tokens for one in work.values()),
-                 cost=sum(one.cost for one in work.values()),
-                 seconds=sum(one.seconds for one in work.values()))
+    total = in_all(work)
     lines = [f"{'stage':<10} {'films':>6} {'reused':>7} {'calls':>7} {'tokens in':>12} "
              f"{'tokens out':>12} {'cost':>9} {'minutes':>8}"]
     for stage, one in [*work.items(), ("in all", total)]:
-        lines.append(f"{stage:<10} {one.films or '':>6} {one.reused or '':>7} {one.calls or '':>7} "
-                     f"{round(one.input_tokens):>12,} {round(one.output_tokens):>12,} "
-                     f"{one.cost:>9.2f} {one.seconds / 60 / cores:>8.1f}")
+        lines.append(f"{stage:<10} {one.films or '':>6} {one.reused or '':>7} "
+                     f"{round(one.calls) or '':>7} {round(one.input_tokens):>12,} "
+                     f"{round(one.output_tokens):>12,} {one.cost:>9.2f} "
+                     f"{(one.seconds / cores + one.waiting) / 60:>8.1f}")
     return "\n".join([*lines, f"Minutes are for {cores} cores like those the project was built on; "
-                      f"for servers, {AT_ONCE} calls at once of {CALL:.0f} s each. Nothing was "
-                      "done."])
+                      f"a server answers {PER_SECOND:.1f} calls a second. Nothing was done."])

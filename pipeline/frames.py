@@ -6,14 +6,13 @@ the frame is decoded, and no more.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import av
 
 from pipeline.measure import Measures, difference, planes, small
-from pipeline.videos import decoded, open_video, video_stream
+from pipeline.videos import decoded, open_video, packets_from, video_stream
 
 
 def grab(uri: str, measures: Measures, entries: Sequence[int], threads: int
@@ -34,7 +33,6 @@ def grab(uri: str, measures: Measures, entries: Sequence[int], threads: int
             wanted = int(measures.pts[entry])
             access = entry - int(measures.cost[entry]) + 1
             if at < 0 or access > at:
-                container.seek(wanted, stream=stream)
                 frames, held = decoded_from(container, stream, int(measures.pts[access])), None
             frame = held if held is not None else next(frames, None)
             while frame is not None and frame.pts < wanted:
@@ -47,13 +45,8 @@ def grab(uri: str, measures: Measures, entries: Sequence[int], threads: int
 
 
 def decoded_from(container: Any, stream: Any, start: int) -> Iterator[Any]:
-    """Decoded frames from the random access point with the time `start` on.
-
-    An index may list fewer random access points than there are, so the demuxer may stand further
-    back: what lies before the point is read but not decoded.
-    """
-    return decoded(itertools.dropwhile(lambda packet: packet.pts != start,
-                                       container.demux(stream)))
+    """Decoded frames from the random access point with the time `start`, in ticks, on."""
+    return decoded(packets_from(container, stream, start))
 
 
 def cut_time(uri: str, measures: Measures, entry: int) -> tuple[float, float]:
@@ -70,7 +63,6 @@ def cut_time(uri: str, measures: Measures, entry: int) -> tuple[float, float]:
     with open_video(uri) as container:
         stream = video_stream(container)
         stream.codec_context.options = {"skip_loop_filter": "all"}
-        container.seek(low, stream=stream)
         access = entry - int(measures.cost[entry - 1])
         for frame in decoded_from(container, stream, int(measures.pts[access])):
             if low <= frame.pts <= high:
@@ -80,7 +72,7 @@ def cut_time(uri: str, measures: Measures, entry: int) -> tuple[float, float]:
     if low not in seen or high not in seen:
         return before, after
     own = [pts for pts in sorted(seen)
-           if difference(seen[pts], seen[low]) <= difference(seen[pts], seen[high])]
+           if pts < high and difference(seen[pts], seen[low]) <= difference(seen[pts], seen[high])]
     rest = [pts for pts in sorted(seen) if pts > own[-1]]
     tick = (after - before) / (high - low)
     return before + (own[-1] - low) * tick, before + (rest[0] - low) * tick

@@ -1,13 +1,12 @@
 """Kept answers: what a model said, under the digest of exactly what it was asked.
 
-An answer is written before it is used, whole or not at all, a file each: so a run that is killed
-at any moment repeats at most the calls that were in flight, and whatever asks the same again, be it
-another run, stage or setting, pays nothing.
+An answer is written before it is used, whole or not at all, a file each, with a digest of its own.
+So a run that is killed at any moment repeats at most the calls that were in flight, and whatever
+asks the same again, be it another run, stage or setting, pays nothing.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -23,7 +22,7 @@ FOLDER = "answers"  # in the folder of part files
 
 
 def digest(exact: dict[str, Any]) -> str:
-    """64 hex digits that stand for all that a model was asked."""
+    """64 hex digits that stand for all that a model was asked, or for any other JSON object."""
     text = json.dumps(exact, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -37,24 +36,32 @@ def load(work: str, key: str) -> Answer | None:
     path = _path(work, key)
     if not storage.exists(path):
         return None
+    values = _read(storage.read_bytes(path))
+    return Answer(**values["answer"]) if values and values["question"] == key else None
+
+
+def _read(data: bytes) -> dict[str, Any] | None:
+    """What a file of an answer holds, None where it is not as it was written."""
     try:
-        return Answer(**json.loads(storage.read_bytes(path))["answer"])
-    except (ValueError, KeyError, TypeError):
+        seal, values = json.loads(data)
+    except (ValueError, TypeError):
         return None
+    return values if seal == digest(values) else None
 
 
 def save(work: str, key: str, answer: Answer, task: str, cost: float) -> None:
     """Keeps an answer with what it was for and what it cost."""
-    values = {"task": task, "cost": cost, "answer": dataclasses.asdict(answer)}
-    storage.write_bytes(_path(work, key), json.dumps(values, ensure_ascii=False).encode())
+    values = {"question": key, "task": task, "cost": cost, "answer": dataclasses.asdict(answer)}
+    storage.write_bytes(_path(work, key),
+                        json.dumps([digest(values), values], ensure_ascii=False).encode())
 
 
 def _all(work: str) -> Iterator[dict[str, Any]]:
     paths = [path for path, _ in storage.find_in(storage.join(work, FOLDER), "**.json")]
     with ThreadPoolExecutor(16) as pool:
         for data in pool.map(storage.read_bytes, paths):
-            with contextlib.suppress(ValueError):  # damaged: it will be asked for again
-                yield json.loads(data)
+            if (values := _read(data)) is not None:  # a damaged one will be asked for again
+                yield values
 
 
 def spent(work: str) -> float:

@@ -11,20 +11,24 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import shots, storage
+from pipeline import segments, shots, storage
 from pipeline.config import KeyframesConfig
 from pipeline.frames import cut_time, grab
-from pipeline.measure import Measures, measure
+from pipeline.measure import Measures, joined, measure, segment
+from pipeline.parts import AnyRow
 from pipeline.pictures import Geometry, alike, displayed, encode, motion, perceptual_hash, thumbnail
 from pipeline.shots import Shot, Transition
+from pipeline.videos import VideoError, open_video, probe, video_stream
 from schemas.rows import Keyframe, Reject, Video
 from schemas.storystream import IMAGES, keyframe_id
 
 _MOST_STRETCHES = 1 << 16  # of a shot; a clock that is wrong tells of thousands of years
+_CUT_SHORT = 0.05  # share of a film that may be missing at its end before that is told
 _SHOWN_REJECTS = 4  # pictures kept of each kind of reject, a film
 
 
@@ -143,28 +147,61 @@ def plan(video: Video, measures: Measures, config: KeyframesConfig) -> Plan:
                                           choice.detail)) for choice in choices if choice.reason)])
 
 
-def density(video: Video, config: KeyframesConfig, part: tuple[float, float], threads: int = 1
+def density(video: Video, config: KeyframesConfig, begin: float, seconds: float, threads: int = 1
             ) -> float:
-    """How many keyframes a second a part of a film (where it begins, its length, in seconds)
-    promises. Raises as `extract` does."""
-    measures = measure(video.uri, threads, part=part)
+    """How many keyframes a second a part of a film promises, which begins at a time in seconds.
+    Raises as `extract` does."""
+    with open_video(video.uri) as container:
+        ticks = 1 / float(video_stream(container).time_base or 1)
+    measures = joined(video.uri, [segment(video.uri, threads, begin=round(begin * ticks),
+                                          end=round((begin + seconds) * ticks))])
     choices = [choice for number, shot in enumerate(shots.find(measures)[0])
                for choice in choose(measures, number, shot, config)]
     length = float(measures.times[-1]) + measures.frame_time
     return sum(not choice.reason for choice in choices) / max(length, 1.0)
 
 
-def extract(video: Video, config: KeyframesConfig, folder: str, threads: int = 1,
-            tick: Callable[[float], None] = lambda share: None
+def of_film(video: Video, config: KeyframesConfig, folder: str, kept: str, threads: int,
+            tick: Callable[[float], None]) -> list[AnyRow]:
+    """The film as probed, its keyframes and what was left out; a film that is bad is a reject.
+
+    Pictures go to `folder`, as `extract` says. `kept` is where the figures of the segments of a
+    long film may be.
+    """
+    try:
+        video = probe(video)
+        measures = segments.measures(video.uri, kept) or measure(
+            video.uri, threads,
+            lambda time: tick(0.7 * min(time / video.duration, 1) if video.duration else 0))
+        video = dataclasses.replace(video, bars=list(measures.bars))
+        found, rejects = extract(video, measures, config, folder, threads, tick)
+    except storage.CannotWrite:  # a full disk is no fault of the film's
+        raise
+    except (VideoError, ValueError, OSError, av.FFmpegError, cv2.error, IndexError, MemoryError
+            ) as error:
+        if storage.silent(video.uri, error):
+            raise
+        return [video, Reject("video", video.uri, "unreadable",
+                              str(error) or type(error).__name__, video.id)]
+    end = float(measures.times[-1]) + measures.frame_time
+    if video.duration - end > max(1.0, _CUT_SHORT * video.duration):
+        rejects.append(Reject("keyframe", video.id, "cut short", f"nothing can be decoded from "
+                              f"{end:.1f} s to its end at {video.duration:.1f} s", video.id))
+    if not found:
+        rejects.append(Reject("video", video.uri, "no keyframes",
+                              "no frame of it is fit to stand for a shot", video.id))
+    return [video, *found, *rejects]
+
+
+def extract(video: Video, measures: Measures, config: KeyframesConfig, folder: str,
+            threads: int = 1, tick: Callable[[float], None] = lambda share: None
             ) -> tuple[list[Keyframe], list[Reject]]:
     """Keyframes of one film, in order, their pictures written to `folder` as `<id>.jpg`.
 
     Pictures of some rejects are written to `folder/rejected/<id>.jpg`. `threads` changes the time
-    taken and nothing else; `tick` is told the share that is done. Raises av.FFmpegError or
-    ValueError where the film cannot be read.
+    taken and nothing else; `tick` is told the share that is done, from 0.7 on. Raises
+    av.FFmpegError or ValueError where the film cannot be read.
     """
-    measures = measure(video.uri, threads, lambda time: tick(
-        0.7 * min(time / video.duration, 1) if video.duration else 0))
     planned = plan(video, measures, config)
     shown = _shown(planned.dropped)
     geometry = Geometry(measures.bars, measures.aspect, video.rotation)

@@ -11,7 +11,8 @@ Presentation times come from the packets, so the times of skipped frames are kno
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import av
@@ -19,12 +20,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.videos import decoded, open_video, pixel_aspect, video_stream
+from pipeline.videos import (
+    check_clock,
+    decoded,
+    open_video,
+    packets,
+    pixel_aspect,
+    video_stream,
+)
 
 THUMB = (32, 18)  # width, height of the tiny pictures that are kept
 _DIFF = (80, 45)  # width, height of the pictures that neighbours are compared at
 _SHARP = (320, 180)  # width, height that sharpness is measured at
 _BAR_LEVEL = 24.0  # a letterbox bar's mean luma is at most this (video black is 16)
+_STEP_BACK = 0.5  # seconds, twice as many each time
+_BAR_SHARE = 0.95  # of the frames that are not dark have it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +53,11 @@ class Measures:
     frame_time: float  # seconds that a frame is shown, the median over the film
     bars: tuple[int, int, int, int]  # letterbox: rows above, below, columns left, right
     aspect: float  # width of a pixel over its height
+
+
+_COLUMNS: dict[str, type[np.generic]] = {
+    "pts": np.int64, "cost": np.int64, "diff": np.float32, "mean": np.float32, "std": np.float32,
+    "sharp": np.float32, "thumbs": np.uint8}
 
 
 def planes(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
@@ -69,28 +84,38 @@ def cheap_decoder(stream: Any, threads: int) -> None:
     context.options = {"skip_loop_filter": "all"}
 
 
-class _Letterbox:
-    """Bars that are dark in nearly every random access frame that is not dark as a whole."""
+@dataclasses.dataclass
+class Darkness:
+    """Where random access frames that are not dark as a whole are dark, as sums."""
 
-    def __init__(self) -> None:
-        self.rows: list[NDArray[np.bool_]] = []
-        self.columns: list[NDArray[np.bool_]] = []
+    sizes: set[tuple[int, int]] = dataclasses.field(default_factory=set)  # height, width
+    frames: int = 0
+    rows: Any = 0  # [height] int: in how many frames the row is dark
+    columns: Any = 0  # [width] int
 
     def see(self, luma: NDArray[np.uint8]) -> None:
-        if luma.mean() < 2 * _BAR_LEVEL:
-            return
-        self.rows.append(luma.mean(axis=1) <= _BAR_LEVEL)
-        self.columns.append(luma.mean(axis=0) <= _BAR_LEVEL)
+        """Adds a frame, uint8 [height, width]."""
+        if luma.mean() >= 2 * _BAR_LEVEL:
+            self.add(Darkness({luma.shape}, 1,
+                              (luma.mean(axis=1) <= _BAR_LEVEL).astype(np.int64),
+                              (luma.mean(axis=0) <= _BAR_LEVEL).astype(np.int64)))
+
+    def add(self, other: Darkness) -> None:
+        """Adds what was seen elsewhere."""
+        self.sizes |= other.sizes
+        self.frames += other.frames
+        if len(self.sizes) == 1:  # of a film whose size changes no bars are its own
+            self.rows, self.columns = self.rows + other.rows, self.columns + other.columns
 
     def bars(self) -> tuple[int, int, int, int]:
+        """Rows above and below, columns left and right that are dark in nearly every frame."""
         def lead(dark: NDArray[np.bool_]) -> int:
             return int(np.argmin(dark)) if not dark.all() else 0
 
-        if len({(len(row), len(column)) for row, column in
-                zip(self.rows, self.columns, strict=True)}) != 1:
-            return 0, 0, 0, 0  # nothing seen, or a film whose size changes: no bars are its own
-        rows = np.mean(self.rows, axis=0) > 0.95
-        columns = np.mean(self.columns, axis=0) > 0.95
+        if len(self.sizes) != 1:
+            return 0, 0, 0, 0
+        rows = self.rows / self.frames > _BAR_SHARE
+        columns = self.columns / self.frames > _BAR_SHARE
         return lead(rows), lead(rows[::-1]), lead(columns), lead(columns[::-1])
 
 
@@ -108,81 +133,145 @@ def difference(one: tuple[NDArray[np.uint8], ...], other: tuple[NDArray[np.uint8
     return float(sum(cv2.mean(cv2.absdiff(a, b))[0] for a, b in zip(one, other, strict=True)))
 
 
-def frames(uri: str, threads: int, part: tuple[float, float] | None = None
-           ) -> Iterator[tuple[av.VideoFrame, list[int]]]:
-    """Decoded frames of the cheap pass, each with the packet times seen so far (a growing list).
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """What a pass over a segment of a film saw: the columns of `Measures`, and what they need."""
 
-    `part` is where to begin and how much to look at, in seconds; None is the whole film.
-    """
-    with open_video(uri) as container:
-        stream = video_stream(container)
-        cheap_decoder(stream, threads)
-        if part and part[0] > 0:
-            container.seek(int(part[0] * av.time_base))
-        first = None
-        packet_times: list[int] = []
-        for packet in container.demux(stream):
-            if packet.pts is not None:
-                packet_times.append(packet.pts)
-            for frame in decoded([packet]):
-                first = frame.time if first is None else first
-                if part and (frame.time or 0.0) - (first or 0.0) > part[1]:
-                    return
-                yield frame, packet_times
+    columns: dict[str, NDArray[Any]]  # one entry for each decoded frame whose time lies in it
+    packet_times: NDArray[np.int64]  # of every packet of it, in the order of the file
+    darkness: Darkness
+    before: tuple[int, float] | None  # time and mean luma of the entry before its first one
 
 
-def measure(uri: str, threads: int = 1, tick: Callable[[float], None] = lambda time: None,
-            part: tuple[float, float] | None = None) -> Measures:
-    """Decodes a film once, cheaply. `threads` changes the time taken and nothing else; `tick` is
-    told the time, in seconds, of each random access frame that it has come to. `part` is where to
-    begin and how much to look at, in seconds, None for the whole film.
+def segment(uri: str, threads: int = 1, tick: Callable[[float], None] = lambda time: None,
+            begin: int | None = None, end: int | None = None) -> Segment:
+    """Decodes, cheaply, the part of a film from one time to another, in the stream's time base.
 
-    Raises av.FFmpegError where the film cannot be opened and ValueError where it has no frame.
+    `begin` None is the film's start and `end` None its end. Else decoding starts at a random access
+    point before `begin`, so that what comes from it on is what a pass over the whole film sees.
+    Raises as `measure` does.
     """
     cv2.setNumThreads(1)  # a worker a core: threads inside would only fight
-    columns: dict[str, list[Any]] = {name: [] for name in
-                                     ("pts", "cost", "diff", "mean", "std", "sharp", "thumbs")}
-    letterbox = _Letterbox()
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    darkness = Darkness()
     before: tuple[NDArray[np.uint8], ...] | None = None
+    last: tuple[int, float] | None = None
     packet_times: list[int] = []
     cost = 0
-    for frame, packet_times in frames(uri, threads, part):  # noqa: B007 - the last one is used below
+    for frame in _frames(uri, threads, begin, end, packet_times):
         frame_planes = planes(frame)
+        time = int(frame.pts or 0)
+        inside = begin is None or time >= begin
         if frame.key_frame:
-            letterbox.see(frame_planes[0])
             tick(float(frame.time or 0))
+            if inside:
+                darkness.see(frame_planes[0])
         cost = 1 if frame.key_frame else cost + 1
         medium, *compared = small(frame_planes)
         now = tuple(compared)
         mean, std = cv2.meanStdDev(medium)
-        columns["pts"].append(frame.pts)
-        columns["cost"].append(cost)
-        columns["diff"].append(difference(now, before) if before is not None else 0.0)
-        columns["mean"].append(mean[0, 0])
-        columns["std"].append(std[0, 0])
-        columns["sharp"].append(cv2.meanStdDev(cv2.Laplacian(medium, cv2.CV_16S))[1][0, 0] ** 2)
-        columns["thumbs"].append(cv2.resize(now[0], THUMB, interpolation=cv2.INTER_AREA))
+        if inside:
+            columns["pts"].append(time)
+            columns["cost"].append(cost)
+            columns["diff"].append(difference(now, before) if before is not None else 0.0)
+            columns["mean"].append(mean[0, 0])
+            columns["std"].append(std[0, 0])
+            columns["sharp"].append(
+                cv2.meanStdDev(cv2.Laplacian(medium, cv2.CV_16S))[1][0, 0] ** 2)
+            columns["thumbs"].append(cv2.resize(now[0], THUMB, interpolation=cv2.INTER_AREA))
+        else:
+            last = time, float(mean[0, 0])
         before = now
-    if not columns["pts"]:
+    arrays = {name: np.array(values, _COLUMNS[name]) for name, values in columns.items()}
+    arrays["thumbs"] = arrays["thumbs"].reshape(-1, *THUMB[::-1])  # also where there are none
+    return Segment(arrays,
+                   np.array([time for time in packet_times
+                             if (begin is None or time >= begin) and (end is None or time < end)],
+                            np.int64), darkness, last)
+
+
+def _frames(uri: str, threads: int, begin: int | None, end: int | None, packet_times: list[int]
+            ) -> Iterator[av.VideoFrame]:
+    """Decoded frames of the cheap pass up to the first at `end` or after it; the times of all
+    packets that may be shown before `end` go to `packet_times`."""
+    with open_video(uri) as container:
+        stream = video_stream(container)
+        cheap_decoder(stream, threads)
+        access = _seek_before(container, stream, begin) if begin is not None else None
+        found = packets(container, stream)
+        if access is not None:
+            found = itertools.dropwhile(lambda packet: packet.pts != access, found)
+        ended, leading = False, None
+        for packet in found:
+            if packet.pts is not None:
+                packet_times.append(packet.pts)
+                # What follows a random access point in the file and is shown before it comes
+                # before what is shown after it.
+                if leading is not None and packet.pts > leading:
+                    return
+                if end is not None and ended and packet.is_keyframe and packet.pts >= end:
+                    leading = packet.pts
+            if ended:
+                continue
+            for frame in decoded([packet]):
+                if end is not None and int(frame.pts or 0) >= end:
+                    ended = True
+                    break
+                if access is None or int(frame.pts or 0) >= access:
+                    yield frame
+        check_clock(packet_times, float(stream.time_base or 0))
+
+
+def _seek_before(container: Any, stream: Any, time: int) -> int | None:
+    """Goes to a random access point before a time and returns its own; None for the film's start.
+
+    Some containers seek by the order of the file and land behind what they are asked for.
+    """
+    step = max(1, round(_STEP_BACK / float(stream.time_base or 1)))
+    target = time - 1
+    while target > (stream.start_time or 0):
+        container.seek(target, stream=stream)
+        found = next((packet.pts for packet in packets(container, stream)
+                      if packet.is_keyframe and packet.pts is not None), None)
+        if found is not None and found < time:
+            container.seek(target, stream=stream)
+            return int(found)
+        target, step = target - step, 2 * step
+    container.seek(stream.start_time or 0, stream=stream)
+    return None
+
+
+def measure(uri: str, threads: int = 1, tick: Callable[[float], None] = lambda time: None
+            ) -> Measures:
+    """Decodes a film once, cheaply. `threads` changes the time taken and nothing else; `tick` is
+    told the time, in seconds, of each random access frame that it has come to.
+
+    Raises av.FFmpegError where the film cannot be opened and ValueError where it has no frame.
+    """
+    return joined(uri, [segment(uri, threads, tick)])
+
+
+def joined(uri: str, segments: Sequence[Segment]) -> Measures:
+    """The figures of a film, or of a part of it, from those of its segments, in order.
+
+    Raises ValueError where there is no frame in them.
+    """
+    columns = {name: np.concatenate([one.columns[name] for one in segments]) for name in _COLUMNS}
+    pts = columns["pts"]
+    if not len(pts):
         raise ValueError("no frame of it could be decoded")
+    darkness = Darkness()
+    for one in segments:
+        darkness.add(one.darkness)
     with open_video(uri) as container:
         stream = video_stream(container)
         time_base = float(stream.time_base or 0)
         aspect = float(pixel_aspect(stream))
-    pts = np.array(columns["pts"], np.int64)
-    shown = np.unique(np.array(packet_times or pts, np.int64))
+    packet_times = np.concatenate([one.packet_times for one in segments])
+    shown = np.unique(packet_times if len(packet_times) else pts)
     place = np.searchsorted(shown, pts)
     return Measures(
         times=(pts - pts[0]) * time_base,
-        pts=pts,
         skipped=np.diff(place, prepend=place[:1] - 1) - 1,
-        cost=np.array(columns["cost"], np.int64),
-        diff=np.array(columns["diff"], np.float32),
-        mean=np.array(columns["mean"], np.float32),
-        std=np.array(columns["std"], np.float32),
-        sharp=np.array(columns["sharp"], np.float32),
-        thumbs=np.array(columns["thumbs"], np.uint8),
         frame_time=float(np.median(np.diff(shown)) * time_base) if len(shown) > 1 else 0.0,
-        bars=letterbox.bars(),
-        aspect=aspect,
-    )
+        bars=darkness.bars(), aspect=aspect, **columns)

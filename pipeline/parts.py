@@ -2,7 +2,8 @@
 
 A part is named by what it depends on, so finding it is all there is to resuming, to incremental
 runs and to "change the writer, keep the captions". It is JSON lines: a row a line, `["Keyframe",
-{...}]`, and a last line with the digest of those before it, without which the part does not count.
+{...}]`, and a last line with the digest of the part's name and the lines before it, without which
+the part does not count.
 """
 
 from __future__ import annotations
@@ -41,8 +42,13 @@ def save(file: str, content: Sequence[AnyRow]) -> None:
     lines = b"".join(
         json.dumps([type(row).__name__, dataclasses.asdict(row)], ensure_ascii=False).encode()
         + b"\n" for row in content)
-    end = json.dumps(["end", hashlib.sha256(lines).hexdigest()]).encode() + b"\n"
-    storage.write_bytes(file, lines + end)
+    storage.write_bytes(file, lines + _end(file, lines) + b"\n")
+
+
+def _end(file: str, lines: bytes) -> bytes:
+    """The last line of a part. With its name in the digest, no part stands in for another."""
+    name = storage.basename(file).encode()
+    return json.dumps(["end", hashlib.sha256(name + b"\n" + lines).hexdigest()]).encode()
 
 
 def load(file: str) -> list[AnyRow]:
@@ -53,7 +59,7 @@ def load(file: str) -> list[AnyRow]:
     data = storage.read_bytes(file)
     body, _, last = data.rstrip(b"\n").rpartition(b"\n")
     lines = body + b"\n" if body else b""
-    if last != json.dumps(["end", hashlib.sha256(lines).hexdigest()]).encode():
+    if last != _end(file, lines):
         raise ValueError(f"{file} is damaged: its last line does not match its content")
     return [rows.row(getattr(rows, kind), values)
             for kind, values in map(json.loads, lines.splitlines())]

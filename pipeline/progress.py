@@ -36,10 +36,14 @@ _FOLDER = "STORYSTREAM_PROGRESS"  # environment variable: where notes go; unset,
 _STOP = "stop"  # the file there that asks workers to stop
 
 
-def ticking(stage: str) -> Tick:
-    """What a stage calls with the share of a film that it has done, the last time with 1."""
+def ticking(stage: str, begun: float = -1.0) -> Tick:
+    """What a stage calls with the share of a film that it has done, the last time with 1.
+
+    `begun` is the share that others have told of already. Where it is none, as -1 says, the first
+    note is that the stage has begun.
+    """
     folder = os.environ.get(_FOLDER)
-    noted = -1.0  # nothing yet: the first note says that the stage has begun
+    noted = begun
 
     def tick(share: float) -> None:
         nonlocal noted
@@ -83,7 +87,7 @@ def interrupted() -> bool:
 
 @contextlib.contextmanager
 def _stopping(folder: str) -> Iterator[None]:
-    """Ctrl-C, while calls are in flight, lets them end first; a second one does not."""
+    """Ctrl-C, or SIGTERM, while calls are in flight, lets them end first; a second one does not."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -97,11 +101,13 @@ def _stopping(folder: str) -> Iterator[None]:
         print("\nstopping once the calls in flight are answered, as they are paid for; "
               "Ctrl-C again drops them", file=sys.stderr, flush=True)
 
-    before = signal.signal(signal.SIGINT, stopping)
+    before = {number: signal.signal(number, stopping)
+              for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _read(folder: str) -> tuple[dict[str, float], list[str]]:

@@ -1,59 +1,71 @@
 """The finished dataset: its tables, its JSONL in the published layout, its manifest.
 
 Part files go in, one film at a time, so memory does not grow with the dataset. A dataset counts as
-published only when `dataset.json` names every file of it with its digest, so that is written last.
+published only when `dataset.json` names every file of it with its digest: so it is written last,
+and one that is there is withdrawn before the first file is replaced that it names.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import pyarrow.parquet as pq
 
 from pipeline import card, characters, parts, prompts, storage
+from pipeline.ahead import ahead
+from pipeline.backends import specs
 from pipeline.config import DatasetConfig
-from pipeline.shards import FileRecord
+from pipeline.digests import FileRecord, recorded
 from pipeline.stages import Film, probed, told
-from schemas.rows import Caption, Character, Keyframe, Reject, Story, arrow_schema, to_table
+from schemas.rows import (
+    Caption,
+    Character,
+    Keyframe,
+    Reject,
+    Story,
+    Video,
+    arrow_schema,
+    to_table,
+)
 from schemas.storystream import IMAGES, chunk_records, story_record
 
 DROPPED = "dropped_stories"  # the table of those that a gate dropped
+PICTURES = (IMAGES, "rejected")  # the folders that have a folder of pictures for each film
 # What decides the bytes of pictures and texts, beside the configuration.
-_LIBRARIES = ("av", "numpy", "rapidocr-onnxruntime", "onnxruntime", "torch",
-              "transformers", "pyarrow", "webdataset", "apache-beam")
+_LIBRARIES = ("av", "numpy", "rapidocr-onnxruntime", "onnxruntime", "pyarrow", "webdataset",
+              "apache-beam")
+_OF_MODELS = ("torch", "transformers")  # where a model is loaded here; else they may be missing
 
 
-def content(film: Film) -> dict[type, list[Any]]:
-    """A film's rows by kind: its keyframes as selected, and the rejects of every stage."""
-    rejects = [reject for stage in sorted(film.parts) for reject in film.rows(stage, Reject)]
-    return {Keyframe: film.rows("selection", Keyframe), Caption: film.rows("captions", Caption),
-            Story: told(film)[0], Reject: rejects}
+def withdraw(out: str) -> None:
+    """Takes the manifest away, as what it names is about to change."""
+    storage.remove([storage.join(out, "dataset.json")])
 
 
-def publish(out: str, films: Sequence[Film], split: dict[str, str], shards: Sequence[FileRecord],
-            found_rejects: Sequence[Reject], config: DatasetConfig) -> dict[str, Any]:
+def publish(out: str, films: Sequence[Film], split: Mapping[str, str],
+            shards: Sequence[FileRecord], found_rejects: Sequence[Reject], config: DatasetConfig
+            ) -> dict[str, Any]:
     """Writes the tables, the JSONL, the card and, last, the manifest, which it returns.
 
     `films` and `shards` come in any order; `found_rejects` are those made before any film was
-    opened. Files of an earlier dataset in the same folder that this one does not name are removed.
+    opened. What an earlier dataset in the same folder has left of pictures, lines and characters
+    is removed; its shards are not looked at.
     """
     films = sorted(films, key=lambda film: film.video.id)
-    summary = _write_tables(out, films, split, found_rejects)
-    cast = _characters(films)
-    names = ["keyframes.parquet", "captions.parquet", "stories.parquet", "rejects.parquet",
-             f"{DROPPED}.parquet",
-             *summary.pop("jsonl"),
-             *(f"{characters.FOLDER}/{storage.basename(characters.path(out, series))}"
-               for series in sorted(cast))]
-    records = [_record(out, name) for name in names] + list(shards)
+    records = list(shards)
+    told = _write_tables(out, films, split, found_rejects, records)
+    casts = [f"{characters.FOLDER}/{storage.basename(characters.path(out, series))}"
+             for series in sorted(told.cast)]
+    records += ahead(functools.partial(_record, out), casts, 16)
     manifest = {
         "name": config.output.name,
         "version": parts.digest(sorted((record.path, record.sha256) for record in records)),
@@ -62,10 +74,10 @@ def publish(out: str, films: Sequence[Film], split: dict[str, str], shards: Sequ
         "config_digest": parts.digest(config.published()),
         "models": {role: config.published()[role] for role in ("captioner", "writer")},
         "prompts": {name: prompts.identity(name, config.prompts) for name in prompts.NAMES},
-        "versions": {"opencv": cv2.__version__,
-                     **{name: metadata.version(name) for name in _LIBRARIES}},
-        **summary,
-        "characters": [dataclasses.asdict(one) for series in sorted(cast) for one in cast[series]],
+        "versions": _versions(config),
+        **told.summary,
+        "characters": [dataclasses.asdict(one) for series in sorted(told.cast)
+                       for one in told.cast[series]],
         "files": [],
     }
     storage.write_bytes(storage.join(out, "README.md"), card.card(manifest).encode())
@@ -73,14 +85,16 @@ def publish(out: str, films: Sequence[Film], split: dict[str, str], shards: Sequ
     manifest["files"] = [dataclasses.asdict(record)
                          for record in sorted(records, key=lambda record: record.path)]
     storage.write_bytes(storage.join(out, "dataset.json"), _json(manifest))
-    _sweep(out, films, {record.path for record in records})
+    storage.remove([*told.strays, *_strays_of_all(
+        out, {film.video.id for film in films}, {record.path for record in records})])
     return manifest
 
 
-def _characters(films: Sequence[Film]) -> dict[str, list[Character]]:
-    """Who is who, of each series that has anybody."""
-    found = {film.video.series: film.rows("characters", Character) for film in films}
-    return {series: rows for series, rows in found.items() if rows}
+def _versions(config: DatasetConfig) -> dict[str, str]:
+    loaded = config.quality.clip or any(
+        specs.parse(spec).kind != "openai" for spec in (config.captioner, config.writer))
+    return {"opencv": cv2.__version__, **{
+        name: metadata.version(name) for name in (*_LIBRARIES, *(_OF_MODELS if loaded else ()))}}
 
 
 def _json(value: Any) -> bytes:
@@ -92,18 +106,54 @@ def _record(out: str, name: str) -> FileRecord:
     return FileRecord(name, len(data), hashlib.sha256(data).hexdigest())
 
 
-def _write_tables(out: str, films: Sequence[Film], split: dict[str, str],
-                  found_rejects: Sequence[Reject]) -> dict[str, Any]:
-    """Streams every film into the tables and the JSONL; returns the manifest's summary of them."""
+class _Content(NamedTuple):
+    """What is published of a film."""
+
+    video: Video
+    rows: dict[type, list[Any]]  # by kind: keyframes as selected, the rejects of every stage
+    dropped: list[Story]
+    cast: list[Character]
+    strays: list[str]  # pictures of an earlier dataset that are in its folders
+
+
+def _content(out: str, film: Film) -> _Content:
+    stories, dropped = told(film)
+    rows: dict[type, list[Any]] = {
+        Keyframe: film.rows("selection", Keyframe), Caption: film.rows("captions", Caption),
+        Story: stories,
+        Reject: [reject for stage in sorted(film.parts) for reject in film.rows(stage, Reject)]}
+    images = {row.image for kind in (Keyframe, Reject) for row in rows[kind] if row.image}
+    keep = {storage.join(out, *image.split("/")) for image in images}
+    strays = [path for path in _pictures(out, film.video.id) if path not in keep]
+    return _Content(probed(film), rows, dropped, film.rows("characters", Character), strays)
+
+
+def _pictures(out: str, video: str) -> list[str]:
+    """All that is in a film's folders of pictures."""
+    return [path for folder in PICTURES
+            for path, _ in storage.find_in(storage.join(out, folder, video), "**")]
+
+
+class _Told(NamedTuple):
+    """What is left of all films once their rows are in the tables."""
+
+    summary: dict[str, Any]  # of the manifest
+    cast: dict[str, list[Character]]  # of each series that has anybody
+    strays: list[str]
+
+
+def _write_tables(out: str, films: Sequence[Film], split: Mapping[str, str],
+                  found_rejects: Sequence[Reject], records: list[FileRecord]) -> _Told:
+    """Streams every film into the tables and the JSONL, and adds their records."""
     counts: Counter[str] = Counter(videos=len(films))
     sides: dict[str, Counter[str]] = {}
-    videos = []
+    videos, cast, strays = [], {}, []
     with ExitStack() as stack:
-        tables = {kind: _table(stack, out, name, kind) for name, kind in (
+        tables = {kind: _table(stack, out, name, kind, records) for name, kind in (
             ("keyframes", Keyframe), ("captions", Caption), ("stories", Story),
             ("rejects", Reject))}
-        dropped = _table(stack, out, DROPPED, Story)
-        lines = _Lines(stack, out)
+        dropped = _table(stack, out, DROPPED, Story, records)
+        lines = _Lines(stack, out, records)
 
         def add(kind: Any, rows: Sequence[Any]) -> None:
             if rows:
@@ -111,41 +161,43 @@ def _write_tables(out: str, films: Sequence[Film], split: dict[str, str],
             counts[kind.__name__] += len(rows)
 
         add(Reject, found_rejects)
-        for film in films:
-            video, rows, side = probed(film), content(film), split.get(film.video.id, "")
-            rows[Story] = [dataclasses.replace(story, split=side) for story in rows[Story]]
-            for kind in rows:
-                add(kind, rows[kind])
-            if worse := told(film)[1]:
-                dropped.write_table(to_table(worse, Story))
-            stories = rows[Story]
+        for film in ahead(functools.partial(_content, out), films):
+            side = split.get(film.video.id, "")
+            stories = [dataclasses.replace(story, split=side) for story in film.rows[Story]]
+            for kind, rows in film.rows.items():
+                add(kind, stories if kind is Story else rows)
+            if film.dropped:
+                dropped.write_table(to_table(film.dropped, Story))
             chunks = sum(lines.write(story) for story in stories)
             counts["chunks"] += chunks
             if stories:
                 sides.setdefault(side, Counter()).update(
                     videos=1, stories=len(stories), chunks=chunks)
-            videos.append({**dataclasses.asdict(video), "keyframes": len(rows[Keyframe]),
+            videos.append({**dataclasses.asdict(film.video), "keyframes": len(film.rows[Keyframe]),
                            "stories": len(stories), "split": side})
-    return {
+            if film.cast:
+                cast[film.video.series] = film.cast
+            strays += film.strays
+    return _Told({
         "counts": {"videos": counts["videos"], "keyframes": counts["Keyframe"],
                    "stories": counts["Story"], "chunks": counts["chunks"],
                    "rejects": counts["Reject"]},
         "splits": {side: dict(sides[side]) for side in sorted(sides)},
         "videos": videos,
-        "jsonl": sorted(lines.files),
-    }
+    }, cast, strays)
 
 
-def _table(stack: ExitStack, out: str, name: str, kind: Any) -> pq.ParquetWriter:
-    file = stack.enter_context(storage.writing(storage.join(out, f"{name}.parquet")))
+def _table(stack: ExitStack, out: str, name: str, kind: Any, records: list[FileRecord]
+           ) -> pq.ParquetWriter:
+    file = stack.enter_context(recorded(out, f"{name}.parquet", records))
     return stack.enter_context(pq.ParquetWriter(file, arrow_schema(kind), compression="zstd"))
 
 
 class _Lines:
     """The JSONL files, each opened when its first line comes, so that none is empty."""
 
-    def __init__(self, stack: ExitStack, out: str) -> None:
-        self.stack, self.out = stack, out
+    def __init__(self, stack: ExitStack, out: str, records: list[FileRecord]) -> None:
+        self.stack, self.out, self.records = stack, out, records
         self.files: dict[str, Any] = {}
 
     def write(self, story: Story) -> int:
@@ -158,23 +210,20 @@ class _Lines:
 
     def _line(self, name: str, record: dict[str, Any]) -> None:
         if name not in self.files:
-            self.files[name] = self.stack.enter_context(
-                storage.writing(storage.join(self.out, *name.split("/"))))
+            self.files[name] = self.stack.enter_context(recorded(self.out, name, self.records))
         self.files[name].write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
 
-def _pictures(films: Iterable[Film]) -> Iterator[str]:
-    for film in films:
-        rows = content(film)
-        yield from (keyframe.image for keyframe in rows[Keyframe])
-        yield from (reject.image for reject in rows[Reject] if reject.image)
-
-
-def _sweep(out: str, films: Sequence[Film], named: set[str]) -> None:
-    """Removes what an earlier run left in the folders that the dataset owns."""
-    keep = {storage.join(out, *name.split("/")) for name in (*named, *_pictures(films))}
-    there = [path for folder in (IMAGES, "rejected", "shards")
-             for path, _ in storage.find_in(storage.join(out, folder), "**")]
-    drafts = [path for path, _ in storage.find_in(storage.join(out, characters.FOLDER), "*.yaml")
-              if characters.untouched(storage.read_bytes(path).decode())]
-    storage.remove([path for path in (*there, *drafts) if path not in keep])
+def _strays_of_all(out: str, films: Collection[str], named: Collection[str]) -> list[str]:
+    """What an earlier dataset has left beside the films of this one: pictures of films that are
+    gone, lines, characters that nobody has edited, and what killed writers have left."""
+    gone = {video for folder in PICTURES for video in storage.folders(storage.join(out, folder))
+            if video not in films}
+    keep = {storage.join(out, *name.split("/")) for name in named}
+    lines, drafts = ([path for path, _ in storage.find_in(storage.join(out, folder), pattern)
+                      if path not in keep]
+                     for folder, pattern in ((IMAGES, "*"), (characters.FOLDER, "*.yaml")))
+    untouched = [path for path in drafts
+                 if characters.untouched(storage.read_bytes(path).decode())]
+    return [*(path for video in sorted(gone) for path in _pictures(out, video)),
+            *lines, *untouched, *storage.leftovers(out)]

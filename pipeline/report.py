@@ -112,14 +112,14 @@ def _run(out: str) -> Values | None:
     run = json.loads(storage.read_bytes(path))
     started = datetime.fromisoformat(run["started"]).astimezone(UTC)
     run["started"] = f"{started:%Y-%m-%d %H:%M} UTC"
-    for stage in run["stages"]:
-        for name in stage["earlier"]:
-            stage[name] += stage["earlier"][name]
     whole = "{:,}".format
     columns = {"seconds": ("Work", span),
                "calls": ("Calls", whole), "kept": ("Answers kept", whole),
                "input_tokens": ("Tokens in", whole), "output_tokens": ("Tokens out", whole),
                "cost": ("Cost", "{:,.2f}".format)}
+    for stage in run["stages"]:
+        for name in columns:  # a runner that counts nothing leaves null
+            stage[name] = (stage[name] or 0) + stage["earlier"][name]
     run["total"] = {name: sum(stage[name] for stage in run["stages"]) for name in columns}
     if run["total"]["cost"] < 1:  # cents would be mostly zeros
         columns["cost"] = ("Cost", "{:.4f}".format)

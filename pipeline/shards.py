@@ -1,158 +1,127 @@
-"""Stories to WebDataset shards: which side of the split, which shard, and the tars themselves.
+"""Stories to WebDataset shards: which stories go into which tar, and the tars themselves.
 
-Whole episodes go to one side, and episodes that share near-identical pictures (a trailer and its
-film, a clip show) go together, so no picture of `val` was seen in `train`.
+Where one shard ends and the next begins is said by the stories themselves, not counted from the
+first one: a film that is added, removed or changed changes the shard that it falls into, at times
+the next ones, and all the others keep their bytes. Only their numbers may be other ones.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import IO
+from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline import storage
+from pipeline import parts, storage
+from pipeline.ahead import ahead
 from pipeline.config import OutputConfig
-from schemas.rows import CHUNK_LENGTH, Story
+from pipeline.digests import FileRecord, recorded
+from pipeline.split import fraction
+from schemas.rows import Story
 from schemas.storystream import IMAGES, chunk_records
 
-_HASH_BITS = 256
-_BAND_DIGITS = 4  # hex digits: 16 bands, so hashes with under 16 bits between them share a band
+VERSION = 1  # goes up when the same stories give other bytes
+
+
+class DamagedPicture(ValueError):
+    """A picture that is not as its row says, with its name and the remedy."""
 
 
 @dataclasses.dataclass(frozen=True)
-class FileRecord:
-    """A finished file of the dataset, as the manifest names it."""
+class Told:
+    """What the plan of the shards needs to know of a story."""
 
-    path: str  # relative to the dataset folder
-    bytes: int
-    sha256: str
+    id: str
+    video: str
+    bytes: int  # of the pictures of its chunks, 0 where it has none
+    digest: str  # of all that its samples hold
 
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """A tar to be written: what it is called and the chunks it takes, by name only."""
+    """A tar to be written: what it is called and the stories whose chunks it takes."""
 
     path: str
-    chunks: list[tuple[str, str, int]]  # part that holds the story, its id, number of the chunk
+    stories: list[tuple[str, str]]  # film and id
+    digest: str  # of all that decides its bytes
 
 
-def likeness_groups(hashes: Mapping[str, Sequence[str]], likeness: float) -> list[list[str]]:
-    """Videos in groups that share no near-identical picture, each sorted, by their first video.
+def told(story: Story, pictures: Mapping[str, tuple[int, str]]) -> Told:
+    """What the plan needs to know of a story. `pictures`: bytes and sha256 of each, by path."""
+    held = [pictures[image] for image in _images(story)]
+    digest = parts.digest([chunk_records(story), story.video, story.series,
+                           [sha256 for _, sha256 in held]])
+    return Told(story.id, story.video, sum(size for size, _ in held), digest)
 
-    Takes the perceptual hashes of each video's keyframes. Two pictures are near-identical where at
-    least `likeness` of their bits are equal.
+
+def plan(stories: Iterable[Told], side: Mapping[str, str], config: OutputConfig) -> list[Shard]:
+    """The shards of a dataset, none of them empty, given the side of each film.
+
+    From half the target size on, a shard ends after a story whose id's digest says so, such that
+    shards have the target size in the mean; at twice the target it ends in any case. The chunks of
+    a story stay together.
     """
-    leader = {video: video for video in hashes}
-
-    def find(video: str) -> str:
-        while leader[video] != video:
-            leader[video] = leader[leader[video]]
-            video = leader[video]
-        return video
-
-    furthest = (1 - likeness) * _HASH_BITS
-    bands: dict[tuple[int, str], list[tuple[str, int]]] = defaultdict(list)
-    for video in sorted(hashes):
-        for text in hashes[video]:
-            bits = int(text, 16)
-            for at in range(0, len(text), _BAND_DIGITS):
-                band = bands[at, text[at:at + _BAND_DIGITS]]
-                for other, other_bits in band:
-                    if find(other) != find(video) and (bits ^ other_bits).bit_count() <= furthest:
-                        one, two = sorted((find(other), find(video)))
-                        leader[two] = one
-                band.append((video, bits))
-    groups: dict[str, list[str]] = defaultdict(list)
-    for video in sorted(hashes):
-        groups[find(video)].append(video)
-    return [groups[first] for first in sorted(groups)]
-
-
-def splits(hashes: Mapping[str, Sequence[str]], stories: Mapping[str, int],
-           config: OutputConfig) -> dict[str, str]:
-    """`train` or `val` for each video, given its hashes and its number of stories.
-
-    Groups go to `val`, in an order that only their names decide, while they fit into its share; if
-    none fits, the smallest goes. A single group is all `train`.
-    """
-    groups = [group for group in likeness_groups(hashes, config.split_likeness)
-              if any(stories.get(video) for video in group)]
-    size = {group[0]: sum(stories.get(video, 0) for video in group) for group in groups}
-    groups.sort(key=lambda group: hashlib.sha256(group[0].encode()).hexdigest())
-    room = config.val_share * sum(size.values())
-    chosen: set[str] = set()
-    if config.val_share > 0 and len(groups) > 1:
-        for group in groups:
-            if size[group[0]] <= room:
-                chosen.add(group[0])
-                room -= size[group[0]]
-        if not chosen:
-            chosen.add(min(groups, key=lambda group: size[group[0]])[0])
-    return {video: "val" if group[0] in chosen else "train"
-            for group in groups for video in group}
-
-
-def plan(stories: Iterator[tuple[str, Story, Mapping[str, int]]], config: OutputConfig
-         ) -> list[Shard]:
-    """The shards of a dataset, none of them empty.
-
-    Takes each story, in order, with its part and the bytes of its pictures by path. Stories
-    need their split. A shard is closed when it has reached the target size.
-    """
-    target = config.shard_megabytes * 1e6
-    filled: dict[str, list[list[tuple[str, str, int]]]] = defaultdict(list)
+    half = config.shard_megabytes * 1e6 / 2
+    filled: dict[str, list[list[Told]]] = defaultdict(list)
     size: dict[str, float] = {}
-    for part, story, picture_bytes in stories:
-        for number in range(len(story.images) // CHUNK_LENGTH):
-            images = story.images[number * CHUNK_LENGTH:(number + 1) * CHUNK_LENGTH]
-            if not filled[story.split] or size[story.split] >= target:
-                filled[story.split].append([])
-                size[story.split] = 0.0
-            filled[story.split][-1].append((part, story.id, number))
-            size[story.split] += sum(picture_bytes[image] for image in images)
-    return [Shard(f"shards/{split}-{number:05d}-of-{len(shards):05d}.tar", chunks)
-            for split, shards in sorted(filled.items()) for number, chunks in enumerate(shards)]
+    for story in sorted(stories, key=lambda one: (one.video, one.id)):
+        if not story.bytes:
+            continue
+        shards = filled[side[story.video]]
+        if not shards or size[side[story.video]] < 0:  # the last one is closed
+            shards.append([])
+            size[side[story.video]] = 0.0
+        shards[-1].append(story)
+        size[side[story.video]] += story.bytes
+        reached = size[side[story.video]]
+        if reached >= 4 * half or (reached >= half and fraction(story.id) < story.bytes / half):
+            size[side[story.video]] = -1.0
+    return [Shard(f"shards/{name}-{number:05d}-of-{len(shards):05d}.tar",
+                  [(story.video, story.id) for story in shard],
+                  parts.digest([VERSION, [story.digest for story in shard]]))
+            for name, shards in sorted(filled.items()) for number, shard in enumerate(shards)]
 
 
-def write(out: str, path: str, chunks: Sequence[tuple[Story, int]]) -> FileRecord:
-    """Writes one tar of chunks, each a story and the chunk's number, byte-identical every time."""
+def write(out: str, path: str, stories: Sequence[Story], sha256: Mapping[str, str]) -> FileRecord:
+    """Writes one tar of the chunks of stories, byte-identical every time.
+
+    `sha256` is that of each picture, by path. Raises DamagedPicture for one that is missing or is
+    not as its digest says; then nothing is written.
+    """
     import webdataset  # loads PyTorch, which takes seconds: only who writes shards waits for it
 
-    target = storage.join(out, *path.split("/"))
-    with storage.writing(target) as file:
-        hashing = _Hashing(file)
-        with webdataset.TarWriter(hashing, encoder=False, mtime=0, user="root",
-                                  group="root") as tar:
-            for story, number in chunks:
-                tar.write(_sample(out, story, number))
-    return FileRecord(path, hashing.bytes, hashing.sha256.hexdigest())
+    images = (image for story in stories for image in _images(story))
+    pictures = ahead(functools.partial(_picture, out, sha256), images)
+    records: list[FileRecord] = []
+    with (recorded(out, path, records) as file,
+          webdataset.TarWriter(file, encoder=False, mtime=0, user="root", group="root") as tar):
+        for story in stories:
+            for number, record in enumerate(chunk_records(story)):
+                about = {**record, "story": story.id, "chunk": number, "video": story.video,
+                         "series": story.series}
+                tar.write({
+                    "__key__": record["id"],
+                    "json": json.dumps(about, ensure_ascii=False, sort_keys=True).encode(),
+                    **{f"{at:02d}.jpg": next(pictures) for at in range(len(record["images"]))},
+                })
+    return records[0]
 
 
-def _sample(out: str, story: Story, number: int) -> dict[str, object]:
-    record = chunk_records(story)[number]
-    about = {**record, "story": story.id, "chunk": number, "video": story.video,
-             "series": story.series}
-    sample: dict[str, object] = {
-        "__key__": record["id"],
-        "json": json.dumps(about, ensure_ascii=False, sort_keys=True).encode(),
-    }
-    for at, image in enumerate(record["images"]):
-        sample[f"{at:02d}.jpg"] = storage.read_bytes(
-            storage.join(out, IMAGES, *image.split("/")))
-    return sample
+def _images(story: Story) -> list[str]:
+    """The paths of the pictures of a story's chunks, in their order."""
+    return [f"{IMAGES}/{image}" for chunk in chunk_records(story) for image in chunk["images"]]
 
 
-class _Hashing:
-    """A file that counts and digests what is written to it."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file, self.bytes, self.sha256 = file, 0, hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.bytes += len(data)
-        self.sha256.update(data)
-        self.file.write(data)
-        return len(data)
+def _picture(out: str, sha256: Mapping[str, str], image: str) -> bytes:
+    path = storage.join(out, *image.split("/"))
+    try:
+        data = storage.read_bytes(path)
+    except FileNotFoundError:
+        data = b""
+    if hashlib.sha256(data).hexdigest() != sha256[image]:
+        what = "has other bytes than when it was made" if data else "is missing or empty"
+        raise DamagedPicture(f"{path} {what}; --force {image.split('/')[1]} makes the film's "
+                             "pictures again")
+    return data

@@ -7,6 +7,7 @@ the manifest, else from the names of folders, films and the subtitles beside the
 
 from __future__ import annotations
 
+import bisect
 import csv
 import dataclasses
 import glob
@@ -17,7 +18,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from pipeline import storage
 from schemas.rows import Reject, Video
@@ -31,6 +32,7 @@ MANIFESTS = ("manifest.csv", "manifest.jsonl")
 COLUMNS = ("uri", "series", "season", "episode", "language", "license", "attribution", "subtitles",
            "title")
 
+_LARGEST_MANIFEST = 256 << 20  # bytes; it is read into memory, as are the films that it names
 _ID_LENGTH = 80  # characters; with the rest of an image's name, short of what file systems take
 _ID_BYTES = 200
 
@@ -65,6 +67,7 @@ class _File:
     root: str  # the name of the source's folder: the series of films that lie directly in it
     row: dict[str, str] = dataclasses.field(default_factory=dict)  # of a manifest
     size: int | None = None  # bytes, where a listing told them
+    fault: str = ""  # why it is no file but a folder that cannot be listed
 
 
 # --- finding -------------------------------------------------------------------------------------
@@ -85,7 +88,8 @@ def find(source: str) -> tuple[list[Video], list[Reject]]:
     sound: list[tuple[_File, int]] = []
     seen: set[str] = set()
     for file in files:
-        size, reason, detail = _state(file.uri, file.size)
+        size, reason, detail = (0, "unreadable", file.fault) if file.fault else _state(
+            file.uri, file.size)
         if not reason and file.uri in seen:
             reason, detail = "duplicate", "the source names it twice"
         seen.add(file.uri)
@@ -124,19 +128,32 @@ def _folder_files(folder: str) -> list[_File]:
         if os.path.isfile(os.path.join(folder, name)):
             return _manifest_files(os.path.join(folder, name))
     root = os.path.basename(os.path.abspath(folder))
-    files = [_File(path, os.path.relpath(path, folder).replace(os.sep, "/"), root)
-             for path in _walk(folder) if _is_film_name(path)]
-    if not files:
-        raise SourceError(f"no films in {folder!r} or the folders in it: looked for files ending "
-                          f"in {_endings()}; a film with another ending can be named itself, or "
-                          f"in a {MANIFESTS[0]}")
+    files = list(_films_below(folder, folder, root))
+    if all(file.fault for file in files):
+        raise SourceError(
+            f"no films in {folder!r} or the folders in it: looked for files ending in "
+            f"{_endings()}; a film with another ending can be named itself, or in a "
+            + "; ".join([MANIFESTS[0], *(f"{file.uri}: {file.fault}" for file in files)]))
     return files
 
 
-def _walk(folder: str) -> Iterator[str]:
-    """Paths of all files below a folder that are not hidden; a link to a folder seen is passed."""
+def _films_below(folder: str, base: str, root: str) -> Iterator[_File]:
+    """The films below a folder, by their path relative to `base`, and the folders there that cannot
+    be listed."""
+    faults: list[OSError] = []
+    for path in _walk(folder, faults.append):
+        if _is_film_name(path):
+            yield _File(path, os.path.relpath(path, base or ".").replace(os.sep, "/"), root)
+    for error in faults:
+        yield _File(error.filename, error.filename, root, fault=f"the folder cannot be listed, nor "
+                    f"the films in it: {error.strerror}; allow it, or move it away")
+
+
+def _walk(folder: str, onerror: Callable[[OSError], None]) -> Iterator[str]:
+    """Paths of all files below a folder that are not hidden; a link to a folder seen is passed, and
+    a folder that cannot be listed goes to `onerror`."""
     seen = set()
-    for path, folders, names in os.walk(folder, followlinks=True):
+    for path, folders, names in os.walk(folder, onerror=onerror, followlinks=True):
         status = os.stat(path)
         if (status.st_dev, status.st_ino) in seen:  # a link upwards, or a second way to a folder
             folders.clear()
@@ -149,12 +166,12 @@ def _walk(folder: str) -> Iterator[str]:
 def _glob_files(pattern: str) -> list[_File]:
     base = os.path.dirname(re.split(r"[*?[]", pattern, maxsplit=1)[0])
     root = os.path.basename(os.path.abspath(base))
-    files = []
+    files: list[_File] = []
     for path in glob.glob(pattern, recursive=True):
-        inside = ([found for found in _walk(path) if _is_film_name(found)]
-                  if os.path.isdir(path) else [path])
-        files += [_File(found, os.path.relpath(found, base or ".").replace(os.sep, "/"), root)
-                  for found in inside]
+        if os.path.isdir(path):
+            files += _films_below(path, base, root)
+        else:
+            files.append(_File(path, os.path.relpath(path, base or ".").replace(os.sep, "/"), root))
     if not files:
         raise SourceError(f"no file matches {pattern!r}: '*' stays within a folder, '**' crosses "
                           "folders; quote the glob so that the shell leaves it alone")
@@ -179,7 +196,7 @@ def _listed(source: str) -> list[_File]:
         return [_File(source, name, os.path.splitext(name)[0])]
     prefix = re.split(r"[*?[]", source, maxsplit=1)[0]
     base = prefix.rpartition("/")[0] + "/" if wild else prefix.rstrip("/") + "/"
-    sizes = dict(storage.find(source if wild else base + "**"))
+    sizes = dict(storage.find(source) if wild else storage.find_in(base, "**"))
     for name in () if wild else MANIFESTS:
         if base + name in sizes:
             return _manifest_files(base + name)
@@ -207,21 +224,16 @@ def _state(uri: str, size: int | None = None) -> tuple[int, str, str]:
     try:
         uri.encode()
         if size is None:
-            size = _remote_size(uri) if "://" in uri else _local_size(uri)
+            size = storage.size(uri) if "://" in uri else _local_size(uri)
     except UnicodeEncodeError:  # rows are UTF-8
         return 0, "name", "its name is not UTF-8: rename it"
+    except PermissionError as error:
+        return 0, "unreadable", f"it cannot be looked at: {error.strerror or error}"
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         return 0, "missing", f"there is no such file: {error}"
     if size is None:
         return 0, "not a file", "a folder, pipe or device where a file was expected"
     return (size, "", "") if size else (0, "empty", "the file has no bytes")
-
-
-def _remote_size(uri: str) -> int:
-    found = storage.find(uri)
-    if not found:
-        raise FileNotFoundError(uri)
-    return found[0][1]
 
 
 def _local_size(path: str) -> int | None:
@@ -259,12 +271,15 @@ def _manifest_files(manifest: str) -> list[_File]:
 
 def _csv_rows(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(io.StringIO(_text(manifest), newline=""), skipinitialspace=True)
-    for row in reader:
-        if None in row:
-            raise SourceError(f"{manifest}, line {reader.line_num}: more cells than the header has "
-                              "columns; put a value with a comma in double quotes")
-        yield reader.line_num, {(key or "").strip(): (value or "").strip()
-                                for key, value in row.items()}
+    try:
+        for row in reader:
+            if None in row:
+                raise SourceError(f"{manifest}, line {reader.line_num}: more cells than the header "
+                                  "has columns; put a value with a comma in double quotes")
+            yield reader.line_num, {(key or "").strip(): (value or "").strip()
+                                    for key, value in row.items()}
+    except csv.Error as error:  # such as a quote that is never closed
+        raise SourceError(f"{manifest}, line {reader.line_num}: not CSV: {error}") from error
 
 
 def _json_rows(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -273,7 +288,7 @@ def _json_rows(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
             raise SourceError(f"{manifest}, line {number}: not JSON: {error}") from error
         if not isinstance(row, dict):
             raise SourceError(f"{manifest}, line {number}: not a JSON object")
@@ -282,6 +297,12 @@ def _json_rows(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _text(manifest: str) -> str:
+    size, reason, detail = _state(manifest)
+    if reason not in ("", "empty"):
+        raise SourceError(f"{manifest}: cannot be read: {detail}")
+    if size > _LARGEST_MANIFEST:
+        raise SourceError(f"{manifest}: has {size >> 20} MB, a manifest at most "
+                          f"{_LARGEST_MANIFEST >> 20}: split it, and run each part")
     try:
         return storage.read_bytes(manifest).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -403,28 +424,35 @@ def _title(stem: str, marker: re.Match[str] | None) -> str:
 
 
 class _Listing:
-    """The names beside a film, each folder listed once."""
+    """The subtitle files beside a film, each folder listed once."""
 
     def __init__(self) -> None:
         self._names: dict[str, list[str]] = {}
 
     def beside(self, uri: str) -> list[str]:
-        """The uris of the regular files in the folder of `uri`, sorted."""
+        """The uris in the folder of `uri` that go on where its stem ends, sorted."""
         folder = uri.rpartition("/")[0]
         if folder not in self._names:
             self._names[folder] = (
-                [path for path, _ in storage.find(f"{folder}/*")] if "://" in uri else
-                _files_in(os.path.dirname(uri)))
-        return self._names[folder]
+                [path for path, _ in storage.find_in(folder, "*") if _is_subtitle_name(path)]
+                if "://" in uri else _subtitles_in(os.path.dirname(uri)))
+        names, stem = self._names[folder], os.path.splitext(uri)[0]
+        # A folder may hold a hundred thousand films: "/" is the character after ".".
+        return names[bisect.bisect_left(names, stem + "."):bisect.bisect_left(names, stem + "/")]
 
 
-def _files_in(folder: str) -> list[str]:
-    """The regular files of a folder, sorted; none where it may not be listed."""
+def _is_subtitle_name(path: str) -> bool:
+    return path.lower().endswith(SUBTITLES)
+
+
+def _subtitles_in(folder: str) -> list[str]:
+    """The subtitle files of a folder, sorted; none where it may not be listed."""
     try:
         names = os.listdir(folder or ".")
     except OSError:
         return []
-    return sorted(path for name in names if os.path.isfile(path := os.path.join(folder, name)))
+    return sorted(path for name in names if _is_subtitle_name(name)
+                  and os.path.isfile(path := os.path.join(folder, name)))
 
 
 def sidecar(uri: str, beside: Collection[str], language: str) -> str:
@@ -445,7 +473,7 @@ def sidecar(uri: str, beside: Collection[str], language: str) -> str:
 
     stem = os.path.splitext(uri)[0]
     mine = [path for path in beside
-            if path.lower().endswith(SUBTITLES) and path.startswith(stem + ".")
+            if _is_subtitle_name(path) and path.startswith(stem + ".")
             and _sidecar_tags(uri, path)[0] != "?"]
     return min(mine, key=rank, default="")
 

@@ -130,6 +130,15 @@ def recognise(video: Video, model: str, language: str, threads: int = 1,
     return said
 
 
+def hear(video: Video) -> None:
+    """Decodes a film's sound and forgets it. Raises SpeechError where it cannot be read."""
+    try:
+        for _ in _blocks(video, ""):
+            pass
+    except (av.FFmpegError, VideoError) as error:
+        raise SpeechError(f"its sound cannot be read: {error}") from error
+
+
 def _listen(samples: NDArray[np.float32], model: str, language: str, threads: int
             ) -> tuple[list[Segment], str]:
     """What Whisper hears in a block, times in seconds from its start, and in which language; ""

@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import av
-import cv2
 
 from pipeline import (
+    apart,
     characters,
     grounding,
     keyframes,
@@ -25,6 +24,7 @@ from pipeline import (
     parts,
     prompts,
     quality,
+    segments,
     selection,
     speech,
     storage,
@@ -37,14 +37,16 @@ from pipeline.config import DatasetConfig
 from pipeline.parts import AnyRow
 from pipeline.progress import Tick
 from pipeline.stories import tell
-from pipeline.videos import VideoError, content_of, fingerprint, probe
+from pipeline.videos import VideoError, content_of, fingerprint
 from schemas.rows import Caption, Character, Keyframe, Reject, Row, Scores, Spoken, Story, Video
 
 # A stage's number goes up when its code gives another result for the same input.
-VERSIONS = {"keyframes": 2, "text": 1, "selection": 2, "captions": 1, "characters": 1,
+VERSIONS = {"keyframes": 3, "text": 1, "selection": 3, "captions": 1, "characters": 1,
             "stories": 1, "quality": 1}
 # What only a film's content tells; the rest of a `Video` is what the search for films found.
-CONTENT = ("size", "fingerprint", "duration", "width", "height", "fps", "rotation")
+_NO_SUBTITLES = (subtitles.SubtitlesError, apart.Crashed, OSError)  # they cannot be read
+MEASURING = 0.7  # share of the time that keyframes take of the pass over all frames
+CONTENT = ("size", "fingerprint", "duration", "width", "height", "fps", "rotation", "bars")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,15 +81,28 @@ def pictures(work: str, part: str) -> str:
     return storage.join(work, "pictures", part.rpartition("/")[2])
 
 
-def final(file: str) -> bool:
-    """Whether a part is there, undamaged, and without a question that got no answer."""
+def final(film: Film, part: str) -> bool:
+    """Whether a part of a film is there, undamaged, with its pictures, and without a question that
+    got no answer."""
+    file = parts.path(film.work, part)
     if not storage.exists(file):
         return False
     try:
         rows = parts.load(file)
     except ValueError:
         return False
-    return not any(reject.reason == NO_ANSWER for reject in parts.only(Reject, rows))
+    if any(reject.reason == NO_ANSWER for reject in parts.only(Reject, rows)):
+        return False
+    return not part.startswith("keyframes/") or _pictures_there(pictures(film.work, part), rows)
+
+
+def _pictures_there(folder: str, rows: Sequence[AnyRow]) -> bool:
+    """Whether the pictures of a keyframes part are in its folder, those of keyframes in full."""
+    sizes = dict(storage.find_in(folder, "**"))
+    return all(sizes.get(storage.join(folder, f"{row.id}.jpg")) == row.bytes
+               for row in parts.only(Keyframe, rows)) and all(
+        sizes.get(storage.join(folder, "rejected", f"{row.key}.jpg"))
+        for row in parts.only(Reject, rows) if row.image)
 
 
 def keyframes_depend(film: Film, config: DatasetConfig) -> Any:
@@ -104,22 +119,41 @@ def _or_gone(read: Callable[[str], str], uri: str) -> str:
         return "gone"
 
 
+def segment_bounds(film: Film, seconds: float) -> list[segments.Bounds]:
+    """Where the segments begin and end that a film's keyframes are looked for in."""
+    try:
+        return apart.call(segments.bounds, film.video.uri, seconds, size=film.video.size)
+    except (apart.Crashed, VideoError, ValueError, OSError, av.FFmpegError):
+        return [(None, None)]  # the stage makes a reject of it
+
+
+def measure_segment(film: Film, part: str, bounds: Sequence[segments.Bounds], number: int,
+                    threads: int) -> None:
+    """Passes over a segment of a film and keeps the figures, where they are not there yet."""
+    file = segments.path(_segments(film.work, part), number, len(bounds))
+    if storage.exists(file):
+        return
+    with contextlib.suppress(apart.Crashed, ValueError, OSError, av.FFmpegError, MemoryError):
+        apart.call(segments.keep, film.video.uri, bounds[number], threads, file,
+                   size=film.video.size)
+
+
+def _segments(work: str, part: str) -> str:
+    return storage.join(work, "segments", part.rpartition("/")[2])
+
+
 def find_keyframes(film: Film, config: DatasetConfig, part: str, threads: int, tick: Tick
                    ) -> list[AnyRow]:
     """The film as probed, its keyframes and what was left out; a film that is bad is a reject."""
-    video = film.video
+    video, kept = film.video, _segments(film.work, part)
     try:
-        video = probe(video)
-        found, rejects = keyframes.extract(video, config.keyframes, pictures(film.work, part),
-                                           threads, tick)
-    except (VideoError, ValueError, OSError, av.FFmpegError, cv2.error, IndexError, MemoryError
-            ) as error:
-        return [video, Reject("video", video.uri, "unreadable",
-                              str(error) or type(error).__name__, video.id)]
-    if not found:
-        rejects.append(Reject("video", video.uri, "no keyframes",
-                              "no frame of it is fit to stand for a shot", video.id))
-    return [video, *found, *rejects]
+        rows: list[AnyRow] = apart.call(
+            keyframes.of_film, video, config.keyframes, pictures(film.work, part), kept, threads,
+            size=video.size, tick=tick)
+    except apart.Crashed as error:
+        rows = [video, Reject("video", video.uri, "crashed", str(error), video.id)]
+    storage.remove([file for file, _ in storage.find_in(kept, "*")])
+    return rows
 
 
 def probed(film: Film) -> Video:
@@ -157,20 +191,21 @@ def read_text(film: Film, config: DatasetConfig, threads: int, tick: Tick) -> li
 def _speech(film: Film, config: DatasetConfig, threads: int, tick: Tick) -> list[AnyRow]:
     """What is spoken in a film that has no subtitles, or why that is not known."""
     video = probed(film)
-    with contextlib.suppress(subtitles.SubtitlesError, OSError):  # the selection says so
-        if subtitles.read(video):
+    with contextlib.suppress(*_NO_SUBTITLES):  # the selection says so
+        if apart.call(subtitles.read, video, size=video.size)[0]:
             return []
     try:
+        apart.call(speech.hear, video, size=video.size)  # where it crashes, it does not do so here
         return [Spoken(video.id, line.start, line.end, line.text) for line in speech.recognise(
             video, config.speech, video.language, threads, lambda share: tick(0.2 + 0.79 * share))]
-    except (speech.SpeechError, OSError) as error:
+    except (speech.SpeechError, apart.Crashed, OSError) as error:
         return [Reject("speech", video.uri, "unreadable", str(error), video.id)]
 
 
 def _sidecar(film: Film) -> str:
     """The digest of a film's sidecar file, "" for none."""
     return film.video.subtitles and _or_gone(
-        lambda uri: hashlib.sha256(storage.read_bytes(uri)).hexdigest(), film.video.subtitles)
+        fingerprint, film.video.subtitles)
 
 
 def selection_depends(film: Film, series: Sequence[Film], config: DatasetConfig) -> Any:
@@ -192,11 +227,16 @@ def select(film: Film, series: Sequence[Film], config: DatasetConfig) -> list[An
     if not kept:  # nothing to say anything over; a film that cannot be read is a reject already
         return list(rejects)
     try:
-        lines = subtitles.read(probed(film))
-    except (subtitles.SubtitlesError, OSError) as error:
+        lines, left_out = apart.call(subtitles.read, probed(film), size=film.video.size)
+    except _NO_SUBTITLES as error:
+        if storage.silent(film.video.subtitles or film.video.uri, error):
+            raise
         rejects.append(Reject("subtitles", film.video.subtitles or film.video.uri, "unreadable",
                               str(error), film.video.id))
-        lines = []
+        lines, left_out = [], ""
+    if left_out:
+        rejects.append(Reject("subtitles", film.video.subtitles or film.video.uri, "left out",
+                              left_out, film.video.id))
     recognised = not lines
     if recognised:  # written lines and recognised ones are never mixed
         lines = [subtitles.Line(one.start, one.end, one.text) for one in film.rows("text", Spoken)]
@@ -205,18 +245,19 @@ def select(film: Film, series: Sequence[Film], config: DatasetConfig) -> list[An
               for keyframe in with_lines), *rejects]
 
 
-def place_pictures(film: Film, out: str) -> None:
-    """Puts the pictures that a film's rows name under the dataset folder."""
+def place_pictures(film: Film, out: str, again: bool, replacing: Callable[[], None]) -> None:
+    """Puts the pictures that a film's rows name under the dataset folder; `again` where they have
+    been made again, and those that are there are not to be trusted. `replacing` is called before
+    the first that is there is replaced."""
     source = pictures(film.work, film.parts["keyframes"])
-    for keyframe in film.rows("selection", Keyframe):
-        storage.place(storage.join(source, f"{keyframe.id}.jpg"),
-                      storage.join(out, *keyframe.image.split("/")))
+    pairs = [(f"{keyframe.id}.jpg", keyframe.image)
+             for keyframe in film.rows("selection", Keyframe)]
     for stage in ("keyframes", "text", "selection"):
-        for reject in film.rows(stage, Reject):
-            if reject.image:
-                folder = ["rejected"] if stage == "keyframes" else []
-                storage.place(storage.join(source, *folder, f"{reject.key}.jpg"),
-                              storage.join(out, *reject.image.split("/")))
+        folder = "rejected/" if stage == "keyframes" else ""
+        pairs += [(f"{folder}{reject.key}.jpg", reject.image)
+                  for reject in film.rows(stage, Reject) if reject.image]
+    storage.place([(storage.join(source, *name.split("/")), storage.join(out, *image.split("/")))
+                   for name, image in pairs], again, replacing)
 
 
 def captions_depend(film: Film, config: DatasetConfig) -> Any:
@@ -275,11 +316,12 @@ async def name_characters(series: Sequence[Film], config: DatasetConfig, out: st
                              f"only those who speak by name are known: {outcome.fault}")]
 
 
-def keep_characters(film: Film, out: str) -> None:
-    """Puts the characters of a film's series into the dataset folder, to be read and edited."""
+def keep_characters(film: Film, out: str, replacing: Callable[[], None]) -> None:
+    """Puts the characters of a film's series into the dataset folder, to be read and edited.
+    `replacing` is called before others that are there are replaced."""
     found = film.rows("characters", Character)
     if found and characters.edited(film.video.series, out) is None:
-        characters.save(out, film.video.series, found)
+        characters.save(out, film.video.series, found, replacing)
 
 
 def stories_depend(film: Film, config: DatasetConfig) -> Any:
@@ -302,16 +344,11 @@ async def tell_stories(film: Film, config: DatasetConfig, asker: Asker, tick: Ti
 
 def told(film: Film) -> tuple[list[Story], list[Story]]:
     """The film's stories that are kept, and those that are dropped for a score."""
-    dropped = {reject.key for reject in film.rows("quality", Reject)}
-    stories = film.rows("quality", Story)
+    judged = film.content("quality")
+    dropped = {reject.key for reject in parts.only(Reject, judged)}
+    stories = parts.only(Story, judged)
     return ([story for story in stories if story.id not in dropped],
             [story for story in stories if story.id in dropped])
-
-
-def story_pictures(film: Film) -> tuple[list[Story], dict[str, int]]:
-    """A film's stories that are kept, and the bytes of each of its pictures."""
-    return (told(film)[0],
-            {keyframe.image: keyframe.bytes for keyframe in film.rows("selection", Keyframe)})
 
 
 def quality_depends(film: Film, config: DatasetConfig) -> Any:

@@ -50,6 +50,8 @@ _HEADING = re.compile(r"^(.{0,3})\[(?![^\]\n]*\])", re.MULTILINE)
 _SPACES = re.compile(r"[ \t]{2,}")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^\s<>][^<>]*)>")  # WebVTT says who speaks in a tag
+# A time before the film's start, which pysubs2 would take without its sign.
+_NEGATIVE = re.compile(r"(^|-->)[ \t]*-[ \t]*(?:\d+:)+\d+[.,]\d+(?=[ \t]*(?:-->|$))", re.MULTILINE)
 _DRAWING = re.compile(r"\{[^{}]*\\p[1-9]")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
 _EFFECT = re.compile(r"\[[^\[\]]*\]|^\([^()]*\)$|^（[^（）]*）$")
@@ -73,11 +75,12 @@ class Line:
     text: str
 
 
-def read(video: Video) -> list[Line]:
+def read(video: Video) -> tuple[list[Line], str]:
     """What is said in a film, in order: from its sidecar file, else from a text track inside it.
 
-    A film with neither gives no lines. Raises SubtitlesError where subtitles are there and cannot
-    be read, and OSError where a file is not there.
+    Also returns what was left out of them, "" for nothing. A film with neither gives no lines.
+    Raises SubtitlesError where subtitles are there and cannot be read, and OSError where a file is
+    not there.
     """
     try:
         with open_video(video.uri) as container:
@@ -86,11 +89,14 @@ def read(video: Video) -> list[Line]:
             # always where the picture does.
             begin = (container.start_time or 0) / av.time_base
         if video.subtitles:
+            _check_size(storage.size(video.subtitles))
             data = storage.read_bytes(video.subtitles)
-            return clean(parse(data, video.language, video.fps or None), first - begin)
+            events = parse(data, video.language, video.fps or None)
+            return clean(events, first - begin), left_out(events)
         with open_video(video.uri) as container:
             track = _track(container, video.language)
-            return clean(_embedded(container, track), first) if track is not None else []
+            events = list(_embedded(container, track)) if track is not None else []
+            return clean(events, first), left_out(events)
     except (av.FFmpegError, VideoError) as error:
         raise SubtitlesError(f"cannot be read: {error}") from error
 
@@ -102,18 +108,32 @@ def parse(data: bytes, language: str = "", fps: float | None = None) -> list[pys
     known, and else in a likely one. fps counts for MicroDVD. Raises SubtitlesError for a file that
     is no text or has no event.
     """
-    if len(data) > _LARGEST:
-        raise SubtitlesError(f"have {len(data)} bytes: too many for subtitles")
+    _check_size(len(data))
     text = _decoded(data, two_letters(language).partition("-")[0])
     text = _VOICE.sub(r"\1: ", _tamed(text.replace("\r\n", "\n").replace("\0", "")))
+    text = _NEGATIVE.sub(r"\1 00:00:00.000", text)
     try:
-        events = [event for event in pysubs2.SSAFile.from_string(text, fps=fps) if _sound(event)]
+        events = list(pysubs2.SSAFile.from_string(text, fps=fps))
+        sound = any(_sound(event) for event in events)
     except (pysubs2.Pysubs2Error, ValueError, ArithmeticError, LookupError, TypeError,
             AttributeError, SyntaxError, RecursionError) as error:  # of JSON and XML too
         raise SubtitlesError(f"are in no format that is known: {error}") from error
-    if not events:
-        raise SubtitlesError("hold no line")
+    if not sound:
+        raise SubtitlesError(left_out(events) or "hold no line")
     return events
+
+
+def _check_size(size: int) -> None:
+    if size > _LARGEST:
+        raise SubtitlesError(f"have {size} bytes: too many for subtitles")
+
+
+def left_out(events: Iterable[pysubs2.SSAEvent]) -> str:
+    """How many events cannot be speech, and why; "" where all can be."""
+    count = sum(not _sound(event) and not event.is_comment and not _DRAWING.search(event.text)
+                for event in events)
+    return (f"hold lines of more than {_LONGEST} characters or at times that no film has: {count}"
+            if count else "")
 
 
 def _tamed(text: str) -> str:
@@ -180,20 +200,20 @@ def _embedded(container: InputContainer, track: SubtitleStream) -> Iterator[pysu
         for piece in pieces:
             if isinstance(piece, AssSubtitle):  # whatever the codec, FFmpeg makes ASS of it
                 text = piece.ass.decode(errors="replace").split(",", 8)[-1]
-                event = pysubs2.SSAEvent(round(start * 1000), round(end * 1000), text)
-                if _sound(event):
-                    yield event
+                yield pysubs2.SSAEvent(round(start * 1000), round(end * 1000), text)
 
 
 def clean(events: Iterable[pysubs2.SSAEvent], zero: float = 0.0) -> list[Line]:
     """Events as lines of plain text, sorted; `zero` is the events' time of the film's first frame.
 
-    Markup is taken out, drawings, comments and what is sung or played or described in brackets
-    with it. The same words again within half a second lengthen the line before.
+    Markup is taken out, drawings, comments, what is sung or played or described in brackets and
+    what `left_out` counts with it. The same words again within half a second lengthen the line
+    before.
     """
     lines = sorted((Line(round(event.start / 1000 - zero, 3),
                          round(max(event.start, event.end) / 1000 - zero, 3), text)
-                    for event in events if not event.is_comment and not _DRAWING.search(event.text)
+                    for event in events if _sound(event) and not event.is_comment
+                    and not _DRAWING.search(event.text)
                     for text in _utterances(event)),
                    key=lambda line: (line.start, line.end))
     merged: list[Line] = []

@@ -39,6 +39,8 @@ class Video:
     height: int = 0
     fps: float = 0.0  # average frames a second
     rotation: int = 0  # degrees clockwise to turn a decoded frame for display: 0, 90, 180, 270
+    # letterbox of a decoded frame: rows above, below, columns left, right
+    bars: list[int] = dataclasses.field(default_factory=lambda: [0, 0, 0, 0])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -121,6 +121,10 @@ def shaped_films(folder: Path) -> None:
         path.unlink()
     (folder / "two-sizes.ts").write_bytes(parts[0] + parts[1])
     (folder / "clock-starts-again.ts").write_bytes(parts[0] + parts[2])
+    (folder / "100-million-pixels.gif").write_bytes(  # screen, two colours, pictures of 1x1
+        b"GIF89a" + struct.pack("<HHBBB", 10_000, 10_000, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+        + (b"\x21\xf9\4\4\4\0\0\0\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0)
+           + b"\2\2\x44\1\0") * 1000 + b";")
     with av.open(str(folder / "audio-only.mp4"), "w") as out:
         track = out.add_stream("aac", rate=16_000, layout="mono")
         for block in tone(1.0):

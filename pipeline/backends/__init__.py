@@ -43,6 +43,8 @@ class Answer:
     model: str
     input_tokens: int = 0
     output_tokens: int = 0
+    # That a server took for it, 0 where nobody counted; no two calls take the same.
+    seconds: float = dataclasses.field(default=0.0, compare=False)
 
 
 class Unanswered(Exception):

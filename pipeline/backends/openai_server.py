@@ -164,6 +164,7 @@ class OpenAIServer:
                       if name not in unwanted}
         if "max_tokens" in unwanted:  # its name where a model thinks before it answers
             parameters["max_completion_tokens"] = self._calls.max_tokens
+        began = time.monotonic()
         try:
             async with asyncio.timeout(self._calls.timeout):  # the client's is for each read
                 completion = await self._client.chat.completions.create(
@@ -176,9 +177,9 @@ class OpenAIServer:
             return _Fault("failed", self._clean(f"{error} {error.__cause__ or ''}"))
         except (ValueError, RecursionError) as error:
             return _Fault("failed", self._clean(f"what came is no JSON: {error}"))
-        return self._read(request, completion)
+        return self._read(request, completion, time.monotonic() - began)
 
-    def _read(self, request: Request, completion: Any) -> Answer | _Fault:
+    def _read(self, request: Request, completion: Any, seconds: float) -> Answer | _Fault:
         try:
             message = completion.choices[0].message
             text = message.content or getattr(message, "refusal", None) or ""
@@ -190,7 +191,8 @@ class OpenAIServer:
         usage = completion.usage
         read = len(request.prompt) // 4 + _PICTURE_TOKENS * len(request.images)
         return Answer(_utf8(text), self._model, getattr(usage, "prompt_tokens", None) or read,
-                      getattr(usage, "completion_tokens", None) or len(text) // 4)
+                      getattr(usage, "completion_tokens", None) or len(text) // 4,
+                      round(seconds, 3))
 
     def _status_fault(self, error: openai.APIStatusError) -> _Fault:
         status, wait = error.status_code, _retry_after(error.response.headers)

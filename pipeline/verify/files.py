@@ -38,18 +38,19 @@ def _file_problem(out: str, file: File) -> Problem | None:
     if file.path.startswith("/") or ".." in file.path.split("/"):
         return Problem("manifest", "dataset.json", f"names {file.path}, outside the folder", RUN)
     try:
-        size, digest = _digest(out, file.path)
+        size, sha256 = digest(out, file.path)
     except OSError:
         return Problem("missing file", file.path, "dataset.json names it", COPY)
     if size != file.bytes:
         return Problem("changed file", file.path, f"has {size} bytes, not {file.bytes}", COPY)
-    if digest != file.sha256:
+    if sha256 != file.sha256:
         return Problem("changed file", file.path,
-                       f"its sha256 is {digest[:12]}..., not {file.sha256[:12]}...", COPY)
+                       f"its sha256 is {sha256[:12]}..., not {file.sha256[:12]}...", COPY)
     return None
 
 
-def _digest(out: str, name: str) -> tuple[int, str]:
+def digest(out: str, name: str) -> tuple[int, str]:
+    """Bytes and sha256 of a file of the dataset. Raises OSError where there is none."""
     size, sha256 = 0, hashlib.sha256()
     with open_file(out, name) as file:
         while block := file.read(1 << 20):

@@ -17,7 +17,7 @@ from pipeline.verify.reading import locate
 from schemas.rows import Keyframe
 
 # A hash is of the picture before JPEG, which turns a few bits near the median: 4 of 256 in films.
-_SAME_PICTURE = 0.95
+SAME_PICTURE = 0.95
 
 
 def keyframe_picture_problem(out: str, keyframe: Keyframe) -> Problem | None:
@@ -39,7 +39,7 @@ def keyframe_picture_problem(out: str, keyframe: Keyframe) -> Problem | None:
         return Problem("picture", where, f"is {width}x{height}, its row says "
                        f"{keyframe.width}x{keyframe.height}", RUN)
     if not is_hash(keyframe.phash) or (
-            alike(perceptual_hash(picture), keyframe.phash) < _SAME_PICTURE):
+            alike(perceptual_hash(picture), keyframe.phash) < SAME_PICTURE):
         return Problem("picture", where, "its phash is another picture's", RUN)
     return None
 

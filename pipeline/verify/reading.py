@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import IO
+from collections.abc import Iterator
+from typing import IO, Any
 
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+import pyarrow.parquet as pq
 
 from pipeline import storage
+from schemas.rows import row
 
 
 def locate(out: str, name: str) -> str:
@@ -15,4 +16,12 @@ def locate(out: str, name: str) -> str:
 
 
 def open_file(out: str, name: str) -> IO[bytes]:
-    return FileSystems.open(locate(out, name), compression_type=CompressionTypes.UNCOMPRESSED)
+    return storage.reading(locate(out, name))
+
+
+def read_rows(out: str, table: str, kind: Any) -> Iterator[Any]:
+    """The rows of a table, few of them in memory at a time. Raises OSError where it is missing."""
+    with open_file(out, f"{table}.parquet") as file:
+        for batch in pq.ParquetFile(file).iter_batches(1024):
+            for values in batch.to_pylist():
+                yield row(kind, values)

@@ -12,10 +12,11 @@ import pytest
 
 from pipeline import keyframes, parts, sources, stages, videos
 from pipeline.config import KeyframesConfig, load
+from pipeline.measure import measure
 from pipeline.sources import SourceError
 from pipeline.subtitles import SubtitlesError, parse
 from schemas.rows import Keyframe, Reject, Video
-from tests import broken_films, bucket  # noqa: F401  (makes bucket:// known to Beam)
+from tests import broken_films
 
 # In a process of its own, so that a hang ends at its timeout and memory at its limit.
 RUN = """
@@ -61,7 +62,8 @@ OUTCOMES = {  # file -> how many keyframes it gives, or the reason that it is re
     "shaped/wide-pixels.mp4": 1,
     "shaped/tall-pixels.mp4": 1,
     "shaped/two-sizes.ts": 2,
-    "shaped/clock-starts-again.ts": 1,
+    "shaped/clock-starts-again.ts": "unreadable",
+    "shaped/100-million-pixels.gif": "unreadable",
     "shaped/audio-only.mp4": "unreadable",
     "no-films/zero-bytes.mp4": "empty",
     "no-films/text.mp4": "unreadable",
@@ -188,7 +190,7 @@ def test_a_sound_film_among_them_gives_what_it_gives_alone(corpus, done, tmp_pat
     (video,), _ = sources.find(str(corpus / "sound" / "film.mp4"))
     (film,) = [row for film, content in rows(done, "keyframes").items() if film == "sound-film"
                for row in parts.only(Video, content)]
-    alone, rejects = keyframes.extract(film, KeyframesConfig(), str(tmp_path))
+    alone, rejects = keyframes.extract(film, measure(film.uri), KeyframesConfig(), str(tmp_path))
     assert rejects == []
     assert alone == parts.only(Keyframe, rows(done, "selection")["sound-film"])
     assert videos.probe(video).duration == film.duration == 3.0
@@ -202,6 +204,17 @@ def test_nothing_is_written_outside_of_the_output(corpus, done):
     assert {path.name for path in done.iterdir()} <= {"work", "images", "rejected"}
 
 
+def test_a_reject_says_where_a_clock_starts_again_and_what_to_do(corpus, done):
+    (reject,) = parts.only(Reject, rows(done, "keyframes")["shaped-clock-starts-again"])
+    assert "its clock starts again after 1.0 s" in reject.detail
+    assert "ffmpeg -i FILM -c copy NEW" in reject.detail
+
+
+def test_a_reject_says_that_pictures_are_too_large(corpus, done):
+    (reject,) = parts.only(Reject, rows(done, "keyframes")["shaped-100-million-pixels"])
+    assert "its pictures have 10000 x 10000 pixels" in reject.detail
+
+
 def test_numbers_in_names_are_no_larger_than_what_rows_hold(corpus):
     found, _ = sources.find(str(corpus / "names"))
     assert all((video.episode or 0) < 10 ** 9 and (video.season or 0) < 10 ** 9 for video in found)
@@ -210,7 +223,7 @@ def test_numbers_in_names_are_no_larger_than_what_rows_hold(corpus):
 @pytest.mark.parametrize("name", ["frame-in-an-hour.mp4", "frame-in-68-years.mp4"])
 def test_clocks_that_tell_of_years_cost_no_memory(corpus, tmp_path, name):
     (video,), _ = sources.find(str(corpus / "lying" / name))
-    found, _ = keyframes.extract(video, KeyframesConfig(), str(tmp_path))
+    found, _ = keyframes.extract(video, measure(video.uri), KeyframesConfig(), str(tmp_path))
     assert [keyframe.shot for keyframe in found] == sorted(keyframe.shot for keyframe in found)
     assert {keyframe.shot for keyframe in found} == {0, 1, 2}
 
@@ -244,7 +257,7 @@ def test_a_manifest_that_names_hostile_paths(corpus, tmp_path):
 @pytest.mark.parametrize("name", ["concat.mp4", "hls.mp4", "hls-far.mp4"])
 def test_a_list_of_files_in_a_bucket_opens_none_of_them(corpus, tmp_path, name):
     (tmp_path / name).write_bytes((corpus / "lists" / name).read_bytes())
-    (video,), _ = sources.find(f"bucket://{tmp_path}/{name}")
+    (video,), _ = sources.find(f"file://{tmp_path}/{name}")
     with pytest.raises(videos.VideoError, match="cannot be read as video"):
         videos.probe(video)
 
@@ -268,8 +281,8 @@ def test_a_film_that_may_not_be_read(corpus):
         os.seteuid(65534)
         try:
             (video,), _ = sources.find(folder)
-            content = stages.find_keyframes(stages.Film(video, folder), load(), "keyframes/film-0",
-                                            1, lambda share: None)
+            content = keyframes.of_film(video, KeyframesConfig(), folder, "", 1,
+                                        lambda share: None)
         finally:
             os.seteuid(0)
     (reject,) = parts.only(Reject, content)
@@ -292,5 +305,6 @@ def test_a_named_film_in_a_folder_that_may_not_be_listed():
 
 @pytest.mark.parametrize("name", sorted(broken_films.SUBTITLES.keys() - SAID.keys()))
 def test_subtitles_that_cannot_be_used_are_an_error_that_says_why(name):
-    with pytest.raises(SubtitlesError, match=r"no format|no line|no text|encoding"):
+    with pytest.raises(SubtitlesError,
+                       match=r"no format|no line|no text|encoding|more than 5000 characters"):
         parse(broken_films.SUBTITLES[name])

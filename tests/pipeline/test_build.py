@@ -16,10 +16,10 @@ from pipeline.backends import loading
 from pipeline.config import STAGES, load
 from schemas.rows import Keyframe, Story, from_table
 from tests.films import make_film, moving, scene, still
+from tests.pipeline.comparing import digests
 from tests.pipeline.scripted import TEXTS, Scripted
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
-NOT_THE_DATASET = {"run.json", "report.html"}  # the record of the run itself, and what reads it
 
 
 def said(request):
@@ -62,12 +62,6 @@ def make(films, out, settings=(), beam=IN_MEMORY, **options) -> int:
 def config(*settings):
     """The defaults, but for what the scripted writer's texts cannot hold: it knows no pictures."""
     return load("", ["quality.min_grounding=null", *settings])
-
-
-def digests(out: Path) -> dict[str, str]:
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(out.rglob("*"))
-            if path.is_file() and "work" not in path.parts and path.name not in NOT_THE_DATASET}
 
 
 def rejects(out: Path) -> list[tuple[str, str, str]]:
@@ -138,7 +132,7 @@ def test_a_second_run_does_nothing_again(films, scripted, tmp_path):
     assert digests(tmp_path) == before
     stages_ = json.loads((tmp_path / "run.json").read_text())["stages"]
     assert [(stage["name"], stage["done"], stage["reused"]) for stage in stages_] == [
-        (name, 0, 3) for name in STAGES]
+        *((name, 0, 3) for name in STAGES), ("shards", 0, 2), ("publish", 1, 0)]
 
 
 def test_another_writer_keeps_the_captions(films, scripted, tmp_path):
@@ -161,6 +155,64 @@ def test_a_film_that_is_gone_leaves_the_dataset(films, scripted, tmp_path):
     assert not list((tmp_path / "out/shards").glob("val-*"))
     make(some, tmp_path / "fresh")
     assert digests(tmp_path / "out") == digests(tmp_path / "fresh")
+
+
+def stages_of(out: Path) -> dict[str, tuple[int, int]]:
+    """How many films or shards each stage of the last run did, and how many it reused."""
+    return {stage["name"]: (stage["done"], stage["reused"])
+            for stage in json.loads((out / "run.json").read_text())["stages"]}
+
+
+def test_films_that_come_and_go_are_worked_on_alone(films, scripted, tmp_path):
+    some, out = tmp_path / "films", tmp_path / "out"
+    for series in ("a", "b", "c", "d"):
+        (some / series).mkdir(parents=True)
+        shots = [moving(scene(ord(series) * 100 + number), 16) for number in range(12)]
+        make_film(some / series / "film.mp4", [frame for shot in shots for frame in shot])
+    small = ["output.shard_megabytes=0.01", "output.val_share=0.4"]  # a shard a story
+    (some / "b" / "film.mp4").rename(tmp_path / "b.mp4")
+    make(some, out, small)
+    assert stages_of(out)["shards"] == (3, 0)
+    (tmp_path / "b.mp4").rename(some / "b" / "film.mp4")
+    scripted.asked.clear()
+    make(some, out, small)
+    assert scripted.asked and all(key.startswith("b") for key in scripted.keys)
+    assert stages_of(out) == {**dict.fromkeys((*STAGES, "shards"), (1, 3)), "publish": (1, 0)}
+    (some / "a" / "film.mp4").unlink()
+    make(some, out, small)
+    assert stages_of(out) == {**dict.fromkeys((*STAGES, "shards"), (0, 3)), "publish": (1, 0)}
+    make(some, tmp_path / "fresh", small)
+    assert digests(out) == digests(tmp_path / "fresh")
+    assert {path.name for path in (out / "images").iterdir() if path.is_dir()} == {
+        "b-film", "c-film", "d-film"}
+
+
+def test_only_a_shard_that_is_damaged_or_forced_is_written_again(films, scripted, tmp_path):
+    make(films, tmp_path)
+    before = digests(tmp_path)
+    shard = tmp_path / "shards/val-00000-of-00001.tar"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    make(films, tmp_path)
+    assert stages_of(tmp_path)["shards"] == (1, 1)
+    make(films, tmp_path, force=["S01E01"])
+    assert stages_of(tmp_path)["shards"] == (1, 1)
+    make(films, tmp_path, force=["quality"])
+    assert stages_of(tmp_path)["shards"] == (2, 0)
+    assert digests(tmp_path) == before
+
+
+def test_a_damaged_picture_stops_the_run_until_its_film_is_done_again(films, scripted, tmp_path):
+    make(films, tmp_path)
+    before = digests(tmp_path)
+    picture = sorted((tmp_path / "images/S01E01").iterdir())[0]
+    data = bytearray(picture.read_bytes())
+    data[len(data) // 2] ^= 1
+    picture.write_bytes(data)
+    with pytest.raises(Exception, match=rf"{picture.name} has other bytes .*--force S01E01 makes"):
+        make(films, tmp_path, force=["quality"])
+    assert not (tmp_path / "dataset.json").exists()
+    make(films, tmp_path, force=["S01E01"])
+    assert digests(tmp_path) == before
 
 
 def test_files_that_go_away_after_they_were_found_stop_nothing(films, scripted, tmp_path):

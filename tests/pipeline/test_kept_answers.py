@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from pipeline import kept_answers
 from pipeline.backends import Answer
 
@@ -40,3 +42,20 @@ def test_the_tokens_of_a_task_are_means_over_what_one_model_was_asked(tmp_path):
         kept_answers.save(str(tmp_path), kept_answers.digest({"n": number}), answer, task, 0.0)
     assert kept_answers.tokens(str(tmp_path), "a") == {"caption": (200.0, 15.0),
                                                        "link": (7.0, 8.0)}
+
+
+@pytest.mark.parametrize("damage", [
+    lambda data: data[:len(data) // 2], lambda data: b"", lambda data: b"[]",
+    lambda data: data.replace(b"A cat", b"A bat")])
+def test_an_answer_that_is_not_as_it_was_written_is_none(tmp_path, damage):
+    key, other = kept_answers.digest({"n": 1}), kept_answers.digest({"n": 2})
+    kept_answers.save(str(tmp_path), key, Answer("A cat", "m", 1, 2), "caption", 0.5)
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    stranger = tmp_path / "answers" / other[:2] / f"{other}.json"
+    stranger.parent.mkdir(exist_ok=True)
+    stranger.write_bytes(file.read_bytes())  # the answer to another question
+    assert kept_answers.load(str(tmp_path), other) is None
+    stranger.unlink()
+    file.write_bytes(damage(file.read_bytes()))
+    assert kept_answers.load(str(tmp_path), key) is None
+    assert kept_answers.spent(str(tmp_path)) == 0.0

@@ -1,12 +1,13 @@
 """Finding films and naming them."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from pipeline.sources import SourceError, describe, find, video_ids
 from schemas.rows import Video
-from tests import bucket  # noqa: F401  (makes bucket:// known to Beam)
 
 
 def place(folder, *names, content=b"film"):
@@ -39,11 +40,11 @@ class TestFind:
 
     def test_storage_prefix(self, tmp_path):
         place(tmp_path, "films/s/1.mp4", "films/s/1.en.srt", "films2/2.mp4")
-        (video,), _ = find(f"bucket://{tmp_path}/films")
+        (video,), _ = find(f"file://{tmp_path}/films")
         assert (video.id, video.series, video.language) == ("s-1", "s", "en")
-        assert video.uri == f"bucket://{tmp_path}/films/s/1.mp4"
-        assert video.subtitles == f"bucket://{tmp_path}/films/s/1.en.srt"
-        (named,), _ = find(f"bucket://{tmp_path}/films2/2.mp4")
+        assert video.uri == f"file://{tmp_path}/films/s/1.mp4"
+        assert video.subtitles == f"file://{tmp_path}/films/s/1.en.srt"
+        (named,), _ = find(f"file://{tmp_path}/films2/2.mp4")
         assert (named.id, named.series) == ("2", "2")
 
     @pytest.mark.parametrize("name", ["nowhere", "*.mp4", "empty"])
@@ -74,6 +75,40 @@ class TestFind:
         assert {(os.path.basename(r.key), r.stage, r.reason) for r in rejects} == {
             ("empty.mp4", "video", "empty"), ("pipe.mp4", "video", "not a file"),
             ("broken.mp4", "video", "missing"), ("caf\\udce9.mp4", "video", "name")}
+
+    def test_folder_that_cannot_be_listed_becomes_a_reject(self, tmp_path, monkeypatch):
+        place(tmp_path, "open/a.mp4", "shut/b.mp4")
+        scandir = os.scandir
+
+        def refusing(path):
+            if str(path).endswith("shut"):
+                raise PermissionError(13, "Permission denied", str(path))
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", refusing)
+        for source in (str(tmp_path), str(tmp_path / "*")):
+            (video,), (reject,) = find(source)
+            assert video.id == "open-a"
+            assert (reject.stage, reject.key, reject.reason) == (
+                "video", str(tmp_path / "shut"), "unreadable")
+            assert "cannot be listed, nor the films in it: Permission denied" in reject.detail
+        with pytest.raises(SourceError, match="shut: the folder cannot be listed"):
+            find(str(tmp_path / "shut"))
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+    def test_what_somebody_may_not_see(self):
+        with tempfile.TemporaryDirectory() as folder:  # where everybody may look, unlike tmp_path
+            place(Path(folder), "open/a.mp4", "shut/b.mp4", "named/c.mp4")
+            for name, mode in (("", 0o755), ("open", 0o755), ("shut", 0), ("named", 0o444)):
+                os.chmod(os.path.join(folder, name), mode)
+            os.seteuid(65534)
+            try:
+                (video,), rejects = find(folder)
+            finally:
+                os.seteuid(0)
+        assert video.id == "open-a"
+        assert {(os.path.relpath(reject.key, folder), reject.reason) for reject in rejects} == {
+            ("shut", "unreadable"), ("named/c.mp4", "unreadable")}
 
     def test_order_and_ids_stay_when_films_are_added(self, tmp_path):
         place(tmp_path, "b.mp4", "b.mkv")
@@ -128,16 +163,28 @@ class TestManifest:
         ("uri,season\nx.mp4,two\n", "line 2: season is 'two', not a whole number"),
         ("uri,title\nx.mp4,a,b\n", "line 2: more cells"),
         ("uri\n", "no rows"),
+        ('uri,title\nx.mp4,"' + "never closed " * 20_000, "line 1: not CSV: field larger"),
     ])
     def test_mistakes_are_named_with_their_line(self, tmp_path, text, message):
         (tmp_path / "manifest.csv").write_text(text)
         with pytest.raises(SourceError, match=message):
             find(str(tmp_path))
 
-    def test_line_that_is_no_json(self, tmp_path):
-        (tmp_path / "manifest.jsonl").write_text('{"uri": "a"}\n{"uri"\n')
+    @pytest.mark.parametrize("line", [
+        '{"uri"', "[" * 100_000, '{"uri": "a", "season": 1' + "0" * 9999 + "}"])
+    def test_line_that_is_no_json(self, tmp_path, line):
+        (tmp_path / "manifest.jsonl").write_text('{"uri": "a"}\n' + line + "\n")
         with pytest.raises(SourceError, match="line 2: not JSON"):
             find(str(tmp_path))
+
+    def test_manifest_that_is_no_file_or_far_too_large_is_not_read(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe.csv")
+        with pytest.raises(SourceError, match=r"pipe\.csv: cannot be read: a folder, pipe"):
+            find(str(tmp_path / "pipe.csv"))
+        with open(tmp_path / "long.csv", "wb") as file:
+            file.truncate(1 << 40)  # a hole
+        with pytest.raises(SourceError, match="has 1048576 MB, a manifest at most 256: split it"):
+            find(str(tmp_path / "long.csv"))
 
 
 class TestIds:

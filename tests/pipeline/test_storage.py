@@ -1,41 +1,85 @@
+"""The same on a disk and in a bucket, where the test says so. `file://` is a bucket to `storage`:
+one that lies on the disk. test_s3.py does it with a server."""
+
+import os
+
 import pytest
 
 from pipeline import storage
 
 
-def test_a_file_is_there_whole_or_not_at_all(tmp_path):
-    path = str(tmp_path / "deep" / "file.bin")
+@pytest.fixture(params=["disk", "bucket"])
+def folder(request, tmp_path):
+    return str(tmp_path) if request.param == "disk" else f"file://{tmp_path}"
+
+
+def test_a_file_is_there_whole_or_not_at_all(folder, tmp_path):
+    path = storage.join(folder, "deep", "file.bin")
     with pytest.raises(KeyError), storage.writing(path) as file:
         file.write(b"half")
         raise KeyError
-    assert list((tmp_path / "deep").iterdir()) == []
+    assert [name for name in tmp_path.rglob("*") if name.is_file()] == []
     storage.write_bytes(path, b"one")
     with pytest.raises(KeyError), storage.writing(path) as file:
         file.write(b"half of another")
         raise KeyError
     assert storage.read_bytes(path) == b"one"
+    assert [name.name for name in (tmp_path / "deep").iterdir()] == ["file.bin"]
 
 
-def test_files_are_found_with_their_sizes_across_folders(tmp_path):
+def test_what_cannot_be_written_is_an_error_and_leaves_nothing(folder, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="file"):
+        storage.write_bytes(storage.join(folder, "file", "below"), b"1")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_is_not_there_is_an_error_that_names_it(folder):
+    path = storage.join(folder, "none.txt")
+    for read in (storage.read_bytes, storage.reading, storage.size):
+        with pytest.raises(FileNotFoundError, match=r"none\.txt"):
+            read(path)
+    assert not storage.exists(path)
+
+
+def test_an_address_that_nobody_knows_is_an_error():
+    with pytest.raises(OSError, match="ftps://films"):
+        storage.read_bytes("ftps://films/a.mp4")
+
+
+def test_a_file_is_read_from_any_place_in_it(folder):
+    path = storage.join(folder, "file.bin")
+    storage.write_bytes(path, bytes(range(200)))
+    with storage.reading(path) as file:
+        assert file.read(3) == b"\0\1\2"
+        assert (file.seek(-2, os.SEEK_END), file.read()) == (198, b"\xc6\xc7")
+        assert (file.seek(100), file.read(1), file.tell()) == (100, b"d", 101)
+        assert (file.seek(500), file.read(1)) == (500, b"")
+    assert storage.size(path) == 200
+
+
+def test_files_are_found_with_their_sizes_across_folders(folder):
     for name in ("b.txt", "a/c.txt"):
-        storage.write_bytes(str(tmp_path / name), name.encode())
-    assert storage.find(str(tmp_path / "**")) == [
-        (str(tmp_path / "a/c.txt"), 7), (str(tmp_path / "b.txt"), 5)]
-    assert storage.find(str(tmp_path / "*.none")) == []
+        storage.write_bytes(storage.join(folder, name), name.encode())
+    assert storage.find(storage.join(folder, "**")) == [
+        (storage.join(folder, "a/c.txt"), 7), (storage.join(folder, "b.txt"), 5)]
+    assert storage.find(storage.join(folder, "*.txt")) == [(storage.join(folder, "b.txt"), 5)]
+    assert storage.find(storage.join(folder, "?/*")) == [(storage.join(folder, "a/c.txt"), 7)]
+    assert storage.find(storage.join(folder, "*.none")) == []
+    assert storage.find_in(storage.join(folder, "none"), "**") == []
 
 
-def test_the_name_of_a_folder_is_no_pattern(tmp_path):
-    folder = str(tmp_path / "films [1999] *")
+def test_the_folders_in_a_folder_are_found_by_name(folder):
+    for name in ("a file", "b/c.txt", "b [1]/d.txt", "b/e/f.txt"):
+        storage.write_bytes(storage.join(folder, "in", *name.split("/")), b"1")
+    assert storage.folders(storage.join(folder, "in")) == ["b", "b [1]"]
+    assert storage.folders(storage.join(folder, "none")) == []
+
+
+def test_the_name_of_a_folder_is_no_pattern(folder):
+    folder = storage.join(folder, "films [1999] #1%20 *")
     storage.write_bytes(f"{folder}/a/b.txt", b"1")
     assert storage.find_in(folder, "**") == [(f"{folder}/a/b.txt", 1)]
-
-
-def test_a_placed_file_is_the_same_and_placing_it_again_is_no_error(tmp_path):
-    source, target = str(tmp_path / "source"), str(tmp_path / "new" / "target")
-    storage.write_bytes(source, b"picture")
-    storage.place(source, target)
-    storage.place(source, target)
-    assert storage.read_bytes(target) == b"picture"
 
 
 def test_removing_leaves_no_empty_folder_and_keeps_what_is_not_named(tmp_path):
@@ -43,3 +87,70 @@ def test_removing_leaves_no_empty_folder_and_keeps_what_is_not_named(tmp_path):
         storage.write_bytes(str(tmp_path / name), b"")
     storage.remove([str(tmp_path / "gone/a"), str(tmp_path / "kept/a"), str(tmp_path / "never")])
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["b", "kept"]
+
+
+def test_what_a_bucket_no_longer_has_is_removed_without_an_error(tmp_path):
+    for name in ("a", "b"):
+        storage.write_bytes(f"file://{tmp_path}/{name}", b"")
+    storage.remove([f"file://{tmp_path}/{name}" for name in ("never", "a", "b")])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_placed_file_takes_no_room_of_its_own(tmp_path):
+    source, target = str(tmp_path / "source"), str(tmp_path / "new" / "target")
+    storage.write_bytes(source, b"picture")
+    for _ in range(2):
+        storage.place([(source, target)])
+        assert os.path.samefile(source, target)
+    assert os.listdir(tmp_path / "new") == ["target"]
+
+
+def test_a_damaged_picture_is_mended_when_its_source_is_made_again(tmp_path):
+    source, target = str(tmp_path / "source"), str(tmp_path / "target")
+    storage.write_bytes(source, b"picture")
+    storage.place([(source, target)])
+    with open(target, "r+b") as file:  # damages both: they are one
+        file.write(b"X")
+    storage.write_bytes(source, b"picture")
+    assert storage.read_bytes(target) == b"Xicture"
+    storage.place([(source, target)])
+    assert storage.read_bytes(target) == b"picture"
+    assert sorted(os.listdir(tmp_path)) == ["source", "target"]
+
+
+@pytest.mark.parametrize("where", ["without links", "bucket", "from a bucket", "into a bucket"])
+def test_a_copy_is_made_anew_where_its_size_is_another_or_when_told(where, tmp_path, monkeypatch):
+    source, target = (str(tmp_path / name) for name in ("a/source", "b/target"))
+    if where == "without links":
+        def no_links(*_):
+            raise PermissionError
+        monkeypatch.setattr(os, "link", no_links)
+    if where in ("bucket", "from a bucket"):
+        source = f"file://{source}"
+    if where in ("bucket", "into a bucket"):
+        target = f"file://{target}"
+    storage.write_bytes(source, b"picture")
+    storage.place([(source, target)])
+    assert storage.read_bytes(target) == b"picture"
+    storage.write_bytes(target, b"half")
+    storage.place([(source, target)])
+    assert storage.read_bytes(target) == b"picture"
+    storage.write_bytes(target, b"Xicture")
+    storage.place([(source, target)])
+    assert storage.read_bytes(target) == b"Xicture"  # to compare the content would be to read it
+    storage.place([(source, target)], again=True)
+    assert storage.read_bytes(target) == b"picture"
+
+
+def test_what_is_not_there_cannot_be_placed(folder):
+    with pytest.raises(FileNotFoundError, match="none"):
+        storage.place([(storage.join(folder, "none"), storage.join(folder, "target"))])
+    assert not storage.exists(storage.join(folder, "target"))
+
+
+def test_of_two_who_write_the_same_version_one_comes_through(tmp_path):
+    path = f"file://{tmp_path}/file"
+    storage.write_if(path, b"mine", None)
+    with pytest.raises(storage.Taken, match="file"):
+        storage.write_if(path, b"yours", None)
+    assert storage.read_bytes(path) == b"mine"

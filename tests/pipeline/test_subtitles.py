@@ -2,9 +2,18 @@
 
 import dataclasses
 
+import pysubs2
 import pytest
 
-from pipeline.subtitles import Line, SubtitlesError, attach, clean, parse, read
+from pipeline.subtitles import (
+    Line,
+    SubtitlesError,
+    attach,
+    clean,
+    left_out,
+    parse,
+    read,
+)
 from schemas.rows import Keyframe, Video
 from tests.films import make_film, scene, still
 
@@ -86,37 +95,65 @@ def test_broken_file(data, reason):
         parse(data)
 
 
+def test_a_time_before_the_film_is_its_start():
+    data = (b"1\n-00:00:05,000 --> -00:00:04,000\nBefore\n\n"
+            b"2\n-00:00:01,500 --> 00:00:01,000\nStill\n\n"
+            b"3\n00:00:02,000 --> 00:00:03,000\nAt -00:00:01,000 sharp\n")
+    assert clean(parse(data)) == [Line(0.0, 0.0, "Before"), Line(0.0, 1.0, "Still"),
+                                  Line(2.0, 3.0, "At -00:00:01,000 sharp")]
+
+
+def test_what_nobody_can_say_is_left_out_and_told():
+    drawing = "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\p1}" + "m 0 0 " * 1000
+    data = ("[Script Info]\n\n[V4+ Styles]\n\n[Events]\nFormat: Layer, Start, End, Style, Name, "
+            "MarginL, MarginR, MarginV, Effect, Text\n"
+            "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,Hello\n"
+            "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,," + "word " * 2000 + "\n"
+            + drawing + "\n")
+    events = [*parse(data.encode()), pysubs2.SSAEvent(2_000_000_000, 2_000_001_000, "Late")]
+    assert clean(events) == [Line(1.0, 2.0, "Hello")]
+    assert left_out(events) == (
+        "hold lines of more than 5000 characters or at times that no film has: 2")
+    assert left_out(parse(srt("Hello"))) == ""
+
+
 class TestRead:
     @pytest.mark.parametrize(("ending", "codec"), [
         ("mp4", "mov_text"), ("mkv", "subrip"), ("mkv", "ass"), ("mkv", "webvtt")])
     def test_text_track_of_the_language(self, tmp_path, ending, codec):
         tracks = {"deu": [(0.25, 0.75, "Hallo")], "eng": [(0.25, 0.75, r"{\i1}Hel{\i0}lo,\Nyou")]}
         video = film(tmp_path, f"f.{ending}", subtitles=tracks, subtitle_codec=codec, language="en")
-        assert read(video) == [Line(0.25, 0.75, "Hello, you")]
-        assert [line.text for line in read(dataclasses.replace(video, language=""))] == ["Hallo"]
+        assert read(video)[0] == [Line(0.25, 0.75, "Hello, you")]
+        assert [line.text for line in read(dataclasses.replace(video, language=""))[0]] == ["Hallo"]
 
     def test_sidecar_goes_before_track(self, tmp_path):
         (tmp_path / "f.srt").write_bytes(srt("From the file"))
         video = film(tmp_path, subtitles={"eng": [(0, 1, "From the track")]},
                      sidecar=str(tmp_path / "f.srt"))
-        assert read(video) == [Line(1.0, 1.9, "From the file")]
+        assert read(video)[0] == [Line(1.0, 1.9, "From the file")]
 
     @pytest.mark.parametrize("ending", ["mp4", "mkv"])
     def test_times_count_from_the_first_frame_of_a_film_that_starts_late(self, tmp_path, ending):
         (tmp_path / "f.srt").write_bytes(srt("From the file"))
         video = film(tmp_path, f"f.{ending}", pts=[10 + i / 24 for i in range(24)],
                      subtitles={"eng": [(10.5, 10.75, "From the track")]})
-        assert read(video) == [Line(0.5, 0.75, "From the track")]
+        assert read(video)[0] == [Line(0.5, 0.75, "From the track")]
         sidecar = dataclasses.replace(video, subtitles=str(tmp_path / "f.srt"))
-        assert read(sidecar) == [Line(1.0, 1.9, "From the file")]
+        assert read(sidecar)[0] == [Line(1.0, 1.9, "From the file")]
 
     def test_film_without_subtitles(self, tmp_path):
-        assert read(film(tmp_path)) == []
+        assert read(film(tmp_path))[0] == []
 
     def test_film_that_is_no_film(self, tmp_path):
         (tmp_path / "f.mp4").write_bytes(b"no film")
         with pytest.raises(SubtitlesError, match="cannot be read"):
             read(Video(id="f", uri=str(tmp_path / "f.mp4"), series="", title=""))
+
+    def test_sidecar_that_is_far_too_large_is_not_read(self, tmp_path):
+        with open(tmp_path / "f.srt", "wb") as file:
+            file.truncate(1 << 40)  # a hole
+        with pytest.raises(SubtitlesError, match="have 1099511627776 bytes: too many"):
+            read(film(tmp_path, sidecar=str(tmp_path / "f.srt")))
 
     def test_sidecar_that_is_gone(self, tmp_path):
         with pytest.raises(OSError):

@@ -5,9 +5,18 @@ import os
 import av
 import pytest
 
-from pipeline.videos import VideoError, fingerprint, open_video, probe, video_stream
+from pipeline.videos import (
+    VideoError,
+    check_clock,
+    decoded,
+    fingerprint,
+    open_video,
+    packets,
+    packets_from,
+    probe,
+    video_stream,
+)
 from schemas.rows import Video
-from tests import bucket  # noqa: F401  (makes bucket:// known to Beam)
 from tests.films import make_film, moving, scene, still, tone
 
 
@@ -79,7 +88,7 @@ class TestProbe:
 
     def test_remote_film_is_read_through_beam(self, tmp_path):
         local = probed(film(tmp_path))
-        remote = probed("bucket://" + film(tmp_path))
+        remote = probed("file://" + film(tmp_path))
         assert (remote.fingerprint, remote.duration, remote.size) == (
             local.fingerprint, local.duration, local.size)
 
@@ -106,3 +115,66 @@ class TestProbe:
     def test_missing_film(self, tmp_path):
         with pytest.raises(OSError):
             probed(str(tmp_path / "gone.mp4"))
+
+
+class TestPackets:
+    @pytest.mark.parametrize(("ending", "codec"), [
+        ("ts", "libx264"), ("ts", "mpeg2video"), ("mpg", "mpeg2video"), ("mkv", "libx264"),
+        ("mp4", "libx264"), ("avi", "mpeg4"), ("flv", "flv"), ("nut", "ffv1")])
+    def test_are_reached_from_wherever_seeking_lands(self, tmp_path, ending, codec):
+        uri = film(tmp_path, f"f.{ending}", moving(scene(1), 48), codec=codec, gop=6,
+                   bframes=2 if codec == "libx264" else 0)
+        with open_video(uri) as container:
+            stream = video_stream(container)
+            frames = {frame.pts: frame.to_ndarray()
+                      for frame in decoded(packets(container, stream))}
+        with open_video(uri) as container:
+            access = [packet.pts for packet in packets(container, video_stream(container))
+                      if packet.is_keyframe and packet.pts is not None]
+        assert len(access) >= 8
+        with open_video(uri) as container:
+            stream = video_stream(container)
+            for start in access:
+                frame = next(decoded(packets_from(container, stream, start)))
+                while frame.pts < start:
+                    frame = next(decoded(packets(container, stream)))
+                assert frame.pts == start
+                assert (frame.to_ndarray() == frames[start]).all()
+
+    def test_of_a_time_that_no_packet_has_are_none(self, tmp_path):
+        with open_video(film(tmp_path, "f.ts")) as container:
+            assert list(packets_from(container, video_stream(container), 7)) == []
+
+    def test_of_a_track_that_others_join_on_the_way(self, tmp_path):
+        film(tmp_path, "a.ts")
+        film(tmp_path, "b.ts", audio=True, pts=[1 + i / 24 for i in range(12)])
+        (tmp_path / "c.ts").write_bytes(
+            (tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+        with open_video(str(tmp_path / "c.ts")) as container:
+            found = [packet for packet in packets(container, video_stream(container))
+                     if packet.pts is not None]
+        assert len(found) == 24
+
+
+@pytest.mark.parametrize("ending", ["ts", "mpg", "mkv"])
+def test_a_clock_that_starts_again_is_told_with_its_time(tmp_path, ending):
+    codec = "mpeg2video" if ending == "mpg" else "libx264"
+    uri = film(tmp_path, f"f.{ending}", moving(scene(1), 48), codec=codec, bframes=2)
+    with open(uri, "rb") as file:
+        data = file.read()
+    (tmp_path / f"twice.{ending}").write_bytes(data * 2)
+    for name, again in (("f", False), ("twice", True)):
+        with open_video(str(tmp_path / f"{name}.{ending}")) as container:
+            stream = video_stream(container)
+            pts = [packet.pts for packet in packets(container, stream) if packet.pts is not None]
+            if again:
+                with pytest.raises(VideoError, match=r"its clock starts again after [12]\.\d s"):
+                    check_clock(pts, float(stream.time_base))
+            else:
+                check_clock(pts, float(stream.time_base))
+
+
+def test_a_clock_is_not_wrong_for_a_few_wrong_times_or_frames_out_of_order():
+    check_clock([], 1.0)
+    check_clock([0, 40, 9000, 80, 120, 0, 160, 200, 240, 280, 320, 360, 400, 440], 0.001)
+    check_clock([at + step for at in range(0, 160, 8) for step in (0, 8, 4, 2, 1, 3, 6, 5)], 1.0)

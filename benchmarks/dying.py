@@ -1,0 +1,52 @@
+"""The pipeline's command in a process that kills itself, as `kill -9` would, at a chosen moment.
+
+`python -m benchmarks.dying N FOLDER dataset ...` dies when it is about to change a file or folder
+below FOLDER for the N-th time: to open one for writing, to rename, link, make or remove one. With a
+file in the place of N it lives, and writes there how many times that was.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+# Audit events of Python's own, each with the number of the argument that is the path changed.
+_CHANGES = {"os.rename": 1, "os.link": 1, "os.mkdir": 0, "os.remove": 0, "os.rmdir": 0}
+_WRITING = os.O_WRONLY | os.O_RDWR
+
+
+class _Counter:
+    """An audit hook that counts changes below a folder, and does not survive the n-th."""
+
+    def __init__(self, folder: str, last: int) -> None:
+        self.folder, self.last, self.changes = folder, last, 0
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            changed = path if flags & _WRITING else None
+        else:
+            changed = arguments[_CHANGES[event]] if event in _CHANGES else None
+        if isinstance(changed, str | os.PathLike) and os.fspath(changed).startswith(self.folder):
+            self.changes += 1
+            if self.changes == self.last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> int:
+    """Runs the command, if not to its end; returns its exit code."""
+    last, folder, *command = sys.argv[1:]
+    counter = _Counter(folder, int(last) if last.isdigit() else 0)
+    sys.addaudithook(counter)
+    from pipeline.__main__ import main as pipeline
+    code = pipeline(command)
+    if not last.isdigit():
+        Path(last).write_text(str(counter.changes))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Which runner works on the films: processes of this machine, or the one that Beam's options name.
+
+Every runner is given the same graph (`pipeline.build`) and makes the same bytes. What differs is
+here: what a runner has to be told, what it cannot do, and how it says that a worker has failed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+import grpc
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    PortableOptions,
+    SetupOptions,
+    StandardOptions,
+    TestOptions,
+)
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+_PATIENCE = 20.0  # seconds for a job server to answer
+_YEAR = 365 * 24 * 3600
+
+
+def choose(beam_arguments: Sequence[str], films: int, verbose: bool
+           ) -> tuple[PipelineOptions, Any, int]:
+    """Beam's options, the runner (None where they name one) and the number of local workers."""
+    options = PipelineOptions(list(beam_arguments))
+    options.view_as(SetupOptions).save_main_session = False
+    if name(options):
+        return options, _named_runner(options, films), 1
+    workers = os.cpu_count() or 1
+    environment = None
+    if not any(argument.startswith("--direct_") for argument in beam_arguments):
+        options.view_as(DirectOptions).direct_num_workers = max(1, min(workers, films))
+        environment = SubprocessSDKEnvironment.from_command_string(_worker_command(verbose))
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    runner = FnApiRunner(environment, provision_info=ExtendedProvisionInfo(
+        beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)))
+    return options, runner, workers
+
+
+def _named_runner(options: PipelineOptions, films: int) -> Any:
+    """The runner that the options name, or None for Beam to make it; sets what it has to be told.
+
+    Raises ValueError where it is not installed and OSError where its job server does not answer.
+    """
+    portable = options.view_as(PortableOptions)
+    if portable.job_endpoint and portable.job_endpoint != "embed":
+        _reach(portable.job_endpoint)
+        # It limits also the one request that waits for the end of the job: to five minutes.
+        portable.job_server_timeout = _YEAR
+    if name(options) != "DaskRunner":
+        return None
+    try:  # Beam does not know it by this name, and it loads Dask
+        from apache_beam.runners.dask.dask_runner import DaskOptions, DaskRunner
+    except ImportError as error:
+        raise ValueError("DaskRunner needs Dask: pip install 'apache-beam[dask]'") from error
+    dask = options.view_as(DaskOptions)
+    if not dask.npartitions and not dask.partition_size:
+        dask.npartitions = max(1, min(films, 128))  # or one worker gets 128 films in a row
+    return DaskRunner()
+
+
+def _reach(endpoint: str) -> None:
+    """Returns when a job server answers. Raises OSError where none does: Beam waits for good."""
+    try:
+        with grpc.insecure_channel(endpoint) as channel:
+            grpc.channel_ready_future(channel).result(_PATIENCE)
+    except grpc.FutureTimeoutError as error:
+        raise OSError(f"no job server answers at {endpoint}: is it running?") from error
+
+
+def name(options: PipelineOptions) -> str:
+    """The runner that the options name, such as "DaskRunner", "" for none."""
+    return (options.view_as(StandardOptions).runner or "").rpartition(".")[2]
+
+
+def check(options: PipelineOptions, paths: Sequence[str]) -> None:
+    """Raises ValueError where the runner and the rest of the call do not fit each other."""
+    dataflow = name(options) == "DataflowRunner"
+    if options.view_as(TestOptions).dry_run and not dataflow:
+        raise ValueError("--dry_run is for DataflowRunner; --dry-run says what a run would take")
+    for path in paths:
+        if dataflow and "://" not in path:
+            raise ValueError(f"{path}: workers of Dataflow see no files of this machine; films and "
+                             "--out have to be in a bucket, such as gs://bucket/films")
+
+
+def finish(pipeline: beam.Pipeline) -> Any:
+    """Beam's result of a pipeline that has come to its end.
+
+    Raises RuntimeError where a worker fails, with what it raised as text: some runners raise that
+    itself, others an exception of their own.
+    """
+    result = pipeline.run()
+    try:
+        result.wait_until_finish()
+    except KeyboardInterrupt:
+        result.cancel()  # a cluster would go on
+        raise
+    except RuntimeError:
+        raise
+    except Exception as error:
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
+    finally:
+        if hasattr(result, "client"):  # Dask's, which would look for its cluster for ever
+            result.client.close()
+    return result
+
+
+def _worker_command(verbose: bool) -> str:
+    """How a worker process is started: its log, which is Beam's own chatter, goes to a file."""
+    # Ctrl-C in a terminal goes to all; what it means is for this process to say.
+    command = f"trap '' INT; exec {shlex.quote(sys.executable)} -m pipeline.worker {os.getpid()}"
+    return command if verbose else f"{command} 2>>{shlex.quote(worker_log())}"
+
+
+def worker_log() -> str:
+    """Where the workers of this process write their log."""
+    return os.path.join(tempfile.gettempdir(), f"storystream-workers-{os.getpid()}.log")

@@ -1,0 +1,113 @@
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline import __main__ as command
+from pipeline import run, segments, sources
+from pipeline.config import load
+from tests.films import make_film, moving, scene
+from tests.pipeline.comparing import digests
+
+IN_MEMORY = ["--direct_running_mode=in_memory"]
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    for episode in (1, 2):
+        shots = [moving(scene(episode * 1000 + number), 16) for number in range(11)]
+        make_film(folder / f"S01E0{episode}.mp4", [frame for shot in shots for frame in shot])
+    return folder
+
+
+def make(films, out, **options) -> dict[str, tuple[int, int]]:
+    """Runs, and says what each stage has done and what it found done."""
+    code = run.run(*sources.find(str(films)), load(), str(out), IN_MEMORY, **options)
+    assert code in (0, run.NOTHING_CAME_THROUGH)
+    record = json.loads((out / "run.json").read_text())
+    return {stage["name"]: (stage["done"], stage["reused"]) for stage in record["stages"]}
+
+
+@pytest.fixture(scope="module")
+def first(films, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("made")
+    make(films, out)
+    return out
+
+
+@pytest.fixture
+def made(first, tmp_path):
+    """A dataset of its own for each test, and its digests."""
+    out = tmp_path / "dataset"
+    subprocess.run(["cp", "-a", str(first), str(out)], check=True)  # hard links stay such
+    return out, digests(out)
+
+
+def picture(folder: Path, film: str) -> Path:
+    return next(path for path in sorted(folder.rglob("*.jpg"))
+                if path.parent.name.startswith(film) and "rejected" not in path.parts)
+
+
+def test_a_stage_is_done_again(films, made):
+    out, before = made
+    done = make(films, out, force=["captions"])
+    assert done["captions"] == (2, 0)
+    assert done["keyframes"] == done["stories"] == (0, 2)
+    assert digests(out) == before
+
+
+def test_all_of_a_film_is_done_again(films, made):
+    out, before = made
+    done = make(films, out, force=["S01E02"])
+    assert [done[stage] for stage in ("keyframes", "text", "captions", "stories", "quality")] == [
+        (1, 1)] * 5
+    assert digests(out) == before
+
+
+def test_a_damaged_picture_is_mended_by_doing_its_film_again(films, made):
+    out, before = made
+    damaged = picture(out / "images", "S01E01")  # and the one in work/, which is the same file
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data)
+    make(films, out, force=["S01E01"])
+    assert digests(out) == before
+
+
+@pytest.mark.parametrize("harm", [
+    lambda path: path.write_bytes(path.read_bytes()[:100]), lambda path: path.unlink()])
+def test_a_picture_that_is_gone_or_cut_short_is_made_again_unasked(films, made, harm):
+    out, before = made
+    harm(picture(out / "work" / "pictures", "S01E01"))
+    assert make(films, out)["keyframes"] == (1, 1)
+    assert digests(out) == before
+
+
+def test_what_is_neither_a_stage_nor_a_film_is_an_error_that_names_what_is(films, tmp_path, capsys):
+    assert command.main(["dataset", "--videos", str(films), "--out", str(tmp_path / "out"),
+                         "--force", "S01E03"]) == 2
+    assert "--force S01E03: there is no such stage and no film of that id; there are S01E02, S01E01" in (
+        capsys.readouterr().err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_films_in_segments_give_what_they_give_as_a_whole(films, made, tmp_path, monkeypatch):
+    _, before = made
+    monkeypatch.setattr(segments, "SECONDS", 1.0)
+    kept = []
+    monkeypatch.setattr(run.build.stages, "measure_segment", noting(
+        run.build.stages.measure_segment, kept))
+    out = tmp_path / "again"
+    make(films, out)
+    assert len(kept) > 10
+    assert not list((out / "work" / "segments").rglob("*.npz"))
+    assert digests(out) == before
+
+
+def noting(function, calls):
+    def noted(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+    return noted
