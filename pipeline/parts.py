@@ -2,8 +2,8 @@
 
 A part is named by what it depends on, so finding it is all there is to resuming, to incremental
 runs and to "change the writer, keep the captions". It is JSON lines: a row a line, `["Keyframe",
-{...}]`, and a last line with the digest of the part's name and the lines before it, without which
-the part does not count.
+{...}]`, and a last line with its name and the digest of those before it, without which the part
+does not count.
 """
 
 from __future__ import annotations
@@ -46,9 +46,8 @@ def save(file: str, content: Sequence[AnyRow]) -> None:
 
 
 def _end(file: str, lines: bytes) -> bytes:
-    """The last line of a part. With its name in the digest, no part stands in for another."""
-    name = storage.basename(file).encode()
-    return json.dumps(["end", hashlib.sha256(name + b"\n" + lines).hexdigest()]).encode()
+    """The last line of a part. With its name in it, no part stands in for another."""
+    return json.dumps(["end", storage.basename(file), hashlib.sha256(lines).hexdigest()]).encode()
 
 
 def load(file: str) -> list[AnyRow]:
@@ -67,7 +66,7 @@ def load(file: str) -> list[AnyRow]:
 
 def seal(file: str) -> str:
     """The digest of a part's rows, as its last line says. Raises OSError where there is none."""
-    return str(json.loads(storage.read_bytes(file).rstrip(b"\n").rpartition(b"\n")[2])[1])
+    return str(json.loads(storage.read_bytes(file).rstrip(b"\n").rpartition(b"\n")[2])[2])
 
 
 def only(kind: type[Row], content: Iterable[AnyRow]) -> list[Row]:

@@ -34,6 +34,7 @@ Tick: TypeAlias = Callable[[float], None]
 
 _FOLDER = "STORYSTREAM_PROGRESS"  # environment variable: where notes go; unset, there are none
 _STOP = "stop"  # the file there that asks workers to stop
+_END = "end"  # the file there that tells them to end at once
 
 
 def ticking(stage: str, begun: float = -1.0) -> Tick:
@@ -85,6 +86,20 @@ def interrupted() -> bool:
     return bool(folder) and os.path.exists(os.path.join(str(folder), _STOP))
 
 
+def end_workers() -> None:
+    """Tells the worker processes to end at once: Beam waits for each to end, but can tell only
+    those that it has heard of."""
+    if folder := os.environ.get(_FOLDER):
+        with open(os.path.join(folder, _END), "w", encoding="utf-8"):
+            pass
+
+
+def over() -> bool:
+    """Whether the worker processes are to end at once."""
+    folder = os.environ.get(_FOLDER)
+    return bool(folder) and os.path.exists(os.path.join(str(folder), _END))
+
+
 @contextlib.contextmanager
 def _stopping(folder: str) -> Iterator[None]:
     """Ctrl-C, or SIGTERM, while calls are in flight, lets them end first; a second one does not."""
@@ -95,6 +110,7 @@ def _stopping(folder: str) -> Iterator[None]:
 
     def stopping(number: int, frame: Any) -> None:
         if os.path.exists(stop) or not any(name.endswith(".calls") for name in os.listdir(folder)):
+            end_workers()
             raise KeyboardInterrupt
         with open(stop, "w", encoding="utf-8"):
             pass

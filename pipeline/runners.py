@@ -6,11 +6,14 @@ here: what a runner has to be told, what it cannot do, and how it says that a wo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -28,6 +31,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+from pipeline import progress
 
 _PATIENCE = 20.0  # seconds for a job server to answer
 _YEAR = 365 * 24 * 3600
@@ -104,7 +109,8 @@ def finish(pipeline: beam.Pipeline) -> Any:
     Raises RuntimeError where a worker fails, with what it raised as text: some runners raise that
     itself, others an exception of their own.
     """
-    result = pipeline.run()
+    with _missing_workers():
+        result = pipeline.run()
     try:
         result.wait_until_finish()
     except KeyboardInterrupt:
@@ -118,6 +124,33 @@ def finish(pipeline: beam.Pipeline) -> Any:
         if hasattr(result, "client"):  # Dask's, which would look for its cluster for ever
             result.client.close()
     return result
+
+
+@contextlib.contextmanager
+def _missing_workers() -> Iterator[None]:
+    """Raises RuntimeError in the block where a worker process of this machine dies. By itself Beam
+    waits for good for one that dies before it has said that it is there."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def noticed(number: int, frame: Any) -> None:
+        if sys.exc_info()[0] is None:  # or it is ending already, and for a better reason
+            progress.end_workers()
+            raise RuntimeError("Channel closed: a worker process died")
+
+    def failed(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.thread and arguments.thread.name == "run_worker":
+            os.kill(os.getpid(), signal.SIGUSR1)  # which wakes up the main thread
+        hook(arguments)
+
+    hook, threading.excepthook = threading.excepthook, failed
+    handler = signal.signal(signal.SIGUSR1, noticed)
+    try:
+        yield
+    finally:
+        threading.excepthook = hook
+        signal.signal(signal.SIGUSR1, handler)
 
 
 def _worker_command(verbose: bool) -> str:

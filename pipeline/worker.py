@@ -1,6 +1,8 @@
 """A worker process of a local run: Beam's own, but it ends when the driver does, however that ends.
 
 By itself Beam's takes its time to notice that a driver was killed, and would still write meanwhile.
+A driver that ends can tell only those workers to end that have found it already; the others see it
+by `progress.over`.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ import os
 import sys
 import threading
 import time
+
+from pipeline import progress
 
 _WATCH = 0.5  # seconds
 
@@ -21,7 +25,8 @@ def main() -> None:
 
 
 def _end_with(driver: int) -> None:
-    while os.getppid() == driver:  # the shell that started this process has become it
+    # The shell that started this process has become it, so its parent is the driver.
+    while os.getppid() == driver and not progress.over():
         time.sleep(_WATCH)
     os._exit(1)
 

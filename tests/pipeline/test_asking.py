@@ -156,9 +156,10 @@ def test_an_answer_is_on_disk_before_anybody_has_it(tmp_path, monkeypatch):
     purse = Purse(Price(input=1, output=2), None, 0.0, 10)
     answer = asked(Scripted(in_turn(GOOD), kept=True), use, str(tmp_path), purse)
     (file,) = files(tmp_path)
-    assert json.loads(file.read_text()) == {
-        "task": "caption", "cost": 20e-6,
-        "answer": {"text": GOOD, "model": "scripted", "input_tokens": 10, "output_tokens": 5}}
+    values = {"question": file.stem, "task": "caption", "cost": 20e-6,
+              "answer": {"text": GOOD, "model": "scripted", "input_tokens": 10, "output_tokens": 5,
+                         "seconds": 0.0}}
+    assert json.loads(file.read_text()) == [kept_answers.digest(values), values]
     assert kept_answers.load(str(tmp_path), file.stem) == answer
 
 

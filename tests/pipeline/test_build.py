@@ -187,6 +187,22 @@ def test_films_that_come_and_go_are_worked_on_alone(films, scripted, tmp_path):
         "b-film", "c-film", "d-film"}
 
 
+def test_an_episode_is_captioned_alone_and_then_its_series_has_one_cast(films, scripted, tmp_path):
+    some, out = tmp_path / "films", tmp_path / "out"
+    some.mkdir()
+    for episode in (1, 2):
+        shots = [moving(scene(episode * 100 + number), 16) for number in range(12)]
+        make_film(some / f"S01E0{episode}.mp4", [frame for shot in shots for frame in shot])
+    (some / "S01E02.mp4").rename(tmp_path / "S01E02.mp4")
+    make(some, out)
+    (tmp_path / "S01E02.mp4").rename(some / "S01E02.mp4")
+    scripted.asked.clear()
+    make(some, out)
+    assert stages_of(out)["captions"] == (1, 1)
+    assert not any(key.startswith("S01E01_keyframe") for key in scripted.keys)
+    assert "films_characters" in scripted.keys
+
+
 def test_only_a_shard_that_is_damaged_or_forced_is_written_again(films, scripted, tmp_path):
     make(films, tmp_path)
     before = digests(tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import __main__ as command
-from pipeline import run, segments, sources
+from pipeline import run, segments, sources, stages
 from pipeline.config import load
 from tests.films import make_film, moving, scene
 from tests.pipeline.comparing import digests
@@ -88,8 +88,8 @@ def test_a_picture_that_is_gone_or_cut_short_is_made_again_unasked(films, made, 
 def test_what_is_neither_a_stage_nor_a_film_is_an_error_that_names_what_is(films, tmp_path, capsys):
     assert command.main(["dataset", "--videos", str(films), "--out", str(tmp_path / "out"),
                          "--force", "S01E03"]) == 2
-    assert "--force S01E03: there is no such stage and no film of that id; there are S01E02, S01E01" in (
-        capsys.readouterr().err)
+    assert ("--force S01E03: there is no such stage and no film of that id; there are S01E02, "
+            "S01E01") in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -97,8 +97,7 @@ def test_films_in_segments_give_what_they_give_as_a_whole(films, made, tmp_path,
     _, before = made
     monkeypatch.setattr(segments, "SECONDS", 1.0)
     kept = []
-    monkeypatch.setattr(run.build.stages, "measure_segment", noting(
-        run.build.stages.measure_segment, kept))
+    monkeypatch.setattr(stages, "measure_segment", noting(stages.measure_segment, kept))
     out = tmp_path / "again"
     make(films, out)
     assert len(kept) > 10
