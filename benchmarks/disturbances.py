@@ -124,7 +124,8 @@ def _strike(bench: Bench, out: Path, chance: random.Random, blow: signal.Signals
     what = f"{blow.name} to {victim or 'the driver'} after {files} files, ended with {ended.code}"
     if before is not None:
         return Done(f"{what} before", [] if before == 0 else [f"it ended with {_how(ended)}"])
-    wrong = [] if ended.code in (0, *codes) and said in ended.said else [f"it ended with {_how(ended)}"]
+    fine = ended.code == 0 or (ended.code in codes and said in ended.said)
+    wrong = [] if fine else [f"it ended with {_how(ended)}"]
     if ended.left:
         wrong.append(f"{ended.left} of its processes did not end")
     if "Traceback" in ended.said:
