@@ -56,4 +56,4 @@ lock:
 	$(VENV)-lock/bin/pip freeze --exclude storystream
 
 clean:
-	rm -rf $(VENV) $(VENV)-lock data bench
+	rm -rf $(VENV) $(VENV)-lock bench

@@ -6,6 +6,7 @@ here: what a runner has to be told, what it cannot do, and how it says that a wo
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import shlex
@@ -40,11 +41,17 @@ _YEAR = 365 * 24 * 3600
 
 def choose(beam_arguments: Sequence[str], films: int, verbose: bool
            ) -> tuple[PipelineOptions, Any, int]:
-    """Beam's options, the runner (None where they name one) and the number of local workers."""
+    """Beam's options, the runner (None where they name one) and the number of local workers.
+
+    Raises ValueError for an option that nobody knows, and as `_named_runner` does.
+    """
     options = PipelineOptions(list(beam_arguments))
     options.view_as(SetupOptions).save_main_session = False
+    runner = _named_runner(options, films) if name(options) else None
+    if not options.view_as(PortableOptions).job_endpoint:  # a job server has options of its own
+        _check_known(beam_arguments)
     if name(options):
-        return options, _named_runner(options, films), 1
+        return options, runner, 1
     workers = os.cpu_count() or 1
     environment = None
     if not any(argument.startswith("--direct_") for argument in beam_arguments):
@@ -54,6 +61,18 @@ def choose(beam_arguments: Sequence[str], films: int, verbose: bool
     runner = FnApiRunner(environment, provision_info=ExtendedProvisionInfo(
         beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)))
     return options, runner, workers
+
+
+def _check_known(beam_arguments: Sequence[str]) -> None:
+    """Raises ValueError for options that are not Beam's: it would pass over `--dryrun` in silence,
+    and do all that was to be estimated."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, conflict_handler="resolve",
+                                     exit_on_error=False)
+    for kind in PipelineOptions.__subclasses__():
+        kind._add_argparse_args(parser)
+    if unknown := parser.parse_known_args(list(beam_arguments))[1]:
+        raise ValueError(f"unknown options: {' '.join(unknown)}; python -m pipeline dataset --help "
+                         "lists ours, and Beam's documentation those of its runners")
 
 
 def _named_runner(options: PipelineOptions, films: int) -> Any:

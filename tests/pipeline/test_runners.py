@@ -191,6 +191,9 @@ def test_the_documented_command_asks_dataflow_for_what_the_page_says(settings, n
     (["--runner=DataflowRunner"], "data/dataset",
      "data/dataset: workers of Dataflow see no files of this machine"),
     (["--dry_run=True"], "gs://a-bucket/dataset", "--dry_run is for DataflowRunner"),
+    (["--dryrun"], "data/dataset", "unknown options: --dryrun;"),
+    (["--runner=DataflowRunner", "--max_workers=9"], "gs://a-bucket/dataset",
+     "unknown options: --max_workers=9;"),
 ])
 def test_what_does_not_fit_the_runner_is_said(settings, options, out, said):
     with pytest.raises(ValueError, match=said):
