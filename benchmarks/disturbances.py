@@ -17,7 +17,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import psutil
 
@@ -26,7 +26,7 @@ from benchmarks.crashes import IN_ONE_PROCESS, Bench, Ended
 
 # What makes permissions bind the superuser too.
 BOUND = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
-UNCHANGED = 40  # changes to files, at least, of a run that has nothing to do
+UNCHANGED = 28  # changes to files, about, of a run that has little to do
 
 
 class Done(NamedTuple):
@@ -55,23 +55,24 @@ def clear(out: Path) -> None:
 
 def killed_at_a_change(bench: Bench, out: Path, chance: random.Random) -> Done:
     """kill -9 of a run in one process, before one of its changes to files and folders."""
-    return _die(bench, out, chance.randint(1, bench.changes))
+    return _die(bench, out, str(chance.randint(1, bench.changes)))
 
 
 def killed_while_changing(bench: Bench, out: Path, chance: random.Random) -> Done:
-    """The same where another dataset is finished there already: of fewer films, or split
-    otherwise. The shorter the run, the nearer the end it dies."""
+    """The same where another dataset is finished there already, of fewer films or of other frames:
+    somewhere, or between two of the files that a manifest names."""
     copy(bench, out)
     other = chance.choice([["--videos", str(sorted(bench.films.glob("*.mp4"))[0])],
-                           ["--set", "output.val_share=0"]])
+                           ["--set", "keyframes.tolerance=0.3"]])
     if chance.random() < 0.5:  # from the other to this one, else from this one to the other
         crashes.end(crashes.start(bench, out, IN_ONE_PROCESS, *other))
         other = []
-    return _die(bench, out, chance.randint(1, UNCHANGED), *other)
+    return _die(bench, out, chance.choice(
+        [str(chance.randint(1, UNCHANGED)), "before:README.md", "before:dataset.json"]), *other)
 
 
-def _die(bench: Bench, out: Path, change: int, *more: str) -> Done:
-    ended = crashes.end(crashes.start(bench, out, IN_ONE_PROCESS, *more, dying=str(change)))
+def _die(bench: Bench, out: Path, change: str, *more: str) -> Done:
+    ended = crashes.end(crashes.start(bench, out, IN_ONE_PROCESS, *more, dying=change))
     return Done(f"killed before change {change}, ended with {ended.code}",
                 [] if ended.code in (0, -signal.SIGKILL) else [f"it ended with {_how(ended)}"])
 
@@ -111,15 +112,19 @@ def _strike(bench: Bench, out: Path, chance: random.Random, blow: signal.Signals
     files = chance.randint(1, round(within * _files(bench.whole)))
     more = chance.choice([0.0, chance.uniform(0, 2)])  # files come in bursts, with much between
     run = crashes.start(bench, out)
-    while run.poll() is None and _files(out) < files:
+    late = time.monotonic() + crashes.LONGEST  # what hangs is told of by `crashes.end`
+    while run.poll() is None and _files(out) < files and time.monotonic() < late:
         time.sleep(0.01)
     time.sleep(more)
-    while run.poll() is None and not (hit := _called(victim, run) if victim else [run]):
+    hit: Sequence[Any] = []
+    while run.poll() is None and not hit and time.monotonic() < late:
+        hit = _called(victim, run) if victim else [run]
         time.sleep(0.01)
     began = crashes.below(run)
     before = run.poll()
-    if before is None:
-        chance.choice(hit).send_signal(blow)
+    if before is None and hit:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended by itself
+            chance.choice(hit).send_signal(blow)
     ended = crashes.end(run, began)
     what = f"{blow.name} to {victim or 'the driver'} after {files} files, ended with {ended.code}"
     if before is not None:
@@ -171,7 +176,7 @@ def not_permitted(bench: Bench, out: Path, chance: random.Random) -> Done:
     if before and not shutil.which(before[0]):
         raise Impossible("permissions do not bind a superuser, and there is no setpriv")
     start = chance.randint(20, bench.changes // 2)
-    _die(bench, out, start)
+    _die(bench, out, str(start))
     closed = chance.choice([out, out / "work"])
     folders = [closed, *(path for path in closed.rglob("*") if path.is_dir())]
     for folder in folders:

@@ -1,8 +1,9 @@
 """The pipeline's command in a process that kills itself, as `kill -9` would, at a chosen moment.
 
 `python -m benchmarks.dying N FOLDER dataset ...` dies when it is about to change a file or folder
-below FOLDER for the N-th time: to open one for writing, to rename, link, make or remove one. With a
-file in the place of N it lives, and writes there how many times that was.
+below FOLDER for the N-th time: to open one for writing, to rename, link, make or remove one. With
+before:NAME in the place of N it dies when it is about to change the file FOLDER/NAME, and with the
+path of a file it lives, and writes there how many times it changed one.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ _WRITING = os.O_WRONLY | os.O_RDWR
 
 
 class _Counter:
-    """An audit hook that counts changes below a folder, and does not survive the n-th."""
+    """An audit hook that counts changes below a folder, and does not survive the last of them: its
+    number, or before:NAME of the file changed."""
 
-    def __init__(self, folder: str, last: int) -> None:
+    def __init__(self, folder: str, last: str) -> None:
         self.folder, self.last, self.changes = folder, last, 0
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -32,18 +34,19 @@ class _Counter:
             changed = arguments[_CHANGES[event]] if event in _CHANGES else None
         if isinstance(changed, str | os.PathLike) and os.fspath(changed).startswith(self.folder):
             self.changes += 1
-            if self.changes == self.last:
+            name = os.path.relpath(changed, self.folder)
+            if self.last in (str(self.changes), f"before:{name}"):
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> int:
     """Runs the command, if not to its end; returns its exit code."""
     last, folder, *command = sys.argv[1:]
-    counter = _Counter(folder, int(last) if last.isdigit() else 0)
+    counter = _Counter(folder, last)
     sys.addaudithook(counter)
     from pipeline.__main__ import main as pipeline
     code = pipeline(command)
-    if not last.isdigit():
+    if "/" in last:
         Path(last).write_text(str(counter.changes))
     return code
 

@@ -28,13 +28,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not verbose:
         _hush()
     file = getattr(arguments, "metrics", "")
-    if not os.path.isdir(os.path.dirname(file) or "."):  # found out now, not after days
-        _parser().error(f"--metrics {file}: there is no such folder")
-    code = _ended(arguments, verbose)
-    if file and not arguments.dry_run:
-        from pipeline import metrics
-        metrics.write(file, arguments.out, code)
+    if file:
+        _check_metrics(file)
+    code = 1  # what nobody expects to be raised ends the program so
+    try:
+        code = _ended(arguments, verbose)
+    finally:
+        if file and not arguments.dry_run:
+            _write_metrics(file, arguments.out, code)
     return code
+
+
+def _check_metrics(file: str) -> None:
+    """Ends the program where the file cannot be written: found out now, not after days."""
+    folder = os.path.dirname(file) or "."
+    if not os.path.isdir(folder):
+        _parser().error(f"--metrics {file}: there is no such folder")
+    if os.path.isdir(file):
+        _parser().error(f"--metrics {file}: this is a folder; name a file in it, such as "
+                        f"{os.path.join(file, 'storystream.prom')}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        _parser().error(f"--metrics {file}: nothing may be written to this folder")
+
+
+def _write_metrics(file: str, out: str, code: int) -> None:
+    from pipeline import metrics
+    try:
+        metrics.write(file, out, code)
+    except OSError as error:  # the run ended as it did
+        print(f"--metrics {file} could not be written: {error}", file=sys.stderr)
 
 
 def _ended(arguments: argparse.Namespace, verbose: bool) -> int:
@@ -48,7 +70,7 @@ def _ended(arguments: argparse.Namespace, verbose: bool) -> int:
         print(f"error: {_said(error)}", file=sys.stderr)
         return 2
     except RuntimeError as error:  # what Beam makes of an error in a worker, its traceback inside
-        from pipeline import run
+        from pipeline import run, runners
         code, reason = run.stop_code(error)
         if code:
             print(f"{reason}\nThe same command goes on from here: what was answered is kept.",
@@ -56,8 +78,9 @@ def _ended(arguments: argparse.Namespace, verbose: bool) -> int:
             return code
         if verbose:
             raise
-        print(f"error: {_cause(error)}\nThe same command goes on from here; -v shows everything.",
-              file=sys.stderr)
+        log = runners.worker_log()
+        print(f"error: {_cause(error)}\nThe same command goes on from here; -v shows everything"
+              f"{f', and so does {log}' if os.path.exists(log) else ''}.", file=sys.stderr)
         return 1
 
 
@@ -120,8 +143,8 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser(
         "plan", help="what so many hours of film would take",
-        description="Prints machines, storage, tokens, money and time by stage, and what that "
-        "rests on.")
+        description="Prints core hours, hours of servers or GPUs, calls, tokens and what these "
+        "cost, and hours in all, by stage; GB by place; and what that rests on.")
     plan.set_defaults(command=_plan)
     plan.add_argument("--hours", required=True, type=float, help="of film")
     plan.add_argument("--from", dest="dataset", default="", metavar="FOLDER",

@@ -13,12 +13,18 @@ Result = TypeVar("Result")
 
 def ahead(read: Callable[[Item], Result], items: Iterable[Item], most: int = 4
           ) -> Iterator[Result]:
-    """What `read` gives for each item, in order, with up to `most` more being read meanwhile."""
-    with ThreadPoolExecutor(most) as pool:
-        waiting: deque[Future[Result]] = deque()
+    """What `read` gives for each item, in order, with up to `most` more being read meanwhile.
+
+    Whoever stops before the end, such as for an error, does not wait for those.
+    """
+    pool = ThreadPoolExecutor(most)
+    waiting: deque[Future[Result]] = deque()
+    try:
         for item in items:
             waiting.append(pool.submit(read, item))
             if len(waiting) > most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    finally:  # where it ends early, nobody wants the rest
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -51,7 +51,7 @@ class Work:
     output_tokens: float = 0.0
     cost: float = 0.0
     seconds: float = 0.0  # of one core
-    waiting: float = 0.0  # seconds, for one server
+    waiting: float = 0.0  # seconds, for one server or one worker with a model on a GPU
 
 
 def estimate(videos: Sequence[Video], config: DatasetConfig, out: str) -> dict[str, Work]:
@@ -167,9 +167,14 @@ class Takes:
             own = self.rates if self.known(stage) else BUILT_IN
             work.seconds += own.seconds[stage] * count
         else:
-            known = self.known(stage)
-            work.seconds += self.asking(stage, (video.width, video.height)) * calls
-            work.waiting += calls / (known.per_second if known else PER_SECOND)
+            if spec.kind == "openai":  # else our share is in how long a worker's model takes
+                work.seconds += self.asking(stage, (video.width, video.height)) * calls
+            work.waiting += calls / (self.per_second(stage) or PER_SECOND)
+
+    def per_second(self, stage: str) -> float | None:
+        """Calls of this very model that were seen to be answered a second, None for none."""
+        known = self.known(stage)
+        return known.per_second if known else None
 
     def asking(self, stage: str, size: tuple[int, int]) -> float:
         """Seconds of a core for one call of a server, with the pictures that go with it."""

@@ -1,18 +1,19 @@
 """The stages that look at films and ask nobody: keyframes, text, selection, quality.
 
 Each is a transform from films to films that have the stage's part. A long film's frames are passed
-over in segments, by several workers; the selection sees all the films of a series.
+over in segments, by whichever workers are free; the selection sees all the films of a series.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
 
-from pipeline import progress, publish, stages
+from pipeline import parts, progress, publish, stages, storage
 from pipeline.grouping import Spread
 from pipeline.keeping import Run, kept, timed
 from pipeline.segments import Bounds
@@ -30,7 +31,7 @@ class _Segment:
     """One of the segments that a film's keyframes are looked for in."""
 
     film: Film
-    part: str  # the keyframes part that it is for
+    depends: Any  # what the film's keyframes depend on
     bounds: list[Bounds]  # of all of them
     number: int
 
@@ -52,18 +53,21 @@ class FindKeyframes(beam.PTransform):
 
 
 def _segments(film: Film, run: Run) -> Iterator[_Segment]:
-    part = stages.part_name("keyframes", film, stages.keyframes_depend(film, run.config))
-    done = not run.forced("keyframes", film) and stages.final(film, part)
-    bounds: list[Bounds] = stages.segment_bounds(film, run.segment) if not done else [(None, None)]
+    depends = stages.keyframes_depend(film, run.config)
+    there = storage.exists(parts.path(run.work, stages.part_name("keyframes", film, depends)))
+    bounds: list[Bounds] = [(None, None)]
+    if run.forced("keyframes", film) or not there:
+        bounds = stages.segment_bounds(film, run.segment)
     for number in range(len(bounds)):
-        yield _Segment(film, part, bounds, number)
+        yield _Segment(film, depends, bounds, number)
 
 
 def _measure(one: _Segment, run: Run) -> _Segment:
     if len(one.bounds) > 1:
         tick = progress.ticking("keyframes")
         with timed("keyframes"):
-            stages.measure_segment(one.film, one.part, one.bounds, one.number, run.threads)
+            part = stages.part_name("keyframes", one.film, one.depends)
+            stages.measure_segment(one.film, part, one.bounds, one.number, run.threads)
         tick(stages.MEASURING / len(one.bounds))
     return one
 
@@ -72,7 +76,7 @@ def _choose(by_film: tuple[str, Iterable[_Segment]], run: Run) -> Film:
     segments = list(by_film[1])
     film = segments[0].film
     begun = stages.MEASURING if len(segments) > 1 else -1.0
-    return kept("keyframes", film, stages.keyframes_depend(film, run.config),
+    return kept("keyframes", film, segments[0].depends,
                 lambda part, tick: stages.find_keyframes(film, run.config, part, run.threads, tick),
                 run, begun)
 
@@ -105,13 +109,15 @@ class SelectBySeries(beam.PTransform):
 
 def _select_series(series: tuple[str, Iterable[Film]], run: Run) -> Iterator[Film]:
     films = sorted(series[1], key=largest_first)
+    recurring = functools.cache(lambda: stages.recurring(films, run.config))  # if one is missing
     for film in films:
-        done = _select(film, films, run)
+        done = _select(film, films, recurring, run)
         stages.place_pictures(done, run.out, run.forced("keyframes", film),
                               lambda: publish.withdraw(run.out))
         yield done
 
 
-def _select(film: Film, series: Sequence[Film], run: Run) -> Film:
+def _select(film: Film, series: Sequence[Film], recurring: Callable[[], dict[str, str]], run: Run
+            ) -> Film:
     return kept("selection", film, stages.selection_depends(film, series, run.config),
-                lambda part, tick: stages.select(film, series, run.config), run)
+                lambda part, tick: stages.select(film, recurring(), run.config), run)

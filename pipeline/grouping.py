@@ -9,7 +9,7 @@ import apache_beam as beam
 
 
 class Spread(beam.PTransform):
-    """Breaks fusion: each element may go to another worker. Keeps the order, as no shuffle does."""
+    """Breaks fusion: each element may go to another worker."""
 
     def __init__(self, key: Callable[[Any], str]) -> None:
         super().__init__()

@@ -3,7 +3,8 @@
 On a disk the run holds a lock of the operating system, which goes when the process does, however
 that ends. In a bucket, which has no locks, it is a file that says who is running. A thread writes
 it again every BEAT seconds; once nobody has for STALE seconds, the run was killed, and the next one
-takes the file over. Only the process that starts a run does this, never its workers.
+takes the file over. If it was only asleep, it finds that out at its next beat, and ends. Only the
+process that starts a run does this, never its workers.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -19,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from pipeline import storage
+from pipeline import progress, storage
 
 BEAT = 30.0  # seconds
 STALE = 120.0
@@ -41,10 +44,8 @@ def _now() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
 
 
-def _me(since: str) -> bytes:
-    # The id makes each beat another content, and so another version in the bucket.
-    return json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since,
-                       "id": uuid.uuid4().hex}).encode()
+def _me() -> dict[str, str | int]:
+    return {"host": socket.gethostname(), "pid": os.getpid(), "since": _now()}
 
 
 def _who(path: str) -> str:
@@ -70,17 +71,19 @@ def _locked(out: str) -> Iterator[None]:
         except BlockingIOError:
             raise Busy(f"another run ({_who(path)}) is writing to {out}: wait until it ends, "
                        "or stop it") from None
+        except OSError as error:
+            raise OSError(f"{out} is on a file system without locks ({error.strerror}): give "
+                          "another folder, or mount it with locks") from error
         file.truncate()
-        file.write(_me(_now()))
+        file.write(json.dumps(_me()).encode())
         file.flush()
         yield
 
 
 @contextmanager
 def _beating(out: str) -> Iterator[None]:
-    path = storage.join(out, "work", "running.json")
-    since = _now()
-    beat = _Beat(path, since, _taken(out, path, since))
+    beat = _Beat(out)
+    beat.take()
     beat.thread.start()
     try:
         yield
@@ -88,22 +91,9 @@ def _beating(out: str) -> Iterator[None]:
         beat.end()
 
 
-def _taken(out: str, path: str, since: str) -> storage.Version:
-    """Takes the file over from nobody or from a run that was killed; returns its version."""
-    found = storage.state(path)
-    if found is not None:
-        age = (_clock(out) - found.modified).total_seconds()
-        if age < STALE:
-            raise Busy(f"another run ({_who(path)}) is writing to {out}: wait until it ends, or, "
-                       f"if it was killed, for {STALE - age:.0f} s more")
-    try:
-        return storage.write_if(path, _me(since), found and found.version)
-    except storage.Taken:
-        raise Busy(f"another run has just begun to write to {out}: wait until it ends") from None
-
-
 def _clock(out: str) -> datetime:
-    """The time by the clock that files in the bucket are dated by."""
+    """The time by the clock that files in the bucket are dated by. A run that is killed meanwhile
+    leaves the empty file that tells it."""
     path = storage.join(out, "work", f"clock-{uuid.uuid4().hex}")
     storage.write_bytes(path, b"")
     written = storage.state(path)
@@ -112,27 +102,70 @@ def _clock(out: str) -> datetime:
 
 
 class _Beat:
-    """The thread that says, again and again, that the run goes on."""
+    """The file in a bucket, and the thread that writes it again and again."""
 
-    def __init__(self, path: str, since: str, version: storage.Version) -> None:
-        self.path, self.since, self.version = path, since, version
+    def __init__(self, out: str) -> None:
+        self.out, self.path = out, storage.join(out, "work", "running.json")
+        self.says = _me() | {"run": uuid.uuid4().hex}
+        self.beats = 0
+        self.version: storage.Version | None = None  # of the file, None where there is none
         self.thread = threading.Thread(target=self._go_on, daemon=True)
         self.ended = threading.Event()
+
+    def take(self) -> None:
+        """Takes the file over from nobody or from a run that was killed; raises Busy."""
+        found = storage.state(self.path)
+        if found is not None:
+            age = (_clock(self.out) - found.modified).total_seconds()
+            if age < STALE:
+                raise Busy(f"another run ({_who(self.path)}) is writing to {self.out}: wait until "
+                           f"it ends, or, if it was killed, for {STALE - age:.0f} s more")
+            self.version = found.version
+        try:
+            self._write()
+        except storage.Taken:
+            raise Busy(f"another run has just begun to write to {self.out}: wait until it ends"
+                       ) from None
+
+    def _write(self) -> None:
+        """Writes the file if nobody else has. Raises Taken where another run has, and OSError."""
+        self.beats += 1  # makes each beat another content, and so another version in the bucket
+        data = json.dumps(self.says | {"beat": self.beats}).encode()
+        try:
+            self.version = storage.write_if(self.path, data, self.version)
+        except storage.Taken:
+            # It may be we who have: what was written counts, also where the reply to it was lost.
+            found = storage.state(self.path)
+            if found is None or not self._mine():
+                raise
+            self.version = found.version
+
+    def _mine(self) -> bool:
+        try:
+            return bool(json.loads(storage.read_bytes(self.path))["run"] == self.says["run"])
+        except (ValueError, KeyError, TypeError):  # nothing that any run would write
+            return False
 
     def _go_on(self) -> None:
         while not self.ended.wait(BEAT):
             try:
-                self.version = storage.write_if(self.path, _me(self.since), self.version)
-            except storage.Taken:  # this process slept too long: another run goes on in its place
-                return
+                self._write()
+            except (storage.Taken, FileNotFoundError):  # the other one may have ended already
+                return self._lose()
             except OSError:  # no network for a while: the next beat may come through
                 continue
+
+    def _lose(self) -> None:
+        print(f"\nthis run was not heard of for {STALE:.0f} s, and another one ({_who(self.path)}) "
+              f"has taken {self.out} over: this one ends", file=sys.stderr, flush=True)
+        with suppress(OSError):  # the run is about to end by itself
+            progress.end_workers()  # makes the signal the end, whatever calls are in flight
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def end(self) -> None:
         """Stops the thread, and removes the file unless it is another run's by now."""
         self.ended.set()
         self.thread.join()
         with suppress(OSError):  # what is left is taken over when it is stale
-            found = storage.state(self.path)
-            if found is not None and found.version.get("e_tag") == self.version.get("e_tag"):
+            if self._mine():
                 storage.remove([self.path])

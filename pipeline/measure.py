@@ -149,7 +149,8 @@ def segment(uri: str, threads: int = 1, tick: Callable[[float], None] = lambda t
 
     `begin` None is the film's start and `end` None its end. Else decoding starts at a random access
     point before `begin`, so that what comes from it on is what a pass over the whole film sees.
-    Raises as `measure` does.
+    Raises as `measure` does, and ValueError where a film is decoded from no frame alone, as one
+    whose pictures are refreshed bit by bit.
     """
     cv2.setNumThreads(1)  # a worker a core: threads inside would only fight
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
@@ -201,7 +202,7 @@ def _frames(uri: str, threads: int, begin: int | None, end: int | None, packet_t
         found = packets(container, stream)
         if access is not None:
             found = itertools.dropwhile(lambda packet: packet.pts != access, found)
-        ended, leading = False, None
+        begun, ended, leading = False, False, None
         for packet in found:
             if packet.pts is not None:
                 packet_times.append(packet.pts)
@@ -218,8 +219,10 @@ def _frames(uri: str, threads: int, begin: int | None, end: int | None, packet_t
                     ended = True
                     break
                 if access is None or int(frame.pts or 0) >= access:
+                    if not (begun or access is None or (frame.key_frame and frame.pts == access)):
+                        raise ValueError("its random access points are none")
+                    begun = True
                     yield frame
-        check_clock(packet_times, float(stream.time_base or 0))
 
 
 def _seek_before(container: Any, stream: Any, time: int) -> int | None:
@@ -254,7 +257,7 @@ def measure(uri: str, threads: int = 1, tick: Callable[[float], None] = lambda t
 def joined(uri: str, segments: Sequence[Segment]) -> Measures:
     """The figures of a film, or of a part of it, from those of its segments, in order.
 
-    Raises ValueError where there is no frame in them.
+    Raises ValueError where there is no frame in them and VideoError where their clock starts again.
     """
     columns = {name: np.concatenate([one.columns[name] for one in segments]) for name in _COLUMNS}
     pts = columns["pts"]
@@ -268,6 +271,7 @@ def joined(uri: str, segments: Sequence[Segment]) -> Measures:
         time_base = float(stream.time_base or 0)
         aspect = float(pixel_aspect(stream))
     packet_times = np.concatenate([one.packet_times for one in segments])
+    check_clock(packet_times.tolist(), time_base)
     shown = np.unique(packet_times if len(packet_times) else pts)
     place = np.searchsorted(shown, pts)
     return Measures(

@@ -1,4 +1,5 @@
-"""What a dataset of so many hours of film would take: machines, storage, tokens, money and time.
+"""What a dataset of so many hours of film would take: core hours, hours of servers or GPUs, GB,
+tokens and what these cost, and how long so many workers are at it.
 
 Nothing is looked at but rates, those built in or those of a dataset made before (`rates`), and the
 settings. The plan is a multiplication, and prints what it multiplied with and where that is from.
@@ -79,7 +80,7 @@ def storage(films: Films, steps: dict[str, Work], config: DatasetConfig, rates: 
              for place in PLACES}
     if not sizes["work/answers"]:
         sizes["work/answers"] = ANSWER * sum(steps[stage].calls for stage in ROLES
-                                             if _kind(stage, config) == "openai")
+                                             if _kind(stage, config) != "embedded")
     return sizes
 
 
@@ -88,7 +89,8 @@ def _kind(stage: str, config: DatasetConfig) -> str:
 
 
 def seconds(stage: str, one: Work, config: DatasetConfig, workers: int, servers: int) -> float:
-    """How long a step is worked on, by so many workers of a core and so many servers."""
+    """How long a step is worked on, by so many workers of a core and so many servers, or by the
+    workers of `calls.workers`, each with the model on its GPU."""
     kind = _kind(stage, config)
     if kind == "embedded":
         return one.seconds / (1 if stage == "publish" else workers)
@@ -111,8 +113,13 @@ def describe(films: Films, config: DatasetConfig, rates: Rates, workers: Sequenc
 
 def _steps(steps: dict[str, Work], config: DatasetConfig, workers: Sequence[int], servers: int
            ) -> list[str]:
-    known = f"  hours with {servers} server{'s' * (servers > 1)} and so many workers"
-    lines = [f"{'':10} {'core':>8} {'server':>7} {'':>11} {'million tokens':>19} {'':>11}{known}",
+    kinds = [_kind(stage, config) for stage in ROLES]
+    answers = [f"{number} {one}{'s' * (number > 1)}" for kind, number, one in (
+        ("openai", servers, "server"), ("transformers", config.calls.workers, "GPU"))
+        if kind in kinds]
+    known = " and ".join([*([", ".join(answers)] if answers else []), "so many workers"])
+    lines = [f"{'':10} {'core':>8} {'model':>7} {'':>11} {'million tokens':>19} {'':>11}  "
+             f"hours with {known}",
              f"{'step':10} {'hours':>8} {'hours':>7} {'calls':>11} {'in':>10} {'out':>8} "
              f"{'cost':>11}" + "".join(f" {number:>8,}" for number in workers)]
     took = {stage: [seconds(stage, one, config, number, servers) for number in workers]
@@ -166,11 +173,13 @@ def assumptions(films: Films, config: DatasetConfig, rates: Rates) -> list[str]:
         said.append(f"measured on {rates.size[0]}x{rates.size[1]}: the time for keyframes and the "
                     "bytes of pictures grow with the pixels")
     for stage in asked:
-        known = takes.known(stage)
+        known, measured = takes.known(stage), takes.per_second(stage)
+        served = _kind(stage, config) == "openai"
+        asks = (f"one process asks, {1 / takes.asking(stage, films.size):.0f} a second at most"
+                if served else f"calls.workers={config.calls.workers}, each with one")
         said.append(
-            f"{stage}: a server answers {known.per_second if known else PER_SECOND:.3g} calls a "
-            f"second ({source(stage) if known else 'assumed, not measured'}); one process asks, "
-            f"{1 / takes.asking(stage, films.size):.0f} a second at most")
+            f"{stage}: a {'server' if served else 'GPU'} answers {measured or PER_SECOND:.3g} "
+            f"calls a second ({source(stage) if measured else 'assumed, not measured'}); {asks}")
         said.append(f"{stage}: calls and tokens " + (f"as in {source(stage)}" if known else (
             "by the prompts, every answer right the first time, "
             f"{estimate.CHARACTERS_A_TOKEN:g} characters or {estimate.PATCH}x{estimate.PATCH} "

@@ -102,14 +102,16 @@ def over() -> bool:
 
 @contextlib.contextmanager
 def _stopping(folder: str) -> Iterator[None]:
-    """Ctrl-C, or SIGTERM, while calls are in flight, lets them end first; a second one does not."""
+    """Ctrl-C, or SIGTERM, while calls are in flight, lets them end first; a second one does not,
+    nor one that comes when the workers have been told to end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     stop = os.path.join(folder, _STOP)
 
     def stopping(number: int, frame: Any) -> None:
-        if os.path.exists(stop) or not any(name.endswith(".calls") for name in os.listdir(folder)):
+        calls = any(name.endswith(".calls") for name in os.listdir(folder))
+        if over() or os.path.exists(stop) or not calls:
             end_workers()
             raise KeyboardInterrupt
         with open(stop, "w", encoding="utf-8"):

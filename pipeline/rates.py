@@ -10,7 +10,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from pipeline import record, storage
 from pipeline.asked_stages import ROLES
@@ -34,7 +36,7 @@ class Questions:
     calls: float
     input_tokens: float
     output_tokens: float
-    per_second: float  # calls that its server answered
+    per_second: float | None  # calls that were answered, None where none was seen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,29 +71,29 @@ ASKING, MEGAPIXEL = 0.0064, 0.0054
 
 def of_dataset(out: str) -> Rates:
     """The rates of a finished dataset. Raises OSError where there is none, and ValueError where it
-    tells nothing, as it has no keyframes."""
-    manifest = json.loads(storage.read_bytes(storage.join(out, "dataset.json")))
-    run = json.loads(storage.read_bytes(storage.join(out, record.FILE)))
-    read = [video for video in manifest["videos"] if video["duration"]]
-    minutes = sum(video["duration"] for video in read) / 60
-    keyframes = manifest["counts"]["keyframes"]
+    tells nothing, as it has no keyframes or is of another version."""
+    manifest = _read(storage.join(out, "dataset.json"), _Manifest)
+    run = _read(storage.join(out, record.FILE), _Run)
+    read = [video for video in manifest.videos if video.duration]
+    minutes = sum(video.duration for video in read) / 60
+    keyframes = manifest.counts.keyframes
     if not keyframes:
         raise ValueError(f"{out} has no keyframes, so nothing can be planned from it")
     seconds, source = dict(BUILT_IN.seconds), {**BUILT_IN.source, "films": out, "bytes": out}
     asked: dict[str, Questions] = {}
-    for stage in run["stages"]:
-        name, passes = stage["name"], _passes(stage, manifest)
+    for stage in run.stages:
+        name, passes = stage.name, _passes(stage, manifest)
         if not passes:
             continue  # its runner does not count
         source[name] = out
-        model = manifest["models"][ROLES[name]] if name in ROLES else "embedded"
-        if model == "embedded":  # else they are of waiting for a server
-            took = (stage["seconds"] or 0) + stage["earlier"]["seconds"]
-            seconds[name] = took / passes / (minutes if name == "keyframes" else keyframes)
+        model = getattr(manifest.models, ROLES[name]) if name in ROLES else "embedded"
+        if model == "embedded":  # else they are of waiting for a server or a GPU
+            seconds[name] = _in_all(stage, "seconds") / passes / (
+                minutes if name == "keyframes" else keyframes)
         if name in ROLES:
             asked[name] = _questions(model, stage, max(1.0, passes) * keyframes)
     return Rates(
-        size=max((video["width"], video["height"]) for video in read),
+        size=max((video.width, video.height) for video in read),
         minutes=minutes / len(read), keyframes=keyframes / minutes, seconds=seconds,
         bytes={place: size / keyframes for place, size in _sizes(out).items()},
         source=source, asked=asked)
@@ -101,25 +103,32 @@ def settings(out: str) -> list[str]:
     """The settings that a dataset was made with, as `config.load` takes them; none for no `out`."""
     if not out:
         return []
-    manifest = json.loads(storage.read_bytes(storage.join(out, "dataset.json")))
-    return [f"{name}={json.dumps(value)}" for name, value in manifest["config"].items()]
+    manifest = _read(storage.join(out, "dataset.json"), _Manifest)
+    return [f"{name}={json.dumps(value)}" for name, value in manifest.config.items()]
 
 
-def _passes(stage: Mapping[str, Any], manifest: Mapping[str, Any]) -> float:
+def _passes(stage: _Stage, manifest: _Manifest) -> float:
     """How often the stage has done all that the dataset holds, in all runs that were recorded."""
-    shards = sum(file["path"].startswith("shards/") for file in manifest["files"])
-    in_all = {"shards": shards, "publish": 1}.get(stage["name"], len(manifest["videos"]))
-    return ((stage["done"] or 0) + stage["earlier"]["done"]) / max(1, in_all)
+    shards = sum(file.path.startswith("shards/") for file in manifest.files)
+    number = {"shards": shards, "publish": 1}.get(stage.name, len(manifest.videos))
+    return _in_all(stage, "done") / max(1, number)
 
 
-def _questions(model: str, stage: Mapping[str, Any], keyframes: float) -> Questions:
+def _questions(model: str, stage: _Stage, keyframes: float) -> Questions:
     """What a stage asked, in all runs, of so many keyframes."""
-    spent = {name: (stage[name] or 0) + stage["earlier"][name] for name in record.SPENT}
-    needed = (spent["calls"] + spent["kept"]) / keyframes
-    paid = max(1, spent["calls"])  # only these tell of tokens
-    return Questions(model, needed, needed * spent["input_tokens"] / paid,
-                     needed * spent["output_tokens"] / paid,
-                     stage["calls"] / stage["seconds"] if stage["calls"] else PER_SECOND)
+    calls, seconds = _in_all(stage, "calls"), _in_all(stage, "seconds")
+    needed = (calls + _in_all(stage, "kept")) / keyframes
+    paid = max(1, calls)  # only these tell of tokens
+    # A run that was stopped has left its answers, but not how long it took.
+    timed = (stage.calls or 0) + stage.earlier.timed_calls
+    return Questions(model, needed, needed * _in_all(stage, "input_tokens") / paid,
+                     needed * _in_all(stage, "output_tokens") / paid,
+                     timed / seconds if timed and seconds else None)
+
+
+def _in_all(stage: _Stage, name: str) -> float:
+    """A figure of a stage, of this run and all before it."""
+    return (getattr(stage, name) or 0) + (getattr(stage.earlier, name) or 0)
 
 
 def _sizes(out: str) -> dict[str, float]:
@@ -131,3 +140,70 @@ def _sizes(out: str) -> dict[str, float]:
         place = next(place for place in PLACES if inside.startswith(place and f"{place}/"))
         sizes[place] += size
     return sizes
+
+
+# --- what is read of the two files ---------------------------------------------------------------
+
+
+class _Spent(BaseModel):
+    done: float | None  # None: its runner does not count
+    seconds: float | None
+    calls: float | None
+    kept: float | None
+    input_tokens: float | None
+    output_tokens: float | None
+
+
+class _Earlier(_Spent):
+    timed_calls: float
+
+
+class _Stage(_Spent):
+    name: str
+    earlier: _Earlier
+
+
+class _Run(BaseModel):
+    stages: list[_Stage]
+
+
+class _Counts(BaseModel):
+    keyframes: int
+
+
+class _Models(BaseModel):
+    captioner: str
+    writer: str
+
+
+class _Film(BaseModel):
+    duration: float
+    width: int
+    height: int
+
+
+class _File(BaseModel):
+    path: str
+
+
+class _Manifest(BaseModel):
+    counts: _Counts
+    models: _Models
+    videos: list[_Film]
+    files: list[_File]
+    config: dict[str, Any]
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def _read(path: str, shape: type[T]) -> T:
+    """What a file of a dataset says. Raises ValueError, naming the remedy, for another shape."""
+    try:
+        return shape.model_validate_json(storage.read_bytes(path))
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise ValueError(
+            f"{path}: {where or 'the file'}: {fault['msg']}; another version has written it: run "
+            "the command that made the dataset once more") from error

@@ -15,27 +15,27 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import get_args
 
 import av
 import cv2
 import numpy as np
 
-from pipeline import apart, lock, reshard, sources, storage
+from pipeline import apart, lock, reshard, selection, sources, storage
 from pipeline.ahead import ahead
 from pipeline.moments import frames_at
 from pipeline.pictures import Geometry, alike, displayed, encode, perceptual_hash, thumbnail
 from pipeline.verify.manifest import read_manifest
 from pipeline.verify.pictures import SAME_PICTURE
-from pipeline.verify.reading import locate, read_rows
+from pipeline.verify.reading import inside, locate, read_rows
 from pipeline.videos import fingerprint, open_video, pixel_aspect, video_stream
 from schemas.rows import Keyframe, Reject, Video, row
-from schemas.storystream import parse_keyframe_id
+from schemas.storystream import IMAGES, parse_keyframe_id
 
 SHOWN = 20  # pictures of a film that could not be made that are written out
 # What may become of a picture. Of rejects' pictures no digest is known.
 SAME, OF_REJECT, ALIKE, UNLIKE, MISSING = OUTCOMES = (
     "the same", "of rejects", "alike", "unlike", "missing")
-_FULL_SIZE = {"text", "recurring"}  # reasons whose rejects were keyframes: their pictures are whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,9 +64,10 @@ def rebuild(out: str, source: str, say: Callable[[str], None] = print) -> int:
     pictures are still not there.
 
     `source` names the films as it does for a dataset. What is done is told to `say`, a line at a
-    time. Pictures that are there already are kept. Raises ValueError where `out` is no dataset or
-    there are no films, and OSError where a table is missing, something cannot be written or
-    another run is writing to `out`.
+    time. Pictures that are there already are kept. Raises ValueError where `out` is no dataset,
+    where its tables lead out of the folders that are for pictures and shards, or where there are
+    no films, and OSError where a table is missing, something cannot be written or another run is
+    writing to `out`.
     """
     films = _films(out)
     with lock.holding(out):
@@ -192,16 +193,24 @@ def _pictures(out: str) -> Iterator[tuple[str, list[Picture]]]:
     """The pictures of each film, in the order of their times."""
     rejected: dict[str, list[Picture]] = defaultdict(list)
     for reject in read_rows(out, "rejects", Reject):
-        if reject.image.startswith("rejected/"):
+        if reject.image and not reject.image.startswith(f"{IMAGES}/"):  # those are keyframes'
             rejected[reject.video].append(Picture(
-                reject.image, parse_keyframe_id(reject.key)[1], None,
-                reject.reason not in _FULL_SIZE))
+                _checked(reject.image), parse_keyframe_id(reject.key)[1], None,
+                reject.reason not in get_args(selection.Reason)))
     keyframes = read_rows(out, "keyframes", Keyframe)
     for video, rows in itertools.groupby(keyframes, lambda one: one.video):
-        pictures = [Picture(one.image, one.time, one) for one in rows]
+        pictures = [Picture(_checked(one.image), one.time, one) for one in rows]
         yield video, sorted([*pictures, *rejected.pop(video, [])], key=lambda one: one.time)
     for video in sorted(rejected):
         yield video, sorted(rejected[video], key=lambda one: one.time)
+
+
+def _checked(path: str) -> str:
+    """The path of a picture, which whoever made the dataset may have led anywhere."""
+    if path.split("/")[0] not in (IMAGES, "rejected") or not inside(path):
+        raise ValueError(f"{path} is no place for a picture of a dataset: those are in images/ and "
+                         "rejected/; do not trust these tables")
+    return path
 
 
 def _of_film(out: str, film: Video, file: Video | None, pictures: Sequence[Picture], threads: int

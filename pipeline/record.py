@@ -124,22 +124,36 @@ def _with_earlier(stages: list[dict[str, Any]], out: str) -> list[dict[str, Any]
     """The stages with what earlier runs spent on them.
 
     Where answers are kept their files say so, also those of runs that were stopped; the rest is
-    what the record of the last run says, as far as it is there.
+    what the record of the last run says, as far as it is there. `timed_calls` are only those of
+    recorded runs, whose seconds are known.
     """
-    path = storage.join(out, FILE)
-    recorded = json.loads(storage.read_bytes(path))["stages"] if storage.exists(path) else []
-    before = {stage["name"]: {name: (stage.get(name) or 0) + stage["earlier"].get(name, 0)
-                              for name in SPENT} for stage in recorded}
+    before = _recorded(storage.join(out, FILE))
     paid = kept_answers.totals(storage.join(out, "work"))
     return [{**stage, "earlier": _earlier(stage, before.get(stage["name"], {}),
                                           [paid[task] for task in _TASKS.get(stage["name"], ())
                                            if task in paid])} for stage in stages]
 
 
+def _recorded(path: str) -> dict[str, dict[str, float]]:
+    """What all runs up to the one that was recorded last spent, by stage."""
+    if not storage.exists(path):
+        return {}
+    data = storage.read_bytes(path)
+    try:
+        return {stage["name"]: {
+            **{name: (stage.get(name) or 0) + stage["earlier"].get(name, 0) for name in SPENT},
+            "timed_calls": (stage.get("calls") or 0) + stage["earlier"].get("timed_calls", 0)}
+            for stage in json.loads(data)["stages"]}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        print(f"{path} is not as this version writes it ({type(error).__name__}: {error}): what "
+              "earlier runs took is left out, but for answers that are kept", file=sys.stderr)
+        return {}
+
+
 def _earlier(stage: Mapping[str, Any], recorded: Mapping[str, float],
              paid: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """What was spent on a stage before this run: as recorded, or all that was paid but this."""
-    earlier = {name: recorded.get(name, 0) for name in SPENT}
+    earlier = {name: recorded.get(name, 0) for name in (*SPENT, "timed_calls")}
     for name in paid[0] if paid else ():
         earlier[name] = max(0, round(sum(task[name] for task in paid) - (stage[name] or 0), 9))
     return earlier

@@ -24,7 +24,7 @@ from pipeline.config import OutputConfig
 from pipeline.digests import FileRecord
 from pipeline.shards import Shard, Told
 from pipeline.verify.files import digest
-from pipeline.verify.reading import locate, open_file, read_rows
+from pipeline.verify.reading import inside, locate, open_file, read_rows
 from schemas.rows import Keyframe, Story, arrow_schema, from_table, row, to_table
 
 Bytes = Mapping[str, tuple[int, str]]  # bytes and sha256 of pictures that have others than their
@@ -45,7 +45,8 @@ def all_of_them(out: str, differ: Bytes) -> bool:
     """Makes the shards, all pictures being there; returns whether they are as the manifest says.
 
     Where they are not, or pictures `differ` from their rows, these rows and the manifest are
-    written anew, the manifest last.
+    written anew, then the manifest. Shards that earlier calls have made of other pictures and
+    those that they were stopped at are removed. Raises ValueError where a shard belongs elsewhere.
     """
     manifest = _manifest(out)
     before = {file["path"]: FileRecord(**file) for file in manifest["files"]}
@@ -54,18 +55,25 @@ def all_of_them(out: str, differ: Bytes) -> bool:
         _write_keyframes(out, differ)
     after = {path: record for path, record in before.items() if not path.startswith("shards/")}
     after |= made | {_KEYFRAMES: _record(out, _KEYFRAMES)}
-    if after == before:
-        return True
-    del after["README.md"]  # which names the version
-    manifest["version"] = parts.digest(sorted((path, one.sha256) for path, one in after.items()))
+    if after != before:
+        _write_manifest(out, manifest, after)
+    keep = {locate(out, path) for path in made}
+    there = [path for path, _ in storage.find_in(locate(out, "shards"), "*")]
+    storage.remove([path for path in there if path not in keep])
+    return after == before
+
+
+def _write_manifest(out: str, manifest: dict[str, Any], files: Mapping[str, FileRecord]) -> None:
+    """The card and the manifest, with the version that the files have here."""
+    named = {path: record for path, record in files.items() if path != "README.md"}
+    manifest["version"] = parts.digest(sorted((path, one.sha256) for path, one in named.items()))
     manifest["rebuilt"] = {"opencv": cv2.__version__,
                            **{name: metadata.version(name) for name in _LIBRARIES}}
     storage.write_bytes(locate(out, "README.md"), card.card(manifest).encode())
-    after["README.md"] = _record(out, "README.md")
-    manifest["files"] = [dataclasses.asdict(after[path]) for path in sorted(after)]
+    named["README.md"] = _record(out, "README.md")
+    manifest["files"] = [dataclasses.asdict(named[path]) for path in sorted(named)]
     storage.write_bytes(locate(out, "dataset.json"), json.dumps(
         manifest, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n")
-    return False
 
 
 def _manifest(out: str) -> dict[str, Any]:
@@ -83,6 +91,10 @@ def _shards(out: str, manifest: Mapping[str, Any], differ: Bytes, lacking: Colle
     named = {file["path"]: FileRecord(**file) for file in manifest["files"]}
     side = {film["id"]: film["split"] for film in manifest["videos"]}
     planned = shards.plan(_told(out, differ), side, OutputConfig(**manifest["config"]["output"]))
+    for shard in planned:
+        if not inside(shard.path):  # the sides of the split are what whoever made it calls them
+            raise ValueError(f"{shard.path} is no place for a shard of a dataset; do not trust its "
+                             "dataset.json")
 
     def made(shard: Shard) -> FileRecord | None:
         stories = _stories(out, [story for _, story in shard.stories])

@@ -21,6 +21,7 @@ from schemas.rows import Reject, Video, from_table
 
 NOTHING_CAME_THROUGH, TOO_MANY_REJECTS = 3, 4  # exit codes
 CANNOT_WRITE, OUT_OF_BUDGET, NO_SERVER, INTERRUPTED = 2, 5, 6, 130
+_SEGMENT_BYTES = 32_000_000  # that a segment of a long film has, about
 _STOPS = {"BudgetSpent": OUT_OF_BUDGET, "Refused": NO_SERVER, "Gone": NO_SERVER,
           "Interrupted": INTERRUPTED, "CannotWrite": CANNOT_WRITE}  # what a worker raised
 
@@ -35,10 +36,12 @@ def run(videos: Sequence[Video], rejects: Sequence[Reject], config: DatasetConfi
     by a process a core. Raises OSError where `out` cannot be written or another run is writing to
     it, and RuntimeError where a worker fails.
     """
-    options, runner, workers = runners.choose(beam_arguments, len(videos), verbose)
+    pieces = sum(1 + video.size // _SEGMENT_BYTES for video in videos)
+    options, runner, workers = runners.choose(beam_arguments, pieces, verbose)
     name = runners.name(options)
     runners.check(options, [out, *(video.uri for video in videos)])
-    threads = max(1, workers // max(1, len(videos)))  # of few films, each gets several
+    # Of few films each gets several threads; more than 16 take memory and no less time.
+    threads = min(16, max(1, workers // max(1, pieces)))
     settings = keeping.Run(config, out, storage.join(out, "work"), threads, tuple(force), until)
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
     pipeline = beam.Pipeline(runner=runner, options=options)

@@ -39,15 +39,16 @@ _PATIENCE = 20.0  # seconds for a job server to answer
 _YEAR = 365 * 24 * 3600
 
 
-def choose(beam_arguments: Sequence[str], films: int, verbose: bool
+def choose(beam_arguments: Sequence[str], pieces: int, verbose: bool
            ) -> tuple[PipelineOptions, Any, int]:
     """Beam's options, the runner (None where they name one) and the number of local workers.
 
-    Raises ValueError for an option that nobody knows, and as `_named_runner` does.
+    `pieces` is how many films, or segments of long ones, can be worked on at a time. Raises
+    ValueError for an option that nobody knows, and as `_named_runner` does.
     """
     options = PipelineOptions(list(beam_arguments))
     options.view_as(SetupOptions).save_main_session = False
-    runner = _named_runner(options, films) if name(options) else None
+    runner = _named_runner(options, pieces) if name(options) else None
     if not options.view_as(PortableOptions).job_endpoint:  # a job server has options of its own
         _check_known(beam_arguments)
     if name(options):
@@ -55,7 +56,7 @@ def choose(beam_arguments: Sequence[str], films: int, verbose: bool
     workers = os.cpu_count() or 1
     environment = None
     if not any(argument.startswith("--direct_") for argument in beam_arguments):
-        options.view_as(DirectOptions).direct_num_workers = max(1, min(workers, films))
+        options.view_as(DirectOptions).direct_num_workers = max(1, min(workers, pieces))
         environment = SubprocessSDKEnvironment.from_command_string(_worker_command(verbose))
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     runner = FnApiRunner(environment, provision_info=ExtendedProvisionInfo(
@@ -66,8 +67,8 @@ def choose(beam_arguments: Sequence[str], films: int, verbose: bool
 def _check_known(beam_arguments: Sequence[str]) -> None:
     """Raises ValueError for options that are not Beam's: it would pass over `--dryrun` in silence,
     and do all that was to be estimated."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, conflict_handler="resolve",
-                                     exit_on_error=False)
+    parser: Any = argparse.ArgumentParser(add_help=False, allow_abbrev=False,
+                                          conflict_handler="resolve", exit_on_error=False)
     for kind in PipelineOptions.__subclasses__():
         kind._add_argparse_args(parser)
     if unknown := parser.parse_known_args(list(beam_arguments))[1]:
@@ -75,7 +76,7 @@ def _check_known(beam_arguments: Sequence[str]) -> None:
                          "lists ours, and Beam's documentation those of its runners")
 
 
-def _named_runner(options: PipelineOptions, films: int) -> Any:
+def _named_runner(options: PipelineOptions, pieces: int) -> Any:
     """The runner that the options name, or None for Beam to make it; sets what it has to be told.
 
     Raises ValueError where it is not installed and OSError where its job server does not answer.
@@ -93,7 +94,7 @@ def _named_runner(options: PipelineOptions, films: int) -> Any:
         raise ValueError("DaskRunner needs Dask: pip install 'apache-beam[dask]'") from error
     dask = options.view_as(DaskOptions)
     if not dask.npartitions and not dask.partition_size:
-        dask.npartitions = max(1, min(films, 128))  # or one worker gets 128 films in a row
+        dask.npartitions = max(1, min(pieces, 128))  # or one worker gets 128 films in a row
     return DaskRunner()
 
 
@@ -142,6 +143,8 @@ def finish(pipeline: beam.Pipeline) -> Any:
     finally:
         if hasattr(result, "client"):  # Dask's, which would look for its cluster for ever
             result.client.close()
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(worker_log())
     return result
 
 

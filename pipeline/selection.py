@@ -7,45 +7,49 @@ several episodes. What is left gets the dialogue spoken over it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
 
 from pipeline.config import SelectionConfig
-from pipeline.pictures import alike
 from schemas.rows import Keyframe, Reject, Video
 
+Reason = Literal["text", "recurring"]  # why a keyframe is split off; its picture stays whole
 
-def recurring(episodes: Mapping[str, Sequence[Keyframe]], durations: Mapping[str, float],
-              config: SelectionConfig) -> dict[str, str]:
+
+def near_edges(keyframes: Sequence[Keyframe], duration: float, config: SelectionConfig
+               ) -> list[Keyframe]:
+    """Those of an episode of `duration` seconds that lie near one of its ends."""
+    edge = min(config.recurring_edge, duration / 4)
+    return [keyframe for keyframe in keyframes
+            if min(keyframe.time, duration - keyframe.time) <= edge]
+
+
+def recurring(episodes: Mapping[str, Sequence[tuple[str, str]]], config: SelectionConfig
+              ) -> dict[str, str]:
     """Keyframes that recur near an end of enough episodes of one series: id -> id of another.
 
-    Takes the keyframes and the duration in seconds of each episode. Fewer than two episodes have
-    nothing that recurs.
+    Takes id and perceptual hash of each episode's keyframes near its ends. Fewer than two episodes
+    have nothing that recurs. Every picture is compared with every other: a second for 10,000.
     """
     if len(episodes) < 2:
         return {}
-    near_edge = {
-        video: [keyframe for keyframe in keyframes
-                if min(keyframe.time, durations[video] - keyframe.time)
-                <= min(config.recurring_edge, durations[video] / 4)]
-        for video, keyframes in episodes.items()
-    }
     needed = max(2, round(config.recurring_share * len(episodes)))
+    ids = [name for found in episodes.values() for name, _ in found]
+    words = np.frombuffer(b"".join(bytes.fromhex(phash) for found in episodes.values()
+                                   for _, phash in found), np.uint64).reshape(-1, 4)
+    episode = np.repeat(np.arange(len(episodes)), [len(found) for found in episodes.values()])
     found = {}
-    for video, keyframes in near_edge.items():
-        for keyframe in keyframes:
-            twins = [_twin(keyframe, others, config.recurring_likeness)
-                     for other, others in near_edge.items() if other != video]
-            seen = [twin for twin in twins if twin]
-            if len(seen) + 1 >= needed:
-                found[keyframe.id] = seen[0]
+    for at, name in enumerate(ids):
+        apart = np.bitwise_count(words ^ words[at]).sum(axis=1, dtype=np.int64)
+        twins = np.flatnonzero((1 - apart / 256 >= config.recurring_likeness)
+                               & (episode != episode[at]))
+        if len(np.unique(episode[twins])) + 1 >= needed:
+            found[name] = ids[twins[0]]
     return found
 
 
-def _twin(keyframe: Keyframe, others: Sequence[Keyframe], likeness: float) -> str:
-    return next((other.id for other in others
-                 if alike(keyframe.phash, other.phash) >= likeness), "")
-
-
-def split_off(keyframes: Sequence[Keyframe], dropped: Mapping[str, str], reason: str
+def split_off(keyframes: Sequence[Keyframe], dropped: Mapping[str, str], reason: Reason
               ) -> tuple[list[Keyframe], list[Reject]]:
     """Keyframes without those `dropped` (id -> detail), and these as rejects for `reason`."""
     kept = [keyframe for keyframe in keyframes if keyframe.id not in dropped]

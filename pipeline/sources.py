@@ -10,6 +10,8 @@ from __future__ import annotations
 import bisect
 import csv
 import dataclasses
+import fnmatch
+import functools
 import glob
 import hashlib
 import io
@@ -19,6 +21,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 
 from pipeline import storage
 from schemas.rows import Reject, Video
@@ -141,17 +144,24 @@ def _films_below(folder: str, base: str, root: str) -> Iterator[_File]:
     """The films below a folder, by their path relative to `base`, and the folders there that cannot
     be listed."""
     faults: list[OSError] = []
-    for path in _walk(folder, faults.append):
-        if _is_film_name(path):
-            yield _File(path, os.path.relpath(path, base or ".").replace(os.sep, "/"), root)
-    for error in faults:
-        yield _File(error.filename, error.filename, root, fault=f"the folder cannot be listed, nor "
-                    f"the films in it: {error.strerror}; allow it, or move it away")
+    for place, names in _walk(folder, faults.append):
+        for name in filter(_is_film_name, names):
+            yield _named(os.path.join(place, name), base, root)
+    yield from (_unlisted(error, root) for error in faults)
 
 
-def _walk(folder: str, onerror: Callable[[OSError], None]) -> Iterator[str]:
-    """Paths of all files below a folder that are not hidden; a link to a folder seen is passed, and
-    a folder that cannot be listed goes to `onerror`."""
+def _named(path: str, base: str, root: str) -> _File:
+    return _File(path, os.path.relpath(path, base or ".").replace(os.sep, "/"), root)
+
+
+def _unlisted(error: OSError, root: str) -> _File:
+    return _File(error.filename, error.filename, root, fault=f"the folder cannot be listed, nor "
+                 f"the films in it: {error.strerror}; allow it, or move it away")
+
+
+def _walk(folder: str, onerror: Callable[[OSError], None]) -> Iterator[tuple[str, list[str]]]:
+    """A folder and those below it, each with the names of its files; nothing that is hidden. A link
+    to a folder seen is passed, and a folder that cannot be listed goes to `onerror`."""
     seen = set()
     for path, folders, names in os.walk(folder, onerror=onerror, followlinks=True):
         status = os.stat(path)
@@ -160,22 +170,66 @@ def _walk(folder: str, onerror: Callable[[OSError], None]) -> Iterator[str]:
             continue
         seen.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (os.path.join(path, name) for name in sorted(names) if not name.startswith("."))
+        yield path, sorted(name for name in names if not name.startswith("."))
 
 
 def _glob_files(pattern: str) -> list[_File]:
     base = os.path.dirname(re.split(r"[*?[]", pattern, maxsplit=1)[0])
     root = os.path.basename(os.path.abspath(base))
     files: list[_File] = []
-    for path in glob.glob(pattern, recursive=True):
+    faults: list[OSError] = []
+    for path in _matching(base, pattern[len(base):].strip("/").split("/"), faults.append):
         if os.path.isdir(path):
             files += _films_below(path, base, root)
         else:
-            files.append(_File(path, os.path.relpath(path, base or ".").replace(os.sep, "/"), root))
-    if not files:
-        raise SourceError(f"no file matches {pattern!r}: '*' stays within a folder, '**' crosses "
-                          "folders; quote the glob so that the shell leaves it alone")
-    return list({file.uri: file for file in files}.values())  # `**` matches a folder and its files
+            files.append(_named(path, base, root))
+    files += [_unlisted(error, root) for error in faults]
+    if all(file.fault for file in files):
+        raise SourceError("; ".join([
+            f"no file matches {pattern!r}: '*' stays within a folder, '**' crosses folders; quote "
+            "the glob so that the shell leaves it alone",
+            *(f"{file.uri}: {file.fault}" for file in files)]))
+    folder = functools.cache(os.path.realpath)
+    once: dict[tuple[str, str], _File] = {}  # of several ways to a file, through links or `**`
+    for file in sorted(files, key=lambda file: (file.uri.count("/"), file.uri)):
+        place, _, name = file.uri.rpartition("/")
+        once.setdefault((folder(place or "."), name), file)
+    return list(once.values())
+
+
+def _matching(folder: str, parts: Sequence[str], onerror: Callable[[OSError], None]
+              ) -> Iterator[str]:
+    """Paths in a folder ("" is the current one) that match a glob, given as the parts between its
+    slashes. They are those of `glob.glob`, which would pass over a folder that cannot be listed and
+    go round and round where a link leads upwards. A path may come more than once."""
+    part, rest = parts[0], parts[1:]
+    if part == "**":
+        for place, names in _walk(folder or ".", onerror):
+            place = place if folder else place[2:]  # "./a"
+            yield from _matching(place, rest, onerror) if rest else (
+                os.path.join(place, name) for name in names)
+        return
+    try:
+        names = _matching_names(folder, part)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        onerror(error)
+        return
+    for name in names:
+        path = os.path.join(folder, name)
+        yield from _matching(path, rest, onerror) if rest else [path]
+
+
+def _matching_names(folder: str, part: str) -> list[str]:
+    if not glob.has_magic(part):
+        with suppress(PermissionError):  # `_state` says so, where it is a film
+            os.lstat(os.path.join(folder, part))
+        return [part]
+    with os.scandir(folder or ".") as entries:
+        return sorted(fnmatch.filter((
+            entry.name for entry in entries
+            if part.startswith(".") or not entry.name.startswith(".")), part))
 
 
 def _remote_files(source: str) -> list[_File]:

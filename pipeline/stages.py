@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import av
@@ -43,9 +43,9 @@ from schemas.rows import Caption, Character, Keyframe, Reject, Row, Scores, Spok
 # A stage's number goes up when its code gives another result for the same input.
 VERSIONS = {"keyframes": 3, "text": 1, "selection": 3, "captions": 1, "characters": 1,
             "stories": 1, "quality": 1}
-# What only a film's content tells; the rest of a `Video` is what the search for films found.
 _NO_SUBTITLES = (subtitles.SubtitlesError, apart.Crashed, OSError)  # they cannot be read
 MEASURING = 0.7  # share of the time that keyframes take of the pass over all frames
+# What only a film's content tells; the rest of a `Video` is what the search for films found.
 CONTENT = ("size", "fingerprint", "duration", "width", "height", "fps", "rotation", "bars")
 
 
@@ -107,15 +107,17 @@ def _pictures_there(folder: str, rows: Sequence[AnyRow]) -> bool:
 
 def keyframes_depend(film: Film, config: DatasetConfig) -> Any:
     """What keyframes depend on."""
-    return [_or_gone(fingerprint, film.video.uri), film.video.id, film.video.series,
+    return [_or_gone(film.video.uri), film.video.id, film.video.series,
             config.keyframes.model_dump()]
 
 
-def _or_gone(read: Callable[[str], str], uri: str) -> str:
+def _or_gone(uri: str) -> str:
     # A file that went away since it was found is no reason to stop: the stage makes a reject of it.
     try:
-        return read(uri)
-    except OSError:
+        return fingerprint(uri)
+    except OSError as error:
+        if storage.silent(uri, error):
+            raise
         return "gone"
 
 
@@ -204,8 +206,7 @@ def _speech(film: Film, config: DatasetConfig, threads: int, tick: Tick) -> list
 
 def _sidecar(film: Film) -> str:
     """The digest of a film's sidecar file, "" for none."""
-    return film.video.subtitles and _or_gone(
-        fingerprint, film.video.subtitles)
+    return film.video.subtitles and _or_gone(film.video.subtitles)
 
 
 def selection_depends(film: Film, series: Sequence[Film], config: DatasetConfig) -> Any:
@@ -215,15 +216,23 @@ def selection_depends(film: Film, series: Sequence[Film], config: DatasetConfig)
             film.video.language, config.selection.model_dump()]
 
 
-def select(film: Film, series: Sequence[Film], config: DatasetConfig) -> list[AnyRow]:
+def recurring(series: Sequence[Film], config: DatasetConfig) -> dict[str, str]:
+    """The keyframes that recur in a series, each with its like in another film."""
+    episodes = {}
+    for film in series:  # of each only what is compared stays in memory
+        found = film.rows("text", Keyframe)
+        near = selection.near_edges(found, selection.duration(probed(film), found),
+                                    config.selection)
+        episodes[film.video.id] = [(one.id, one.phash) for one in near]
+    return selection.recurring(episodes, config.selection)
+
+
+def select(film: Film, recurring: Mapping[str, str], config: DatasetConfig) -> list[AnyRow]:
     """A film's keyframes without what recurs in its series, with the dialogue spoken over them."""
-    episodes = {other.video.id: other.rows("text", Keyframe) for other in series}
-    lengths = {other.video.id: selection.duration(probed(other), episodes[other.video.id])
-               for other in series}
-    again = selection.recurring(episodes, lengths, config.selection)
     kept, rejects = selection.split_off(
-        episodes[film.video.id],
-        {one: f"is also in another episode: {other}" for one, other in again.items()}, "recurring")
+        film.rows("text", Keyframe),
+        {one: f"is also in another episode: {other}" for one, other in recurring.items()},
+        "recurring")
     if not kept:  # nothing to say anything over; a film that cannot be read is a reject already
         return list(rejects)
     try:
@@ -249,15 +258,22 @@ def place_pictures(film: Film, out: str, again: bool, replacing: Callable[[], No
     """Puts the pictures that a film's rows name under the dataset folder; `again` where they have
     been made again, and those that are there are not to be trusted. `replacing` is called before
     the first that is there is replaced."""
-    source = pictures(film.work, film.parts["keyframes"])
+    part = film.parts["keyframes"]
+    source = pictures(film.work, part)
     pairs = [(f"{keyframe.id}.jpg", keyframe.image)
              for keyframe in film.rows("selection", Keyframe)]
     for stage in ("keyframes", "text", "selection"):
         folder = "rejected/" if stage == "keyframes" else ""
         pairs += [(f"{folder}{reject.key}.jpg", reject.image)
                   for reject in film.rows(stage, Reject) if reject.image]
+    note = storage.join(film.work, "placed", film.video.id)  # whose pictures are there, all of them
+    same = storage.exists(note) and storage.read_bytes(note) == part.encode()
+    if not same:
+        storage.remove([note])
     storage.place([(storage.join(source, *name.split("/")), storage.join(out, *image.split("/")))
-                   for name, image in pairs], again, replacing)
+                   for name, image in pairs], again or not same, replacing)
+    if not same:
+        storage.write_bytes(note, part.encode())
 
 
 def captions_depend(film: Film, config: DatasetConfig) -> Any:

@@ -30,14 +30,15 @@ _SPOOL = 16 << 20  # bytes of a file on its way to a bucket that are held in mem
 _AHEAD = 8 << 20  # bytes that are read of a bucket at a time
 _AT_ONCE = 16  # requests to a bucket
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
-
-
-# What is no fault of a file's content, but of the place where it should go.
-_NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_TRIES = 3  # to make a folder that others remove when they find it empty
+# What a file of a network mount that does not answer fails with, or of a process with too many
+# open. EIO is not among them: FFmpeg says that of damage too.
+_NO_ANSWER = {errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN,
+              errno.EMFILE, errno.ENFILE}
 
 
 class CannotWrite(OSError):
-    """There is no room for a file, or no permission to write it."""
+    """A file cannot be written, which is no fault of its content: there may be no room for it."""
 
 
 class Taken(OSError):
@@ -53,8 +54,11 @@ def remote(path: str) -> bool:
 
 
 def silent(path: str, error: Exception) -> bool:
-    """Whether an error is that a bucket does not answer, which says nothing of the file."""
-    return remote(path) and type(error) is OSError
+    """Whether an error is that a bucket or disk does not answer, which says nothing of the file."""
+    if remote(path):
+        return type(error) is OSError
+    # FFmpeg's errors are OSErrors too, but of subclasses.
+    return type(error) in (OSError, TimeoutError) and cast(OSError, error).errno in _NO_ANSWER
 
 
 def join(folder: str, *names: str) -> str:
@@ -231,7 +235,7 @@ def reading(path: str) -> IO[bytes]:
 def writing(path: str) -> Iterator[IO[bytes]]:
     """An open file that becomes `path` when the block ends well and vanishes when it does not.
 
-    Raises OSError where it cannot be written: CannotWrite where that is no fault of its content.
+    Raises CannotWrite where it cannot be written.
     """
     if remote(path):
         with tempfile.SpooledTemporaryFile(_SPOOL) as spool:
@@ -246,9 +250,9 @@ def writing(path: str) -> Iterator[IO[bytes]]:
         return
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
     try:
+        with _created(temporary, path) as file:
+            yield file
         with _writable(path):
-            with _created(temporary) as file:
-                yield file
             os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):  # the folder may be one that nothing can be done in
@@ -258,25 +262,49 @@ def writing(path: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _writable(path: str) -> Iterator[None]:
-    """Makes it a CannotWrite, which names the file, where there is no place for it."""
+    """Makes what goes wrong a CannotWrite that names the file."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_PLACE:
-            raise
-        raise CannotWrite(f"cannot write {path}: {error}; make room or give permission") from error
+        raise CannotWrite(f"cannot write {path}: {error}; make room, give permission or take "
+                          "another disk") from error
 
 
-def _created(path: str) -> IO[bytes]:
-    try:
-        return open(path, "xb")
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        return open(path, "xb")
+class _Target(io.FileIO):
+    """A file on its way to its name. Its own errors are CannotWrite, unlike those of reading what
+    is to be written to it."""
+
+    def __init__(self, temporary: str, path: str) -> None:
+        self.path = path
+        super().__init__(temporary, "xb")
+
+    def write(self, data: Any) -> int:
+        with _writable(self.path):
+            return super().write(data)
+
+    def close(self) -> None:
+        with _writable(self.path):
+            super().close()
+
+
+def _created(temporary: str, path: str) -> IO[bytes]:
+    with _writable(path):
+        return io.BufferedWriter(_in_folder(lambda: _Target(temporary, path), temporary))
+
+
+def _in_folder(make: Callable[[], Any], path: str) -> Any:
+    """What `make` returns, which makes the file `path`; its folder is made where there is none,
+    and again where another worker removes it, as it is empty."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            return make()
+        with suppress(FileNotFoundError):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+    return make()
 
 
 def write_bytes(path: str, data: bytes) -> None:
-    """Writes one file whole. Raises OSError where that cannot be done."""
+    """Writes one file whole. Raises CannotWrite where that cannot be done."""
     with writing(path) as file:
         file.write(data)
 
@@ -287,7 +315,9 @@ def write_bytes(path: str, data: bytes) -> None:
 def find(pattern: str) -> list[tuple[str, int]]:
     """Path and size in bytes of each file that matches, sorted by path. No match is an empty list.
 
-    In patterns `*` stays within a folder and `**` crosses folders.
+    In patterns `*` stays within a folder and `**` crosses folders, also none where it is one of the
+    names between the slashes. A link that leads nowhere has 0 bytes; links to folders are not
+    followed. Raises OSError where a folder cannot be listed.
     """
     if remote(pattern):
         folder = re.split(r"[*?[]", pattern, maxsplit=1)[0].rpartition("/")[0]
@@ -306,21 +336,37 @@ def find_in(folder: str, pattern: str) -> list[tuple[str, int]]:
 def _find_here(folder: str, pattern: str) -> list[tuple[str, int]]:
     """What matches below a folder of a disk, "" or ending in a slash."""
     matches = _pattern(pattern).fullmatch
+    deepest = pattern.count("/") - folder.count("/")  # folders below the first
     found = []
-    for place, _, names in os.walk(folder or "."):
+    for place, inner, names in os.walk(folder or ".", onerror=_unless_gone):
         below = place[len(folder or "."):].strip("/")
         for name in names:
             path = folder + (f"{below}/{name}" if below else name)
             if matches(path):
-                with suppress(FileNotFoundError):  # it went away, or leads nowhere
-                    found.append((path, os.stat(path).st_size))
+                with suppress(FileNotFoundError):  # it went away
+                    found.append((path, _size_here(path)))
+        if "**" not in pattern and (below.count("/") + 1 if below else 0) >= deepest:
+            inner.clear()
     return sorted(found)
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _size_here(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        os.readlink(path)  # raises the same where there is not even a link
+        return 0
 
 
 def _pattern(pattern: str) -> re.Pattern[str]:
     """What matches a pattern: `**` stands for anything, `*` and `?` for anything but a slash."""
-    parts = re.split(r"(\*\*|\*|\?|\[[^\]]+\])", pattern)
-    meaning = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"((?<![^/])\*\*/|\*\*|\*|\?|\[[^\]]+\])", pattern)
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(
         meaning.get(part, part.replace("\\", r"\\").replace("[!", "[^", 1)) if at % 2 else
         re.escape(part) for at, part in enumerate(parts)), re.DOTALL)
@@ -383,18 +429,16 @@ def _linked(source: str, target: str, replacing: Callable[[], None]) -> bool:
         if os.path.samefile(source, target):
             return True
         replacing()
-    with _writable(target):
-        os.makedirs(os.path.dirname(target), exist_ok=True)
     temporary = f"{target}.{uuid.uuid4().hex}.tmp"
     try:
-        os.link(source, temporary)
+        _in_folder(lambda: os.link(source, temporary), temporary)
         os.replace(temporary, target)
     except FileNotFoundError:
         raise
-    except OSError:  # another disk, or a file system without links
+    except OSError:  # another disk, a file system without links, or a copy will say why
         return False
     finally:
-        with suppress(FileNotFoundError):  # it stays where another worker was faster
+        with suppress(OSError):  # it stays where another worker was faster
             os.remove(temporary)
     return True
 
@@ -411,7 +455,8 @@ def _copy(source: str, target: str) -> None:
 
 
 def leftovers(folder: str) -> list[str]:
-    """What writers that were killed have left below a folder; in a bucket they leave nothing."""
+    """What writers that were killed have left below a folder; in a bucket there is nothing of them
+    to be seen."""
     if remote(folder):
         return []
     return [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names
@@ -420,11 +465,13 @@ def leftovers(folder: str) -> list[str]:
 
 def remove(paths: Sequence[str]) -> None:
     """Deletes files, and the folders that they leave empty; what is gone already is no error."""
-    here = [path for path in paths if not remote(path)]
-    for path in here:
+    left = set()
+    for path in paths:
         with suppress(FileNotFoundError):
-            os.remove(path)
-    for folder in {os.path.dirname(path) for path in here}:
+            if not remote(path):
+                os.remove(path)
+                left.add(os.path.dirname(path))
+    for folder in left:
         with suppress(OSError):  # it still holds something
             os.rmdir(folder)
     there = [path for path in paths if remote(path)]

@@ -24,6 +24,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+# Torch's library for CPUs keeps code for each of the last thousand shapes that it met, and texts
+# come in all of them: gigabytes, after some dozen films. It looks here when it is first used.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
+
 Picture = NDArray[np.uint8]  # RGB, [height, width, 3]
 Floats = NDArray[np.float32]
 

@@ -10,7 +10,7 @@ from pipeline import characters, parts, storage
 from pipeline.verify.known import Known
 from pipeline.verify.manifest import File
 from pipeline.verify.problems import COPY, DELETE, RUN, Problem
-from pipeline.verify.reading import open_file
+from pipeline.verify.reading import inside, open_file
 from schemas.storystream import IMAGES
 
 
@@ -35,7 +35,7 @@ def check_files(known: Known) -> Generator[Problem, None, set[str]]:
 
 
 def _file_problem(out: str, file: File) -> Problem | None:
-    if file.path.startswith("/") or ".." in file.path.split("/"):
+    if not inside(file.path):
         return Problem("manifest", "dataset.json", f"names {file.path}, outside the folder", RUN)
     try:
         size, sha256 = digest(out, file.path)

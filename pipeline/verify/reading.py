@@ -15,6 +15,11 @@ def locate(out: str, name: str) -> str:
     return storage.join(out, *name.split("/"))
 
 
+def inside(name: str) -> bool:
+    """Whether a name is one of a file in the dataset's folder, whoever wrote it."""
+    return all(part not in ("", "..") for part in name.split("/"))
+
+
 def open_file(out: str, name: str) -> IO[bytes]:
     return storage.reading(locate(out, name))
 

@@ -1,4 +1,6 @@
+import signal
 import threading
+import time
 
 import pytest
 
@@ -34,3 +36,39 @@ def test_what_goes_wrong_is_told_in_its_turn():
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_who_stops_listening_waits_for_nothing():
+    free, done = threading.Event(), []
+
+    def read(number):
+        if number:
+            free.wait(timeout=10)
+        done.append(number)
+
+    results = ahead(read, range(9), most=3)
+    next(results)
+    results.close()
+    assert done == [0]
+    free.set()
+
+
+def test_ctrl_c_stops_what_has_not_begun():
+    free, begun, done = threading.Event(), [], []
+
+    def read(number):
+        begun.append(number)
+        if number == 0:
+            time.sleep(0.1)  # until all are asked for that will be
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        free.wait(timeout=10)
+        done.append(number)
+
+    before = set(threading.enumerate())
+    with pytest.raises(KeyboardInterrupt):
+        list(ahead(read, range(9), most=2))
+    assert done == []
+    free.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    assert sorted(begun) == [0, 1]

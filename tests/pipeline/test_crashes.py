@@ -21,7 +21,8 @@ def bench(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("kinds", "seed"), [
-    (["disk full", "kill -9 of a worker", "kill -9 of the driver"], 1),
+    (["kill -9 of a worker", "kill -9 of the driver"], 1),
+    (["disk full"], 5),
     (["kill -9 before a change", "permission denied", "SIGTERM"], 2),
     (["kill -9 before a change, of another dataset"], 3),
     (["parts spoiled", "answers spoiled", "pictures spoiled", "dataset spoiled"], 4),
@@ -33,6 +34,19 @@ def test_what_is_run_again_makes_the_same_bytes_and_only_what_was_missing(
     except disturbances.Impossible as error:
         pytest.skip(str(error))
     assert (wrong, finished.wrong, finished.again) == ([], [], []), did
+
+
+def test_a_manifest_is_gone_before_what_it_names_is_replaced(bench, tmp_path):
+    out, fewer = tmp_path / "out", tmp_path / "films"
+    disturbances.copy(bench, out)
+    fewer.mkdir()
+    for name in ("S01E01.mp4", "S01E01.srt"):
+        (fewer / name).symlink_to(bench.films / name)
+    before = (out / "stories.parquet").read_bytes()
+    ended = crashes.end(crashes.start(
+        bench, out, crashes.IN_ONE_PROCESS, "--videos", str(fewer), dying="before:README.md"))
+    assert ended.code == -9 and (out / "stories.parquet").read_bytes() != before
+    assert not (out / "dataset.json").exists()
 
 
 def test_a_run_dies_where_it_is_told_to(bench, tmp_path):

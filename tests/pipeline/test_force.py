@@ -1,3 +1,5 @@
+import dataclasses
+import errno
 import json
 import subprocess
 from pathlib import Path
@@ -5,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from pipeline import __main__ as command
-from pipeline import run, segments, sources, stages
+from pipeline import parts, run, segments, sources, stages, storage
 from pipeline.config import load
+from schemas.rows import Video
 from tests.films import make_film, moving, scene
 from tests.pipeline.comparing import digests
+from tests.pipeline.rows import keyframe
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
 
@@ -103,6 +107,25 @@ def test_films_in_segments_give_what_they_give_as_a_whole(films, made, tmp_path,
     assert len(kept) > 10
     assert not list((out / "work" / "segments").rglob("*.npz"))
     assert digests(out) == before
+
+
+def test_another_choice_of_pictures_replaces_them_also_where_nothing_can_be_linked(
+        tmp_path, monkeypatch):
+    monkeypatch.setattr("os.link", no_link)
+    film = stages.Film(Video("a", "/a.mp4", "A", "A"), str(tmp_path / "work"))
+    for part, picture in (("1", b"old!"), ("2", b"new!")):
+        film = dataclasses.replace(film, parts={
+            stage: f"{stage}/a-{part}" for stage in ("keyframes", "text", "selection")})
+        for name in film.parts.values():
+            parts.save(parts.path(film.work, name), [keyframe("a", 1.0)])
+        storage.write_bytes(storage.join(stages.pictures(film.work, film.parts["keyframes"]),
+                                         f"{keyframe('a', 1.0).id}.jpg"), picture)
+        stages.place_pictures(film, str(tmp_path / "out"), False, lambda: None)
+        assert (tmp_path / "out" / keyframe("a", 1.0).image).read_bytes() == picture
+
+
+def no_link(*arguments, **options):
+    raise OSError(errno.EOPNOTSUPP, "no links here")
 
 
 def noting(function, calls):

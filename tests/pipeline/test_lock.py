@@ -1,15 +1,18 @@
 """Two runs and one output folder: on a disk, and in a bucket of moto's server (see test_s3.py)."""
 
+import errno
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import pytest
 
-from pipeline import __main__, lock, storage
+from pipeline import __main__, lock, progress, storage
 from tests.films import make_film, moving, scene
 from tests.pipeline import test_s3
 
@@ -96,18 +99,71 @@ def test_a_run_in_a_bucket_says_again_and_again_that_it_goes_on(server, monkeypa
     assert storage.find_in(out, "**") == []
 
 
-def test_a_run_that_slept_too_long_leaves_the_folder_to_the_one_that_took_it_over(server,
-                                                                                  monkeypatch):
-    out = "s3://datasets/slept"
+@pytest.mark.parametrize("other_has_ended", [False, True])
+def test_a_run_that_slept_too_long_ends_when_it_finds_another_in_its_place(
+        server, monkeypatch, capsys, other_has_ended):
+    out, path = "s3://datasets/slept", "s3://datasets/slept/work/running.json"
+    taker = b'{"host": "taker", "pid": 7, "since": "2026", "run": "other"}'
+    monkeypatch.setattr(lock, "BEAT", 0.2)
+    with lock.holding(out), progress.display({"captions": 1}), progress.calls_in_flight():
+        with pytest.raises(KeyboardInterrupt):
+            if other_has_ended:
+                storage.remove([path])
+            else:
+                storage.write_bytes(path, taker)
+            time.sleep(10)  # the calls in flight are not waited for
+        assert progress.over()  # nor the workers
+    if not other_has_ended:
+        assert storage.read_bytes(path) == taker
+        assert "(host taker, process 7, since 2026) has taken" in capsys.readouterr().err
+        storage.remove([path])
+    assert storage.find_in(out, "**") == []
+
+
+@pytest.mark.parametrize("answer", [storage.Taken("412"), OSError("connection reset")])
+def test_a_beat_whose_answer_is_lost_counts(server, monkeypatch, answer):
+    """The store has written it; the client tries again, and is told that it came too late."""
+    out, path = "s3://datasets/deaf", "s3://datasets/deaf/work/running.json"
+    write_if, beats = storage.write_if, []
+
+    def losing_one(*arguments):
+        version = write_if(*arguments)
+        beats.append(json.loads(arguments[1])["beat"])
+        if len(beats) == 2:
+            raise answer
+        return version
+
+    monkeypatch.setattr(storage, "write_if", losing_one)
+    monkeypatch.setattr(lock, "BEAT", 0.01)
     with lock.holding(out):
-        monkeypatch.setattr(lock, "STALE", 0.0)
-        with lock.holding(out):
-            after = storage.read_bytes(f"{out}/work/running.json")
-            monkeypatch.undo()
-            sleeper = lock._Beat(f"{out}/work/running.json", "", {"e_tag": "old"})
-            sleeper.thread.start()
-            sleeper.end()
-            assert storage.read_bytes(f"{out}/work/running.json") == after
+        assert any(json.loads(storage.read_bytes(path))["beat"] > 4 for _ in range(500))
+    assert storage.find_in(out, "**") == []
+
+
+def test_a_run_whose_first_answer_is_lost_is_not_told_that_it_is_another(server, monkeypatch):
+    out, write_if = "s3://datasets/first", storage.write_if
+
+    def retried(*arguments):
+        write_if(*arguments)
+        return write_if(*arguments)  # "create", of what it has created
+
+    monkeypatch.setattr(storage, "write_if", retried)
+    with lock.holding(out):
+        monkeypatch.undo()
+        with pytest.raises(lock.Busy), lock.holding(out):
+            pass
+    assert storage.find_in(out, "**") == []
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(OSError, match=rf"{tmp_path} is on .* without locks \(No locks available\): "
+                                      "give another folder, or mount it with locks"), \
+            lock.holding(str(tmp_path)):
+        pass
 
 
 @pytest.mark.parametrize("out", ["/proc/out", "{file}/out", "s3://nobody/out"])

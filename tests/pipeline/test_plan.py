@@ -11,7 +11,7 @@ from pipeline.config import load
 SERVED = ["captioner=openai:eyes", "writer=openai:pen",
           "prices={eyes: {input: 1, output: 2}, pen: {input: 10, output: 20}}"]
 EARLIER = {"done": 0, "seconds": 0.0, "calls": 0, "kept": 0, "input_tokens": 0,
-           "output_tokens": 0, "cost": 0.0}
+           "output_tokens": 0, "cost": 0.0, "timed_calls": 0}
 
 
 def stage(name, done, seconds, calls=0, read=0, written=0, **more):
@@ -118,6 +118,70 @@ def test_what_earlier_runs_did_counts_as_well(dataset):
     assert known.asked["captions"].input_tokens == pytest.approx(1100)
     assert known.seconds["text"] == rates.BUILT_IN.seconds["text"]
     assert known.source["text"] == "built in"
+
+
+@pytest.mark.parametrize("last, earlier, rate", [
+    ({"calls": 10, "seconds": 15.0}, {"calls": 650, "timed_calls": 650, "seconds": 150.0}, 4.0),
+    ({"calls": 0, "kept": 660, "seconds": 5.0},
+     {"calls": 660, "timed_calls": 660, "seconds": 160.0}, 4.0),
+    ({"calls": 40, "seconds": 10.0}, {"calls": 620}, 4.0),  # 620 of a run that was stopped
+    ({"calls": 0, "kept": 660, "seconds": 1.0}, {"calls": 660}, None),  # all of them
+], ids=["a few calls more", "all kept", "stopped in between", "stopped at the end"])
+def test_calls_a_second_are_those_of_all_runs_whose_time_is_known(dataset, last, earlier, rate):
+    run = json.loads((dataset / "run.json").read_text())
+    run["stages"][3] |= {**last, "earlier": {**EARLIER, **earlier}}
+    (dataset / "run.json").write_text(json.dumps(run))
+    known, config = rates.of_dataset(str(dataset)), load("", SERVED)
+    assert known.asked["captions"].per_second == (rate and pytest.approx(rate))
+    steps = plan.work(films(known), config, known)
+    assert steps["captions"].waiting == pytest.approx(
+        steps["captions"].calls / (rate or rates.PER_SECOND))
+    said = " ".join(plan.assumptions(films(known), config, known))
+    assert (f"captions: a server answers 4 calls a second ({dataset})" in said) is bool(rate)
+    assert ("captions: a server answers 10.7 calls a second (assumed" in said) is (rate is None)
+
+
+@pytest.mark.parametrize("file, change, said", [
+    ("run.json", lambda run: run["stages"][0]["earlier"].pop("done"),
+     "stages.0.earlier.done: Field required"),
+    ("run.json", lambda run: run.pop("stages"), "stages: Field required"),
+    ("dataset.json", lambda manifest: manifest["videos"][1].pop("width"),
+     "videos.1.width: Field required"),
+    ("dataset.json", lambda manifest: manifest.pop("config"), "config: Field required"),
+])
+def test_a_dataset_of_another_version_is_said_to_be_one(dataset, capsys, file, change, said):
+    values = json.loads((dataset / file).read_text())
+    change(values)
+    (dataset / file).write_text(json.dumps(values))
+    assert __main__.main(["plan", "--hours", "1", "--from", str(dataset)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {dataset / file}: {said}; another version has written it: run the command that "
+        "made the dataset once more\n")
+
+
+def test_local_models_are_limited_by_their_gpus(dataset):
+    known = rates.of_dataset(str(dataset))
+    config = load("", ["captioner=transformers:eyes", "writer=openai:pen", "calls.workers=4"])
+    steps = plan.work(films(known), config, known)
+    captions = steps["captions"]
+    assert captions.calls == pytest.approx(600) and captions.seconds == 0  # nobody but the GPUs
+    assert captions.waiting == pytest.approx(600 / rates.PER_SECOND)
+    assert plan.seconds("captions", captions, config, 100, 9) == captions.waiting / 4
+    printed = plan.describe(films(known), config, known, [100], 9)
+    assert "hours with 9 servers, 4 GPUs and so many workers\n" in printed
+    assert ("captions: a GPU answers 10.7 calls a second (assumed, not measured); "
+            "calls.workers=4, each with one\n") in printed
+    assert "stories: a server answers 0.8 calls a second" in printed
+    own = load("", ["captioner=transformers:eyes", "writer=transformers:pen"])
+    assert "server" not in plan.describe(films(known), own, known, [100], 9)
+    steps = plan.work(films(rates.BUILT_IN), own, rates.BUILT_IN)
+    calls = sum(step.calls for step in steps.values())
+    sizes = plan.storage(films(rates.BUILT_IN), steps, own, rates.BUILT_IN)
+    assert calls > 800 and sizes["work/answers"] == pytest.approx(rates.ANSWER * calls)
+    embedded = load("", [])
+    steps = plan.work(films(rates.BUILT_IN), embedded, rates.BUILT_IN)
+    assert plan.storage(films(rates.BUILT_IN), steps, embedded, rates.BUILT_IN)[
+        "work/answers"] == 0
 
 
 def test_another_model_is_planned_by_its_prompts(dataset):

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import os
@@ -15,7 +16,8 @@ from pipeline import asked_stages, run, sources, verify
 from pipeline.__main__ import main
 from pipeline.backends import loading
 from pipeline.config import load
-from tests.films import make_film, moving, scene
+from schemas.rows import Keyframe, Reject, from_table, to_table
+from tests.films import card, make_film, moving, scene, still
 from tests.pipeline.scripted import TEXTS, Scripted
 
 # How docs/sharing.md packs a dataset without its pictures.
@@ -32,19 +34,23 @@ def said(request):
         {"frame": one["frame"], "text": TEXTS[one["frame"]]} for one in request.facts["captions"]]})
 
 
-def drawn(seed, shots=11, bars=0):
-    """Frames of so many shots, and of one that is too short; with dark bars above and below."""
+def drawn(seed, shots=11, bars=0, title=False):
+    """Frames of so many shots, with dark bars above and below, of one that is too short and of a
+    title card."""
     for shot in range(shots + 1):
         for frame in moving(scene(100 * seed + shot), 16 if shot < shots else 5):
             if bars:
                 frame[:bars] = frame[-bars:] = 0
             yield frame
+    if title:
+        yield from still(card(["The Kite", "A film by Pip"]), 16)
 
 
 FILMS = {
     "letterboxed.mp4": lambda path: make_film(path, drawn(1, bars=20), bframes=2, gop=30),
     "turned.mov": lambda path: make_film(path, drawn(2), rotation=90),
-    "wide.mkv": lambda path: make_film(path, drawn(3), sample_aspect_ratio=Fraction(4, 3),
+    "wide.mkv": lambda path: make_film(path, drawn(3, title=True),
+                                       sample_aspect_ratio=Fraction(4, 3),
                                        pts=[2 + at / 25 for at in range(400)]),
 }
 
@@ -98,6 +104,10 @@ def test_the_films_are_what_this_is_about(made):
     shapes = {film: (row(made / "out", film)["width"], row(made / "out", film)["height"])
               for film in ("letterboxed", "turned", "wide")}
     assert shapes == {"letterboxed": (320, 140), "turned": (180, 320), "wide": (427, 180)}
+    rejects = {one["reason"]: cv2.imread(str(made / "out" / one["image"])).shape
+               for one in pq.read_table(made / "out/rejects.parquet").to_pylist()
+               if one["video"] == "wide" and one["image"].startswith("rejected/")}
+    assert rejects == {"text": (180, 427, 3), "short": (135, 320, 3)}
 
 
 def test_the_same_films_give_the_same_dataset(made, shared, capsys):
@@ -141,7 +151,7 @@ def test_a_film_that_is_missing_is_named_and_may_come_later(made, shared, capsys
 
 def test_another_encoding_of_a_film_gives_pictures_alike_and_a_dataset_that_says_so(
         made, shared, capsys):
-    make_film(shared / "films/wide.mkv", drawn(3), sample_aspect_ratio=Fraction(4, 3),
+    make_film(shared / "films/wide.mkv", drawn(3, title=True), sample_aspect_ratio=Fraction(4, 3),
               pts=[at / 25 for at in range(400)], options={"crf": "28", "preset": "medium"})
     out = shared / "out"
     before = row(out, "wide")
@@ -160,10 +170,31 @@ def test_another_encoding_of_a_film_gives_pictures_alike_and_a_dataset_that_says
     once = files(out)
     capsys.readouterr()
     assert rebuild(shared) == 0
-    assert files(out) == once and "36 pictures: 33 the same, 3 of" in capsys.readouterr().out
+    assert files(out) == once and "37 pictures: 33 the same, 4 of" in capsys.readouterr().out
     shutil.copy(made / "out/dataset.json", out)  # as if it had been stopped before the last step
     assert rebuild(shared) == 0
     assert files(out) == once
+
+
+def test_no_shard_of_another_plan_stays(shared, capsys):
+    """Pictures of other sizes may make other shards, of other names."""
+    out = shared / "out"
+    manifest = json.loads((out / "dataset.json").read_text())
+    manifest["config"]["output"]["shard_megabytes"] = 0.35  # closed by the first film's 0.18 MB
+    (out / "dataset.json").write_text(json.dumps(manifest))
+    (shared / "films/letterboxed.mp4").unlink()
+    assert rebuild(shared) == 1
+    assert [path.name for path in sorted((out / "shards").iterdir())] == [
+        "train-00001-of-00002.tar", "val-00000-of-00001.tar"]
+    make_film(shared / "films/letterboxed.mp4", drawn(1, bars=20), options={"crf": "32"})
+    (out / "shards/val-00000-of-00001.tar.5f.tmp").write_bytes(b"of a call that was killed")
+    for _ in range(2):  # the second finds all as dataset.json says
+        assert rebuild(shared) == 0
+        assert [path.name for path in sorted((out / "shards").iterdir())] == [
+            "train-00000-of-00001.tar", "val-00000-of-00001.tar"]
+        assert not verify.verify(str(out)).counts
+        (out / "shards/train-00001-of-00002.tar").write_bytes(b"stopped before it was removed")
+    assert "The files are those that dataset.json names" in capsys.readouterr().out
 
 
 def test_another_film_of_the_same_name_gives_nothing(shared, capsys):
@@ -172,7 +203,7 @@ def test_another_film_of_the_same_name_gives_nothing(shared, capsys):
     assert rebuild(shared) == 1
     told = capsys.readouterr().out
     assert "keyframe_0-0-0-40.jpg is unlike: its likeness is 0." in told
-    assert "12 unlike" in told
+    assert "13 unlike" in told
     assert not list((shared / "out").rglob("wide*.jpg"))
     assert (shared / "out/dataset.json").read_bytes() == before
 
@@ -196,6 +227,31 @@ def test_a_wrong_call_says_what_is_meant(shared, capsys):
     manifest = shared / "out/dataset.json"
     manifest.write_text(manifest.read_text().replace('"bars"', '"beams"'))
     assert "does not say 'bars' of its films" in refused(str(manifest))
+
+
+@pytest.mark.parametrize("table, kind, path", [
+    ("keyframes", Keyframe, "../../x.jpg"),
+    ("keyframes", Keyframe, "/tmp/x.jpg"),
+    ("keyframes", Keyframe, "README.md"),
+    ("rejects", Reject, "rejected/../../../tmp/x.jpg"),
+    ("rejects", Reject, "work//x.jpg"),
+])
+def test_a_picture_that_belongs_elsewhere_is_refused(shared, table, kind, path, capsys):
+    file = shared / f"out/{table}.parquet"
+    first, *others = from_table(pq.read_table(file), kind)
+    pq.write_table(to_table([dataclasses.replace(first, image=path), *others], kind), file)
+    before = files(shared / "out")
+    assert rebuild(shared) == 2
+    assert f"error: {path} is no place for a picture" in capsys.readouterr().err
+    assert files(shared / "out") == before and not list(shared.rglob("*.jpg"))
+
+
+def test_a_shard_that_belongs_elsewhere_is_refused(shared, capsys):
+    manifest = shared / "out/dataset.json"
+    manifest.write_text(manifest.read_text().replace('"split": "val"', '"split": "../../val"'))
+    assert rebuild(shared) == 2
+    assert "shards/../../val-00000-of-00001.tar is no place" in capsys.readouterr().err
+    assert not list(shared.rglob("*.tar"))
 
 
 def test_pictures_look_as_the_films_do(made):

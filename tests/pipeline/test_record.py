@@ -1,6 +1,8 @@
 """What a run leaves of itself: run.json, and the same for Prometheus."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.model_server import serving
-from pipeline import __main__, record, report
+from pipeline import __main__, metrics, record, report, storage
 from pipeline.config import STAGES
 from tests.films import make_film, moving, scene
 
@@ -98,9 +100,76 @@ def test_a_run_that_is_stopped_says_so_to_prometheus(made, tmp_path, capsys):
     text = (tmp_path / "run.prom").read_text()
     assert "storystream_run_exit_code 2.0" in text
     assert 'storystream_dataset_items{kind="keyframes"} 20.0' in text  # of the run before
-    with pytest.raises(SystemExit):
-        __main__.main(["dataset", "--videos", "films", "--out", "out", "--metrics", "no/run.prom"])
-    assert "--metrics no/run.prom: there is no such folder" in capsys.readouterr().err
+
+
+def test_where_no_metrics_can_be_written_is_found_out_before_the_run(tmp_path, capsys, monkeypatch):
+    def said(file):
+        with pytest.raises(SystemExit) as ended:
+            __main__.main(["dataset", "--videos", "films", "--out", "out", "--metrics", str(file)])
+        assert ended.value.code == 2
+        return capsys.readouterr().err
+
+    assert "--metrics no/run.prom: there is no such folder" in said("no/run.prom")
+    assert f"--metrics {tmp_path}: this is a folder; name a file in it" in said(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path))
+    file = tmp_path / "run.prom"
+    assert f"--metrics {file}: nothing may be written to this folder" in said(file)
+
+
+def ends(monkeypatch, how):
+    """Makes `how` all that a run does."""
+    monkeypatch.setattr(__main__, "_dataset", lambda arguments: how())
+
+
+def test_metrics_that_cannot_be_written_change_no_exit_code(tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+
+    def without_its_folder():
+        shutil.rmtree(folder)
+        return 3
+
+    ends(monkeypatch, without_its_folder)
+    assert __main__.main(["dataset", "--videos", "films", "--out", str(tmp_path / "out"),
+                          "--metrics", str(folder / "run.prom")]) == 3
+    assert f"--metrics {folder / 'run.prom'} could not be written: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [RuntimeError("of a worker"), KeyError("of ours")])
+def test_a_run_that_ends_in_a_traceback_says_so_to_prometheus(tmp_path, monkeypatch, error):
+    def fails():
+        raise error
+
+    ends(monkeypatch, fails)
+    (tmp_path / "run.prom").write_text("storystream_run_exit_code 0.0\n")  # yesterday's
+    with pytest.raises(type(error)):
+        __main__.main(["dataset", "--videos", "films", "--out", str(tmp_path / "out"), "-v",
+                       "--metrics", str(tmp_path / "run.prom")])
+    assert "storystream_run_exit_code 1.0" in (tmp_path / "run.prom").read_text()
+
+
+@pytest.mark.parametrize("change", [
+    lambda run: run.pop("dataset"), lambda run: run["stages"][3].pop("counters"),
+    lambda run: run["stages"][3].update(calls={})])
+def test_a_record_of_another_shape_costs_prometheus_its_figures_alone(
+        recorded, tmp_path, capsys, change):
+    run = json.loads(json.dumps(recorded))
+    change(run)
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    metrics.write(str(tmp_path / "run.prom"), str(tmp_path), 0)
+    lines = (tmp_path / "run.prom").read_text().splitlines()
+    assert [line for line in lines if line[0] != "#"] == ["storystream_run_exit_code 0.0"]
+    assert f"has the exit code alone, as {tmp_path / 'run.json'}" in capsys.readouterr().err
+
+
+def test_a_bucket_that_does_not_answer_costs_no_exit_code(tmp_path, monkeypatch, capsys):
+    def silent(path):
+        raise OSError(f"{path}: error sending request")
+
+    monkeypatch.setattr(storage, "exists", silent)
+    metrics.write(str(tmp_path / "run.prom"), "s3://bucket/out", 6)
+    assert "storystream_run_exit_code 6.0" in (tmp_path / "run.prom").read_text()
+    assert "s3://bucket/out/run.json: error sending request" in capsys.readouterr().err
 
 
 def test_what_a_runner_does_not_count_is_not_zero(made, tmp_path):
@@ -117,8 +186,26 @@ def test_what_a_runner_does_not_count_is_not_zero(made, tmp_path):
                           "2026-01-02T03:04:05Z", 1.0, "DaskRunner")["stages"]
     assert [stage["done"] for stage in stages] == [None] * 9
     assert stages[3]["calls"] is None and stages[3]["earlier"]["calls"] == 20
+    assert stages[3]["earlier"]["timed_calls"] == 20
     report.write(str(out))
     assert "Its runner does not count" in (out / "report.html").read_text()
+
+
+def test_calls_of_a_run_that_was_stopped_are_known_but_not_their_time(made, tmp_path, capsys):
+    shutil.copytree(made / "out", tmp_path / "out")
+    out = tmp_path / "out"
+    manifest = json.loads((out / "dataset.json").read_text())
+    for before in (None, "{}"):  # no record, or one of another version
+        (out / "run.json").unlink()
+        if before:
+            (out / "run.json").write_text(before)
+        nothing = SimpleNamespace(metrics=lambda: SimpleNamespace(
+            query=lambda: {"counters": [], "distributions": []}))
+        captions = record.write(str(out), manifest, nothing, "2026-01-02T03:04:05Z", 1.0, "")[
+            "stages"][3]
+        assert captions["name"] == "captions" and captions["earlier"]["calls"] == 20
+        assert captions["earlier"]["timed_calls"] == captions["earlier"]["seconds"] == 0
+    assert f"{out / 'run.json'} is not as this version writes it" in capsys.readouterr().err
 
 
 def test_keys_and_addresses_stay_out_of_the_command():

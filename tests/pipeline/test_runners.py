@@ -174,7 +174,7 @@ def test_the_documented_command_asks_dataflow_for_what_the_page_says(settings, n
     build.dataset(pipeline, [VIDEO], [], keeping.Run(load("", settings), out, f"{out}/work"))
     job = pipeline.run().job
     names = {step.unique_name for step in job.proto_pipeline.components.transforms.values()}
-    assert {name.capitalize() for name in STAGES} | {"Write shards", "Publish"} <= names
+    assert {name.capitalize() for name in STAGES} | {"Shards", "Publish"} <= names
     environment = apiclient.Environment(
         packages=[], options=options, environment_version="8",
         proto_pipeline_staged_url="gs://a-bucket/tmp/graph", proto_pipeline=job.proto_pipeline)

@@ -1,10 +1,12 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline import segments
 from pipeline.measure import Measures, measure
+from pipeline.videos import VideoError
 from tests.films import make_film, moving, scene
 
 
@@ -68,6 +70,23 @@ def test_segments_beyond_the_real_end_are_empty_and_do_no_harm(tmp_path, monkeyp
     count, joined = in_segments(film, tmp_path / "segments", 1.5)
     assert count == 6
     assert equal(joined, measure(film))
+
+
+def test_a_film_that_no_frame_stands_alone_in_is_passed_over_as_a_whole(tmp_path):
+    film = make_film(tmp_path / "a.mkv", shots(6), gop=12,
+                     options={"x264-params": "intra-refresh=1"})
+    bounds = segments.bounds(film, 2.5)
+    with pytest.raises(ValueError, match="its random access points are none"):
+        segments.keep(film, bounds[1], 1, str(tmp_path / "one.npz"))
+
+
+def test_a_clock_that_starts_again_is_seen_in_segments_too(tmp_path):
+    one = make_film(tmp_path / "one.ts", shots(2), gop=12)
+    two = make_film(tmp_path / "two.ts", shots(6), gop=12)
+    film = tmp_path / "both.ts"
+    film.write_bytes(Path(one).read_bytes() + Path(two).read_bytes())
+    with pytest.raises(VideoError, match="its clock starts again"):
+        in_segments(str(film), tmp_path / "segments", 2.0)
 
 
 @pytest.mark.parametrize("harm", [

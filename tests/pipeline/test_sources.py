@@ -38,6 +38,36 @@ class TestFind:
         videos, _ = find(f"{tmp_path}/**/*.mp4")
         assert [v.id for v in videos] == ["3", "a-1", "a-b-2"]
 
+    @pytest.mark.parametrize(("pattern", "names"), [
+        ("*", ["0.mp4", "a/1.mp4", "a/b/2.mp4", "a/c.film/3.mp4", "notes.txt"]),
+        ("*.mp4", ["0.mp4"]),
+        ("a/*", ["a/1.mp4", "a/b/2.mp4", "a/c.film/3.mp4"]),
+        ("*/1.mp4", ["a/1.mp4"]),
+        ("[ab]/?.mp4", ["a/1.mp4"]),
+        ("**/b/*", ["a/b/2.mp4"]),
+        ("**/*.film", ["a/c.film/3.mp4"]),
+        ("a/**", ["a/1.mp4", "a/b/2.mp4", "a/c.film/3.mp4"]),
+        (".hidd*/*.mp4", [".hidden/4.mp4"]),
+    ])
+    def test_globs(self, tmp_path, monkeypatch, pattern, names):
+        place(tmp_path, "0.mp4", "a/1.mp4", "a/b/2.mp4", "a/c.film/3.mp4", "notes.txt",
+              ".hidden/4.mp4", "a/.5.mp4")
+        monkeypatch.chdir(tmp_path)
+        assert [video.uri for video in find(pattern)[0]] == names
+        videos, _ = find(f"{tmp_path}/{pattern}")
+        assert [os.path.relpath(video.uri, tmp_path) for video in videos] == names
+
+    def test_glob_follows_links_and_goes_no_way_twice(self, tmp_path):
+        place(tmp_path, "films/a/1.mp4", "elsewhere/2.mp4")
+        os.symlink("..", tmp_path / "films/a/up")
+        os.symlink(tmp_path / "elsewhere", tmp_path / "films/linked")
+        os.symlink("nowhere", tmp_path / "films/a/gone.mp4")
+        for pattern in ("films/**/*.mp4", "films/*/*.mp4", "films/*"):
+            videos, (gone,) = find(f"{tmp_path}/{pattern}")
+            assert [os.path.relpath(video.uri, tmp_path) for video in videos] == [
+                "films/a/1.mp4", "films/linked/2.mp4"]
+            assert (os.path.basename(gone.key), gone.reason) == ("gone.mp4", "missing")
+
     def test_storage_prefix(self, tmp_path):
         place(tmp_path, "films/s/1.mp4", "films/s/1.en.srt", "films2/2.mp4")
         (video,), _ = find(f"file://{tmp_path}/films")
@@ -86,7 +116,8 @@ class TestFind:
             return scandir(path)
 
         monkeypatch.setattr(os, "scandir", refusing)
-        for source in (str(tmp_path), str(tmp_path / "*")):
+        for source in (tmp_path, tmp_path / "*", tmp_path / "*/*.mp4", tmp_path / "**/*.mp4"):
+            source = str(source)
             (video,), (reject,) = find(source)
             assert video.id == "open-a"
             assert (reject.stage, reject.key, reject.reason) == (
@@ -94,6 +125,8 @@ class TestFind:
             assert "cannot be listed, nor the films in it: Permission denied" in reject.detail
         with pytest.raises(SourceError, match="shut: the folder cannot be listed"):
             find(str(tmp_path / "shut"))
+        with pytest.raises(SourceError, match=r"no file matches .*shut: the folder cannot be list"):
+            find(str(tmp_path / "shut" / "*.mp4"))
 
     @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
     def test_what_somebody_may_not_see(self):
