@@ -62,6 +62,13 @@ def test_nor_is_too_many_open_files_or_a_folder_of_that_name(tmp_path):
         storage.write_bytes(f"{tmp_path}/b.jpg", b"1")
 
 
+def test_nor_is_what_is_told_when_the_file_is_closed(tmp_path):
+    with pytest.raises(storage.CannotWrite, match=r"a\.jpg: .*Bad file descriptor"), \
+            storage.writing(f"{tmp_path}/a.jpg") as file:
+        os.close(file.fileno())  # a network mount may say only then that it has no room
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_goes_wrong_with_the_source_of_a_file_is_not_an_error_of_writing(folder):
     with pytest.raises(OSError, match="of a film") as told, \
             storage.writing(storage.join(folder, "file")):
