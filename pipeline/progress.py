@@ -128,23 +128,28 @@ def _stopping(folder: str) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _read(folder: str) -> tuple[dict[str, float], list[str]]:
-    """Films done, in all, of each stage that has begun, and what workers said."""
+def _notes(folder: str) -> Iterator[tuple[dict[str, float], list[str]]]:
+    """Films done so far, in all, of each stage that has begun, and what workers have said since the
+    last time. Only what is new is read: notes are many."""
     done: dict[str, float] = {}
-    said: list[tuple[float, str]] = []
-    for name in sorted(os.listdir(folder)):
-        if not name.endswith(".notes"):
-            continue
-        with open(os.path.join(folder, name), encoding="utf-8") as file:
-            for line in file:
-                if not line.endswith("\n"):  # it is being written
-                    continue
-                stage, films = json.loads(line)
-                if stage:
-                    done[stage] = done.get(stage, 0.0) + films
-                else:
-                    said.append((films[0], films[1]))
-    return done, [text for _, text in sorted(said)]
+    read: dict[str, int] = {}  # bytes of each file
+    while True:
+        said: list[tuple[float, str]] = []
+        for name in sorted(os.listdir(folder)):
+            if not name.endswith(".notes"):
+                continue
+            with open(os.path.join(folder, name), "rb") as file:
+                file.seek(read.get(name, 0))
+                for line in file:
+                    if not line.endswith(b"\n"):  # it is being written
+                        break
+                    read[name] = read.get(name, 0) + len(line)
+                    stage, films = json.loads(line)
+                    if stage:
+                        done[stage] = done.get(stage, 0.0) + films
+                    else:
+                        said.append((films[0], films[1]))
+        yield done, [text for _, text in sorted(said)]
 
 
 @contextlib.contextmanager
@@ -172,13 +177,12 @@ def _bars(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
         tasks: dict[str, TaskID] = {
             stage: progress.add_task(stage, total=total, start=False)
             for stage, total in stages.items()}
-        told = 0
+        notes = _notes(folder)
         while True:
             ended = stop.wait(0.5)
-            films, said = _read(folder)
-            for text in said[told:]:
+            films, said = next(notes)
+            for text in said:
                 progress.console.print(text, markup=False, highlight=False)
-            told = max(told, len(said))
             for stage, done in films.items():
                 if not progress.tasks[tasks[stage]].started:
                     progress.start_task(tasks[stage])
@@ -188,13 +192,12 @@ def _bars(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
 
 
 def _lines(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
-    started, shown, told = time.monotonic(), dict.fromkeys(stages, 0.0), 0
+    started, shown, notes = time.monotonic(), dict.fromkeys(stages, 0.0), _notes(folder)
     while True:
         ended = stop.wait(2.0)
-        films, said = _read(folder)
-        for text in said[told:]:
+        films, said = next(notes)
+        for text in said:
             print(f"[{time.monotonic() - started:5.0f} s] {text}", file=sys.stderr, flush=True)
-        told = max(told, len(said))
         for stage, done in films.items():
             if done - shown[stage] >= max(1, stages[stage] / 10) or (
                     done >= stages[stage] > shown[stage]):

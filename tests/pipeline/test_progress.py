@@ -28,7 +28,18 @@ def test_two_films_at_once_add_up(tmp_path, monkeypatch):
     one(0.5)
     other(0.25)
     one(1.0)
-    assert progress._read(str(tmp_path)) == ({"text": 1.25}, [])
+    assert next(progress._notes(str(tmp_path))) == ({"text": 1.25}, [])
+
+
+def test_notes_are_read_once_and_a_half_written_one_when_it_is_whole(tmp_path):
+    file = tmp_path / "1.notes"
+    notes = progress._notes(str(tmp_path))
+    file.write_text('["text", 0.5]\n["text", 0.')
+    assert next(notes) == ({"text": 0.5}, [])
+    with file.open("a") as more:
+        more.write('25]\n["", [1.0, "hello"]]\n')
+    assert next(notes) == ({"text": 0.75}, ["hello"])
+    assert next(notes) == ({"text": 0.75}, [])
 
 
 def test_what_a_worker_says_is_printed_once(capsys):
