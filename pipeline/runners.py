@@ -177,8 +177,11 @@ def _missing_workers() -> Iterator[None]:
 
 def _worker_command(verbose: bool) -> str:
     """How a worker process is started: its log, which is Beam's own chatter, goes to a file."""
-    # Ctrl-C in a terminal goes to all; what it means is for this process to say.
-    command = f"trap '' INT; exec {shlex.quote(sys.executable)} -m pipeline.worker {os.getpid()}"
+    # Ctrl-C in a terminal goes to all; what it means is for this process to say. Without
+    # these limits each thread that a model has run in keeps memory for itself: gigabytes.
+    command = ("trap '' INT; export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-2} "
+               "MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-1048576}; "
+               f"exec {shlex.quote(sys.executable)} -m pipeline.worker {os.getpid()}")
     return command if verbose else f"{command} 2>>{shlex.quote(worker_log())}"
 
 
