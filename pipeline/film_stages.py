@@ -16,6 +16,7 @@ import apache_beam as beam
 from pipeline import parts, progress, publish, stages, storage
 from pipeline.grouping import Spread
 from pipeline.keeping import Run, kept, timed
+from pipeline.keyframes import MEASURING
 from pipeline.segments import Bounds
 from pipeline.stages import Film
 
@@ -68,14 +69,14 @@ def _measure(one: _Segment, run: Run) -> _Segment:
         with timed("keyframes"):
             part = stages.part_name("keyframes", one.film, one.depends)
             stages.measure_segment(one.film, part, one.bounds, one.number, run.threads)
-        tick(stages.MEASURING / len(one.bounds))
+        tick(MEASURING / len(one.bounds))
     return one
 
 
 def _choose(by_film: tuple[str, Iterable[_Segment]], run: Run) -> Film:
     segments = list(by_film[1])
     film = segments[0].film
-    begun = stages.MEASURING if len(segments) > 1 else -1.0
+    begun = MEASURING if len(segments) > 1 else -1.0
     return kept("keyframes", film, segments[0].depends,
                 lambda part, tick: stages.find_keyframes(film, run.config, part, run.threads, tick),
                 run, begun)

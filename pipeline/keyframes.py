@@ -27,6 +27,8 @@ from pipeline.videos import VideoError, open_video, probe, video_stream
 from schemas.rows import Keyframe, Reject, Video
 from schemas.storystream import IMAGES, keyframe_id
 
+MEASURING = 0.7  # share of the time that keyframes take of the pass over all frames
+
 _MOST_STRETCHES = 1 << 16  # of a shot; a clock that is wrong tells of thousands of years
 _CUT_SHORT = 0.05  # share of a film that may be missing at its end before that is told
 _SHOWN_REJECTS = 4  # pictures kept of each kind of reject, a film
@@ -172,7 +174,7 @@ def of_film(video: Video, config: KeyframesConfig, folder: str, kept: str, threa
         video = probe(video)
         measures = segments.measures(video.uri, kept) or measure(
             video.uri, threads,
-            lambda time: tick(0.7 * min(time / video.duration, 1) if video.duration else 0))
+            lambda time: tick(MEASURING * min(time / video.duration, 1) if video.duration else 0))
         video = dataclasses.replace(video, bars=list(measures.bars))
         found, rejects = extract(video, measures, config, folder, threads, tick)
     except storage.CannotWrite:  # a full disk is no fault of the film's
@@ -199,7 +201,7 @@ def extract(video: Video, measures: Measures, config: KeyframesConfig, folder: s
     """Keyframes of one film, in order, their pictures written to `folder` as `<id>.jpg`.
 
     Pictures of some rejects are written to `folder/rejected/<id>.jpg`. `threads` changes the time
-    taken and nothing else; `tick` is told the share that is done, from 0.7 on. Raises
+    taken and nothing else; `tick` is told the share that is done, from MEASURING on. Raises
     av.FFmpegError or ValueError where the film cannot be read.
     """
     planned = plan(video, measures, config)
@@ -210,7 +212,7 @@ def extract(video: Video, measures: Measures, config: KeyframesConfig, folder: s
     reached = set()
     for entry, frame, after in grab(video.uri, measures, sorted(planned.wanted.keys() | shown),
                                     threads):
-        tick(0.7 + 0.3 * entry / len(measures.pts))
+        tick(MEASURING + (1 - MEASURING) * entry / len(measures.pts))
         reached.add(entry)
         picture, crop = displayed(frame, geometry)
         if entry in shown:

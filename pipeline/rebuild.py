@@ -65,9 +65,9 @@ def rebuild(out: str, source: str, say: Callable[[str], None] = print) -> int:
 
     `source` names the films as it does for a dataset. What is done is told to `say`, a line at a
     time. Pictures that are there already are kept. Raises ValueError where `out` is no dataset,
-    where its tables lead out of the folders that are for pictures and shards, or where there are
-    no films, and OSError where a table is missing, something cannot be written or another run is
-    writing to `out`.
+    where its tables name other films or lead out of the folders that are for pictures and shards,
+    or where there are no films, and OSError where a table is missing, something cannot be written
+    or another run is writing to `out`.
     """
     films = _films(out)
     with lock.holding(out):
@@ -184,6 +184,10 @@ def _made(out: str, films: Sequence[Video], files: Mapping[str, Video]
 
     def of_film(job: tuple[str, list[Picture]]) -> tuple[Video, list[Made]]:
         name, pictures = job
+        if name not in by_id:
+            raise ValueError(f"{out}: its tables have pictures of the film {name}, which its "
+                             "dataset.json does not know: they are not of one dataset; copy all of "
+                             "it again")
         return by_id[name], _of_film(out, by_id[name], files.get(name), pictures, threads)
 
     yield from ahead(of_film, _pictures(out), cores)

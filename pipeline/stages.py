@@ -44,7 +44,6 @@ from schemas.rows import Caption, Character, Keyframe, Reject, Row, Scores, Spok
 VERSIONS = {"keyframes": 3, "text": 1, "selection": 3, "captions": 1, "characters": 1,
             "stories": 1, "quality": 1}
 _NO_SUBTITLES = (subtitles.SubtitlesError, apart.Crashed, OSError)  # they cannot be read
-MEASURING = 0.7  # share of the time that keyframes take of the pass over all frames
 # What only a film's content tells; the rest of a `Video` is what the search for films found.
 CONTENT = ("size", "fingerprint", "duration", "width", "height", "fps", "rotation", "bars")
 

@@ -1,7 +1,8 @@
 """Small films and pictures for the tests, drawn and encoded on the spot with PyAV.
 
-`scene` draws a still background, `moving` lets something cross it, `make_film` writes any frames as
-a film. What is drawn depends on its arguments alone.
+`scene` draws a still background, `moving` lets something cross it, `shots` does so with one scene
+after the other, `make_film` writes any frames as a film. What is drawn depends on its arguments
+alone.
 """
 
 from __future__ import annotations
@@ -63,6 +64,11 @@ def moving(background: np.ndarray, n: int, *, size: float = 0.2,
                    (255, 255, 255), -1, cv2.LINE_AA)
         frames.append(frame)
     return frames
+
+
+def shots(count: int, length: int = 24, *, seed: int = 0) -> list[np.ndarray]:
+    """Frames of `count` shots, `length` of each, of the scenes from `seed` on."""
+    return [frame for one in range(seed, seed + count) for frame in moving(scene(one), length)]
 
 
 def still(picture: np.ndarray, n: int) -> list[np.ndarray]:

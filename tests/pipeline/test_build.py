@@ -15,20 +15,11 @@ from pipeline import asked_stages, run, sample, sources
 from pipeline.backends import loading
 from pipeline.config import STAGES, load
 from schemas.rows import Keyframe, Story, from_table
-from tests.films import make_film, moving, scene, still
+from tests.films import make_film, scene, shots, still
 from tests.pipeline.comparing import digests
-from tests.pipeline.scripted import TEXTS, Scripted
+from tests.pipeline.scripted import TEXTS, Scripted, said
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
-
-
-def said(request):
-    if request.task == "caption":
-        return json.dumps({"sentence": f"A picture called {request.key}."})
-    if request.task == "characters":
-        return json.dumps({"characters": []})
-    return json.dumps({"sentences": [
-        {"frame": one["frame"], "text": TEXTS[one["frame"]]} for one in request.facts["captions"]]})
 
 
 @pytest.fixture
@@ -45,11 +36,9 @@ def scripted(monkeypatch):
 def films(tmp_path_factory) -> Path:
     """Two episodes of a series with the same two shots first, and one that cannot be read."""
     folder = tmp_path_factory.mktemp("films")
-    intro = moving(scene(100), 20) + moving(scene(101), 20)
+    intro = shots(2, 20, seed=100)
     for episode in (1, 2):
-        shots = [moving(scene(episode * 1000 + number), 16) for number in range(12)]
-        make_film(folder / f"S01E0{episode}.mp4", [*intro, *(frame for shot in shots
-                                                             for frame in shot)])
+        make_film(folder / f"S01E0{episode}.mp4", [*intro, *shots(12, 16, seed=1000 * episode)])
     (folder / "S01E01.srt").write_text("1\n00:00:02,000 --> 00:00:03,000\nPip: Hello!\n")
     (folder / "S01E03.mp4").write_bytes(b"this is no film" * 100)
     return folder
@@ -167,8 +156,7 @@ def test_films_that_come_and_go_are_worked_on_alone(films, scripted, tmp_path):
     some, out = tmp_path / "films", tmp_path / "out"
     for series in ("a", "b", "c", "d"):
         (some / series).mkdir(parents=True)
-        shots = [moving(scene(ord(series) * 100 + number), 16) for number in range(12)]
-        make_film(some / series / "film.mp4", [frame for shot in shots for frame in shot])
+        make_film(some / series / "film.mp4", shots(12, 16, seed=100 * ord(series)))
     small = ["output.shard_megabytes=0.01", "output.val_share=0.4"]  # a shard a story
     (some / "b" / "film.mp4").rename(tmp_path / "b.mp4")
     make(some, out, small)
@@ -191,8 +179,7 @@ def test_an_episode_is_captioned_alone_and_then_its_series_has_one_cast(films, s
     some, out = tmp_path / "films", tmp_path / "out"
     some.mkdir()
     for episode in (1, 2):
-        shots = [moving(scene(episode * 100 + number), 16) for number in range(12)]
-        make_film(some / f"S01E0{episode}.mp4", [frame for shot in shots for frame in shot])
+        make_film(some / f"S01E0{episode}.mp4", shots(12, 16, seed=100 * episode))
     (some / "S01E02.mp4").rename(tmp_path / "S01E02.mp4")
     make(some, out)
     (tmp_path / "S01E02.mp4").rename(some / "S01E02.mp4")

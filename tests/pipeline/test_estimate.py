@@ -1,13 +1,12 @@
 from pipeline import estimate, run, sources
 from pipeline.config import load
-from tests.films import make_film, moving, scene
+from tests.films import make_film, shots
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
 
 
 def test_what_is_there_is_not_counted_again(tmp_path):
-    make_film(tmp_path / "film.mp4", [frame for seed in range(4)
-                                      for frame in moving(scene(seed), 24)])
+    make_film(tmp_path / "film.mp4", shots(4))
     found, rejects = sources.find(str(tmp_path / "film.mp4"))
     out = str(tmp_path / "out")
     before = estimate.estimate(found, load("", ["stories.shortest=1"]), out)

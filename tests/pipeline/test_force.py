@@ -10,7 +10,7 @@ from pipeline import __main__ as command
 from pipeline import parts, run, segments, sources, stages, storage
 from pipeline.config import load
 from schemas.rows import Video
-from tests.films import make_film, moving, scene
+from tests.films import make_film, shots
 from tests.pipeline.comparing import digests
 from tests.pipeline.rows import keyframe
 
@@ -21,8 +21,7 @@ IN_MEMORY = ["--direct_running_mode=in_memory"]
 def films(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("films")
     for episode in (1, 2):
-        shots = [moving(scene(episode * 1000 + number), 16) for number in range(11)]
-        make_film(folder / f"S01E0{episode}.mp4", [frame for shot in shots for frame in shot])
+        make_film(folder / f"S01E0{episode}.mp4", shots(11, 16, seed=1000 * episode))
     return folder
 
 

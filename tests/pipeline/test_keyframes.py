@@ -10,7 +10,7 @@ from pipeline.pictures import Geometry, displayed, encode
 from pipeline.videos import probe
 from schemas.rows import Video
 from schemas.storystream import keyframe_id
-from tests.films import make_film, moving, scene, still
+from tests.films import make_film, moving, scene, shots, still
 
 CONFIG = KeyframesConfig()
 
@@ -38,7 +38,7 @@ def test_each_shot_gives_a_picture_of_itself(tmp_path):
 
 
 def test_pictures_are_those_of_a_whole_decode(tmp_path):
-    frames = [frame for seed in range(3) for frame in moving(scene(seed), 40)]
+    frames = shots(3, 40)
     film = make_film(tmp_path / "a.mp4", frames, bframes=3, gop=25)
     keyframes, _ = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
     with av.open(film) as container:
@@ -105,7 +105,7 @@ def test_a_frame_of_a_dissolve_is_never_taken(tmp_path):
 
 
 def test_two_calls_write_the_same_bytes_with_any_number_of_threads(tmp_path):
-    film = make_film(tmp_path / "a.mp4", moving(scene(1), 60) + moving(scene(2), 60), bframes=2)
+    film = make_film(tmp_path / "a.mp4", shots(2, 60, seed=1), bframes=2)
     first = extract(video(film), measure(film), CONFIG, str(tmp_path / "one"))
     assert first == extract(video(film), measure(film), CONFIG, str(tmp_path / "two"), threads=2)
     for keyframe in first[0]:
@@ -127,7 +127,7 @@ def test_pictures_stand_upright_without_bars_from_the_real_track(tmp_path):
 
 
 def test_times_are_true_at_a_variable_frame_rate(tmp_path):
-    frames = moving(scene(1), 20) + moving(scene(2), 20)
+    frames = shots(2, 20, seed=1)
     pts = [0.05 * i for i in range(20)] + [4 + 0.2 * i for i in range(20)]
     film = make_film(tmp_path / "a.mkv", frames, pts=pts)
     one, two = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))[0]

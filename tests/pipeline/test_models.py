@@ -21,7 +21,7 @@ from pipeline import estimate, kept_answers, run, sample, sources, speech
 from pipeline.backends import smollm
 from pipeline.config import load
 from pipeline.subtitles import Line
-from tests.films import make_film, moving, scene
+from tests.films import make_film, shots
 from tests.tiny_models import make_clip, make_language_model, make_vision_model
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
@@ -34,8 +34,7 @@ def films(tmp_path_factory) -> Path:
     """Two films of a series, of ten shots each."""
     folder = tmp_path_factory.mktemp("films")
     for episode in (1, 2):
-        make_film(folder / f"S01E0{episode}.mp4", [
-            frame for number in range(10) for frame in moving(scene(episode * 100 + number), 16)])
+        make_film(folder / f"S01E0{episode}.mp4", shots(10, 16, seed=100 * episode))
     return folder
 
 

@@ -5,7 +5,7 @@ import pytest
 from pipeline.frames import grab
 from pipeline.measure import measure
 from pipeline.moments import frames_at
-from tests.films import make_film, moving, scene
+from tests.films import make_film, moving, scene, shots
 
 FILMS = {
     "a.mp4": {"bframes": 2, "gop": 20},
@@ -18,7 +18,7 @@ FILMS = {
 
 @pytest.mark.parametrize("name", FILMS)
 def test_the_frames_are_those_that_were_grabbed_with_measures(name, tmp_path):
-    frames = [frame for seed in range(3) for frame in moving(scene(seed), 30)]
+    frames = shots(3, 30)
     film = make_film(tmp_path / name, frames, **FILMS[name])
     measures = measure(film)
     last = len(measures.pts) - 1

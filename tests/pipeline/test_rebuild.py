@@ -18,20 +18,11 @@ from pipeline.backends import loading
 from pipeline.config import load
 from schemas.rows import Keyframe, Reject, from_table, to_table
 from tests.films import card, make_film, moving, scene, still
-from tests.pipeline.scripted import TEXTS, Scripted
+from tests.pipeline.scripted import Scripted, said
 
 # How docs/sharing.md packs a dataset without its pictures.
 PACK = ["tar", "--exclude=./work", "--exclude=./shards", "--exclude=./rejected",
         "--exclude=*.jpg", "--exclude=./report.html", "--exclude=./run.json"]
-
-
-def said(request):
-    if request.task == "caption":
-        return json.dumps({"sentence": f"A picture called {request.key}."})
-    if request.task == "characters":
-        return json.dumps({"characters": []})
-    return json.dumps({"sentences": [
-        {"frame": one["frame"], "text": TEXTS[one["frame"]]} for one in request.facts["captions"]]})
 
 
 def drawn(seed, shots=11, bars=0, title=False):
@@ -227,6 +218,17 @@ def test_a_wrong_call_says_what_is_meant(shared, capsys):
     manifest = shared / "out/dataset.json"
     manifest.write_text(manifest.read_text().replace('"bars"', '"beams"'))
     assert "does not say 'bars' of its films" in refused(str(manifest))
+
+
+def test_tables_and_a_manifest_of_two_datasets_are_refused(shared, capsys):
+    manifest = shared / "out/dataset.json"
+    content = json.loads(manifest.read_text())
+    content["videos"] = [film for film in content["videos"] if film["id"] != "wide"]
+    manifest.write_text(json.dumps(content))
+    assert rebuild(shared) == 2
+    error = capsys.readouterr().err
+    assert "pictures of the film wide, which its dataset.json does not know" in error
+    assert "copy all of it again" in error
 
 
 @pytest.mark.parametrize("table, kind, path", [

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.model_server import serving
 from pipeline import __main__, metrics, record, report, storage
 from pipeline.config import STAGES
-from tests.films import make_film, moving, scene
+from tests.films import make_film, shots
 
 PRICES = "prices={eyes: {input: 10, output: 20}, pen: {input: 100, output: 200}}"
 
@@ -23,8 +23,7 @@ def made(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     (folder / "films").mkdir()
     for episode in (1, 2):
-        make_film(folder / f"films/S01E0{episode}.mp4", [
-            frame for number in range(10) for frame in moving(scene(episode * 100 + number), 16)])
+        make_film(folder / f"films/S01E0{episode}.mp4", shots(10, 16, seed=100 * episode))
     with pytest.MonkeyPatch.context() as patch, serving() as server:
         patch.setenv("OPENAI_API_KEY", "sk-very-secret")
         words = ["dataset", "--videos", str(folder / "films"), "--out", str(folder / "out"),

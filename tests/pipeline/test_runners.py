@@ -21,7 +21,7 @@ from benchmarks.model_server import answering, serving
 from pipeline import build, keeping, run, runners, sources
 from pipeline.config import STAGES, load
 from schemas.rows import Reject, Video
-from tests.films import make_film, moving, scene
+from tests.films import make_film, shots
 from tests.pipeline.comparing import digests
 
 ROOT = Path(__file__).parents[2]
@@ -33,8 +33,7 @@ def films(tmp_path_factory) -> Path:
     """Two episodes of a series, and one that cannot be read."""
     folder = tmp_path_factory.mktemp("films")
     for episode in (1, 2):
-        make_film(folder / f"S01E0{episode}.mp4", [
-            frame for number in range(10) for frame in moving(scene(episode * 100 + number), 16)])
+        make_film(folder / f"S01E0{episode}.mp4", shots(10, 16, seed=100 * episode))
     (folder / "S01E03.mp4").write_bytes(b"this is no film" * 100)
     return folder
 

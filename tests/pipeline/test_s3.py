@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from pipeline import report, run, sources, storage
 from pipeline.verify import describe, verify
-from tests.films import make_film, moving, scene
+from tests.films import make_film, shots
 from tests.pipeline import test_build
 from tests.pipeline.test_build import IN_MEMORY, config, digests
 
@@ -62,8 +62,7 @@ def films(server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("all") / "pip"
     folder.mkdir()
     for episode in (1, 2):
-        make_film(folder / f"Été [{episode}].mp4", [
-            frame for number in range(12) for frame in moving(scene(episode * 100 + number), 16)])
+        make_film(folder / f"Été [{episode}].mp4", shots(12, 16, seed=100 * episode))
     (folder / "lines.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nPip: Hello!\n")
     (folder / "manifest.csv").write_text(
         "uri,subtitles,series\nÉté [1].mp4,lines.srt,Pip\nÉté [2].mp4,,Pop\n")

@@ -7,11 +7,7 @@ import pytest
 from pipeline import segments
 from pipeline.measure import Measures, measure
 from pipeline.videos import VideoError
-from tests.films import make_film, moving, scene
-
-
-def shots(count, length=24):
-    return [frame for seed in range(count) for frame in moving(scene(seed), length)]
+from tests.films import make_film, shots
 
 
 def in_segments(film, folder, seconds):

@@ -16,21 +16,18 @@ from pipeline.__main__ import main
 from pipeline.backends import loading
 from pipeline.config import load
 from schemas.rows import Caption, Keyframe, Reject, Story, arrow_schema
-from tests.films import make_film, moving, scene
-from tests.pipeline.scripted import TEXTS, Scripted
+from tests.films import make_film, moving, scene, shots
+from tests.pipeline.scripted import Scripted, said
 
 KINDS = {"keyframes": Keyframe, "captions": Caption, "stories": Story, "rejects": Reject,
          "dropped_stories": Story}
 TRAIN, VAL = "shards/train-00000-of-00001.tar", "shards/val-00000-of-00001.tar"
 
 
-def said(request):
-    if request.task == "caption":
-        return json.dumps({"sentence": f"A picture called {request.key}."})
+def said_of_pip(request):
     if request.task == "characters":
         return json.dumps({"characters": [{"name": "Pip", "look": "small"}]})
-    return json.dumps({"sentences": [
-        {"frame": one["frame"], "text": TEXTS[one["frame"]]} for one in request.facts["captions"]]})
+    return said(request)
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +36,12 @@ def dataset(tmp_path_factory) -> Path:
     cannot be read. Rejects have their pictures."""
     films, out = tmp_path_factory.mktemp("films"), tmp_path_factory.mktemp("made") / "out"
     intro = moving(scene(100), 20)
-    for name, shots in (("S01E01", 12), ("S01E02", 12), ("clip", 4)):
+    for name, count in (("S01E01", 12), ("S01E02", 12), ("clip", 4)):
         seed = int(hashlib.sha256(name.encode()).hexdigest()[:6], 16)
-        make_film(films / f"{name}.mp4", [*intro, *(frame for shot in range(shots) for frame in
-                                                    moving(scene(seed + shot), 16))])
+        make_film(films / f"{name}.mp4", [*intro, *shots(count, 16, seed=seed)])
     (films / "S01E01.srt").write_text("1\n00:00:02,000 --> 00:00:03,000\nPip: Hello!\n")
     (films / "broken.mp4").write_bytes(b"this is no film" * 100)
-    backend = Scripted(said)
+    backend = Scripted(said_of_pip)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loading, "load", lambda role, spec, calls: backend)
         patch.setattr(asked_stages, "_model", lambda role, spec, calls: backend)
