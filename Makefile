@@ -1,4 +1,6 @@
 # make dataset [VIDEOS=folder] [OUT=folder] [CONFIG=file] [CAPTIONER=..] [WRITER=..] [ARGS=..]
+# make dataset EPISODES=60: of a longer sample, enough to train on
+# make train [OUT=folder] [PRESET=tiny] [RUN=folder] [ARGS=..], make generate [RUN=folder] [ARGS=..]
 # make test, make bench-pipeline, make lint
 # LIGHT=1 installs without what models need that are loaded here (1.4 GB for 7.3): with model servers,
 # or up to --until selection
@@ -6,39 +8,48 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= data/dataset
-RUN := $(VENV)/bin/python
+PY := $(VENV)/bin/python
+RUN ?= data/run
+PRESET ?= tiny
+EPISODES ?= 4
 INSTALLED := $(VENV)/installed$(if $(LIGHT),-light)
 LOCKS := requirements.lock requirements-dev.lock $(if $(LIGHT),,requirements-torch.lock)
 
 IMAGE ?= storystream
 
-.PHONY: dataset sample test lint bench-pipeline install image lock clean
+.PHONY: dataset sample train generate test lint bench-pipeline install image lock clean
 
 dataset: install $(if $(VIDEOS),,sample)
-	@$(RUN) -m pipeline dataset --videos $(if $(VIDEOS),"$(VIDEOS)",data/sample) --out "$(OUT)" \
+	@$(PY) -m pipeline dataset --videos $(if $(VIDEOS),"$(VIDEOS)",data/sample) --out "$(OUT)" \
 	  $(if $(CONFIG),--config "$(CONFIG)") $(if $(CAPTIONER),--captioner "$(CAPTIONER)") \
 	  $(if $(WRITER),--writer "$(WRITER)") $(ARGS)
 
 sample: install
-	@$(RUN) -m pipeline sample data/sample
+	@$(PY) -m pipeline sample data/sample --episodes $(EPISODES)
+
+train: install
+	@$(PY) -m model train $(PRESET) --data "$(OUT)" --run "$(RUN)" $(ARGS)
+
+generate: install
+	@$(PY) -m model generate --run "$(RUN)" $(ARGS)
 
 test: install
-	$(RUN) -m pytest
+	$(PY) -m pytest
 
 lint: install
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
 
 bench-pipeline: install
-	$(RUN) -m benchmarks pipeline $(ARGS)
+	$(PY) -m benchmarks pipeline $(ARGS)
 
 install: $(INSTALLED)
 
 $(INSTALLED): $(LOCKS) pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
-	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --disable-pip-version-check --progress-bar off -q --no-deps $(LOCKS:%=-r %)
-	$(RUN) -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --disable-pip-version-check --progress-bar off -q --no-deps $(LOCKS:%=-r %)
+	$(PY) -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	touch $@
 
 # The container of workers in a cluster (docs/runners.md); MODELS=1 adds what loads models there.

@@ -28,6 +28,17 @@ def main() -> int:
     scale.add_argument("--hours", type=float, default=3.0, help="of the long film, 0 for none")
     scale.add_argument("--film", default="", help="that the long film repeats, else the sample")
     scale.add_argument("--folder", default="", help="for the films and datasets while it lasts")
+    loader = commands.add_parser("loader", help="chunks a second that a trainer is given: shards "
+                                 "beside loose files")
+    loader.add_argument("--dataset", default="data/dataset", help="what `make dataset` wrote")
+    loader.add_argument("--rounds", type=int, default=5)
+    loader.add_argument("--workers", type=int, default=2)
+    story = commands.add_parser("story-model", help="a trained run: its features and pictures "
+                                "against the sample's truth and simple guesses")
+    story.add_argument("--run", default="data/run", help="what `python -m model train` made")
+    story.add_argument("--data", default="data/dataset", help="that it was trained on")
+    story.add_argument("--sample", default="data/sample", help="that the dataset was made from")
+    story.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     if arguments.name == "crashes":
         from benchmarks import crashes as crashing
@@ -42,6 +53,18 @@ def main() -> int:
     if arguments.name == "scale":
         from benchmarks import scale as scaling
         print(scaling.run(arguments.films, arguments.hours, arguments.film, arguments.folder))
+        return 0
+    if arguments.name == "loader":
+        from benchmarks import loader as loading
+        print(loading.run(arguments.dataset, arguments.rounds, arguments.workers))
+        return 0
+    if arguments.name == "story-model":
+        from benchmarks import story_model
+        try:
+            print(story_model.run(arguments.run, arguments.data, arguments.sample, arguments.seed))
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return 2
         return 0
     from benchmarks import pipeline as benchmark
     print(benchmark.run(arguments.film, arguments.rounds, arguments.episodes, arguments.calls))

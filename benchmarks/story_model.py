@@ -1,0 +1,395 @@
+"""How good a trained story model is on the sample's held-out episodes, beside simple guesses.
+
+Every chunk of the validation split is told turn by turn: the model is given the true texts and the
+true pictures before, and predicts the features of the next picture (9 of a chunk's 10). Two tables
+say what that is worth.
+
+Features. How near the prediction is to the true features (mean over the tokens of their cosine, as
+in training), and how often the true picture is the nearest by that measure among 32 of its episode:
+itself and 31 of other shots, without the picture that came just before. Beside it the same for what
+needs no model: that previous picture's features, the mean features of all training pictures, and
+those of the picture of the training caption that is most like this one (TF-IDF of words and pairs
+of words: captions of the sample share names and phrases, which it weighs by how rare they are).
+
+Read-back. A small network that learned from true frames alone (`benchmarks.readback`) says who and
+where, of true frames (its ceiling), of what the autoencoder gives back (the ceiling of painting),
+and of what is painted from true, predicted and guessed features; all for the same moments.
+
+`evaluate` knows the model as four functions (`Trained`), and `load` makes them of a run's folder.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmarks import readback
+from benchmarks.pipeline import table
+from benchmarks.readback import Floats, Pictures, Rate, Scores, Truth
+from schemas.storystream import IMAGES
+
+AMONG = 32  # keyframes that the true one is looked for among
+FROM_TRUE, FROM_PREDICTED = 0.8, 0.6  # what reading back should reach
+SHOWN = 12  # moments in the picture that is written
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive moments of a story."""
+
+    id: str
+    images: list[str]  # paths in the dataset's folder
+    captions: list[str]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A story model, as far as it is judged. Pictures are uint8 RGB, features float32."""
+
+    sees: int  # pixels: the side of the pictures that `features` takes
+    paints: int  # of those that `reconstruct` takes and all that it paints
+    features: Callable[[Pictures], Floats]  # [n, sees, sees, 3] to [n, tokens, width]
+    # captions and features of m pictures to the features [m - 1, tokens, width] that are predicted
+    # for each but the first, given the captions up to its own and the pictures before
+    predict: Callable[[Sequence[str], Floats], Floats]
+    paint: Callable[[Floats], Pictures]  # from features of true pictures
+    paint_predicted: Callable[[Floats], Pictures]  # from predicted features
+    reconstruct: Callable[[Pictures], Pictures]  # through the autoencoder
+
+
+@dataclass(frozen=True)
+class Guess:
+    """How near guessed features are, with 95 % intervals over chunks."""
+
+    cosine: float
+    cosine_interval: tuple[float, float]
+    recall: float
+    recall_interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that was measured."""
+
+    moments: int
+    chunks: int
+    episodes: int
+    left_out: int  # moments without a character
+    candidates: float  # mean number that the true picture was looked for among
+    chance: float  # of recall
+    guesses: dict[str, Guess]
+    read: dict[str, Scores]
+    ceilings: dict[str, Scores]  # of the reader, on all true validation keyframes, by scale
+
+
+PREDICTED = "predicted by the story model"
+TRUE, RECONSTRUCTED = "true frames", "autoencoder's reconstructions"
+PAINTED_TRUE, PAINTED_PREDICTED = "painted from true features", "painted from predicted features"
+CHANCE = "always the commonest answer"
+
+
+def chunks(dataset: str | Path, split: str) -> list[Chunk]:
+    """The chunks of one side of the split. Raises ValueError where there are none."""
+    path = Path(dataset, IMAGES, f"{split}_chunks.jsonl")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    if not lines:
+        raise ValueError(f"{path} is missing or empty: make the dataset of more films")
+    return [Chunk(one["id"], [f"{IMAGES}/{name}" for name in one["images"]], one["captions"])
+            for one in map(json.loads, lines)]
+
+
+def evaluate(model: Trained, dataset: str, sample: str, seed: int = 0) -> tuple[Result, Pictures]:
+    """What the model is worth, and a picture [H, W, 3] of what it paints.
+
+    Rows of the picture: true, reconstructed, painted from true and from predicted features. Raises
+    ValueError where the dataset is not one of this sample or has no chunks on one side.
+    """
+    known = readback.truth(dataset, sample)
+    held_out, learned = chunks(dataset, "val"), chunks(dataset, "train")
+    features = _Features(model, dataset)
+    features.add(image for one in held_out for image in one.images)
+    features.add(image for image, one in known.items() if one.split == "val")
+    features.add(image for one in learned for image in one.images)
+
+    moments = [(one, at) for one in held_out for at in range(1, len(one.images))]
+    told = [made for one in held_out for made in
+            model.predict(one.captions, features.of(one.images))]
+    kept = [i for i, (one, at) in enumerate(moments) if one.images[at] in known]
+    if not kept:
+        raise ValueError(f"no chunk of {dataset} has a picture that {sample} knows a character of")
+    told, moments, count = [told[i] for i in kept], [moments[i] for i in kept], len(moments)
+    images = [one.images[at] for one, at in moments]
+    groups = [one.id for one, _ in moments]
+    nearest = likest([one.captions[at] for one, at in moments],
+                     [caption for one in learned for caption in one.captions])
+    pool = [image for one in learned for image in one.images]
+    before = [one.images[at - 1] for one, at in moments]
+    mean = features.of(sorted(set(pool))).mean(axis=0)
+    guessed = {PREDICTED: np.stack(told), "previous picture": features.of(before),
+               "mean of the training pictures": np.repeat(mean[None], len(images), axis=0),
+               "picture of the likest training caption": features.of([pool[i] for i in nearest])}
+    others = [candidates(known[image], previous, known.values(), np.random.default_rng([seed, i]))
+              for i, (image, previous) in enumerate(zip(images, before, strict=True))]
+    guesses = {name: _guess(values, images, others, features, groups)
+               for name, values in guessed.items()}
+
+    reader = readback.train(dataset, sample, model.paints, seed)
+    true = readback.pictures(dataset, images, model.paints)
+    painted = {TRUE: true, RECONSTRUCTED: _batched(model.reconstruct, true),
+               PAINTED_TRUE: _batched(model.paint, features.of(images)),
+               PAINTED_PREDICTED: _batched(model.paint_predicted, guessed[PREDICTED]),
+               **{f"painted from: {name}": _batched(model.paint, values)
+                  for name, values in guessed.items() if name != PREDICTED}}
+    shown = [known[image] for image in images]
+    read = {name: readback.score(reader, seen, shown) for name, seen in painted.items()}
+    read[CHANCE] = readback.chance(shown)
+    where = np.linspace(0, len(images) - 1, min(SHOWN, len(images))).astype(int)
+    grid = np.concatenate([np.concatenate(list(painted[name][where]), axis=1) for name in
+                           (TRUE, RECONSTRUCTED, PAINTED_TRUE, PAINTED_PREDICTED)])
+    sizes = [len(one) + 1 for one in others]
+    return Result(
+        moments=len(images), chunks=len(set(groups)), episodes=len({one.video for one in shown}),
+        left_out=count - len(kept), candidates=float(np.mean(sizes)),
+        chance=float(np.mean([1 / size for size in sizes])), guesses=guesses, read=read,
+        ceilings=_ceilings(reader, dataset, known.values(), model.paints)), grid
+
+
+class _Features:
+    """The features of pictures by their path, each computed once."""
+
+    def __init__(self, model: Trained, dataset: str) -> None:
+        self.model, self.dataset = model, dataset
+        self.known: dict[str, Floats] = {}
+
+    def add(self, images: Iterable[str]) -> None:
+        missing = sorted(set(images) - self.known.keys())
+        for start in range(0, len(missing), BATCH):
+            part = missing[start:start + BATCH]
+            seen = readback.pictures(self.dataset, part, self.model.sees)
+            self.known.update(zip(part, self.model.features(seen), strict=True))
+
+    def of(self, images: Sequence[str]) -> Floats:
+        return np.stack([self.known[image] for image in images])
+
+
+def _batched(make: Callable[[Any], Pictures], values: Any) -> Pictures:
+    return np.concatenate([make(values[start:start + BATCH])
+                           for start in range(0, len(values), BATCH)])
+
+
+def candidates(true: Truth, previous: str, known: Iterable[Truth], dice: np.random.Generator
+               ) -> list[str]:
+    """Up to 31 keyframes of other shots of the true one's episode, without the previous picture.
+
+    That one is left out since it would always be the answer of the guess that nothing changes.
+    """
+    others = [one.image for one in known if one.video == true.video and one.shot != true.shot
+              and one.image != previous]
+    some = dice.permutation(len(others))[:AMONG - 1]
+    return [others[i] for i in sorted(some)]
+
+
+def cosine(one: Floats, other: Floats) -> Floats:
+    """Mean over the tokens of their cosine: [..., tokens, width] twice to [...]."""
+    lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
+    return ((one * other).sum(-1) / np.maximum(lengths, 1e-12)).mean(-1)
+
+
+def hit(guess: Floats, true: Floats, others: Floats) -> float:
+    """1 where the true features [tokens, width] are nearer to the guess than all others [k, tokens,
+    width], 0 where another is, and the chance of a draw where several are equally near."""
+    near = cosine(guess[None], np.concatenate([true[None], others]))
+    first = np.isclose(near, near.max(), rtol=0, atol=1e-7)
+    return float(first[0]) / int(first.sum())
+
+
+def _guess(values: Floats, images: Sequence[str], others: Sequence[Sequence[str]],
+           features: _Features, groups: Sequence[str]) -> Guess:
+    near = cosine(values, features.of(images))
+    hits = np.array([hit(value, features.known[image], features.of(rest)) if rest else 1.0
+                     for value, image, rest in zip(values, images, others, strict=True)])
+    return Guess(float(near.mean()), interval(near, groups), float(hits.mean()),
+                 interval(hits, groups))
+
+
+def interval(values: Sequence[float] | Floats, groups: Sequence[str], draws: int = 2000,
+             seed: int = 0) -> tuple[float, float]:
+    """A 95 % interval of the mean by the bootstrap over whole groups, whose members go together.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), percentile intervals.
+    """
+    gathered = defaultdict(list)
+    for value, group in zip(values, groups, strict=True):
+        gathered[group].append(float(value))
+    sums = np.array([sum(one) for one in gathered.values()])
+    sizes = np.array([len(one) for one in gathered.values()])
+    drawn = np.random.default_rng(seed).integers(0, len(sums), (draws, len(sums)))
+    low, high = np.quantile(sums[drawn].sum(1) / sizes[drawn].sum(1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def likest(texts: Sequence[str], known: Sequence[str]) -> list[int]:
+    """For each text the number of the known one that it is most like, the first of equals.
+
+    Likeness is the cosine of TF-IDF vectors of words and pairs of neighbouring words, with counts
+    damped by a logarithm and rarity taken from the known texts.
+    """
+    counts = [Counter(_terms(text)) for text in known]
+    found_in = Counter(term for one in counts for term in one)
+    numbers = {term: number for number, term in enumerate(sorted(found_in))}
+    rarity = {term: np.log((1 + len(known)) / (1 + times)) + 1 for term, times in found_in.items()}
+
+    def vectors(many: Iterable[Counter[str]]) -> Floats:
+        rows = []
+        for one in many:
+            row = np.zeros(len(numbers), np.float32)
+            for term, times in one.items():
+                if term in numbers:
+                    row[numbers[term]] = (1 + np.log(times)) * rarity[term]
+            rows.append(row / max(float(np.linalg.norm(row)), 1e-12))
+        return np.stack(rows)
+
+    basis = vectors(counts)
+    return [int(np.argmax(basis @ vectors([Counter(_terms(text))])[0])) for text in texts]
+
+
+def _terms(text: str) -> list[str]:
+    words = re.findall(r"\w+", text.lower())
+    return [*words, *(" ".join(pair) for pair in itertools.pairwise(words))]
+
+
+def _ceilings(reader: readback.Reader, dataset: str, known: Iterable[Truth], size: int
+              ) -> dict[str, Scores]:
+    held_out = [one for one in known if one.split == "val"]
+    seen = readback.pictures(dataset, (one.image for one in held_out), size)
+    found = {"all": readback.score(reader, seen, held_out)}
+    for scale in ("close-up", "medium", "wide"):
+        rows = [i for i, one in enumerate(held_out) if one.scale == scale]
+        found[scale] = readback.score(reader, seen[rows], [held_out[i] for i in rows])
+    return found
+
+
+def text(result: Result) -> str:
+    """The tables, in Markdown."""
+    few = ("" if result.candidates == AMONG else " (some episodes have fewer: "
+           f"{result.candidates:.1f} on average)")
+    left = (f" {result.left_out} more moments show nobody and are left out."
+            if result.left_out else "")
+    first = table("Predicted features", ("guess", "cosine", "95 %", "recall@1", "95 %"), [
+        *([name, f"{one.cosine:.3f}", "{:.3f}-{:.3f}".format(*one.cosine_interval),
+           _percent(one.recall), _between(one.recall_interval)]
+          for name, one in result.guesses.items()),
+        ["chance", "", "", _percent(result.chance), ""]])
+    heads = ("pictures", "n", "main character", "95 %", "anyone who is there", "place", "95 %",
+             "target", "reached")
+    second = table("Read back", heads, [
+        [name, one.main.count, *_scores(one), *_reached(name, one)]
+        for name, one in result.read.items()])
+    third = table("The reader on all true frames of the validation episodes", heads[:7],
+                  [[name, one.main.count, *_scores(one)] for name, one in result.ceilings.items()])
+    about = (f"{result.moments} moments of {result.chunks} chunks from {result.episodes} held-out "
+             f"episodes.{left} The true picture is looked for among {AMONG} of its episode{few}; "
+             "intervals of features are a bootstrap over chunks, those of read-back are Wilson's.")
+    return "\n\n".join(["## Story model", about, first, second, third]) + "\n"
+
+
+def _scores(one: Scores) -> list[str]:
+    return [_percent(one.main.rate), _between(one.main.interval), _percent(one.there.rate),
+            _percent(one.place.rate), _between(one.place.interval)]
+
+
+def _reached(name: str, one: Scores) -> list[str]:
+    wanted = {PAINTED_TRUE: FROM_TRUE, PAINTED_PREDICTED: FROM_PREDICTED}.get(name)
+    if wanted is None:
+        return ["", ""]
+    missed = [what for what, rate in (("main character", one.main), ("place", one.place))
+              if rate.rate < wanted]
+    return [_percent(wanted), f"missed: {' and '.join(missed)}" if missed else "yes"]
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.1f} %"
+
+
+def _between(interval: tuple[float, float]) -> str:
+    return "{:.0f}-{:.0f} %".format(*(100 * end for end in interval))
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The same as numbers: rates as {right, count, rate, interval}."""
+    def plain(value: Any) -> Any:
+        if isinstance(value, Rate):
+            return {"right": value.right, "count": value.count, "rate": value.rate,
+                    "interval": value.interval}
+        if isinstance(value, dict):
+            return {name: plain(one) for name, one in value.items()}
+        if isinstance(value, Result | Guess | Scores):
+            return plain(vars(value))
+        return value
+
+    return {**plain(result), "targets": {PAINTED_TRUE: FROM_TRUE,
+                                         PAINTED_PREDICTED: FROM_PREDICTED}}
+
+
+def load(folder: str, seed: int = 0) -> Trained:
+    """The model of a run. Predicted features are painted by the adapted de-tokenizer.
+
+    Raises model.runs.NotTrained where a stage is missing.
+    """
+    import torch
+
+    from model import autoencoder, config, runs, sequence, vision
+    run = runs.Run(Path(folder), config.read(str(Path(folder, "preset"))))
+    settings = run.preset.model
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    tower, teller = runs.tower(run).to(device), runs.story(run).to(device)
+    painter = runs.detokenizer(run, "detokenizer").to(device)
+    adapted = runs.detokenizer(run, "adaptation").to(device)
+    tokenizer, vocabulary = runs.tokenizer(run)
+    blank = runs.blank(run, tower)
+
+    def features(pictures: Pictures) -> Floats:
+        with torch.no_grad():
+            return vision.features(tower, pictures, settings.vision.tokens).float().cpu().numpy()
+
+    def predict(captions: Sequence[str], seen: Floats) -> Floats:
+        ids = tokenizer(list(captions), add_special_tokens=False)["input_ids"]
+        layout = sequence.lay_out(ids, vocabulary, range(1, len(ids)))
+        layout = sequence.together([layout], [len(ids)]).to(device)
+        with torch.no_grad():
+            made = teller(layout, torch.from_numpy(seen).to(device)).features
+        return made.float().cpu().numpy()
+
+    def painting(by: Any) -> Callable[[Floats], Pictures]:
+        def paint(values: Floats) -> Pictures:
+            dice = torch.Generator(device).manual_seed(seed)
+            return by.generate(torch.from_numpy(values).to(device), blank, dice).cpu().numpy()
+        return paint
+
+    return Trained(
+        settings.vision.image_size, settings.detokenizer.image_size, features, predict,
+        painting(painter), painting(adapted),
+        lambda pictures: autoencoder.rebuilt(painter.vae, torch.from_numpy(pictures)).cpu().numpy())
+
+
+def run(folder: str, dataset: str, sample: str, seed: int = 0) -> str:
+    """Judges the run in `folder`; writes `story-model.json`, `.md` and `.png` there.
+
+    Returns the tables. Raises ValueError where something does not fit or is not trained yet.
+    """
+    result, grid = evaluate(load(folder, seed), dataset, sample, seed)
+    said = text(result)
+    Path(folder, "story-model.json").write_text(json.dumps(as_json(result), indent=1))
+    Path(folder, "story-model.md").write_text(said)
+    cv2.imwrite(str(Path(folder, "story-model.png")), grid[..., ::-1])
+    return said

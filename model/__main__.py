@@ -1,0 +1,123 @@
+"""`python -m model`: trains the story model, and tells stories with it."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; 2 stands for a wrong call, 130 for Ctrl-C."""
+    arguments = _parser().parse_args(argv)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    from model.config import ConfigError
+    from model.data import DataError
+    from model.generate import NoStart
+    from model.runs import NotTrained
+    from model.train import Interrupted, TrainingStopped
+    try:
+        return int(arguments.command(arguments))
+    except (ConfigError, DataError, NotTrained, NoStart) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except TrainingStopped as error:
+        print(error, file=sys.stderr)
+        return 1
+    except Interrupted as said:
+        print(said, file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    train = commands.add_parser("train", help="trains the stages of a preset, one after the other")
+    train.set_defaults(command=_train)
+    train.add_argument("preset", help="tiny, small, paper, or a folder like theirs")
+    train.add_argument("--data", default="data/dataset", help="what `make dataset` has made")
+    train.add_argument("--run", default="data/run", help="folder for all that is trained")
+    train.add_argument("--stage", help="only this one: a stage's file, such as 2-story")
+    train.add_argument("--set", action="append", default=[], metavar="FILE.NAME=VALUE",
+                       help="a setting, such as 2-story.train.steps=100")
+    generate = commands.add_parser("generate", help="tells a story that begins with a picture and "
+                                   "a sentence, as a storybook")
+    generate.set_defaults(command=_generate)
+    generate.add_argument("--run", default="data/run", help="the folder of what was trained")
+    generate.add_argument("--image", help="the first picture; without one, the story begins like "
+                          "the first one of the dataset's validation")
+    generate.add_argument("--text", action="append", default=[], help="the first sentence; several "
+                          "make as many stories that begin with the same picture")
+    generate.add_argument("--texts", metavar="FILE", help="the sentences that follow, one a line, "
+                          "to be illustrated; the model writes those that are empty or missing")
+    generate.add_argument("--data", default="data/dataset", help="what `make dataset` has made, "
+                          "for stories without --image")
+    generate.add_argument("--images", type=_within(int, 1), help="pictures to paint (default: "
+                          "one a line of --texts, else 9, with the first 10 as in training)")
+    generate.add_argument("--out", default="data/story", help="folder for the storybook")
+    generate.add_argument("--seed", type=int, default=0, help="the same for all of several stories")
+    generate.add_argument("--temperature", type=_within(float, 0), default=0.7,
+                          help="0 always takes the likeliest word")
+    generate.add_argument("--top-p", type=_within(float, 0, 1), default=0.9,
+                          help="share of the likeliest words to choose from")
+    generate.add_argument("--guidance", type=float, help="how strongly the painter is guided")
+    generate.add_argument("--steps", type=_within(int, 1), help="steps of the painter")
+    return parser
+
+
+def _within(kind: type, low: float, high: float = math.inf) -> Callable[[str], Any]:
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not between {low} and {high}")
+        return value
+    return number
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from model import chain, config
+    preset = config.read(arguments.preset, arguments.set)
+    chain.train(Path(arguments.run), preset, arguments.data, arguments.stage)
+    return 0
+
+
+def _generate(arguments: argparse.Namespace) -> int:
+    from model import generate, storybook
+    following = generate.read_texts(arguments.texts) if arguments.texts else []
+    picture, texts, said = generate.beginning(arguments.image, arguments.text, arguments.data)
+    print(said)
+    teller = generate.load(Path(arguments.run), [
+        f"model.detokenizer.{name}={value}" for name in ("guidance", "steps")
+        if (value := getattr(arguments, name)) is not None])
+    sampling = generate.Sampling(arguments.temperature, arguments.top_p)
+    seeds, count = [arguments.seed] * len(texts), arguments.images or len(following) or 9
+    made = generate.about(teller) | {"seed": arguments.seed, "temperature": sampling.temperature,
+                                     "top_p": sampling.top_p}
+    if arguments.texts:
+        made["sentences"] = arguments.texts
+    print(f"{made['story_model']} tells, {made['painter']} paints")
+    starts = [generate.start(teller, at, picture, text) for at, text in enumerate(texts)]
+    told = generate.tell(teller.model, teller.tokenizer, teller.vocabulary, starts,
+                         generate.painting(teller, seeds), count, sampling=sampling, seeds=seeds,
+                         texts=[following] * len(texts))
+    out, began = Path(arguments.out), time.monotonic()
+    stream = storybook.write(out, itertools.chain([starts], told), [made] * len(texts))
+    try:
+        for moments, paths in stream:
+            for moment, path in zip(moments, paths, strict=True):
+                print(f"{moment.number}/{count}  {path}  {moment.text}", flush=True)
+    except KeyboardInterrupt:
+        print(f"stopped; {out}/story.html has what was told", file=sys.stderr)
+        return 130
+    print(f"{out}/story.html: {count} pictures in {time.monotonic() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""What a model consists of and how it is trained: YAML files, typed and checked.
+
+A preset is a folder: `model.yaml` says what the parts are, and a file for each stage, in their
+order, how it is trained. The shipped ones are in `presets/`; a preset of one's own is a copy of
+such a folder. `--set` changes single values: `2-story.steps=100`, `model.detokenizer.steps=20`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+class ConfigError(ValueError):
+    """A preset or setting that cannot be used, with its name and what would do."""
+
+
+class Section(BaseModel):
+    """Part of a config: unknown names are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class VisionConfig(Section):
+    """The visual tokenizer."""
+
+    model: str = Field("", description="open_clip's name of a model, or local-dir:FOLDER; empty "
+                       "for the one that stage 0 makes")
+    weights: str = Field("", description="open_clip's tag of weights, or a file")
+    towers: dict[str, Any] | None = Field(None, description="open_clip's model_cfg of the pair "
+                                          "that stage 0 makes")
+    image_size: int = Field(448, gt=0, description="pixels; pictures are squashed to a square")
+    tokens: int = Field(256, gt=0, description="features of a picture")
+
+    @model_validator(mode="after")
+    def _named_or_made(self) -> VisionConfig:
+        if bool(self.model) == bool(self.towers):
+            raise ValueError("give either a model to load or towers to make")
+        return self
+
+
+class LoraConfig(Section):
+    """Low-rank adapters of the language model (arXiv 2106.09685), through peft."""
+
+    rank: int = Field(16, gt=0)
+    alpha: int = Field(32, gt=0)
+    dropout: float = Field(0.05, ge=0, lt=1)
+    targets: list[str] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
+                          "down_proj"]
+
+
+class StoryConfig(Section):
+    """The language model and what joins pictures to it."""
+
+    model: str = Field("", description="folder or id of a causal language model of transformers; "
+                       "empty to make one of `architecture`")
+    architecture: dict[str, Any] | None = Field(None, description="transformers' config, with "
+                                                "model_type")
+    vocabulary: int = Field(2048, gt=0, description="of the tokenizer that is trained for a new "
+                            "language model")
+    lora: LoraConfig | None = None
+    image_tokens: int = Field(64, gt=0, description="positions of a picture, a square")
+    input_tokens: int = Field(64, gt=0, description="features that the input resampler is given, "
+                              "pooled from the visual tokenizer's")
+    resampler_heads: int = Field(32, gt=0)
+    longest: int = Field(1280, gt=0, description="tokens of a sample; longer ones are dropped")
+
+
+class DetokenizerConfig(Section):
+    """Features back to pictures: a perceiver, and a UNet and autoencoder of diffusers."""
+
+    model: str = Field("", description="folder or hub id with unet/ and vae/; empty to make them "
+                       "of `unet` and `vae`")
+    unet: dict[str, Any] | None = Field(None, description="diffusers' config of the "
+                                        "UNet2DConditionModel that is made")
+    vae: dict[str, Any] | None = Field(None, description="diffusers' config of the AutoencoderKL "
+                                       "that a stage makes")
+    schedule: dict[str, Any] = Field({}, description="of the noise, where it is not SD-XL's")
+    image_size: int = Field(1024, gt=0, description="pixels; pictures are squashed to a square")
+    width: int = Field(1024, gt=0, description="of the perceiver")
+    depth: int = Field(4, gt=0, description="of the perceiver, in layers")
+    heads: int = Field(16, gt=0, description="of the perceiver and its pool")
+    queries: int = Field(64, gt=0, description="prompt embeddings, a square")
+    streams: list[int] = Field([768, 1280], min_length=1, description="widths that make up a "
+                               "prompt embedding")
+    local: bool = Field(False, description="start the perceiver's queries from the features at "
+                        "their places: learned sooner, as in no paper")
+    dropped: float = Field(0.1, ge=0, le=1, description="share of samples that train without "
+                           "features, for guidance")
+    steps: int = Field(50, gt=0, description="of sampling")
+    guidance: float = Field(7.5, ge=1, description="scale of classifier-free guidance, 1 for none")
+
+    @model_validator(mode="after")
+    def _named_or_made(self) -> DetokenizerConfig:
+        if bool(self.model) == bool(self.unet) or bool(self.model) == bool(self.vae):
+            raise ValueError("give either a model to load or both unet and vae to make")
+        return self
+
+
+class ModelConfig(Section):
+    """`model.yaml`: the parts."""
+
+    vision: VisionConfig
+    story: StoryConfig
+    detokenizer: DetokenizerConfig
+
+
+class Optimisation(Section):
+    """How a stage trains."""
+
+    steps: int = Field(gt=0)
+    batch: int = Field(gt=0, description="samples a process and forward pass")
+    accumulate: int = Field(1, gt=0, description="forward passes a step")
+    learning_rate: float = Field(gt=0)
+    warmup: int = Field(0, ge=0, description="steps")
+    end: float = Field(0.05, ge=0, le=1, description="share of the learning rate that the cosine "
+                       "ends at")
+    weight_decay: float = Field(0.05, ge=0)
+    betas: tuple[float, float] = (0.9, 0.98)
+    epsilon: float = Field(1e-6, gt=0)
+    clip: float = Field(1.0, gt=0, description="norm of the gradient")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average, 0 for "
+                       "none")
+    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    checkpointing: bool = Field(False, description="gradient checkpointing")
+    compile: bool = Field(False, description="torch.compile")
+    workers: int = Field(0, ge=0, description="processes that read data")
+    seed: int = 0
+    save_every: int = Field(500, gt=0, description="steps")
+    check_every: int = Field(200, gt=0, description="steps between validations")
+
+
+class StageConfig(Section):
+    """A stage's file."""
+
+    stage: Literal["towers", "autoencoder", "detokenizer", "story", "adaptation"]
+    train: Optimisation
+    everything: bool = Field(False, description="train the whole UNet, not only its keys and values")
+    turns: Literal["every", "last"] = Field("every", description="of a chunk, that are supervised")
+
+
+class Preset(Section):
+    """A whole preset: the model, and its stages in order by file name."""
+
+    model: ModelConfig
+    stages: dict[str, StageConfig]
+
+
+def read(preset: str, settings: Sequence[str] = ()) -> Preset:
+    """The preset of that name, or in that folder, with `settings` of the form FILE.NAME=VALUE.
+
+    Raises ConfigError.
+    """
+    folder = PRESETS / preset if (PRESETS / preset).is_dir() else Path(preset)
+    if not (folder / "model.yaml").is_file():
+        names = ", ".join(sorted(path.name for path in PRESETS.iterdir() if path.is_dir()))
+        raise ConfigError(f"{preset} is neither a preset ({names}) nor a folder with a model.yaml")
+    files = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
+             for path in sorted(folder.glob("*.yaml"))}
+    for setting in settings:
+        _put(files, setting)
+    try:
+        return Preset(model=files.pop("model"), stages=files)
+    except ValidationError as error:
+        raise ConfigError(f"{folder}: {_said(error)}") from error
+
+
+def _put(files: dict[str, Any], setting: str) -> None:
+    name, equals, value = setting.partition("=")
+    *path, last = name.split(".")
+    place = files
+    for part in path:
+        place = place.get(part) if isinstance(place, dict) else None  # type: ignore[assignment]
+    if not equals or not path or not isinstance(place, dict):
+        raise ConfigError(f"--set {setting}: write FILE.NAME=VALUE, with FILE one of "
+                          f"{', '.join(files)}, such as 2-story.train.steps=100")
+    place[last] = yaml.safe_load(value)
+
+
+def _said(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

@@ -1,0 +1,195 @@
+"""Shards to batches: the WebDataset tars that `make dataset` writes, in a new order every epoch.
+
+A tar is a folder that one can look things up in: one pass over its headers says where each sample
+begins, and from there on a sample is one read of one piece of one file. So the order of an epoch is
+a permutation of all samples of all shards, drawn from the seed and the epoch's number, and the
+epochs follow each other in one endless line. The line is cut into batches, which go to the
+processes in turn:
+
+    step 0, process 0 | step 0, process 1 | step 1, process 0 | step 1, process 1 | ...
+
+What a process gets at a step thus depends on nothing but the seed, the size of a batch and the
+number of processes. Worker processes only change who decodes it, and a run that stopped goes on by
+asking for the next step: nothing that went before is read. No sample is left out, padded or given
+twice in an epoch, however many shards, workers and processes there are: where the samples of an
+epoch do not fill the last batch, the next epoch begins inside of it.
+
+`texts` and `pictures` decode what a raw sample holds: a dict of bytes by file ending (`json`,
+`00.jpg`, ...) with `__key__`, `__url__` (the shard) and `__number__`, the place in the line, which
+is what random choices about a sample should be drawn from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import itertools
+import json
+import sys
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+from webdataset import filters, tariterators
+
+Raw = dict[str, Any]
+
+_AGAIN = "remove it and have it made again (by `make dataset`, features by the training)"
+
+
+class DataError(ValueError):
+    """Data that cannot be trained on: its message names the file and says what to do."""
+
+
+def shards(dataset: str, split: str) -> list[str]:
+    """The paths of the shards of one side ("train", "val") of a dataset, sorted.
+
+    Raises DataError where there are none, or where their names say that some are missing.
+    """
+    folder = Path(dataset, "shards")
+    found = sorted(path.name for path in folder.glob(f"{split}-*.tar"))
+    if not found:
+        raise DataError(f"no {split}-*.tar in {folder}: `make dataset OUT={dataset}` "
+                                "writes them")
+    whole = [f"{split}-{at:05d}-of-{len(found):05d}.tar" for at in range(len(found))]
+    if found != whole:
+        raise DataError(
+            f"{folder} holds {', '.join(found[:3])}{', ...' if found[3:] else ''}, which is not "
+            f"one whole set of {split} shards: `make dataset OUT={dataset}` writes it again")
+    return [str(folder / name) for name in found]
+
+
+def texts(raw: Raw) -> list[str]:
+    """The captions of a sample, one a picture. Raises DataError where it holds none."""
+    try:
+        return json.loads(raw["json"])["captions"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{_name(raw)}: no captions in its json ({error!r})") from error
+
+
+def pictures(raw: Raw, size: int) -> np.ndarray:
+    """The pictures of a sample as uint8 [n, size, size, 3], RGB, each squashed to a square.
+
+    A JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) that is not below `size`;
+    what is left is averaged over areas. Raises DataError for a picture that does not decode and
+    where there are not as many pictures as captions.
+    """
+    names = sorted(name for name in raw if name.endswith(".jpg"))
+    if len(names) != len(texts(raw)):
+        raise DataError(f"{_name(raw)}: {len(names)} pictures for {len(texts(raw))} captions")
+    out = np.empty((len(names), size, size, 3), np.uint8)
+    for square, name in zip(out, names, strict=True):
+        try:
+            with Image.open(io.BytesIO(raw[name])) as image:
+                image.draft("RGB", (size, size))
+                picture = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+        except (OSError, SyntaxError, ValueError) as error:
+            raise DataError(f"{_name(raw)}.{name} does not decode: {error}") from error
+        square[:] = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    return out
+
+
+def once(shards: Iterable[str], read: Callable[[Raw], Any]) -> Iterator[Any]:
+    """Each sample of the shards once, in their order, as `read` makes it of a raw one."""
+    number = itertools.count()
+    for shard in shards:
+        for begin, end in _bounds(shard):
+            yield read(_raw(shard, begin, end, next(number)))
+
+
+def loader(shards: Sequence[str], read: Callable[[Raw], Any], collate: Callable[[list[Any]], Any],
+           *, batch: int, seed: int, workers: int = 0, rank: int = 0, world: int = 1,
+           start: int = 0, shuffle: bool = True) -> DataLoader:
+    """An endless stream of the batches of one process, `rank` of `world`, from step `start` on.
+
+    `read` makes an item of a raw sample and `collate` a batch of `batch` items, both in one of
+    `workers` processes, or in this one where there are none. The stream is already split over the
+    processes: it is not for accelerate's `prepare`. Reads the headers of all shards before it
+    returns. Raises DataError for a shard that is damaged, ends too early or is empty.
+    """
+    samples = [(shard, begin, end) for shard in shards for begin, end in _bounds(shard)]
+    if not samples:
+        raise DataError("a loader needs one shard at least")
+    batches = _Batches(samples, read, collate, batch, seed, rank, world, shuffle)
+    return DataLoader(batches, sampler=range(start, sys.maxsize), batch_size=None,
+                      collate_fn=filters.identity, num_workers=workers, worker_init_fn=_one_thread,
+                      pin_memory=torch.cuda.is_available())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Batches(Dataset):
+    """The batches of one process, by the number of the step: what DataLoader asks a dataset for."""
+
+    samples: list[tuple[str, int, int]]  # shard, first byte, first byte after it
+    read: Callable[[Raw], Any]
+    collate: Callable[[list[Any]], Any]
+    batch: int
+    seed: int
+    rank: int
+    world: int
+    shuffle: bool
+
+    def __getitem__(self, step: int) -> Any:
+        first = (step * self.world + self.rank) * self.batch
+        return self.collate([self.read(self._sample(number))
+                             for number in range(first, first + self.batch)])
+
+    def _sample(self, number: int) -> Raw:
+        epoch, at = divmod(number, len(self.samples))
+        if self.shuffle:
+            at = _permutation(self.seed, epoch, len(self.samples))[at]
+        return _raw(*self.samples[at], number)
+
+
+@functools.lru_cache(maxsize=2)  # a batch may lie in two epochs
+def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def _bounds(shard: str) -> list[tuple[int, int]]:
+    """The first byte of each sample of a tar, and the one after its last.
+
+    Only headers are read. tarfile takes any header that it cannot read for the end of the archive,
+    so what is there has to be looked at: else half a shard would pass for a whole one.
+    """
+    begins: list[int] = []
+    last = None
+    try:
+        with open(shard, "rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            for member in tar:
+                key, _ = tariterators.base_plus_ext(member.name)
+                if key not in (None, last):  # None: a folder or the like, nothing of a sample
+                    begins.append(member.offset)
+                    last = key
+            file.seek(tar.offset)
+            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise tarfile.ReadError(f"no header and no end of archive at byte {tar.offset}")
+    except tarfile.TarError as error:
+        raise DataError(f"{shard} is damaged or ends too early ({error}): {_AGAIN}") from error
+    if not begins:
+        raise DataError(f"{shard} holds no samples: {_AGAIN}")
+    return list(itertools.pairwise([*begins, tar.offset]))
+
+
+def _raw(shard: str, begin: int, end: int, number: int) -> Raw:
+    with open(shard, "rb") as file:
+        file.seek(begin)
+        stream = io.BytesIO(file.read(end - begin))
+    files = tariterators.tar_file_expander([{"url": shard, "stream": stream}])
+    (raw,) = tariterators.group_by_keys(files)
+    return {**raw, "__number__": number}
+
+
+def _name(raw: Raw) -> str:
+    return f"{raw['__url__']}: {raw['__key__']}"
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)  # as many processes as cores are wanted, not that many pools of threads

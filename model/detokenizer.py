@@ -1,0 +1,223 @@
+"""The de-tokenizer: the features of a picture back to the picture, by latent diffusion.
+
+A perceiver turns features to what a UNet of Stable Diffusion XL reads in place of a text: prompt
+embeddings for its cross-attention and a pooled vector for its time embedding. UNet, autoencoder
+and noise schedules are diffusers'. Source: SEED-Story (arXiv 2407.08683), whose de-tokenizer is an
+IP-Adapter without the text (arXiv 2308.06721).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, EulerDiscreteScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model import autoencoder, vision
+from model.config import DetokenizerConfig
+from model.resampler import grid_positions
+
+# The noise of Stable Diffusion XL; `schedule` in a config changes single values.
+SCHEDULE = {"num_train_timesteps": 1000, "beta_schedule": "scaled_linear", "beta_start": 0.00085,
+            "beta_end": 0.012, "steps_offset": 1, "timestep_spacing": "leading",
+            "prediction_type": "epsilon"}
+
+
+class Perceiver(nn.Module):
+    """Features [B, n, feature_width] to prompt embeddings [B, queries, sum of streams] and, with
+    `pooled_width`, a pooled vector [B, pooled_width] (else None).
+
+    Source: Flamingo's perceiver resampler (arXiv 2204.14198), as IP-Adapter and SEED-Story have it.
+    """
+
+    positions: Tensor
+
+    def __init__(self, feature_width: int, width: int, depth: int, heads: int, queries: int,
+                 streams: list[int], pooled_width: int | None, local: bool = False) -> None:
+        super().__init__()
+        self.local = local
+        self.queries = nn.Parameter(torch.randn(queries, width) / width**0.5)
+        # A query belongs to a place of the picture, so that what looks for a place finds it.
+        self.register_buffer("positions", grid_positions(math.isqrt(queries), width),
+                             persistent=False)
+        self.project_in = nn.Linear(feature_width, width)
+        self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.streams = nn.ModuleList(nn.Linear(width, one) for one in streams)
+        self.pool = _Pool(width, heads, queries, pooled_width) if pooled_width else None
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        # Only directions count: the story model is trained for the cosine of its predictions, so
+        # their lengths mean nothing. (SEED-Story's code normalises over the tokens.) Components
+        # have a deviation of about 1 then, whatever the width.
+        values = functional.normalize(features, dim=-1) * features.shape[-1]**0.5
+        values = self.project_in(values)
+        queries = self.queries + self.positions.to(self.queries.dtype)
+        queries = (queries + vision.pooled(values, len(queries)) if self.local
+                   else queries.expand(len(values), -1, -1))
+        for layer in self.layers:
+            queries = layer(queries, values)
+        queries = self.norm(queries)
+        prompt = torch.cat([stream(queries) for stream in self.streams], dim=-1)
+        return prompt, None if self.pool is None else self.pool(queries)
+
+
+class _Layer(nn.Module):
+    """Queries attend to the features and to each other; then a feed-forward network."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_values, self.norm_queries = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.to_q = nn.Linear(width, width, bias=False)
+        self.to_kv = nn.Linear(width, 2 * width, bias=False)
+        self.to_out = nn.Linear(width, width, bias=False)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 4 * width, bias=False), nn.GELU(),
+            nn.Linear(4 * width, width, bias=False))
+
+    def forward(self, queries: Tensor, values: Tensor) -> Tensor:
+        asking = self.norm_queries(queries)
+        k, v = self.to_kv(torch.cat([self.norm_values(values), asking], dim=1)).chunk(2, dim=-1)
+        q, k, v = (one.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+                   for one in (self.to_q(asking), k, v))
+        found = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        queries = queries + self.to_out(found)
+        return queries + self.feed_forward(queries)
+
+
+class _Pool(nn.Module):
+    """CLIP's attention pool (arXiv 2103.00020): the mean asks, all answer. [B, n, width] to
+    [B, out]."""
+
+    def __init__(self, width: int, heads: int, count: int, out: int) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.randn(count + 1, width) / width**0.5)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.attention.out_proj = nn.modules.linear.NonDynamicallyQuantizableLinear(width, out)
+
+    def forward(self, values: Tensor) -> Tensor:
+        values = torch.cat([values.mean(1, keepdim=True), values], dim=1) + self.positions
+        return self.attention(values[:, :1], values, values, need_weights=False)[0][:, 0]
+
+
+class Detokenizer(nn.Module):
+    """A perceiver and a UNet that train, beside a frozen autoencoder."""
+
+    def __init__(self, config: DetokenizerConfig, feature_width: int, vae: AutoencoderKL) -> None:
+        """`feature_width` is the visual tokenizer's. Raises ValueError where parts do not fit."""
+        super().__init__()
+        self.config = config
+        self.unet = (UNet2DConditionModel.from_config(config.unet) if config.unet else
+                     UNet2DConditionModel.from_pretrained(config.model, subfolder="unet",
+                                                          use_safetensors=True))
+        self.vae = vae.requires_grad_(False)
+        wide = self.unet.config.cross_attention_dim
+        if sum(config.streams) != wide:
+            raise ValueError(f"the UNet reads prompt embeddings of width {wide}, and streams "
+                             f"{config.streams} make {sum(config.streams)}: change streams")
+        self.perceiver = Perceiver(feature_width, config.width, config.depth, config.heads,
+                                   config.queries, config.streams, self._pooled_width(),
+                                   config.local)
+        schedule = SCHEDULE | config.schedule
+        with torch.device("cpu"):  # tables, which are needed even where weights are not
+            self.noise = DDPMScheduler.from_config(schedule)
+            self.sampler = EulerDiscreteScheduler.from_config(schedule)
+        extra = self.unet.config.in_channels - vae.config.latent_channels
+        # A UNet made with more input channels than latents have is given the prompt there too, each
+        # embedding at its query's place: without it, it would have to learn first where to look.
+        self.layout = nn.Linear(wide, extra) if extra else None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.unet.device
+
+    def trainable(self, everything: bool) -> Detokenizer:
+        """Itself, with what trains set: the perceiver and the keys and values of all the UNet's
+        attention, as in SEED-Story, or `everything`, for a UNet that starts from nothing."""
+        self.unet.requires_grad_(everything)
+        if not everything:
+            for name, module in self.unet.named_modules():
+                if name.endswith((".to_k", ".to_v")):
+                    module.requires_grad_(True)
+        return self
+
+    def loss(self, latents: Tensor, features: Tensor, blank: Tensor,
+             generator: torch.Generator | None = None) -> Tensor:
+        """The scalar mean squared error of the predicted noise (or velocity, if the schedule says
+        so) for latents [B, c, h, w] and features [B, n, width].
+
+        Each sample has noise at a random step, and with probability `dropped` the features `blank`
+        [n, width] of a picture without content, from which guidance will lead away.
+        """
+        latents, count = latents.float(), len(latents)
+
+        def random(*shape: int) -> Tensor:
+            return torch.rand(shape, generator=generator, device=latents.device)
+
+        keep = random(count, 1, 1) >= self.config.dropped
+        times = (random(count) * self.noise.config.num_train_timesteps).long()
+        noise = torch.randn(latents.shape, generator=generator, device=latents.device)
+        noisy = self.noise.add_noise(latents, noise, times)
+        target = (self.noise.get_velocity(latents, noise, times)
+                  if self.noise.config.prediction_type == "v_prediction" else noise)
+        prompt, pooled = self.perceiver(torch.where(keep, features, blank))
+        return functional.mse_loss(self._predicted(noisy, times, prompt, pooled).float(), target)
+
+    # accelerate and DistributedDataParallel only follow what goes through `forward`
+    forward = loss
+
+    @torch.no_grad()
+    def generate(self, features: Tensor, blank: Tensor, generator: torch.Generator | None = None
+                 ) -> Tensor:
+        """Features [B, n, width] to pictures, uint8 [B, H, W, 3], by Euler's method.
+
+        Guidance: blank + scale * (conditioned - blank), of predictions (arXiv 2207.12598). The
+        noise comes from `generator`, and its first picture is the same whatever the batch.
+        """
+        self.sampler.set_timesteps(self.config.steps, device=self.device)
+        both = torch.cat([features, blank.expand_as(features)])
+        prompt, pooled = self.perceiver(both.to(self.perceiver.queries.dtype))
+        side = self.config.image_size // autoencoder.shrinks(self.vae)
+        latents = torch.randn((len(features), self.vae.config.latent_channels, side, side),
+                              generator=generator, device=self.device)
+        latents = latents * self.sampler.init_noise_sigma
+        for time in self.sampler.timesteps:
+            noisy = self.sampler.scale_model_input(latents, time)
+            seen, unseen = self._predicted(torch.cat([noisy, noisy]), time, prompt, pooled
+                                           ).float().chunk(2)
+            latents = self.sampler.step(unseen + self.config.guidance * (seen - unseen), time,
+                                        latents).prev_sample
+        return self.decode(latents)
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """uint8 [B, H, W, 3] to latents [B, c, h, w] with a deviation of about 1."""
+        return autoencoder.encode(self.vae, pictures)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents [B, c, h, w] to uint8 [B, H, W, 3]."""
+        return autoencoder.decode(self.vae, latents)
+
+    def _predicted(self, noisy: Tensor, times: Tensor, prompt: Tensor, pooled: Tensor | None
+                   ) -> Tensor:
+        if self.layout is not None:
+            grid = math.isqrt(self.config.queries)
+            laid = self.layout(prompt).transpose(1, 2).unflatten(2, (grid, grid))
+            noisy = torch.cat([noisy, functional.interpolate(laid, noisy.shape[2:])], dim=1)
+        noisy, prompt = noisy.to(self.unet.dtype), prompt.to(self.unet.dtype)
+        added = None
+        if pooled is not None:
+            size = self.config.image_size  # original size, place of the crop, size to paint
+            added = {"text_embeds": pooled.to(self.unet.dtype), "time_ids": torch.tensor(
+                [size, size, 0, 0, size, size], device=noisy.device).expand(len(noisy), -1)}
+        return self.unet(noisy, times, prompt, added_cond_kwargs=added).sample
+
+    def _pooled_width(self) -> int | None:
+        """What the UNet adds to its time embedding is a pooled vector and six embedded numbers."""
+        config = self.unet.config
+        if config.addition_embed_type != "text_time":
+            return None
+        return config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim

@@ -1,0 +1,332 @@
+"""Tells stories: from a picture and a sentence, the next sentence, its picture, and so on.
+
+    load        a trained run: what tells, what looks at pictures, what paints them
+    beginning   the picture and the sentences that stories begin with
+    tell        a batch of stories, moment by moment, as a stream
+
+A moment takes two steps. The text is sampled word by word until BoI. Then all tokens of the picture
+are read in one pass, since there is no choice among them, and their last hidden states become the
+features. These tokens are forgotten again, and the features are read in their place, as a picture
+that is given, as in training. All else stays in the cache; nothing is computed twice.
+
+In a batch the texts have different lengths. What all stories read in a pass takes the same slots
+of the cache, a story that has nothing to read there has slots that nobody sees, and positions count
+what is seen: each story is what it would be alone.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+from transformers import (
+    DynamicCache,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedTokenizerBase,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from model import checkpoints, config, data, runs, vision
+from model.detokenizer import Detokenizer
+from model.runs import NotTrained, Run
+from model.story_lm import StoryLM
+from model.tokens import Vocabulary
+
+Paint = Callable[[Tensor], Tensor]  # features [B, tokens, width] to pictures uint8 [B, H, W, 3]
+
+
+class NoStart(ValueError):
+    """A story cannot begin: what is missing or cannot be read, and what would do."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How words are chosen."""
+
+    temperature: float = 0.7  # 0 takes the likeliest
+    top_p: float = 0.9  # the likeliest words that make up this share; 1 for all
+    longest_text: int = 120  # tokens
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A sentence and its picture."""
+
+    story: int  # of the batch, from 0
+    number: int  # 0 is what the story begins with
+    text: str
+    ids: list[int]  # the text's tokens
+    features: Tensor  # float32 [tokens, width]
+    picture: np.ndarray  # uint8 RGB [H, W, 3], a square; of moment 0 as it was given
+
+
+# Which token may come next -----------------------------------------------------------------------
+
+
+class PictureTokens(LogitsProcessor):
+    """Leaves the tokens that a story can go on with, for `tell` and for plain `llm.generate`.
+
+    After BoI come the picture's tokens in their order and EoI; after EoI `[INST]` or EoS; then a
+    text of 1 to `longest_text` tokens, in which words alone can stand; BoI ends it. A prompt that
+    is given as vectors, so that there are no ids yet, ends where a text begins.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, words: int, longest_text: int) -> None:
+        """`words` is the tokenizer's length; ids beyond are padding of the embedding matrix."""
+        special = {*vocabulary.added, vocabulary.bos, vocabulary.eos}
+        if len(vocabulary.turn) == 1:
+            special.update(vocabulary.turn)
+        self.words = torch.tensor([token for token in range(words) if token not in special])
+        self.words_or_end = torch.cat([self.words, torch.tensor([vocabulary.boi])])
+        block = [vocabulary.boi, *vocabulary.image, vocabulary.eoi]
+        self.inside = dict(itertools.pairwise(block))
+        self.vocabulary, self.longest_text = vocabulary, longest_text
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Ids so far [B, n], scores [B, words]: with -inf for what cannot come next."""
+        reach = 1 + len(self.vocabulary.turn) + self.longest_text
+        allowed = torch.zeros_like(scores, dtype=torch.bool)
+        for row, ids in zip(allowed, input_ids[:, -reach:].tolist(), strict=True):
+            row[self._after(ids).to(scores.device)] = True
+        return scores.masked_fill(~allowed, -torch.inf)
+
+    def _after(self, ids: list[int]) -> Tensor:
+        """The ids that can follow these, the last ones of a story."""
+        if ids and ids[-1] in self.inside:
+            return torch.tensor([self.inside[ids[-1]]])
+        turn, begins = self.vocabulary.turn, 0
+        for at, token in enumerate(ids):
+            if token == self.vocabulary.bos:
+                begins = at + 1
+            elif token == self.vocabulary.eoi:
+                begins = at + 1 + len(turn)
+        if begins > len(ids):
+            done = len(ids) + len(turn) - begins
+            return torch.tensor([turn[done]] if done else [turn[0], self.vocabulary.eos])
+        if begins == len(ids):
+            return self.words
+        if len(ids) - begins >= self.longest_text:
+            return torch.tensor([self.vocabulary.boi])
+        return self.words_or_end
+
+
+# Telling -----------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def tell(model: StoryLM, tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary,
+         starts: Sequence[Moment], paint: Paint, count: int, *, sampling: Sampling,
+         seeds: Sequence[int], texts: Sequence[Sequence[str]] = ()) -> Iterator[list[Moment]]:
+    """Moments 1 to `count` of all stories, each as soon as it is painted.
+
+    `seeds` are one a story, and so are `texts`: the sentences of its moments 1, 2, ...; where there
+    is none, or an empty one, the model writes it.
+    """
+    dice = [torch.Generator().manual_seed(seed) for seed in seeds]
+    reading = _Reading(model, len(starts))
+    reading.read([[vocabulary.bos, *start.ids, vocabulary.boi] for start in starts])
+    features = torch.stack([start.features for start in starts])
+    begin = [vocabulary.eoi, *vocabulary.turn]
+    for number in range(1, count + 1):
+        ids = [tokenizer.encode(given[number - 1], add_special_tokens=False)
+               if number <= len(given) else [] for given in texts or [()] * len(starts)]
+        last = reading.read([[*begin, *given] for given in ids], features)[:, -1]
+        _write(ids, reading, last, PictureTokens(vocabulary, len(tokenizer), sampling.longest_text),
+               sampling, dice)
+        hidden = reading.read([[vocabulary.boi, *vocabulary.image]] * len(starts))[:, 1:]
+        reading.forget(len(vocabulary.image))
+        features = model.painted(hidden).float()
+        yield [Moment(story, number, tokenizer.decode(one).strip(), one, seen, picture)
+               for story, (one, seen, picture) in enumerate(
+                   zip(ids, features, paint(features).cpu().numpy(), strict=True))]
+
+
+def _write(ids: Sequence[list[int]], reading: _Reading, last: Tensor, grammar: PictureTokens,
+           sampling: Sampling, dice: Sequence[torch.Generator]) -> None:
+    """Puts words into the texts that are empty; `last` are the hidden states before, [B, hidden].
+
+    The words have been read then, the BoI that ends each text has not.
+    """
+    choices = LogitsProcessorList([grammar])
+    if sampling.temperature > 0:
+        choices += [TemperatureLogitsWarper(sampling.temperature), TopPLogitsWarper(sampling.top_p)]
+    end = grammar.vocabulary.boi
+    so_far = torch.empty(len(ids), 0, dtype=torch.long)
+    going = [not text for text in ids]
+    while any(going):
+        scores = choices(so_far, reading.model.llm.get_output_embeddings()(last).float().cpu())
+        chosen = [_chosen(row, sampling, die) if goes else end
+                  for row, die, goes in zip(scores, dice, going, strict=True)]
+        going = [token != end for token in chosen]
+        words = [[token] if goes else [] for token, goes in zip(chosen, going, strict=True)]
+        for text, word in zip(ids, words, strict=True):
+            text += word
+        so_far = torch.cat([so_far, torch.tensor(chosen)[:, None]], dim=1)
+        if any(going):
+            last = reading.read(words)[:, -1]
+
+
+def _chosen(scores: Tensor, sampling: Sampling, dice: torch.Generator) -> int:
+    if sampling.temperature == 0:
+        return int(scores.argmax())
+    return int(torch.multinomial(scores.softmax(0), 1, generator=dice))
+
+
+class _Reading:
+    """What the stories of a batch have read so far: the cache, and who sees which of its slots."""
+
+    def __init__(self, model: StoryLM, stories: int) -> None:
+        self.model, self.cache = model, DynamicCache()
+        self.seen = torch.zeros(stories, 0, dtype=torch.bool)  # [B, slots]
+
+    def read(self, ids: Sequence[Sequence[int]], features: Tensor | None = None) -> Tensor:
+        """Reads on, first a picture where one is given: [B, tokens, width], then each story's ids.
+
+        Returns the last hidden states [B, slots, hidden]. Shorter rows are padded in front: the
+        last slot is the last token of each story that has any.
+        """
+        longest = max(map(len, ids))
+        padded = torch.tensor([[0] * (longest - len(row)) + list(row) for row in ids])
+        real = torch.tensor([[False] * (longest - len(row)) + [True] * len(row) for row in ids])
+        embed = self.model.llm.get_input_embeddings()
+        vectors = embed(padded.to(embed.weight.device))
+        if features is not None:
+            picture = self.model.read(features.to(vectors.device, self.model.painter.query.dtype))
+            vectors = torch.cat([picture.to(vectors.dtype), vectors], dim=1)
+            real = torch.cat([real.new_ones(picture.shape[:2]), real], dim=1)
+        positions = (self.seen.sum(1, keepdim=True) + real.cumsum(1) - 1).clamp(min=0)
+        self.seen = torch.cat([self.seen, real], dim=1)
+        slots = torch.arange(self.seen.shape[1])
+        own = slots[-real.shape[1]:, None]
+        # Padding sees itself: what sees nothing at all is not a number.
+        visible = (self.seen[:, None] & (slots <= own)) | (slots == own)
+        return self.model.hidden(vectors, visible[:, None].to(vectors.device),
+                                 positions.to(vectors.device), self.cache)
+
+    def forget(self, count: int) -> None:
+        """Takes the last slots back."""
+        self.cache.crop(-count)
+        self.seen = self.seen[:, :-count]
+
+
+# A trained run, and what a story begins with -----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Teller:
+    """All of a run that telling needs."""
+
+    run: Run
+    model: StoryLM
+    tokenizer: PreTrainedTokenizerBase
+    vocabulary: Vocabulary
+    tower: nn.Module
+    painter: Detokenizer
+    blank: Tensor  # features [tokens, width]
+    painter_stage: str  # which stage has made the painter
+
+
+def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
+    """A trained run, on the GPU where there is one; `settings` as those of `config.read`.
+
+    Paints with the de-tokenizer that was adapted to predicted features, or, where that stage has
+    not been trained, with the one before. Raises NotTrained, config.ConfigError.
+    """
+    if not (folder / "preset" / "model.yaml").is_file():
+        raise NotTrained(f"{folder} is not the folder of a run; `python -m model train tiny --run "
+                         f"{folder}` makes one")
+    run = Run(folder, config.read(str(folder / "preset"), settings))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    tower, model = runs.tower(run).to(device), runs.story(run).to(device)
+    if device.type == "cuda" and run.stage("story")[1].train.precision == "bf16":
+        for one in model.parameters():  # not the buffers: rotary frequencies need their digits
+            one.data = one.data.bfloat16()
+    kind = "adaptation"
+    try:
+        run.result(kind)
+    except NotTrained:
+        kind = "detokenizer"
+    return Teller(run, model, *runs.tokenizer(run), tower,
+                  runs.detokenizer(run, kind).to(device), runs.blank(run, tower),
+                  run.stage(kind)[0])
+
+
+def painting(teller: Teller, seeds: Sequence[int]) -> Paint:
+    """Paints with noise of each story's own, so that no story depends on the others."""
+    device = teller.painter.device
+    dice = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+
+    def paint(features: Tensor) -> Tensor:
+        return torch.cat([
+            teller.painter.generate(one[None].to(device), teller.blank.to(device), die)
+            for one, die in zip(features, dice, strict=True)])
+
+    return paint
+
+
+def about(teller: Teller) -> dict[str, str | int | float]:
+    """What a story is told with: the stages, each with the digest of all that it depends on."""
+    folder, stages = teller.run.folder, [teller.run.stage("story")[0], teller.painter_stage]
+    story, painter = (f"{name} {checkpoints.about(folder / name)['key']}" for name in stages)
+    return {"run": str(folder), "story_model": story, "painter": painter,
+            "guidance": teller.painter.config.guidance, "steps": teller.painter.config.steps}
+
+
+@torch.no_grad()
+def start(teller: Teller, story: int, picture: np.ndarray, text: str) -> Moment:
+    """Moment 0 of a story; the picture is uint8 RGB [H, W, 3]."""
+    settings = teller.run.preset.model.vision
+    square = cv2.resize(picture, (settings.image_size,) * 2, interpolation=cv2.INTER_AREA)
+    features = vision.features(teller.tower, square[None], settings.tokens)[0].float()
+    ids = teller.tokenizer.encode(text, add_special_tokens=False)
+    return Moment(story, 0, text, ids, features, picture)
+
+
+def beginning(image: str | None, texts: Sequence[str], dataset: str
+              ) -> tuple[np.ndarray, list[str], str]:
+    """The first picture, uint8 RGB [H, W, 3], and first sentence of each story, and where from.
+
+    What is not given is taken from the first moment of the dataset's validation. Raises NoStart.
+    """
+    if not all(text.strip() for text in texts):
+        raise NoStart("--text is empty: it is the sentence that the story begins with")
+    if image:
+        if not texts:
+            raise NoStart(f"--image {image} needs a --text: the sentence that a story begins with")
+        said = f"the story begins with {image}"
+        return _opened(image, f"--image {image}"), [text.strip() for text in texts], said
+    try:
+        raw = next(iter(data.once(data.shards(dataset, "val"), dict)))
+    except data.DataError as error:
+        raise NoStart(f"{error}; or begin a story with --image and --text") from error
+    key = raw["__key__"]
+    picture = _opened(io.BytesIO(raw["00.jpg"]), f"the first picture of {key}")
+    said = f"no --image: the story begins like {key} of {dataset}'s validation"
+    return picture, [text.strip() for text in texts] or data.texts(raw)[:1], said
+
+
+def read_texts(path: str) -> list[str]:
+    """The lines of a text file. Raises NoStart."""
+    try:
+        return [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoStart(f"--texts {path} cannot be read: {error}; it is a UTF-8 text file with a "
+                      "sentence a line") from error
+
+
+def _opened(file: str | io.BytesIO, name: str) -> np.ndarray:
+    try:
+        with Image.open(file) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise NoStart(f"{name} cannot be read: {error}; JPEG, PNG and WebP can") from error

@@ -1,0 +1,65 @@
+"""Features to queries: one layer of cross-attention from a square grid of learned queries.
+
+It takes the features of a picture to as many vectors as the language model reads, and the language
+model's hidden states back to features. Source: Qwen-VL's `Resampler` (arXiv 2308.12966), which
+SEED-Story uses on both sides.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def grid_positions(side: int, width: int) -> Tensor:
+    """2-D sin-cos positions of a square grid, row by row, float32 [side * side, width].
+
+    The first half of a vector stands for the row, the second for the column; in each half, sines
+    of falling frequencies, then cosines. Raises ValueError where width is no multiple of 4.
+    Source: MAE, arXiv 2111.06377.
+    """
+    if width % 4:
+        raise ValueError(f"positions on a grid need a width that 4 divides, not {width}")
+    frequencies = 10000.0 ** -(torch.arange(width // 4, dtype=torch.float64) / (width // 4))
+    angles = torch.arange(side, dtype=torch.float64)[:, None] * frequencies
+    line = torch.cat([angles.sin(), angles.cos()], dim=1)  # [side, width / 2]
+    rows, columns = line.repeat_interleave(side, dim=0), line.repeat(side, 1)
+    return torch.cat([rows, columns], dim=1).float()
+
+
+class Resampler(nn.Module):
+    """[B, n, kv_width] to [B, grid * grid, width], for any n that is a square."""
+
+    positions: Tensor
+
+    def __init__(self, grid: int, width: int, heads: int, kv_width: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.empty(grid * grid, width))
+        nn.init.trunc_normal_(self.query, std=0.02)
+        self.kv = nn.Linear(kv_width, width, bias=False) if kv_width != width else nn.Identity()
+        self.query_norm = nn.LayerNorm(width, eps=1e-6)
+        self.kv_norm = nn.LayerNorm(width, eps=1e-6)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.register_buffer("positions", grid_positions(grid, width), persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        queries = self.query_norm(self.query) + self.positions.to(self.query.dtype)
+        values = self.kv_norm(self.kv(features))
+        keys = values + self._positions_of(features.shape[1]).to(values.dtype)
+        out, _ = self.attention(queries.expand(len(features), -1, -1), keys, values,
+                                need_weights=False)
+        return out
+
+    def _positions_of(self, count: int) -> Tensor:
+        """The queries' positions, stretched over a square of `count` features."""
+        side, own = math.isqrt(count), math.isqrt(len(self.positions))
+        if side * side != count:
+            raise ValueError(f"{count} features are no square grid")
+        if side == own:
+            return self.positions
+        square = self.positions.T.reshape(1, -1, own, own)
+        return functional.interpolate(square, (side, side), mode="bicubic",
+                                      align_corners=False).flatten(2)[0].T

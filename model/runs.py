@@ -1,0 +1,135 @@
+"""A run: the folder in which a preset is trained, and what can be loaded from it.
+
+    RUN/
+      preset/      the preset's files, so that the folder is all that is needed
+      tokenizer/
+      features/    the dataset's pictures as features and latents, and its texts as tokens
+      0-towers/ ..., 3-adaptation/   what each stage has made
+      logs/        TensorBoard; samples/  pictures that were painted on the way
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from model import checkpoints, story_lm, tokens, vision
+from model.config import Preset, StageConfig
+from model.detokenizer import Detokenizer
+from model.story_lm import StoryLM
+from model.tokens import Vocabulary
+
+
+class NotTrained(ValueError):
+    """A run lacks the part that is asked for."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder and the preset that is trained in it."""
+
+    folder: Path
+    preset: Preset
+
+    def stage(self, kind: str) -> tuple[str, StageConfig]:
+        """The name and the settings of the stage of that kind. Raises NotTrained."""
+        for name, stage in self.preset.stages.items():
+            if stage.stage == kind:
+                return name, stage
+        raise NotTrained(f"the preset of {self.folder} has no stage that makes a {kind}")
+
+    def result(self, kind: str) -> Path:
+        """The folder with what the stage of that kind has made. Raises NotTrained."""
+        name, _ = self.stage(kind)
+        if not (self.folder / name).is_dir():
+            raise NotTrained(f"{self.folder} has no {name} yet; `python -m model train` makes it")
+        return self.folder / name
+
+
+def write_preset(run: Run) -> None:
+    """Writes the preset into the run's folder, with what `--set` changed in it."""
+    folder = run.folder / "preset"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, part in {"model": run.preset.model, **run.preset.stages}.items():
+        text = yaml.safe_dump(part.model_dump(mode="json", exclude_unset=True), sort_keys=False)
+        (folder / f"{name}.yaml").write_text(text)
+
+
+def digest(dataset: str) -> str:
+    """What identifies a dataset: a digest of its manifest, 16 hex digits."""
+    return hashlib.sha256(Path(dataset, "dataset.json").read_bytes()).hexdigest()[:16]
+
+
+def make_tokenizer(run: Run, texts: Iterable[str]) -> None:
+    """Writes the run's tokenizer: the language model's own, or one that is trained on the texts."""
+    story = run.preset.model.story
+    tokenizer = (AutoTokenizer.from_pretrained(story.model) if story.model
+                 else tokens.train(texts, story.vocabulary))
+    tokens.with_pictures(tokenizer, story.image_tokens)
+    tokenizer.save_pretrained(run.folder / "tokenizer")
+
+
+def tokenizer(run: Run) -> tuple[PreTrainedTokenizerBase, Vocabulary]:
+    """The run's tokenizer and the ids of what is no word."""
+    folder = run.folder / "tokenizer"
+    if not folder.is_dir():
+        raise NotTrained(f"{run.folder} has no tokenizer; is it the folder of a run?")
+    loaded = AutoTokenizer.from_pretrained(folder)
+    return loaded, tokens.with_pictures(loaded, run.preset.model.story.image_tokens)
+
+
+def tower(run: Run) -> nn.Module:
+    """The visual tokenizer, frozen."""
+    config = run.preset.model.vision
+    if config.towers:
+        config = config.model_copy(update={"model": f"local-dir:{run.result('towers')}"})
+    return vision.load(config)
+
+
+def blank(run: Run, tower: nn.Module) -> Tensor:
+    """The features of a picture without content, [tokens, width]: guidance leads away from them."""
+    config = run.preset.model.vision
+    grey = np.full((1, config.image_size, config.image_size, 3), 128, np.uint8)
+    with torch.no_grad():
+        return vision.features(tower, grey, config.tokens)[0]
+
+
+def autoencoder(run: Run) -> AutoencoderKL:
+    """The autoencoder between pictures and latents, frozen."""
+    config = run.preset.model.detokenizer
+    made = any(stage.stage == "autoencoder" for stage in run.preset.stages.values())
+    vae = (AutoencoderKL.from_pretrained(run.result("autoencoder")) if made
+           else AutoencoderKL.from_pretrained(config.model, subfolder="vae"))
+    return vae.requires_grad_(False).eval()
+
+
+def story(run: Run, trained: bool = True) -> StoryLM:
+    """The story model; without `trained`, as it is before."""
+    loaded, vocabulary = tokenizer(run)
+    config = run.preset.model
+    model = story_lm.build(config.story, vocabulary, len(loaded), vision.width(tower(run)),
+                           config.vision.tokens)
+    if trained:
+        checkpoints.load(run.result("story"), model)
+        model.requires_grad_(False).eval()
+    return model
+
+
+def detokenizer(run: Run, kind: str = "") -> Detokenizer:
+    """The de-tokenizer as the stage of that kind has made it, or, by default, before any."""
+    model = Detokenizer(run.preset.model.detokenizer, vision.width(tower(run)), autoencoder(run))
+    if kind:
+        checkpoints.load(run.result(kind), model)
+        model.requires_grad_(False).eval()
+    return model

@@ -1,0 +1,286 @@
+"""The stages: what each trains, on what, and how good it is on held-out data.
+
+    towers       a small pair of open_clip towers, by contrast (arXiv 2103.00020)   `tiny` only
+    autoencoder  a small image autoencoder                                          `tiny` only
+    detokenizer  paints pictures from the visual tokenizer's features
+    story        tells the next text and the next picture's features
+    adaptation   the de-tokenizer again, on the features that the story model predicts
+
+The first two stand in for weights that cannot be downloaded everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model import autoencoder, data, features, runs, sequence, vision
+from model.config import StageConfig
+from model.features import Chunk
+from model.runs import Run
+from model.story_lm import StoryLM, distance
+from model.tokens import Vocabulary
+from model.train import Stage
+
+SHOWN = 8  # pictures in a row of what is painted on the way
+
+
+def build(run: Run, name: str, dataset: str, rank: int = 0, world: int = 1) -> Stage:
+    """The stage of that name, ready to be trained as process `rank` of `world`."""
+    config = run.preset.stages[name]
+    return {"towers": _towers, "autoencoder": _autoencoder, "detokenizer": _detokenizer,
+            "story": _story, "adaptation": _adaptation}[config.stage](run, config, dataset,
+                                                                      rank, world)
+
+
+# What stands in for downloaded weights -----------------------------------------------------------
+
+
+def _towers(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
+    settings = run.preset.model.vision
+    tokenizer, vocabulary = runs.tokenizer(run)
+    towers = vision.make(settings.towers)
+    size, context = settings.image_size, settings.towers["text_cfg"]["context_length"]
+
+    def read(raw: dict[str, bytes]) -> tuple[np.ndarray, list[list[int]]]:
+        return data.pictures(raw, size), tokenizer(data.texts(raw),
+                                                   add_special_tokens=False)["input_ids"]
+
+    def losses(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        pictures, ids = batch
+        seen, said, scale = model(vision.normalised(pictures, towers.visual),
+                                  ids.to(towers.logit_scale.device))
+        return {"loss": contrast(seen, said, scale)}
+
+    def collate(items: list[tuple[np.ndarray, list[list[int]]]]) -> tuple[Tensor, Tensor]:
+        ids = [_clipped(text, context, vocabulary) for _, texts in items for text in texts]
+        return (torch.from_numpy(np.concatenate([pictures for pictures, _ in items])),
+                torch.tensor(ids))
+
+    def check(model: nn.Module) -> dict[str, float]:
+        pictures, ids = collate(list(data.once(data.shards(dataset, "val"), read)))
+        device = towers.logit_scale.device
+        seen = torch.cat([model.encode_image(vision.normalised(part, towers.visual), normalize=True)
+                          for part in pictures.split(64)])
+        said = torch.cat([model.encode_text(part.to(device), normalize=True)
+                          for part in ids.split(64)])
+        return {"recall@1": _recall(said @ seen.T), "among": float(len(seen))}
+
+    def save(folder: Path) -> None:
+        (folder / "open_clip_config.json").write_text(json.dumps(
+            {"model_cfg": settings.towers, "preprocess_cfg": {}}, indent=1))
+        save_file({name: one.contiguous().cpu() for name, one in towers.state_dict().items()},
+                  folder / "open_clip_model.safetensors")
+
+    return Stage(towers, _from(dataset, config, read, collate, rank, world), losses, check,
+                 save=save)
+
+
+def contrast(seen: Tensor, said: Tensor, scale: Tensor) -> Tensor:
+    """CLIP's loss of normalised features [B, d] of pictures and their texts, a scalar."""
+    logits = scale * seen @ said.T
+    own = torch.arange(len(logits), device=logits.device)
+    return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
+
+
+def _clipped(text: Sequence[int], length: int, vocabulary: Vocabulary) -> list[int]:
+    ended = [*text[:length - 1], vocabulary.eos]
+    return ended + [0] * (length - len(ended))
+
+
+def _recall(likeness: Tensor) -> float:
+    """How often what belongs together is the likest, of a square [n, n]."""
+    return float((likeness.argmax(1) == torch.arange(len(likeness), device=likeness.device))
+                 .float().mean())
+
+
+def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
+    settings = run.preset.model.detokenizer
+    vae = autoencoder.make(settings.vae)
+    size = settings.image_size
+
+    def read(raw: dict[str, bytes]) -> np.ndarray:
+        return data.pictures(raw, size)
+
+    def collate(items: list[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.concatenate(items))
+
+    def held_out() -> Tensor:
+        return collate(list(data.once(data.shards(dataset, "val"), read)))
+
+    def check(model: nn.Module) -> dict[str, float]:
+        return {"PSNR": psnr(*(torch.cat(parts) for parts in zip(*(
+            (part, autoencoder.rebuilt(vae, part).cpu()) for part in held_out().split(32)),
+            strict=True)))}
+
+    def show(model: nn.Module, path: Path) -> None:
+        some = _spread(held_out())
+        write_grid(path, [some, autoencoder.rebuilt(vae, some)])
+
+    def save(folder: Path) -> None:
+        autoencoder.scale(vae, held_out())
+        vae.save_pretrained(folder)
+
+    return Stage(vae, _from(dataset, config, read, collate, rank, world),
+                 lambda model, batch: autoencoder.losses(model, batch), check, show, save)
+
+
+# The story model's own stages --------------------------------------------------------------------
+
+
+def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
+    painter = runs.detokenizer(run).trainable(config.everything)
+    blank = runs.blank(run, runs.tower(run))
+
+    def collate(items: list[Chunk]) -> tuple[Tensor, Tensor]:
+        return (torch.cat([one.features for one in items]),
+                torch.cat([one.latents for one in items]))
+
+    def losses(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        seen, latents = (part.to(painter.device) for part in batch)
+        return {"loss": model(latents, seen, blank.to(painter.device))}
+
+    def check(model: nn.Module) -> dict[str, float]:
+        dice = torch.Generator(painter.device).manual_seed(0)
+        parts = [painter.loss(latents.to(painter.device), seen.to(painter.device),
+                              blank.to(painter.device), dice)
+                 for seen, latents in (collate([one]) for one in _held_out(run))]
+        return {"loss": float(torch.stack(parts).mean())}
+
+    def show(model: nn.Module, path: Path) -> None:
+        seen, latents = (_spread(part) for part in collate(list(_held_out(run))))
+        write_grid(path, [painter.decode(latents.to(painter.device)),
+                          painter.generate(seen.to(painter.device), blank.to(painter.device),
+                                           torch.Generator(painter.device).manual_seed(0))])
+
+    return Stage(painter, _from_features(run, config, collate, rank, world), losses, check, show)
+
+
+def _story(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
+    teller = runs.story(run, trained=False)
+    if config.train.checkpointing:
+        teller.llm.gradient_checkpointing_enable()
+    _, vocabulary = runs.tokenizer(run)
+
+    def losses(model: nn.Module, batch: list[Chunk]) -> dict[str, Tensor]:
+        device = next(teller.parameters()).device
+        out = model(*laid_out(batch, vocabulary, config.turns, device))
+        return {"loss": out.loss, "text": out.text, "image": out.image}
+
+    def check(model: nn.Module) -> dict[str, float]:
+        return judge(teller, _held_out(run), vocabulary)
+
+    return Stage(teller, _from_features(run, config, list, rank, world), losses, check)
+
+
+def laid_out(chunks: Sequence[Chunk], vocabulary: Vocabulary, turns: str, device: torch.device
+             ) -> tuple[sequence.Layout, Tensor]:
+    """Chunks as the story model takes them: with every turn supervised, or a random one last."""
+    layouts = []
+    for one in chunks:
+        count = len(one.ids)
+        supervised = (range(1, count) if turns == "every"
+                      else [1 + int(torch.randint(count - 1, ()))])
+        layouts.append(sequence.lay_out(one.ids, vocabulary, supervised))
+    layout = sequence.together(layouts, [len(one.ids) for one in chunks])
+    return layout.to(device), torch.cat([one.features for one in chunks]).to(device)
+
+
+def judge(teller: StoryLM, chunks: Iterator[Chunk], vocabulary: Vocabulary) -> dict[str, float]:
+    """Held-out text (nats a token) and pictures: cosine to the true features, beside the cosine of
+    the previous picture's features, and how often the true one of a chunk's is the nearest."""
+    device, sums, count = next(teller.parameters()).device, torch.zeros(4), 0
+    for one in chunks:
+        layout, seen = laid_out([one], vocabulary, "every", device)
+        out = teller(layout, seen)
+        likeness = torch.stack([1 - distance(out.features, true[None]).mean(1)
+                                for true in seen[1:]])  # [true, predicted]
+        before = 1 - distance(seen[:-1], seen[1:]).mean()
+        sums += torch.stack([out.text, likeness.diagonal().mean(), before,
+                             torch.tensor(_recall(likeness.T))]).float().cpu()
+        count += 1
+    return dict(zip(("text", "cosine", "cosine of previous", "recall@1 in chunk"),
+                    (sums / count).tolist(), strict=True))
+
+
+def _adaptation(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
+    """As stage 1, with features that the frozen story model predicts from the true story so far."""
+    painter = runs.detokenizer(run, "detokenizer").trainable(config.everything)
+    teller = runs.story(run).to(_device())
+    blank = runs.blank(run, runs.tower(run))
+    _, vocabulary = runs.tokenizer(run)
+
+    def predicted(batch: list[Chunk]) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            out = teller(*laid_out(batch, vocabulary, "every", _device()))
+        return out.features.float(), torch.cat([one.latents[1:] for one in batch]).to(_device())
+
+    def losses(model: nn.Module, batch: list[Chunk]) -> dict[str, Tensor]:
+        seen, latents = predicted(batch)
+        return {"loss": model(latents, seen, blank.to(painter.device))}
+
+    def check(model: nn.Module) -> dict[str, float]:
+        dice = torch.Generator(painter.device).manual_seed(0)
+        parts = [painter.loss(latents, seen, blank.to(painter.device), dice)
+                 for seen, latents in (predicted([one]) for one in _held_out(run))]
+        return {"loss": float(torch.stack(parts).mean())}
+
+    def show(model: nn.Module, path: Path) -> None:
+        pairs = [predicted([one]) for one in _held_out(run)]
+        seen, latents = (_spread(torch.cat(part)) for part in zip(*pairs, strict=True))
+        write_grid(path, [painter.decode(latents),
+                          painter.generate(seen, blank.to(painter.device),
+                                           torch.Generator(painter.device).manual_seed(0))])
+
+    return Stage(painter, _from_features(run, config, list, rank, world), losses, check, show)
+
+
+# What they share ---------------------------------------------------------------------------------
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _from(dataset: str, config: StageConfig, read, collate, rank: int, world: int):
+    """The batches of the pictures and texts in a dataset."""
+    return lambda start: iter(data.loader(
+        data.shards(dataset, "train"), read, collate, batch=config.train.batch,
+        seed=config.train.seed, workers=config.train.workers, rank=rank, world=world, start=start))
+
+
+def _from_features(run: Run, config: StageConfig, collate, rank: int, world: int):
+    """The batches of the shards of features."""
+    return lambda start: iter(data.loader(
+        features.shards(run, "train"), features.read, collate, batch=config.train.batch,
+        seed=config.train.seed, workers=config.train.workers, rank=rank, world=world, start=start))
+
+
+def _held_out(run: Run) -> Iterator[Chunk]:
+    return data.once(features.shards(run, "val"), features.read)
+
+
+def _spread(values: Tensor) -> Tensor:
+    """A few of the first axis, from all over it."""
+    return values[torch.linspace(0, len(values) - 1, min(SHOWN, len(values))).long()]
+
+
+def psnr(pictures: Tensor, others: Tensor) -> float:
+    """Peak signal-to-noise ratio of uint8 pictures, dB."""
+    error = (pictures.float() - others.float()).square().mean()
+    return float(10 * torch.log10(255**2 / error))
+
+
+def write_grid(path: Path, rows: Sequence[Tensor]) -> None:
+    """Writes a PNG of rows of uint8 RGB pictures [n, H, W, 3]."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = np.concatenate([np.concatenate(list(row.cpu().numpy()), axis=1) for row in rows])
+    cv2.imwrite(str(path), picture[..., ::-1])

@@ -1,0 +1,133 @@
+"""The story model: a causal language model that reads pictures among words and predicts both.
+
+A picture that is given enters as its features, resampled to the model's width, between BoI and
+EoI. For a picture to come, the tokens of its positions are learned queries: their last hidden
+states, resampled to the visual tokenizer's width, are the features that are predicted. Source:
+SEED-Story, `ContinuousLVLM`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers.cache_utils import Cache
+
+from model import sequence, vision
+from model.config import LoraConfig, StoryConfig
+from model.resampler import Resampler
+from model.tokens import Vocabulary
+
+
+@dataclass
+class Output:
+    """What a pass gives."""
+
+    loss: Tensor  # text + image
+    text: Tensor  # mean cross-entropy of the supervised tokens, nats
+    image: Tensor  # mean of 1 - cosine of the predicted features
+    features: Tensor  # [pictures asked for, tokens, width], in order
+
+
+class StoryLM(nn.Module):
+    """`llm` and the resamplers on its two sides."""
+
+    def __init__(self, llm: PreTrainedModel, config: StoryConfig, width: int, tokens: int) -> None:
+        """`width` and `tokens` are those of the visual tokenizer's features."""
+        super().__init__()
+        hidden, heads = llm.config.get_text_config().hidden_size, config.resampler_heads
+        self.llm = llm
+        self.input_tokens = config.input_tokens
+        self.image_tokens = config.image_tokens
+        self.reader = Resampler(math.isqrt(config.image_tokens), hidden, heads, width)
+        self.painter = Resampler(math.isqrt(tokens), width, heads, hidden)
+
+    def forward(self, layout: sequence.Layout, features: Tensor) -> Output:
+        """One pass over a batch of stories; `features` are all their pictures', [N, tokens, width].
+
+        Means are over all supervised tokens and all pictures asked for in the batch.
+        """
+        hidden = self.hidden(self.embedded(layout.ids, layout.given, features),
+                             sequence.mask(layout.turn), layout.positions)
+        counted = layout.targets != sequence.IGNORED
+        logits = self.llm.get_output_embeddings()(hidden[counted])
+        text = functional.cross_entropy(logits.float(), layout.targets[counted])
+        asked = layout.asked >= 0
+        predicted = self.painted(hidden[asked].unflatten(0, (-1, self.image_tokens)))
+        wanted = features[layout.asked[asked][::self.image_tokens]]
+        image = distance(predicted, wanted).mean()
+        return Output(text + image, text, image, predicted)
+
+    def embedded(self, ids: Tensor, given: Tensor, features: Tensor) -> Tensor:
+        """Tokens to vectors, with the pictures that are given in their places.
+
+        ids and given: int [B, L], features: [N, tokens, width] -> [B, L, hidden]
+        """
+        vectors = self.llm.get_input_embeddings()(ids)
+        here = given >= 0
+        if not here.any():
+            return vectors
+        read = self.read(features)[given[here][::self.image_tokens]]
+        return vectors.masked_scatter(here[..., None], read.to(vectors.dtype))
+
+    def read(self, features: Tensor) -> Tensor:
+        """Features [N, tokens, width] to what the language model reads, [N, image_tokens, hidden]."""
+        return self.reader(vision.pooled(features, self.input_tokens))
+
+    def painted(self, hidden: Tensor) -> Tensor:
+        """Hidden states [N, image_tokens, hidden] to features [N, tokens, width]."""
+        return self.painter(hidden)
+
+    def hidden(self, vectors: Tensor, visible: Tensor | None, positions: Tensor,
+               cache: Cache | None = None) -> Tensor:
+        """Last hidden states [B, L, hidden] of vectors; what they leave behind goes to `cache`."""
+        return self.llm.get_decoder()(
+            inputs_embeds=vectors, attention_mask=visible, position_ids=positions,
+            past_key_values=cache, use_cache=cache is not None).last_hidden_state
+
+
+def distance(predicted: Tensor, wanted: Tensor) -> Tensor:
+    """1 - cosine of each feature, [N, tokens, width] twice -> [N, tokens], float32."""
+    return 1 - functional.cosine_similarity(predicted.float(), wanted.float(), dim=-1)
+
+
+def build(config: StoryConfig, vocabulary: Vocabulary, words: int, width: int, tokens: int,
+          download: bool = True) -> StoryLM:
+    """The story model before training, its language model with weights where it is a named one.
+
+    `words` is the tokenizer's length with its tokens for pictures, `width` and `tokens` are those
+    of the visual tokenizer's features. Without `download`, only `config.architecture` is used.
+    """
+    if config.model and download:
+        llm = AutoModelForCausalLM.from_pretrained(config.model)
+    else:
+        assert config.architecture is not None
+        llm = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config.architecture))
+    if words > llm.get_input_embeddings().weight.shape[0]:
+        llm.resize_token_embeddings(words, mean_resizing=False)
+    if config.lora:
+        llm = _with_adapters(llm, config.lora, vocabulary)
+    return StoryLM(llm, config, width, tokens)
+
+
+def _with_adapters(llm: PreTrainedModel, config: LoraConfig, vocabulary: Vocabulary) -> Any:
+    """LoRA on the projections; norms and the tokens for pictures are trained as they are."""
+    import peft
+    norms = sorted({name.rpartition(".")[2] for name, _ in llm.named_modules()
+                    if name.endswith("norm")})
+    embedding = _name_of(llm, llm.get_input_embeddings())
+    output = _name_of(llm, llm.get_output_embeddings())
+    tied = llm.get_output_embeddings().weight is llm.get_input_embeddings().weight
+    rows = {name: vocabulary.added for name in ([embedding] if tied else [embedding, output])}
+    return peft.get_peft_model(llm, peft.LoraConfig(
+        task_type="CAUSAL_LM", r=config.rank, lora_alpha=config.alpha,
+        lora_dropout=config.dropout, target_modules=config.targets, modules_to_save=norms,
+        trainable_token_indices=rows))
+
+
+def _name_of(model: nn.Module, part: nn.Module) -> str:
+    return next(name.rpartition(".")[2] for name, one in model.named_modules() if one is part)

@@ -1,0 +1,60 @@
+"""The tokenizer: words as a language model has them, and tokens for pictures added.
+
+A picture is begin-of-image (BoI), a token for each of its positions, end-of-image (EoI); a turn of
+a story begins with `[INST]`. The texts of these tokens are those of SEED-Story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+TURN, BOI, EOI = "[INST]", "<img>", "</img>"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The ids of the tokens that are not words."""
+
+    bos: int
+    eos: int
+    boi: int
+    eoi: int
+    image: list[int]  # one a position
+    turn: list[int]  # `[INST]`, which may be several tokens
+
+    @property
+    def added(self) -> list[int]:
+        """The tokens that stand for pictures."""
+        return [self.boi, self.eoi, *self.image]
+
+
+def train(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer of at most `size` words, trained on the texts."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
+        vocab_size=size, special_tokens=["<s>", "</s>", TURN], show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+
+
+def with_pictures(tokenizer: PreTrainedTokenizerBase, image_tokens: int) -> Vocabulary:
+    """Adds what is missing for pictures of so many tokens to the tokenizer.
+
+    Raises ValueError where it has no tokens for the begin and end of a text.
+    """
+    if tokenizer.bos_token_id is None or tokenizer.eos_token_id is None:
+        raise ValueError(f"the tokenizer {tokenizer.name_or_path} has no bos_token or no eos_token; "
+                         "set them in its tokenizer_config.json")
+    positions = [f"<img_{number:05d}>" for number in range(image_tokens)]
+    tokenizer.add_special_tokens({"additional_special_tokens": [BOI, EOI, *positions]},
+                                 replace_extra_special_tokens=False)
+    boi, eoi, *image = tokenizer.convert_tokens_to_ids([BOI, EOI, *positions])
+    return Vocabulary(tokenizer.bos_token_id, tokenizer.eos_token_id, boi, eoi, image,
+                      tokenizer.encode(TURN, add_special_tokens=False))

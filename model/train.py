@@ -1,0 +1,239 @@
+"""The loop that every stage trains in.
+
+It goes on where a run was stopped, with the same losses as one that was not; says how good the
+model is on held-out data as it goes; and stops with a plain message where a loss is no number or
+memory does not suffice. One CPU, one GPU or many (`accelerate launch -m model train ...`).
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import is_wandb_available
+from diffusers.training_utils import EMAModel
+from torch import Tensor, nn
+from transformers import get_cosine_with_min_lr_schedule_with_warmup
+
+from model import checkpoints
+from model.config import Optimisation
+
+SAID_EVERY = 10  # steps
+
+
+class TrainingStopped(RuntimeError):
+    """Training cannot go on, and what to do about it."""
+
+
+class Interrupted(Exception):
+    """Somebody stopped the run; it goes on from here."""
+
+
+@dataclass
+class Stage:
+    """What the loop needs to know of a stage."""
+
+    model: nn.Module  # its parameters that require a gradient are trained
+    batches: Callable[[int], Iterator[Any]]  # endless, from the batch of that number on
+    losses: Callable[[nn.Module, Any], dict[str, Tensor]]  # of a batch; "loss" is minimised
+    check: Callable[[nn.Module], dict[str, float]]  # held-out data
+    show: Callable[[nn.Module, Path], None] | None = None  # writes a picture
+    save: Callable[[Path], None] | None = None  # writes a result of its own kind into its folder
+
+
+@dataclass
+class _Progress:
+    """How far it is, and what it took."""
+
+    step: int = 0
+    waited: float = 0.0  # seconds, for data
+    worked: float = 0.0  # seconds, steps and waiting
+
+
+def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
+        say: Callable[[str], None]) -> None:
+    """Trains a stage into `folder`; where that is done already with the same `key`, does nothing.
+
+    A checkpoint with the same key is gone on from. Raises TrainingStopped and Interrupted.
+    """
+    accelerator = Accelerator(
+        mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate,
+        log_with=["tensorboard", *(["wandb"] if is_wandb_available() else [])],
+        project_dir=str(folder.parent / "logs"))
+    stage.model.to(accelerator.device)
+    named = checkpoints.trained(stage.model)
+    optimizer = torch.optim.AdamW(
+        [{"params": [one for one in named.values() if one.ndim > 1]},
+         {"params": [one for one in named.values() if one.ndim <= 1], "weight_decay": 0.0}],
+        lr=config.learning_rate, betas=config.betas, eps=config.epsilon,
+        weight_decay=config.weight_decay, fused=True)
+    schedule = get_cosine_with_min_lr_schedule_with_warmup(
+        optimizer, config.warmup, config.steps, min_lr_rate=config.end)
+    ema = EMAModel(named.values(), decay=config.ema, inv_gamma=1.0, power=0.75,
+                   use_ema_warmup=True) if config.ema else None
+    torch.manual_seed(config.seed * 1000 + accelerator.process_index)
+    progress = _Progress()
+    checkpoint = folder.with_name(f"{folder.name}.checkpoint")
+    if checkpoints.about(checkpoint).get("key") == key:
+        progress.step = _restore(checkpoint, stage.model, optimizer, schedule, ema)
+        say(f"{name}: goes on from step {progress.step}")
+    if config.compile:
+        stage.model.compile()
+    model, wrapped = accelerator.prepare(stage.model, optimizer)
+    accelerator.init_trackers(name)
+
+    def keep() -> None:
+        if accelerator.is_main_process:
+            checkpoints.save(checkpoint, named, {"key": key, "step": progress.step},
+                             _state(progress.step, optimizer, schedule, ema))
+
+    def judge() -> None:
+        if accelerator.is_main_process:
+            with _averaged(ema, named), _as_it_was(stage.model):
+                figures = stage.check(stage.model)
+                if stage.show:
+                    stage.show(stage.model, folder.parent / "samples" /
+                               f"{name}-{progress.step:06d}.png")
+            accelerator.log({f"val/{what}": value for what, value in figures.items()},
+                            step=progress.step)
+            say(f"{name}: step {progress.step} of {config.steps}, held out: " + ", ".join(
+                f"{what} {value:.4g}" for what, value in figures.items()))
+        accelerator.wait_for_everyone()
+
+    batches = iter(stage.batches(progress.step * config.accumulate))
+    with _stoppable() as stopped:
+        model.train()
+        while progress.step < config.steps:
+            said = _step(name, stage, model, wrapped, config, accelerator, batches, progress)
+            schedule.step()
+            if ema:
+                ema.step(named.values())
+            progress.step += 1
+            if progress.step % SAID_EVERY == 0 or progress.step == config.steps:
+                rate = schedule.get_last_lr()[0]
+                accelerator.log({f"train/{what}": value for what, value in said.items()}
+                                | {"train/learning_rate": rate}, step=progress.step)
+            if progress.step % config.check_every == 0 or progress.step == config.steps:
+                judge()
+            if stopped():
+                keep()
+                raise Interrupted(f"{name}: stopped after step {progress.step} of {config.steps}; "
+                                  "the same command goes on from there")
+            if progress.step % config.save_every == 0:
+                keep()
+    accelerator.end_training()
+    if accelerator.is_main_process:
+        with _averaged(ema, named):
+            checkpoints.save(folder, named, {
+                "key": key, "steps": config.steps,
+                "seconds": round(progress.worked, 1),
+                "waited_for_data": round(progress.waited / max(progress.worked, 1e-9), 4)})
+            if stage.save:
+                stage.save(folder)
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    accelerator.wait_for_everyone()
+
+
+def _step(name: str, stage: Stage, model: nn.Module, optimizer: Any, config: Optimisation,
+          accelerator: Accelerator, batches: Iterator[Any], progress: _Progress
+          ) -> dict[str, float]:
+    """One step of the optimizer; returns the losses of its last batch."""
+    start = time.perf_counter()
+    for _ in range(config.accumulate):
+        asked = time.perf_counter()
+        batch = next(batches)
+        progress.waited += time.perf_counter() - asked
+        try:
+            with accelerator.accumulate(model):
+                with accelerator.autocast():
+                    losses = stage.losses(model, batch)
+                accelerator.backward(losses["loss"])
+                if accelerator.sync_gradients:
+                    norm = accelerator.clip_grad_norm_(model.parameters(), config.clip)
+                optimizer.step()
+                optimizer.zero_grad()
+        except torch.OutOfMemoryError as error:
+            raise TrainingStopped(
+                f"{name}: a batch of {config.batch} does not fit into the device's memory; set "
+                "train.batch lower and train.accumulate higher, or train.checkpointing=true"
+            ) from error
+    said = {what: float(value.detach()) for what, value in losses.items()} | {"gradient": float(norm)}
+    progress.worked += time.perf_counter() - start
+    if not all(map(math.isfinite, said.values())):
+        raise TrainingStopped(
+            f"{name}: at step {progress.step + 1} "
+            + ", ".join(f"{what} is {value}" for what, value in said.items())
+            + f"; set train.learning_rate (now {config.learning_rate}) lower or train.precision=no."
+            " The last checkpoint is of before")
+    return said
+
+
+def _state(step: int, optimizer: Any, schedule: Any, ema: EMAModel | None) -> dict[str, Any]:
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"step": step, "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
+            "ema": ema.state_dict() if ema else None, "random": torch.get_rng_state(),
+            "random_cuda": cuda}
+
+
+def _restore(checkpoint: Path, model: nn.Module, optimizer: Any, schedule: Any,
+             ema: EMAModel | None) -> int:
+    """Puts everything back as `_state` found it; returns the number of steps done."""
+    checkpoints.load(checkpoint, model)
+    state = checkpoints.state(checkpoint)
+    optimizer.load_state_dict(state["optimizer"])
+    schedule.load_state_dict(state["schedule"])
+    if ema:
+        ema.load_state_dict(state["ema"])
+    torch.set_rng_state(state["random"])
+    if state["random_cuda"]:
+        torch.cuda.set_rng_state_all(state["random_cuda"])
+    return int(state["step"])
+
+
+@contextmanager
+def _averaged(ema: EMAModel | None, named: dict[str, nn.Parameter]) -> Iterator[None]:
+    """The moving average in the place of the weights, while it lasts."""
+    if ema is None:
+        yield
+        return
+    ema.store(named.values())
+    ema.copy_to(named.values())
+    try:
+        yield
+    finally:
+        ema.restore(named.values())
+
+
+@contextmanager
+def _as_it_was(model: nn.Module) -> Iterator[None]:
+    """For looking at a model in training: it computes as for use, and leaves the dice alone."""
+    model.eval()
+    with torch.random.fork_rng(), torch.no_grad():
+        yield
+    model.train()
+
+
+@contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM are noticed at the end of a step; a second Ctrl-C ends at once."""
+    seen: list[int] = []
+
+    def notice(number: int, frame: object) -> None:
+        seen.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, notice) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(seen)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

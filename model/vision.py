@@ -1,0 +1,68 @@
+"""The visual tokenizer: a picture to features, by any ViT that open_clip knows.
+
+The features are those of the patches after the last norm, not the pooled one, averaged over
+squares of neighbours to as many tokens as the model works with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.config import VisionConfig
+
+
+def load(config: VisionConfig) -> nn.Module:
+    """The vision tower, frozen. `config.model` is an open_clip name or `local-dir:FOLDER`."""
+    tower = open_clip.create_model(config.model, pretrained=config.weights or None,
+                                   force_image_size=config.image_size)
+    return tower.visual.requires_grad_(False).eval()
+
+
+def make(settings: Mapping[str, Any]) -> nn.Module:
+    """A new pair of towers of open_clip's `model_cfg`: embed_dim, vision_cfg, text_cfg."""
+    return open_clip.model.CLIP(**settings, output_dict=False)
+
+
+def width(tower: nn.Module) -> int:
+    """How wide the tower's features are."""
+    return int(tower.ln_post.weight.shape[0])
+
+
+def normalised(pictures: np.ndarray | Tensor, tower: nn.Module) -> Tensor:
+    """uint8 [B, H, W, 3] as the tower takes them: [B, 3, H, W] on its device, in its dtype."""
+    weight = tower.conv1.weight
+    values = torch.as_tensor(pictures).to(weight.device).permute(0, 3, 1, 2).to(weight.dtype) / 255
+    mean = values.new_tensor(open_clip.OPENAI_DATASET_MEAN).view(1, 3, 1, 1)
+    std = values.new_tensor(open_clip.OPENAI_DATASET_STD).view(1, 3, 1, 1)
+    return (values - mean) / std
+
+
+def features(tower: nn.Module, pictures: np.ndarray | Tensor, tokens: int) -> Tensor:
+    """uint8 RGB [B, H, W, 3] to float [B, tokens, width].
+
+    Pictures have the size that the tower was loaded for. Raises ValueError where `tokens` is no
+    square that divides the grid of patches.
+    """
+    patches = tower.forward_intermediates(
+        normalised(pictures, tower), indices=1, normalize_intermediates=True,
+        intermediates_only=True)["image_intermediates"][0]  # [B, width, side, side]
+    return pooled(patches.flatten(2).transpose(1, 2), tokens)
+
+
+def pooled(values: Tensor, tokens: int) -> Tensor:
+    """[B, n, width] to [B, tokens, width]: the means of square neighbourhoods of the grid."""
+    have, want = math.isqrt(values.shape[1]), math.isqrt(tokens)
+    if want * want != tokens or have % want:
+        raise ValueError(f"a grid of {have} x {have} features cannot be pooled to {tokens} tokens")
+    if have == want:
+        return values
+    square = values.transpose(1, 2).unflatten(2, (have, have))
+    return functional.avg_pool2d(square, have // want).flatten(2).transpose(1, 2)

@@ -1,0 +1,76 @@
+"""The tools that are compared give the same: the same pictures, and the same story as tokens."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+import webdataset
+from PIL import Image
+
+from benchmarks import loader
+from model import tokens
+
+TEXTS = [["Momo waves.", "Pip runs."], ["It rains.", "Rosa sings."]] * 2  # of four chunks
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Four chunks of two pictures, as shards and as loose files."""
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "images").mkdir()
+    lines = []
+    with webdataset.TarWriter(str(tmp_path / "shards/train-00000-of-00001.tar"),
+                              encoder=False) as tar:
+        for chunk, texts in enumerate(TEXTS):
+            sample = {"__key__": f"k{chunk}", "json": json.dumps({"captions": texts}).encode()}
+            names = [f"{chunk}-{at}.jpg" for at in range(2)]
+            for at, name in enumerate(names):
+                ramp = np.linspace(0, 255, 320)[None, :, None] + np.zeros((180, 1, 3))
+                file = io.BytesIO()
+                Image.fromarray((ramp * (chunk * 2 + at + 1) / 8).astype(np.uint8)).save(
+                    file, "JPEG", quality=95)
+                sample[f"{at:02d}.jpg"] = file.getvalue()
+                (tmp_path / "images" / name).write_bytes(file.getvalue())
+            lines.append(json.dumps({"images": names, "captions": texts}))
+            tar.write(sample)
+    (tmp_path / "images/train_chunks.jsonl").write_text("\n".join(lines) + "\n")
+    return str(tmp_path)
+
+
+def test_all_tools_give_the_same_pictures_and_tokens(dataset):
+    tokenizer = tokens.train((text for texts in TEXTS for text in texts), 400)
+    vocabulary = tokens.with_pictures(tokenizer, 64)
+    peer = next(iter(loader.loose(dataset, tokenizer, 96, 128)))
+    bytes_, seconds, layout = next(iter(loader.ours(dataset, tokenizer, vocabulary, 96, 128,
+                                                    shuffle=False)))
+    floats, _, _ = next(iter(loader.ours(dataset, tokenizer, vocabulary, 96, 0, shuffle=False,
+                                         floats=True)))
+    assert bytes_.shape == (8, 96, 96, 3) and bytes_.dtype == torch.uint8
+    assert floats.shape == peer["pictures"].shape == (8, 3, 96, 96)
+    assert (floats - peer["pictures"]).abs().mean() < 0.02  # of about 4
+    # The peer keeps the sides' ratio and cuts off what is over; the second pictures of the chunks.
+    assert seconds.shape == (4, 128, 128, 3) and peer["second"].shape == (4, 3, 128, 128)
+    torch.testing.assert_close(
+        seconds.float().mean((1, 2, 3)) / 127.5 - 1, peer["second"].mean((1, 2, 3)), atol=0.02,
+        rtol=0)
+    for ours, other, turn in zip(layout.ids, peer["ids"], layout.turn, strict=True):
+        length = int((turn >= 0).sum())
+        assert other[:length].tolist() == ours[:length].tolist()
+        assert other[length] == vocabulary.eos
+    assert (peer["given"].sum(1) == 64).all() and (peer["asked"].sum(1) == 64).all()
+    assert ((layout.given >= 0).sum(1) == 64).all() and ((layout.asked >= 0).sum(1) == 64).all()
+
+
+def test_the_table_has_a_row_a_tool_and_size_beside_the_loose_files(dataset):
+    lines = loader.run(dataset, 1, workers=0, batches=1, sizes=[(16, 0), (16, 32)]).splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[4:]]
+    assert [row[:2] for row in rows] == [
+        [size, tool] for size in ("16", "16, one at 32")
+        for tool in ("loose files", "ours", "ours, normalised too")]
+    assert [row[4] for row in rows if row[1] == "loose files"] == ["1.00"] * 2
+    assert all(float(row[2]) > 0 and float(row[4]) > 0 for row in rows)
+    assert "4 in the dataset" in lines[0]

@@ -1,0 +1,110 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import readback
+from benchmarks.readback import CHARACTERS, PLACE_NAMES, Rate, Truth
+from tests.benchmarks import toy
+
+
+def test_truth_is_joined_by_film_and_time(tmp_path):
+    dataset, sample = toy.make(tmp_path)
+    known = readback.truth(dataset, sample)
+    assert len(known) == 48
+    assert known["images/E0/1.jpg"] == Truth("images/E0/1.jpg", "E0", 1, "train", PLACE_NAMES[1],
+                                             (CHARACTERS[1], CHARACTERS[0]), "wide")
+    assert known["images/E3/8.jpg"] == Truth("images/E3/8.jpg", "E3", 8, "val", PLACE_NAMES[2],
+                                             (CHARACTERS[2], CHARACTERS[0]), "wide")
+    assert known["images/E3/8.jpg"].main == CHARACTERS[2]
+
+
+def test_another_sample_is_an_error_with_a_remedy(tmp_path):
+    dataset, sample = toy.make(tmp_path)
+    path = Path(sample, "E2.truth.json")
+    path.write_text(json.dumps({"shots": json.loads(path.read_text())["shots"][:5]}))
+    with pytest.raises(ValueError, match=r"no shot of E2 at 11.0 s.*give the sample"):
+        readback.truth(dataset, sample)
+    path.unlink()
+    with pytest.raises(ValueError, match=r"no .*E2.truth.json: give the sample"):
+        readback.truth(dataset, sample)
+    with pytest.raises(ValueError, match=r"no .*dataset.json: give a dataset"):
+        readback.truth(sample, sample)
+
+
+def test_pictures_are_squashed_and_rgb(tmp_path):
+    dataset, _ = toy.make(tmp_path)
+    seen = readback.pictures(dataset, ["images/E0/0.jpg", "images/E0/2.jpg"], 32)
+    assert seen.shape == (2, 32, 32, 3) and seen.dtype == np.uint8
+    np.testing.assert_allclose(seen[:, 16, 4], [[0, 0, 200], [200, 0, 0]], atol=12)
+    with pytest.raises(ValueError, match=r"E0/99.jpg.*make the dataset again"):
+        readback.pictures(dataset, ["images/E0/99.jpg"], 32)
+
+
+def test_a_reader_learns_who_and_where_and_reads_held_out_pictures(tmp_path, monkeypatch):
+    monkeypatch.setattr(readback, "EPOCHS", 10)
+    monkeypatch.setattr(readback, "BATCH", 12)
+    dataset, sample = toy.make(tmp_path)
+    reader = readback.train(dataset, sample, 32, seed=1)
+    held_out = [one for one in readback.truth(dataset, sample).values() if one.split == "val"]
+    seen = readback.pictures(dataset, [one.image for one in held_out], 32)
+    characters, places = reader.read(seen)
+    np.testing.assert_allclose(characters.sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(places.sum(1), 1, rtol=1e-5)
+    scores = readback.score(reader, seen, held_out)
+    assert (scores.main, scores.there, scores.place) == (Rate(12, 12),) * 3
+    assert [len(one) for one in reader.read(seen[:0])] == [0, 0]
+
+
+def test_equal_seeds_give_equal_readers_and_leave_other_chance_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(readback, "EPOCHS", 1)
+    dataset, sample = toy.make(tmp_path)
+    before = torch.random.get_rng_state()
+    one, same, other = (readback.train(dataset, sample, 32, seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(one.head.weight, same.head.weight)
+    assert not torch.equal(one.head.weight, other.head.weight)
+
+
+class _Says:
+    """A reader that gives the same answers whatever it sees."""
+
+    def __init__(self, names, places):
+        self.answers = (np.eye(len(CHARACTERS))[[CHARACTERS.index(name) for name in names]],
+                        np.eye(len(PLACE_NAMES))[[PLACE_NAMES.index(place) for place in places]])
+
+    def read(self, seen):
+        return self.answers
+
+
+def test_the_main_character_alone_is_right_and_others_who_are_there_count_apart():
+    true = [Truth("", "E", 0, "val", "pond", ("Pip", "Momo"), "wide"),
+            Truth("", "E", 1, "val", "pond", ("Pip", "Momo"), "wide"),
+            Truth("", "E", 2, "val", "forest", ("Otto",), "wide"),
+            Truth("", "E", 3, "val", "beach", ("Pip",), "wide")]
+    reader = _Says(["Pip", "Momo", "Pip", "Pip"], ["pond", "pond", "forest", "pond"])
+    scores = readback.score(reader, np.zeros((4, 1, 1, 3), np.uint8), true)
+    assert (scores.main, scores.there, scores.place) == (Rate(2, 4), Rate(3, 4), Rate(3, 4))
+    chance = readback.chance(true)
+    assert (chance.main, chance.there, chance.place) == (Rate(3, 4), Rate(3, 4), Rate(2, 4))
+
+
+def test_intervals_are_wilsons():
+    # 8 of 10, of Brown, Cai and DasGupta (2001): the roots of (p - 0.8)^2 = z^2 p (1 - p) / 10
+    z = 1.959964
+    roots = sorted(np.roots([1 + z * z / 10, -(1.6 + z * z / 10), 0.64]))
+    assert Rate(8, 10).interval == pytest.approx(tuple(roots))
+    assert Rate(0, 20).interval == pytest.approx((0, z * z / (20 + z * z)))
+    assert Rate(0, 0).interval == (0, 1)
+
+
+def test_disturbed_pictures_differ_but_keep_their_size():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        values = torch.zeros(4, 3, 32, 32)
+        seen = readback.disturbed(values)
+    assert seen.shape == values.shape
+    assert torch.isfinite(seen).all() and 0.01 < seen.std() < 0.6
+    assert not torch.equal(seen[0], seen[1])

@@ -1,0 +1,139 @@
+import dataclasses
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks import readback, story_model
+from benchmarks.readback import Rate, Scores, Truth
+from benchmarks.story_model import Trained
+from tests.benchmarks import toy
+
+SIDE = 16
+
+
+def features(pictures):
+    """A token a corner: its mean colour."""
+    halves = pictures.reshape(len(pictures), 2, pictures.shape[1] // 2, 2, -1, 3)
+    return halves.mean(axis=(2, 4)).reshape(len(pictures), 4, 3).astype(np.float32) / 255
+
+
+def paint(values):
+    small = (values.reshape(-1, 2, 2, 3) * 255).clip(0, 255).astype(np.uint8)
+    return np.stack([cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+                     for one in small])
+
+
+def trained(predict):
+    return Trained(SIDE, SIDE, features, predict, paint, paint, lambda pictures: pictures)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(readback, "EPOCHS", 2)
+    monkeypatch.setattr(readback, "BATCH", 12)
+
+
+def test_what_is_predicted_right_has_a_cosine_and_a_recall_of_one(tmp_path, quick):
+    dataset, sample = toy.make(tmp_path)
+    result, grid = story_model.evaluate(trained(lambda captions, seen: seen[1:]), dataset, sample)
+    assert (result.moments, result.chunks, result.episodes, result.left_out) == (9, 1, 1, 0)
+    # 12 keyframes without the previous one; the first moment's own previous is not more
+    assert (result.candidates, result.chance) == (11, pytest.approx(1 / 11))
+    right = result.guesses[story_model.PREDICTED]
+    assert right.cosine == pytest.approx(1) and right.cosine_interval == pytest.approx((1, 1))
+    seen = features(readback.pictures(dataset, [f"images/E3/{i}.jpg" for i in range(12)], SIDE))
+    previous = result.guesses["previous picture"]
+    unit = seen / np.linalg.norm(seen, axis=-1, keepdims=True)
+    expected = [(unit[i] * unit[i - 1]).sum(-1).mean() for i in range(1, 10)]
+    assert previous.cosine == pytest.approx(np.mean(expected))
+    assert previous.recall < right.recall == 1
+    assert grid.shape == (4 * SIDE, 9 * SIDE, 3)
+    same = readback.pictures(dataset, [f"images/E3/{i}.jpg" for i in range(1, 10)], SIDE)
+    np.testing.assert_array_equal(grid[:SIDE], np.concatenate(list(same), axis=1))
+    assert result.read[story_model.TRUE] == result.read[story_model.RECONSTRUCTED]
+    assert result.read[story_model.CHANCE].main == Rate(3, 9)
+    said = json.loads(json.dumps(story_model.as_json(result)))
+    assert said["guesses"][story_model.PREDICTED]["recall"] == 1
+    assert said["read"][story_model.CHANCE]["main"]["count"] == 9
+
+
+def test_the_likest_training_caption_stands_for_its_picture(tmp_path, quick):
+    dataset, sample = toy.make(tmp_path)
+    result, _ = story_model.evaluate(trained(lambda captions, seen: seen[:-1]), dataset, sample)
+    # Captions name who and where, which is what pictures show, but for their brightness.
+    likest = result.guesses["picture of the likest training caption"]
+    assert likest.cosine > 0.95 > result.guesses["previous picture"].cosine
+    assert (result.guesses[story_model.PREDICTED]
+            == result.guesses["previous picture"])
+
+
+def test_texts_are_alike_by_their_rare_words():
+    known = ["the fox runs in the wood", "the bear sleeps in the wood", "the owl reads"]
+    assert story_model.likest(["The owl sits in the wood.", "A bear!", "nothing known"],
+                              known) == [2, 1, 0]
+
+
+def test_candidates_are_of_other_shots_of_the_episode_without_the_previous_picture():
+    known = [Truth(f"{video}/{i}", video, i // 2, "val", "pond", ("Pip",), "wide")
+             for video in ("A", "B") for i in range(50)]
+    dice = np.random.default_rng(0)
+    found = story_model.candidates(known[10], "A/9", known, dice)
+    assert len(found) == len(set(found)) == 31
+    assert not {"A/9", "A/10", "A/11"} & set(found)
+    assert all(image.startswith("A/") for image in found)
+    few = story_model.candidates(known[2], "A/1", known[:6], dice)
+    assert few == ["A/0", "A/4", "A/5"]
+
+
+def test_cosine_is_the_mean_over_tokens():
+    one = np.array([[[3, 4], [1, 0]]], np.float32)
+    other = np.array([[[4, 3], [0, 2]]], np.float32)
+    assert story_model.cosine(one, other) == pytest.approx([(24 / 25 + 0) / 2])
+
+
+def test_random_features_are_found_by_chance_and_draws_are_shared():
+    dice = np.random.default_rng(0)
+    hits = [story_model.hit(*(dice.normal(size=(4, 8)) for _ in range(2)),
+                            dice.normal(size=(31, 4, 8))) for _ in range(2000)]
+    assert np.mean(hits) == pytest.approx(1 / 32, abs=0.012)  # three standard errors
+    same = np.ones((4, 8))
+    assert story_model.hit(same, same, np.ones((3, 4, 8))) == 0.25
+
+
+def test_intervals_of_means_widen_where_groups_hold_together():
+    # Groups of one: the normal approximation holds, mean +- 1.96 s / sqrt(n)
+    values = np.random.default_rng(0).normal(5, 2, 400)
+    low, high = story_model.interval(values, [str(i) for i in range(400)])
+    half = 1.96 * values.std() / 20
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.03)
+    # Ten copies of each are no more evidence
+    repeated = story_model.interval(np.repeat(values, 10), np.repeat(np.arange(400), 10))
+    assert repeated == pytest.approx((low, high))
+
+
+def test_tables_name_what_is_missed():
+    def scores(main, place):
+        return Scores(Rate(main, 100), Rate(95, 100), Rate(place, 100))
+
+    guess = story_model.Guess(0.5, (0.4, 0.6), 0.25, (0.2, 0.3))
+    result = story_model.Result(
+        100, 12, 4, 3, 32.0, 1 / 32, {story_model.PREDICTED: guess},
+        {story_model.PAINTED_TRUE: scores(79, 80), story_model.PAINTED_PREDICTED: scores(60, 61),
+         story_model.CHANCE: scores(40, 20)}, {"all": scores(95, 99)})
+    said = story_model.text(result)
+    assert "| predicted by the story model | 0.500 | 0.400-0.600 | 25.0 % | 20-30 % |" in said
+    assert ("| painted from true features | 100 | 79.0 % | 70-86 % | 95.0 % | 80.0 % | 71-87 % "
+            "| 80.0 % | missed: main character |") in said
+    assert "| 60.0 % | yes |" in said
+    assert "3 more moments show nobody" in said
+    assert "some episodes have fewer" not in said
+    short = story_model.text(dataclasses.replace(result, candidates=30.5))
+    assert "some episodes have fewer: 30.5 on average" in short
+
+
+def test_a_dataset_without_chunks_is_an_error_with_a_remedy(tmp_path):
+    dataset, _ = toy.make(tmp_path, held_out=0)
+    with pytest.raises(ValueError, match=r"val_chunks.jsonl is missing or empty.*more films"):
+        story_model.chunks(dataset, "val")

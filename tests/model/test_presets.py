@@ -1,0 +1,59 @@
+"""The large presets, without their weights: do the parts have the sizes that were published?"""
+
+import open_clip
+import pytest
+import torch
+
+from model import config, story_lm, vision
+from model.detokenizer import Perceiver
+from model.tokens import Vocabulary
+
+# Parameters of the published models: of their safetensors files, and of open_clip's table, where
+# they are in millions and for pictures of 224 pixels.
+LLM = {"paper": 6_738_415_616, "small": 1_711_376_384}  # Llama 2 7B, SmolLM2 1.7B
+VIT = {"paper": (1664, 1844.91), "small": (1024, 303.97)}  # ViT-bigG-14, ViT-L-14
+
+
+def parameters(part):
+    return sum(one.numel() for one in part.parameters())
+
+
+@pytest.mark.parametrize("preset", ["paper", "small"])
+def test_the_parts_of_a_large_preset(preset):
+    settings = config.read(preset).model
+    with torch.device("meta"):
+        tower = open_clip.create_model(settings.vision.model, load_weights=False, device="meta",
+                                       force_image_size=settings.vision.image_size).visual
+        wide = vision.width(tower)
+        words, image = LLM[preset] and settings.story.architecture.get("vocab_size", 32000), 64
+        vocabulary = Vocabulary(1, 2, words, words + 1, list(range(words + 2, words + 2 + image)),
+                                [3])
+        plain = story_lm.build(settings.story.model_copy(update={"lora": None}), vocabulary, words,
+                               wide, settings.vision.tokens, download=False)
+        adapted = story_lm.build(settings.story, vocabulary, words + 2 + image, wide,
+                                 settings.vision.tokens, download=False)
+
+    more = ((settings.vision.image_size // 14) ** 2 - (224 // 14) ** 2) * wide  # positions
+    assert (wide, round((parameters(tower) - more) / 1e6, 2)) == VIT[preset]
+    assert parameters(plain.llm) == LLM[preset]
+    hidden = plain.llm.config.hidden_size
+
+    def resampler(count, width, kv):
+        return (count * width + (kv * width if kv != width else 0) + 4 * width  # query, kv, norms
+                + 4 * width * width + 4 * width)  # attention
+    assert parameters(plain.reader) == resampler(64, hidden, wide)
+    assert parameters(plain.painter) == resampler(256, wide, hidden)
+    assert 0.005 < sum(one.numel() for one in adapted.llm.parameters() if one.requires_grad) / LLM[
+        preset] < 0.02  # LoRA is about a hundredth
+
+
+def test_the_perceiver_of_the_paper():
+    settings = config.read("paper").model.detokenizer
+    with torch.device("meta"):
+        perceiver = Perceiver(4096, settings.width, settings.depth, settings.heads,
+                              settings.queries, settings.streams, 1280)
+
+    layer = 4 * 1024 + 4 * 1024 * 1024 + 2 * 1024 + 8 * 1024 * 1024  # norms, q kv out, feed-forward
+    pool = 65 * 1024 + 3 * (1024 * 1024 + 1024) + 1024 * 1280 + 1280
+    assert parameters(perceiver) == (64 * 1024 + 4096 * 1024 + 1024 + 4 * layer + 2 * 1024
+                                     + 1024 * (768 + 1280) + 768 + 1280 + pool)

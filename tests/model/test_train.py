@@ -1,0 +1,149 @@
+"""The training loop, on a model of one weight matrix."""
+
+import json
+import math
+import signal
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
+from model import checkpoints, train
+from model.config import Optimisation
+from model.train import Interrupted, Stage, TrainingStopped
+
+SETTINGS = Optimisation(steps=8, batch=2, learning_rate=0.1, warmup=2, precision="no", ema=0.9,
+                        save_every=3, check_every=4, accumulate=2)
+
+
+def stage(seen, fault=lambda number: None):
+    """A regression with noise in its loss; `seen` gets each loss, `fault` is called before it."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+
+    def batches(start):
+        number = start
+        while True:
+            yield number, torch.randn(4, 3, generator=torch.Generator().manual_seed(number))
+            number += 1
+
+    def losses(model, batch):
+        number, values = batch
+        fault(number)
+        loss = (model(values) + torch.randn(()) - values.sum(1, keepdim=True)).square().mean()
+        seen.append((number, loss.item()))
+        return {"loss": loss}
+
+    def check(model):
+        assert not model.training
+        torch.randn(5)  # must not change what comes after
+        return {"weight": model.weight.sum().item()}
+
+    return Stage(model, batches, losses, check)
+
+
+def fit(folder, one, settings=SETTINGS, key="k"):
+    said = []
+    train.fit("1-test", one, settings, folder / "1-test", key, said.append)
+    return said
+
+
+def test_a_stopped_run_goes_on_with_the_losses_of_one_that_was_not(tmp_path):
+    whole, parts = [], []
+    fit(tmp_path / "a", stage(whole))
+
+    def stop(number):
+        if number == 9:  # in the midst of step 5, of two batches each
+            signal.raise_signal(signal.SIGINT)
+    with pytest.raises(Interrupted, match="stopped after step 5 of 8; the same command goes on"):
+        fit(tmp_path / "b", stage(parts, stop))
+    said = fit(tmp_path / "b", stage(parts))
+
+    assert said[0] == "1-test: goes on from step 5"
+    assert parts == whole
+    assert [number for number, _ in whole] == list(range(16))
+    results = [(tmp_path / run / "1-test" / "model.safetensors").read_bytes() for run in "ab"]
+    assert results[0] == results[1]
+    assert not (tmp_path / "b" / "1-test.checkpoint").exists()
+
+
+def test_a_killed_run_goes_on_from_the_last_checkpoint(tmp_path):
+    whole, parts = [], []
+    fit(tmp_path / "a", stage(whole))
+
+    def die(number):
+        if number == 15:
+            raise KeyboardInterrupt  # as good as any death: nothing is saved on the way out
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "b", stage([], die))
+    fit(tmp_path / "b", stage(parts))
+
+    assert parts == whole[12:]  # after step 6
+
+
+def test_another_key_begins_anew(tmp_path):
+    def die(number):
+        if number == 15:
+            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, stage([], die))
+    seen = []
+
+    fit(tmp_path, stage(seen), key="other")
+
+    assert len(seen) == 16
+
+
+def test_the_result_is_the_moving_average(tmp_path):
+    weights, one = [], stage([])
+    losses = one.losses
+
+    def watching(model, batch):
+        if batch[0] % 2 == 0:
+            weights.append(one.model.weight.detach().clone())
+        return losses(model, batch)
+    one.losses = watching
+    fit(tmp_path, one)
+    weights.append(one.model.weight.detach().clone())
+
+    average = weights[0]
+    for step, weight in enumerate(weights[1:], 1):
+        decay = 0.0 if step < 2 else min(0.9, 1 - step ** -0.75)
+        average = decay * average + (1 - decay) * weight
+    saved = nn.Linear(3, 1)
+    checkpoints.load(tmp_path / "1-test", saved)
+    assert torch.allclose(saved.weight, average, atol=1e-6)
+    assert not torch.allclose(saved.weight, one.model.weight)
+
+
+def test_a_loss_that_is_no_number_says_where_and_what_to_do(tmp_path):
+    one = stage([])
+    one.losses = lambda model, batch: {"loss": model(batch[1]).mean() / 0}
+
+    with pytest.raises(TrainingStopped, match=r"1-test: at step 1 loss is (nan|-?inf).*learning_rate"):
+        fit(tmp_path, one)
+
+
+def test_too_little_memory_says_what_to_do(tmp_path):
+    one = stage([])
+
+    def full(model, batch):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    one.losses = full
+
+    with pytest.raises(TrainingStopped, match="a batch of 2 does not fit.*accumulate higher"):
+        fit(tmp_path, one)
+
+
+def test_learning_rate_warms_up_and_falls_to_its_end(tmp_path):
+    fit(tmp_path, stage([]), SETTINGS.model_copy(update={"steps": 20, "end": 0.25, "ema": 0.0}))
+
+    events = EventAccumulator(str(tmp_path / "logs" / "1-test"))
+    events.Reload()
+    rates = {one.step: one.value for one in events.Scalars("train/learning_rate")}
+    assert rates[20] == pytest.approx(0.1 * 0.25)
+    assert rates[10] == pytest.approx(
+        0.1 * (0.25 + 0.75 * 0.5 * (1 + math.cos(math.pi * 8 / 18))))
+    about = json.loads((tmp_path / "1-test" / "about.json").read_text())
+    assert about["steps"] == 20 and about["key"] == "k"
