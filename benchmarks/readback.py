@@ -5,7 +5,7 @@ the keyframes of a dataset made from it, `train` teaches a network the two on th
 training episodes, and the network then reads any pictures: true ones of the other episodes, which
 gives the ceiling that belongs beside every figure, and painted ones.
 
-The network (0.5 million weights, trained from nothing in two minutes on two cores) sees true frames
+The network (0.5 million weights, trained from nothing in 140 s of one core) sees true frames
 alone, never a painted one. They are shifted, scaled, blurred, discoloured and made noisy as it
 learns, so that it reads what is shown and not how sharp it is.
 

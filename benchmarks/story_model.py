@@ -92,7 +92,8 @@ class Result:
     ceilings: dict[str, Scores]  # of the reader, on all true validation keyframes, by scale
 
 
-PREDICTED = "predicted by the story model"
+PREDICTED, PREVIOUS = "predicted by the story model", "previous picture"
+MEAN, LIKEST = "mean of the training pictures", "picture of the likest training caption"
 TRUE, RECONSTRUCTED = "true frames", "autoencoder's reconstructions"
 PAINTED_TRUE, PAINTED_PREDICTED = "painted from true features", "painted from predicted features"
 CHANCE = "always the commonest answer"
@@ -122,8 +123,8 @@ def evaluate(model: Trained, dataset: str, sample: str, seed: int = 0) -> tuple[
     features.add(image for one in learned for image in one.images)
 
     moments = [(one, at) for one in held_out for at in range(1, len(one.images))]
-    told = [made for one in held_out for made in
-            model.predict(one.captions, features.of(one.images))]
+    told = [one for chunk in held_out for one in
+            model.predict(chunk.captions, features.of(chunk.images))]
     kept = [i for i, (one, at) in enumerate(moments) if one.images[at] in known]
     if not kept:
         raise ValueError(f"no chunk of {dataset} has a picture that {sample} knows a character of")
@@ -135,9 +136,9 @@ def evaluate(model: Trained, dataset: str, sample: str, seed: int = 0) -> tuple[
     pool = [image for one in learned for image in one.images]
     before = [one.images[at - 1] for one, at in moments]
     mean = features.of(sorted(set(pool))).mean(axis=0)
-    guessed = {PREDICTED: np.stack(told), "previous picture": features.of(before),
-               "mean of the training pictures": np.repeat(mean[None], len(images), axis=0),
-               "picture of the likest training caption": features.of([pool[i] for i in nearest])}
+    alike = [pool[i] for i in nearest]
+    guessed = {PREDICTED: np.stack(told), PREVIOUS: features.of(before),
+               MEAN: np.repeat(mean[None], len(images), axis=0), LIKEST: features.of(alike)}
     others = [candidates(known[image], previous, known.values(), np.random.default_rng([seed, i]))
               for i, (image, previous) in enumerate(zip(images, before, strict=True))]
     guesses = {name: _guess(values, images, others, features, groups)
@@ -145,11 +146,14 @@ def evaluate(model: Trained, dataset: str, sample: str, seed: int = 0) -> tuple[
 
     reader = readback.train(dataset, sample, model.paints, seed)
     true = readback.pictures(dataset, images, model.paints)
+    once = sorted({*images, *before, *alike})  # many are needed twice, and painting takes long
+    made = dict(zip(once, _batched(model.paint, features.of(once)), strict=True))
     painted = {TRUE: true, RECONSTRUCTED: _batched(model.reconstruct, true),
-               PAINTED_TRUE: _batched(model.paint, features.of(images)),
+               PAINTED_TRUE: np.stack([made[image] for image in images]),
                PAINTED_PREDICTED: _batched(model.paint_predicted, guessed[PREDICTED]),
-               **{f"painted from: {name}": _batched(model.paint, values)
-                  for name, values in guessed.items() if name != PREDICTED}}
+               f"painted: {PREVIOUS}": np.stack([made[image] for image in before]),
+               f"painted: {MEAN}": np.repeat(model.paint(mean[None]), len(images), axis=0),
+               f"painted: {LIKEST}": np.stack([made[image] for image in alike])}
     shown = [known[image] for image in images]
     read = {name: readback.score(reader, seen, shown) for name, seen in painted.items()}
     read[CHANCE] = readback.chance(shown)

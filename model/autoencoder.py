@@ -23,7 +23,7 @@ EDGES, KL = 1.0, 1e-4  # weights in the loss, beside 1 for the pixels
 
 def make(settings: Mapping[str, Any]) -> AutoencoderKL:
     """A new autoencoder of diffusers' config, whose residual blocks begin by adding nothing: it is
-    almost linear at first, and reaches the same error in a quarter of the steps."""
+    almost linear at first (arXiv 1901.09321)."""
     vae = AutoencoderKL.from_config(dict(settings))
     for module in vae.modules():
         if isinstance(module, ResnetBlock2D):
@@ -36,8 +36,8 @@ def losses(vae: nn.Module, pictures: Tensor) -> dict[str, Tensor]:
     """The training loss of uint8 pictures [B, H, W, 3]: scalars "loss", "pixels", "edges", "kl".
 
     Pixels count by their distance and its square, on a scale from -1 to 1. Edges are the
-    differences between neighbours: they keep lines sharp, as an adversary or a perceptual network
-    does for large autoencoders.
+    differences between neighbours: they ask for lines, where large autoencoders have an adversary
+    and a perceptual network.
     """
     true = _squares(pictures, vae)
     seen = vae.encode(true).latent_dist

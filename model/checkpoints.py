@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +31,23 @@ def trained(model: nn.Module) -> dict[str, Tensor]:
 
 
 def save(folder: Path, weights: Mapping[str, Tensor], about: Mapping[str, Any],
-         state: Mapping[str, Any] | None = None) -> None:
-    """Writes a folder with weights, what they are, and what is needed to go on training.
+         state: Mapping[str, Any] | None = None,
+         also: Callable[[Path], None] | None = None) -> None:
+    """Writes a folder with weights, what they are, what is needed to go on training, and what
+    `also` puts there.
 
     The same weights make the same bytes, so only their key stands in their own file.
     """
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    save_file({name: one.detach().cpu().contiguous() for name, one in weights.items()},
-              fresh / _WEIGHTS, {"key": str(about["key"])})
+    if weights:
+        save_file({name: one.detach().cpu().contiguous() for name, one in weights.items()},
+                  fresh / _WEIGHTS, {"key": str(about["key"])})
     if state is not None:
         torch.save(state, fresh / _STATE)
+    if also:
+        also(fresh)
     (fresh / _ABOUT).write_text(json.dumps(about, indent=1))
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)

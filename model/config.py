@@ -90,7 +90,7 @@ class DetokenizerConfig(Section):
     streams: list[int] = Field([768, 1280], min_length=1, description="widths that make up a "
                                "prompt embedding")
     local: bool = Field(False, description="start the perceiver's queries from the features at "
-                        "their places: learned sooner, as in no paper")
+                        "their places; SEED-Story's do not")
     dropped: float = Field(0.1, ge=0, le=1, description="share of samples that train without "
                            "features, for guidance")
     steps: int = Field(50, gt=0, description="of sampling")
@@ -141,7 +141,8 @@ class StageConfig(Section):
 
     stage: Literal["towers", "autoencoder", "detokenizer", "story", "adaptation"]
     train: Optimisation
-    everything: bool = Field(False, description="train the whole UNet, not only its keys and values")
+    everything: bool = Field(False, description="train the whole UNet, not only its keys "
+                             "and values")
     turns: Literal["every", "last"] = Field("every", description="of a chunk, that are supervised")
 
 

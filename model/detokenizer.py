@@ -127,7 +127,7 @@ class Detokenizer(nn.Module):
             self.sampler = EulerDiscreteScheduler.from_config(schedule)
         extra = self.unet.config.in_channels - vae.config.latent_channels
         # A UNet made with more input channels than latents have is given the prompt there too, each
-        # embedding at its query's place: without it, it would have to learn first where to look.
+        # embedding at its query's place, so that it need not learn where to look. No paper's has.
         self.layout = nn.Linear(wide, extra) if extra else None
 
     @property
@@ -138,8 +138,10 @@ class Detokenizer(nn.Module):
     def trainable(self, everything: bool) -> Detokenizer:
         """Itself, with what trains set: the perceiver and the keys and values of all the UNet's
         attention, as in SEED-Story, or `everything`, for a UNet that starts from nothing."""
-        self.unet.requires_grad_(everything)
+        self.requires_grad_(True)
+        self.vae.requires_grad_(False)
         if not everything:
+            self.unet.requires_grad_(False)
             for name, module in self.unet.named_modules():
                 if name.endswith((".to_k", ".to_v")):
                     module.requires_grad_(True)
@@ -176,7 +178,7 @@ class Detokenizer(nn.Module):
         """Features [B, n, width] to pictures, uint8 [B, H, W, 3], by Euler's method.
 
         Guidance: blank + scale * (conditioned - blank), of predictions (arXiv 2207.12598). The
-        noise comes from `generator`, and its first picture is the same whatever the batch.
+        noise comes from `generator`.
         """
         self.sampler.set_timesteps(self.config.steps, device=self.device)
         both = torch.cat([features, blank.expand_as(features)])

@@ -208,7 +208,7 @@ class _Reading:
         self.seen = torch.cat([self.seen, real], dim=1)
         slots = torch.arange(self.seen.shape[1])
         own = slots[-real.shape[1]:, None]
-        # Padding sees itself: what sees nothing at all is not a number.
+        # Padding sees itself: what sees nothing is not a number in some kernels of attention.
         visible = (self.seen[:, None] & (slots <= own)) | (slots == own)
         return self.model.hidden(vectors, visible[:, None].to(vectors.device),
                                  positions.to(vectors.device), self.cache)

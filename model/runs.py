@@ -130,6 +130,7 @@ def detokenizer(run: Run, kind: str = "") -> Detokenizer:
     """The de-tokenizer as the stage of that kind has made it, or, by default, before any."""
     model = Detokenizer(run.preset.model.detokenizer, vision.width(tower(run)), autoencoder(run))
     if kind:
+        model.trainable(run.stage(kind)[1].everything)  # what the stage has saved
         checkpoints.load(run.result(kind), model)
         model.requires_grad_(False).eval()
     return model

@@ -83,7 +83,8 @@ def together(layouts: Sequence[Layout], pictures: Sequence[int]) -> Layout:
     longest = max(len(one.ids) for one in layouts)
     columns, first = [], 0
     for one, count in zip(layouts, pictures, strict=True):
-        numbered = [torch.where(which < 0, which, which + first) for which in (one.given, one.asked)]
+        numbered = [torch.where(which < 0, which, which + first)
+                    for which in (one.given, one.asked)]
         columns.append([_padded(values, longest, fill) for values, fill in (
             (one.ids, 0), (one.positions, 0), (one.targets, IGNORED), (numbered[0], -1),
             (numbered[1], -1), (one.turn, -1))])

@@ -138,6 +138,8 @@ def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: 
 
 def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
     painter = runs.detokenizer(run).trainable(config.everything)
+    if config.train.checkpointing:
+        painter.unet.enable_gradient_checkpointing()
     blank = runs.blank(run, runs.tower(run))
 
     def collate(items: list[Chunk]) -> tuple[Tensor, Tensor]:
@@ -214,6 +216,8 @@ def judge(teller: StoryLM, chunks: Iterator[Chunk], vocabulary: Vocabulary) -> d
 def _adaptation(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
     """As stage 1, with features that the frozen story model predicts from the true story so far."""
     painter = runs.detokenizer(run, "detokenizer").trainable(config.everything)
+    if config.train.checkpointing:
+        painter.unet.enable_gradient_checkpointing()
     teller = runs.story(run).to(_device())
     blank = runs.blank(run, runs.tower(run))
     _, vocabulary = runs.tokenizer(run)

@@ -75,7 +75,7 @@ class StoryLM(nn.Module):
         return vectors.masked_scatter(here[..., None], read.to(vectors.dtype))
 
     def read(self, features: Tensor) -> Tensor:
-        """Features [N, tokens, width] to what the language model reads, [N, image_tokens, hidden]."""
+        """Features [N, tokens, width] to what is read of them, [N, image_tokens, hidden]."""
         return self.reader(vision.pooled(features, self.input_tokens))
 
     def painted(self, hidden: Tensor) -> Tensor:

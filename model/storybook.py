@@ -40,7 +40,7 @@ def write(folder: Path, told: Iterable[Sequence[Moment]], about: Sequence[Mappin
     that is an exception: what was told until then is a whole book.
     """
     folders = [folder / str(1 + at) for at in range(len(about))] if len(about) > 1 else [folder]
-    for one in {folder, *folders}:
+    for one in [*folder.glob("[0-9]*/"), folder]:
         _clear(one)
     books: list[dict[str, Any]] = [{"texts": [], "images": [], **one} for one in about]
     shapes: list[float] = []
@@ -137,13 +137,13 @@ def _shown(moment: Moment, shape: float) -> Image.Image:
 
 
 def _clear(folder: Path) -> None:
-    """Takes an earlier story's files away: those that its JSON names, and no others."""
-    try:
-        names = json.loads((folder / "story.json").read_text())["images"]
-    except FileNotFoundError:
-        names = []
-    for name in [*names, "story.json", "panels.jpg", "story.html"]:
-        (folder / name).unlink(missing_ok=True)
+    """Takes an earlier story's files away: what its JSON names, and no others."""
+    if (folder / "story.json").exists():
+        names = json.loads((folder / "story.json").read_text(encoding="utf-8"))["images"]
+        for name in [*names, "story.json", "panels.jpg"]:
+            (folder / name).unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _replace(path: Path, text: str) -> None:

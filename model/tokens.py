@@ -50,8 +50,8 @@ def with_pictures(tokenizer: PreTrainedTokenizerBase, image_tokens: int) -> Voca
     Raises ValueError where it has no tokens for the begin and end of a text.
     """
     if tokenizer.bos_token_id is None or tokenizer.eos_token_id is None:
-        raise ValueError(f"the tokenizer {tokenizer.name_or_path} has no bos_token or no eos_token; "
-                         "set them in its tokenizer_config.json")
+        raise ValueError(f"the tokenizer {tokenizer.name_or_path} has no bos_token or no "
+                         "eos_token; set them in its tokenizer_config.json")
     positions = [f"<img_{number:05d}>" for number in range(image_tokens)]
     tokenizer.add_special_tokens({"additional_special_tokens": [BOI, EOI, *positions]},
                                  replace_extra_special_tokens=False)

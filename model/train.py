@@ -47,7 +47,7 @@ class Stage:
     losses: Callable[[nn.Module, Any], dict[str, Tensor]]  # of a batch; "loss" is minimised
     check: Callable[[nn.Module], dict[str, float]]  # held-out data
     show: Callable[[nn.Module, Path], None] | None = None  # writes a picture
-    save: Callable[[Path], None] | None = None  # writes a result of its own kind into its folder
+    save: Callable[[Path], None] | None = None  # writes a result of another library's kind
 
 
 @dataclass
@@ -133,12 +133,9 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
     accelerator.end_training()
     if accelerator.is_main_process:
         with _averaged(ema, named):
-            checkpoints.save(folder, named, {
-                "key": key, "steps": config.steps,
-                "seconds": round(progress.worked, 1),
-                "waited_for_data": round(progress.waited / max(progress.worked, 1e-9), 4)})
-            if stage.save:
-                stage.save(folder)
+            about = {"key": key, "steps": config.steps, "seconds": round(progress.worked, 1),
+                     "waited_for_data": round(progress.waited / max(progress.worked, 1e-9), 4)}
+            checkpoints.save(folder, {} if stage.save else named, about, also=stage.save)
         shutil.rmtree(checkpoint, ignore_errors=True)
     accelerator.wait_for_everyone()
 
@@ -166,7 +163,8 @@ def _step(name: str, stage: Stage, model: nn.Module, optimizer: Any, config: Opt
                 f"{name}: a batch of {config.batch} does not fit into the device's memory; set "
                 "train.batch lower and train.accumulate higher, or train.checkpointing=true"
             ) from error
-    said = {what: float(value.detach()) for what, value in losses.items()} | {"gradient": float(norm)}
+    said = {what: float(value.detach()) for what, value in losses.items()}
+    said["gradient"] = float(norm)
     progress.worked += time.perf_counter() - start
     if not all(map(math.isfinite, said.values())):
         raise TrainingStopped(

@@ -68,6 +68,18 @@ def test_equal_seeds_give_equal_readers_and_leave_other_chance_alone(tmp_path, m
     assert not torch.equal(one.head.weight, other.head.weight)
 
 
+def test_nothing_is_learned_from_held_out_episodes(tmp_path, monkeypatch):
+    monkeypatch.setattr(readback, "EPOCHS", 1)
+    dataset, sample = toy.make(tmp_path)
+    one = readback.train(dataset, sample, 32)
+    for path in Path(dataset, "images/E3").iterdir():
+        path.unlink()
+    assert torch.equal(one.head.weight, readback.train(dataset, sample, 32).head.weight)
+    _, sample = toy.make(tmp_path / "held out", held_out=4)
+    with pytest.raises(ValueError, match=r"no training episodes: make one of more films"):
+        readback.train(tmp_path / "held out/dataset", sample, 32)
+
+
 class _Says:
     """A reader that gives the same answers whatever it sees."""
 

@@ -121,7 +121,7 @@ def test_a_loss_that_is_no_number_says_where_and_what_to_do(tmp_path):
     one = stage([])
     one.losses = lambda model, batch: {"loss": model(batch[1]).mean() / 0}
 
-    with pytest.raises(TrainingStopped, match=r"1-test: at step 1 loss is (nan|-?inf).*learning_rate"):
+    with pytest.raises(TrainingStopped, match=r"at step 1 loss is (nan|-?inf).*learning_rate"):
         fit(tmp_path, one)
 
 
@@ -132,7 +132,7 @@ def test_too_little_memory_says_what_to_do(tmp_path):
         raise torch.OutOfMemoryError("CUDA out of memory")
     one.losses = full
 
-    with pytest.raises(TrainingStopped, match="a batch of 2 does not fit.*accumulate higher"):
+    with pytest.raises(TrainingStopped, match=r"a batch of 2 does not fit.*accumulate higher"):
         fit(tmp_path, one)
 
 
