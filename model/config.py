@@ -143,6 +143,8 @@ class StageConfig(Section):
     train: Optimisation
     everything: bool = Field(False, description="train the whole UNet, not only its keys "
                              "and values")
+    pictures: int = Field(10, gt=0, description="of a chunk that are taken at a time, drawn anew "
+                          "each time; for the autoencoder and the de-tokenizer")
     turns: Literal["every", "last"] = Field("every", description="of a chunk, that are supervised")
 
 

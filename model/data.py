@@ -74,8 +74,8 @@ def texts(raw: Raw) -> list[str]:
         raise DataError(f"{_name(raw)}: no captions in its json ({error!r})") from error
 
 
-def pictures(raw: Raw, size: int) -> np.ndarray:
-    """The pictures of a sample as uint8 [n, size, size, 3], RGB, each squashed to a square.
+def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarray:
+    """The pictures of a sample, or `some` by number, as uint8 [n, size, size, 3], RGB, each squashed to a square.
 
     A JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) that is not below `size`;
     what is left is averaged over areas. Raises DataError for a picture that does not decode and
@@ -84,6 +84,8 @@ def pictures(raw: Raw, size: int) -> np.ndarray:
     names = sorted(name for name in raw if name.endswith(".jpg"))
     if len(names) != len(texts(raw)):
         raise DataError(f"{_name(raw)}: {len(names)} pictures for {len(texts(raw))} captions")
+    if some is not None:
+        names = [names[number] for number in some]
     out = np.empty((len(names), size, size, 3), np.uint8)
     for square, name in zip(out, names, strict=True):
         try:

@@ -52,7 +52,8 @@ def shards(run: Run, split: str) -> list[str]:
 def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> None:
     """Writes the shards of both splits, unless those of the same `key` are there.
 
-    Chunks that are longer than the story model takes are left out, and counted.
+    Chunks that are longer than the story model takes are left out, and counted. Raises
+    data.DataError where that leaves none.
     """
     folder = run.folder / "features"
     if checkpoints.about(folder).get("key") == key:
@@ -65,9 +66,10 @@ def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> Non
     tokenizer, vocabulary = runs.tokenizer(run)
     config, long = run.preset.model, 0
     for split in ("train", "val"):
+        before = long
         with webdataset.ShardWriter(f"{fresh}/{split}-%05d.tar", maxcount=SHARD,
                                     verbose=0) as writer, torch.no_grad():
-            for raw in data.once(data.shards(dataset, split), dict):
+            for number, raw in enumerate(data.once(data.shards(dataset, split), dict), 1):
                 texts = data.texts(raw)
                 ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
                 turns = range(1, len(ids))
@@ -82,6 +84,9 @@ def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> Non
                     "__key__": key_, "json": {"id": key_, "texts": texts, "ids": ids},
                     "features.npy": _half(vision.features(tower, seen, config.vision.tokens)),
                     "latents.npy": _half(detokenizer.encode(torch.from_numpy(drawn).to(device)))})
+        if long - before == number:
+            raise data.DataError(f"all chunks of {split} are longer than {config.story.longest} "
+                                 "tokens: set model.story.longest higher")
     if long:
         say(f"features: {long} chunks are longer than {config.story.longest} tokens "
             "(story.longest) and are left out")

@@ -107,14 +107,15 @@ def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: 
     vae = autoencoder.make(settings.vae)
     size = settings.image_size
 
-    def read(raw: dict[str, bytes]) -> np.ndarray:
-        return data.pictures(raw, size)
+    def read(raw: data.Raw) -> np.ndarray:
+        return data.pictures(raw, size, _drawn(raw, len(data.texts(raw)), config.pictures))
 
     def collate(items: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.concatenate(items))
 
     def held_out() -> Tensor:
-        return collate(list(data.once(data.shards(dataset, "val"), read)))
+        return collate(list(data.once(data.shards(dataset, "val"),
+                                      lambda raw: data.pictures(raw, size))))
 
     def check(model: nn.Module) -> dict[str, float]:
         return {"PSNR": psnr(*(torch.cat(parts) for parts in zip(*(
@@ -142,9 +143,14 @@ def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: 
         painter.unet.enable_gradient_checkpointing()
     blank = runs.blank(run, runs.tower(run))
 
-    def collate(items: list[Chunk]) -> tuple[Tensor, Tensor]:
-        return (torch.cat([one.features for one in items]),
-                torch.cat([one.latents for one in items]))
+    def read(raw: data.Raw) -> tuple[Tensor, Tensor]:
+        one = features.read(raw)
+        some = _drawn(raw, len(one.texts), config.pictures)
+        return one.features[some], one.latents[some]
+
+    def collate(items: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        seen, latents = zip(*items, strict=True)
+        return torch.cat(seen), torch.cat(latents)
 
     def losses(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         seen, latents = (part.to(painter.device) for part in batch)
@@ -154,16 +160,17 @@ def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: 
         dice = torch.Generator(painter.device).manual_seed(0)
         parts = [painter.loss(latents.to(painter.device), seen.to(painter.device),
                               blank.to(painter.device), dice)
-                 for seen, latents in (collate([one]) for one in _held_out(run))]
+                 for seen, latents in _both(run)]
         return {"loss": float(torch.stack(parts).mean())}
 
     def show(model: nn.Module, path: Path) -> None:
-        seen, latents = (_spread(part) for part in collate(list(_held_out(run))))
+        seen, latents = (_spread(part) for part in collate(list(_both(run))))
         write_grid(path, [painter.decode(latents.to(painter.device)),
                           painter.generate(seen.to(painter.device), blank.to(painter.device),
                                            torch.Generator(painter.device).manual_seed(0))])
 
-    return Stage(painter, _from_features(run, config, collate, rank, world), losses, check, show)
+    return Stage(painter, _from_features(run, config, collate, rank, world, read), losses, check,
+                 show)
 
 
 def _story(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
@@ -261,11 +268,23 @@ def _from(dataset: str, config: StageConfig, read, collate, rank: int, world: in
         seed=config.train.seed, workers=config.train.workers, rank=rank, world=world, start=start))
 
 
-def _from_features(run: Run, config: StageConfig, collate, rank: int, world: int):
+def _from_features(run: Run, config: StageConfig, collate, rank: int, world: int,
+                   read=features.read):
     """The batches of the shards of features."""
     return lambda start: iter(data.loader(
-        features.shards(run, "train"), features.read, collate, batch=config.train.batch,
+        features.shards(run, "train"), read, collate, batch=config.train.batch,
         seed=config.train.seed, workers=config.train.workers, rank=rank, world=world, start=start))
+
+
+def _drawn(raw: data.Raw, count: int, wanted: int) -> list[int]:
+    """Which of a chunk's pictures are taken this time: another epoch, other ones."""
+    dice = np.random.default_rng(raw["__number__"])
+    return sorted(dice.choice(count, min(wanted, count), replace=False).tolist())
+
+
+def _both(run: Run) -> Iterator[tuple[Tensor, Tensor]]:
+    """Features and latents of the chunks that are held out."""
+    return ((one.features, one.latents) for one in _held_out(run))
 
 
 def _held_out(run: Run) -> Iterator[Chunk]:

@@ -1,0 +1,133 @@
+"""All stages on a dataset of noise, with models of a few thousand weights."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import webdataset
+import yaml
+from PIL import Image
+
+from model import __main__ as command
+from model import checkpoints, config, features, runs
+from model.data import once
+from model.runs import Run
+
+SIZE, CHUNK = 16, 3
+
+MODEL = {
+    "vision": {"image_size": SIZE, "tokens": 16, "towers": {
+        "embed_dim": 8, "vision_cfg": {"image_size": SIZE, "patch_size": 4, "width": 16,
+                                       "layers": 1, "head_width": 8},
+        "text_cfg": {"context_length": 16, "vocab_size": 400, "width": 16, "heads": 2, "layers": 1,
+                     "pool_type": "eos", "eos_id": 1}}},
+    "story": {"architecture": {
+        "model_type": "llama", "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": 300, "bos_token_id": 0,
+        "eos_token_id": 1}, "vocabulary": 300, "image_tokens": 4, "input_tokens": 4,
+        "resampler_heads": 2, "longest": 200},
+    "detokenizer": {
+        "vae": {"in_channels": 12, "out_channels": 12, "latent_channels": 4,
+                "block_out_channels": [8], "layers_per_block": 1, "norm_num_groups": 4,
+                "down_block_types": ["DownEncoderBlock2D"], "up_block_types": ["UpDecoderBlock2D"]},
+        "unet": {"sample_size": 8, "in_channels": 4, "out_channels": 4, "block_out_channels": [8],
+                 "layers_per_block": 1, "cross_attention_dim": 16, "attention_head_dim": 2,
+                 "norm_num_groups": 4, "down_block_types": ["CrossAttnDownBlock2D"],
+                 "up_block_types": ["CrossAttnUpBlock2D"]},
+        "image_size": SIZE, "width": 16, "depth": 1, "heads": 2, "queries": 16, "streams": [16],
+        "steps": 2, "guidance": 1.5},
+}
+STAGES = {"0a-towers": "towers", "0b-autoencoder": "autoencoder", "1-detokenizer": "detokenizer",
+          "2-story": "story", "3-adaptation": "adaptation"}
+TRAIN = {"steps": 2, "batch": 2, "learning_rate": 1e-3, "precision": "no"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a preset and a dataset of four chunks, one of them held out."""
+    folder = tmp_path_factory.mktemp("chain")
+    (folder / "preset").mkdir()
+    (folder / "preset" / "model.yaml").write_text(yaml.safe_dump(MODEL))
+    for name, kind in STAGES.items():
+        (folder / "preset" / f"{name}.yaml").write_text(yaml.safe_dump(
+            {"stage": kind, "train": TRAIN, "everything": True}))
+    (folder / "data" / "shards").mkdir(parents=True)
+    (folder / "data" / "dataset.json").write_text("{}")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 3), ("val", 1)):
+        with webdataset.TarWriter(f"{folder}/data/shards/{split}-00000-of-00001.tar") as tar:
+            for number in range(count):
+                sample = {"__key__": f"{split}{number}", "json": {
+                    "captions": [f"{split} {number} goes {at}" for at in range(CHUNK)],
+                    "images": [f"{split}/{at}.jpg" for at in range(CHUNK)]}}
+                for at in range(CHUNK):
+                    file = io.BytesIO()
+                    Image.fromarray(rng.integers(0, 256, (SIZE, 24, 3), np.uint8)).save(file, "JPEG")
+                    sample[f"{at:02d}.jpg"] = file.getvalue()
+                tar.write(sample)
+    return folder
+
+
+def train(place, *more):
+    return command.main(["train", str(place / "preset"), "--data", str(place / "data"),
+                         "--run", str(place / "run"), *more])
+
+
+def test_a_preset_is_trained_and_trained_again_only_where_it_changed(place, capsys):
+    assert train(place) == 0
+    first = {name: checkpoints.about(place / "run" / name)["key"] for name in STAGES}
+    assert "3-adaptation: done" in capsys.readouterr().out
+
+    assert train(place) == 0
+    assert capsys.readouterr().out.split("\n")[:-1] == [f"{name}: is there" for name in STAGES]
+
+    assert train(place, "--set", "2-story.train.steps=3") == 0
+    said = capsys.readouterr().out
+    assert "1-detokenizer: is there" in said and "2-story: is there" not in said
+    then = {name: checkpoints.about(place / "run" / name)["key"] for name in STAGES}
+    assert [name for name in STAGES if then[name] != first[name]] == ["2-story", "3-adaptation"]
+    assert (place / "run" / "samples" / "3-adaptation-000002.png").exists()
+
+
+def test_what_was_trained_tells_a_story(place):
+    train(place)
+    book = place / "book"
+
+    assert command.main(["generate", "--run", str(place / "run"), "--data", str(place / "data"),
+                         "--images", "3", "--out", str(book)]) == 0
+
+    told = json.loads((book / "story.json").read_text())
+    assert len(told["texts"]) == 1 + 3
+    assert told["texts"][0] == "val 0 goes 0"
+    assert (book / "story.html").exists() and (book / "panels.jpg").exists()
+
+
+def test_features_and_latents_are_those_of_the_parts(place):
+    train(place)
+    run = Run(place / "run", config.read(str(place / "run" / "preset")))
+    (chunk,) = once(features.shards(run, "val"), features.read)
+
+    tokenizer, _ = runs.tokenizer(run)
+    assert tokenizer.decode(chunk.ids[1]) == chunk.texts[1] == "val 0 goes 1"
+    assert chunk.features.shape == (CHUNK, 16, 16) and chunk.latents.shape == (CHUNK, 4, 8, 8)
+    tower = runs.tower(run)
+    from model import autoencoder, data, vision
+    (raw,) = once(data.shards(str(place / "data"), "val"), dict)
+    pictures = data.pictures(raw, SIZE)
+    assert np.allclose(chunk.features, vision.features(tower, pictures, 16), atol=1e-2)
+    latents = autoencoder.encode(runs.autoencoder(run), runs.torch.from_numpy(pictures))
+    assert np.allclose(chunk.latents, latents, atol=1e-2)
+
+
+def test_chunks_that_are_too_long_are_said(place, capsys):
+    assert train(place, "--set", "model.story.longest=9") == 2
+    assert "all chunks of train are longer than 9 tokens: set model.story" in capsys.readouterr().err
+
+
+def test_wrong_calls_say_what_would_do(place, capsys):
+    assert command.main(["train", "tiny", "--data", str(place / "nothing")]) == 2
+    assert "make dataset" in capsys.readouterr().err
+    assert train(place, "--stage", "9-more") == 2
+    assert "--stage 9-more: this preset has 0a-towers, 0b-autoencoder" in capsys.readouterr().err
+    assert command.main(["generate", "--run", str(place / "nothing")]) == 2
