@@ -63,7 +63,8 @@ def place(tmp_path_factory):
                     "images": [f"{split}/{at}.jpg" for at in range(CHUNK)]}}
                 for at in range(CHUNK):
                     file = io.BytesIO()
-                    Image.fromarray(rng.integers(0, 256, (SIZE, 24, 3), np.uint8)).save(file, "JPEG")
+                    noise = rng.integers(0, 256, (SIZE, 24, 3), np.uint8)
+                    Image.fromarray(noise).save(file, "JPEG")
                     sample[f"{at:02d}.jpg"] = file.getvalue()
                 tar.write(sample)
     return folder
@@ -122,7 +123,8 @@ def test_features_and_latents_are_those_of_the_parts(place):
 
 def test_chunks_that_are_too_long_are_said(place, capsys):
     assert train(place, "--set", "model.story.longest=9") == 2
-    assert "all chunks of train are longer than 9 tokens: set model.story" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "all chunks of train are longer than 9 tokens: set model.story.longest" in said
 
 
 def test_wrong_calls_say_what_would_do(place, capsys):
