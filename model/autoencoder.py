@@ -18,8 +18,8 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Weights in the loss, beside 1 for the pixels. So much KL costs no sharpness here, and a decoder that
-# has seen that much noise forgives a de-tokenizer's errors.
+# Weights in the loss, beside 1 for the pixels. So much KL costs no sharpness here, and a decoder
+# that has seen that much noise forgives a de-tokenizer's errors.
 EDGES, KL = 1.0, 1e-2
 
 

@@ -75,7 +75,8 @@ def texts(raw: Raw) -> list[str]:
 
 
 def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarray:
-    """The pictures of a sample, or `some` by number, as uint8 [n, size, size, 3], RGB, each squashed to a square.
+    """The pictures of a sample, or `some` by number: uint8 [n, size, size, 3], RGB, each squashed
+    to a square.
 
     A JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) that is not below `size`;
     what is left is averaged over areas. Raises DataError for a picture that does not decode and

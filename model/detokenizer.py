@@ -195,10 +195,6 @@ class Detokenizer(nn.Module):
                                         latents).prev_sample
         return self.decode(latents)
 
-    def encode(self, pictures: Tensor) -> Tensor:
-        """uint8 [B, H, W, 3] to latents [B, c, h, w] with a deviation of about 1."""
-        return autoencoder.encode(self.vae, pictures)
-
     def decode(self, latents: Tensor) -> Tensor:
         """Latents [B, c, h, w] to uint8 [B, H, W, 3]."""
         return autoencoder.decode(self.vae, latents)

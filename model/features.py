@@ -13,13 +13,15 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import webdataset
-from torch import Tensor
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
 
-from model import checkpoints, data, runs, sequence, vision
+from model import autoencoder, checkpoints, data, runs, sequence, vision
 from model.runs import Run
 
 SHARD = 1000  # chunks
@@ -62,38 +64,53 @@ def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> Non
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tower, detokenizer = runs.tower(run).to(device), runs.detokenizer(run).to(device)
-    tokenizer, vocabulary = runs.tokenizer(run)
-    config, long = run.preset.model, 0
+    tower, vae = runs.tower(run).to(device), runs.autoencoder(run).to(device)
+    longest, left_out = run.preset.model.story.longest, 0
+    short = _short_enough(run)
     for split in ("train", "val"):
-        before = long
+        kept = 0
         with webdataset.ShardWriter(f"{fresh}/{split}-%05d.tar", maxcount=SHARD,
-                                    verbose=0) as writer, torch.no_grad():
-            for number, raw in enumerate(data.once(data.shards(dataset, split), dict), 1):
-                texts = data.texts(raw)
-                ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
-                turns = range(1, len(ids))
-                if len(sequence.lay_out(ids, vocabulary, turns)) > config.story.longest:
-                    long += 1
-                    continue
-                seen = data.pictures(raw, config.vision.image_size)
-                drawn = (seen if config.detokenizer.image_size == config.vision.image_size
-                         else data.pictures(raw, config.detokenizer.image_size))
-                key_ = raw["__key__"]
-                writer.write({
-                    "__key__": key_, "json": {"id": key_, "texts": texts, "ids": ids},
-                    "features.npy": _half(vision.features(tower, seen, config.vision.tokens)),
-                    "latents.npy": _half(detokenizer.encode(torch.from_numpy(drawn).to(device)))})
-        if long - before == number:
-            raise data.DataError(f"all chunks of {split} are longer than {config.story.longest} "
-                                 "tokens: set model.story.longest higher")
-    if long:
-        say(f"features: {long} chunks are longer than {config.story.longest} tokens "
-            "(story.longest) and are left out")
-    (fresh / "about.json").write_text(json.dumps({"key": key, "left_out": long}))
+                                    verbose=0) as writer:
+            for raw in data.once(data.shards(dataset, split), dict):
+                about = short(raw)
+                if about:
+                    writer.write({"__key__": raw["__key__"], "json": about,
+                                  **_arrays(run, raw, tower, vae)})
+                    kept += 1
+                else:
+                    left_out += 1
+        if not kept:
+            raise data.DataError(f"all chunks of {split} are longer than {longest} tokens: set "
+                                 "model.story.longest higher")
+    if left_out:
+        say(f"features: {left_out} chunks are longer than {longest} tokens "
+            "(model.story.longest) and are left out")
+    (fresh / "about.json").write_text(json.dumps({"key": key, "left_out": left_out}))
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
 
 
-def _half(values: Tensor) -> np.ndarray:
-    return values.half().cpu().numpy()
+def _short_enough(run: Run) -> Callable[[data.Raw], dict[str, Any] | None]:
+    """What gives a chunk's texts and their tokens, or None where they are too many."""
+    tokenizer, vocabulary = runs.tokenizer(run)
+    longest = run.preset.model.story.longest
+
+    def about(raw: data.Raw) -> dict[str, Any] | None:
+        texts = data.texts(raw)
+        ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        if len(sequence.lay_out(ids, vocabulary, range(1, len(ids)))) > longest:
+            return None
+        return {"id": raw["__key__"], "texts": texts, "ids": ids}
+
+    return about
+
+
+@torch.no_grad()
+def _arrays(run: Run, raw: data.Raw, tower: nn.Module, vae: AutoencoderKL
+            ) -> dict[str, np.ndarray]:
+    vision_config, painted = run.preset.model.vision, run.preset.model.detokenizer.image_size
+    seen = data.pictures(raw, vision_config.image_size)
+    drawn = seen if painted == vision_config.image_size else data.pictures(raw, painted)
+    return {name: values.half().cpu().numpy() for name, values in (
+        ("features.npy", vision.features(tower, seen, vision_config.tokens)),
+        ("latents.npy", autoencoder.encode(vae, torch.from_numpy(drawn))))}
