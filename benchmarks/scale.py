@@ -34,6 +34,8 @@ def run(films: Sequence[int] = (1, 10, 100), hours: float = 3.0, film: str = "",
     `film` is what the long film is made of, an episode of the sample where it is "". Everything
     lies in `folder` while it lasts, or where temporary files do.
     """
+    if folder:
+        os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="storystream-bench-", dir=folder or None) as place:
         drawn = sample.draw(os.path.join(place, "sample"), EPISODES)
         parts = [_many(drawn, films, place)]

@@ -261,7 +261,7 @@ def test_the_autoencoders_loss_counts_pixels_and_edges():
     assert torch.isclose(losses["pixels"], off.abs().mean() + (off**2).mean())
     assert torch.isclose(losses["edges"], edges)
     assert torch.isclose(losses["kl"], seen.kl().mean() / seen.mean[0].numel())
-    assert torch.isclose(losses["loss"], losses["pixels"] + edges + 1e-4 * losses["kl"])
+    assert torch.isclose(losses["loss"], losses["pixels"] + edges + 1e-2 * losses["kl"])
 
 
 def test_latents_have_a_deviation_of_one_and_come_back():
