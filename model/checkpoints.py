@@ -17,6 +17,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from model.config import ConfigError
+
 _ABOUT, _WEIGHTS, _STATE = "about.json", "model.safetensors", "state.pt"
 
 
@@ -65,14 +67,15 @@ def about(folder: Path) -> dict[str, Any]:
 def load(folder: Path, model: nn.Module) -> None:
     """Puts a folder's weights into the parameters of the same names.
 
-    Raises ValueError where they are not the ones that the model trains.
+    Raises ConfigError where they are not the ones that the model trains.
     """
     weights = load_file(folder / _WEIGHTS)
     _, unexpected = model.load_state_dict(weights, strict=False)
     missing = set(trained(model)) - set(weights)
     if missing or unexpected:
-        raise ValueError(f"{folder} holds the weights of another model: {len(missing)} are missing "
-                         f"there, {len(unexpected)} are not known here; was the preset changed?")
+        raise ConfigError(f"{folder} holds the weights of another model: {len(missing)} are "
+                          f"missing there, {len(unexpected)} are not known here; was the preset "
+                          "changed?")
 
 
 def state(folder: Path) -> dict[str, Any]:

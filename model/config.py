@@ -7,7 +7,8 @@ such a folder. `--set` changes single values: `2-story.steps=100`, `model.detoke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -172,6 +173,17 @@ def read(preset: str, settings: Sequence[str] = ()) -> Preset:
         return Preset(model=files.pop("model"), stages=files)
     except ValidationError as error:
         raise ConfigError(f"{folder}: {_said(error)}") from error
+
+
+@contextmanager
+def naming(setting: str, model: str) -> Iterator[None]:
+    """Around the loading of a model that a setting names. Raises ConfigError where it fails."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # of huggingface_hub, and of open_clip
+        reason = str(error).strip().split("\n\n")[0]
+        raise ConfigError(f"{setting}: {model} cannot be loaded: {reason}\nGive a folder, or a "
+                          "name that is in this machine's cache or can be downloaded") from error
 
 
 def _put(files: dict[str, Any], setting: str) -> None:

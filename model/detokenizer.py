@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model import autoencoder, vision
-from model.config import DetokenizerConfig
+from model.config import ConfigError, DetokenizerConfig, naming
 from model.resampler import grid_positions
 
 # The noise of Stable Diffusion XL; `schedule` in a config changes single values.
@@ -107,16 +107,17 @@ class Detokenizer(nn.Module):
     """A perceiver and a UNet that train, beside a frozen autoencoder."""
 
     def __init__(self, config: DetokenizerConfig, feature_width: int, vae: AutoencoderKL) -> None:
-        """`feature_width` is the visual tokenizer's. Raises ValueError where parts do not fit."""
+        """`feature_width` is the visual tokenizer's. Raises ConfigError where parts do not fit."""
         super().__init__()
         self.config = config
-        self.unet = (UNet2DConditionModel.from_config(config.unet) if config.unet else
-                     UNet2DConditionModel.from_pretrained(config.model, subfolder="unet",
-                                                          use_safetensors=True))
+        with naming("model.detokenizer.model", config.model):
+            self.unet = (UNet2DConditionModel.from_config(config.unet) if config.unet else
+                         UNet2DConditionModel.from_pretrained(config.model, subfolder="unet",
+                                                              use_safetensors=True))
         self.vae = vae.requires_grad_(False)
         wide = self.unet.config.cross_attention_dim
         if sum(config.streams) != wide:
-            raise ValueError(f"the UNet reads prompt embeddings of width {wide}, and streams "
+            raise ConfigError(f"the UNet reads prompt embeddings of width {wide}, and streams "
                              f"{config.streams} make {sum(config.streams)}: change streams")
         self.perceiver = Perceiver(feature_width, config.width, config.depth, config.heads,
                                    config.queries, config.streams, self._pooled_width(),

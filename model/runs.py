@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from model import checkpoints, story_lm, tokens, vision
-from model.config import Preset, StageConfig
+from model.config import Preset, StageConfig, naming
 from model.detokenizer import Detokenizer
 from model.story_lm import StoryLM
 from model.tokens import Vocabulary
@@ -74,8 +74,11 @@ def digest(dataset: str) -> str:
 def make_tokenizer(run: Run, texts: Iterable[str]) -> None:
     """Writes the run's tokenizer: the language model's own, or one that is trained on the texts."""
     story = run.preset.model.story
-    tokenizer = (AutoTokenizer.from_pretrained(story.model) if story.model
-                 else tokens.train(texts, story.vocabulary))
+    if story.model:
+        with naming("model.story.model", story.model):
+            tokenizer = AutoTokenizer.from_pretrained(story.model)
+    else:
+        tokenizer = tokens.train(texts, story.vocabulary)
     tokens.with_pictures(tokenizer, story.image_tokens)
     tokenizer.save_pretrained(run.folder / "tokenizer")
 
@@ -109,8 +112,9 @@ def autoencoder(run: Run) -> AutoencoderKL:
     """The autoencoder between pictures and latents, frozen."""
     config = run.preset.model.detokenizer
     made = any(stage.stage == "autoencoder" for stage in run.preset.stages.values())
-    vae = (AutoencoderKL.from_pretrained(run.result("autoencoder")) if made
-           else AutoencoderKL.from_pretrained(config.model, subfolder="vae"))
+    with naming("model.detokenizer.model", config.model):
+        vae = (AutoencoderKL.from_pretrained(run.result("autoencoder")) if made
+               else AutoencoderKL.from_pretrained(config.model, subfolder="vae"))
     return vae.requires_grad_(False).eval()
 
 

@@ -12,8 +12,9 @@ The first two stand in for weights that cannot be downloaded everywhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,6 +30,10 @@ from model.runs import Run
 from model.story_lm import StoryLM, distance
 from model.tokens import Vocabulary
 from model.train import Stage
+
+Read = Callable[[data.Raw], Any]  # a raw sample to an item
+Collate = Callable[[list[Any]], Any]  # items to a batch
+Batches = Callable[[int], Iterator[Any]]  # endless, from the batch of that number on
 
 SHOWN = 8  # pictures in a row of what is painted on the way
 
@@ -261,15 +266,16 @@ def _device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _from(dataset: str, config: StageConfig, read, collate, rank: int, world: int):
+def _from(dataset: str, config: StageConfig, read: Read, collate: Collate, rank: int, world: int
+          ) -> Batches:
     """The batches of the pictures and texts in a dataset."""
     return lambda start: iter(data.loader(
         data.shards(dataset, "train"), read, collate, batch=config.train.batch,
         seed=config.train.seed, workers=config.train.workers, rank=rank, world=world, start=start))
 
 
-def _from_features(run: Run, config: StageConfig, collate, rank: int, world: int,
-                   read=features.read):
+def _from_features(run: Run, config: StageConfig, collate: Collate, rank: int, world: int,
+                   read: Read = features.read) -> Batches:
     """The batches of the shards of features."""
     return lambda start: iter(data.loader(
         features.shards(run, "train"), read, collate, batch=config.train.batch,

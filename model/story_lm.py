@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import Cache
 
 from model import sequence, vision
-from model.config import LoraConfig, StoryConfig
+from model.config import LoraConfig, StoryConfig, naming
 from model.resampler import Resampler
 from model.tokens import Vocabulary
 
@@ -103,7 +103,8 @@ def build(config: StoryConfig, vocabulary: Vocabulary, words: int, width: int, t
     of the visual tokenizer's features. Without `download`, only `config.architecture` is used.
     """
     if config.model and download:
-        llm = AutoModelForCausalLM.from_pretrained(config.model)
+        with naming("model.story.model", config.model):
+            llm = AutoModelForCausalLM.from_pretrained(config.model)
     else:
         assert config.architecture is not None
         llm = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config.architecture))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from model.config import ConfigError
+
 TURN, BOI, EOI = "[INST]", "<img>", "</img>"
 
 
@@ -47,11 +49,11 @@ def train(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
 def with_pictures(tokenizer: PreTrainedTokenizerBase, image_tokens: int) -> Vocabulary:
     """Adds what is missing for pictures of so many tokens to the tokenizer.
 
-    Raises ValueError where it has no tokens for the begin and end of a text.
+    Raises ConfigError where it has no tokens for the begin and end of a text.
     """
     if tokenizer.bos_token_id is None or tokenizer.eos_token_id is None:
-        raise ValueError(f"the tokenizer {tokenizer.name_or_path} has no bos_token or no "
-                         "eos_token; set them in its tokenizer_config.json")
+        raise ConfigError(f"the tokenizer {tokenizer.name_or_path} has no bos_token or no "
+                          "eos_token; set them in its tokenizer_config.json")
     positions = [f"<img_{number:05d}>" for number in range(image_tokens)]
     tokenizer.add_special_tokens({"additional_special_tokens": [BOI, EOI, *positions]},
                                  replace_extra_special_tokens=False)

@@ -16,13 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.config import VisionConfig
+from model.config import ConfigError, VisionConfig, naming
 
 
 def load(config: VisionConfig) -> nn.Module:
     """The vision tower, frozen. `config.model` is an open_clip name or `local-dir:FOLDER`."""
-    tower = open_clip.create_model(config.model, pretrained=config.weights or None,
-                                   force_image_size=config.image_size)
+    with naming("model.vision.model", config.model):
+        tower = open_clip.create_model(config.model, pretrained=config.weights or None,
+                                       force_image_size=config.image_size)
     return tower.visual.requires_grad_(False).eval()
 
 
@@ -48,7 +49,7 @@ def normalised(pictures: np.ndarray | Tensor, tower: nn.Module) -> Tensor:
 def features(tower: nn.Module, pictures: np.ndarray | Tensor, tokens: int) -> Tensor:
     """uint8 RGB [B, H, W, 3] to float [B, tokens, width].
 
-    Pictures have the size that the tower was loaded for. Raises ValueError where `tokens` is no
+    Pictures have the size that the tower was loaded for. Raises ConfigError where `tokens` is no
     square that divides the grid of patches.
     """
     patches = tower.forward_intermediates(
@@ -61,7 +62,7 @@ def pooled(values: Tensor, tokens: int) -> Tensor:
     """[B, n, width] to [B, tokens, width]: the means of square neighbourhoods of the grid."""
     have, want = math.isqrt(values.shape[1]), math.isqrt(tokens)
     if want * want != tokens or have % want:
-        raise ValueError(f"a grid of {have} x {have} features cannot be pooled to {tokens} tokens")
+        raise ConfigError(f"a grid of {have} x {have} features cannot be pooled to {tokens} tokens")
     if have == want:
         return values
     square = values.transpose(1, 2).unflatten(2, (have, have))

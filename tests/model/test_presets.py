@@ -4,8 +4,8 @@ import open_clip
 import pytest
 import torch
 
-from model import config, story_lm, vision
-from model.detokenizer import Perceiver
+from model import config, runs, story_lm, vision
+from model.detokenizer import Detokenizer, Perceiver
 from model.tokens import Vocabulary
 
 # Parameters of the published models: of their safetensors files, and of open_clip's table, where
@@ -57,3 +57,20 @@ def test_the_perceiver_of_the_paper():
     pool = 65 * 1024 + 3 * (1024 * 1024 + 1024) + 1024 * 1280 + 1280
     assert parameters(perceiver) == (64 * 1024 + 4096 * 1024 + 1024 + 4 * layer + 2 * 1024
                                      + 1024 * (768 + 1280) + 768 + 1280 + pool)
+
+
+def test_a_model_that_cannot_be_loaded_is_named_with_its_setting(tmp_path):
+    nowhere = str(tmp_path / "nowhere")
+    settings = config.read("small", [f"model.story.model={nowhere}",
+                                     f"model.detokenizer.model={nowhere}",
+                                     "model.vision.model=ViT-None"])
+    run = runs.Run(tmp_path, settings)
+    for setting, load in [
+            ("vision", lambda: vision.load(settings.model.vision)),
+            ("story", lambda: runs.make_tokenizer(run, [])),
+            ("story", lambda: story_lm.build(settings.model.story, Vocabulary(1, 2, 3, 4, [5], [6]),
+                                             7, 8, 4)),
+            ("detokenizer", lambda: runs.autoencoder(run)),
+            ("detokenizer", lambda: Detokenizer(settings.model.detokenizer, 8, None))]:
+        with pytest.raises(config.ConfigError, match=rf"model.{setting}.model: .* cannot be"):
+            load()
