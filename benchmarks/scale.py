@@ -68,6 +68,7 @@ def _many(drawn: Sequence[str], films: Sequence[int], place: str) -> str:
                      _beside(tree.together, trees[0].together),
                      _beside(tree.wall / number, trees[0].wall / fewest, 1),
                      _beside(tree.cpu / number, trees[0].cpu / fewest, 1)])
+        print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)  # the next one may take an hour
     return table(f"Films of a minute, every stage; {os.cpu_count()} cores; in brackets, to the "
                  "run with the fewest",
                  ["films", "keyframes", "workers", *(f"{kind}, peak MB" for kind in _KINDS),

@@ -85,6 +85,7 @@ class Result:
     chunks: int
     episodes: int
     left_out: int  # moments without a character
+    named: float  # share of the moments whose text names the main character
     candidates: float  # mean number that the true picture was looked for among
     chance: float  # of recall
     guesses: dict[str, Guess]
@@ -161,9 +162,10 @@ def evaluate(model: Trained, dataset: str, sample: str, seed: int = 0) -> tuple[
     grid = np.concatenate([np.concatenate(list(painted[name][where]), axis=1) for name in
                            (TRUE, RECONSTRUCTED, PAINTED_TRUE, PAINTED_PREDICTED)])
     sizes = [len(one) + 1 for one in others]
+    named = np.mean([known[one.images[at]].main in one.captions[at] for one, at in moments])
     return Result(
         moments=len(images), chunks=len(set(groups)), episodes=len({one.video for one in shown}),
-        left_out=count - len(kept), candidates=float(np.mean(sizes)),
+        left_out=count - len(kept), named=float(named), candidates=float(np.mean(sizes)),
         chance=float(np.mean([1 / size for size in sizes])), guesses=guesses, read=read,
         ceilings=_ceilings(reader, dataset, known.values(), model.paints)), grid
 
@@ -303,7 +305,8 @@ def text(result: Result) -> str:
                   [[name, one.main.count, *_scores(one)] for name, one in result.ceilings.items()])
     about = (f"{result.moments} moments of {result.chunks} chunks from {result.episodes} held-out "
              f"episodes.{left} The true picture is looked for among {AMONG} of its episode{few}; "
-             "intervals of features are a bootstrap over chunks, those of read-back are Wilson's.")
+             "intervals of features are a bootstrap over chunks, those of read-back are Wilson's. "
+             f"The text names the main character in {_percent(result.named)} of the moments.")
     return "\n\n".join(["## Story model", about, first, second, third]) + "\n"
 
 
@@ -377,7 +380,8 @@ def load(folder: str, seed: int = 0) -> Trained:
     def painting(by: Any) -> Callable[[Floats], Pictures]:
         def paint(values: Floats) -> Pictures:
             dice = torch.Generator(device).manual_seed(seed)
-            return by.generate(torch.from_numpy(values).to(device), blank, dice).cpu().numpy()
+            with torch.autocast(device.type, torch.bfloat16):  # as it was trained
+                return by.generate(torch.from_numpy(values).to(device), blank, dice).cpu().numpy()
         return paint
 
     return Trained(

@@ -39,6 +39,7 @@ def test_what_is_predicted_right_has_a_cosine_and_a_recall_of_one(tmp_path, quic
     dataset, sample = toy.make(tmp_path)
     result, grid = story_model.evaluate(trained(lambda captions, seen: seen[1:]), dataset, sample)
     assert (result.moments, result.chunks, result.episodes, result.left_out) == (9, 1, 1, 0)
+    assert result.named == pytest.approx(8 / 9)
     # 12 keyframes without the previous one; the first moment's own previous is not more
     assert (result.candidates, result.chance) == (11, pytest.approx(1 / 11))
     right = result.guesses[story_model.PREDICTED]
@@ -119,7 +120,7 @@ def test_tables_name_what_is_missed():
 
     guess = story_model.Guess(0.5, (0.4, 0.6), 0.25, (0.2, 0.3))
     result = story_model.Result(
-        100, 12, 4, 3, 32.0, 1 / 32, {story_model.PREDICTED: guess},
+        100, 12, 4, 3, 0.795, 32.0, 1 / 32, {story_model.PREDICTED: guess},
         {story_model.PAINTED_TRUE: scores(79, 80), story_model.PAINTED_PREDICTED: scores(60, 61),
          story_model.CHANCE: scores(40, 20)}, {"all": scores(95, 99)})
     said = story_model.text(result)
@@ -128,6 +129,7 @@ def test_tables_name_what_is_missed():
             "| 80.0 % | missed: main character |") in said
     assert "| 60.0 % | yes |" in said
     assert "3 more moments show nobody" in said
+    assert "The text names the main character in 79.5 % of the moments." in said
     assert "some episodes have fewer" not in said
     short = story_model.text(dataclasses.replace(result, candidates=30.5))
     assert "some episodes have fewer: 30.5 on average" in short

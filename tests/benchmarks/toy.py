@@ -34,7 +34,8 @@ def make(folder: Path, held_out: int = 1) -> tuple[str, str]:
             cv2.imwrite(str(dataset / image), picture(cast[0], place, number, at))
             rows.append({"video": video, "time": 2.0 * at + 1, "image": image})
             images.append(f"{video}/{at}.jpg")
-            captions.append(f"{CHARACTERS[cast[0]]} is in the {PLACE_NAMES[place]}.")
+            who = "Somebody" if at == 5 else CHARACTERS[cast[0]]
+            captions.append(f"{who} is in the {PLACE_NAMES[place]}.")
         shots.append({"start": 24.0, "end": 26.0, "place": "meadow", "characters": [],
                       "scale": "wide"})
         (sample / f"{video}.truth.json").write_text(json.dumps({"shots": shots}))
