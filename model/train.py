@@ -22,6 +22,7 @@ from accelerate import Accelerator
 from accelerate.utils import is_wandb_available
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
+from tqdm import tqdm
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from model import checkpoints
@@ -105,12 +106,16 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
                                f"{name}-{progress.step:06d}.png")
             accelerator.log({f"val/{what}": value for what, value in figures.items()},
                             step=progress.step)
-            say(f"{name}: step {progress.step} of {config.steps}, held out: " + ", ".join(
-                f"{what} {value:.4g}" for what, value in figures.items()))
+            with bar.external_write_mode():
+                say(f"{name}: step {progress.step} of {config.steps}, held out: " + ", ".join(
+                    f"{what} {value:.4g}" for what, value in figures.items()))
         accelerator.wait_for_everyone()
 
     batches = iter(stage.batches(progress.step * config.accumulate))
-    with _stoppable() as stopped:
+    # disable=None: at a terminal alone
+    bar = tqdm(desc=name, total=config.steps, initial=progress.step, leave=False,
+               disable=None if accelerator.is_main_process else True)
+    with _stoppable() as stopped, bar:
         model.train()
         while progress.step < config.steps:
             said = _step(name, stage, model, wrapped, config, accelerator, batches, progress)
@@ -118,6 +123,8 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
             if ema:
                 ema.step(named.values())
             progress.step += 1
+            bar.set_postfix(loss=f"{said['loss']:.4g}", refresh=False)
+            bar.update()
             if progress.step % SAID_EVERY == 0 or progress.step == config.steps:
                 rate = schedule.get_last_lr()[0]
                 accelerator.log({f"train/{what}": value for what, value in said.items()}
