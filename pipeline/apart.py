@@ -2,7 +2,8 @@
 
 A film that crashes its decoder, or that would keep it busy for ever or take all memory, costs
 itself and nothing else. A process that has done its work waits for the next, so that what it has
-imported is imported once; it ends when the process that it works for does, however that ends.
+imported is not imported for each film; after a while another takes its place, since decoders do not
+give back all that they took. It ends when the process that it works for does, however that ends.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ Result = TypeVar("Result")
 MEMORY = 4 << 30  # bytes that a film may take, beside what the process had before
 SECONDS = 600.0  # of a core that a film may take, and
 SECONDS_A_MEGABYTE = 100.0  # for each of its size: a frame is hardly less than a few hundred bytes
+CALLS = 100  # that a process takes before another takes its place
 _TRIES = 2
 # What a decoder does to itself. Whoever was killed by another signal was killed by somebody.
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT,
@@ -38,6 +40,7 @@ class _Process:
     """Another process, which takes one call at a time."""
 
     def __init__(self) -> None:
+        self.left = CALLS
         self.connection, theirs = Pipe()
         with theirs:
             self.process = subprocess.Popen(
@@ -48,6 +51,7 @@ class _Process:
     def outcome(self, job: tuple[Any, ...], tick: Callable[[float], None] | None
                 ) -> tuple[str, Any]:
         """("gave", value), ("raised", error), or ("died", exit code) where the job ends it."""
+        self.left -= 1
         try:
             self.connection.send(job)
             while True:
@@ -98,7 +102,10 @@ def call(function: Callable[..., Result], *arguments: Any, size: int = 0,
         if kind == "died":
             code = value
             continue
-        _idle.append(process)
+        if process.left > 0:
+            _idle.append(process)
+        else:
+            process.end()
         if kind == "raised":
             raise value
         result: Result = value

@@ -51,8 +51,14 @@ def test_a_call_gives_what_the_function_gives_and_tells_how_far_it_is():
     assert told == [0.25, 0.5]
 
 
-def test_the_process_is_used_again():
-    assert apart.call(os.getpid) == apart.call(os.getpid) != os.getpid()
+def test_the_process_is_used_again_until_it_has_taken_its_calls(monkeypatch):
+    monkeypatch.setattr(apart, "_idle", [])
+    monkeypatch.setattr(apart, "CALLS", 3)
+    first, *others = [apart.call(os.getpid) for _ in range(7)]
+    assert others[:2] == [first] * 2 and others[2] not in (first, os.getpid())
+    assert others[2:5] == [others[2]] * 3 and others[5] not in (first, others[2])
+    with pytest.raises(ProcessLookupError):
+        os.kill(first, 0)
 
 
 def test_what_the_function_raises_comes_back():
