@@ -110,10 +110,12 @@ class Detokenizer(nn.Module):
         """`feature_width` is the visual tokenizer's. Raises ConfigError where parts do not fit."""
         super().__init__()
         self.config = config
-        with naming("model.detokenizer.model", config.model):
-            self.unet = (UNet2DConditionModel.from_config(config.unet) if config.unet else
-                         UNet2DConditionModel.from_pretrained(config.model, subfolder="unet",
-                                                              use_safetensors=True))
+        if config.unet:
+            self.unet = UNet2DConditionModel.from_config(config.unet)
+        else:
+            with naming("model.detokenizer.model", config.model):
+                self.unet = UNet2DConditionModel.from_pretrained(config.model, subfolder="unet",
+                                                                 use_safetensors=True)
         self.vae = vae.requires_grad_(False)
         wide = self.unet.config.cross_attention_dim
         if sum(config.streams) != wide:

@@ -112,9 +112,11 @@ def autoencoder(run: Run) -> AutoencoderKL:
     """The autoencoder between pictures and latents, frozen."""
     config = run.preset.model.detokenizer
     made = any(stage.stage == "autoencoder" for stage in run.preset.stages.values())
-    with naming("model.detokenizer.model", config.model):
-        vae = (AutoencoderKL.from_pretrained(run.result("autoencoder")) if made
-               else AutoencoderKL.from_pretrained(config.model, subfolder="vae"))
+    if made:
+        vae = AutoencoderKL.from_pretrained(run.result("autoencoder"))
+    else:
+        with naming("model.detokenizer.model", config.model):
+            vae = AutoencoderKL.from_pretrained(config.model, subfolder="vae")
     return vae.requires_grad_(False).eval()
 
 
