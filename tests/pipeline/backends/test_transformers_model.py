@@ -1,7 +1,8 @@
 import json
 import pickle
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
 
 import cv2
 import pytest
@@ -263,11 +264,31 @@ def test_a_question_for_which_the_gpu_has_no_memory_even_alone_is_unanswered(wri
     assert "too little memory" in str(answers[0])
 
 
-def test_several_threads_may_ask_at_once(writer):
+def test_several_threads_may_ask_and_wait_for_each_other(writer, monkeypatch):
     model = load(writer, max_tokens=6)
     asked = [[ask(f"{prompt} {n}") for prompt in PROMPTS[:2]] for n in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(model.answer, asked)) == list(map(model.answer, asked))
+    one_by_one = list(map(model.answer, asked))
+    written = {said.prompt: answer
+               for questions, answers in zip(asked, one_by_one, strict=True)
+               for said, answer in zip(questions, answers, strict=True)}
+    inside, most, answers = [], [], {}
+
+    def generate(questions):  # in place of the network's arithmetic
+        inside.append(questions)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+        return [written[prompt] for prompt, _ in questions]
+
+    monkeypatch.setattr(model, "_generate", generate)
+    threads = [threading.Thread(target=lambda n=n: answers.update({n: model.answer(asked[n])}),
+                                daemon=True) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert [answers.get(n) for n in range(4)] == one_by_one
+    assert most == [1] * 4
 
 
 def test_questions_and_answers_travel_between_processes(writer):
