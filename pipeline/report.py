@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -30,7 +30,16 @@ from pipeline import characters, storage
 from pipeline.card import embedded_roles, used_films
 from pipeline.charts import histogram, short
 from pipeline.quality import GATES
-from schemas.rows import CHUNK_LENGTH, STORY_LENGTH, Keyframe, Reject, Story, from_table
+from schemas.rows import (
+    CHUNK_LENGTH,
+    STORY_LENGTH,
+    Keyframe,
+    Reject,
+    Row,
+    Story,
+    arrow_schema,
+    from_table,
+)
 
 STORIES_SHOWN = 24  # a page of more takes seconds to open on a phone
 PICTURES_SHOWN = 6  # of what was dropped, for each reason
@@ -72,9 +81,12 @@ def write(out: str) -> None:
 def render(out: str) -> str:
     """The page for the dataset folder `out`. Raises as `write` does."""
     dataset = json.loads(storage.read_bytes(storage.join(out, "dataset.json")))
-    stories = _table(out, "stories.parquet")
-    keyframes = _table(out, "keyframes.parquet")
-    rejects = from_table(_table(out, "rejects.parquet"), Reject)
+    stories = _table(out, "stories", Story, ["id", "video", "series", "complete", "images",
+                                              "scores"])
+    dropped = _table(out, "dropped_stories", Story, ["scores"])
+    keyframes = _table(out, "keyframes", Keyframe, ["id", "video", "shot", "shot_start", "shot_end",
+                                                    "brightness"])
+    rejects = _table(out, "rejects", Reject, arrow_schema(Reject).names)
     reasons = _reasons(rejects)
     films = used_films(dataset)
     return _environment().get_template("report.html.j2").render(
@@ -82,17 +94,17 @@ def render(out: str) -> str:
         films=films,
         sources=_sources(films),
         embedded=embedded_roles(dataset),
-        book=_storybook(stories, keyframes, films),
+        book=_storybook(out, stories, films),
         casts=_casts(dataset["characters"]),
         casts_shown=CASTS_SHOWN,
         story_count=stories.num_rows,
         funnel=_funnel(dataset, stories, keyframes, rejects, reasons),
-        charts=_charts(films, stories, keyframes),
-        quality=_quality(dataset["config"]["quality"], pa.concat_tables(
-            [stories, _table(out, "dropped_stories.parquet")]), rejects),
+        charts=_charts(out, films, stories, keyframes),
+        quality=_quality(dataset["config"]["quality"], pa.chunked_array(
+            stories["scores"].chunks + dropped["scores"].chunks), reasons),
         reasons=reasons,
-        rejected_films=[reject for reject in rejects if reject.stage == "video"],
-        reject_count=len(rejects),
+        rejected_films=_rows(rejects, _where(rejects, "video"), Reject),
+        reject_count=rejects.num_rows,
         rows_shown=ROWS_SHOWN,
         files=_files(dataset["files"]),
         settings=_flat(dataset["config"]),
@@ -100,8 +112,33 @@ def render(out: str) -> str:
     )
 
 
-def _table(out: str, name: str) -> pa.Table:
-    return pq.read_table(pa.BufferReader(storage.read_bytes(storage.join(out, name))))
+def _batches(out: str, name: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Columns of a table, all where none are named, a few rows at a time: a large dataset's tables
+    are larger than memory."""
+    with storage.reading(storage.join(out, f"{name}.parquet")) as file:
+        yield from pq.ParquetFile(file).iter_batches(1024, columns=columns)
+
+
+def _table(out: str, name: str, kind: type, columns: list[str]) -> pa.Table:
+    """Columns of a table of rows of a kind."""
+    schema = pa.schema([arrow_schema(kind).field(column) for column in columns])
+    return pa.Table.from_batches(_batches(out, name, columns), schema)
+
+
+def _wanted(out: str, name: str, kind: type[Row], key: str, values: Sequence[str]) -> list[Row]:
+    """The rows of a table whose key is one of some values."""
+    wanted = pa.array(values, pa.string())
+    return [one for batch in _batches(out, name)
+            for one in from_table(batch.filter(pc.is_in(batch[key], value_set=wanted)), kind)]
+
+
+def _where(rejects: pa.Table, stage: str) -> np.ndarray:
+    """Row numbers of the rejects of a stage."""
+    return np.flatnonzero(pc.equal(rejects["stage"], stage).to_numpy())
+
+
+def _rows(table: pa.Table, numbers: Sequence[int] | np.ndarray, kind: type[Row]) -> list[Row]:
+    return from_table(table.take(pa.array(numbers, pa.int64())), kind)
 
 
 def _run(out: str) -> Values | None:
@@ -130,14 +167,16 @@ def _run(out: str) -> Values | None:
 # ------------------------------------------------------------------------------ the storybook
 
 
-def _storybook(stories: pa.Table, keyframes: pa.Table, videos: Sequence[Values]) -> list[Values]:
-    """The stories of the page as the script wants them: a list of books, each a list of pages."""
+def _storybook(out: str, stories: pa.Table, videos: Sequence[Values]) -> list[Values]:
+    """The stories of the page as the script wants them: a list of books, each a list of pages.
+
+    `stories` has the columns by which some are chosen, one row a story.
+    """
     chosen = _chosen(stories)
     numbers = _numbers(stories["video"].to_pylist())
-    shown = from_table(stories.take(pa.array(chosen, pa.int64())), Story)
-    pictures = pa.array([image for story in shown for image in story.images], pa.string())
-    wanted = keyframes.filter(pc.is_in(keyframes["image"], value_set=pictures))
-    by_image = {keyframe.image: keyframe for keyframe in from_table(wanted, Keyframe)}
+    shown = _wanted(out, "stories", Story, "id", stories["id"].take(chosen).to_pylist())
+    by_image = {keyframe.image: keyframe for keyframe in _wanted(
+        out, "keyframes", Keyframe, "image", [image for one in shown for image in one.images])}
     titles = {video["id"]: video["title"] for video in videos}
     return [
         {
@@ -250,11 +289,13 @@ def _casts(rows: Sequence[Values]) -> list[Values]:
 # ------------------------------------------------------------------------------ what was dropped
 
 
-def _reasons(rejects: Sequence[Reject]) -> list[Values]:
+def _reasons(rejects: pa.Table) -> list[Values]:
     """A card for each stage and reason, the most frequent of a stage first."""
-    groups: dict[tuple[str, str], list[Reject]] = defaultdict(list)
-    for reject in rejects:
-        groups[reject.stage, reject.reason].append(reject)
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    pictured = pc.not_equal(rejects["image"], "").to_numpy()
+    for at, kind in enumerate(zip(*(rejects[name].to_pylist() for name in ("stage", "reason")),
+                                  strict=True)):
+        groups[kind].append(at)
     order = {stage: at for at, stage in enumerate(_STAGES)}
     ranked = sorted(groups.items(),
                     key=lambda item: (order.get(item[0][0], len(order)), -len(item[1]), item[0]))
@@ -265,27 +306,27 @@ def _reasons(rejects: Sequence[Reject]) -> list[Values]:
             "kind": _STAGES.get(stage, stage),
             "reason": reason,
             "count": len(group),
-            "pictures": _evenly([reject for reject in group if reject.image], PICTURES_SHOWN),
-            "examples": _evenly(group, EXAMPLES_SHOWN),
+            "pictures": _rows(rejects, _evenly([row for row in group if pictured[row]],
+                                               PICTURES_SHOWN), Reject),
+            "examples": _rows(rejects, _evenly(group, EXAMPLES_SHOWN), Reject),
         }
         for at, ((stage, reason), group) in enumerate(ranked)
     ]
 
 
-def _funnel(dataset: Values, stories: pa.Table, keyframes: pa.Table, rejects: Sequence[Reject],
+def _funnel(dataset: Values, stories: pa.Table, keyframes: pa.Table, rejects: pa.Table,
             reasons: Sequence[Values]) -> list[Values]:
     """From films to chunks: what came in at each step, and what the step left out, by reason."""
-    unused = {reject.key for reject in rejects if reject.stage == "video"}
+    keys = {stage: pc.unique(rejects["key"].take(pa.array(_where(rejects, stage))))
+            for stage in ("video", "caption")}
     films = {video["uri"] for video in used_films(dataset)}
     kept = keyframes.num_rows
-    considered = kept + sum(reject.stage == "keyframe" for reject in rejects)
-    ids = set(keyframes["id"].to_pylist())
-    uncaptioned = {reject.key for reject in rejects if reject.stage == "caption"} & ids
+    considered = kept + len(_where(rejects, "keyframe"))
+    uncaptioned = pc.sum(pc.is_in(keys["caption"], value_set=keyframes["id"])).as_py() or 0
     in_stories = len(pc.unique(pc.list_flatten(stories["images"])))
     whole = pc.sum(stories["complete"]).as_py() or 0
-    below = sum(reject.stage == "quality" for reject in rejects)
-    shots = len(set(zip(keyframes["video"].to_pylist(), keyframes["shot"].to_pylist(),
-                        strict=True)))
+    below = len(_where(rejects, "quality"))
+    shots = keyframes.group_by(["video", "shot"]).aggregate([]).num_rows
 
     def step(label: str, count: int, note: str, stage: str = "", part: float | None = None
              ) -> Values:
@@ -296,12 +337,12 @@ def _funnel(dataset: Values, stories: pa.Table, keyframes: pa.Table, rejects: Se
         return step(label, count, note, stage, count / considered if considered else 0.0)
 
     return [
-        step("Films found", len(films | unused), "in the source", "video"),
+        step("Films found", len(films.union(keys["video"].to_pylist())), "in the source", "video"),
         step("Films used", len(films), "read from the first frame to the last"),
         pictures("Pictures considered", considered, "for each shot, or part of a long one",
                  "keyframe"),
         pictures("Keyframes kept", kept, f"from {shots:,} shots", "caption"),
-        pictures("Captioned", kept - len(uncaptioned), "described on their own, one by one",
+        pictures("Captioned", kept - uncaptioned, "described on their own, one by one",
                  "story"),
         step("Stories written", stories.num_rows + below, "and then scored", "quality"),
         step("Stories kept", stories.num_rows,
@@ -315,11 +356,11 @@ def _funnel(dataset: Values, stories: pa.Table, keyframes: pa.Table, rejects: Se
 # ------------------------------------------------------------------------------ distributions
 
 
-def _charts(videos: Sequence[Values], stories: pa.Table, keyframes: pa.Table) -> list[Values]:
+def _charts(out: str, videos: Sequence[Values], stories: pa.Table, keyframes: pa.Table
+            ) -> list[Values]:
     shots = keyframes.select(["video", "shot", "shot_start", "shot_end"]).group_by(
         ["video", "shot"]).aggregate([("shot_start", "min"), ("shot_end", "max")])
-    texts = pc.list_flatten(stories["captions"])
-    words = pc.list_value_length(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(texts)))
+    letters, words = _text_lengths(out)
     published = 146
     note = (f"Dashed: {published}, the average that the paper gives for StoryStream without saying "
             "whether it counts characters or words.")
@@ -329,9 +370,8 @@ def _charts(videos: Sequence[Values], stories: pa.Table, keyframes: pa.Table) ->
         histogram("Keyframes a minute", "one value a film",
                   np.array([60 * video["keyframes"] / video["duration"]
                             for video in videos if video["duration"]])),
-        histogram("Text length", "characters a picture",
-                  _values(pc.utf8_length(texts)), published, note),
-        histogram("Text length", "words a picture", _values(words), published, note),
+        histogram("Text length", "characters a picture", letters, published, note),
+        histogram("Text length", "words a picture", words, published, note),
         histogram("Story length", "pictures a story",
                   _values(pc.list_value_length(stories["images"]))),
         histogram("Brightness", "mean brightness, 0 black to 1 white",
@@ -340,16 +380,30 @@ def _charts(videos: Sequence[Values], stories: pa.Table, keyframes: pa.Table) ->
     return [chart for chart in drawn if chart is not None]
 
 
-def _quality(thresholds: Values, stories: pa.Table, rejects: Sequence[Reject]) -> Values:
-    """A chart for each score that there is, with its threshold, and the names of the others."""
-    dropped = Counter(reject.reason for reject in rejects if reject.stage == "quality")
+def _text_lengths(out: str) -> tuple[np.ndarray, np.ndarray]:
+    """The characters and the words of every picture's text."""
+    letters, words = [np.empty(0)], [np.empty(0)]
+    for batch in _batches(out, "stories", ["captions"]):
+        texts = pc.list_flatten(batch["captions"])
+        letters.append(_values(pc.utf8_length(texts)))
+        words.append(_values(pc.list_value_length(
+            pc.utf8_split_whitespace(pc.utf8_trim_whitespace(texts)))))
+    return np.concatenate(letters), np.concatenate(words)
+
+
+def _quality(thresholds: Values, scores: pa.ChunkedArray, reasons: Sequence[Values]) -> Values:
+    """A chart for each score that there is, with its threshold, and the names of the others.
+
+    `scores` are those of all stories, also of the dropped ones.
+    """
+    dropped = {card["reason"]: card["count"] for card in reasons if card["stage"] == "quality"}
     charts, missing = [], []
     for name, setting, reason in GATES:
         limit, side = thresholds[setting], "below" if setting.startswith("min_") else "above"
         note = (f"No limit is set (quality.{setting})." if limit is None else
                 f"Dashed: dropped {side} {limit:g} (quality.{setting}). "
-                f"Stories dropped for it: {dropped[reason]:,}.")
-        values = _values(pc.drop_null(pc.struct_field(stories["scores"], name)))
+                f"Stories dropped for it: {dropped.get(reason, 0):,}.")
+        values = _values(pc.drop_null(pc.struct_field(scores, name)))
         title = name.replace("_", " ")
         unit, scale = _SCORES[name]
         chart = histogram(title.capitalize(), unit, values, limit, note, scale)
@@ -360,8 +414,8 @@ def _quality(thresholds: Values, stories: pa.Table, rejects: Sequence[Reject]) -
     return {"charts": charts, "missing": missing}
 
 
-def _values(column: pa.ChunkedArray) -> np.ndarray:
-    return np.asarray(column.to_numpy(), dtype=float)
+def _values(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(column, dtype=float)
 
 
 # ------------------------------------------------------------------------------ films and files
