@@ -174,7 +174,8 @@ def _storybook(out: str, stories: pa.Table, videos: Sequence[Values]) -> list[Va
     """
     chosen = _chosen(stories)
     numbers = _numbers(stories["video"].to_pylist())
-    shown = _wanted(out, "stories", Story, "id", stories["id"].take(chosen).to_pylist())
+    shown = _wanted(out, "stories", Story, "id", stories["id"].take(
+        pa.array(chosen, pa.int64())).to_pylist())
     by_image = {keyframe.image: keyframe for keyframe in _wanted(
         out, "keyframes", Keyframe, "image", [image for one in shown for image in one.images])}
     titles = {video["id"]: video["title"] for video in videos}
