@@ -100,8 +100,8 @@ def render(out: str) -> str:
         story_count=stories.num_rows,
         funnel=_funnel(dataset, stories, keyframes, rejects, reasons),
         charts=_charts(out, films, stories, keyframes),
-        quality=_quality(dataset["config"]["quality"], pa.chunked_array(
-            stories["scores"].chunks + dropped["scores"].chunks), reasons),
+        quality=_quality(dataset["config"]["quality"], pa.concat_tables(
+            [stories.select(["scores"]), dropped])["scores"], reasons),
         reasons=reasons,
         rejected_films=_rows(rejects, _where(rejects, "video"), Reject),
         reject_count=rejects.num_rows,
