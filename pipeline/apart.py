@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 MEMORY = 4 << 30  # bytes that a film may take, beside what the process had before
 SECONDS = 600.0  # of a core that a film may take, and
 SECONDS_A_MEGABYTE = 100.0  # for each of its size: a frame is hardly less than a few hundred bytes
-CALLS = 100  # that a process takes before another takes its place
+CALLS = 25  # that a process takes before another takes its place
 _TRIES = 2
 # What a decoder does to itself. Whoever was killed by another signal was killed by somebody.
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT,
