@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from accelerate import PartialState
 
@@ -64,7 +65,7 @@ def _features_key(run: Run, origin: str) -> str:
     """What the features and latents of a dataset depend on."""
     towers = [key_of(run, name, origin) for name, stage in run.preset.stages.items()
               if stage.stage in ("towers", "autoencoder")]
-    return checkpoints.key(origin, run.preset.model.model_dump(mode="json"), towers)
+    return checkpoints.key(origin, _trained(run), towers)
 
 
 def key_of(run: Run, name: str, origin: str) -> str:
@@ -72,4 +73,9 @@ def key_of(run: Run, name: str, origin: str) -> str:
     names = list(run.preset.stages)
     settings = [run.preset.stages[one].model_dump(mode="json")
                 for one in names[:names.index(name) + 1]]
-    return checkpoints.key(origin, run.preset.model.model_dump(mode="json"), settings)
+    return checkpoints.key(origin, _trained(run), settings)
+
+
+def _trained(run: Run) -> dict[str, Any]:
+    """The settings of the model that decide what is trained."""
+    return run.preset.model.model_dump(mode="json", exclude={"attention"})

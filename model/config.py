@@ -104,12 +104,38 @@ class DetokenizerConfig(Section):
         return self
 
 
+class AttentionConfig(Section):
+    """What stays in the cache when a story is longer than those of training; it trains nothing.
+
+    The defaults are SEED-Story's, for 64 tokens a picture; it has no budget.
+    """
+
+    window: int = Field(8, gt=0, description="pictures that stay whole, with their texts")
+    start: int = Field(4, ge=0, description="first tokens of the story that stay")
+    boi: tuple[int, int] = Field((4, 8), description="tokens of an older picture that stay: before "
+                                 "its BoI, and from it on")
+    eoi: tuple[int, int] = Field((8, 4), description="the same before its EoI, and from it on")
+    punctuation: bool = Field(False, description="keep the punctuation of its text as well")
+    budget: int = Field(208, ge=0, description="tokens that stay of all older pictures, the newest "
+                        "first; what two pictures of the window take keeps positions as trained")
+    positions: Literal["contiguous", "original"] = Field(
+        "contiguous", description="of what stays: moved together, or where they were")
+
+    @model_validator(mode="after")
+    def _around_begin_and_end(self) -> AttentionConfig:
+        if min(*self.boi, *self.eoi) < 0 or not self.boi[1] or not self.eoi[1]:
+            raise ValueError("boi and eoi count tokens before and from BoI and EoI, which have to "
+                             "be among those that stay")
+        return self
+
+
 class ModelConfig(Section):
     """`model.yaml`: the parts."""
 
     vision: VisionConfig
     story: StoryConfig
     detokenizer: DetokenizerConfig
+    attention: AttentionConfig = AttentionConfig()
 
 
 class Optimisation(Section):

@@ -7,11 +7,8 @@
 A moment takes two steps. The text is sampled word by word until BoI. Then all tokens of the picture
 are read in one pass, since there is no choice among them, and their last hidden states become the
 features. These tokens are forgotten again, and the features are read in their place, as a picture
-that is given, as in training. All else stays in the cache; nothing is computed twice.
-
-In a batch the texts have different lengths. What all stories read in a pass takes the same slots
-of the cache, a story that has nothing to read there has slots that nobody sees, and positions count
-what is seen: each story is what it would be alone.
+that is given, as in training. All else stays in the cache, as far as its policy keeps it; nothing
+is computed twice.
 """
 
 from __future__ import annotations
@@ -28,7 +25,6 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 from transformers import (
-    DynamicCache,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedTokenizerBase,
@@ -37,7 +33,9 @@ from transformers import (
 )
 
 from model import checkpoints, config, data, runs, vision
+from model.config import AttentionConfig
 from model.detokenizer import Detokenizer
+from model.reading import Reading, roles_of
 from model.runs import NotTrained, Run
 from model.story_lm import StoryLM
 from model.tokens import Vocabulary
@@ -126,18 +124,21 @@ class PictureTokens(LogitsProcessor):
 @torch.no_grad()
 def tell(model: StoryLM, tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary,
          starts: Sequence[Moment], paint: Paint, count: int, *, sampling: Sampling,
-         seeds: Sequence[int], texts: Sequence[Sequence[str]] = ()) -> Iterator[list[Moment]]:
+         seeds: Sequence[int], texts: Sequence[Sequence[str]] = (), policy: str = "dense",
+         attention: AttentionConfig | None = None) -> Iterator[list[Moment]]:
     """Moments 1 to `count` of all stories, each as soon as it is painted.
 
     `seeds` are one a story, and so are `texts`: the sentences of its moments 1, 2, ...; where there
-    is none, or an empty one, the model writes it.
+    is none, or an empty one, the model writes it. `policy` is one of `model.attention`. Raises
+    ConfigError where it cannot be used with the language model.
     """
     dice = [torch.Generator().manual_seed(seed) for seed in seeds]
-    reading = _Reading(model, len(starts))
+    reading = Reading(model, roles_of(tokenizer, vocabulary), len(starts), policy, attention)
     reading.read([[vocabulary.bos, *start.ids, vocabulary.boi] for start in starts])
     features = torch.stack([start.features for start in starts])
     begin = [vocabulary.eoi, *vocabulary.turn]
     for number in range(1, count + 1):
+        reading.evict()
         ids = [tokenizer.encode(given[number - 1], add_special_tokens=False)
                if number <= len(given) else [] for given in texts or [()] * len(starts)]
         last = reading.read([[*begin, *given] for given in ids], features)[:, -1]
@@ -151,7 +152,7 @@ def tell(model: StoryLM, tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabul
                    zip(ids, features, paint(features).cpu().numpy(), strict=True))]
 
 
-def _write(ids: Sequence[list[int]], reading: _Reading, last: Tensor, grammar: PictureTokens,
+def _write(ids: Sequence[list[int]], reading: Reading, last: Tensor, grammar: PictureTokens,
            sampling: Sampling, dice: Sequence[torch.Generator]) -> None:
     """Puts words into the texts that are empty; `last` are the hidden states before, [B, hidden].
 
@@ -180,43 +181,6 @@ def _chosen(scores: Tensor, sampling: Sampling, dice: torch.Generator) -> int:
     if sampling.temperature == 0:
         return int(scores.argmax())
     return int(torch.multinomial(scores.softmax(0), 1, generator=dice))
-
-
-class _Reading:
-    """What the stories of a batch have read so far: the cache, and who sees which of its slots."""
-
-    def __init__(self, model: StoryLM, stories: int) -> None:
-        self.model, self.cache = model, DynamicCache()
-        self.seen = torch.zeros(stories, 0, dtype=torch.bool)  # [B, slots]
-
-    def read(self, ids: Sequence[Sequence[int]], features: Tensor | None = None) -> Tensor:
-        """Reads on, first a picture where one is given: [B, tokens, width], then each story's ids.
-
-        Returns the last hidden states [B, slots, hidden]. Shorter rows are padded in front: the
-        last slot is the last token of each story that has any.
-        """
-        longest = max(map(len, ids))
-        padded = torch.tensor([[0] * (longest - len(row)) + list(row) for row in ids])
-        real = torch.tensor([[False] * (longest - len(row)) + [True] * len(row) for row in ids])
-        embed = self.model.llm.get_input_embeddings()
-        vectors = embed(padded.to(embed.weight.device))
-        if features is not None:
-            picture = self.model.read(features.to(vectors.device, self.model.painter.query.dtype))
-            vectors = torch.cat([picture.to(vectors.dtype), vectors], dim=1)
-            real = torch.cat([real.new_ones(picture.shape[:2]), real], dim=1)
-        positions = (self.seen.sum(1, keepdim=True) + real.cumsum(1) - 1).clamp(min=0)
-        self.seen = torch.cat([self.seen, real], dim=1)
-        slots = torch.arange(self.seen.shape[1])
-        own = slots[-real.shape[1]:, None]
-        # Padding sees itself: what sees nothing is not a number in some kernels of attention.
-        visible = (self.seen[:, None] & (slots <= own)) | (slots == own)
-        return self.model.hidden(vectors, visible[:, None].to(vectors.device),
-                                 positions.to(vectors.device), self.cache)
-
-    def forget(self, count: int) -> None:
-        """Takes the last slots back."""
-        self.cache.crop(-count)
-        self.seen = self.seen[:, :-count]
 
 
 # A trained run, and what a story begins with -----------------------------------------------------
