@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from model.config import POLICIES
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; 2 stands for a wrong call, 130 for Ctrl-C."""
@@ -68,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
                           help="share of the likeliest words to choose from")
     generate.add_argument("--guidance", type=float, help="how strongly the painter is guided")
     generate.add_argument("--steps", type=_within(int, 1), help="steps of the painter")
+    generate.add_argument("--attention", choices=("auto", *POLICIES), default="auto", help="what "
+                          "stays of a long story's past: multimodal (auto, for more pictures than "
+                          "in training), dense (auto, for others), window, sink, recompute")
     return parser
 
 
@@ -89,6 +94,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _generate(arguments: argparse.Namespace) -> int:
     from model import generate, storybook
+    from schemas.rows import CHUNK_LENGTH
     following = generate.read_texts(arguments.texts) if arguments.texts else []
     picture, texts, said = generate.beginning(arguments.image, arguments.text, arguments.data)
     print(said)
@@ -102,10 +108,19 @@ def _generate(arguments: argparse.Namespace) -> int:
     if arguments.texts:
         made["sentences"] = arguments.texts
     print(f"{made['story_model']} tells, {made['painter']} paints")
+    policy = arguments.attention
+    if policy == "auto":
+        policy = "multimodal" if 1 + count > CHUNK_LENGTH else "dense"
+        if policy != "dense":
+            print(f"{1 + count} pictures are more than the {CHUNK_LENGTH} of training: a "
+                  "multimodal attention sink keeps the cache as short as there (--attention dense "
+                  "keeps all)")
+    made["attention"] = policy
     starts = [generate.start(teller, at, picture, text) for at, text in enumerate(texts)]
     told = generate.tell(teller.model, teller.tokenizer, teller.vocabulary, starts,
                          generate.painting(teller, seeds), count, sampling=sampling, seeds=seeds,
-                         texts=[following] * len(texts))
+                         texts=[following] * len(texts), policy=policy,
+                         attention=teller.run.preset.model.attention)
     out, began = Path(arguments.out), time.monotonic()
     stream = storybook.write(out, itertools.chain([starts], told), [made] * len(texts))
     try:

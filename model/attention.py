@@ -28,7 +28,6 @@ from transformers import DynamicCache
 
 from model.config import AttentionConfig, ConfigError
 
-POLICIES = ("dense", "window", "sink", "multimodal", "recompute")
 Rotate = Callable[[Tensor, Tensor], Tensor]
 
 

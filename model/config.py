@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 PRESETS = Path(__file__).parent / "presets"
+POLICIES = ("dense", "window", "sink", "multimodal", "recompute")  # see `model.attention`
 
 
 class ConfigError(ValueError):
@@ -116,8 +117,9 @@ class AttentionConfig(Section):
                                  "its BoI, and from it on")
     eoi: tuple[int, int] = Field((8, 4), description="the same before its EoI, and from it on")
     punctuation: bool = Field(False, description="keep the punctuation of its text as well")
-    budget: int = Field(208, ge=0, description="tokens that stay of all older pictures, the newest "
-                        "first; what two pictures of the window take keeps positions as trained")
+    budget: int = Field(96, ge=0, description="tokens that stay of all older pictures, the newest "
+                        "first; about as many as a picture and its text have, so that no position "
+                        "is beyond those of training")
     positions: Literal["contiguous", "original"] = Field(
         "contiguous", description="of what stays: moved together, or where they were")
 

@@ -29,7 +29,7 @@ class Reading:
     def __init__(self, model: StoryLM, roles: Tensor, stories: int, policy: str = "dense",
                  config: AttentionConfig | None = None) -> None:
         """`roles` are those of all tokens, as `roles_of` gives them, `policy` one of
-        `attention.POLICIES`. Raises ConfigError where it cannot be used with the language model."""
+        `config.POLICIES`. Raises ConfigError where it cannot be used with the language model."""
         self.model, self.policy, self.config = model, policy, config or AttentionConfig()
         self.role_of = roles
         self.cache = DynamicCache()
