@@ -39,6 +39,14 @@ def main() -> int:
     story.add_argument("--data", default="data/dataset", help="that it was trained on")
     story.add_argument("--sample", default="data/sample", help="that the dataset was made from")
     story.add_argument("--seed", type=int, default=0)
+    long = commands.add_parser("long-story", help="policies for the cache of a long story: "
+                               "perplexity, pictures, time and memory by length")
+    long.add_argument("--run", default="data/run", help="what `python -m model train` made")
+    long.add_argument("--data", default="data/dataset", help="that it was trained on")
+    long.add_argument("--sample", default="data/sample", help="that the dataset was made from")
+    long.add_argument("--lengths", type=int, nargs="+", default=[10, 15, 25, 50, 100])
+    long.add_argument("--seeds", type=int, default=8, help="stories, joined in as many orders")
+    long.add_argument("--longest", type=int, default=1000, help="story to time, 0 for none")
     arguments = parser.parse_args()
     if arguments.name == "crashes":
         from benchmarks import crashes as crashing
@@ -62,6 +70,15 @@ def main() -> int:
         from benchmarks import story_model
         try:
             print(story_model.run(arguments.run, arguments.data, arguments.sample, arguments.seed))
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return 2
+        return 0
+    if arguments.name == "long-story":
+        from benchmarks import long_story
+        try:
+            print(long_story.run(arguments.run, arguments.data, arguments.sample,
+                                 arguments.lengths, arguments.seeds, arguments.longest))
         except ValueError as error:
             print(error, file=sys.stderr)
             return 2
