@@ -39,6 +39,10 @@ def main() -> int:
     story.add_argument("--data", default="data/dataset", help="that it was trained on")
     story.add_argument("--sample", default="data/sample", help="that the dataset was made from")
     story.add_argument("--seed", type=int, default=0)
+    looks = commands.add_parser("attention-map", help="where a trained run looks: attention by "
+                                "kind of token, layer and head")
+    looks.add_argument("--run", default="data/run", help="what `python -m model train` made")
+    looks.add_argument("--data", default="data/dataset", help="that it was trained on")
     long = commands.add_parser("long-story", help="policies for the cache of a long story: "
                                "perplexity, pictures, time and memory by length")
     long.add_argument("--run", default="data/run", help="what `python -m model train` made")
@@ -70,6 +74,14 @@ def main() -> int:
         from benchmarks import story_model
         try:
             print(story_model.run(arguments.run, arguments.data, arguments.sample, arguments.seed))
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return 2
+        return 0
+    if arguments.name == "attention-map":
+        from benchmarks import attention_map
+        try:
+            print(attention_map.run(arguments.run, arguments.data))
         except ValueError as error:
             print(error, file=sys.stderr)
             return 2

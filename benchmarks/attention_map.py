@@ -1,0 +1,124 @@
+"""Where a story model looks: attention by what the tokens are, for each layer and head.
+
+Held-out chunks are read as training lays them out, and the attention of every token that has at
+least one whole picture before it is summed over the keys of each kind: the first tokens of the
+story, punctuation, what stands beside a picture's BoI and EoI (as many tokens as the multimodal
+sink keeps there), the inside of pictures, and other words. Two figures for each: the share of all
+attention, and that share beside the share of keys of this kind that could be seen, so that 1 is
+attention without a preference. Source of the question: SEED-Story, arXiv 2407.08683, figure 7.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.pipeline import table
+from benchmarks.readback import Floats, pictures
+from benchmarks.story_model import Chunk, chunks
+from model import generate, sequence, vision
+from model.attention import Role
+from model.config import AttentionConfig
+from model.generate import Teller
+from model.reading import roles_of
+
+KINDS = ("first tokens", "punctuation", "beside BoI", "beside EoI", "inside pictures",
+         "other words")
+
+
+def kinds(roles: Tensor, config: AttentionConfig) -> Tensor:
+    """The number in KINDS of each token of a story, given by its Role [n]."""
+    found = torch.full_like(roles, KINDS.index("other words"), dtype=torch.long)
+    found[roles == Role.PUNCTUATION] = KINDS.index("punctuation")
+    found[roles == Role.IMAGE] = KINDS.index("inside pictures")
+    for role, (before, after), name in ((Role.BOI, config.boi, "beside BoI"),
+                                        (Role.EOI, config.eoi, "beside EoI")):
+        for at in torch.where(roles == role)[0].tolist():
+            found[max(0, at - before):at + after] = KINDS.index(name)
+    found[:config.start] = KINDS.index("first tokens")
+    return found
+
+
+@torch.no_grad()
+def masses(teller: Teller, dataset: str, some: Sequence[Chunk]) -> tuple[Floats, Floats]:
+    """Shares of attention by layer, head and kind [layers, heads, kinds], and shares of the keys
+    that could be seen [kinds], both means over queries."""
+    llm, vocabulary = teller.model.llm, teller.vocabulary
+    settings, config = teller.run.preset.model.vision, teller.run.preset.model.attention
+    role_of = roles_of(teller.tokenizer, vocabulary)
+    llm.set_attn_implementation("eager")  # the others do not give the weights
+    total: Any = 0
+    could, queries = torch.zeros(len(KINDS), dtype=torch.float64), 0
+    for chunk in some:
+        ids = [teller.tokenizer.encode(one, add_special_tokens=False) for one in chunk.captions]
+        seen = pictures(dataset, chunk.images, settings.image_size)
+        features = vision.features(teller.tower, seen, settings.tokens).float()
+        layout = sequence.together([sequence.lay_out(ids, vocabulary, [len(ids) - 1])], [len(ids)])
+        mask = sequence.mask(layout.turn)
+        weights = llm.get_decoder()(
+            inputs_embeds=teller.model.embedded(layout.ids, layout.given, features),
+            attention_mask=torch.zeros(mask.shape).masked_fill(~mask, torch.finfo().min),
+            position_ids=layout.positions, output_attentions=True).attentions
+        of = torch.nn.functional.one_hot(
+            kinds(role_of[layout.ids[0]], config), len(KINDS)).double()
+        first = int(torch.where(layout.ids[0] == vocabulary.eoi)[0][0]) + 1
+        total += torch.stack([(one[0, :, first:].double() @ of).sum(1) for one in weights])
+        visible = mask[0, 0, first:].double()
+        could += (visible @ of / visible.sum(1, keepdim=True)).sum(0)
+        queries += len(visible)
+    return (total / queries).float().numpy(), (could / queries).float().numpy()
+
+
+def run(folder: str, dataset: str) -> str:
+    """Looks into the run in `folder`; writes `attention-map.md`, `.json` and `.png` there.
+
+    Returns the table. Raises ValueError where something does not fit or is not trained yet.
+    """
+    teller = generate.load(Path(folder))
+    some = chunks(dataset, "val")
+    found, could = masses(teller, dataset, some)
+    preferred = found / could
+    rows: list[list[str]] = [["all"], *([f"layer {1 + at}"] for at in range(len(found)))]
+    for row, (share, times) in zip(rows, [
+            (found.mean((0, 1)), preferred.mean((0, 1))),
+            *zip(found.mean(1), preferred.mean(1), strict=True)], strict=True):
+        row += [f"{100 * share[at]:.1f} % ({times[at]:.1f})" for at in range(len(KINDS))]
+    rows.append(["highest head", *(
+        "{:.1f} % (layer {}, head {})".format(
+            100 * found[..., at].max(), *(1 + place for place in np.unravel_index(
+                found[..., at].argmax(), found.shape[:2]))) for at in range(len(KINDS)))])
+    rows.append(["share of keys", *(f"{100 * share:.1f} %" for share in could)])
+    said = table(
+        f"Attention of {len(some)} held-out chunks: share of it (in brackets: to the share of keys "
+        "that could be seen)", ["", *KINDS], rows) + "\n"
+    Path(folder, "attention-map.md").write_text(said)
+    Path(folder, "attention-map.json").write_text(json.dumps({
+        "kinds": KINDS, "share": found.tolist(), "keys": could.tolist()}, indent=1))
+    _plot(found, preferred, Path(folder, "attention-map.png"))
+    return said
+
+
+def _plot(found: Floats, preferred: Floats, path: Path) -> None:
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(12, 3.4), layout="constrained")
+    for axes, at in zip(figure.subplots(1, len(KINDS), sharey=True), range(len(KINDS)),
+                        strict=True):
+        shown = axes.imshow(np.log2(preferred[..., at].clip(1 / 16, 16)), cmap="RdBu_r", vmin=-4,
+                            vmax=4, aspect="auto")
+        axes.set_title(f"{KINDS[at]}\n{100 * found[..., at].mean():.1f} % of attention", fontsize=9)
+        axes.set_xticks(range(found.shape[1]), [str(1 + head) for head in range(found.shape[1])])
+        axes.set_yticks(range(found.shape[0]), [str(1 + layer) for layer in range(len(found))])
+        axes.set_xlabel("head", fontsize=8)
+        for (layer, head), share in np.ndenumerate(found[..., at]):
+            axes.text(head, layer, f"{100 * share:.0f}", ha="center", va="center", fontsize=7)
+    figure.axes[0].set_ylabel("layer", fontsize=8)
+    bar = figure.colorbar(shown, ax=figure.axes, ticks=[-4, -2, 0, 2, 4])
+    bar.ax.set_yticklabels(["1/16", "1/4", "1", "4", "16"])
+    bar.set_label("attention to share of keys", fontsize=8)
+    figure.savefig(path, dpi=130)
