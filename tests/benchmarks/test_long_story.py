@@ -1,0 +1,125 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import attention_map, long_story
+from benchmarks.long_story import Told, Variant
+from model import attention
+from model.attention import Role
+from model.config import AttentionConfig
+from tests.model.tiny import TOKENS, WIDTH, story
+
+LENGTH = 12
+
+
+@pytest.fixture(scope="module")
+def teller():
+    tokenizer, vocabulary, model, _ = story()
+    preset = SimpleNamespace(model=SimpleNamespace(
+        attention=AttentionConfig(boi=(2, 1), eoi=(1, 2), budget=10),
+        vision=SimpleNamespace(tokens=TOKENS)))
+    return SimpleNamespace(model=model.eval(), tokenizer=tokenizer, vocabulary=vocabulary,
+                           run=SimpleNamespace(preset=preset), blank=torch.zeros(TOKENS, WIDTH))
+
+
+@pytest.fixture
+def stories(teller):
+    dice = torch.Generator().manual_seed(1)
+    ids = [[torch.randint(3, 200, (3 + (row + at) % 4,), generator=dice).tolist()
+            for at in range(LENGTH)] for row in range(2)]
+    return SimpleNamespace(ids=ids, features=torch.randn(2, LENGTH, TOKENS, WIDTH, generator=dice))
+
+
+def test_dense_at_ten_pictures_is_what_training_has(teller, stories):
+    told = long_story.tell(teller, stories, Variant("dense", "dense", {}), own=False)
+    fresh = long_story.fresh(teller, stories, [9, 11])
+
+    assert told.nats[:, 9] == pytest.approx(fresh.nats[:, 9], rel=1e-5)
+    assert told.cosine[:, 9] == pytest.approx(fresh.cosine[:, 9], abs=1e-4)
+    assert told.words[:, 9].tolist() == fresh.words[:, 9].tolist() == [
+        len(ids[9]) for ids in stories.ids]
+    assert told.nats[:, 11] != pytest.approx(fresh.nats[:, 11], rel=1e-4)
+    assert long_story.ratio(told, fresh, slice(9, 10))[0] == pytest.approx(1, abs=1e-4)
+    assert long_story.perplexity(told, slice(1, LENGTH)) == pytest.approx(200, rel=0.9)
+
+
+def test_true_pictures_or_its_own_are_read_on(teller, stories):
+    dense = Variant("dense", "dense", {})
+    given, own = (long_story.tell(teller, stories, dense, own=one) for one in (False, True))
+    assert torch.equal(given.features[:, :2], own.features[:, :2])
+    assert not torch.allclose(given.features[:, 2], own.features[:, 2], atol=1e-5)
+
+
+def test_a_policy_keeps_the_cache_short(teller, stories):
+    def cached(policy):
+        return long_story.tell(teller, stories, Variant("", policy, {}), own=False).cached
+
+    assert cached("window")[:8].tolist() == cached("dense")[:8].tolist()
+    assert cached("window")[-1] < cached("sink")[-1] < cached("multimodal")[-1] \
+        < cached("dense")[-1]
+
+
+def test_cost_grows_with_dense_attention_alone(teller):
+    sizes = {policy: [long_story.cost(teller, Variant("", policy, {}), length).megabytes
+                      for length in (20, 40)] for policy in ("dense", "window", "multimodal")}
+    assert sizes["dense"][1] > 1.8 * sizes["dense"][0]
+    assert sizes["window"][0] == sizes["window"][1] < sizes["dense"][0]
+    assert sizes["multimodal"][0] == sizes["multimodal"][1] < sizes["dense"][0]
+
+
+def test_ratio_of_perplexities():
+    words = np.full((4, 6), 10.0)
+    one, other = (Told(words * nats, words, words, torch.zeros(1), words[0]) for nats in (0.5, 0.3))
+    assert long_story.ratio(one, other, slice(0, 6)) == pytest.approx([np.exp(0.2)] * 3)
+    assert long_story.perplexity(one, slice(2, 4)) == pytest.approx(np.exp(0.5))
+
+
+def test_frechet_distance_of_known_samples():
+    dice = np.random.default_rng(0)
+    some = dice.normal(size=(400, 5)).astype(np.float32)
+    other = (dice.normal(size=(300, 5)) @ dice.normal(size=(5, 5)) + 1).astype(np.float32)
+    covariances = [np.cov(values, rowvar=False) for values in (some, other)]
+    wanted = (np.square(some.mean(0) - other.mean(0)).sum() + np.trace(sum(covariances))
+              - 2 * np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]).real).sum())
+
+    assert long_story.frechet(some, some) == pytest.approx(0, abs=1e-5)
+    assert long_story.frechet(some, some + 2) == pytest.approx(5 * 4, rel=1e-5)
+    assert long_story.frechet(some, 3 * some - 2 * some.mean(0)) == pytest.approx(
+        4 * some.var(0, ddof=1).sum(), rel=1e-4)
+    assert long_story.frechet(some, other) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_every_variant_is_a_policy_with_settings_there_are():
+    for one in long_story.VARIANTS:
+        AttentionConfig(**one.changes)
+        attention.stays(torch.tensor([Role.BOI]), one.policy, AttentionConfig())
+
+
+def test_kinds_of_tokens():
+    word, comma, boi, image, eoi = Role.WORD, Role.PUNCTUATION, Role.BOI, Role.IMAGE, Role.EOI
+    roles = torch.tensor([word, word, comma, word, boi, image, image, image, image, eoi, word,
+                          comma, word, word, boi])
+    found = attention_map.kinds(roles, AttentionConfig(start=1, boi=(1, 2), eoi=(1, 2)))
+    assert [attention_map.KINDS[kind] for kind in found] == [
+        "first tokens", "other words", "punctuation", "beside BoI", "beside BoI", "beside BoI",
+        "inside pictures", "inside pictures", "beside EoI", "beside EoI", "beside EoI",
+        "punctuation", "other words", "beside BoI", "beside BoI"]
+
+
+def test_attention_is_shared_out_whole(teller, monkeypatch):
+    dice = torch.Generator().manual_seed(0)
+    monkeypatch.setattr(attention_map, "pictures", lambda dataset, images, size: images)
+    monkeypatch.setattr(attention_map.vision, "features", lambda tower, seen, tokens: torch.randn(
+        len(seen), TOKENS, WIDTH, generator=dice))
+    teller.run.preset.model.vision.image_size, teller.tower = 8, None
+    chunk = SimpleNamespace(images=["a", "b", "c"], captions=["Pip. It was late", "Momo said. It was", "It was"])
+
+    found, could = attention_map.masses(teller, "", [chunk])
+
+    assert found.shape == (2, 4, len(attention_map.KINDS)) and found.min() > 0
+    assert found.sum(-1) == pytest.approx(np.ones((2, 4)), abs=1e-5)
+    assert could.sum() == pytest.approx(1, abs=1e-6)
+    # Untrained attention has hardly any preference.
+    assert found.mean((0, 1)) == pytest.approx(could, abs=0.03)
