@@ -276,7 +276,9 @@ def run(folder: str, dataset: str, sample: str, lengths: Sequence[int] = LENGTHS
         at for length in lengths for at in range(*_moments(length).indices(length))
         if at >= CHUNK_LENGTH - 1}))
     own = {one.name: tell(teller, stories, one, own=True) for one in VARIANTS if one.painted}
-    painted = _painted(teller, stories, own, lengths, dataset, sample)
+    reader = readback.train(dataset, sample, teller.run.preset.model.detokenizer.image_size)
+    painted = _painted(teller, stories, own, lengths, readback.truth(dataset, sample), dataset,
+                       reader)
     spent = costs(teller, [one for one in VARIANTS if one.painted], lengths)
     endless = costs(teller, [one for one in VARIANTS if one.policy in (
         "window", "sink", "multimodal") and not one.changes], [25, 100, longest]) if longest else {}
@@ -327,13 +329,12 @@ def _foreseen(given: dict[str, Told], reference: Told, lengths: Sequence[int]) -
 
 @torch.no_grad()
 def _painted(teller: Teller, stories: Stories, own: dict[str, Told], lengths: Sequence[int],
-             dataset: str, sample: str) -> dict[tuple[str, int], tuple[float, ...]]:
+             known: dict[str, Truth], dataset: str, reader: readback.Reader
+             ) -> dict[tuple[str, int], tuple[float, ...]]:
     """By policy and length: rates of the main character and the place, Frechet distance, cosine;
     and the same for the true pictures, as "true"."""
     from pipeline.backends import imagenet
-    known = readback.truth(dataset, sample)
     size = teller.run.preset.model.detokenizer.image_size
-    reader = readback.train(dataset, sample, size)
     everything = readback.pictures(dataset, sorted(set(itertools.chain(*stories.images))), size)
     wanted = imagenet.features(everything)
     found = {}

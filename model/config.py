@@ -216,11 +216,11 @@ def naming(setting: str, model: str) -> Iterator[None]:
 
 def _put(files: dict[str, Any], setting: str) -> None:
     name, equals, value = setting.partition("=")
-    *path, last = name.split(".")
-    place = files
-    for part in path:
-        place = place.get(part) if isinstance(place, dict) else None  # type: ignore[assignment]
-    if not equals or not path or not isinstance(place, dict):
+    file, *path, last = name.split(".") if "." in name else ("", name)
+    place: Any = files.get(file)
+    for part in path:  # a section that the file leaves out has defaults
+        place = place.setdefault(part, {}) if isinstance(place, dict) else None
+    if not equals or not isinstance(place, dict):
         raise ConfigError(f"--set {setting}: write FILE.NAME=VALUE, with FILE one of "
                           f"{', '.join(files)}, such as 2-story.train.steps=100")
     place[last] = yaml.safe_load(value)

@@ -11,6 +11,8 @@ def test_a_preset_is_a_folder_of_files_and_settings_change_single_values():
     assert tiny.stages["2-story"].train.steps == 7
     assert tiny.model.story.longest == 99
     assert config.read("tiny").stages["2-story"].train.steps != 7
+    paper = config.read("paper", ["model.attention.window=4"])  # a section that it leaves out
+    assert (paper.model.attention.window, paper.model.attention.start) == (4, 4)
 
 
 def test_the_paper_preset_has_the_paper_s_settings():
@@ -35,5 +37,9 @@ def test_mistakes_are_named_with_what_would_do(tmp_path):
         config.read("tiny", ["steps=7"])
     with pytest.raises(ConfigError, match=r"stages.2-story.train.stepz: Extra inputs"):
         config.read("tiny", ["2-story.train.stepz=7"])
+    with pytest.raises(ConfigError, match=r"model.atention: Extra inputs"):
+        config.read("tiny", ["model.atention.window=7"])
+    with pytest.raises(ConfigError, match="model.attention: .*boi and eoi count tokens"):
+        config.read("tiny", ["model.attention.boi=[4, 0]"])
     with pytest.raises(ConfigError, match="either a model to load or towers to make"):
         config.read("tiny", ["model.vision.model=ViT-B-32"])
