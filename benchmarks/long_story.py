@@ -43,7 +43,7 @@ from schemas.storystream import IMAGES
 LENGTHS = (10, 15, 25, 50, 100)
 AROUND = 5  # moments that stand for a length: those that end there
 WORDS = 24  # of a text, where cost is measured
-ROUNDS = 3
+ROUNDS = 7
 _NO_LIMIT = 10**9
 
 
@@ -250,7 +250,7 @@ def costs(teller: Teller, variants: Sequence[Variant], lengths: Sequence[int]
     """Each policy's at each length, in several rounds, so that what disturbs disturbs all."""
     found: dict[tuple[str, int], list[Cost]] = {}
     for _ in range(ROUNDS):
-        for length, variant in itertools.product(lengths, variants):
+        for length, variant in itertools.product(lengths, variants):  # next to each other
             found.setdefault((variant.name, length), []).append(cost(teller, variant, length))
     return found
 
@@ -345,8 +345,10 @@ def _painted(teller: Teller, stories: Stories, own: dict[str, Told], lengths: Se
         pictures: dict[str, tuple[Pictures, float]] = {"true": (true, 1.0)}
         for name, told in own.items():
             features = told.features[:, moments].flatten(0, 1)
-            paint = generate.painting(teller, range(len(features)))
-            pictures[name] = paint(features).cpu().numpy(), float(told.cosine[:, moments].mean())
+            dice = torch.Generator(teller.painter.device).manual_seed(length)  # the same for all
+            with torch.autocast(teller.painter.device.type, torch.bfloat16):  # as it was trained
+                made = teller.painter.generate(features, teller.blank, dice).cpu().numpy()
+            pictures[name] = made, float(told.cosine[:, moments].mean())
         here: list[Truth] = [known[image] for image in images if image in known]
         seen = [at for at, image in enumerate(images) if image in known]
         for name, (made, cosine) in pictures.items():
@@ -383,15 +385,15 @@ def _spent(spent: dict[tuple[str, int], list[Cost]], lengths: Sequence[int]) -> 
             found = spent[name, length]
             beside = [one.seconds / other.seconds
                       for one, other in zip(found, spent["window", length], strict=True)]
-            cells += [f"{statistics.median(one.seconds for one in found):.2f} "
-                      f"({min(beside):.2f}-{max(beside):.2f})",
+            cells += [f"{statistics.median(one.seconds for one in found):.3f} "
+                      f"({statistics.median(beside):.2f}, {min(beside):.2f}-{max(beside):.2f})",
                       f"{found[0].cached}", f"{found[0].megabytes:.1f}"]
         rows.append([name, *cells])
     short, long = (statistics.median(one.seconds for one in spent["dense", length])
                    for length in (min(lengths), max(lengths)))
     return table(
         f"Cost of a picture and a text of {WORDS} words, one story: seconds (in brackets: to the "
-        f"window's in the same round, least and most of {ROUNDS}), tokens in the cache, MB of keys "
+        f"window's in the same round: median, least and most of {ROUNDS}), tokens in the cache, MB of keys "
         f"and values. Of dense time at {max(lengths)} pictures {1 - short / long:.0%} is what the "
         f"story's length beyond {min(lengths)} adds",
         ["policy", *(f"{what}, {length}" for length in lengths
@@ -401,7 +403,7 @@ def _spent(spent: dict[tuple[str, int], list[Cost]], lengths: Sequence[int]) -> 
 def _endless(endless: dict[tuple[str, int], list[Cost]]) -> str:
     lengths = list(dict.fromkeys(length for _, length in endless))
     rows = [[name, *(cell for length in lengths for cell in (
-        f"{statistics.median(one.seconds for one in endless[name, length]):.2f}",
+        f"{statistics.median(one.seconds for one in endless[name, length]):.3f}",
         f"{endless[name, length][0].megabytes:.1f}"))]
         for name in dict.fromkeys(name for name, _ in endless)]
     return table("However long: seconds of the last picture, and MB of keys and values",
