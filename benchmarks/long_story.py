@@ -393,8 +393,8 @@ def _spent(spent: dict[tuple[str, int], list[Cost]], lengths: Sequence[int]) -> 
                    for length in (min(lengths), max(lengths)))
     return table(
         f"Cost of a picture and a text of {WORDS} words, one story: seconds (in brackets: to the "
-        f"window's in the same round: median, least and most of {ROUNDS}), tokens in the cache, MB of keys "
-        f"and values. Of dense time at {max(lengths)} pictures {1 - short / long:.0%} is what the "
+        f"window's in the same round: median, least and most of {ROUNDS}), tokens in the cache, MB "
+        f"of keys and values. Of dense time at {max(lengths)} pictures {1 - short / long:.0%} is what the "
         f"story's length beyond {min(lengths)} adds",
         ["policy", *(f"{what}, {length}" for length in lengths
                      for what in ("s", "tokens", "MB"))], rows)
@@ -416,12 +416,15 @@ def _plot(given: dict[str, Told], own: dict[str, Told], path: Path) -> None:
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     kernel = np.ones(7) / 7
+    colours = {one.name: f"C{at}" for at, one in enumerate(VARIANTS)}
     for name, told in given.items():
         nats = np.convolve(told.nats.sum(0)[1:] / told.words.sum(0)[1:], kernel, "valid")
-        left.plot(np.arange(4, 4 + len(nats)), np.exp(nats), label=name, linewidth=1.3)
+        left.plot(np.arange(4, 4 + len(nats)), np.exp(nats), label=name,
+                  linewidth=1.3, color=colours[name])
     for name, told in own.items():
         cosine = np.convolve(told.cosine.mean(0)[1:], kernel, "valid")
-        right.plot(np.arange(4, 4 + len(cosine)), cosine, label=name, linewidth=1.3)
+        right.plot(np.arange(4, 4 + len(cosine)), cosine, label=name,
+                   linewidth=1.3, color=colours[name])
     for axes, said in ((left, "perplexity of the true text, after true pictures"),
                        (right, "cosine of the picture told, after its own pictures")):
         axes.axvline(CHUNK_LENGTH, color="0.6", linestyle="--", linewidth=1)

@@ -114,7 +114,8 @@ def test_attention_is_shared_out_whole(teller, monkeypatch):
     monkeypatch.setattr(attention_map.vision, "features", lambda tower, seen, tokens: torch.randn(
         len(seen), TOKENS, WIDTH, generator=dice))
     teller.run.preset.model.vision.image_size, teller.tower = 8, None
-    chunk = SimpleNamespace(images=["a", "b", "c"], captions=["Pip. It was late", "Momo said. It was", "It was"])
+    chunk = SimpleNamespace(images=["a", "b", "c"],
+                            captions=["Pip. It was late", "Momo said. It was", "It was"])
 
     found, could = attention_map.masses(teller, "", [chunk])
 

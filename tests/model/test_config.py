@@ -39,7 +39,7 @@ def test_mistakes_are_named_with_what_would_do(tmp_path):
         config.read("tiny", ["2-story.train.stepz=7"])
     with pytest.raises(ConfigError, match=r"model.atention: Extra inputs"):
         config.read("tiny", ["model.atention.window=7"])
-    with pytest.raises(ConfigError, match="model.attention: .*boi and eoi count tokens"):
+    with pytest.raises(ConfigError, match=r"model.attention: .*boi and eoi count tokens"):
         config.read("tiny", ["model.attention.boi=[4, 0]"])
     with pytest.raises(ConfigError, match="either a model to load or towers to make"):
         config.read("tiny", ["model.vision.model=ViT-B-32"])
