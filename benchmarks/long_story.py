@@ -394,8 +394,8 @@ def _spent(spent: dict[tuple[str, int], list[Cost]], lengths: Sequence[int]) -> 
     return table(
         f"Cost of a picture and a text of {WORDS} words, one story: seconds (in brackets: to the "
         f"window's in the same round: median, least and most of {ROUNDS}), tokens in the cache, MB "
-        f"of keys and values. Of dense time at {max(lengths)} pictures {1 - short / long:.0%} is what the "
-        f"story's length beyond {min(lengths)} adds",
+        f"of keys and values. Of dense time at {max(lengths)} pictures {1 - short / long:.0%} is "
+        f"what the story's length beyond {min(lengths)} adds",
         ["policy", *(f"{what}, {length}" for length in lengths
                      for what in ("s", "tokens", "MB"))], rows)
 
