@@ -310,21 +310,25 @@ def _about(stories: Stories, lengths: Sequence[int], seeds: int) -> str:
 
 
 def _foreseen(given: dict[str, Told], reference: Told, lengths: Sequence[int]) -> str:
-    rows = []
-    for name, told in given.items():
-        cells = []
-        for length in lengths:
-            moments = _moments(length)
-            shared = slice(max(moments.start, CHUNK_LENGTH - 1), moments.stop)
-            cells += [f"{perplexity(told, moments):.2f} ({{:.2f}}, {{:.2f}}-{{:.2f}})".format(
-                *ratio(told, reference, shared)),
-                f"{told.cosine[:, moments].mean():.3f}"]
-        rows.append([name, *cells])
-    return table(
-        "Foreseen, with true texts and pictures before: perplexity a word (in brackets: to that of "
-        "the same moments read as the last of 10 pictures), and cosine of the picture's features",
-        ["policy", *(f"{what}, {length}" for length in lengths
-                     for what in ("perplexity", "cosine"))], rows)
+    def beside(told: Told, length: int) -> str:
+        moments = _moments(length)
+        shared = slice(max(moments.start, CHUNK_LENGTH - 1), moments.stop)
+        return "{:.2f} ({:.2f}-{:.2f}), {:.2f}".format(
+            *ratio(told, reference, shared), perplexity(told, shared))
+
+    return "\n\n".join([
+        _by_length("Perplexity of the next text, after true texts and pictures: to that of the "
+                   "same moments as the last of 10 pictures; and itself, a word", lengths,
+                   {name: [beside(told, length) for length in lengths]
+                    for name, told in given.items()}),
+        _by_length("Cosine of the next picture's features, after true texts and pictures", lengths,
+                   {name: [f"{told.cosine[:, _moments(length)].mean():.3f}" for length in lengths]
+                    for name, told in given.items()})])
+
+
+def _by_length(title: str, lengths: Sequence[int], rows: dict[str, list[str]]) -> str:
+    return table(title, ["policy", *(f"{length} pictures" for length in lengths)],
+                 [[name, *cells] for name, cells in rows.items()])
 
 
 @torch.no_grad()
@@ -360,55 +364,56 @@ def _painted(teller: Teller, stories: Stories, own: dict[str, Told], lengths: Se
 
 
 def _read_back(painted: dict[tuple[str, int], tuple[float, ...]], lengths: Sequence[int]) -> str:
-    rows = [[name, *(cell for length in lengths for cell in _cells(painted[name, length]))]
-            for name in dict.fromkeys(name for name, _ in painted)]
-    return table(
-        "Told with true texts and its own pictures: main character and place read back from what "
-        "is painted, and the Frechet distance of EfficientNet-Lite0 features to all held-out "
-        "pictures (not FID; few pictures, so the row of true ones is what it can reach)",
-        ["policy", *(f"{what}, {length}" for length in lengths
-                     for what in ("character", "place", "Frechet"))], rows)
+    def rate(at: int) -> dict[str, list[str]]:
+        return {name: ["{:.0f} % ({:.0f}-{:.0f})".format(
+            *(100 * one for one in painted[name, length][at:at + 3])) for length in lengths]
+            for name in names}
 
-
-def _cells(figures: tuple[float, ...]) -> list[str]:
-    main, low, high, place, place_low, place_high, distance, _ = figures
-    return [f"{100 * main:.0f} % ({100 * low:.0f}-{100 * high:.0f})",
-            f"{100 * place:.0f} % ({100 * place_low:.0f}-{100 * place_high:.0f})",
-            f"{distance:.3f}"]
+    names = list(dict.fromkeys(name for name, _ in painted))
+    return "\n\n".join([
+        _by_length("Main character, read back from what is painted after true texts and the "
+                   "model's own pictures", lengths, rate(0)),
+        _by_length("Place, read back from the same", lengths, rate(3)),
+        _by_length("Frechet distance of EfficientNet-Lite0 features to all held-out pictures (not "
+                   "FID; of few pictures, so the row of true ones is what it can reach)", lengths,
+                   {name: [f"{painted[name, length][6]:.3f}" for length in lengths]
+                    for name in names})])
 
 
 def _spent(spent: dict[tuple[str, int], list[Cost]], lengths: Sequence[int]) -> str:
-    rows = []
-    for name in dict.fromkeys(name for name, _ in spent):
-        cells = []
-        for length in lengths:
-            found = spent[name, length]
-            beside = [one.seconds / other.seconds
-                      for one, other in zip(found, spent["window", length], strict=True)]
-            cells += [f"{statistics.median(one.seconds for one in found):.3f} "
-                      f"({statistics.median(beside):.2f}, {min(beside):.2f}-{max(beside):.2f})",
-                      f"{found[0].cached}", f"{found[0].megabytes:.1f}"]
-        rows.append([name, *cells])
+    def seconds(name: str, length: int) -> str:
+        found = spent[name, length]
+        beside = [one.seconds / other.seconds
+                  for one, other in zip(found, spent["window", length], strict=True)]
+        return (f"{statistics.median(beside):.2f} ({min(beside):.2f}-{max(beside):.2f}), "
+                f"{statistics.median(one.seconds for one in found):.3f}")
+
+    names = list(dict.fromkeys(name for name, _ in spent))
     short, long = (statistics.median(one.seconds for one in spent["dense", length])
                    for length in (min(lengths), max(lengths)))
-    return table(
-        f"Cost of a picture and a text of {WORDS} words, one story: seconds (in brackets: to the "
-        f"window's in the same round: median, least and most of {ROUNDS}), tokens in the cache, MB "
-        f"of keys and values. Of dense time at {max(lengths)} pictures {1 - short / long:.0%} is "
-        f"what the story's length beyond {min(lengths)} adds",
-        ["policy", *(f"{what}, {length}" for length in lengths
-                     for what in ("s", "tokens", "MB"))], rows)
+    return "\n\n".join([
+        _by_length(f"Time of a picture and a text of {WORDS} words, one story: to the window's in "
+                   f"the same round (least and most of {ROUNDS}), and seconds. Of dense time at "
+                   f"{max(lengths)} pictures {1 - short / long:.0%} is what the length beyond "
+                   f"{min(lengths)} adds", lengths,
+                   {name: [seconds(name, length) for length in lengths] for name in names}),
+        _by_length("Cache: tokens, and MB of keys and values", lengths,
+                   {name: [f"{spent[name, length][0].cached}, "
+                           f"{spent[name, length][0].megabytes:.1f}" for length in lengths]
+                    for name in names})])
 
 
 def _endless(endless: dict[tuple[str, int], list[Cost]]) -> str:
     lengths = list(dict.fromkeys(length for _, length in endless))
-    rows = [[name, *(cell for length in lengths for cell in (
-        f"{statistics.median(one.seconds for one in endless[name, length]):.3f}",
-        f"{endless[name, length][0].megabytes:.1f}"))]
-        for name in dict.fromkeys(name for name, _ in endless)]
-    return table("However long: seconds of the last picture, and MB of keys and values",
-                 ["policy", *(f"{what}, {length}" for length in lengths for what in ("s", "MB"))],
-                 rows)
+
+    def last(name: str, length: int) -> str:
+        found = endless[name, length]
+        return (f"{statistics.median(one.seconds for one in found):.3f}, "
+                f"{found[0].megabytes:.1f}")
+
+    return _by_length("However long: seconds of the last picture and its text, and MB", lengths, {
+        name: [last(name, length) for length in lengths]
+        for name in dict.fromkeys(name for name, _ in endless)})
 
 
 def _plot(given: dict[str, Told], own: dict[str, Told], path: Path) -> None:

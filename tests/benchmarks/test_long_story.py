@@ -76,6 +76,23 @@ def test_ratio_of_perplexities():
     assert long_story.perplexity(one, slice(2, 4)) == pytest.approx(np.exp(0.5))
 
 
+def test_tables_have_a_line_a_policy_and_a_column_a_length():
+    words = np.full((4, 30), 10.0)
+    some, other = (Told(words * nats, words, words / 20, torch.zeros(1), words[0])
+                   for nats in (0.5, 0.4))
+    assert "| dense | 1.11 (1.11-1.11), 1.65 | 1.11 (1.11-1.11), 1.65 |" in long_story._foreseen(
+        {"dense": some}, other, [10, 15])
+    painted = {("dense", 10): (0.3, 0.2, 0.4, 0.5, 0.4, 0.6, 1.25, 0.5)}
+    said = long_story._read_back(painted, [10])
+    assert all(f"| dense | {cell} |" in said for cell in ("30 % (20-40)", "50 % (40-60)", "1.250"))
+    spent = {(name, length): [long_story.Cost(seconds * length, 300, 5.0)] * 2
+             for name, seconds in (("dense", 0.02), ("window", 0.01)) for length in (10, 20)}
+    said = long_story._spent(spent, [10, 20])
+    assert "| dense | 2.00 (2.00-2.00), 0.200 | 2.00 (2.00-2.00), 0.400 |" in said
+    assert "50% is what the length beyond 10 adds" in said
+    assert "| window | 0.100, 5.0 | 0.200, 5.0 |" in long_story._endless(spent)
+
+
 def test_frechet_distance_of_known_samples():
     dice = np.random.default_rng(0)
     some = dice.normal(size=(400, 5)).astype(np.float32)
