@@ -83,6 +83,9 @@ def test_a_preset_is_trained_and_trained_again_only_where_it_changed(place, caps
     assert train(place) == 0
     assert capsys.readouterr().out.split("\n")[:-1] == [f"{name}: is there" for name in STAGES]
 
+    assert train(place, "--set", "model.attention.window=2") == 0  # it trains nothing
+    assert capsys.readouterr().out.split("\n")[:-1] == [f"{name}: is there" for name in STAGES]
+
     assert train(place, "--set", "2-story.train.steps=3") == 0
     said = capsys.readouterr().out
     assert "1-detokenizer: is there" in said and "2-story: is there" not in said
@@ -102,6 +105,20 @@ def test_what_was_trained_tells_a_story(place):
     assert len(told["texts"]) == 1 + 3
     assert told["texts"][0] == "val 0 goes 0"
     assert (book / "story.html").exists() and (book / "panels.jpg").exists()
+
+
+def test_a_story_longer_than_those_of_training_has_an_attention_sink_unless_told_otherwise(
+        place, capsys):
+    train(place)
+    for more, policy in ((["9"], "dense"), (["10"], "multimodal"),
+                         (["10", "--attention", "window"], "window")):
+        capsys.readouterr()
+        assert command.main(["generate", "--run", str(place / "run"), "--data",
+                             str(place / "data"), "--out", str(place / "book"), "--steps", "1",
+                             "--images", *more]) == 0
+        assert json.loads((place / "book" / "story.json").read_text())["attention"] == policy
+        said = "11 pictures are more than the 10 of training" in capsys.readouterr().out
+        assert said == (policy == "multimodal")
 
 
 def test_features_and_latents_are_those_of_the_parts(place):
