@@ -70,27 +70,9 @@ def main() -> int:
         from benchmarks import loader as loading
         print(loading.run(arguments.dataset, arguments.rounds, arguments.workers))
         return 0
-    if arguments.name == "story-model":
-        from benchmarks import story_model
+    if "run" in arguments:
         try:
-            print(story_model.run(arguments.run, arguments.data, arguments.sample, arguments.seed))
-        except ValueError as error:
-            print(error, file=sys.stderr)
-            return 2
-        return 0
-    if arguments.name == "attention-map":
-        from benchmarks import attention_map
-        try:
-            print(attention_map.run(arguments.run, arguments.data))
-        except ValueError as error:
-            print(error, file=sys.stderr)
-            return 2
-        return 0
-    if arguments.name == "long-story":
-        from benchmarks import long_story
-        try:
-            print(long_story.run(arguments.run, arguments.data, arguments.sample,
-                                 arguments.lengths, arguments.seeds, arguments.longest))
+            print(_of_a_run(arguments))
         except ValueError as error:
             print(error, file=sys.stderr)
             return 2
@@ -98,6 +80,19 @@ def main() -> int:
     from benchmarks import pipeline as benchmark
     print(benchmark.run(arguments.film, arguments.rounds, arguments.episodes, arguments.calls))
     return 0
+
+
+def _of_a_run(arguments: argparse.Namespace) -> str:
+    """What a benchmark of a trained run says. Raises ValueError where that does not fit."""
+    if arguments.name == "attention-map":
+        from benchmarks import attention_map
+        return attention_map.run(arguments.run, arguments.data)
+    if arguments.name == "long-story":
+        from benchmarks import long_story
+        return long_story.run(arguments.run, arguments.data, arguments.sample, arguments.lengths,
+                              arguments.seeds, arguments.longest)
+    from benchmarks import story_model
+    return story_model.run(arguments.run, arguments.data, arguments.sample, arguments.seed)
 
 
 if __name__ == "__main__":

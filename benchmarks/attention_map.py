@@ -5,7 +5,7 @@ least one whole picture before it is summed over the keys of each kind: the firs
 story, punctuation, what stands beside a picture's BoI and EoI (as many tokens as the multimodal
 sink keeps there), the inside of pictures, and other words. Two figures for each: the share of all
 attention, and that share beside the share of keys of this kind that could be seen, so that 1 is
-attention without a preference. Source of the question: SEED-Story, arXiv 2407.08683, figure 7.
+attention without a preference. The question is SEED-Story's, arXiv 2407.08683.
 """
 
 from __future__ import annotations
@@ -60,16 +60,18 @@ def masses(teller: Teller, dataset: str, some: Sequence[Chunk]) -> tuple[Floats,
         seen = pictures(dataset, chunk.images, settings.image_size)
         features = vision.features(teller.tower, seen, settings.tokens).float()
         layout = sequence.together([sequence.lay_out(ids, vocabulary, [len(ids) - 1])], [len(ids)])
+        layout = layout.to(features.device)
         mask = sequence.mask(layout.turn)
         weights = llm.get_decoder()(
             inputs_embeds=teller.model.embedded(layout.ids, layout.given, features),
-            attention_mask=torch.zeros(mask.shape).masked_fill(~mask, torch.finfo().min),
+            attention_mask=torch.zeros_like(mask, dtype=llm.dtype).masked_fill(
+                ~mask, torch.finfo(llm.dtype).min),
             position_ids=layout.positions, output_attentions=True).attentions
         of = torch.nn.functional.one_hot(
-            kinds(role_of[layout.ids[0]], config), len(KINDS)).double()
+            kinds(role_of[layout.ids[0].cpu()], config), len(KINDS)).double()
         first = int(torch.where(layout.ids[0] == vocabulary.eoi)[0][0]) + 1
-        total += torch.stack([(one[0, :, first:].double() @ of).sum(1) for one in weights])
-        visible = mask[0, 0, first:].double()
+        total += torch.stack([(one[0, :, first:].double().cpu() @ of).sum(1) for one in weights])
+        visible = mask[0, 0, first:].double().cpu()
         could += (visible @ of / visible.sum(1, keepdim=True)).sum(0)
         queries += len(visible)
     return (total / queries).float().numpy(), (could / queries).float().numpy()

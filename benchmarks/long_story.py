@@ -80,7 +80,6 @@ class Told:
     words: Floats
     cosine: Floats
     features: Tensor
-    cached: Floats  # [moments], tokens a story
 
 
 class Stories:
@@ -88,8 +87,10 @@ class Stories:
 
     @torch.no_grad()
     def __init__(self, teller: Teller, dataset: str, length: int, seeds: Sequence[int]) -> None:
-        lines = Path(dataset, IMAGES, "val_stories.jsonl").read_text(encoding="utf-8").splitlines()
-        stories = [json.loads(line) for line in lines]
+        path = Path(dataset, IMAGES, "val_stories.jsonl")
+        if not path.exists():
+            raise ValueError(f"{path} is missing: make the dataset of more films")
+        stories = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         self.images, captions = [], []
         for seed in seeds:
             order = np.random.default_rng(seed).permutation(len(stories))
@@ -121,7 +122,7 @@ def tell(teller: Teller, stories: Stories, variant: Variant, own: bool) -> Told:
     model, vocabulary = teller.model, teller.vocabulary
     reading = _reading(teller, variant, len(stories.ids))
     count, length = stories.features.shape[:2]
-    nats, words, cosine, cached = (np.zeros((count, length), np.float32) for _ in range(4))
+    nats, words, cosine = (np.zeros((count, length), np.float32) for _ in range(3))
     features = stories.features[:, 0]
     told = [features]
     reading.read([[vocabulary.bos, *one[0], vocabulary.boi] for one in stories.ids])
@@ -141,9 +142,8 @@ def tell(teller: Teller, stories: Stories, variant: Variant, own: bool) -> Told:
         told.append(model.painted(hidden).float())
         cosine[:, at] = functional.cosine_similarity(
             told[-1], stories.features[:, at], dim=-1).mean(1).cpu()
-        cached[:, at] = reading.seen.sum(1)
         features = told[-1] if own else stories.features[:, at]
-    return Told(nats, words, cosine, torch.stack(told, dim=1), cached.mean(0))
+    return Told(nats, words, cosine, torch.stack(told, dim=1))
 
 
 def _reading(teller: Teller, variant: Variant, stories: int) -> Reading:
@@ -161,7 +161,8 @@ def fresh(teller: Teller, stories: Stories, moments: Sequence[int]) -> Told:
         for at in moments:
             first = at - CHUNK_LENGTH + 1
             layout = sequence.together([sequence.lay_out(
-                ids[first:at + 1], teller.vocabulary, [CHUNK_LENGTH - 1])], [CHUNK_LENGTH])
+                ids[first:at + 1], teller.vocabulary, [CHUNK_LENGTH - 1])], [CHUNK_LENGTH]).to(
+                    stories.features.device)
             given = stories.features[row, first:at + 1]
             hidden = model.hidden(model.embedded(layout.ids, layout.given, given),
                                   sequence.mask(layout.turn), layout.positions)
@@ -169,12 +170,12 @@ def fresh(teller: Teller, stories: Stories, moments: Sequence[int]) -> Told:
             end = int(torch.where(asked)[0][0]) - 1  # BoI
             text = ids[at]
             nats[row, at] = functional.cross_entropy(
-                score(hidden[0, end - len(text) - 1:end - 1]).float(), torch.tensor(text),
-                reduction="sum")
+                score(hidden[0, end - len(text) - 1:end - 1]).float(), torch.tensor(
+                    text, device=given.device), reduction="sum").cpu()
             words[row, at] = len(text)
             cosine[row, at] = functional.cosine_similarity(
-                model.painted(hidden[:, asked])[0].float(), given[-1], dim=-1).mean()
-    return Told(nats, words, cosine, stories.features, np.zeros(stories.features.shape[1]))
+                model.painted(hidden[:, asked])[0].float(), given[-1], dim=-1).mean().cpu()
+    return Told(nats, words, cosine, stories.features)
 
 
 def perplexity(told: Told, moments: slice) -> float:
@@ -234,15 +235,23 @@ def cost(teller: Teller, variant: Variant, length: int) -> Cost:
     for _ in range(length - 2):
         reading.evict()
         reading.read([[*begin, *text, vocabulary.boi]], picture)
+    _wait(reading)
     began = time.perf_counter()
     reading.evict()
     reading.read([begin], picture)
     for word in text:
         reading.read([[word]])
     reading.read([[vocabulary.boi, *vocabulary.image]])
+    _wait(reading)
+    seconds = time.perf_counter() - began
     size = sum(values.numel() * values.element_size() for layer in reading.cache.layers
                for values in (layer.keys, layer.values)) / 1e6
-    return Cost(time.perf_counter() - began, reading.seen.shape[1], size)
+    return Cost(seconds, reading.seen.shape[1], size)
+
+
+def _wait(reading: Reading) -> None:
+    """Returns when all is computed: a GPU works on while Python goes ahead."""
+    reading.cache.layers[-1].values.sum().item()
 
 
 def costs(teller: Teller, variants: Sequence[Variant], lengths: Sequence[int]
@@ -269,6 +278,9 @@ def run(folder: str, dataset: str, sample: str, lengths: Sequence[int] = LENGTHS
     Stories of `longest` pictures are only timed. Returns the tables. Raises ValueError where
     something does not fit or is not trained yet.
     """
+    if min(lengths) < CHUNK_LENGTH:
+        raise ValueError(f"{min(lengths)} pictures are fewer than the {CHUNK_LENGTH} of training: "
+                         f"give lengths from {CHUNK_LENGTH}")
     teller = generate.load(Path(folder))
     stories = Stories(teller, dataset, max(lengths), range(seeds))
     given = {one.name: tell(teller, stories, one, own=False) for one in VARIANTS}
