@@ -42,6 +42,7 @@ class Outcome:
     fault: str = ""
     repaired: bool = False  # the value is from the second answer
     answered: bool = True  # False: no answer came at all, which may be otherwise next time
+    said: tuple[Answer, ...] = dataclasses.field(default=(), compare=False)  # word for word
 
 
 class Asker:
@@ -143,7 +144,8 @@ async def ask(request: Request, asker: Asker, check: Callable[[Any], str],
         return outcome
     repair = dataclasses.replace(request, prompt=again(outcome.fault),
                                  facts={**request.facts, "retry": outcome.fault})
-    return dataclasses.replace(await _once(repair, asker, check), repaired=True)
+    second = await _once(repair, asker, check)
+    return dataclasses.replace(second, repaired=True, said=outcome.said + second.said)
 
 
 async def _once(request: Request, asker: Asker, check: Callable[[Any], str]) -> Outcome:
@@ -154,11 +156,11 @@ async def _once(request: Request, asker: Asker, check: Callable[[Any], str]) -> 
     try:
         value = parse(answer.text, request.answer)
     except ValidationError as error:
-        return Outcome(None, _faults(error))
+        return Outcome(None, _faults(error), said=(answer,))
     except ValueError as error:
-        return Outcome(None, str(error))
+        return Outcome(None, str(error), said=(answer,))
     fault = check(value)
-    return Outcome(None, fault) if fault else Outcome(value)
+    return Outcome(None if fault else value, fault, said=(answer,))
 
 
 def parse(text: str, model: type[T]) -> T:

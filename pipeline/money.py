@@ -26,11 +26,12 @@ class Purse:
     """What one model's calls may cost, and have cost so far."""
 
     def __init__(self, price: Price | None, budget: float | None, spent: float,
-                 most_output: int) -> None:
+                 most_output: int, setting: str = "--set budget=...") -> None:
         """`budget` is None for no limit; `spent` is what counts against it already;
-        `most_output` is the most tokens of an answer."""
+        `most_output` is the most tokens of an answer; `setting` is what raises the budget."""
         self.spent = spent
         self._price, self._budget, self._most_output = price, budget, most_output
+        self._setting = setting
         self._held: list[Request] = []
         self._ratio = 1.0  # true tokens of a question to those guessed, the most seen
         self._known = False  # the ratio, by an answer at least
@@ -62,7 +63,7 @@ class Purse:
             raise BudgetSpent(
                 f"the budget of {self._budget:g} does not allow another call: "
                 f"{self.spent:.4f} are spent and a call may cost {self._most(request):.4f}; "
-                "raise it with --set budget=... and go on")
+                f"raise it with {self._setting} and go on")
         self._held.append(request)
         try:
             yield

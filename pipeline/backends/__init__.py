@@ -28,11 +28,17 @@ class Request:
     """One question to a model."""
 
     key: str  # what is asked about: a keyframe's id, a story's id with the window
-    task: str  # "caption", "characters", "narrate" or "link"
+    task: str  # "caption", "characters", "narrate" or "link"; others have their own
     prompt: str  # the question in words, for models that read them
     facts: dict[str, Any]  # what the prompt was made from, for the embedded models, which do not
     answer: type[BaseModel]  # what the text of the answer must parse as
     images: tuple[Picture, ...] = ()
+    repeat: int = 0  # the same question asked anew, and kept apart, to see how answers vary
+
+    @property
+    def apart(self) -> dict[str, int]:
+        """What the exact request has beside the question: nothing, unless it is a repeat."""
+        return {"repeat": self.repeat} if self.repeat else {}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Batched:
             return None
         return {**self._identity, **(self._of_pictures if request.images else {}),
                 "task": request.task, "prompt": request.prompt,
-                "pictures": [picture.sha256 for picture in request.images]}
+                "pictures": [picture.sha256 for picture in request.images], **request.apart}
 
     async def answer(self, request: Request) -> Answer:
         """The answer, once the batch that the question falls into is done."""

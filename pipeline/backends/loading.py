@@ -33,7 +33,8 @@ def identity(spec: Spec) -> str:
 
 
 def load(role: str, spec: Spec, calls: CallsConfig) -> Any:
-    """What `spec` names for `role` ("captioner" or "writer"): a loaded Model, or a Backend already.
+    """What `spec` names for `role`: a loaded Model, or a Backend already. A "captioner" reads
+    pictures, as does a "judge", a "writer" need not.
 
     Raises ValueError for a model that cannot be used so and ModuleNotFoundError where what it needs
     is not installed, both naming the remedy.
@@ -46,7 +47,7 @@ def load(role: str, spec: Spec, calls: CallsConfig) -> Any:
             from pipeline.backends import transformers_model
             return transformers_model.load(spec.model, longest_side=calls.longest_side,
                                            max_tokens=calls.max_tokens, batch=calls.batch,
-                                           pictures=role == "captioner")
+                                           pictures=role != "writer")
         if role == "captioner":
             from pipeline.backends.embedded_captioner import EmbeddedCaptioner
             return EmbeddedCaptioner()

@@ -14,8 +14,9 @@ Not every server takes every parameter. One that refuses a question for it is as
 (the schema of the answer, the temperature), and from then on always: the prompt says the form of
 the answer in words as well.
 
-The key comes from the environment alone (CAPTIONER_API_KEY or WRITER_API_KEY, else OPENAI_API_KEY)
-and is taken out of whatever a server says, so that it gets into no config, log, reject or report.
+The key comes from the environment alone (CAPTIONER_API_KEY, WRITER_API_KEY or JUDGE_API_KEY, else
+OPENAI_API_KEY) and is taken out of whatever a server says, so that it gets into no config, log,
+reject or report.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ LONGEST_WAIT = 120.0  # seconds: a Retry-After beyond is not believed
 SILENCE = 5.0  # seconds without an answer after which the user is told
 _OPTIONAL = ("response_format", "temperature", "max_tokens")
 _FIRST_LEVEL = 8  # calls at once to begin with
+_JPEG = b"\xff\xd8"  # what such a file begins with
 _PICTURE_TOKENS = 1000  # of a picture, for a server that does not count
 
 
@@ -106,7 +108,7 @@ class OpenAIServer:
         """All that the server is asked, the pictures by their digest."""
         scaled = {"longest_side": self._calls.longest_side} if request.images else {}
         return {**self._parameters(request), "prompt": request.prompt, **scaled,
-                "pictures": [picture.sha256 for picture in request.images]}
+                "pictures": [picture.sha256 for picture in request.images], **request.apart}
 
     async def answer(self, request: Request) -> Answer:
         """The answer, after as many tries as it takes. Raises Unanswered or Stop."""
@@ -279,7 +281,7 @@ class OpenAIServer:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
         if pixels is None:
             raise OSError(f"{picture.path} is no picture")
-        if max(pixels.shape[:2]) > self._calls.longest_side:
+        if max(pixels.shape[:2]) > self._calls.longest_side or not data.startswith(_JPEG):
             return encode(thumbnail(pixels, self._calls.longest_side))
         return data
 
