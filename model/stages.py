@@ -66,7 +66,7 @@ def _towers(run: Run, config: StageConfig, dataset: str, rank: int, world: int) 
         return {"loss": contrast(seen, said, scale)}
 
     def collate(items: list[tuple[np.ndarray, list[list[int]]]]) -> tuple[Tensor, Tensor]:
-        ids = [_clipped(text, context, vocabulary) for _, texts in items for text in texts]
+        ids = [clipped(text, context, vocabulary) for _, texts in items for text in texts]
         return (torch.from_numpy(np.concatenate([pictures for pictures, _ in items])),
                 torch.tensor(ids))
 
@@ -96,7 +96,8 @@ def contrast(seen: Tensor, said: Tensor, scale: Tensor) -> Tensor:
     return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
 
 
-def _clipped(text: Sequence[int], length: int, vocabulary: Vocabulary) -> list[int]:
+def clipped(text: Sequence[int], length: int, vocabulary: Vocabulary) -> list[int]:
+    """A text's tokens as the towers read them: ended by EoS, `length` long, padded with 0."""
     ended = [*text[:length - 1], vocabulary.eos]
     return ended + [0] * (length - len(ended))
 
