@@ -41,6 +41,8 @@ _LENGTH = re.compile(r"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 _ORDER = re.compile(r"in this order: (\[[\d, ]*\])")
 _NUMBER = re.compile(r"what picture number (\d+) shows")
 _PICTURE = re.compile(r'^Picture (\d+): (?=")', re.MULTILINE)
+_PANEL = re.compile(r'^(?:Story ([AB]), p|P)anel \d+: (?=")', re.MULTILINE)
+_MARKED = re.compile(r'"(\w+)": \{"reason"')
 _WHO = ("a girl in a red coat", "an old man with a lantern", "two small foxes", "a grey cat",
         "a boy on a bicycle", "a tall woman in a straw hat", "a robot with one wheel",
         "three ducklings")
@@ -122,6 +124,29 @@ def answering(seconds: float = 0.0, change: Callable[[str], str] = str,
             await asyncio.sleep(seconds)
         message = {"role": "assistant", "content": change(answer(question))}
         return completion(question, message, finish)
+    return behaviour
+
+
+def judging(quality: Callable[[list[str], list[bytes]], float], leaning: float = 0.0
+            ) -> Behaviour:
+    """A judge of stories that scores one by its `quality` (of its texts and JPEG files) and prefers
+    the better of two, by half a point at the least; to what is shown first it adds `leaning`."""
+    async def behaviour(question: dict[str, Any], server: Server) -> Reply:
+        prompts, pictures = _content(question)
+        files = [base64.b64decode(url.partition("base64,")[2]) for url in pictures]
+        panels = [(line[1] or "", json.JSONDecoder().raw_decode(prompts[-1], line.end())[0])
+                  for line in _PANEL.finditer(prompts[-1])]
+        marks = [quality([text for whose, text in panels if whose == name],
+                         [file for (whose, _), file in zip(panels, files, strict=True)
+                          if whose == name])
+                 for name in dict.fromkeys(whose for whose, _ in panels)]
+        said: dict[str, Any] = {"score": round(min(10.0, max(0.0, marks[0])))}
+        if len(marks) == 2:
+            gap = marks[0] + leaning - marks[1]
+            said = {"better": "A" if gap >= 0.5 else "B" if gap <= -0.5 else "tie"}
+        content = json.dumps({name: {"reason": f"{marks}", **said}
+                              for name in _MARKED.findall(prompts[-1])})
+        return completion(question, {"role": "assistant", "content": content})
     return behaviour
 
 

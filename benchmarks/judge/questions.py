@@ -1,0 +1,151 @@
+"""What the judge is asked, and the form of its answers.
+
+One question has all criteria, each answered with a reason and then a mark. The judge sees pictures
+and texts alone: nothing says who made a story, and a text is put into the prompt as JSON, so that
+it cannot pass for a part of the question.
+
+A pair is asked about in both orders. Two generators that begin with the same panels are a tie that
+nobody need pay for.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, create_model
+
+from benchmarks.stories import Story
+from pipeline import prompts
+from pipeline.backends import Picture, Request
+
+PROMPTS = str(Path(__file__).parent / "prompts")
+CRITERIA: Mapping[str, str] = {
+    "style consistency": "do all panels look as if one artist had drawn them for one book: the "
+                         "same style, colours and quality, and characters who keep their look?",
+    "engagement": "is it a story that one wants to read on: does something happen, does one thing "
+                  "lead to the next, are the texts and pictures varied and vivid?",
+    "image-text coherence": "does each picture show what its text tells: who is there, what they "
+                            "do, where they are?",
+}
+Choice = Literal["A", "B", "tie"]
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):  # which pydantic would take for 0 or 1
+        raise ValueError("a score is a whole number from 0 to 10")
+    return value
+
+
+def _choice(value: Any) -> Any:
+    """What is plainly meant is not asked for again, for that costs money."""
+    plain = str(value).strip(" .\"'").lower().removeprefix("story ")
+    return {"a": "A", "b": "B", "tie": "tie", "equal": "tie", "neither": "tie"}.get(plain, value)
+
+
+class Mark(BaseModel):
+    """A score under one criterion."""
+
+    reason: str
+    score: Annotated[int, Field(ge=0, le=10), BeforeValidator(_number)]
+
+
+class Verdict(BaseModel):
+    """Which of two stories is better under one criterion."""
+
+    reason: str
+    better: Annotated[Choice, BeforeValidator(_choice)]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question, and what it is about. The generators are in the order they are shown in."""
+
+    opening: str
+    shown: tuple[str, ...]  # one generator to be scored, two to be compared
+    repeat: int
+    request: Request | None  # None: two stories that are the same, a tie that is not asked about
+
+    @property
+    def item(self) -> tuple[str, tuple[str, ...], int]:
+        """What two judges would both be asked about."""
+        return self.opening, self.shown, self.repeat
+
+
+def field(criterion: str) -> str:
+    """The name of a criterion in an answer."""
+    return criterion.replace(" ", "_").replace("-", "_")
+
+
+@functools.cache
+def answers(task: str, criteria: tuple[str, ...]) -> type[BaseModel]:
+    """The form of an answer."""
+    fields: dict[str, Any] = {field(one): (Mark if task == "score" else Verdict, ...)
+                              for one in criteria}
+    return create_model("Scores" if task == "score" else "Preferences", **fields)
+
+
+def questions(stories: Mapping[str, Sequence[Story]], criteria: Sequence[str], panels: int,
+              scores: bool, pairs: Sequence[tuple[str, str]], repeats: int) -> list[Question]:
+    """All questions, opening by opening, so that what an early end leaves is whole openings.
+
+    Only the first `panels` panels are shown, and of a pair as many as both have. Raises ValueError
+    for stories that cannot be shown.
+    """
+    picture = functools.cache(_picture)  # for this time: files may be others the next
+    told = {name: _by_opening(name, some) for name, some in stories.items()}
+    found = []
+    for opening in dict.fromkeys(one for some in told.values() for one in some):
+        here = {name: some[opening] for name, some in told.items() if opening in some}
+        asked: list[tuple[str, ...]] = [(name,) for name in here] if scores else []
+        for one, other in pairs:
+            if one in here and other in here:
+                asked += [(one, other), (other, one)]
+        for repeat, shown in itertools.product(range(repeats), asked):
+            length = min(panels, *(len(here[name].images) for name in shown))
+            parts = [(here[name].texts[:length], tuple(map(picture, here[name].images[:length])))
+                     for name in shown]
+            found.append(Question(opening, shown, repeat, _request(
+                parts, tuple(criteria), f"{opening}: {' / '.join(shown)}", repeat)))
+    return found
+
+
+def _by_opening(name: str, stories: Sequence[Story]) -> dict[str, Story]:
+    found = {one.id: one for one in stories}
+    if len(found) < len(stories):
+        raise ValueError(f"{name} has two stories of one opening: give each an id of its own")
+    for one in stories:
+        if not one.images or len(one.images) != len(one.texts):
+            raise ValueError(f"{name}, story {one.id}: {len(one.images)} pictures and "
+                             f"{len(one.texts)} texts; there must be one of each a panel")
+    return found
+
+
+def _picture(path: str) -> Picture:
+    try:
+        return Picture(path, hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}; make the story again") from error
+
+
+def _request(parts: Sequence[tuple[tuple[str, ...], tuple[Picture, ...]]],
+             criteria: tuple[str, ...], key: str, repeat: int) -> Request | None:
+    digests = [(texts, [one.sha256 for one in pictures]) for texts, pictures in parts]
+    if len(parts) == 2 and digests[0] == digests[1]:
+        return None
+    task = "score" if len(parts) == 1 else "compare"
+    facts: dict[str, Any] = {
+        "criteria": [{"field": field(one), "asks": CRITERIA[one]} for one in criteria],
+        **({"texts": parts[0][0]} if task == "score" else {"stories": [one for one, _ in parts]})}
+    return Request(key, task, prompt(task, facts), facts, answers(task, criteria),
+                   tuple(picture for _, pictures in parts for picture in pictures), repeat)
+
+
+def prompt(task: str, facts: Mapping[str, Any], fault: str = "") -> str:
+    """The question in words; with a fault, the question after an answer that had it."""
+    return prompts.render(task, PROMPTS, retry=fault, **facts)
