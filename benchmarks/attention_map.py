@@ -10,7 +10,6 @@ attention without a preference. The question is SEED-Story's, arXiv 2407.08683.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.pipeline import table
 from benchmarks.readback import Floats, pictures
+from benchmarks.results import Column, Figure, Table
 from benchmarks.story_model import Chunk, chunks
 from model import generate, sequence, vision
 from model.attention import Role
@@ -77,33 +76,35 @@ def masses(teller: Teller, dataset: str, some: Sequence[Chunk]) -> tuple[Floats,
     return (total / queries).float().numpy(), (could / queries).float().numpy()
 
 
-def run(folder: str, dataset: str) -> str:
-    """Looks into the run in `folder`; writes `attention-map.md`, `.json` and `.png` there.
+def run(folder: str, dataset: str, report: str | Path) -> list[Table]:
+    """Looks into the run in `folder`; the picture goes to the folder of the `report`.
 
-    Returns the table. Raises ValueError where something does not fit or is not trained yet.
+    Raises ValueError where something does not fit or is not trained yet.
     """
     teller = generate.load(Path(folder))
     some = chunks(dataset, "val")
     found, could = masses(teller, dataset, some)
     preferred = found / could
-    rows: list[list[str]] = [["all"], *([f"layer {1 + at}"] for at in range(len(found)))]
-    for row, (share, times) in zip(rows, [
-            (found.mean((0, 1)), preferred.mean((0, 1))),
-            *zip(found.mean(1), preferred.mean(1), strict=True)], strict=True):
-        row += [f"{100 * share[at]:.1f} % ({times[at]:.1f})" for at in range(len(KINDS))]
-    rows.append(["highest head", *(
-        "{:.1f} % (layer {}, head {})".format(
-            100 * found[..., at].max(), *(1 + place for place in np.unravel_index(
-                found[..., at].argmax(), found.shape[:2]))) for at in range(len(KINDS)))])
-    rows.append(["share of keys", *(f"{100 * share:.1f} %" for share in could)])
-    said = table(
-        f"Attention of {len(some)} held-out chunks: share of it (in brackets: to the share of keys "
-        "that could be seen)", ["", *KINDS], rows) + "\n"
-    Path(folder, "attention-map.md").write_text(said)
-    Path(folder, "attention-map.json").write_text(json.dumps({
-        "kinds": KINDS, "share": found.tolist(), "keys": could.tolist()}, indent=1))
-    _plot(found, preferred, Path(folder, "attention-map.png"))
-    return said
+    rows = {"all layers": (found.mean((0, 1)), preferred.mean((0, 1))),
+            **{f"layer {at}": shares for at, shares in enumerate(
+                zip(found.mean(1), preferred.mean(1), strict=True), 1)}}
+    cells = {name: {kind: Figure(float(share[at]), len(some), note=f"{times[at]:.1f} x")
+                    for at, kind in enumerate(KINDS)} for name, (share, times) in rows.items()}
+    cells["highest head"] = {
+        kind: Figure(float(found[..., at].max()), len(some), note="layer {}, head {}".format(
+            *(1 + place for place in np.unravel_index(found[..., at].argmax(), found.shape[:2]))))
+        for at, kind in enumerate(KINDS)}
+    cells["share of keys"] = {kind: Figure(float(could[at]), len(some))
+                              for at, kind in enumerate(KINDS)}
+    picture = Path(report, "attention-map.png")
+    _plot(found, preferred, picture)
+    return [Table(
+        "attention-map", "Where the story model looks", "layer",
+        tuple(Column(kind, unit="%", digits=1) for kind in KINDS), cells,
+        text="The share of attention that tokens of each kind get in held-out chunks, and how many "
+             "times the share of keys of that kind that is: 1 x is no preference.",
+        about={"model": generate.about(teller)["story_model"], "n": "chunks"},
+        pictures=(picture.name,))]
 
 
 def _plot(found: Floats, preferred: Floats, path: Path) -> None:

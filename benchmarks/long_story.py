@@ -16,11 +16,12 @@ that are read word by word as in telling, on stories of random words: what they 
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks import readback
-from benchmarks.pipeline import table
+from benchmarks.metrics.pictures import frechet
 from benchmarks.readback import Floats, Pictures, Truth
+from benchmarks.results import Better, Column, Figure, Table
+from benchmarks.statistics import mean
 from model import generate, sequence, vision
 from model.config import AttentionConfig
 from model.generate import Teller
@@ -195,20 +198,6 @@ def ratio(told: Told, beside: Told, moments: slice, draws: int = 2000
     return float(np.exp(more.sum() / words.sum())), float(low), float(high)
 
 
-def frechet(some: Floats, others: Floats) -> float:
-    """Frechet distance of two samples of features [n, width] and [m, width], as of Gaussians.
-
-    With fewer samples than features it is biased upwards: compare only equal numbers.
-    """
-    one, other = (values.astype(np.float64) for values in (some, others))
-    centred = [values - values.mean(0) for values in (one, other)]
-    scale = np.sqrt((len(one) - 1) * (len(other) - 1))
-    # The trace of the root of the product of covariances, without the covariances
-    joint = np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False).sum() / scale
-    spread = sum((values ** 2).sum() / (len(values) - 1) for values in centred)
-    return float(((one.mean(0) - other.mean(0)) ** 2).sum() + spread - 2 * joint)
-
-
 # Cost --------------------------------------------------------------------------------------------
 
 
@@ -254,11 +243,11 @@ def _wait(reading: Reading) -> None:
     reading.cache.layers[-1].values.sum().item()
 
 
-def costs(teller: Teller, variants: Sequence[Variant], lengths: Sequence[int]
-          ) -> dict[tuple[str, int], list[Cost]]:
+def costs(teller: Teller, variants: Sequence[Variant], lengths: Sequence[int],
+          rounds: int = ROUNDS) -> dict[tuple[str, int], list[Cost]]:
     """Each policy's at each length, in several rounds, so that what disturbs disturbs all."""
     found: dict[tuple[str, int], list[Cost]] = {}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for length, variant in itertools.product(lengths, variants):  # next to each other
             found.setdefault((variant.name, length), []).append(cost(teller, variant, length))
     return found
@@ -271,12 +260,13 @@ def _moments(length: int) -> slice:
     return slice(max(1, length - AROUND), length)
 
 
-def run(folder: str, dataset: str, sample: str, lengths: Sequence[int] = LENGTHS,
-        seeds: int = 8, longest: int = 1000) -> str:
-    """Measures the run in `folder`; writes `long-story.md`, `.json` and `.png` there.
+def run(folder: str, dataset: str, sample: str, report: str | Path,
+        lengths: Sequence[int] = LENGTHS, seeds: int = 8, longest: int = 1000,
+        rounds: int = ROUNDS) -> list[Table]:
+    """Measures the run in `folder`; the picture goes to the folder of the `report`.
 
-    Stories of `longest` pictures are only timed. Returns the tables. Raises ValueError where
-    something does not fit or is not trained yet.
+    Stories of `longest` pictures are only timed. Raises ValueError where something does not fit or
+    is not trained yet.
     """
     if min(lengths) < CHUNK_LENGTH:
         raise ValueError(f"{min(lengths)} pictures are fewer than the {CHUNK_LENGTH} of training: "
@@ -291,63 +281,74 @@ def run(folder: str, dataset: str, sample: str, lengths: Sequence[int] = LENGTHS
     reader = readback.train(dataset, sample, teller.run.preset.model.detokenizer.image_size)
     painted = _painted(teller, stories, own, lengths, readback.truth(dataset, sample), dataset,
                        reader)
-    spent = costs(teller, [one for one in VARIANTS if one.painted], lengths)
-    endless = costs(teller, [one for one in VARIANTS if one.policy in (
-        "window", "sink", "multimodal") and not one.changes], [25, 100, longest]) if longest else {}
-    parts = [_about(stories, lengths, seeds), _foreseen(given, reference, lengths),
-             _read_back(painted, lengths), _spent(spent, lengths)]
-    if endless:
-        parts.append(_endless(endless))
-    said = "\n\n".join(parts) + "\n"
-    Path(folder, "long-story.md").write_text(said)
-    Path(folder, "long-story.json").write_text(json.dumps({
-        "lengths": list(lengths), "seeds": seeds,
-        "nats": {name: (one.nats.sum(0) / one.words.sum(0).clip(1)).tolist()
-                 for name, one in given.items()},
-        "cosine": {name: one.cosine.mean(0).tolist() for name, one in given.items()},
-        "cosine_own": {name: one.cosine.mean(0).tolist() for name, one in own.items()},
-        "painted": {f"{name}, {length}": list(figures)
-                    for (name, length), figures in painted.items()},
-        "seconds": {f"{name}, {length}": [one.seconds for one in found]
-                    for (name, length), found in (spent | endless).items()},
-    }, indent=1))
-    _plot(given, own, Path(folder, "long-story.png"))
-    return said
+    spent = costs(teller, [one for one in VARIANTS if one.painted], lengths, rounds)
+    picture = Path(report, "long-story.png")
+    _plot(given, own, picture)
+    about = {"model": generate.about(teller)["story_model"], "stories": f"held-out ones, joined in "
+             f"{seeds} orders (seeds 0 to {seeds - 1})", "n": f"the {AROUND} moments that end at a "
+             "length, of each story"}
+    tables = [*_foreseen(given, reference, lengths, about, picture.name),
+              *_read_back(painted, lengths, about), *_spent(spent, lengths, about)]
+    if longest:
+        tables.append(_endless(costs(teller, [
+            one for one in VARIANTS if one.policy in ("window", "sink", "multimodal")
+            and not one.changes], [25, 100, longest], rounds), about))
+    return tables
 
 
-def _about(stories: Stories, lengths: Sequence[int], seeds: int) -> str:
-    return (f"## Long stories\n\n{seeds} stories of {max(lengths)} pictures, held-out ones joined "
-            f"in {seeds} orders; at each length the {AROUND} moments that end there, so "
-            f"{seeds * AROUND} texts and pictures. Intervals are 95 %.")
+def _by_length(name: str, title: str, lengths: Sequence[int],
+               cells: Mapping[str, Mapping[int, Figure]], about: Mapping[str, Any], *,
+               better: Better = "", unit: str = "", digits: int = 2, text: str = "",
+               pictures: Sequence[str] = ()) -> Table:
+    columns = {length: Column(f"{length} pictures", better, unit, digits) for length in lengths}
+    return Table(f"long-story-{name}", title, "policy", tuple(columns.values()),
+                 {row: {columns[length].name: figure for length, figure in figures.items()}
+                  for row, figures in cells.items()}, text, dict(about), pictures=tuple(pictures))
 
 
-def _foreseen(given: dict[str, Told], reference: Told, lengths: Sequence[int]) -> str:
-    def beside(told: Told, length: int) -> str:
-        moments = _moments(length)
-        shared = slice(max(moments.start, CHUNK_LENGTH - 1), moments.stop)
-        return "{:.2f} ({:.2f}-{:.2f}), {:.2f}".format(
-            *ratio(told, reference, shared), perplexity(told, shared))
+def _foreseen(given: Mapping[str, Told], reference: Told, lengths: Sequence[int],
+              about: Mapping[str, Any], picture: str) -> list[Table]:
+    def shared(length: int) -> slice:  # moments that have as many before them as in training
+        return slice(max(_moments(length).start, CHUNK_LENGTH - 1), length)
 
-    return "\n\n".join([
-        _by_length("Perplexity of the next text, after true texts and pictures: to that of the "
-                   "same moments as the last of 10 pictures; and itself, a word", lengths,
-                   {name: [beside(told, length) for length in lengths]
-                    for name, told in given.items()}),
-        _by_length("Cosine of the next picture's features, after true texts and pictures", lengths,
-                   {name: [f"{told.cosine[:, _moments(length)].mean():.3f}" for length in lengths]
-                    for name, told in given.items()})])
+    def count(told: Told, moments: slice) -> int:
+        return int(told.words[:, moments].size)
+
+    about = {**about, "interval": "95 %, bootstrap over moments"}
+    return [
+        _by_length("perplexity-ratio", "Perplexity of the next text after true texts and pictures, "
+                   "to that of the same moments as the last of 10 pictures", lengths,
+                   {name: {length: Figure(*_with(count(told, shared(length)),
+                                                 ratio(told, reference, shared(length))))
+                           for length in lengths} for name, told in given.items()},
+                   about, better="lower", pictures=[picture],
+                   text="1 means that nothing is lost by what has left the cache, or by positions "
+                        "beyond those of training. The texts at one length are others than at the "
+                        "next, so perplexity itself does not compare lengths."),
+        _by_length("perplexity", "The perplexity itself, a token", lengths,
+                   {name: {length: Figure(perplexity(told, shared(length)),
+                                          count(told, shared(length))) for length in lengths}
+                    for name, told in given.items()}, about),
+        _by_length("cosine", "Cosine of the next picture's features, after true texts and pictures",
+                   lengths, {name: {length: mean(
+                       told.cosine[:, _moments(length)].ravel(), np.repeat(
+                           [str(row) for row in range(len(told.cosine))],
+                           told.cosine[:, _moments(length)].shape[1]))
+                       for length in lengths} for name, told in given.items()},
+                   {**about, "interval": "95 %, bootstrap over stories"}, better="higher",
+                   digits=3)]
 
 
-def _by_length(title: str, lengths: Sequence[int], rows: dict[str, list[str]]) -> str:
-    return table(title, ["policy", *(f"{length} pictures" for length in lengths)],
-                 [[name, *cells] for name, cells in rows.items()])
+def _with(count: int, values: tuple[float, float, float]) -> tuple[float, int, float, float]:
+    value, low, high = values
+    return value, count, low, high
 
 
 @torch.no_grad()
 def _painted(teller: Teller, stories: Stories, own: dict[str, Told], lengths: Sequence[int],
              known: dict[str, Truth], dataset: str, reader: readback.Reader
-             ) -> dict[tuple[str, int], tuple[float, ...]]:
-    """By policy and length: rates of the main character and the place, Frechet distance, cosine;
+             ) -> dict[tuple[str, int], tuple[readback.Scores, Figure]]:
+    """By policy and length: what is read back, and the Frechet distance to all held-out pictures;
     and the same for the true pictures, as "true"."""
     from pipeline.backends import imagenet
     size = teller.run.preset.model.detokenizer.image_size
@@ -357,75 +358,84 @@ def _painted(teller: Teller, stories: Stories, own: dict[str, Told], lengths: Se
     for length in lengths:
         moments = _moments(length)
         images = [image for story in stories.images for image in story[moments]]
-        true = readback.pictures(dataset, images, size)
-        pictures: dict[str, tuple[Pictures, float]] = {"true": (true, 1.0)}
+        pictures: dict[str, Pictures] = {"true": readback.pictures(dataset, images, size)}
         for name, told in own.items():
             features = told.features[:, moments].flatten(0, 1)
             dice = torch.Generator(teller.painter.device).manual_seed(length)  # the same for all
             with torch.autocast(teller.painter.device.type, torch.bfloat16):  # as it was trained
-                made = teller.painter.generate(features, teller.blank, dice).cpu().numpy()
-            pictures[name] = made, float(told.cosine[:, moments].mean())
+                pictures[name] = teller.painter.generate(features, teller.blank, dice).cpu().numpy()
         here: list[Truth] = [known[image] for image in images if image in known]
         seen = [at for at, image in enumerate(images) if image in known]
-        for name, (made, cosine) in pictures.items():
-            scores = readback.score(reader, made[seen], here)
-            found[name, length] = (scores.main.rate, *scores.main.interval, scores.place.rate,
-                                   *scores.place.interval,
-                                   frechet(imagenet.features(made), wanted), cosine)
+        for name, made in pictures.items():
+            found[name, length] = (readback.score(reader, made[seen], here),
+                                   Figure(frechet(imagenet.features(made), wanted), len(made)))
     return found
 
 
-def _read_back(painted: dict[tuple[str, int], tuple[float, ...]], lengths: Sequence[int]) -> str:
-    def rate(at: int) -> dict[str, list[str]]:
-        return {name: ["{:.0f} % ({:.0f}-{:.0f})".format(
-            *(100 * one for one in painted[name, length][at:at + 3])) for length in lengths]
-            for name in names}
-
+def _read_back(painted: Mapping[tuple[str, int], tuple[readback.Scores, Figure]],
+               lengths: Sequence[int], about: Mapping[str, Any]) -> list[Table]:
     names = list(dict.fromkeys(name for name, _ in painted))
-    return "\n\n".join([
-        _by_length("Main character, read back from what is painted after true texts and the "
-                   "model's own pictures", lengths, rate(0)),
-        _by_length("Place, read back from the same", lengths, rate(3)),
-        _by_length("Frechet distance of EfficientNet-Lite0 features to all held-out pictures (not "
-                   "FID; of few pictures, so the row of true ones is what it can reach)", lengths,
-                   {name: [f"{painted[name, length][6]:.3f}" for length in lengths]
-                    for name in names})])
+
+    def rates(kind: str) -> dict[str, dict[int, Figure]]:
+        found = {at: getattr(scores, kind) for at, (scores, _) in painted.items()}
+        return {name: {length: Figure(found[name, length].rate, found[name, length].count,
+                                      *found[name, length].interval)
+                       for length in lengths} for name in names}
+
+    about = {**about, "interval": "95 %, Wilson's"}
+    return [
+        _by_length("character", "Main character, read back from what is painted after true texts "
+                   "and the model's own pictures", lengths, rates("main"), about, better="higher",
+                   unit="%", digits=0),
+        _by_length("place", "Place, read back from the same", lengths, rates("place"), about,
+                   better="higher", unit="%", digits=0),
+        _by_length("frechet", "Frechet distance (EfficientNet-Lite0) to all held-out pictures",
+                   lengths, {name: {length: painted[name, length][1] for length in lengths}
+                             for name in names}, about, better="lower", digits=3,
+                   text="Of few pictures, so the row of true ones is what it can reach. Not FID.")]
 
 
-def _spent(spent: dict[tuple[str, int], list[Cost]], lengths: Sequence[int]) -> str:
-    def seconds(name: str, length: int) -> str:
-        found = spent[name, length]
-        beside = [one.seconds / other.seconds
-                  for one, other in zip(found, spent["window", length], strict=True)]
-        return (f"{statistics.median(beside):.2f} ({min(beside):.2f}-{max(beside):.2f}), "
-                f"{statistics.median(one.seconds for one in found):.3f}")
-
+def _spent(spent: Mapping[tuple[str, int], Sequence[Cost]], lengths: Sequence[int],
+           about: Mapping[str, Any]) -> list[Table]:
     names = list(dict.fromkeys(name for name, _ in spent))
+
+    def beside(name: str, length: int) -> Figure:
+        return _spread([one.seconds / other.seconds for one, other in zip(
+            spent[name, length], spent["window", length], strict=True)])
+
+    def all_of(figure: Callable[[str, int], Figure]) -> dict[str, dict[int, Figure]]:
+        return {name: {length: figure(name, length) for length in lengths} for name in names}
+
     short, long = (statistics.median(one.seconds for one in spent["dense", length])
                    for length in (min(lengths), max(lengths)))
-    return "\n\n".join([
-        _by_length(f"Time of a picture and a text of {WORDS} words, one story: to the window's in "
-                   f"the same round (least and most of {ROUNDS}), and seconds. Of dense time at "
-                   f"{max(lengths)} pictures {1 - short / long:.0%} is what the length beyond "
-                   f"{min(lengths)} adds", lengths,
-                   {name: [seconds(name, length) for length in lengths] for name in names}),
-        _by_length("Cache: tokens, and MB of keys and values", lengths,
-                   {name: [f"{spent[name, length][0].cached}, "
-                           f"{spent[name, length][0].megabytes:.1f}" for length in lengths]
-                    for name in names})])
+    about = {**about, "n": "rounds", "interval": "least and most of the rounds"}
+    return [
+        _by_length("time-ratio", f"Time of a picture and a text of {WORDS} words, to the window's "
+                   "in the same round", lengths, all_of(beside), about, better="lower",
+                   text="One story at a time. Of dense attention's time at "
+                        f"{max(lengths)} pictures {1 - short / long:.0%} is what the length beyond "
+                        f"{min(lengths)} adds."),
+        _by_length("time", "The same in seconds", lengths, all_of(lambda name, length: _spread(
+            [one.seconds for one in spent[name, length]])), about, unit="s", digits=3),
+        _by_length("cached", "Cache, tokens", lengths, all_of(lambda name, length: Figure(
+            spent[name, length][0].cached)), about, better="lower", digits=0),
+        _by_length("memory", "Cache, keys and values", lengths, all_of(lambda name, length: Figure(
+            spent[name, length][0].megabytes)), about, better="lower", unit="MB", digits=1)]
 
 
-def _endless(endless: dict[tuple[str, int], list[Cost]]) -> str:
-    lengths = list(dict.fromkeys(length for _, length in endless))
+def _endless(endless: Mapping[tuple[str, int], Sequence[Cost]], about: Mapping[str, Any]) -> Table:
+    names, lengths = (list(dict.fromkeys(parts)) for parts in zip(*endless, strict=True))
+    return _by_length(
+        "endless", "However long: time of the last picture and its text; MB of the cache", lengths,
+        {name: {length: dataclasses.replace(
+            _spread([one.seconds for one in endless[name, length]]),
+            note=f"{endless[name, length][0].megabytes:.1f} MB") for length in lengths}
+         for name in names}, {**about, "n": "rounds", "interval": "least and most of the rounds"},
+        unit="s", digits=3)
 
-    def last(name: str, length: int) -> str:
-        found = endless[name, length]
-        return (f"{statistics.median(one.seconds for one in found):.3f}, "
-                f"{found[0].megabytes:.1f}")
 
-    return _by_length("However long: seconds of the last picture and its text, and MB", lengths, {
-        name: [last(name, length) for length in lengths]
-        for name in dict.fromkeys(name for name, _ in endless)})
+def _spread(values: Sequence[float]) -> Figure:
+    return Figure(statistics.median(values), len(values), min(values), max(values))
 
 
 def _plot(given: dict[str, Told], own: dict[str, Told], path: Path) -> None:

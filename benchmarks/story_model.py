@@ -23,8 +23,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks import readback
-from benchmarks.pipeline import table
-from benchmarks.readback import Floats, Pictures, Rate, Scores, Truth
+from benchmarks import readback, statistics
+from benchmarks.readback import Floats, Pictures, Scores, Truth
+from benchmarks.results import Cell, Column, Figure, Table
 from schemas.storystream import IMAGES
 
 AMONG = 32  # keyframes that the true one is looked for among
@@ -71,10 +71,8 @@ class Trained:
 class Guess:
     """How near guessed features are, with 95 % intervals over chunks."""
 
-    cosine: float
-    cosine_interval: tuple[float, float]
-    recall: float
-    recall_interval: tuple[float, float]
+    cosine: Figure
+    recall: Figure
 
 
 @dataclass(frozen=True)
@@ -98,6 +96,8 @@ MEAN, LIKEST = "mean of the training pictures", "picture of the likest training 
 TRUE, RECONSTRUCTED = "true frames", "autoencoder's reconstructions"
 PAINTED_TRUE, PAINTED_PREDICTED = "painted from true features", "painted from predicted features"
 CHANCE = "always the commonest answer"
+READ = (Column("main character", "higher", "%", 1), Column("anyone who is there", "higher", "%", 1),
+        Column("place", "higher", "%", 1))
 
 
 def chunks(dataset: str | Path, split: str) -> list[Chunk]:
@@ -224,24 +224,7 @@ def _guess(values: Floats, images: Sequence[str], others: Sequence[Sequence[str]
     near = cosine(values, features.of(images))
     hits = np.array([hit(value, features.known[image], features.of(rest)) if rest else 1.0
                      for value, image, rest in zip(values, images, others, strict=True)])
-    return Guess(float(near.mean()), interval(near, groups), float(hits.mean()),
-                 interval(hits, groups))
-
-
-def interval(values: Sequence[float] | Floats, groups: Sequence[str], draws: int = 2000,
-             seed: int = 0) -> tuple[float, float]:
-    """A 95 % interval of the mean by the bootstrap over whole groups, whose members go together.
-
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), percentile intervals.
-    """
-    gathered = defaultdict(list)
-    for value, group in zip(values, groups, strict=True):
-        gathered[group].append(float(value))
-    sums = np.array([sum(one) for one in gathered.values()])
-    sizes = np.array([len(one) for one in gathered.values()])
-    drawn = np.random.default_rng(seed).integers(0, len(sums), (draws, len(sums)))
-    low, high = np.quantile(sums[drawn].sum(1) / sizes[drawn].sum(1), [0.025, 0.975])
-    return float(low), float(high)
+    return Guess(statistics.mean(near, groups), statistics.mean(hits, groups))
 
 
 def likest(texts: Sequence[str], known: Sequence[str]) -> list[int]:
@@ -285,67 +268,48 @@ def _ceilings(reader: readback.Reader, dataset: str, known: Iterable[Truth], siz
     return found
 
 
-def text(result: Result) -> str:
-    """The tables, in Markdown."""
+def tables(result: Result, about: Mapping[str, Any], pictures: Sequence[str] = ()) -> list[Table]:
+    """What was measured, as tables."""
     few = ("" if result.candidates == AMONG else " (some episodes have fewer: "
            f"{result.candidates:.1f} on average)")
     left = (f" {result.left_out} more moments show nobody and are left out."
             if result.left_out else "")
-    first = table("Predicted features", ("guess", "cosine", "95 %", "recall@1", "95 %"), [
-        *([name, f"{one.cosine:.3f}", "{:.3f}-{:.3f}".format(*one.cosine_interval),
-           _percent(one.recall), _between(one.recall_interval)]
-          for name, one in result.guesses.items()),
-        ["chance", "", "", _percent(result.chance), ""]])
-    heads = ("pictures", "n", "main character", "95 %", "anyone who is there", "place", "95 %",
-             "target", "reached")
-    second = table("Read back", heads, [
-        [name, one.main.count, *_scores(one), *_reached(name, one)]
-        for name, one in result.read.items()])
-    third = table("The reader on all true frames of the validation episodes", heads[:7],
-                  [[name, one.main.count, *_scores(one)] for name, one in result.ceilings.items()])
-    about = (f"{result.moments} moments of {result.chunks} chunks from {result.episodes} held-out "
-             f"episodes.{left} The true picture is looked for among {AMONG} of its episode{few}; "
-             "intervals of features are a bootstrap over chunks, those of read-back are Wilson's. "
-             f"The text names the main character in {_percent(result.named)} of the moments.")
-    return "\n\n".join(["## Story model", about, first, second, third]) + "\n"
+    said = (f"{result.moments} moments of {result.chunks} chunks from {result.episodes} held-out "
+            f"episodes.{left} Their texts name the main character in {result.named:.1%}.")
+    chance = {"recall@1": Figure(result.chance, result.moments)}
+    return [
+        Table("story-model-features", "Predicted features beside simple guesses", "guess",
+              (Column("cosine", "higher"), Column("recall@1", "higher", "%", 1)),
+              {**{name: {"cosine": one.cosine, "recall@1": one.recall}
+                  for name, one in result.guesses.items()}, "chance": chance},
+              f"How near the next picture's features are. {said} The true picture is looked for "
+              f"among {AMONG} of its episode{few}.",
+              {**about, "interval": "95 %, bootstrap over chunks"}, bounds=("chance",)),
+        Table("story-model-read", "Read back from what is painted", "pictures",
+              (*READ, Column("aim"), Column("reached")),
+              {name: {**_scores(one), **_reached(name, one)} for name, one in result.read.items()},
+              "Who and where, as a network reads them that was trained on true frames alone.",
+              {**about, "interval": "95 %, Wilson's"},
+              bounds=(TRUE, RECONSTRUCTED, CHANCE), pictures=tuple(pictures)),
+        Table("story-model-reader", "The reader on all true frames of the held-out episodes",
+              "frames", READ, {name: _scores(one) for name, one in result.ceilings.items()},
+              about={"interval": "95 %, Wilson's"}, contest=False)]
 
 
-def _scores(one: Scores) -> list[str]:
-    return [_percent(one.main.rate), _between(one.main.interval), _percent(one.there.rate),
-            _percent(one.place.rate), _between(one.place.interval)]
+def _scores(one: Scores) -> dict[str, Cell]:
+    rates = (one.main, one.there, one.place)
+    return {column.name: Figure(rate.rate, rate.count, *rate.interval)
+            for column, rate in zip(READ, rates, strict=True)}
 
 
-def _reached(name: str, one: Scores) -> list[str]:
+def _reached(name: str, one: Scores) -> dict[str, Cell]:
     wanted = {PAINTED_TRUE: FROM_TRUE, PAINTED_PREDICTED: FROM_PREDICTED}.get(name)
     if wanted is None:
-        return ["", ""]
+        return {}
     missed = [what for what, rate in (("main character", one.main), ("place", one.place))
               if rate.rate < wanted]
-    return [_percent(wanted), f"missed: {' and '.join(missed)}" if missed else "yes"]
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.1f} %"
-
-
-def _between(interval: tuple[float, float]) -> str:
-    return "{:.0f}-{:.0f} %".format(*(100 * end for end in interval))
-
-
-def as_json(result: Result) -> dict[str, Any]:
-    """The same as numbers: rates as {right, count, rate, interval}."""
-    def plain(value: Any) -> Any:
-        if isinstance(value, Rate):
-            return {"right": value.right, "count": value.count, "rate": value.rate,
-                    "interval": value.interval}
-        if isinstance(value, dict):
-            return {name: plain(one) for name, one in value.items()}
-        if isinstance(value, Result | Guess | Scores):
-            return plain(vars(value))
-        return value
-
-    return {**plain(result), "targets": {PAINTED_TRUE: FROM_TRUE,
-                                         PAINTED_PREDICTED: FROM_PREDICTED}}
+    return {"aim": f"{wanted:.0%}", "reached": f"missed: {' and '.join(missed)}" if missed
+            else "yes"}
 
 
 def load(folder: str, seed: int = 0) -> Trained:
@@ -390,14 +354,12 @@ def load(folder: str, seed: int = 0) -> Trained:
         lambda pictures: autoencoder.rebuilt(painter.vae, torch.from_numpy(pictures)).cpu().numpy())
 
 
-def run(folder: str, dataset: str, sample: str, seed: int = 0) -> str:
-    """Judges the run in `folder`; writes `story-model.json`, `.md` and `.png` there.
+def run(folder: str, dataset: str, sample: str, report: str | Path, seed: int = 0) -> list[Table]:
+    """Judges the run in `folder`; the picture goes to the folder of the `report`.
 
-    Returns the tables. Raises ValueError where something does not fit or is not trained yet.
+    Raises ValueError where something does not fit or is not trained yet.
     """
     result, grid = evaluate(load(folder, seed), dataset, sample, seed)
-    said = text(result)
-    Path(folder, "story-model.json").write_text(json.dumps(as_json(result), indent=1))
-    Path(folder, "story-model.md").write_text(said)
-    cv2.imwrite(str(Path(folder, "story-model.png")), grid[..., ::-1])
-    return said
+    picture = Path(report, "story-model.png")
+    cv2.imwrite(str(picture), grid[..., ::-1])
+    return tables(result, {"run": folder, "seed": seed}, [picture.name])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import attention_map, long_story
+from benchmarks import attention_map, long_story, readback, results
 from benchmarks.long_story import Told, Variant
 from model import attention
 from model.attention import Role
@@ -67,41 +67,46 @@ def test_ratio_of_perplexities():
     assert long_story.perplexity(one, slice(2, 4)) == pytest.approx(np.exp(0.5))
 
 
+def _cells(table, row):
+    return [results.shown(table.cells[row][one.name], one) for one in table.columns]
+
+
 def test_tables_have_a_line_a_policy_and_a_column_a_length():
     words = np.full((4, 30), 10.0)
     some, other = (Told(words * nats, words, words / 20, torch.zeros(1))
                    for nats in (0.5, 0.4))
-    assert "| dense | 1.11 (1.11-1.11), 1.65 | 1.11 (1.11-1.11), 1.65 |" in long_story._foreseen(
-        {"dense": some}, other, [10, 15])
-    painted = {("dense", 10): (0.3, 0.2, 0.4, 0.5, 0.4, 0.6, 1.25, 0.5)}
-    said = long_story._read_back(painted, [10])
-    assert all(f"| dense | {cell} |" in said for cell in ("30 % (20-40)", "50 % (40-60)", "1.250"))
-    spent = {(name, length): [long_story.Cost(seconds * length, 300, 5.0)] * 2
+    beside, itself, cosine = long_story._foreseen({"dense": some}, other, [10, 15], {}, "x.png")
+    assert [one.name for one in beside.columns] == ["10 pictures", "15 pictures"]
+    assert _cells(beside, "dense") == ["1.11 (1.11-1.11)"] * 2
+    assert _cells(itself, "dense") == ["1.65"] * 2
+    assert _cells(cosine, "dense") == ["0.500 (0.500-0.500)"] * 2
+    assert [one.n for one in beside.cells["dense"].values()] == [4, 20]  # the 10th is the first
+
+    scores = readback.Scores(*(readback.Rate(right, 40) for right in (12, 20, 30)))
+    painted = {("dense", 10): (scores, results.Figure(1.25, 40))}
+    character, place, frechet = long_story._read_back(painted, [10], {})
+    assert _cells(character, "dense") == ["30 % (18-45)"]
+    assert _cells(place, "dense") == ["75 % (60-86)"]
+    assert _cells(frechet, "dense") == ["1.250"]
+
+
+def test_costs_are_beside_the_windows_in_the_same_round():
+    spent = {(name, length): [long_story.Cost(seconds * length * (1 + more), 300, 5.0)
+                              for more in (0.0, 0.2, 0.1)]
              for name, seconds in (("dense", 0.02), ("window", 0.01)) for length in (10, 20)}
-    said = long_story._spent(spent, [10, 20])
-    assert "| dense | 2.00 (2.00-2.00), 0.200 | 2.00 (2.00-2.00), 0.400 |" in said
-    assert "50% is what the length beyond 10 adds" in said
-    assert "| window | 0.100, 5.0 | 0.200, 5.0 |" in long_story._endless(spent)
-
-
-def test_frechet_distance_of_known_samples():
-    dice = np.random.default_rng(0)
-    some = dice.normal(size=(400, 5)).astype(np.float32)
-    other = (dice.normal(size=(300, 5)) @ dice.normal(size=(5, 5)) + 1).astype(np.float32)
-    covariances = [np.cov(values, rowvar=False) for values in (some, other)]
-    wanted = (np.square(some.mean(0) - other.mean(0)).sum() + np.trace(sum(covariances))
-              - 2 * np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]).real).sum())
-
-    assert long_story.frechet(some, some) == pytest.approx(0, abs=1e-5)
-    assert long_story.frechet(some, some + 2) == pytest.approx(5 * 4, rel=1e-5)
-    assert long_story.frechet(some, 3 * some - 2 * some.mean(0)) == pytest.approx(
-        4 * some.var(0, ddof=1).sum(), rel=1e-4)
-    assert long_story.frechet(some, other) == pytest.approx(wanted, rel=1e-5)
+    ratio, seconds, cached, memory = long_story._spent(spent, [10, 20], {})
+    assert _cells(ratio, "dense") == ["2.00 (2.00-2.00)"] * 2
+    assert "50% is what the length beyond 10 adds" in ratio.text
+    assert _cells(seconds, "dense") == ["0.220 (0.200-0.240)", "0.440 (0.400-0.480)"]
+    assert _cells(cached, "window") == ["300"] * 2 and _cells(memory, "window") == ["5.0"] * 2
+    endless = long_story._endless(spent, {})
+    assert _cells(endless, "window") == ["0.110 (0.100-0.120), 5.0 MB",
+                                         "0.220 (0.200-0.240), 5.0 MB"]
 
 
 def test_what_cannot_be_measured_is_named(teller, tmp_path):
     with pytest.raises(ValueError, match="9 pictures are fewer than the 10 of training"):
-        long_story.run("", "", "", [9, 15])
+        long_story.run("", "", "", "", [9, 15])
     with pytest.raises(ValueError, match=r"val_stories.jsonl is missing"):
         long_story.Stories(teller, str(tmp_path), 20, range(1))
 

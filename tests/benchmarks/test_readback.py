@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks import readback
-from benchmarks.readback import CHARACTERS, PLACE_NAMES, Rate, Truth
+from benchmarks.readback import ACTION_NAMES, CHARACTERS, PLACE_NAMES, Rate, Truth
 from tests.benchmarks import toy
 
 
@@ -15,10 +16,15 @@ def test_truth_is_joined_by_film_and_time(tmp_path):
     known = readback.truth(dataset, sample)
     assert len(known) == 48
     assert known["images/E0/1.jpg"] == Truth("images/E0/1.jpg", "E0", 1, "train", PLACE_NAMES[1],
-                                             (CHARACTERS[1], CHARACTERS[0]), "wide")
+                                             (CHARACTERS[1], CHARACTERS[0]), "wide",
+                                             ACTION_NAMES[4])
     assert known["images/E3/8.jpg"] == Truth("images/E3/8.jpg", "E3", 8, "val", PLACE_NAMES[2],
-                                             (CHARACTERS[2], CHARACTERS[0]), "wide")
+                                             (CHARACTERS[2], CHARACTERS[0]), "wide",
+                                             ACTION_NAMES[5])
     assert known["images/E3/8.jpg"].main == CHARACTERS[2]
+    assert [known[f"images/E3/{at}.jpg"].count for at in (7, 8)] == [1, 2]
+    crowd = Truth("", "E", 0, "val", "pond", CHARACTERS, "wide")
+    assert crowd.count == readback.COUNTS[-1] == 3  # or more
 
 
 def test_another_sample_is_an_error_with_a_remedy(tmp_path):
@@ -50,19 +56,54 @@ def test_a_reader_learns_who_and_where_and_reads_held_out_pictures(tmp_path, mon
     reader = readback.train(dataset, sample, 32, seed=1)
     held_out = [one for one in readback.truth(dataset, sample).values() if one.split == "val"]
     seen = readback.pictures(dataset, [one.image for one in held_out], 32)
-    characters, places = reader.read(seen)
-    np.testing.assert_allclose(characters.sum(1), 1, rtol=1e-5)
-    np.testing.assert_allclose(places.sum(1), 1, rtol=1e-5)
+    for name, found in reader.read(seen).items():
+        assert found.shape == (12, len(readback.ANSWERS[name]))
+        np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
+    right = readback.right(reader, seen, held_out)
+    assert all(right[name].tolist() == [True] * 12 for name in ("main", "there", "place", "action"))
+    assert right["count"].mean() < 1  # it cannot be seen
     scores = readback.score(reader, seen, held_out)
     assert (scores.main, scores.there, scores.place) == (Rate(12, 12),) * 3
-    assert [len(one) for one in reader.read(seen[:0])] == [0, 0]
+    assert [len(one) for one in reader.read(seen[:0]).values()] == [0] * 4
+
+
+def fresh(dataset, sample, seed=0):
+    """A reader that is trained, whatever is kept."""
+    shutil.rmtree(Path(dataset, ".benchmarks"), ignore_errors=True)
+    return readback.train(dataset, sample, 32, seed)
+
+
+def test_a_reader_is_kept_until_what_it_depends_on_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(readback, "EPOCHS", 1)
+    dataset, sample = toy.make(tmp_path)
+    first = readback.train(dataset, sample, 32)
+    trained = []
+    monkeypatch.setattr(readback, "_trained", lambda *given: trained.append(given) or first)
+    again = readback.train(dataset, sample, 32)
+    assert not trained and not again.training
+    seen = readback.pictures(dataset, ["images/E3/0.jpg"], 32)
+    for name, found in first.read(seen).items():
+        np.testing.assert_array_equal(again.read(seen)[name], found)
+    readback.train(dataset, sample, 32, seed=1)
+    readback.train(dataset, sample, 16)
+    path = Path(sample, "E0.truth.json")
+    path.write_text(path.read_text().replace("medium", "wide").replace(PLACE_NAMES[0], "beach"))
+    readback.train(dataset, sample, 32)
+    path = Path(dataset, "dataset.json")
+    path.write_text(path.read_text() + " ")
+    readback.train(dataset, sample, 32)
+    monkeypatch.setattr(readback, "RECIPE", -1)
+    readback.train(dataset, sample, 32)
+    assert len(trained) == 5
+    readback.train(dataset, sample, 32)
+    assert len(trained) == 5
 
 
 def test_equal_seeds_give_equal_readers_and_leave_other_chance_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(readback, "EPOCHS", 1)
     dataset, sample = toy.make(tmp_path)
     before = torch.random.get_rng_state()
-    one, same, other = (readback.train(dataset, sample, 32, seed) for seed in (1, 1, 2))
+    one, same, other = (fresh(dataset, sample, seed) for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(one.head.weight, same.head.weight)
     assert not torch.equal(one.head.weight, other.head.weight)
@@ -71,10 +112,10 @@ def test_equal_seeds_give_equal_readers_and_leave_other_chance_alone(tmp_path, m
 def test_nothing_is_learned_from_held_out_episodes(tmp_path, monkeypatch):
     monkeypatch.setattr(readback, "EPOCHS", 1)
     dataset, sample = toy.make(tmp_path)
-    one = readback.train(dataset, sample, 32)
+    one = fresh(dataset, sample)
     for path in Path(dataset, "images/E3").iterdir():
         path.unlink()
-    assert torch.equal(one.head.weight, readback.train(dataset, sample, 32).head.weight)
+    assert torch.equal(one.head.weight, fresh(dataset, sample).head.weight)
     _, sample = toy.make(tmp_path / "held out", held_out=4)
     with pytest.raises(ValueError, match=r"no training episodes: make one of more films"):
         readback.train(tmp_path / "held out/dataset", sample, 32)
@@ -83,24 +124,32 @@ def test_nothing_is_learned_from_held_out_episodes(tmp_path, monkeypatch):
 class _Says:
     """A reader that gives the same answers whatever it sees."""
 
-    def __init__(self, names, places):
-        self.answers = (np.eye(len(CHARACTERS))[[CHARACTERS.index(name) for name in names]],
-                        np.eye(len(PLACE_NAMES))[[PLACE_NAMES.index(place) for place in places]])
+    def __init__(self, **answers):
+        self.answers = {name: np.eye(len(known))[[known.index(one) for one in answers[name]]]
+                        for name, known in readback.ANSWERS.items()}
 
     def read(self, seen):
         return self.answers
 
 
 def test_the_main_character_alone_is_right_and_others_who_are_there_count_apart():
-    true = [Truth("", "E", 0, "val", "pond", ("Pip", "Momo"), "wide"),
-            Truth("", "E", 1, "val", "pond", ("Pip", "Momo"), "wide"),
-            Truth("", "E", 2, "val", "forest", ("Otto",), "wide"),
-            Truth("", "E", 3, "val", "beach", ("Pip",), "wide")]
-    reader = _Says(["Pip", "Momo", "Pip", "Pip"], ["pond", "pond", "forest", "pond"])
+    true = [Truth("", "E", 0, "val", "pond", ("Pip", "Momo"), "wide", "walks"),
+            Truth("", "E", 1, "val", "pond", ("Pip", "Momo"), "wide", "runs"),
+            Truth("", "E", 2, "val", "forest", ("Otto",), "wide", "runs"),
+            Truth("", "E", 3, "val", "beach", ("Pip",), "wide", "runs")]
+    reader = _Says(main=["Pip", "Momo", "Pip", "Pip"], place=["pond", "pond", "forest", "pond"],
+                   action=["walks", "walks", "runs", "digs"], count=[2, 2, 2, 1])
+    right = readback.right(reader, np.zeros((4, 1, 1, 3), np.uint8), true)
+    assert right["action"].tolist() == [True, False, True, False]
+    assert right["count"].tolist() == [True, True, False, True]
     scores = readback.score(reader, np.zeros((4, 1, 1, 3), np.uint8), true)
     assert (scores.main, scores.there, scores.place) == (Rate(2, 4), Rate(3, 4), Rate(3, 4))
     chance = readback.chance(true)
     assert (chance.main, chance.there, chance.place) == (Rate(3, 4), Rate(3, 4), Rate(2, 4))
+    constant = readback.constant(true)
+    assert constant["action"].tolist() == [False, True, True, True]
+    assert constant["count"].sum() == 2
+    assert all(len(one) == 0 for one in readback.constant([]).values())
 
 
 def test_intervals_are_wilsons():

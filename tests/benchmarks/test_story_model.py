@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import cv2
 import numpy as np
@@ -7,6 +6,7 @@ import pytest
 
 from benchmarks import readback, story_model
 from benchmarks.readback import Rate, Scores, Truth
+from benchmarks.results import Figure
 from benchmarks.story_model import Trained
 from tests.benchmarks import toy
 
@@ -43,21 +43,19 @@ def test_what_is_predicted_right_has_a_cosine_and_a_recall_of_one(tmp_path, quic
     # 12 keyframes without the previous one; the first moment's own previous is not more
     assert (result.candidates, result.chance) == (11, pytest.approx(1 / 11))
     right = result.guesses[story_model.PREDICTED]
-    assert right.cosine == pytest.approx(1) and right.cosine_interval == pytest.approx((1, 1))
+    assert right.cosine.value == pytest.approx(1)
+    assert (right.cosine.low, right.cosine.high) == pytest.approx((1, 1))
     seen = features(readback.pictures(dataset, [f"images/E3/{i}.jpg" for i in range(12)], SIDE))
     previous = result.guesses["previous picture"]
     unit = seen / np.linalg.norm(seen, axis=-1, keepdims=True)
     expected = [(unit[i] * unit[i - 1]).sum(-1).mean() for i in range(1, 10)]
-    assert previous.cosine == pytest.approx(np.mean(expected))
-    assert previous.recall < right.recall == 1
+    assert previous.cosine.value == pytest.approx(np.mean(expected))
+    assert previous.recall.value < right.recall.value == 1
     assert grid.shape == (4 * SIDE, 9 * SIDE, 3)
     same = readback.pictures(dataset, [f"images/E3/{i}.jpg" for i in range(1, 10)], SIDE)
     np.testing.assert_array_equal(grid[:SIDE], np.concatenate(list(same), axis=1))
     assert result.read[story_model.TRUE] == result.read[story_model.RECONSTRUCTED]
     assert result.read[story_model.CHANCE].main == Rate(3, 9)
-    said = json.loads(json.dumps(story_model.as_json(result)))
-    assert said["guesses"][story_model.PREDICTED]["recall"] == 1
-    assert said["read"][story_model.CHANCE]["main"]["count"] == 9
 
 
 def test_the_likest_training_caption_stands_for_its_picture(tmp_path, quick):
@@ -65,7 +63,7 @@ def test_the_likest_training_caption_stands_for_its_picture(tmp_path, quick):
     result, _ = story_model.evaluate(trained(lambda captions, seen: seen[:-1]), dataset, sample)
     # Captions name who and where, which is what pictures show, but for their brightness.
     likest = result.guesses["picture of the likest training caption"]
-    assert likest.cosine > 0.95 > result.guesses["previous picture"].cosine
+    assert likest.cosine.value > 0.95 > result.guesses["previous picture"].cosine.value
     assert (result.guesses[story_model.PREDICTED]
             == result.guesses["previous picture"])
 
@@ -103,36 +101,31 @@ def test_random_features_are_found_by_chance_and_draws_are_shared():
     assert story_model.hit(same, same, np.ones((3, 4, 8))) == 0.25
 
 
-def test_intervals_of_means_widen_where_groups_hold_together():
-    # Groups of one: the normal approximation holds, mean +- 1.96 s / sqrt(n)
-    values = np.random.default_rng(0).normal(5, 2, 400)
-    low, high = story_model.interval(values, [str(i) for i in range(400)])
-    half = 1.96 * values.std() / 20
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.03)
-    # Ten copies of each are no more evidence
-    repeated = story_model.interval(np.repeat(values, 10), np.repeat(np.arange(400), 10))
-    assert repeated == pytest.approx((low, high))
-
-
 def test_tables_name_what_is_missed():
     def scores(main, place):
         return Scores(Rate(main, 100), Rate(95, 100), Rate(place, 100))
 
-    guess = story_model.Guess(0.5, (0.4, 0.6), 0.25, (0.2, 0.3))
+    guess = story_model.Guess(Figure(0.5, 100, 0.4, 0.6), Figure(0.25, 100, 0.2, 0.3))
     result = story_model.Result(
         100, 12, 4, 3, 0.795, 32.0, 1 / 32, {story_model.PREDICTED: guess},
         {story_model.PAINTED_TRUE: scores(79, 80), story_model.PAINTED_PREDICTED: scores(60, 61),
          story_model.CHANCE: scores(40, 20)}, {"all": scores(95, 99)})
-    said = story_model.text(result)
-    assert "| predicted by the story model | 0.500 | 0.400-0.600 | 25.0 % | 20-30 % |" in said
-    assert ("| painted from true features | 100 | 79.0 % | 70-86 % | 95.0 % | 80.0 % | 71-87 % "
-            "| 80.0 % | missed: main character |") in said
-    assert "| 60.0 % | yes |" in said
-    assert "3 more moments show nobody" in said
-    assert "The text names the main character in 79.5 % of the moments." in said
-    assert "some episodes have fewer" not in said
-    short = story_model.text(dataclasses.replace(result, candidates=30.5))
-    assert "some episodes have fewer: 30.5 on average" in short
+    near, read, ceilings = story_model.tables(result, {})
+    assert near.cells[story_model.PREDICTED] == {"cosine": guess.cosine, "recall@1": guess.recall}
+    assert near.cells["chance"]["recall@1"].value == 1 / 32
+    true, predicted = (read.cells[name] for name in (story_model.PAINTED_TRUE,
+                                                     story_model.PAINTED_PREDICTED))
+    main = true["main character"]
+    assert (main.value, main.n) == (0.79, 100) and main.low == pytest.approx(0.7, abs=0.01)
+    assert (true["aim"], true["reached"]) == ("80%", "missed: main character")
+    assert (predicted["aim"], predicted["reached"]) == ("60%", "yes")
+    assert "aim" not in read.cells[story_model.CHANCE]
+    assert ceilings.cells["all"]["place"].value == 0.99
+    assert "3 more moments show nobody" in near.text
+    assert "name the main character in 79.5%" in near.text
+    assert "some episodes have fewer" not in near.text
+    short, *_ = story_model.tables(dataclasses.replace(result, candidates=30.5), {})
+    assert "some episodes have fewer: 30.5 on average" in short.text
 
 
 def test_a_dataset_without_chunks_is_an_error_with_a_remedy(tmp_path):

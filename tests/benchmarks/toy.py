@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.readback import CHARACTERS, PLACE_NAMES
+from benchmarks.readback import ACTION_NAMES, CHARACTERS, PLACE_NAMES
+from pipeline.pictures import perceptual_hash
 
 # Who is in the shots of an episode, the main one first, by number.
 SHOTS = ((0,), (1, 0), (2,), (0, 2), (1,), (2, 1), (0,), (1,), (2, 0), (0, 1), (2,), (1, 2))
@@ -17,7 +18,8 @@ SHOTS = ((0,), (1, 0), (2,), (0, 2), (1,), (2, 1), (0,), (1,), (2, 0), (0, 1), (
 def make(folder: Path, held_out: int = 1) -> tuple[str, str]:
     """Writes both and returns their paths; the last `held_out` episodes of four are for `val`.
 
-    A picture's left half has a colour for the main character, its right half one for the place.
+    A picture's left half has a colour for the main character and what that does, its right half one
+    for the place; nothing shows how many are there.
     """
     sample, dataset = folder / "sample", folder / "dataset"
     sample.mkdir(parents=True)
@@ -29,15 +31,18 @@ def make(folder: Path, held_out: int = 1) -> tuple[str, str]:
         for at, cast in enumerate(SHOTS):
             place = (at + number) % 3
             shots.append({"start": 2.0 * at, "end": 2.0 * at + 2, "place": PLACE_NAMES[place],
-                          "characters": [CHARACTERS[i] for i in cast], "scale": "wide"})
+                          "characters": [CHARACTERS[i] for i in cast], "scale": "wide",
+                          "action": ACTION_NAMES[3 + cast[0]]})
             image = f"images/{video}/{at}.jpg"
-            cv2.imwrite(str(dataset / image), picture(cast[0], place, number, at))
-            rows.append({"video": video, "time": 2.0 * at + 1, "image": image})
+            seen = picture(cast[0], place, number, at)
+            cv2.imwrite(str(dataset / image), seen)
+            rows.append({"video": video, "time": 2.0 * at + 1, "image": image,
+                         "phash": perceptual_hash(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY))})
             images.append(f"{video}/{at}.jpg")
             who = "Somebody" if at == 5 else CHARACTERS[cast[0]]
             captions.append(f"{who} is in the {PLACE_NAMES[place]}.")
         shots.append({"start": 24.0, "end": 26.0, "place": "meadow", "characters": [],
-                      "scale": "wide"})
+                      "scale": "wide", "action": ""})
         (sample / f"{video}.truth.json").write_text(json.dumps({"shots": shots}))
         videos.append({"id": video, "split": split})
         chunks[split].append({"id": video, "images": images[:10], "captions": captions[:10]})
