@@ -124,9 +124,9 @@ def _heavy(arguments: argparse.Namespace) -> int:
         from benchmarks import fuzz
         text, bad = fuzz.run(arguments.films, arguments.seed)
     else:
-        from benchmarks import scale
-        text, bad = scale.run(arguments.films, arguments.hours, arguments.film,
-                              arguments.folder), False
+        from benchmarks import results, scale
+        text, bad = "\n\n".join(map(results.markdown, scale.run(
+            arguments.films, arguments.hours, arguments.film, arguments.folder))), 0
     print(text)
     return 1 if bad else 0
 

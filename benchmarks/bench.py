@@ -24,8 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from benchmarks import compare, readback, readme, report, results
 from benchmarks.generators import baselines, outputs
 from benchmarks.results import Table
@@ -33,7 +31,7 @@ from benchmarks.stories import Story, of_dataset, opening
 
 TRUE, RETRIEVED, COPIED, SHUFFLED = ("ground truth", "retrieval from training",
                                      "first picture again", "shuffled true panels")
-POLICIES = ("multimodal", "window", "dense")  # the first tells freely too
+POLICIES = ("multimodal", "dense")  # the first tells freely too
 
 
 @dataclass(frozen=True)
@@ -100,10 +98,9 @@ def stories(setting: Setting, illustrate: bool) -> dict[str, list[Story]]:
     for run in setting.runs:
         for policy in setting.policies if illustrate else setting.policies[:1]:
             name = f"{Path(run).name}, {policy}{suffix}"
-            tell = ours.generator(_teller(run), policy, Path(setting.out, "told", name),
-                                  setting.seed)
-            found[name] = [tell(one) for one in tqdm(openings, f"telling: {name}", leave=False,
-                                                     disable=None)]
+            print(f"telling: {name}", file=sys.stderr, flush=True)
+            found[name] = ours.tell(_teller(run), policy, openings,
+                                    Path(setting.out, "told", name), setting.seed)
     for name, folder in setting.illustrated if illustrate else setting.told:
         found[name + suffix], lacks = outputs.read(folder, openings)
         if lacks:
@@ -230,18 +227,21 @@ def _films(setting: Setting) -> list[Table]:
     from benchmarks import pipeline
     if setting.thorough:
         return pipeline.run(setting.film, drawn=setting.sample)
-    return pipeline.run(setting.film, rounds=3, calls=200, copies=2, drawn=setting.sample)
+    return pipeline.run(setting.film, rounds=2, episodes=2, calls=100, copies=2,
+                        drawn=setting.sample)
 
 
 def _loader(setting: Setting) -> list[Table]:
     from benchmarks import loader
-    return loader.run(setting.data, rounds=5 if setting.thorough else 3)
+    if setting.thorough:
+        return loader.run(setting.data)
+    return loader.run(setting.data, rounds=3, batches=6, sizes=((_size(setting), 0),))
 
 
 def _training_step(setting: Setting) -> list[Table]:
     from benchmarks import training_step
-    return training_step.run(str(Path(setting.runs[0], "preset")),
-                             rounds=7 if setting.thorough else 3)
+    return training_step.run(str(Path(setting.runs[0], "preset")), batch=0 if setting.thorough
+                             else 2, rounds=7 if setting.thorough else 3)
 
 
 def _generation(setting: Setting) -> list[Table]:
@@ -251,8 +251,12 @@ def _generation(setting: Setting) -> list[Table]:
 
 def _growth(setting: Setting) -> list[Table]:
     from benchmarks import growth
-    sizes = (2, 4, 8) if setting.thorough else (1, 2, 4)
-    return growth.run(setting.out, setting.runs[0], sizes, sizes, film=setting.film)
+    first = next(iter(sorted(Path(setting.sample).glob("*.mp4"))), "") if setting.sample else ""
+    film = setting.film or str(first)
+    if setting.thorough:
+        return growth.run(setting.out, setting.runs[0], film=film)
+    return growth.run(setting.out, setting.runs[0], films=(1, 2), lengths=(1, 2),
+                      pictures=(10, 25, 50), rounds=2, film=film)
 
 
 Benchmark = Callable[[Setting], list[Table]]
@@ -283,7 +287,7 @@ NEEDS_TRUTH = ("truth", "story-model", "long-story")  # of the sample
 
 def run(setting: Setting, names: Sequence[str], compare_with: Path | None = None,
         readme_file: Path | None = None) -> int:
-    """Runs the benchmarks of these names and prints their tables; of several, writes the report.
+    """Runs the benchmarks of these names: prints the tables of one, writes a report of several.
 
     Returns 1 where one failed or got worse than in the results to compare with. A benchmark that
     fails is said and costs none of the others.
@@ -291,28 +295,29 @@ def run(setting: Setting, names: Sequence[str], compare_with: Path | None = None
     Path(setting.out).mkdir(parents=True, exist_ok=True)
     if compare_with:
         results.load(compare_with)  # before an hour of work, not after
-    if len(names) > 1:
-        stories(setting, True)  # so that a run or dataset that is missing is said at once
     began, tables, failed = time.monotonic(), [], []
-    for name in names:
+    if len(names) > 1:  # so that a run or dataset that is missing is said at once
+        stories(setting, True)
+    for number, name in enumerate(names, 1):
         if name in NEEDS_TRUTH and not setting.sample:
             print(f"{name}: left out, it needs the sample's truth", file=sys.stderr)
             continue
+        print(f"[{time.monotonic() - began:5.0f} s] {number} of {len(names)}: {name}",
+              file=sys.stderr, flush=True)
         try:
-            found = BENCHMARKS[name][1](setting)
+            tables += BENCHMARKS[name][1](setting)
         except ValueError as error:
             if len(names) == 1:
                 raise
             print(f"{name}: {error}", file=sys.stderr)
             failed.append(name)
-            continue
-        tables += found
-        print("\n\n".join(results.markdown(one) for one in found), flush=True)
-        print(f"\n[{time.monotonic() - began:5.0f} s] {name}: done\n", file=sys.stderr, flush=True)
+    if len(names) == 1:
+        print("\n\n".join(results.markdown(one) for one in tables))
     if len(names) > 1:
         report.write(Path(setting.out), tables, stories(setting, True) | stories(setting, False),
                      about(setting))
-        print(f"look at it: {setting.out}/report.html", file=sys.stderr)
+        print(f"[{time.monotonic() - began:5.0f} s] look at it: {setting.out}/report.html",
+              file=sys.stderr)
     if readme_file:
         places = readme.places(readme_file)
         readme.update(readme_file, [one for one in tables if one.name in places])

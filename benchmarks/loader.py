@@ -1,10 +1,14 @@
-"""How many chunks a second a trainer is given: our shards beside loose files, same worker count.
+"""How many chunks a second a trainer is given: ours beside loose files and webdataset's reader.
 
-A chunk is 10 pictures and 10 texts. The peer reads them in the manner of SEED-Story's loader
+A chunk is 10 pictures and 10 texts. Loose files are read in the manner of SEED-Story's loader
 (src/data/story_telling.py): a line of JSONL and 10 loose JPEGs, each opened by Pillow at its full
 size, resized and normalised by torchvision, for its de-tokenizer one of them a second time at 1024;
 the story becomes one long text, with 64 tokens spelled out for each picture, and is tokenised
 every time. Its pipeline of torchdata is not there any more: PyTorch's DataLoader stands in for it.
+
+webdataset's own reader is given the same shards as we are, which it reads from their first byte to
+their last, shuffles in a buffer and decodes with Pillow, as its manual does; a second time it is
+given our decoding, so that what is left is how the shards are read. Both give what ours gives.
 
 Ours gives the same pictures at the same sizes and the same turns as tokens. Pictures are bytes,
 which the model normalises on its device; what doing that in the loader would cost is a row too.
@@ -15,89 +19,137 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import random
-import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
+import webdataset
 from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from torchvision import transforms
+from webdataset import filters
 
-from benchmarks.pipeline import table
+from benchmarks.results import Cell, Column, Table
+from benchmarks.rounds import about, ratio, spread
 from model import data, sequence, tokens
 
-HEADS = ("pictures", "tool", "chunks/s", "least to most", "to loose files", "least to most")
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's
 SIZES = ((128, 0), (448, 0), (448, 1024))  # of all pictures, of one of them for the de-tokenizer
 _IMAGE_TOKENS = 64
 _LENGTH = 1280  # tokens that the peer pads a story to
 _BATCH = 4
+_BUFFER = 100  # chunks, in which webdataset shuffles
+
+Item = tuple[np.ndarray, np.ndarray | None, sequence.Layout]
+Batch = tuple[torch.Tensor, torch.Tensor | None, sequence.Layout]
 
 
 def run(dataset: str, rounds: int = 5, workers: int = 2, batches: int = 12,
-        sizes: Sequence[tuple[int, int]] = SIZES) -> str:
-    """Measures all tools on a dataset that `make dataset` wrote; returns a table as text."""
+        sizes: Sequence[tuple[int, int]] = SIZES) -> list[Table]:
+    """Measures all tools on a dataset that `make dataset` wrote, on so many batches a round."""
     texts = list(data.once(data.shards(dataset, "train"), data.texts))
     tokenizer = tokens.train(itertools.chain.from_iterable(texts), 4000)
     vocabulary = tokens.with_pictures(tokenizer, _IMAGE_TOKENS)
-    rows = []
+    cells: dict[str, dict[str, Cell]] = {}
     for size, second in sizes:
+        given = (dataset, tokenizer, vocabulary, size, second)
         tools = {
-            "loose files": lambda n, given=(size, second): loose(dataset, tokenizer, *given,
-                                                                 workers=workers),
-            "ours": lambda n, given=(size, second): ours(dataset, tokenizer, vocabulary, *given,
-                                                         seed=n, workers=workers),
-            "ours, normalised too": lambda n, given=(size, second): ours(
-                dataset, tokenizer, vocabulary, *given, seed=n, workers=workers, floats=True),
+            "loose files": lambda n, given=given: loose(
+                *given[:2], *given[3:], workers=workers),
+            "webdataset": lambda n, given=given: theirs(*given, seed=n, workers=workers),
+            "webdataset, our decoding": lambda n, given=given: theirs(
+                *given, seed=n, workers=workers, decoding=False),
+            "ours": lambda n, given=given: ours(*given, seed=n, workers=workers),
+            "ours, normalised too": lambda n, given=given: ours(*given, seed=n, workers=workers,
+                                                                floats=True),
         }
         rates: dict[str, list[float]] = {name: [] for name in tools}
         for number in range(rounds):
             for name, tool in tools.items():
                 rates[name].append(_rate(tool(number), batches))
+        title = f"{size} pixels, one at {second}" if second else f"{size} pixels"
         for name, found in rates.items():
-            ratios = [one / base for one, base in zip(found, rates["loose files"], strict=True)]
-            title = f"{size}, one at {second}" if second else str(size)
-            rows.append([title, name, *_spread(found, 1), *_spread(ratios, 2)])
-    return table(f"Loading: chunks of 10, {workers} workers, median of {rounds} rounds of "
-                 f"{batches * _BATCH} chunks, {len(texts)} in the dataset, {os.cpu_count()} cores, "
-                 f"load {os.getloadavg()[0]:.1f} at the end", HEADS, rows) + "\n"
+            cells[f"{name}, {title}"] = {"chunks/s": spread(found), **{
+                f"to {peer}": ratio(found, rates[peer])
+                for peer in ("loose files", "webdataset", "webdataset, our decoding")
+                if name == "ours" or (name, peer) == ("ours, normalised too", "loose files")}}
+    return [Table(
+        "loader", f"Loading: chunks of 10 pictures and their texts, {workers} workers", "tool",
+        (Column("chunks/s", digits=1), Column("to loose files", "higher", digits=2),
+         Column("to webdataset", "higher", digits=2),
+         Column("to webdataset, our decoding", "higher", digits=2)), cells,
+        "Without the time in which workers start. All files are in the system's cache: from a disk "
+        "that seeks slowly, or over a network, webdataset's reading in one go is worth more than "
+        "here. Loose files become normalised floats, so \"ours, normalised too\" is their like.",
+        about("torch", "pillow", "webdataset",
+              chunks=f"{batches * _BATCH} a round of {len(texts)} in the dataset"), contest=False)]
 
 
 def ours(dataset: str, tokenizer: Any, vocabulary: tokens.Vocabulary, size: int, second: int, *,
          seed: int = 0, workers: int = 0, shuffle: bool = True, floats: bool = False
-         ) -> Iterable[tuple[torch.Tensor, torch.Tensor | None, sequence.Layout]]:
+         ) -> Iterable[Batch]:
     """Batches from the shards: pictures [n, H, W, 3], those at `second`, the tokens."""
-    def read(raw: data.Raw) -> tuple[np.ndarray, np.ndarray | None, sequence.Layout]:
-        texts = data.texts(raw)
+    return data.loader(data.shards(dataset, "train"), _item(tokenizer, vocabulary, size, second),
+                       lambda items: _joined(items, floats), batch=_BATCH, seed=seed,
+                       workers=workers, shuffle=shuffle)
+
+
+def theirs(dataset: str, tokenizer: Any, vocabulary: tokens.Vocabulary, size: int, second: int, *,
+           seed: int = 0, workers: int = 0, shuffle: bool = True, decoding: bool = True
+           ) -> Iterable[Batch]:
+    """The same batches by webdataset; `decoding` has it decode the pictures, else we do."""
+    # Drawing shards with replacement is its way to go on endlessly, with fewer shards than workers
+    # too. Without shuffling, for a look at what comes, they come once.
+    shards = data.shards(dataset, "train")
+    stream = (webdataset.WebDataset(shards, resampled=True, shardshuffle=False, seed=seed
+                                    ).shuffle(_BUFFER, seed=seed)
+              if shuffle else webdataset.WebDataset(shards, shardshuffle=False))
+    numbered = itertools.count()
+    item = _item(tokenizer, vocabulary, size, second, _squashed if decoding else data.pictures)
+    stream = stream.decode("pil") if decoding else stream
+    stream = stream.map(lambda raw: item({**raw, "__number__": next(numbered)})).batched(
+        _BATCH, collation_fn=_joined, partial=False)
+    return webdataset.WebLoader(stream, batch_size=None, num_workers=workers,
+                                collate_fn=filters.identity,
+                                worker_init_fn=lambda _: cv2.setNumThreads(0))  # as ours
+
+
+def _squashed(raw: data.Raw, size: int, some: Sequence[int] | None = None) -> np.ndarray:
+    """What `data.pictures` gives, of pictures that are Pillow's."""
+    names = sorted(name for name in raw if name.endswith(".jpg"))
+    return np.stack([np.asarray(raw[name].resize((size, size), Image.Resampling.BILINEAR))
+                     for name in (names if some is None else [names[at] for at in some])])
+
+
+def _item(tokenizer: Any, vocabulary: tokens.Vocabulary, size: int, second: int,
+          pictures: Callable[..., np.ndarray] = data.pictures) -> Callable[[data.Raw], Item]:
+    def read(raw: data.Raw) -> Item:
+        texts = raw["json"]["captions"] if isinstance(raw["json"], dict) else data.texts(raw)
         turn = random.Random(raw["__number__"]).randrange(1, len(texts))
         ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
-        alone = {**{name: raw[name] for name in ("__key__", "__url__")}, "00.jpg":
-                 raw[f"{turn:02d}.jpg"], "json": json.dumps({"captions": texts[:1]})}
-        return (data.pictures(raw, size), data.pictures(alone, second) if second else None,
+        return (pictures(raw, size), pictures(raw, second, [turn]) if second else None,
                 sequence.lay_out(ids, vocabulary, [turn]))
 
-    def collate(items: list[tuple[np.ndarray, np.ndarray | None, sequence.Layout]]
-                ) -> tuple[torch.Tensor, torch.Tensor | None, sequence.Layout]:
-        pictures, seconds, layouts = zip(*items, strict=True)
-        return (joined(pictures), joined(seconds) if second else None,
-                sequence.together(layouts, [len(one) for one in pictures]))
+    return read
 
-    def joined(pictures: Sequence[np.ndarray]) -> torch.Tensor:
-        whole = torch.from_numpy(np.concatenate(pictures))
+
+def _joined(items: Sequence[Item], floats: bool = False) -> Batch:
+    pictures, seconds, layouts = zip(*items, strict=True)
+
+    def whole(some: Sequence[np.ndarray]) -> torch.Tensor:
+        values = torch.from_numpy(np.concatenate(some))
         if not floats:
-            return whole
-        values = whole.permute(0, 3, 1, 2).float()
-        return values.div_(255).sub_(torch.tensor(MEAN).view(3, 1, 1)).div_(
-            torch.tensor(STD).view(3, 1, 1))
+            return values
+        return values.permute(0, 3, 1, 2).float().div_(255).sub_(
+            torch.tensor(MEAN).view(3, 1, 1)).div_(torch.tensor(STD).view(3, 1, 1))
 
-    return data.loader(data.shards(dataset, "train"), read, collate, batch=_BATCH, seed=seed,
-                       workers=workers, shuffle=shuffle)
+    return (whole(pictures), None if seconds[0] is None else whole(seconds),
+            sequence.together(layouts, [len(one) for one in pictures]))
 
 
 def loose(dataset: str, tokenizer: Any, size: int, second: int, *, workers: int = 0
@@ -171,8 +223,3 @@ def _rate(batches: Iterable[Any], count: int) -> float:
     for _ in itertools.islice(stream, count):
         pass
     return count * _BATCH / (time.monotonic() - started)
-
-
-def _spread(values: Sequence[float], digits: int) -> tuple[str, str]:
-    return (f"{statistics.median(values):.{digits}f}",
-            f"{min(values):.{digits}f} to {max(values):.{digits}f}")

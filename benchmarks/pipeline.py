@@ -12,31 +12,43 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from scenedetect import ContentDetector, detect
 
 from benchmarks import shot_scores, throughput
-from benchmarks.processes import Cost, busy_cores, compare, cost, median
+from benchmarks.process_tree import watch
+from benchmarks.processes import Cost, busy_cores, compare
+from benchmarks.results import Cell, Column, Figure, Table
+from benchmarks.rounds import about, ratio, spread
+from benchmarks.shot_scores import Score
 from pipeline import sample, shots
 from pipeline.measure import measure
 
-_COPIES = 4  # films that are worked on together
+_DECODED, _SCENEDETECT = "PyAV, every frame decoded", "scenedetect, shots and pictures"
+_OURS = "ours, keyframes on disk"
+_COLUMNS = (Column("CPU", unit="s", digits=1), Column("wall", unit="s", digits=1))
 
 
-def run(film: str = "", rounds: int = 3, episodes: int = 4, calls: int = 1300) -> str:
-    """Runs all of it and returns the tables as text.
+def run(film: str = "", rounds: int = 3, episodes: int = 4, calls: int = 1300, copies: int = 4,
+        drawn: str = "") -> list[Table]:
+    """Measures all of it.
 
-    `film` is the film that speed is measured on; without one, an episode of the sample. Shots are
-    scored on `episodes` of the sample, whose cuts are known. A model server is asked `calls`
-    questions.
+    `film` is the film that speed is measured on; without one, an episode of the sample, which is
+    `drawn` in that folder, or is drawn for this. Shots are scored on `episodes` of it, whose cuts
+    are known. So many `copies` of the film are worked on together. A model server is asked `calls`
+    questions in each round.
     """
     with tempfile.TemporaryDirectory(prefix="storystream-bench-") as folder:
-        drawn = sample.draw(os.path.join(folder, "sample"), episodes)
-        film = os.path.abspath(film or drawn[0])
-        return "\n\n".join([_speed(film, folder, rounds), _together(film, folder),
-                            _shots(drawn), _calls(calls)]) + "\n"
+        films = [str(path) for path in sorted(Path(drawn).glob("*.mp4"))[:episodes]
+                 ] if drawn else sample.draw(os.path.join(folder, "sample"), episodes)
+        if not films:
+            raise ValueError(f"{drawn} holds no *.mp4: give the folder of a sample")
+        film = os.path.abspath(film or films[0])
+        return [_speed(film, folder, rounds), _together(film, folder, copies, rounds),
+                _shots(films), throughput.run(calls, rounds=rounds)]
 
 
 def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -46,63 +58,91 @@ def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> st
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
 
 
-def _speed(film: str, folder: str, rounds: int) -> str:
+def _speed(film: str, folder: str, rounds: int) -> Table:
     tools = {
-        "PyAV, every frame decoded": lambda n: [sys.executable, "-m", "benchmarks.decode", film],
-        "scenedetect, shots and pictures": lambda n: [
+        _DECODED: lambda n: [sys.executable, "-m", "benchmarks.decode", film],
+        _SCENEDETECT: lambda n: [
             os.path.join(os.path.dirname(sys.executable), "scenedetect"), "-q", "-i", film, "-o",
             os.path.join(folder, f"scenes-{n}"), "detect-content", "list-scenes", "save-images",
             "-n", "1"],
-        "ours, keyframes on disk": lambda n: [
-            sys.executable, "-m", "benchmarks.extract", film, os.path.join(folder, f"ours-{n}")],
+        _OURS: lambda n: [sys.executable, "-m", "benchmarks.extract", film,
+                          os.path.join(folder, f"ours-{n}")],
     }
     costs = compare(tools, rounds)
-    base = costs["PyAV, every frame decoded"]
-    rows = []
-    for name, each in costs.items():
-        middle = median(each)
-        ratios = sorted(one.cpu / other.cpu for one, other in zip(each, base, strict=True))
-        rows.append([name, f"{middle.cpu:.1f}", f"{middle.wall:.1f}", f"{middle.memory:.0f}",
-                     f"{ratios[len(ratios) // 2]:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"])
-    return table(f"One film, one process: {os.path.basename(film)}, median of {rounds} in turn",
-                 ["tool", "CPU s", "wall s", "peak MB", "CPU to decoding once"], rows)
+    cells: dict[str, dict[str, Cell]] = {
+        name: {**_spent(found), "peak": spread([one.memory for one in found])}
+        for name, found in costs.items()}
+    for head, peer in (("CPU to decoding once", _DECODED), ("CPU to scenedetect", _SCENEDETECT)):
+        cells[_OURS][head] = ratio([one.cpu for one in costs[_OURS]],
+                                   [one.cpu for one in costs[peer]])
+    return Table(
+        "keyframe-speed", f"Keyframes of one film, one process: {os.path.basename(film)}", "tool",
+        (*_COLUMNS, Column("peak", unit="MB", digits=0),
+         Column("CPU to decoding once", "lower", digits=2),
+         Column("CPU to scenedetect", "lower", digits=2)), cells,
+        "Whole processes with their start, which on a short film is a good part of each. Decoding "
+        "every frame is what any tool pays that looks at each. scenedetect finds shots and saves a "
+        "picture of each; ours also chooses among pictures and leaves out what is no story.",
+        about("av", "scenedetect", "opencv-python-headless", film=os.path.basename(film)))
 
 
-def _together(film: str, folder: str) -> str:
+def _spent(costs: Sequence[Cost]) -> dict[str, Figure]:
+    return {head: spread([getattr(one, name) for one in costs])
+            for head, name in (("CPU", "cpu"), ("wall", "wall"))}
+
+
+def _together(film: str, folder: str, copies: int, rounds: int) -> Table:
     """The keyframe stage of the real pipeline on copies of the film, together and one by one."""
     together = Path(folder, "films")
-    alone = [Path(folder, f"film-{n}") for n in range(_COPIES)]
+    alone = [Path(folder, f"film-{n}") for n in range(copies)]
     for n, single in enumerate(alone):
         for place in (together, single):
             place.mkdir(exist_ok=True)
             (place / f"copy{n}{Path(film).suffix}").symlink_to(film)
 
-    def stage(films: Path) -> Cost:
-        return cost([sys.executable, "-m", "pipeline", "dataset", "--until", "keyframes",
-                     "--videos", str(films), "--out", f"{films}-out"])
+    one_by_one: list[Cost] = []
+    all_at_once, given = [], []
+    for number in range(rounds):
+        each = [watch(keyframes(single, f"{single}-out-{number}")) for single in alone]
+        one_by_one.append(Cost(sum(one.cpu for one in each), sum(one.wall for one in each),
+                               max(one.together for one in each)))
+        # A shared machine may give less than its cores, so what busy loops get, just before and
+        # just after, is the measure of what there is to be had.
+        before = busy_cores(2)
+        both = watch(keyframes(together, f"{together}-out-{number}"))
+        all_at_once.append(Cost(both.cpu, both.wall, both.together))
+        given.append((before + busy_cores(2)) / 2)
+    used = [one.cpu / one.wall for one in all_at_once]
+    cells: dict[str, dict[str, Cell]] = {
+        "one by one": {**_spent(one_by_one),
+                       "cores used": spread([one.cpu / one.wall for one in one_by_one])},
+        "together": {**_spent(all_at_once), "cores used": spread(used),
+                     "of what busy loops get": ratio(used, given),
+                     **{f"{head} to one by one": ratio(
+                         [getattr(one, name) for one in all_at_once],
+                         [getattr(one, name) for one in one_by_one])
+                        for head, name in (("CPU", "cpu"), ("wall", "wall"))}},
+        "busy loops, one a core": {"cores used": spread(given)}}
+    return Table(
+        "keyframe-stage", f"{copies} films through the pipeline's keyframe stage", "films",
+        (*_COLUMNS, Column("cores used", digits=2),
+         Column("of what busy loops get", "higher", "%", 0),
+         Column("CPU to one by one", "lower", digits=2),
+         Column("wall to one by one", "lower", digits=2)), cells,
+        "The driver with its workers and decoders. One by one, the start of the pipeline is paid "
+        "for each film. While it starts it uses one core, so the share of what busy loops get "
+        "rises with the length and number of films.",
+        about("av", film=os.path.basename(film)))
 
-    one_by_one = [stage(single) for single in alone]
-    cpu, wall = (sum(getattr(each, name) for each in one_by_one) for name in ("cpu", "wall"))
-    # A shared machine may give less than its cores, so what busy loops get, just before and just
-    # after, is the measure of what there is to be had.
-    before = busy_cores()
-    both = stage(together)
-    given = (before + busy_cores()) / 2
-    cores = os.cpu_count() or 1
-    rows = [["one by one", f"{cpu:.1f}", f"{wall:.1f}", f"{cpu / wall:.2f}"],
-            ["together", f"{both.cpu:.1f}", f"{both.wall:.1f}", f"{both.cpu / both.wall:.2f}"],
-            ["together to one by one", f"{both.cpu / cpu:.2f}", f"{both.wall / wall:.2f}", ""],
-            [f"{cores} busy loops", "", "", f"{given:.2f}"],
-            ["share of what busy loops get", "", "",
-             f"{100 * both.cpu / both.wall / given:.0f} %"]]
-    return table(f"{_COPIES} films through the pipeline's keyframe stage, {cores} cores",
-                 ["", "CPU s", "wall s", "cores used"], rows)
+
+def keyframes(films: str | Path, out: str | Path) -> list[str]:
+    """The command of the pipeline's keyframe stage."""
+    return [sys.executable, "-m", "pipeline", "dataset", "--until", "keyframes", "--videos",
+            str(films), "--out", str(out)]
 
 
-def _shots(films: Sequence[str]) -> str:
-    nothing = shot_scores.Score(0, 0, 0)
-    totals = {(tool, kind): nothing for tool in ("ours", "scenedetect detect-content")
-              for kind in ("cuts", "fades and dissolves")}
+def _shots(films: Sequence[str]) -> Table:
+    scores: dict[str, list[Score]] = {}
     for film in films:
         truth = json.loads(Path(film).with_suffix(".truth.json").read_text())
         true_cuts = [cut["frame"] for cut in truth["cuts"]]
@@ -111,17 +151,25 @@ def _shots(films: Sequence[str]) -> str:
             "ours": _our_transitions(film, truth["fps"]),
             "scenedetect detect-content": _their_transitions(film, true_gradual),
         }.items():
-            totals[tool, "cuts"] += shot_scores.cuts(true_cuts, cuts)
-            totals[tool, "fades and dissolves"] += shot_scores.gradual(true_gradual, gradual)
-    rows = [[tool, kind, score.true, score.found, score.right, f"{score.f1:.3f}"]
-            for (tool, kind), score in totals.items()]
-    return table(f"Shots of {len(films)} episodes of the sample, against its ground truth",
-                 ["tool", "kind", "true", "found", "right", "F1"], rows)
-
-
-def _calls(calls: int) -> str:
-    return table("Questions to a model server that takes 1 s for an answer, 32 at once",
-                 throughput.HEADS, throughput.rows(calls))
+            for kind, score in (("cuts", shot_scores.cuts(true_cuts, cuts)),
+                                ("fades and dissolves",
+                                 shot_scores.gradual(true_gradual, gradual))):
+                scores.setdefault(f"{tool}, {kind}", []).append(score)
+    cells: dict[str, dict[str, Cell]] = {}
+    for row, found in scores.items():
+        total = sum(found, Score(0, 0, 0))
+        cells[row] = {name: Figure(getattr(total, name), len(films))
+                      for name in ("true", "found", "right")}
+        cells[row]["F1"] = Figure(total.f1, len(films), min(one.f1 for one in found),
+                                  max(one.f1 for one in found))
+    return Table(
+        "shots", f"Shots of {len(films)} episodes of the sample, against its ground truth", "tool",
+        (*(Column(name, digits=0) for name in ("true", "found", "right")), Column("F1", "higher")),
+        cells, "As TRECVID's shot boundary task scores it. The sample is drawn by this project: it "
+        "says that shots are found where nothing is hard, and not how it is on other films.",
+        {"n": "films", "interval": "least and most of the films",
+         "episodes": ", ".join(Path(film).stem for film in films),
+         "versions": {"scenedetect": metadata.version("scenedetect")}}, contest=False)
 
 
 def _our_transitions(film: str, fps: float) -> tuple[list[int], list[float]]:

@@ -1,17 +1,16 @@
 """Costs of whole processes, from the operating system's own accounts.
 
-Tools that are compared are run in turn, so that a machine that slows down slows them all, and each
-figure is the median of the rounds.
+Tools that are compared are run in turn, so that a machine that slows down slows them all.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
-import statistics
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 
 
@@ -26,17 +25,27 @@ class Cost:
 
 def cost(command: Sequence[str]) -> Cost:
     """Runs a command to its end. Raises RuntimeError, with what it printed, where it fails."""
-    started = time.monotonic()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n"
-                           f"{output.decode(errors='replace')[-2000:]}")
-    return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - started,
-                usage.ru_maxrss / 1024)
+    with tempfile.NamedTemporaryFile() as account:
+        done = subprocess.run([sys.executable, "-S", "-c", _WATCH, account.name, *command],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        said = account.read()
+    code, *found = json.loads(said) if said else [done.returncode]
+    if code:
+        raise RuntimeError(f"{' '.join(command)} ended with {code}:\n"
+                           f"{done.stdout.decode(errors='replace')[-2000:]}")
+    return Cost(*found)
+
+
+# A process's peak of memory begins with that of the one that started it, so a small one has to.
+_WATCH = """
+import json, os, subprocess, sys, time
+began = time.monotonic()
+process = subprocess.Popen(sys.argv[2:])
+_, status, used = os.wait4(process.pid, 0)
+with open(sys.argv[1], "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime,
+               time.monotonic() - began, used.ru_maxrss / 1024], file)
+"""
 
 
 def compare(tools: Mapping[str, Callable[[int], Sequence[str]]], rounds: int
@@ -56,9 +65,3 @@ def busy_cores(seconds: float = 5.0) -> float:
     loops = [subprocess.Popen([sys.executable, "-c", loop], stdout=subprocess.PIPE, text=True)
              for _ in range(os.cpu_count() or 1)]
     return sum(float(each.communicate()[0]) for each in loops) / seconds
-
-
-def median(costs: Sequence[Cost]) -> Cost:
-    """The median of each figure."""
-    return Cost(*(statistics.median(getattr(each, field.name) for each in costs)
-                  for field in dataclasses.fields(Cost)))

@@ -12,13 +12,13 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import av
 
-from benchmarks.pipeline import table
 from benchmarks.process_tree import Tree, watch
+from benchmarks.results import Cell, Column, Figure, Table
 from pipeline import sample
 
 EPISODES = 4  # different ones
@@ -27,9 +27,9 @@ _KINDS = ("driver", "worker", "decoder")
 
 
 def run(films: Sequence[int] = (1, 10, 100), hours: float = 3.0, film: str = "",
-        folder: str = "") -> str:
+        folder: str = "") -> list[Table]:
     """Runs the pipeline on so many films, and its keyframe stage on one of so many `hours`, 0 for
-    none; returns the tables as text.
+    none.
 
     `film` is what the long film is made of, an episode of the sample where it is "". Everything
     lies in `folder` while it lasts, or where temporary files do.
@@ -38,15 +38,15 @@ def run(films: Sequence[int] = (1, 10, 100), hours: float = 3.0, film: str = "",
         os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="storystream-bench-", dir=folder or None) as place:
         drawn = sample.draw(os.path.join(place, "sample"), EPISODES)
-        parts = [_many(drawn, films, place)]
+        tables = [_many(drawn, films, place)]
         if hours:
-            parts.append(_long(film or drawn[0], hours, place))
-    return "\n\n".join(parts) + "\n"
+            tables.append(_long(film or drawn[0], hours, place))
+    return tables
 
 
-def _many(drawn: Sequence[str], films: Sequence[int], place: str) -> str:
-    rows, fewest = [], min(films)
-    trees: list[Tree] = []
+def _many(drawn: Sequence[str], films: Sequence[int], place: str) -> Table:
+    trees: dict[int, Tree] = {}
+    keyframes: dict[int, int] = {}
     for number in sorted(films):
         source, out = Path(place, f"{number}-films"), f"{place}/{number}-out"
         for at in range(number):
@@ -55,47 +55,69 @@ def _many(drawn: Sequence[str], films: Sequence[int], place: str) -> str:
                 target = source / f"series{at:04d}" / file.name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.link(file, target)
-        tree = watch(_command(str(source), out))
-        trees.append(tree)
+        tree = trees[number] = watch(_command(str(source), out))
         record = json.loads(Path(out, "run.json").read_text())
         reused = sum(stage["reused"] + stage["kept"] for stage in record["stages"])
         made = json.loads(Path(out, "dataset.json").read_text())["counts"]
         if made["videos"] != number or reused:
             raise RuntimeError(f"{made['videos']} of {number} films, {reused} results reused")
-        rows.append([number, made["keyframes"], tree.number.get("worker", 0),
-                     *(_beside(tree.peak.get(kind, 0.0), trees[0].peak.get(kind, 0.0))
-                       for kind in _KINDS),
-                     _beside(tree.together, trees[0].together),
-                     _beside(tree.wall / number, trees[0].wall / fewest, 1),
-                     _beside(tree.cpu / number, trees[0].cpu / fewest, 1)])
-        print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)  # the next one may take an hour
-    return table(f"Films of a minute, every stage; {os.cpu_count()} cores; in brackets, to the "
-                 "run with the fewest",
-                 ["films", "keyframes", "workers", *(f"{kind}, peak MB" for kind in _KINDS),
-                  "all processes, peak MB", "wall s a film", "CPU s a film"], rows)
+        keyframes[number] = made["keyframes"]
+        print(number, made["keyframes"], tree, file=sys.stderr)  # the next one may take an hour
+    return _of_films(trees, keyframes)
 
 
-def _beside(value: float, first: float, digits: int = 0) -> str:
-    return f"{value:.{digits}f} ({value / first:.2f})" if first else "none"
+def _of_films(trees: Mapping[int, Tree], keyframes: Mapping[int, int]) -> Table:
+    """What runs on so many films took, beside the one with the fewest."""
+    values = {number: {**{f"{kind}, peak": tree.peak[kind] for kind in _KINDS if kind in tree.peak},
+                       "all processes, peak": tree.together, "wall a film": tree.wall / number,
+                       "CPU a film": tree.cpu / number} for number, tree in trees.items()}
+    first = values[min(values)]
+    cells: dict[str, dict[str, Cell]] = {}
+    for number, row in values.items():
+        cells[str(number)] = {"keyframes": Figure(keyframes[number]),
+                              "workers": Figure(trees[number].number.get("worker", 0))}
+        for head, value in row.items():
+            cells[str(number)][head] = Figure(value)
+            if row is not first and head in first:
+                cells[str(number)][f"{head}, to the fewest"] = Figure(value / first[head])
+    heads = [*(f"{kind}, peak" for kind in _KINDS), "all processes, peak"]
+    columns = [Column("keyframes", digits=0), Column("workers", digits=0),
+               *(Column(head, unit="MB", digits=0) for head in heads),
+               *(Column(f"{one} a film", unit="s", digits=1) for one in ("wall", "CPU")),
+               *(Column(f"{head}, to the fewest", "lower", digits=2)
+                 for head in (*heads, "wall a film", "CPU a film"))]
+    return Table(
+        "scale-films", "Films of a minute, every stage of the pipeline", "films", tuple(columns),
+        cells, "One run of each size. All films are a few episodes under many names, so that each "
+        "is as much work as the next. With one film all cores but one wait for much of the time.",
+        {"machine": f"{os.cpu_count()} cores", "episodes": EPISODES}, contest=False)
 
 
 def _command(source: str, out: str, *more: str) -> list[str]:
     return [sys.executable, "-m", "pipeline", "dataset", "--videos", source, "--out", out, *more]
 
 
-def _long(film: str, hours: float, place: str) -> str:
+def _long(film: str, hours: float, place: str) -> Table:
     source = os.path.join(place, f"long{Path(film).suffix}")
     seconds = repeat(film, hours * 3600, source)
-    tree = watch(_command(source, f"{place}/long-out", "--until", "keyframes"))
-    largest = max(tree.peak.values())
-    said = "under" if largest < LIMIT else "OVER"
-    return table(f"One film of {seconds / 3600:.2f} h, keyframes, {os.cpu_count()} cores: the "
-                 f"largest process is {said} {LIMIT} MB",
-                 ["process", "number", "peak MB of the largest"],
-                 [*([kind, tree.number[kind], f"{tree.peak[kind]:.0f}"]
-                    for kind in sorted(tree.peak)),
-                  ["all together", sum(tree.number.values()), f"{tree.together:.0f}"],
-                  [f"wall {tree.wall:.0f} s, CPU {tree.cpu:.0f} s", "", ""]])
+    return _of_film(watch(_command(source, f"{place}/long-out", "--until", "keyframes")), seconds)
+
+
+def _of_film(tree: Tree, seconds: float) -> Table:
+    cells: dict[str, dict[str, Cell]] = {
+        kind: {"number": Figure(tree.number[kind]), "peak of the largest": Figure(tree.peak[kind]),
+               f"to {LIMIT} MB": Figure(tree.peak[kind] / LIMIT)} for kind in sorted(tree.peak)}
+    cells["all together"] = {"number": Figure(sum(tree.number.values())),
+                             "peak of the largest": Figure(tree.together),
+                             "wall": Figure(tree.wall), "CPU": Figure(tree.cpu)}
+    return Table(
+        "scale-long", f"One film of {seconds / 3600:.2f} h, keyframes", "process",
+        (Column("number", digits=0), Column("peak of the largest", unit="MB", digits=0),
+         Column(f"to {LIMIT} MB", "lower", digits=2), Column("wall", unit="s", digits=0),
+         Column("CPU", unit="s", digits=0)), cells,
+        f"No process should need more than {LIMIT} MB, however long a film is. One run. Most "
+        "keyframes of this film are near copies, which are rejected as such.",
+        {"machine": f"{os.cpu_count()} cores", "film": f"{seconds / 3600:.2f} h"}, contest=False)
 
 
 def repeat(film: str, seconds: float, path: str) -> float:

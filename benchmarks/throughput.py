@@ -20,14 +20,16 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import openai
 
+from benchmarks.results import Cell, Column, Table
+from benchmarks.rounds import about, ratio, spread
 from pipeline.asking import asking, together
 from pipeline.backends import Picture, Request, specs
 from pipeline.backends.openai_server import OpenAIServer
@@ -35,9 +37,8 @@ from pipeline.config import CallsConfig
 from pipeline.money import Purse
 from schemas.answers import CaptionAnswer
 
-HEADS = ("server", "tool", "calls", "wall s", "CPU s", "calls/s", "share of the server's limit",
-         "refused calls", "to one by one")
 _PROMPT = "Say what picture number 1 shows."
+_SERVERS = (("queue", "lets wait"), ("reject", "refuses"))
 
 
 class Run(NamedTuple):
@@ -54,20 +55,53 @@ class Run(NamedTuple):
         return self.calls / self.wall
 
 
-def rows(calls: int = 1300, one_by_one: int = 8, seconds: float = 1.0, at_once: int = 32
-         ) -> list[list[Any]]:
-    """A row a server and tool, as HEADS say, after that many calls of ours and of the others."""
-    found = []
+def run(calls: int = 1300, one_by_one: int = 4, seconds: float = 1.0, at_once: int = 32,
+        rounds: int = 3) -> Table:
+    """Asks servers that take so many `seconds` for an answer and give `at_once` of them together.
+
+    In each round our tool asks `calls` questions and the other `one_by_one`.
+    """
+    runs: dict[tuple[str, str], list[Run]] = {}
     with tempfile.TemporaryDirectory(prefix="storystream-bench-") as folder:
         pictures = _pictures(Path(folder, "pictures"), calls)
-        for kind, does in (("queue", "lets wait"), ("reject", "refuses")):
-            serial = _measured(_serial, pictures[:one_by_one], folder, kind, seconds, at_once)
-            ours = _measured(_ours, pictures, os.path.join(folder, kind), kind, seconds, at_once)
-            for tool, run in (("one by one, measured on few", serial), ("ours", ours)):
-                found.append([does, tool, run.calls, f"{run.wall:.1f}", f"{run.cpu:.1f}",
-                              f"{run.rate:.1f}", f"{100 * run.rate * seconds / at_once:.0f} %",
-                              run.refused, f"{run.rate / serial.rate:.1f}"])
-    return found
+        for number in range(rounds):
+            for kind, does in _SERVERS:
+                work = os.path.join(folder, f"{kind}-{number}")
+                for tool, ask, some in (("one by one", _serial, pictures[:one_by_one]),
+                                        ("ours", _ours, pictures)):
+                    runs.setdefault((does, tool), []).append(
+                        _measured(ask, some, work, kind, seconds, at_once))
+    return _table(runs, calls, one_by_one, seconds, at_once)
+
+
+def _table(runs: Mapping[tuple[str, str], Sequence[Run]], calls: int, one_by_one: int,
+           seconds: float, at_once: int) -> Table:
+    cells: dict[str, dict[str, Cell]] = {}
+    for (does, tool), found in runs.items():
+        row = cells[f"{tool}, a server that {does}"] = {
+            "wall": spread([one.wall for one in found]),
+            "CPU": spread([one.cpu for one in found]),
+            "calls/s": spread([one.rate for one in found]),
+            "refused calls": spread([one.refused for one in found])}
+        if tool == "ours":
+            serial = [one.rate for one in runs[does, "one by one"]]
+            row["share of the server's limit"] = spread(
+                [one.rate * seconds / at_once for one in found])
+            row["calls/s to one by one"] = ratio([one.rate for one in found], serial)
+    return Table(
+        "model-calls", f"Questions to a model server that takes {seconds:g} s for an answer, "
+        f"{at_once} at once", "tool",
+        (Column("wall", unit="s", digits=1), Column("CPU", unit="s", digits=1),
+         Column("calls/s", digits=1),
+         Column("refused calls", digits=0),
+         Column("share of the server's limit", "higher", "%", 0),
+         Column("calls/s to one by one", "higher", digits=1)), cells,
+        "A scripted server answers our backend, with all that goes with a call, and the published "
+        "scripts' manner, one call after the other. Few calls are mostly start and end, where the "
+        "server is not full: the share then is below that of a long run. A real server answers "
+        "some questions later than others.",
+        about("openai", asked=f"{calls} questions a round by ours, {one_by_one} one by one",
+              server=f"{seconds:g} s an answer, {at_once} at once"), contest=False)
 
 
 def _measured(tool: Callable[[str, Sequence[Picture], str], None], pictures: Sequence[Picture],

@@ -12,6 +12,7 @@ import math
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, EulerDiscreteScheduler, UNet2DConditionModel
+from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -176,19 +177,19 @@ class Detokenizer(nn.Module):
     forward = loss
 
     @torch.no_grad()
-    def generate(self, features: Tensor, blank: Tensor, generator: torch.Generator | None = None
-                 ) -> Tensor:
+    def generate(self, features: Tensor, blank: Tensor,
+                 generator: torch.Generator | list[torch.Generator] | None = None) -> Tensor:
         """Features [B, n, width] to pictures, uint8 [B, H, W, 3], by Euler's method.
 
         Guidance: blank + scale * (conditioned - blank), of predictions (arXiv 2207.12598). The
-        noise comes from `generator`.
+        noise comes from `generator`, one for all or one a picture.
         """
         self.sampler.set_timesteps(self.config.steps, device=self.device)
         both = torch.cat([features, blank.expand_as(features)])
         prompt, pooled = self.perceiver(both.to(self.perceiver.queries.dtype))
         side = self.config.image_size // autoencoder.shrinks(self.vae)
-        latents = torch.randn((len(features), self.vae.config.latent_channels, side, side),
-                              generator=generator, device=self.device)
+        latents = randn_tensor((len(features), self.vae.config.latent_channels, side, side),
+                               generator=generator, device=self.device)
         latents = latents * self.sampler.init_noise_sigma
         for time in self.sampler.timesteps:
             noisy = self.sampler.scale_model_input(latents, time)

@@ -198,6 +198,7 @@ class Teller:
     painter: Detokenizer
     blank: Tensor  # features [tokens, width]
     painter_stage: str  # which stage has made the painter
+    painter_precision: str  # that it was trained in
 
 
 def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
@@ -222,18 +223,20 @@ def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
         kind = "detokenizer"
     return Teller(run, model, *runs.tokenizer(run), tower,
                   runs.detokenizer(run, kind).to(device), runs.blank(run, tower),
-                  run.stage(kind)[0])
+                  run.stage(kind)[0], run.stage(kind)[1].train.precision)
 
 
 def painting(teller: Teller, seeds: Sequence[int]) -> Paint:
-    """Paints with noise of each story's own, so that no story depends on the others."""
-    device = teller.painter.device
+    """Paints all stories of a batch together, in the precision that the painter was trained in.
+
+    The noise is each story's own, so a story's pictures depend on the others by rounding alone.
+    """
+    device, precision = teller.painter.device, teller.painter_precision
     dice = [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
     def paint(features: Tensor) -> Tensor:
-        return torch.cat([
-            teller.painter.generate(one[None].to(device), teller.blank.to(device), die)
-            for one, die in zip(features, dice, strict=True)])
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            return teller.painter.generate(features.to(device), teller.blank.to(device), dice)
 
     return paint
 

@@ -5,48 +5,55 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from benchmarks.generators.baselines import Generator
 from benchmarks.stories import Opening, Story
 from model import generate, storybook
 from model.checkpoints import key
 from model.generate import Sampling, Teller
 
 
-def generator(teller: Teller, policy: str, folder: str | Path, seed: int = 0) -> Generator:
-    """Tells by one of the policies of `model.attention`; a story's files go to FOLDER/<its id>.
+def tell(teller: Teller, policy: str, openings: Sequence[Opening], folder: str | Path,
+         seed: int = 0) -> list[Story]:
+    """The stories of the openings, told by one of the policies of `model.attention`.
 
-    A story that is there, of the same model, opening, policy and seed, is taken as it is.
+    A story's files go to FOLDER/<its id>. One that is there, of the same model, opening, policy and
+    seed, is taken as it is; the others are told together, as many as are equally long.
     """
     sampling = Sampling()
-    attention = teller.run.preset.model.attention
     about = generate.about(teller) | {"attention": policy, "seed": seed,
                                       "temperature": sampling.temperature, "top_p": sampling.top_p}
-
-    def tell(opening: Opening) -> Story:
-        where = Path(folder, opening.id)
-        digest = hashlib.sha256(Path(opening.image).read_bytes()).hexdigest()
-        made = about | {"id": opening.id, "key": key(
-            about, attention.model_dump(mode="json"), dataclasses.astuple(opening), digest)}
-        found = _kept(where, made)
-        if found is None:
-            start = generate.start(teller, 0, _opened(opening.image), opening.text)
-            told = generate.tell(
-                teller.model, teller.tokenizer, teller.vocabulary, [start],
-                generate.painting(teller, [seed]), opening.length - 1, sampling=sampling,
-                seeds=[seed], texts=[opening.following], policy=policy, attention=attention)
-            for _ in storybook.write(where, [[start], *told], [made]):
+    made = {one.id: about | {"id": one.id, "key": key(
+        about, teller.run.preset.model.attention.model_dump(mode="json"), dataclasses.astuple(one),
+        hashlib.sha256(Path(one.image).read_bytes()).hexdigest())} for one in openings}
+    missing = [one for one in openings if _kept(Path(folder, one.id), made[one.id]) is None]
+    for _, group in itertools.groupby(sorted(missing, key=lambda one: one.length),
+                                      lambda one: one.length):
+        some = list(group)
+        starts = [generate.start(teller, at, _opened(one.image), one.text)
+                  for at, one in enumerate(some)]
+        told = generate.tell(
+            teller.model, teller.tokenizer, teller.vocabulary, starts,
+            generate.painting(teller, [seed] * len(some)), some[0].length - 1, sampling=sampling,
+            seeds=[seed] * len(some), texts=[one.following for one in some], policy=policy,
+            attention=teller.run.preset.model.attention)
+        for one, moments in zip(some, zip(starts, *told, strict=True), strict=True):
+            for _ in storybook.write(Path(folder, one.id), ([moment] for moment in moments),
+                                     [made[one.id]]):
                 pass
-            found = json.loads((where / "story.json").read_text(encoding="utf-8"))
-        return Story(opening.id, tuple(found["texts"]),
-                     (opening.image, *(str(where / name) for name in found["images"][1:])))
+    return [_story(one, Path(folder, one.id)) for one in openings]
 
-    return tell
+
+def _story(opening: Opening, folder: Path) -> Story:
+    found = json.loads((folder / "story.json").read_text(encoding="utf-8"))
+    return Story(opening.id, tuple(found["texts"]),
+                 (opening.image, *(str(folder / name) for name in found["images"][1:])))
 
 
 def _opened(path: str) -> np.ndarray:
@@ -56,9 +63,8 @@ def _opened(path: str) -> np.ndarray:
 
 def _kept(folder: Path, made: dict[str, object]) -> dict | None:
     """A story that was told before and is whole."""
-    path = folder / "story.json"
     if not (folder / "story.html").exists():  # written last
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = json.loads((folder / "story.json").read_text(encoding="utf-8"))
     whole = all((folder / name).exists() for name in found["images"])
     return found if found.get("key") == made["key"] and whole else None

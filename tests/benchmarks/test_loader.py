@@ -45,8 +45,8 @@ def test_all_tools_give_the_same_pictures_and_tokens(dataset):
     tokenizer = tokens.train((text for texts in TEXTS for text in texts), 400)
     vocabulary = tokens.with_pictures(tokenizer, 64)
     peer = next(iter(loader.loose(dataset, tokenizer, 96, 128)))
-    bytes_, seconds, layout = next(iter(loader.ours(dataset, tokenizer, vocabulary, 96, 128,
-                                                    shuffle=False)))
+    given = (dataset, tokenizer, vocabulary, 96, 128)
+    bytes_, seconds, layout = next(iter(loader.ours(*given, shuffle=False)))
     floats, _, _ = next(iter(loader.ours(dataset, tokenizer, vocabulary, 96, 0, shuffle=False,
                                          floats=True)))
     assert bytes_.shape == (8, 96, 96, 3) and bytes_.dtype == torch.uint8
@@ -65,12 +65,40 @@ def test_all_tools_give_the_same_pictures_and_tokens(dataset):
     assert ((layout.given >= 0).sum(1) == 64).all() and ((layout.asked >= 0).sum(1) == 64).all()
 
 
-def test_the_table_has_a_row_a_tool_and_size_beside_the_loose_files(dataset):
-    lines = loader.run(dataset, 1, workers=0, batches=1, sizes=[(16, 0), (16, 32)]).splitlines()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[4:]]
-    assert [row[:2] for row in rows] == [
-        [size, tool] for size in ("16", "16, one at 32")
-        for tool in ("loose files", "ours", "ours, normalised too")]
-    assert [row[4] for row in rows if row[1] == "loose files"] == ["1.00"] * 2
-    assert all(float(row[2]) > 0 and float(row[4]) > 0 for row in rows)
-    assert "4 in the dataset" in lines[0]
+@pytest.mark.parametrize(("decoding", "away"), [(False, 0), (True, 2)])  # of 256
+def test_webdataset_gives_what_ours_gives(dataset, decoding, away):
+    tokenizer = tokens.train((text for texts in TEXTS for text in texts), 400)
+    given = (dataset, tokenizer, tokens.with_pictures(tokenizer, 64), 96, 128)
+    ours = next(iter(loader.ours(*given, shuffle=False)))
+    theirs = next(iter(loader.theirs(*given, shuffle=False, decoding=decoding)))
+    for one, other in zip(ours[:2], theirs[:2], strict=True):
+        assert other.dtype == torch.uint8 and one.shape == other.shape
+        assert (one.float() - other.float()).abs().max() <= away
+    assert torch.equal(ours[2].ids, theirs[2].ids)
+    assert torch.equal(ours[2].targets, theirs[2].targets)
+
+
+def test_webdataset_goes_on_without_end(dataset):
+    tokenizer = tokens.train((text for texts in TEXTS for text in texts), 400)
+    stream = iter(loader.theirs(dataset, tokenizer, tokens.with_pictures(tokenizer, 64), 16, 0))
+    seen = [pictures for pictures, _, _ in (next(stream) for _ in range(5))]
+    assert all(one.shape == (8, 16, 16, 3) for one in seen)
+    assert len({one.numpy().tobytes() for one in seen}) > 1  # in other orders
+
+
+def test_the_table_has_a_row_a_tool_and_size_and_ratios_of_ours(dataset):
+    (table,) = loader.run(dataset, 2, workers=0, batches=1, sizes=[(16, 0), (16, 32)])
+    tools = ("loose files", "webdataset", "webdataset, our decoding", "ours",
+             "ours, normalised too")
+    assert list(table.cells) == [f"{tool}, 16 pixels{more}" for more in ("", ", one at 32")
+                                 for tool in tools]
+    for name, row in table.cells.items():
+        assert row["chunks/s"].value > 0 and row["chunks/s"].n == 2
+        assert {head for head in row if head.startswith("to ")} == (
+            {f"to {peer}" for peer in tools[:3]} if name.startswith("ours, 16") else
+            {"to loose files"} if name.startswith("ours") else set())
+    ours = table.cells["ours, 16 pixels"]
+    peer = table.cells["loose files, 16 pixels"]["chunks/s"]
+    assert ours["chunks/s"].low / peer.high <= ours["to loose files"].value
+    assert ours["to loose files"].value <= ours["chunks/s"].high / peer.low
+    assert "4 in the dataset" in table.about["chunks"]

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from benchmarks.processes import Cost, busy_cores, cost, median
+from benchmarks.processes import busy_cores, cost
 
 BUSY = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
 
@@ -15,13 +15,21 @@ def test_the_cost_of_a_process_counts_those_it_waited_for():
     assert alone.wall >= 0.3 and alone.memory > 1
 
 
+def test_the_memory_of_the_one_that_measures_does_not_count():
+    block = bytearray(b"1" * 300_000_000)
+    assert cost([sys.executable, "-c", "pass"]).memory < 100
+    assert 200 < cost([sys.executable, "-c", "bytearray(b'1' * 100_000_000)"]).memory < 300
+    del block
+
+
+def test_a_command_that_is_not_there_is_no_measurement():
+    with pytest.raises(RuntimeError, match="no-such-command"):
+        cost(["/no-such-command"])
+
+
 def test_a_process_that_fails_is_no_measurement():
     with pytest.raises(RuntimeError, match="ended with 3"):
         cost([sys.executable, "-c", "import sys; sys.exit(3)"])
-
-
-def test_the_median_is_taken_figure_by_figure():
-    assert median([Cost(1, 9, 5), Cost(2, 8, 6), Cost(3, 7, 4)]) == Cost(2, 8, 5)
 
 
 def test_busy_loops_get_something():

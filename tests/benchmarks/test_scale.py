@@ -4,8 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks.process_tree import watch
-from benchmarks.scale import repeat
+from benchmarks.process_tree import Tree, watch
+from benchmarks.scale import _of_film, _of_films, repeat
 from pipeline.videos import probe
 from schemas.rows import Video
 from tests.films import make_film, moving, scene
@@ -38,3 +38,24 @@ def test_a_repeated_film_lasts_as_long_as_asked_and_shows_the_same_again(tmp_pat
     assert len(again) == 4 * len(once)
     for at, picture in enumerate(again):
         assert np.array_equal(picture, once[at % len(once)])
+
+
+def test_many_films_stand_beside_the_fewest():
+    trees = {number: Tree(20.0 * number, 30.0 * number, {"driver": 300.0, "worker": size},
+                          {"driver": 1, "worker": 2}, 900.0)
+             for number, size in ((10, 220.0), (1, 200.0))}
+    table = _of_films(trees, {1: 25, 10: 250})
+    assert table.cells["10"]["worker, peak, to the fewest"].value == pytest.approx(1.1)
+    assert table.cells["10"]["CPU a film"].value == 30 and table.cells["1"]["keyframes"].value == 25
+    assert "CPU a film, to the fewest" not in table.cells["1"]
+    assert "decoder, peak" not in table.cells["10"]
+    names = {one.name for one in table.columns}
+    assert all(set(row) <= names for row in table.cells.values())
+
+
+def test_a_long_film_stands_beside_the_limit():
+    table = _of_film(Tree(60, 55, {"driver": 350.0, "decoder": 70.0}, {"driver": 1, "decoder": 2},
+                          500.0), 5400)
+    assert table.cells["driver"]["to 700 MB"].value == 0.5
+    assert table.cells["all together"]["number"].value == 3
+    assert "1.50 h" in table.title
