@@ -289,35 +289,21 @@ def run(setting: Setting, names: Sequence[str], compare_with: Path | None = None
         readme_file: Path | None = None) -> int:
     """Runs the benchmarks of these names: prints the tables of one, writes a report of several.
 
-    Returns 1 where one failed or got worse than in the results to compare with. A benchmark that
-    fails is said and costs none of the others.
+    Returns 1 where one failed or got worse than in the results to compare with, and 130 after
+    Ctrl-C, with a report of what was measured until then. A benchmark that fails is said and costs
+    none of the others.
     """
     Path(setting.out).mkdir(parents=True, exist_ok=True)
     if compare_with:
         results.load(compare_with)  # before an hour of work, not after
-    began, tables, failed = time.monotonic(), [], []
-    if len(names) > 1:  # so that a run or dataset that is missing is said at once
-        stories(setting, True)
-    for number, name in enumerate(names, 1):
-        if name in NEEDS_TRUTH and not setting.sample:
-            print(f"{name}: left out, it needs the sample's truth", file=sys.stderr)
-            continue
-        print(f"[{time.monotonic() - began:5.0f} s] {number} of {len(names)}: {name}",
-              file=sys.stderr, flush=True)
-        try:
-            tables += BENCHMARKS[name][1](setting)
-        except ValueError as error:
-            if len(names) == 1:
-                raise
-            print(f"{name}: {error}", file=sys.stderr)
-            failed.append(name)
     if len(names) == 1:
-        print("\n\n".join(results.markdown(one) for one in tables))
-    if len(names) > 1:
-        report.write(Path(setting.out), tables, stories(setting, True) | stories(setting, False),
-                     about(setting))
-        print(f"[{time.monotonic() - began:5.0f} s] look at it: {setting.out}/report.html",
-              file=sys.stderr)
+        tables, failed, stopped = BENCHMARKS[names[0]][1](setting), [], False
+        print("\n\n".join(map(results.markdown, tables)))
+    else:
+        told = stories(setting, True) | stories(setting, False)  # says at once what is missing
+        tables, failed, stopped = _each(setting, names)
+        report.write(Path(setting.out), tables, told, about(setting))
+        print(f"look at it: {setting.out}/report.html", file=sys.stderr)
     if readme_file:
         places = readme.places(readme_file)
         readme.update(readme_file, [one for one in tables if one.name in places])
@@ -325,9 +311,28 @@ def run(setting: Setting, names: Sequence[str], compare_with: Path | None = None
     if compare_with:
         said, worse = compare.compare(compare_with, tables)
         print(said)
-    if failed:
-        print(f"not measured: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed or worse else 0
+    return 130 if stopped else 1 if failed or worse else 0
+
+
+def _each(setting: Setting, names: Sequence[str]) -> tuple[list[Table], list[str], bool]:
+    """The tables of all, the names of those that failed, and whether the user stopped it."""
+    began, tables, failed = time.monotonic(), [], []
+    for number, name in enumerate(names, 1):
+        said = f"[{time.monotonic() - began:5.0f} s] {number} of {len(names)}: {name}"
+        if name in NEEDS_TRUTH and not setting.sample:
+            print(f"{said}: left out, it needs the sample's truth", file=sys.stderr)
+            continue
+        print(said, file=sys.stderr, flush=True)
+        try:
+            tables += BENCHMARKS[name][1](setting)
+        except ValueError as error:
+            print(f"{name}: not measured: {error}", file=sys.stderr)
+            failed.append(name)
+        except KeyboardInterrupt:
+            print(f"stopped in {name}; the same command goes on from what is kept", file=sys.stderr)
+            return tables, failed, True
+    print(f"[{time.monotonic() - began:5.0f} s] all measured", file=sys.stderr)
+    return tables, failed, False
 
 
 def about(setting: Setting) -> dict[str, Any]:

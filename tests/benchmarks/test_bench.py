@@ -83,7 +83,7 @@ def test_a_benchmark_that_fails_costs_none_of_the_others(
         "broken": ("", broken), "truth": ("", broken), "fast": ("", lambda _: [_table(2.0)])})
     assert bench.run(setting, ["broken", "truth", "fast"]) == 1
     said = capsys.readouterr().err
-    assert "broken: no weights there" in said and "not measured: broken" in said
+    assert "broken: not measured: no weights there" in said
     assert "truth: left out, it needs the sample's truth" in said
     [kept], about = results.load(Path(setting.out, "results.json"))
     assert kept == _table(2.0) and about == {"seed": 0}
@@ -91,6 +91,17 @@ def test_a_benchmark_that_fails_costs_none_of_the_others(
     assert "Fast" in page and "stories/001.html" in page
     with pytest.raises(ValueError, match="no weights there"):
         bench.run(setting, ["broken"])
+
+
+def test_what_was_measured_before_ctrl_c_is_a_report(
+        setting: bench.Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(setting: bench.Setting) -> list[Table]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench, "BENCHMARKS", {
+        "fast": ("", lambda _: [_table(2.0)]), "slow": ("", stopped), "never": ("", stopped)})
+    assert bench.run(setting, ["fast", "slow", "never"]) == 130
+    assert results.load(Path(setting.out, "results.json"))[0] == [_table(2.0)]
 
 
 def test_worse_than_before_is_an_exit_code(
