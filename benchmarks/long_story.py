@@ -303,7 +303,8 @@ def _by_length(name: str, title: str, lengths: Sequence[int],
     columns = {length: Column(f"{length} pictures", better, unit, digits) for length in lengths}
     return Table(f"long-story-{name}", title, "policy", tuple(columns.values()),
                  {row: {columns[length].name: figure for length, figure in figures.items()}
-                  for row, figures in cells.items()}, text, dict(about), pictures=tuple(pictures))
+                  for row, figures in cells.items()}, text, dict(about),
+                 bounds=("true",) if "true" in cells else (), pictures=tuple(pictures))
 
 
 def _foreseen(given: Mapping[str, Told], reference: Told, lengths: Sequence[int],
