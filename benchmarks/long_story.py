@@ -35,6 +35,7 @@ from benchmarks import readback
 from benchmarks.metrics.pictures import frechet
 from benchmarks.readback import Floats, Pictures, Truth
 from benchmarks.results import Better, Column, Figure, Table
+from benchmarks.rounds import spread
 from benchmarks.statistics import mean
 from model import generate, sequence, vision
 from model.config import AttentionConfig
@@ -401,7 +402,7 @@ def _spent(spent: Mapping[tuple[str, int], Sequence[Cost]], lengths: Sequence[in
     names = list(dict.fromkeys(name for name, _ in spent))
 
     def beside(name: str, length: int) -> Figure:
-        return _spread([one.seconds / other.seconds for one, other in zip(
+        return spread([one.seconds / other.seconds for one, other in zip(
             spent[name, length], spent["window", length], strict=True)])
 
     def all_of(figure: Callable[[str, int], Figure]) -> dict[str, dict[int, Figure]]:
@@ -416,7 +417,7 @@ def _spent(spent: Mapping[tuple[str, int], Sequence[Cost]], lengths: Sequence[in
                    text="One story at a time. Of dense attention's time at "
                         f"{max(lengths)} pictures {1 - short / long:.0%} is what the length beyond "
                         f"{min(lengths)} adds."),
-        _by_length("time", "The same in seconds", lengths, all_of(lambda name, length: _spread(
+        _by_length("time", "The same in seconds", lengths, all_of(lambda name, length: spread(
             [one.seconds for one in spent[name, length]])), about, unit="s", digits=3),
         _by_length("cached", "Cache, tokens", lengths, all_of(lambda name, length: Figure(
             spent[name, length][0].cached)), about, better="lower", digits=0),
@@ -429,14 +430,10 @@ def _endless(endless: Mapping[tuple[str, int], Sequence[Cost]], about: Mapping[s
     return _by_length(
         "endless", "However long: time of the last picture and its text; MB of the cache", lengths,
         {name: {length: dataclasses.replace(
-            _spread([one.seconds for one in endless[name, length]]),
+            spread([one.seconds for one in endless[name, length]]),
             note=f"{endless[name, length][0].megabytes:.1f} MB") for length in lengths}
          for name in names}, {**about, "n": "rounds", "interval": "least and most of the rounds"},
         unit="s", digits=3)
-
-
-def _spread(values: Sequence[float]) -> Figure:
-    return Figure(statistics.median(values), len(values), min(values), max(values))
 
 
 def _plot(given: dict[str, Told], own: dict[str, Told], path: Path) -> None:

@@ -35,16 +35,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks import stories
+from benchmarks.stories import Pictures
 from pipeline.backends.imagenet import one_thread
 from pipeline.sample.actions import ACTIONS
 from pipeline.sample.figures import CAST
@@ -59,7 +59,6 @@ ANSWERS: Mapping[str, Sequence[Any]] = {"main": CHARACTERS, "place": PLACE_NAMES
 RECIPE = 2  # to be raised when the network or how it is trained changes
 EPOCHS, BATCH, LEARNING_RATE = 16, 32, 3e-3
 
-Pictures = NDArray[np.uint8]  # RGB, [n, size, size, 3]
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
@@ -132,16 +131,7 @@ def pictures(dataset: str | Path, images: Iterable[str], size: int) -> Pictures:
 
     Raises ValueError for one that is missing or does not decode.
     """
-    found = []
-    for image in images:
-        try:
-            with Image.open(Path(dataset, image)) as opened:
-                opened.draft("RGB", (size, size))
-                picture = np.asarray(opened.convert("RGB"))
-        except OSError as error:
-            raise ValueError(f"{Path(dataset, image)}: {error}; make the dataset again") from error
-        found.append(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA))
-    return np.stack(found) if found else np.zeros((0, size, size, 3), np.uint8)
+    return stories.pictures((str(Path(dataset, image)) for image in images), size)
 
 
 _WIDTHS = {**{name: len(answers) for name, answers in ANSWERS.items()}, "there": len(CHARACTERS)}

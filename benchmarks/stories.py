@@ -63,7 +63,7 @@ def opening(story: Story, illustrate: bool) -> Opening:
 
 
 def pictures(paths: Iterable[str], size: int) -> Pictures:
-    """Pictures squashed to squares of `size` pixels.
+    """Pictures squashed to squares of `size` pixels, decoded as the story model's data are.
 
     Raises ValueError for one that is missing or does not decode.
     """

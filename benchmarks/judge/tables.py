@@ -215,7 +215,8 @@ def _preferred(one: Judgement | None, criterion: str, pairs: Sequence[Pair], set
 
 def _sign(outcomes: Sequence[int]) -> Figure:
     p = ratings.sign_test(outcomes.count(1), outcomes.count(-1))
-    return Figure(p, len(outcomes), note="" if p < 0.05 else "not significant")
+    return Figure(p, len(outcomes), note="below 0.001" if p < 0.001 else
+                  "" if p < 0.05 else "not significant")
 
 
 def _ratings(one: Judgement, generators: Sequence[str], found: Mapping[str, Sequence[Pair]],

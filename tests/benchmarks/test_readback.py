@@ -45,7 +45,7 @@ def test_pictures_are_squashed_and_rgb(tmp_path):
     seen = readback.pictures(dataset, ["images/E0/0.jpg", "images/E0/2.jpg"], 32)
     assert seen.shape == (2, 32, 32, 3) and seen.dtype == np.uint8
     np.testing.assert_allclose(seen[:, 16, 4], [[0, 0, 200], [200, 0, 0]], atol=12)
-    with pytest.raises(ValueError, match=r"E0/99.jpg.*make the dataset again"):
+    with pytest.raises(ValueError, match=r"E0/99.jpg.*make it again"):
         readback.pictures(dataset, ["images/E0/99.jpg"], 32)
 
 
