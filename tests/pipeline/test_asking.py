@@ -249,7 +249,7 @@ def test_a_server_that_dies_ends_the_run_and_the_next_asks_only_what_is_left(tmp
         died = time.monotonic()
         with pytest.raises(Gone, match=r"no answer for \d s: Connection error"):
             found.result()
-        assert time.monotonic() - died < 2.0
+        assert time.monotonic() - died < 10
     kept = len(files(tmp_path))
     assert 8 <= kept <= len(server.asked)
     with serving(port=int(server.url.split(":")[2].split("/")[0])) as back:

