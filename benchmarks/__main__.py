@@ -82,10 +82,11 @@ def _shared() -> argparse.ArgumentParser:
     models.add_argument("--inception", default="", metavar="FILE", help="its weights, or 'hub'")
     models.add_argument("--language-model", default="", metavar="FOLDER_OR_ID", help="for "
                         "perplexity; without one, the embedded SmolLM2-135M")
-    models.add_argument("--judge", default="", metavar="BACKEND", help="openai:MODEL[@URL] or "
-                        "transformers:FOLDER; the key in JUDGE_API_KEY or OPENAI_API_KEY")
-    models.add_argument("--judge-price", type=float, nargs=2, metavar=("IN", "OUT"), help="of a "
-                        "million tokens")
+    models.add_argument("--judge", nargs="+", default=[], metavar="BACKEND", help="openai:MODEL"
+                        "[@URL] or transformers:FOLDER, one or several; keys in JUDGE_API_KEY, "
+                        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY")
+    models.add_argument("--judge-price", type=float, nargs=2, action="append", default=[],
+                        metavar=("IN", "OUT"), help="of a million tokens; once for each judge")
     models.add_argument("--budget", type=float, help="that the judge's calls stay under")
     models.add_argument("--repeats", type=int, default=1, help="of each question to the judge")
     return shared
@@ -99,8 +100,8 @@ def _measure(arguments: argparse.Namespace) -> int:
         illustrated=tuple(map(_named, arguments.illustrated)),
         told=tuple(map(_named, arguments.told)), datasets=tuple(arguments.datasets),
         clip=arguments.clip, inception=arguments.inception,
-        language_model=arguments.language_model, judge=arguments.judge,
-        judge_price=tuple(arguments.judge_price) if arguments.judge_price else None,
+        language_model=arguments.language_model, judges=tuple(arguments.judge),
+        judge_prices=tuple(map(tuple, arguments.judge_price)),
         budget=arguments.budget, repeats=arguments.repeats, thorough=arguments.thorough,
         film=arguments.film)
     names = list(bench.BENCHMARKS) if arguments.name == "all" else [arguments.name]
@@ -118,13 +119,14 @@ def _named(given: str) -> tuple[str, str]:
 
 def _heavy(arguments: argparse.Namespace) -> int:
     if arguments.name == "crashes":
-        from benchmarks import crashes
+        from benchmarks.faults import crashes
         text, bad = crashes.run(arguments.kills, arguments.seed)
     elif arguments.name == "fuzz":
-        from benchmarks import fuzz
+        from benchmarks.faults import fuzz
         text, bad = fuzz.run(arguments.films, arguments.seed)
     else:
-        from benchmarks import results, scale
+        from benchmarks import results
+        from benchmarks.speed import scale
         text, bad = "\n\n".join(map(results.markdown, scale.run(
             arguments.films, arguments.hours, arguments.film, arguments.folder))), 0
     print(text)

@@ -50,8 +50,8 @@ class Setting:
     clip: str = ""  # open_clip's MODEL[:WEIGHTS], beside the sample-trained towers
     inception: str = ""  # file with its weights, or "hub"
     language_model: str = ""  # "" for the embedded one
-    judge: str = ""  # a backend's line
-    judge_price: tuple[float, float] | None = None  # a million tokens in and out
+    judges: tuple[str, ...] = ()  # lines of backends
+    judge_prices: tuple[tuple[float, ...], ...] = ()  # a million tokens in and out, of each
     budget: float | None = None
     repeats: int = 1
     thorough: bool = False  # long stories and speed as in the docs: an hour
@@ -196,11 +196,14 @@ def _judged(setting: Setting) -> list[Table]:
     from benchmarks.judge.asking import Settings
     from pipeline.backends import specs
     from pipeline.config import Price
-    if not setting.judge:
+    if not setting.judges:
         return tables.run({})
-    prices = {} if setting.judge_price is None else {specs.parse(setting.judge).model: Price(
-        input=setting.judge_price[0], output=setting.judge_price[1])}
-    return tables.run(stories(setting, False), setting.judge, Settings(
+    if setting.judge_prices and len(setting.judge_prices) != len(setting.judges):
+        raise ValueError(f"{len(setting.judges)} judges and {len(setting.judge_prices)} prices: "
+                         "give --judge-price IN OUT once for each, in their order")
+    prices = {specs.parse(one).model: Price(input=paid, output=got) for one, (paid, got) in
+              zip(setting.judges, setting.judge_prices, strict=False)}
+    return tables.run(stories(setting, False), setting.judges, Settings(
         repeats=setting.repeats, prices=prices, budget=setting.budget, seed=setting.seed))
 
 
@@ -224,7 +227,7 @@ def _long_story(setting: Setting) -> list[Table]:
 
 
 def _films(setting: Setting) -> list[Table]:
-    from benchmarks import pipeline
+    from benchmarks.speed import pipeline
     if setting.thorough:
         return pipeline.run(setting.film, drawn=setting.sample)
     return pipeline.run(setting.film, rounds=2, episodes=2, calls=100, copies=2,
@@ -232,25 +235,25 @@ def _films(setting: Setting) -> list[Table]:
 
 
 def _loader(setting: Setting) -> list[Table]:
-    from benchmarks import loader
+    from benchmarks.speed import loader
     if setting.thorough:
         return loader.run(setting.data)
     return loader.run(setting.data, rounds=3, batches=6, sizes=((_size(setting), 0),))
 
 
 def _training_step(setting: Setting) -> list[Table]:
-    from benchmarks import training_step
+    from benchmarks.speed import training_step
     return training_step.run(str(Path(setting.runs[0], "preset")), batch=0 if setting.thorough
                              else 2, rounds=7 if setting.thorough else 3)
 
 
 def _generation(setting: Setting) -> list[Table]:
-    from benchmarks import generation
+    from benchmarks.speed import generation
     return generation.run(setting.runs[0], rounds=7 if setting.thorough else 3)
 
 
 def _growth(setting: Setting) -> list[Table]:
-    from benchmarks import growth
+    from benchmarks.speed import growth
     first = next(iter(sorted(Path(setting.sample).glob("*.mp4"))), "") if setting.sample else ""
     film = setting.film or str(first)
     if setting.thorough:

@@ -3,7 +3,9 @@ those got worse.
 
 A figure has moved where its old and its new interval have nothing in common. That is strict for
 what the same seed repeats to the digit, and right for what chance draws anew, such as times: where
-nothing changed, intervals of 95 % lie apart in one figure of two hundred.
+nothing changed, intervals of 95 % lie apart in one figure of two hundred. The least and the most of
+a few rounds are no such interval: two times three rounds lie apart in one of ten. So figures of
+fewer than `ROUNDS` also have to differ by more than `SLACK` of them.
 
 Seconds and megabytes of a machine say nothing about another one, so their columns have no better
 side (`results.Column`) and only ratios can get worse.
@@ -25,6 +27,9 @@ Fate = Literal["worse", "better", "moved", "changed, no interval", "gone", "new"
                "same"]
 FATES: tuple[Fate, ...] = ("worse", "better", "moved", "changed, no interval", "gone", "new",
                            "not compared", "same")
+
+ROUNDS = 5  # so many and as many lie apart once in 126 times where nothing changed
+SLACK = 0.25
 
 # Parts of `Table.about` that may be others: what was measured, and where. The rest is how.
 _MAY_DIFFER = {"model", "run", "machine", "versions"}
@@ -96,7 +101,8 @@ def _of_table(old: Table, new: Table, alike: bool) -> Iterator[Change]:
             continue
         for head, column in columns.items():
             pair = [_cell(table, row, head) for table in (old, new)]
-            fate = _fate(*map(_measured, pair), column, alike, row in new.published)
+            fate = _fate(*map(_measured, pair), column, alike, row in new.published,
+                         "rounds" in str(new.about.get("n")))
             if fate:
                 yield Change(fate, new.title, row, head, *(_shown(one, column) for one in pair))
 
@@ -116,8 +122,8 @@ def _shown(cell: Cell | None, column: Column) -> str:
     return results.shown(cell, column) + n
 
 
-def _fate(old: Figure | None, new: Figure | None, column: Column, alike: bool, published: bool
-          ) -> Fate | None:
+def _fate(old: Figure | None, new: Figure | None, column: Column, alike: bool, published: bool,
+          rounds: bool) -> Fate | None:
     """What became of a figure; None where there is none in either result."""
     if old is None or new is None:
         return ("new" if new else None) if old is None else "gone"
@@ -127,7 +133,9 @@ def _fate(old: Figure | None, new: Figure | None, column: Column, alike: bool, p
     if published or not results.interval(old, column) or not results.interval(new, column):
         same = results.number(old.value, column) == results.number(new.value, column)
         return "same" if same else "changed, no interval"
-    if not _apart(old, new):
+    near = rounds and min(old.n, new.n) < ROUNDS and max(old.value, new.value) <= (
+        1 + SLACK) * min(old.value, new.value)
+    if near or not _apart(old, new):
         return "same"
     if not column.better:
         return "moved"

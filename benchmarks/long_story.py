@@ -35,7 +35,7 @@ from benchmarks import readback
 from benchmarks.metrics.pictures import frechet
 from benchmarks.readback import Floats, Pictures, Truth
 from benchmarks.results import Better, Column, Figure, Table
-from benchmarks.rounds import spread
+from benchmarks.speed.rounds import spread
 from benchmarks.statistics import mean
 from model import generate, sequence, vision
 from model.config import AttentionConfig
@@ -349,9 +349,9 @@ def _with(count: int, values: tuple[float, float, float]) -> tuple[float, int, f
 @torch.no_grad()
 def _painted(teller: Teller, stories: Stories, own: dict[str, Told], lengths: Sequence[int],
              known: dict[str, Truth], dataset: str, reader: readback.Reader
-             ) -> dict[tuple[str, int], tuple[readback.Scores, Figure]]:
-    """By policy and length: what is read back, and the Frechet distance to all held-out pictures;
-    and the same for the true pictures, as "true"."""
+             ) -> dict[tuple[str, int], dict[str, Figure]]:
+    """By policy and length: how often who ("main") and where ("place") are read back right, and the
+    Frechet distance to all held-out pictures; and the same for the true pictures, as "true"."""
     from pipeline.backends import imagenet
     size = teller.run.preset.model.detokenizer.image_size
     everything = readback.pictures(dataset, sorted(set(itertools.chain(*stories.images))), size)
@@ -368,32 +368,33 @@ def _painted(teller: Teller, stories: Stories, own: dict[str, Told], lengths: Se
                 pictures[name] = teller.painter.generate(features, teller.blank, dice).cpu().numpy()
         here: list[Truth] = [known[image] for image in images if image in known]
         seen = [at for at, image in enumerate(images) if image in known]
+        each = len(images) // len(stories.images)
+        groups = [str(at // each) for at in seen]  # the story
         for name, made in pictures.items():
-            found[name, length] = (readback.score(reader, made[seen], here),
-                                   Figure(frechet(imagenet.features(made), wanted), len(made)))
+            right = readback.right(reader, made[seen], here)
+            found[name, length] = {
+                **{what: mean(right[what].tolist(), groups) for what in ("main", "place")},
+                "frechet": Figure(frechet(imagenet.features(made), wanted), len(made))}
     return found
 
 
-def _read_back(painted: Mapping[tuple[str, int], tuple[readback.Scores, Figure]],
+def _read_back(painted: Mapping[tuple[str, int], Mapping[str, Figure]],
                lengths: Sequence[int], about: Mapping[str, Any]) -> list[Table]:
     names = list(dict.fromkeys(name for name, _ in painted))
 
-    def rates(kind: str) -> dict[str, dict[int, Figure]]:
-        found = {at: getattr(scores, kind) for at, (scores, _) in painted.items()}
-        return {name: {length: Figure(found[name, length].rate, found[name, length].count,
-                                      *found[name, length].interval)
-                       for length in lengths} for name in names}
+    def all_of(what: str) -> dict[str, dict[int, Figure]]:
+        return {name: {length: painted[name, length][what] for length in lengths}
+                for name in names}
 
-    about = {**about, "interval": "95 %, Wilson's"}
+    about = {**about, "interval": "95 %, bootstrap over stories"}
     return [
         _by_length("character", "Main character, read back from what is painted after true texts "
-                   "and the model's own pictures", lengths, rates("main"), about, better="higher",
+                   "and the model's own pictures", lengths, all_of("main"), about, better="higher",
                    unit="%", digits=0),
-        _by_length("place", "Place, read back from the same", lengths, rates("place"), about,
+        _by_length("place", "Place, read back from the same", lengths, all_of("place"), about,
                    better="higher", unit="%", digits=0),
         _by_length("frechet", "Frechet distance (EfficientNet-Lite0) to all held-out pictures",
-                   lengths, {name: {length: painted[name, length][1] for length in lengths}
-                             for name in names}, about, better="lower", digits=3,
+                   lengths, all_of("frechet"), about, better="lower", digits=3,
                    text="Of few pictures, so the row of true ones is what it can reach. Not FID.")]
 
 

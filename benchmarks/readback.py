@@ -261,54 +261,6 @@ def _resized(values: Tensor, size: int) -> Tensor:
     return functional.interpolate(values, (size, size), mode="bilinear")
 
 
-@dataclass(frozen=True)
-class Rate:
-    """So many of so many, with the interval that holds the true rate 95 times in 100."""
-
-    right: int
-    count: int
-
-    @property
-    def rate(self) -> float:
-        """0..1; 0 where nothing was counted."""
-        return self.right / self.count if self.count else 0.0
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's score interval. It takes pictures as independent, which those of one film are
-        not quite: the true interval is somewhat wider. Source: E. B. Wilson (1927)."""
-        if not self.count:
-            return 0.0, 1.0
-        n, z = self.count, 1.959964
-        middle = (self.rate + z * z / (2 * n)) / (1 + z * z / n)
-        half = z * math.sqrt(self.rate * (1 - self.rate) / n + (z / n) ** 2 / 4) / (1 + z * z / n)
-        return max(0.0, middle - half), min(1.0, middle + half)
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How often a reader read what is true."""
-
-    main: Rate  # the main character
-    there: Rate  # at least somebody who is there
-    place: Rate
-
-
-def score(reader: Reader, seen: Pictures, true: Sequence[Truth]) -> Scores:
-    """Reads pictures that should show `true`, one each."""
-    return _scores(right(reader, seen, true))
-
-
-def chance(true: Sequence[Truth]) -> Scores:
-    """The same of the answer that, always given, is right most often: one for each question."""
-    return _scores(constant(true))
-
-
-def _scores(found: Mapping[str, Flags]) -> Scores:
-    return Scores(*(Rate(int(found[name].sum()), len(found[name]))
-                    for name in ("main", "there", "place")))
-
-
 def right(reader: Reader, seen: Pictures, true: Sequence[Truth]) -> dict[str, Flags]:
     """By question, whether each of the pictures [n] is read as what it should show.
 

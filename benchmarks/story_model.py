@@ -33,7 +33,7 @@ import cv2
 import numpy as np
 
 from benchmarks import readback, statistics
-from benchmarks.readback import Floats, Pictures, Scores, Truth
+from benchmarks.readback import Flags, Floats, Pictures, Truth
 from benchmarks.results import Cell, Column, Figure, Table
 from schemas.storystream import IMAGES
 
@@ -75,6 +75,9 @@ class Guess:
     recall: Figure
 
 
+Read = dict[str, Figure]  # how often a question of READ was read right
+
+
 @dataclass(frozen=True)
 class Result:
     """All that was measured."""
@@ -87,8 +90,8 @@ class Result:
     candidates: float  # mean number that the true picture was looked for among
     chance: float  # of recall
     guesses: dict[str, Guess]
-    read: dict[str, Scores]
-    ceilings: dict[str, Scores]  # of the reader, on all true validation keyframes, by scale
+    read: dict[str, Read]
+    ceilings: dict[str, Read]  # of the reader, on all true validation keyframes, by scale
 
 
 PREDICTED, PREVIOUS = "predicted by the story model", "previous picture"
@@ -96,8 +99,9 @@ MEAN, LIKEST = "mean of the training pictures", "picture of the likest training 
 TRUE, RECONSTRUCTED = "true frames", "autoencoder's reconstructions"
 PAINTED_TRUE, PAINTED_PREDICTED = "painted from true features", "painted from predicted features"
 CHANCE = "always the commonest answer"
-READ = (Column("main character", "higher", "%", 1), Column("anyone who is there", "higher", "%", 1),
-        Column("place", "higher", "%", 1))
+READ = {"main": Column("main character", "higher", "%", 1),
+        "there": Column("anyone who is there", "higher", "%", 1),
+        "place": Column("place", "higher", "%", 1)}
 
 
 def chunks(dataset: str | Path, split: str) -> list[Chunk]:
@@ -156,8 +160,9 @@ def evaluate(model: Trained, dataset: str, sample: str, seed: int = 0) -> tuple[
                f"painted: {MEAN}": np.repeat(model.paint(mean[None]), len(images), axis=0),
                f"painted: {LIKEST}": np.stack([made[image] for image in alike])}
     shown = [known[image] for image in images]
-    read = {name: readback.score(reader, seen, shown) for name, seen in painted.items()}
-    read[CHANCE] = readback.chance(shown)
+    read = {name: _rates(readback.right(reader, seen, shown), groups)
+            for name, seen in painted.items()}
+    read[CHANCE] = _rates(readback.constant(shown), groups)
     where = np.linspace(0, len(images) - 1, min(SHOWN, len(images))).astype(int)
     grid = np.concatenate([np.concatenate(list(painted[name][where]), axis=1) for name in
                            (TRUE, RECONSTRUCTED, PAINTED_TRUE, PAINTED_PREDICTED)])
@@ -258,14 +263,20 @@ def _terms(text: str) -> list[str]:
 
 
 def _ceilings(reader: readback.Reader, dataset: str, known: Iterable[Truth], size: int
-              ) -> dict[str, Scores]:
+              ) -> dict[str, Read]:
     held_out = [one for one in known if one.split == "val"]
-    seen = readback.pictures(dataset, (one.image for one in held_out), size)
-    found = {"all": readback.score(reader, seen, held_out)}
-    for scale in ("close-up", "medium", "wide"):
-        rows = [i for i, one in enumerate(held_out) if one.scale == scale]
-        found[scale] = readback.score(reader, seen[rows], [held_out[i] for i in rows])
+    right = readback.right(reader, readback.pictures(
+        dataset, (one.image for one in held_out), size), held_out)
+    found = {}
+    for scale in ("all", "close-up", "medium", "wide"):
+        rows = [i for i, one in enumerate(held_out) if scale in ("all", one.scale)]
+        found[scale] = _rates({name: values[rows] for name, values in right.items()},
+                              [held_out[i].video for i in rows])
     return found
+
+
+def _rates(right: Mapping[str, Flags], groups: Sequence[str]) -> Read:
+    return {name: statistics.mean(right[name].tolist(), groups) for name in READ}
 
 
 def tables(result: Result, about: Mapping[str, Any], pictures: Sequence[str] = ()) -> list[Table]:
@@ -286,28 +297,26 @@ def tables(result: Result, about: Mapping[str, Any], pictures: Sequence[str] = (
               f"among {AMONG} of its episode{few}.",
               {**about, "interval": "95 %, bootstrap over chunks"}, bounds=("chance",)),
         Table("story-model-read", "Read back from what is painted", "pictures",
-              (*READ, Column("aim"), Column("reached")),
-              {name: {**_scores(one), **_reached(name, one)} for name, one in result.read.items()},
+              (*READ.values(), Column("aim"), Column("reached")),
+              {name: {**_cells(one), **_reached(name, one)} for name, one in result.read.items()},
               "Who and where, as a network reads them that was trained on true frames alone.",
-              {**about, "interval": "95 %, Wilson's"},
+              {**about, "interval": "95 %, bootstrap over chunks"},
               bounds=(TRUE, RECONSTRUCTED, CHANCE), pictures=tuple(pictures)),
         Table("story-model-reader", "The reader on all true frames of the held-out episodes",
-              "frames", READ, {name: _scores(one) for name, one in result.ceilings.items()},
-              about={"interval": "95 %, Wilson's"}, contest=False)]
+              "frames", tuple(READ.values()),
+              {name: _cells(one) for name, one in result.ceilings.items()},
+              about={"interval": "95 %, bootstrap over films"}, contest=False)]
 
 
-def _scores(one: Scores) -> dict[str, Cell]:
-    rates = (one.main, one.there, one.place)
-    return {column.name: Figure(rate.rate, rate.count, *rate.interval)
-            for column, rate in zip(READ, rates, strict=True)}
+def _cells(one: Read) -> dict[str, Cell]:
+    return {READ[name].name: figure for name, figure in one.items()}
 
 
-def _reached(name: str, one: Scores) -> dict[str, Cell]:
+def _reached(name: str, one: Read) -> dict[str, Cell]:
     wanted = {PAINTED_TRUE: FROM_TRUE, PAINTED_PREDICTED: FROM_PREDICTED}.get(name)
     if wanted is None:
         return {}
-    missed = [what for what, rate in (("main character", one.main), ("place", one.place))
-              if rate.rate < wanted]
+    missed = [READ[what].name for what in ("main", "place") if (one[what].value or 0.0) < wanted]
     return {"aim": f"{wanted:.0%}", "reached": f"missed: {' and '.join(missed)}" if missed
             else "yes"}
 

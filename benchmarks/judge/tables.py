@@ -35,7 +35,7 @@ BIAS = "position bias"
 Rows = dict[str, dict[str, Cell]]
 
 
-def run(stories: Mapping[str, Sequence[Story]], judge: str | Sequence[str] = "",
+def run(stories: Mapping[str, Sequence[Story]], judges: Sequence[str] = (),
         settings: Settings | None = None) -> list[Table]:
     """Judges stories, given by generator, and returns the tables. Several judges are asked one
     after the other, the second with the key in JUDGE2_API_KEY.
@@ -46,7 +46,6 @@ def run(stories: Mapping[str, Sequence[Story]], judge: str | Sequence[str] = "",
     answered until then.
     """
     settings = settings or Settings()
-    judges = [judge] if isinstance(judge, str) and judge else list(judge)
     pairs = _checked(stories, judges, settings)
     if not judges:
         return [_scores(None, (), settings), *_preferences(None, settings)]

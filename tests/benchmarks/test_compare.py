@@ -38,6 +38,14 @@ def test_a_figure_moves_where_the_intervals_have_nothing_in_common(old, new, exp
     assert fates(table(score=old), table(score=new)) == {("ours", "score"): expected}
 
 
+@pytest.mark.parametrize(("rounds", "new", "expected"), [
+    (3, 1.2, "same"), (3, 1.5, "worse"), (3, 0.7, "better"), (5, 1.2, "worse")])
+def test_few_rounds_have_to_differ_clearly(rounds, new, expected):
+    old, now = (table(about={"n": "rounds, the tools in turn"},
+                      distance=near(value, half=0.01, n=rounds)) for value in (1.0, new))
+    assert fates(old, now) == {("ours", "distance"): expected}
+
+
 def test_worse_is_where_the_column_says(tmp_path):
     path = tmp_path / "old.json"
     results.dump([table(score=near(0.5), distance=near(2.0), time=near(3.0))], {}, path)

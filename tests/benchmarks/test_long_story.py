@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import attention_map, long_story, readback, results
+from benchmarks import attention_map, long_story, results
 from benchmarks.long_story import Told, Variant
 from model import attention
 from model.attention import Role
@@ -82,8 +82,9 @@ def test_tables_have_a_line_a_policy_and_a_column_a_length():
     assert _cells(cosine, "dense") == ["0.500 (0.500-0.500)"] * 2
     assert [one.n for one in beside.cells["dense"].values()] == [4, 20]  # the 10th is the first
 
-    scores = readback.Scores(*(readback.Rate(right, 40) for right in (12, 20, 30)))
-    painted = {("dense", 10): (scores, results.Figure(1.25, 40))}
+    figures = {"main": results.Figure(0.3, 40, 0.18, 0.45),
+               "place": results.Figure(0.75, 40, 0.6, 0.86), "frechet": results.Figure(1.25, 40)}
+    painted = {("dense", 10): figures}
     character, place, frechet = long_story._read_back(painted, [10], {})
     assert _cells(character, "dense") == ["30 % (18-45)"]
     assert _cells(place, "dense") == ["75 % (60-86)"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks import readback
-from benchmarks.readback import ACTION_NAMES, CHARACTERS, PLACE_NAMES, Rate, Truth
+from benchmarks.readback import ACTION_NAMES, CHARACTERS, PLACE_NAMES, Truth
 from tests.benchmarks import toy
 
 
@@ -62,8 +62,6 @@ def test_a_reader_learns_who_and_where_and_reads_held_out_pictures(tmp_path, mon
     right = readback.right(reader, seen, held_out)
     assert all(right[name].tolist() == [True] * 12 for name in ("main", "there", "place", "action"))
     assert right["count"].mean() < 1  # it cannot be seen
-    scores = readback.score(reader, seen, held_out)
-    assert (scores.main, scores.there, scores.place) == (Rate(12, 12),) * 3
     assert [len(one) for one in reader.read(seen[:0]).values()] == [0] * 4
 
 
@@ -140,25 +138,17 @@ def test_the_main_character_alone_is_right_and_others_who_are_there_count_apart(
     reader = _Says(main=["Pip", "Momo", "Pip", "Pip"], place=["pond", "pond", "forest", "pond"],
                    action=["walks", "walks", "runs", "digs"], count=[2, 2, 2, 1])
     right = readback.right(reader, np.zeros((4, 1, 1, 3), np.uint8), true)
+    assert right["main"].tolist() == [True, False, False, True]
+    assert right["there"].tolist() == [True, True, False, True]
+    assert right["place"].tolist() == [True, True, True, False]
     assert right["action"].tolist() == [True, False, True, False]
     assert right["count"].tolist() == [True, True, False, True]
-    scores = readback.score(reader, np.zeros((4, 1, 1, 3), np.uint8), true)
-    assert (scores.main, scores.there, scores.place) == (Rate(2, 4), Rate(3, 4), Rate(3, 4))
-    chance = readback.chance(true)
-    assert (chance.main, chance.there, chance.place) == (Rate(3, 4), Rate(3, 4), Rate(2, 4))
     constant = readback.constant(true)
+    assert {name: constant[name].sum() for name in ("main", "there", "place")} == {
+        "main": 3, "there": 3, "place": 2}
     assert constant["action"].tolist() == [False, True, True, True]
     assert constant["count"].sum() == 2
     assert all(len(one) == 0 for one in readback.constant([]).values())
-
-
-def test_intervals_are_wilsons():
-    # 8 of 10, of Brown, Cai and DasGupta (2001): the roots of (p - 0.8)^2 = z^2 p (1 - p) / 10
-    z = 1.959964
-    roots = sorted(np.roots([1 + z * z / 10, -(1.6 + z * z / 10), 0.64]))
-    assert Rate(8, 10).interval == pytest.approx(tuple(roots))
-    assert Rate(0, 20).interval == pytest.approx((0, z * z / (20 + z * z)))
-    assert Rate(0, 0).interval == (0, 1)
 
 
 def test_disturbed_pictures_differ_but_keep_their_size():

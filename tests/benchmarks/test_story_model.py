@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks import readback, story_model
-from benchmarks.readback import Rate, Scores, Truth
+from benchmarks.readback import Truth
 from benchmarks.results import Figure
 from benchmarks.story_model import Trained
 from tests.benchmarks import toy
@@ -55,7 +55,7 @@ def test_what_is_predicted_right_has_a_cosine_and_a_recall_of_one(tmp_path, quic
     same = readback.pictures(dataset, [f"images/E3/{i}.jpg" for i in range(1, 10)], SIDE)
     np.testing.assert_array_equal(grid[:SIDE], np.concatenate(list(same), axis=1))
     assert result.read[story_model.TRUE] == result.read[story_model.RECONSTRUCTED]
-    assert result.read[story_model.CHANCE].main == Rate(3, 9)
+    assert result.read[story_model.CHANCE]["main"].value == 3 / 9
 
 
 def test_the_likest_training_caption_stands_for_its_picture(tmp_path, quick):
@@ -103,20 +103,21 @@ def test_random_features_are_found_by_chance_and_draws_are_shared():
 
 def test_tables_name_what_is_missed():
     def scores(main, place):
-        return Scores(Rate(main, 100), Rate(95, 100), Rate(place, 100))
+        return {"main": Figure(main, 100, main - 0.1, main + 0.1), "there": Figure(0.95, 100),
+                "place": Figure(place, 100)}
 
     guess = story_model.Guess(Figure(0.5, 100, 0.4, 0.6), Figure(0.25, 100, 0.2, 0.3))
     result = story_model.Result(
         100, 12, 4, 3, 0.795, 32.0, 1 / 32, {story_model.PREDICTED: guess},
-        {story_model.PAINTED_TRUE: scores(79, 80), story_model.PAINTED_PREDICTED: scores(60, 61),
-         story_model.CHANCE: scores(40, 20)}, {"all": scores(95, 99)})
+        {story_model.PAINTED_TRUE: scores(0.79, 0.8),
+         story_model.PAINTED_PREDICTED: scores(0.6, 0.61),
+         story_model.CHANCE: scores(0.4, 0.2)}, {"all": scores(0.95, 0.99)})
     near, read, ceilings = story_model.tables(result, {})
     assert near.cells[story_model.PREDICTED] == {"cosine": guess.cosine, "recall@1": guess.recall}
     assert near.cells["chance"]["recall@1"].value == 1 / 32
     true, predicted = (read.cells[name] for name in (story_model.PAINTED_TRUE,
                                                      story_model.PAINTED_PREDICTED))
-    main = true["main character"]
-    assert (main.value, main.n) == (0.79, 100) and main.low == pytest.approx(0.7, abs=0.01)
+    assert true["main character"] == Figure(0.79, 100, 0.79 - 0.1, 0.79 + 0.1)
     assert (true["aim"], true["reached"]) == ("80%", "missed: main character")
     assert (predicted["aim"], predicted["reached"]) == ("60%", "yes")
     assert "aim" not in read.cells[story_model.CHANCE]

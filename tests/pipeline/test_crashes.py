@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from benchmarks import crashes, disturbances
+from benchmarks.faults import crashes, disturbances
 from pipeline import keyframes, parts, storage
 from pipeline.config import KeyframesConfig
 from schemas.rows import Reject, Video

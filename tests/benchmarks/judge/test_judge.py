@@ -55,7 +55,7 @@ def judge(server):
 
 
 def run(told, server, folder, **settings):
-    found = tables.run(told, judge(server), Settings(folder=str(folder), **settings))
+    found = tables.run(told, [judge(server)], Settings(folder=str(folder), **settings))
     return {one.name: one for one in found}
 
 
@@ -342,14 +342,15 @@ def test_a_local_model_judges_too(tmp_path):
     model = f"transformers:{make_vision_model(tmp_path / 'model', says=said)}"
     settings = Settings(folder=str(tmp_path / "kept"), criteria=("engagement",))
     told = stories(tmp_path, 1, 2, {"bright": 9, "dark": 1})
-    found, again = ({one.name: one for one in tables.run(told, model, settings)} for _ in range(2))
+    found, again = ({one.name: one for one in tables.run(told, [model], settings)}
+                    for _ in range(2))
     assert found["judge-scores"].cells["dark"]["engagement"].value == 7
     assert found["judge-order"].cells["engagement"]["order decides"].value == 1
     assert "made 4 calls" in found["judge-cost"].text and "made 0 calls" in again["judge-cost"].text
 
 
 def test_without_a_judge_the_published_figures_stand_alone():
-    found = {one.name: one for one in tables.run({}, "")}
+    found = {one.name: one for one in tables.run({})}
     assert "--judge" in found["judge-scores"].text
     paper = found["judge-scores"].cells["SEED-Story, by GPT-4"]
     assert [paper[name].value for name in CRITERIA] == [8.61, 6.27, 8.24]
@@ -361,19 +362,19 @@ def test_without_a_judge_the_published_figures_stand_alone():
     assert set(published.GPT4_SCORES) == set(published.PREFERENCES) == set(CRITERIA)
 
 
-@pytest.mark.parametrize("judge, settings, says", [
-    ("embedded", {}, "cannot judge"),
-    ("nobody", {}, "is no backend"),
-    ("transformers:folder", {"repeats": 2}, "greedily"),
-    ("openai:m", {"budget": 1.0}, "needs the price of m"),
-    ("openai:m", {"criteria": ("beauty",)}, "no criterion beauty"),
-    ("openai:m", {"against": "nobody"}, "no stories of nobody"),
-    ("openai:m", {"panels": 0}, "one panel"),
+@pytest.mark.parametrize("judges, settings, says", [
+    (["embedded"], {}, "cannot judge"),
+    (["nobody"], {}, "is no backend"),
+    (["transformers:folder"], {"repeats": 2}, "greedily"),
+    (["openai:m"], {"budget": 1.0}, "needs the price of m"),
+    (["openai:m"], {"criteria": ("beauty",)}, "no criterion beauty"),
+    (["openai:m"], {"against": "nobody"}, "no stories of nobody"),
+    (["openai:m"], {"panels": 0}, "one panel"),
     (["openai:m", "openai:m"], {}, "named twice"),
 ])
-def test_what_cannot_be_asked_is_said_before(tmp_path, judge, settings, says):
+def test_what_cannot_be_asked_is_said_before(tmp_path, judges, settings, says):
     with pytest.raises(ValueError, match=says):
-        tables.run(stories(tmp_path, 1), judge, Settings(folder=str(tmp_path), **settings))
+        tables.run(stories(tmp_path, 1), judges, Settings(folder=str(tmp_path), **settings))
 
 
 def test_stories_that_cannot_be_shown_are_named(tmp_path):
@@ -382,5 +383,5 @@ def test_stories_that_cannot_be_shown_are_named(tmp_path):
                         ([Story("x", ("One.",), ())], "0 pictures and 1 texts"),
                         ([Story("x", ("One.",), (str(tmp_path / "none.png"),))], "none.png")):
         with pytest.raises(ValueError, match=says):
-            tables.run({"ours": wrong}, "openai:m@http://127.0.0.1:9/v1",
+            tables.run({"ours": wrong}, ["openai:m@http://127.0.0.1:9/v1"],
                        Settings(folder=str(tmp_path)))

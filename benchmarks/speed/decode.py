@@ -1,6 +1,6 @@
 """Decodes every frame of a film to nothing: what any tool that looks at each frame must pay.
 
-`python -m benchmarks.decode FILM`
+`python -m benchmarks.speed.decode FILM`
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from torchvision import transforms
 from webdataset import filters
 
 from benchmarks.results import Cell, Column, Table
-from benchmarks.rounds import about, ratio, spread
+from benchmarks.speed.rounds import about, ratio, spread
 from model import data, sequence, tokens
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's

@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import training_step
+from benchmarks.speed import training_step
 from model import config, stages
 from tests.model.tiny import STORY, TOKENS, WIDTH, story
 

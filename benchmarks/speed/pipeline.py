@@ -14,16 +14,15 @@ import tempfile
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from scenedetect import ContentDetector, detect
 
-from benchmarks import shot_scores, throughput
-from benchmarks.process_tree import watch
-from benchmarks.processes import Cost, busy_cores, compare
 from benchmarks.results import Cell, Column, Figure, Table
-from benchmarks.rounds import about, ratio, spread
-from benchmarks.shot_scores import Score
+from benchmarks.speed import shot_scores, throughput
+from benchmarks.speed.process_tree import watch
+from benchmarks.speed.processes import Cost, busy_cores, compare
+from benchmarks.speed.rounds import about, ratio, spread
+from benchmarks.speed.shot_scores import Score
 from pipeline import sample, shots
 from pipeline.measure import measure
 
@@ -51,21 +50,14 @@ def run(film: str = "", rounds: int = 3, episodes: int = 4, calls: int = 1300, c
                 _shots(films), throughput.run(calls, rounds=rounds)]
 
 
-def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A table in Markdown under its title."""
-    lines = [f"### {title}", "", "| " + " | ".join(heads) + " |",
-             "|" + " --- |" * len(heads)]
-    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
-
-
 def _speed(film: str, folder: str, rounds: int) -> Table:
     tools = {
-        _DECODED: lambda n: [sys.executable, "-m", "benchmarks.decode", film],
+        _DECODED: lambda n: [sys.executable, "-m", "benchmarks.speed.decode", film],
         _SCENEDETECT: lambda n: [
             os.path.join(os.path.dirname(sys.executable), "scenedetect"), "-q", "-i", film, "-o",
             os.path.join(folder, f"scenes-{n}"), "detect-content", "list-scenes", "save-images",
             "-n", "1"],
-        _OURS: lambda n: [sys.executable, "-m", "benchmarks.extract", film,
+        _OURS: lambda n: [sys.executable, "-m", "benchmarks.speed.extract", film,
                           os.path.join(folder, f"ours-{n}")],
     }
     costs = compare(tools, rounds)

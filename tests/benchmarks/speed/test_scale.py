@@ -4,8 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks.process_tree import Tree, watch
-from benchmarks.scale import _of_film, _of_films, repeat
+from benchmarks.speed.process_tree import Tree, watch
+from benchmarks.speed.scale import _of_film, _of_films, repeat
 from pipeline.videos import probe
 from schemas.rows import Video
 from tests.films import make_film, moving, scene

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from benchmarks.faults.tables import table
 from pipeline import apart, keyframes, parts, sources, subtitles
 from pipeline.config import load
 from schemas.rows import Keyframe, Reject, Video
@@ -273,7 +274,6 @@ def run(count: int = 2000, seed: int = 0) -> tuple[str, int]:
         found = list(outcomes(sound, seed, count, folder))
         wall = time.monotonic() - started
         left = [path.name for path in folder.iterdir()]
-    from benchmarks.pipeline import table  # here, as a process that watches needs none of it
     bad = [(film, outcome) for film, outcome in found if outcome.kind not in ("read", "rejected")]
     tables = [table(*one) for one in (_counts(found, whole), _reasons(found),
                                       _figures(found, wall, left))]

@@ -1,4 +1,4 @@
-"""Keyframes of one film on disk, in one process: `python -m benchmarks.extract FILM FOLDER`."""
+"""Keyframes of a film on disk, in one process: `python -m benchmarks.speed.extract FILM FOLDER`."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import growth
-from benchmarks.growth import Series
-from benchmarks.process_tree import Tree
+from benchmarks.speed import growth
+from benchmarks.speed.growth import Series
+from benchmarks.speed.process_tree import Tree
 from pipeline.videos import probe
 from schemas.rows import Video
 from tests.films import make_film, moving, scene

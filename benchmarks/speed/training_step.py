@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.results import Cell, Column, Table
-from benchmarks.rounds import about, clocked, ratio, spread, timed
+from benchmarks.speed.rounds import about, clocked, ratio, spread, timed
 from model import config, runs, sequence, stages, story_lm, vision
 from model.config import Preset
 from model.features import Chunk

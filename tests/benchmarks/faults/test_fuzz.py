@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from benchmarks import fuzz
+from benchmarks.faults import fuzz
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from benchmarks import rounds
 from benchmarks.results import Figure
+from benchmarks.speed import rounds
 
 
 def test_tools_take_turns_and_the_first_round_does_not_count():

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from benchmarks.processes import busy_cores, cost
+from benchmarks.speed.processes import busy_cores, cost
 
 BUSY = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
 

@@ -1,8 +1,8 @@
 """Runs that are killed, starved and tampered with: does the next run make the same dataset?
 
 A `Bench` is a few films, a scripted model server and what an undisturbed run makes of them. Each of
-`benchmarks.disturbances` does something bad to a run into a folder, or to what lies there. After it
-nothing may be half-written (`unsound`), and `finish` runs the command once more: it must end well,
+`disturbances` does something bad to a run into a folder, or to what lies there. After it nothing
+may be half-written (`unsound`), and `finish` runs the command once more: it must end well,
 make the very same bytes, do only what was missing and ask no question whose answer is kept.
 
 The films of a bench have what makes the graph busy: subtitles with a name, shots that both have, a
@@ -32,8 +32,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 
+from benchmarks.faults.tables import table
 from benchmarks.model_server import Behaviour, Reply, Server, answering, completion, serving
-from benchmarks.pipeline import table
 from pipeline import kept_answers, parts
 from pipeline.config import STAGES
 from tests.films import make_film, moving, scene, still
@@ -116,9 +116,9 @@ def _naming_ada() -> Behaviour:
 
 def start(bench: Bench, out: Path, *more: str, dying: str = "", before: Sequence[str] = ()
           ) -> subprocess.Popen[str]:
-    """Begins a run into `out`; `dying` is what `benchmarks.dying` wants to know, `before` what the
+    """Begins a run into `out`; `dying` is what `faults.dying` wants to know, `before` what the
     command is put behind."""
-    program = ["benchmarks.dying", dying, str(out)] if dying else ["pipeline"]
+    program = ["benchmarks.faults.dying", dying, str(out)] if dying else ["pipeline"]
     command = [*before, sys.executable, "-m", *program, "dataset", "--videos", str(bench.films),
                "--out", str(out), "--captioner", f"openai:eyes@{bench.server.url}",
                "--writer", f"openai:pen@{bench.server.url}", *more]
@@ -241,7 +241,7 @@ def disturb(bench: Bench, out: Path, kinds: Sequence[str], chance: random.Random
     Returns what was done and what was wrong before the last run. Raises
     `disturbances.Impossible` where this machine does not allow a kind.
     """
-    from benchmarks import disturbances  # which need a bench
+    from benchmarks.faults import disturbances  # which need a bench
     did, wrong = [], []
     try:
         for kind in kinds:
@@ -261,7 +261,7 @@ def run(times: int = 50, seed: int = 0, show: Callable[[str], None] = print) -> 
     The kinds take turns. Every third folder is disturbed twice or thrice before its last run, and
     counts for the first of its kinds. `show` is told of each folder.
     """
-    from benchmarks import disturbances
+    from benchmarks.faults import disturbances
     rows: dict[str, list[_Row]] = {kind: [] for kind in disturbances.KINDS}
     bad, left_out = 0, {}
     with tempfile.TemporaryDirectory(prefix="storystream-bench-") as folder:

@@ -1,9 +1,9 @@
 """The pipeline's command in a process that kills itself, as `kill -9` would, at a chosen moment.
 
-`python -m benchmarks.dying N FOLDER dataset ...` dies when it is about to change a file or folder
-below FOLDER for the N-th time: to open one for writing, to rename, link, make or remove one. With
-before:NAME in the place of N it dies when it is about to change the file FOLDER/NAME, and with the
-path of a file it lives, and writes there how many times it changed one.
+`python -m benchmarks.faults.dying N FOLDER dataset ...` dies when it is about to change a file or
+folder below FOLDER for the N-th time: to open one for writing, to rename, link, make or remove one.
+With before:NAME in the place of N it dies when it is about to change the file FOLDER/NAME, and with
+the path of a file it lives, and writes there how many times it changed one.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ as its slope: 1 where cost is proportional, 2 where twice as much costs four tim
 not grow. Films are processor time: many of them of the pipeline's keyframe stage, a long one of the
 process that it has for one. What the command takes when it has nothing to do is taken off, for a
 start costs the same with one film as with a thousand. A story is the
-time of its last picture and text, by what is kept of what was read (`benchmarks.generation`).
+time of its last picture and text, by what is kept of what was read (`benchmarks.speed.generation`).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import generation
-from benchmarks.pipeline import keyframes
-from benchmarks.process_tree import watch
 from benchmarks.results import Cell, Column, Table
-from benchmarks.rounds import about, spread
-from benchmarks.scale import repeat
+from benchmarks.speed import generation
+from benchmarks.speed.pipeline import keyframes
+from benchmarks.speed.process_tree import watch
+from benchmarks.speed.rounds import about, spread
+from benchmarks.speed.scale import repeat
 from model import generate
 from pipeline import sample
 
@@ -89,7 +89,7 @@ def _many(film: str, counts: Sequence[int], place: str, rounds: int) -> Series:
 def _long(film: str, times: Sequence[int], place: str, rounds: int) -> Series:
     """Keyframes of one film that shows another one so many times."""
     once = repeat(film, 0, f"{place}/once{Path(film).suffix}")
-    module, commands = "benchmarks.extract", {}
+    module, commands = "benchmarks.speed.extract", {}
     for one in times:
         longer = f"{place}/{one}-times{Path(film).suffix}"
         repeat(film, (one - 0.5) * once, longer)

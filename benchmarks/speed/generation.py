@@ -16,7 +16,7 @@ import torch
 from benchmarks import long_story
 from benchmarks.long_story import WORDS, Variant
 from benchmarks.results import Cell, Column, Table
-from benchmarks.rounds import about, clocked, ratio, spread, timed
+from benchmarks.speed.rounds import about, clocked, ratio, spread, timed
 from model import generate
 from model.generate import Teller
 

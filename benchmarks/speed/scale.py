@@ -17,8 +17,8 @@ from pathlib import Path
 
 import av
 
-from benchmarks.process_tree import Tree, watch
 from benchmarks.results import Cell, Column, Figure, Table
+from benchmarks.speed.process_tree import Tree, watch
 from pipeline import sample
 
 EPISODES = 4  # different ones

@@ -1,4 +1,4 @@
-"""Bad things that happen to runs, for `benchmarks.crashes`.
+"""Bad things that happen to runs, for `crashes`.
 
 A disturbance takes a bench, a folder to run into and a random generator. It runs into the folder
 and spoils the run, or it spoils what lies there, and tells what it did and what was wrong with how
@@ -21,8 +21,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import psutil
 
-from benchmarks import crashes
-from benchmarks.crashes import IN_ONE_PROCESS, Bench, Ended
+from benchmarks.faults import crashes
+from benchmarks.faults.crashes import IN_ONE_PROCESS, Bench, Ended
 
 # What makes permissions bind the superuser too.
 BOUND = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.shot_scores import Score, cuts, gradual
+from benchmarks.speed.shot_scores import Score, cuts, gradual
 
 
 def test_each_true_cut_is_found_once():

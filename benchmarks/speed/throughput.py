@@ -29,7 +29,7 @@ import numpy as np
 import openai
 
 from benchmarks.results import Cell, Column, Table
-from benchmarks.rounds import about, ratio, spread
+from benchmarks.speed.rounds import about, ratio, spread
 from pipeline.asking import asking, together
 from pipeline.backends import Picture, Request, specs
 from pipeline.backends.openai_server import OpenAIServer

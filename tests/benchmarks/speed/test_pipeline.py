@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from benchmarks import pipeline
-from benchmarks.process_tree import Tree
-from benchmarks.processes import Cost
+from benchmarks.speed import pipeline
+from benchmarks.speed.process_tree import Tree
+from benchmarks.speed.processes import Cost
 
 
 def test_keyframes_stand_beside_both_peers(monkeypatch):

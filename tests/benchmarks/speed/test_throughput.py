@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks import throughput
+from benchmarks.speed import throughput
 
 
 def test_both_kinds_of_server_are_asked_by_both_tools():

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks import generation
 from benchmarks.long_story import WORDS
+from benchmarks.speed import generation
 from model.config import AttentionConfig
 from tests.model.tiny import STORY, TOKENS, WIDTH, story
 

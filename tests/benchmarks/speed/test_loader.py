@@ -11,7 +11,7 @@ import torch
 import webdataset
 from PIL import Image
 
-from benchmarks import loader
+from benchmarks.speed import loader
 from model import tokens
 
 TEXTS = [["Momo waves.", "Pip runs."], ["It rains.", "Rosa sings."]] * 2  # of four chunks
