@@ -77,5 +77,6 @@ def key_of(run: Run, name: str, origin: str) -> str:
 
 
 def _trained(run: Run) -> dict[str, Any]:
-    """The settings of the model that decide what is trained."""
-    return run.preset.model.model_dump(mode="json", exclude={"attention"})
+    """The settings of the model that decide what is trained; others only how stories are told."""
+    return run.preset.model.model_dump(mode="json", exclude={
+        "attention": True, "detokenizer": {"steps", "guidance"}})
