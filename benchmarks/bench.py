@@ -223,7 +223,7 @@ def _long_story(setting: Setting) -> list[Table]:
     if setting.thorough:
         return long_story.run(setting.runs[0], setting.data, setting.sample, setting.out)
     return long_story.run(setting.runs[0], setting.data, setting.sample, setting.out,
-                          lengths=(10, 25, 50), seeds=3, longest=0, rounds=3)
+                          lengths=(10, 25, 40), seeds=2, longest=0, rounds=3)
 
 
 def _films(setting: Setting) -> list[Table]:
@@ -259,7 +259,7 @@ def _growth(setting: Setting) -> list[Table]:
     if setting.thorough:
         return growth.run(setting.out, setting.runs[0], film=film)
     return growth.run(setting.out, setting.runs[0], films=(1, 2), lengths=(1, 2),
-                      pictures=(10, 25, 50), rounds=2, film=film)
+                      pictures=(10, 25, 40), rounds=2, film=film)
 
 
 Benchmark = Callable[[Setting], list[Table]]
