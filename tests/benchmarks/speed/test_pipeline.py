@@ -64,8 +64,3 @@ def test_shots_are_summed_over_films_and_spread_between_them(monkeypatch, tmp_pa
 def test_a_folder_without_films_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"holds no \*\.mp4"):
         pipeline.run(drawn=str(tmp_path))
-
-
-def test_a_markdown_table_has_its_title_above_it():
-    assert pipeline.table("T", ["a", "b"], [[1, "x"]]) == (
-        "### T\n\n| a | b |\n| --- | --- |\n| 1 | x |")
