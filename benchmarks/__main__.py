@@ -94,6 +94,10 @@ def _shared() -> argparse.ArgumentParser:
 
 def _measure(arguments: argparse.Namespace) -> int:
     from benchmarks import bench
+    judges, prices = len(arguments.judge), len(arguments.judge_price)
+    if prices not in (0, judges):
+        raise ValueError(f"{judges} judges and {prices} prices: give --judge-price IN OUT once "
+                         "for each, in their order")
     setting = bench.Setting(
         runs=tuple(arguments.run), data=arguments.data, sample=arguments.sample, out=arguments.out,
         seed=arguments.seed, policies=tuple(arguments.policies or bench.POLICIES),

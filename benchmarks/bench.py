@@ -198,9 +198,6 @@ def _judged(setting: Setting) -> list[Table]:
     from pipeline.config import Price
     if not setting.judges:
         return tables.run({})
-    if setting.judge_prices and len(setting.judge_prices) != len(setting.judges):
-        raise ValueError(f"{len(setting.judges)} judges and {len(setting.judge_prices)} prices: "
-                         "give --judge-price IN OUT once for each, in their order")
     prices = {specs.parse(one).model: Price(input=paid, output=got) for one, (paid, got) in
               zip(setting.judges, setting.judge_prices, strict=False)}
     return tables.run(stories(setting, False), setting.judges, Settings(

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from benchmarks import results
 from benchmarks.results import Cell, Column, Figure, Table
+from benchmarks.speed.rounds import INTERVAL
 
 # What became of a figure, the gravest first.
 Fate = Literal["worse", "better", "moved", "changed, no interval", "gone", "new", "not compared",
@@ -102,7 +103,7 @@ def _of_table(old: Table, new: Table, alike: bool) -> Iterator[Change]:
         for head, column in columns.items():
             pair = [_cell(table, row, head) for table in (old, new)]
             fate = _fate(*map(_measured, pair), column, alike, row in new.published,
-                         "rounds" in str(new.about.get("n")))
+                         new.about.get("interval") == INTERVAL)
             if fate:
                 yield Change(fate, new.title, row, head, *(_shown(one, column) for one in pair))
 

@@ -35,7 +35,7 @@ from benchmarks import readback
 from benchmarks.metrics.pictures import frechet
 from benchmarks.readback import Floats, Pictures, Truth
 from benchmarks.results import Better, Column, Figure, Table
-from benchmarks.speed.rounds import spread
+from benchmarks.speed.rounds import INTERVAL, spread
 from benchmarks.statistics import mean
 from model import generate, sequence, vision
 from model.config import AttentionConfig
@@ -411,7 +411,7 @@ def _spent(spent: Mapping[tuple[str, int], Sequence[Cost]], lengths: Sequence[in
 
     short, long = (statistics.median(one.seconds for one in spent["dense", length])
                    for length in (min(lengths), max(lengths)))
-    about = {**about, "n": "rounds", "interval": "least and most of the rounds"}
+    about = {**about, "n": "rounds", "interval": INTERVAL}
     return [
         _by_length("time-ratio", f"Time of a picture and a text of {WORDS} words, to the window's "
                    "in the same round", lengths, all_of(beside), about, better="lower",
@@ -433,7 +433,7 @@ def _endless(endless: Mapping[tuple[str, int], Sequence[Cost]], about: Mapping[s
         {name: {length: dataclasses.replace(
             spread([one.seconds for one in endless[name, length]]),
             note=f"{endless[name, length][0].megabytes:.1f} MB") for length in lengths}
-         for name in names}, {**about, "n": "rounds", "interval": "least and most of the rounds"},
+         for name in names}, {**about, "n": "rounds", "interval": INTERVAL},
         unit="s", digits=3)
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from benchmarks.results import Figure
 
+INTERVAL = "least and most of the rounds"  # in `Table.about`, of what `spread` gives
+
 
 def timed(tools: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """What each tool says that it took, one after the other in each round, after one round that
@@ -46,6 +48,6 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> Figure:
 def about(*packages: str, **more: Any) -> dict[str, Any]:
     """What a table of such figures has to say of itself; with the versions of the `packages` that
     are measured."""
-    return {"n": "rounds, the tools in turn", "interval": "least and most of the rounds", **more,
+    return {"n": "rounds, the tools in turn", "interval": INTERVAL, **more,
             "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end",
             "versions": {name: metadata.version(name) for name in packages}}

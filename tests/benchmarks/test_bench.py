@@ -132,6 +132,10 @@ def test_tables_go_to_their_places_in_a_readme(
 def test_a_wrong_call_names_the_remedy(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert command.main(["texts", "--told", "theirs"]) == 2
     assert "theirs: write NAME=FOLDER" in capsys.readouterr().err
+    assert command.main(["judge", "--judge", "openai:one", "openai:two", "--judge-price", "1",
+                         "2"]) == 2
+    assert "2 judges and 1 prices: give --judge-price IN OUT once for each" in (
+        capsys.readouterr().err)
     assert command.main(["pictures", "--data", str(tmp_path), "--run", str(tmp_path), "--out",
                          str(tmp_path / "out")]) == 2
     assert f"{tmp_path} is not the folder of a run" in capsys.readouterr().err

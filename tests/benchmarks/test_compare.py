@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks import compare, results
 from benchmarks.results import Column, Figure, Table
+from benchmarks.speed import rounds
 
 COLUMNS = (Column("score", "higher", digits=2), Column("distance", "lower", digits=2),
            Column("time", "", "s", 2))
@@ -38,11 +39,11 @@ def test_a_figure_moves_where_the_intervals_have_nothing_in_common(old, new, exp
     assert fates(table(score=old), table(score=new)) == {("ours", "score"): expected}
 
 
-@pytest.mark.parametrize(("rounds", "new", "expected"), [
+@pytest.mark.parametrize(("count", "new", "expected"), [
     (3, 1.2, "same"), (3, 1.5, "worse"), (3, 0.7, "better"), (5, 1.2, "worse")])
-def test_few_rounds_have_to_differ_clearly(rounds, new, expected):
-    old, now = (table(about={"n": "rounds, the tools in turn"},
-                      distance=near(value, half=0.01, n=rounds)) for value in (1.0, new))
+def test_few_rounds_have_to_differ_clearly(count, new, expected):
+    old, now = (table(about={"interval": rounds.INTERVAL},
+                      distance=near(value, half=0.01, n=count)) for value in (1.0, new))
     assert fates(old, now) == {("ours", "distance"): expected}
 
 
