@@ -10,6 +10,8 @@ itself and 31 of other shots, without the picture that came just before. Beside 
 needs no model: that previous picture's features, the mean features of all training pictures, and
 those of the picture of the training caption that is most like this one (TF-IDF of words and pairs
 of words: captions of the sample share names and phrases, which it weighs by how rare they are).
+Last, what a linear model makes of the same: a ridge regression on these TF-IDF vectors and the
+previous picture's features, which is no guess but a model that needs seconds to be fitted.
 
 Read-back. A small network that learned from true frames alone (`benchmarks.readback`) says who and
 where, of true frames (its ceiling), of what the autoencoder gives back (the ceiling of painting),
@@ -41,6 +43,7 @@ AMONG = 32  # keyframes that the true one is looked for among
 FROM_TRUE, FROM_PREDICTED = 0.8, 0.6  # what reading back should reach
 SHOWN = 12  # moments in the picture that is written
 BATCH = 32
+PENALTIES = (0.1, 0.3, 1.0, 3.0)  # of the regression's inputs, whose lengths are about 1
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Result:
 
 PREDICTED, PREVIOUS = "predicted by the story model", "previous picture"
 MEAN, LIKEST = "mean of the training pictures", "picture of the likest training caption"
+LINEAR = "linear regression on words and previous picture"
 TRUE, RECONSTRUCTED = "true frames", "autoencoder's reconstructions"
 PAINTED_TRUE, PAINTED_PREDICTED = "painted from true features", "painted from predicted features"
 CHANCE = "always the commonest answer"
@@ -143,7 +147,8 @@ def evaluate(model: Trained, dataset: str, sample: str, seed: int = 0) -> tuple[
     mean = features.of(sorted(set(pool))).mean(axis=0)
     alike = [pool[i] for i in nearest]
     guessed = {PREDICTED: np.stack(told), PREVIOUS: features.of(before),
-               MEAN: np.repeat(mean[None], len(images), axis=0), LIKEST: features.of(alike)}
+               MEAN: np.repeat(mean[None], len(images), axis=0), LIKEST: features.of(alike),
+               LINEAR: _linear(learned, moments, features)}
     others = [candidates(known[image], previous, known.values(), np.random.default_rng([seed, i]))
               for i, (image, previous) in enumerate(zip(images, before, strict=True))]
     guesses = {name: _guess(values, images, others, features, groups)
@@ -224,6 +229,25 @@ def hit(guess: Floats, true: Floats, others: Floats) -> float:
     return float(first[0]) / int(first.sum())
 
 
+def _linear(learned: Sequence[Chunk], moments: Sequence[tuple[Chunk, int]], features: _Features
+            ) -> Floats:
+    """The features of the moments, regressed on their texts and the pictures before."""
+    known = [(one, at) for one in learned for at in range(1, len(one.images))]
+    captions = [one.captions[at] for one, at in known]
+
+    def inputs(some: Sequence[tuple[Chunk, int]]) -> Floats:
+        seen = _directions(features.of([one.images[at - 1] for one, at in some]))
+        return np.concatenate([tfidf([one.captions[at] for one, at in some], captions),
+                               seen.reshape(len(some), -1) / np.sqrt(seen.shape[1])], axis=1)
+
+    return regressed(inputs(known), inputs(moments),
+                     _directions(features.of([one.images[at] for one, at in known])))
+
+
+def _directions(values: Floats) -> Floats:
+    return values / np.maximum(np.linalg.norm(values, axis=-1, keepdims=True), 1e-12)
+
+
 def _guess(values: Floats, images: Sequence[str], others: Sequence[Sequence[str]],
            features: _Features, groups: Sequence[str]) -> Guess:
     near = cosine(values, features.of(images))
@@ -235,31 +259,48 @@ def _guess(values: Floats, images: Sequence[str], others: Sequence[Sequence[str]
 def likest(texts: Sequence[str], known: Sequence[str]) -> list[int]:
     """For each text the number of the known one that it is most like, the first of equals.
 
-    Likeness is the cosine of TF-IDF vectors of words and pairs of neighbouring words, with counts
-    damped by a logarithm and rarity taken from the known texts.
+    Likeness is the cosine of their vectors (`tfidf`).
     """
-    counts = [Counter(_terms(text)) for text in known]
-    found_in = Counter(term for one in counts for term in one)
+    return tfidf(texts, known).dot(tfidf(known, known).T).argmax(axis=1).tolist()
+
+
+def tfidf(texts: Sequence[str], known: Sequence[str]) -> Floats:
+    """TF-IDF vectors of length 1 [n, terms], float32, 0 where no term is known.
+
+    Terms are words and pairs of neighbouring words of the known texts, which also say how rare
+    they are; counts are damped by a logarithm.
+    """
+    found_in = Counter(term for text in known for term in set(_terms(text)))
     numbers = {term: number for number, term in enumerate(sorted(found_in))}
     rarity = {term: np.log((1 + len(known)) / (1 + times)) + 1 for term, times in found_in.items()}
-
-    def vectors(many: Iterable[Counter[str]]) -> Floats:
-        rows = []
-        for one in many:
-            row = np.zeros(len(numbers), np.float32)
-            for term, times in one.items():
-                if term in numbers:
-                    row[numbers[term]] = (1 + np.log(times)) * rarity[term]
-            rows.append(row / max(float(np.linalg.norm(row)), 1e-12))
-        return np.stack(rows)
-
-    basis = vectors(counts)
-    return [int(np.argmax(basis @ vectors([Counter(_terms(text))])[0])) for text in texts]
+    vectors = np.zeros((len(texts), len(numbers)), np.float32)
+    for row, text in zip(vectors, texts, strict=True):
+        for term, times in Counter(_terms(text)).items():
+            if term in numbers:
+                row[numbers[term]] = (1 + np.log(times)) * rarity[term]
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def _terms(text: str) -> list[str]:
     words = re.findall(r"\w+", text.lower())
     return [*words, *(" ".join(pair) for pair in itertools.pairwise(words))]
+
+
+def regressed(learned: Floats, asked: Floats, wanted: Floats) -> Floats:
+    """Ridge regression, by kernels: inputs [n, d] with outputs [n, ...], and inputs [m, d], to
+    outputs [m, ...]. The penalty is the one of `PENALTIES` whose error on the learned ones, each
+    left out in turn, is the least."""
+    mean, centre = wanted.mean(axis=0), learned.mean(axis=0)
+    learned, asked, outputs = learned - centre, asked - centre, (wanted - mean).reshape(
+        len(wanted), -1)
+    kernel = learned @ learned.T
+    weights = []
+    for penalty in PENALTIES:
+        inverse = np.linalg.inv(kernel + penalty * np.eye(len(kernel), dtype=kernel.dtype))
+        dual = inverse @ outputs
+        weights.append((np.square(dual / np.diagonal(inverse)[:, None]).mean(), penalty, dual))
+    _, _, best = min(weights, key=lambda one: one[:2])
+    return (asked @ learned.T @ best).reshape(len(asked), *wanted.shape[1:]) + mean
 
 
 def _ceilings(reader: readback.Reader, dataset: str, known: Iterable[Truth], size: int

@@ -66,12 +66,45 @@ def test_the_likest_training_caption_stands_for_its_picture(tmp_path, quick):
     assert likest.cosine.value > 0.95 > result.guesses["previous picture"].cosine.value
     assert (result.guesses[story_model.PREDICTED]
             == result.guesses["previous picture"])
+    linear = result.guesses[story_model.LINEAR]  # which does not know a brightness either
+    assert likest.cosine.value - 0.05 < linear.cosine.value < 1
 
 
 def test_texts_are_alike_by_their_rare_words():
     known = ["the fox runs in the wood", "the bear sleeps in the wood", "the owl reads"]
     assert story_model.likest(["The owl sits in the wood.", "A bear!", "nothing known"],
                               known) == [2, 1, 0]
+
+
+def test_vectors_of_texts_weigh_rare_words_and_pairs():
+    vectors = story_model.tfidf(["A fox.", "bear"], ["a fox", "a bear", "a"])
+    one, two = 1.0, 1 + np.log(4 / 2)  # "a" is in all three, the others in one each
+    # in the order of terms: a, a bear, a fox, bear, fox
+    expected = np.array([[one, 0, two, 0, two], [0, 0, 0, two, 0]])
+    np.testing.assert_allclose(vectors, expected / np.linalg.norm(expected, axis=1)[:, None],
+                               rtol=1e-6)
+
+
+@pytest.mark.parametrize("noise", [0.01, 3.0])
+def test_the_regression_is_a_ridges_with_the_penalty_that_does_best_on_what_is_left_out(noise):
+    dice = np.random.default_rng(0)
+    learned, asked = dice.normal(size=(20, 6)) / 6**0.5, dice.normal(size=(4, 6)) / 6**0.5
+    wanted = learned @ dice.normal(size=(6, 3)) + noise * dice.normal(size=(20, 3)) + 5
+    inputs, mean = learned - learned.mean(0), wanted.mean(0)
+
+    def ridge(rows, outputs, penalty):
+        return np.linalg.solve(rows.T @ rows + penalty * np.eye(6), rows.T @ (outputs - mean))
+
+    def left_out(penalty):
+        rest = [np.arange(20) != i for i in range(20)]
+        return sum(np.square(inputs[~keep] @ ridge(inputs[keep], wanted[keep], penalty)
+                             + mean - wanted[~keep]).sum() for keep in rest)
+
+    best = min(story_model.PENALTIES, key=left_out)
+    assert best == {0.01: 0.1, 3.0: 3.0}[noise]
+    found = story_model.regressed(learned, asked, wanted.reshape(20, 3, 1))
+    np.testing.assert_allclose(found[..., 0], (asked - learned.mean(0)) @ ridge(
+        inputs, wanted, best) + mean, rtol=1e-6)
 
 
 def test_candidates_are_of_other_shots_of_the_episode_without_the_previous_picture():

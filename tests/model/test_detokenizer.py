@@ -101,21 +101,24 @@ def test_dropped_samples_train_with_the_features_of_a_blank_picture(dropped, mon
     torch.testing.assert_close(calls[0]["prompt"], expected)
 
 
-def test_guidance_leads_away_from_the_blank_picture(monkeypatch):
-    model = small(guidance=4.0, steps=1, schedule={"timestep_spacing": "trailing"})
+@pytest.mark.parametrize("scale", [4.0, 1.0])
+def test_guidance_leads_away_from_the_blank_picture(scale, monkeypatch):
+    model = small(guidance=scale, steps=1, schedule={"timestep_spacing": "trailing"})
     calls = recorded(model, monkeypatch)
     _, features, blank = batch()
     monkeypatch.setattr(model, "decode", lambda latents: latents)
     latents = model.generate(features, blank, torch.Generator().manual_seed(1))
-    seen, unseen = calls[0]["out"].chunk(2)
-    noise = unseen + 4 * (seen - unseen)
+    prompts = [model.perceiver(one)[0] for one in (features, blank.expand(3, -1, -1))]
+    if scale == 1:  # blank would count nothing, and is not asked
+        prompts, noise = prompts[:1], calls[0]["out"]
+    else:
+        seen, unseen = calls[0]["out"].chunk(2)
+        noise = unseen + scale * (seen - unseen)
     # One Euler step from the largest sigma to none takes all of the noise away.
     sigma = ((1 - model.noise.alphas_cumprod[-1]) / model.noise.alphas_cumprod[-1]).sqrt()
     start = torch.randn(3, 4, 4, 4, generator=torch.Generator().manual_seed(1)) * sigma
     torch.testing.assert_close(latents, start - sigma * noise, rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(calls[0]["prompt"],
-                               torch.cat([model.perceiver(features)[0],
-                                          model.perceiver(blank.expand(3, -1, -1))[0]]))
+    torch.testing.assert_close(calls[0]["prompt"], torch.cat(prompts))
 
 
 def test_pictures_are_bytes_and_the_same_for_the_same_seed():
