@@ -147,6 +147,8 @@ class Optimisation(Section):
     batch: int = Field(gt=0, description="samples a process and forward pass")
     accumulate: int = Field(1, gt=0, description="forward passes a step")
     learning_rate: float = Field(gt=0)
+    muon: float = Field(0.0, ge=0, description="learning rate of the weights of linear layers, "
+                        "which are then trained by Muon; 0 for AdamW throughout")
     warmup: int = Field(0, ge=0, description="steps")
     end: float = Field(0.05, ge=0, le=1, description="share of the learning rate that the cosine "
                        "ends at")

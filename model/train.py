@@ -11,7 +11,7 @@ import math
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,30 +72,26 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
         project_dir=str(folder.parent / "logs"))
     stage.model.to(accelerator.device)
     named = checkpoints.trained(stage.model)
-    optimizer = torch.optim.AdamW(
-        [{"params": [one for one in named.values() if one.ndim > 1]},
-         {"params": [one for one in named.values() if one.ndim <= 1], "weight_decay": 0.0}],
-        lr=config.learning_rate, betas=config.betas, eps=config.epsilon,
-        weight_decay=config.weight_decay, fused=True)
-    schedule = get_cosine_with_min_lr_schedule_with_warmup(
-        optimizer, config.warmup, config.steps, min_lr_rate=config.end)
+    optimizers = _optimizers(stage.model, config)
+    schedules = [get_cosine_with_min_lr_schedule_with_warmup(
+        one, config.warmup, config.steps, min_lr_rate=config.end) for one in optimizers]
     ema = EMAModel(named.values(), decay=config.ema, inv_gamma=1.0, power=0.75,
                    use_ema_warmup=True) if config.ema else None
     torch.manual_seed(config.seed * 1000 + accelerator.process_index)
     progress = _Progress()
     checkpoint = folder.with_name(f"{folder.name}.checkpoint")
     if checkpoints.about(checkpoint).get("key") == key:
-        progress.step = _restore(checkpoint, stage.model, optimizer, schedule, ema)
+        progress.step = _restore(checkpoint, stage.model, optimizers, schedules, ema)
         say(f"{name}: goes on from step {progress.step}")
     if config.compile:
         stage.model.compile()
-    model, wrapped = accelerator.prepare(stage.model, optimizer)
+    model, *wrapped = accelerator.prepare(stage.model, *optimizers)
     accelerator.init_trackers(name)
 
     def keep() -> None:
         if accelerator.is_main_process:
             checkpoints.save(checkpoint, named, {"key": key, "step": progress.step},
-                             _state(progress.step, optimizer, schedule, ema))
+                             _state(progress.step, optimizers, schedules, ema))
 
     def judge() -> None:
         if accelerator.is_main_process:
@@ -119,14 +115,15 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
         model.train()
         while progress.step < config.steps:
             said = _step(name, stage, model, wrapped, config, accelerator, batches, progress)
-            schedule.step()
+            for schedule in schedules:
+                schedule.step()
             if ema:
                 ema.step(named.values())
             progress.step += 1
             bar.set_postfix(loss=f"{said['loss']:.4g}", refresh=False)
             bar.update()
             if progress.step % SAID_EVERY == 0 or progress.step == config.steps:
-                rate = schedule.get_last_lr()[0]
+                rate = schedules[0].get_last_lr()[0]
                 accelerator.log({f"train/{what}": value for what, value in said.items()}
                                 | {"train/learning_rate": rate}, step=progress.step)
             if progress.step % config.check_every == 0 or progress.step == config.steps:
@@ -147,10 +144,34 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
     accelerator.wait_for_everyone()
 
 
-def _step(name: str, stage: Stage, model: nn.Module, optimizer: Any, config: Optimisation,
-          accelerator: Accelerator, batches: Iterator[Any], progress: _Progress
-          ) -> dict[str, float]:
-    """One step of the optimizer; returns the losses of its last batch."""
+def _optimizers(model: nn.Module, config: Optimisation) -> list[torch.optim.Optimizer]:
+    """AdamW, which makes no vector smaller by weight decay; and Muon for the weights of linear
+    layers, if it is to have them, with steps of AdamW's size (arXiv 2502.16982)."""
+    by_muon = _matrices(model) if config.muon else []
+    others = [one for one in checkpoints.trained(model).values()
+              if not any(one is other for other in by_muon)]
+    adam = torch.optim.AdamW(
+        [{"params": [one for one in others if one.ndim > 1]},
+         {"params": [one for one in others if one.ndim <= 1], "weight_decay": 0.0}],
+        lr=config.learning_rate, betas=config.betas, eps=config.epsilon,
+        weight_decay=config.weight_decay, fused=True)
+    return [adam, torch.optim.Muon(by_muon, lr=config.muon, weight_decay=config.weight_decay,
+                                   adjust_lr_fn="match_rms_adamw")] if by_muon else [adam]
+
+
+def _matrices(model: nn.Module) -> list[nn.Parameter]:
+    """The weights of linear layers that are trained, without those that are an embedding too."""
+    tables = [one.weight for one in model.modules() if isinstance(one, nn.Embedding)]
+    layers = [one for one in model.modules() if isinstance(one, nn.Linear | nn.MultiheadAttention)]
+    return [weight for layer in layers for weight in layer.parameters(recurse=False)
+            if weight.ndim == 2 and weight.requires_grad
+            and not any(weight is table for table in tables)]
+
+
+def _step(name: str, stage: Stage, model: nn.Module, optimizers: Sequence[Any],
+          config: Optimisation, accelerator: Accelerator, batches: Iterator[Any],
+          progress: _Progress) -> dict[str, float]:
+    """One step of the optimizers; returns the losses of its last batch."""
     start = time.perf_counter()
     for _ in range(config.accumulate):
         asked = time.perf_counter()
@@ -163,8 +184,9 @@ def _step(name: str, stage: Stage, model: nn.Module, optimizer: Any, config: Opt
                 accelerator.backward(losses["loss"])
                 if accelerator.sync_gradients:
                     norm = accelerator.clip_grad_norm_(model.parameters(), config.clip)
-                optimizer.step()
-                optimizer.zero_grad()
+                for optimizer in optimizers:
+                    optimizer.step()
+                    optimizer.zero_grad()
         except torch.OutOfMemoryError as error:
             raise TrainingStopped(
                 f"{name}: a batch of {config.batch} does not fit into the device's memory; set "
@@ -182,20 +204,23 @@ def _step(name: str, stage: Stage, model: nn.Module, optimizer: Any, config: Opt
     return said
 
 
-def _state(step: int, optimizer: Any, schedule: Any, ema: EMAModel | None) -> dict[str, Any]:
+def _state(step: int, optimizers: Sequence[Any], schedules: Sequence[Any], ema: EMAModel | None
+           ) -> dict[str, Any]:
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"step": step, "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
+    return {"step": step, "optimizers": [one.state_dict() for one in optimizers],
+            "schedules": [one.state_dict() for one in schedules],
             "ema": ema.state_dict() if ema else None, "random": torch.get_rng_state(),
             "random_cuda": cuda}
 
 
-def _restore(checkpoint: Path, model: nn.Module, optimizer: Any, schedule: Any,
-             ema: EMAModel | None) -> int:
+def _restore(checkpoint: Path, model: nn.Module, optimizers: Sequence[Any],
+             schedules: Sequence[Any], ema: EMAModel | None) -> int:
     """Puts everything back as `_state` found it; returns the number of steps done."""
     checkpoints.load(checkpoint, model)
     state = checkpoints.state(checkpoint)
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
+    for kind, many in (("optimizers", optimizers), ("schedules", schedules)):
+        for one, kept in zip(many, state[kind], strict=True):
+            one.load_state_dict(kept)
     if ema:
         ema.load_state_dict(state["ema"])
     torch.set_rng_state(state["random"])

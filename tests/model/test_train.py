@@ -49,16 +49,18 @@ def fit(folder, one, settings=SETTINGS, key="k"):
     return said
 
 
-def test_a_stopped_run_goes_on_with_the_losses_of_one_that_was_not(tmp_path):
+@pytest.mark.parametrize("muon", [0.0, 0.05])
+def test_a_stopped_run_goes_on_with_the_losses_of_one_that_was_not(muon, tmp_path):
     whole, parts = [], []
-    fit(tmp_path / "a", stage(whole))
+    settings = SETTINGS.model_copy(update={"muon": muon})
+    fit(tmp_path / "a", stage(whole), settings)
 
     def stop(number):
         if number == 9:  # in the midst of step 5, of two batches each
             signal.raise_signal(signal.SIGINT)
     with pytest.raises(Interrupted, match="stopped after step 5 of 8; the same command goes on"):
-        fit(tmp_path / "b", stage(parts, stop))
-    said = fit(tmp_path / "b", stage(parts))
+        fit(tmp_path / "b", stage(parts, stop), settings)
+    said = fit(tmp_path / "b", stage(parts), settings)
 
     assert said[0] == "1-test: goes on from step 5"
     assert parts == whole
@@ -147,3 +149,42 @@ def test_learning_rate_warms_up_and_falls_to_its_end(tmp_path):
         0.1 * (0.25 + 0.75 * 0.5 * (1 + math.cos(math.pi * 8 / 18))))
     about = json.loads((tmp_path / "1-test" / "about.json").read_text())
     assert about["steps"] == 20 and about["key"] == "k"
+
+
+class Parts(nn.Module):
+    """One of each kind of weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.frozen = nn.Embedding(5, 6), nn.Linear(6, 6).requires_grad_(False)
+        self.attention, self.layer = nn.MultiheadAttention(6, 2), nn.Linear(6, 3)
+        self.head = nn.Linear(6, 5, bias=False)
+        self.head.weight = self.words.weight
+        self.query, self.image = nn.Parameter(torch.ones(4, 6)), nn.Conv2d(2, 3, 3)
+
+
+def test_muon_has_the_weights_of_linear_layers_and_adam_the_rest():
+    model = Parts()
+    adam, muon = train._optimizers(model, SETTINGS.model_copy(update={"muon": 0.02}))
+    names = {id(one): name for name, one in model.named_parameters()}
+    matrices, vectors, turned = ({names[id(one)] for one in group["params"]}
+                                 for group in (*adam.param_groups, *muon.param_groups))
+    assert turned == {"attention.in_proj_weight", "attention.out_proj.weight", "layer.weight"}
+    assert matrices == {"words.weight", "query", "image.weight"}
+    assert vectors == {"attention.in_proj_bias", "attention.out_proj.bias", "layer.bias",
+                       "image.bias"}
+    assert len(train._optimizers(model, SETTINGS)) == 1
+
+
+def test_muons_step_is_the_gradients_directions_without_their_sizes():
+    model = nn.Linear(30, 20)
+    config = SETTINGS.model_copy(update={"muon": 0.02, "weight_decay": 0.0})
+    _, muon = train._optimizers(model, config)
+    before = model.weight.detach().clone()
+    model.weight.grad = torch.randn(20, 30, generator=torch.Generator().manual_seed(0))
+    muon.step()
+    left, _, right = torch.linalg.svd(model.weight.grad, full_matrices=False)
+    step = (before - model.weight.detach()) / (0.02 * 0.2 * 30**0.5)
+    sizes = torch.linalg.svdvals(step)
+    assert sizes.min() > 0.6 and sizes.max() < 1.3  # Newton and Schulz are not exact
+    assert torch.nn.functional.cosine_similarity(step.flatten(), (left @ right).flatten(), 0) > .97
