@@ -1,7 +1,8 @@
 """All stages of a preset, one after the other: what is done stays, what changed is done again.
 
-The result of a stage depends on the dataset, on the parts that it trains on, and on its own
-settings; that is its key. A result with that key is left as it is.
+The result of a stage depends on the dataset, on the parts of the model that it has to do with, on
+its own settings, and on the stages whose results it needs; that is its key. A result with that key
+is left as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,20 @@ from model import checkpoints, data, features, runs, stages
 from model.config import ConfigError, Preset
 from model.runs import Run
 from model.train import fit
+
+# The settings of the model that decide what comes out of a kind of stage, and of `features`
+_TOKENS, _LATENTS = {"model", "vocabulary", "image_tokens"}, {"model", "vae", "image_size"}
+_PARTS: dict[str, Any] = {
+    "towers": {"vision": True, "story": _TOKENS},
+    "autoencoder": {"detokenizer": _LATENTS},
+    "features": {"vision": True, "detokenizer": _LATENTS, "story": {*_TOKENS, "longest"}},
+    "detokenizer": {"vision": True, "detokenizer": True},
+    "story": {"vision": True, "story": True},
+    "adaptation": {"vision": True, "story": True, "detokenizer": True}}
+_TELLING = {"detokenizer": {"steps", "guidance"}}  # decides only how stories are told
+_AFTER = {"towers": (), "autoencoder": (), "features": ("towers", "autoencoder"),
+          "detokenizer": ("features",), "story": ("features",),
+          "adaptation": ("detokenizer", "story")}
 
 
 def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -> None:
@@ -33,7 +48,7 @@ def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -
         if process.is_main_process:
             _begin(run, dataset, origin)
     for name, stage in preset.stages.items():
-        key = key_of(run, name, origin)
+        key = key_of(run, stage.stage, origin)
         if only not in (None, name):
             continue
         if checkpoints.about(folder / name).get("key") == key:
@@ -42,7 +57,7 @@ def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -
         if stage.stage not in ("towers", "autoencoder"):
             with process.main_process_first():
                 if process.is_main_process:
-                    features.compute(run, dataset, _features_key(run, origin), say)
+                    features.compute(run, dataset, key_of(run, "features", origin), say)
         began = time.monotonic()
         fit(name, stages.build(run, name, dataset, process.process_index, process.num_processes),
             stage.train, folder / name, key, say)
@@ -54,29 +69,18 @@ def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -
 def _begin(run: Run, dataset: str, origin: str) -> None:
     runs.write_preset(run)
     made = run.folder / "tokenizer" / "key"
-    key = checkpoints.key(origin, run.preset.model.story.model_dump(mode="json"))
+    key = checkpoints.key(origin, run.preset.model.story.model_dump(mode="json", include=_TOKENS))
     if not made.exists() or made.read_text() != key:
         runs.make_tokenizer(run, (text for raw in data.once(data.shards(dataset, "train"), dict)
                                   for text in data.texts(raw)))
         made.write_text(key)
 
 
-def _features_key(run: Run, origin: str) -> str:
-    """What the features and latents of a dataset depend on."""
-    towers = [key_of(run, name, origin) for name, stage in run.preset.stages.items()
-              if stage.stage in ("towers", "autoencoder")]
-    return checkpoints.key(origin, _trained(run), towers)
-
-
-def key_of(run: Run, name: str, origin: str) -> str:
-    """What the result of a stage depends on: the dataset, the model, and the stages so far."""
-    names = list(run.preset.stages)
-    settings = [run.preset.stages[one].model_dump(mode="json")
-                for one in names[:names.index(name) + 1]]
-    return checkpoints.key(origin, _trained(run), settings)
-
-
-def _trained(run: Run) -> dict[str, Any]:
-    """The settings of the model that decide what is trained; others only how stories are told."""
-    return run.preset.model.model_dump(mode="json", exclude={
-        "attention": True, "detokenizer": {"steps", "guidance"}})
+def key_of(run: Run, kind: str, origin: str) -> str:
+    """What the result of a kind of stage depends on: the dataset, its settings, parts of the model,
+    and what comes before. `features` counts as one that has no settings."""
+    parts = run.preset.model.model_dump(mode="json", include=_PARTS[kind], exclude=_TELLING)
+    kinds = {stage.stage for stage in run.preset.stages.values()} | {"features"}
+    before = [key_of(run, one, origin) for one in _AFTER[kind] if one in kinds]
+    settings = None if kind == "features" else run.stage(kind)[1].model_dump(mode="json")
+    return checkpoints.key(origin, parts, before, settings)

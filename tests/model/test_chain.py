@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 
 from model import __main__ as command
-from model import checkpoints, config, features, runs
+from model import chain, checkpoints, config, features, runs
 from model.data import once
 from model.runs import Run
 
@@ -93,6 +93,25 @@ def test_a_preset_is_trained_and_trained_again_only_where_it_changed(place, caps
     then = {name: checkpoints.about(place / "run" / name)["key"] for name in STAGES}
     assert [name for name in STAGES if then[name] != first[name]] == ["2-story", "3-adaptation"]
     assert (place / "run" / "samples" / "3-adaptation-000002.png").exists()
+
+
+@pytest.mark.parametrize(("setting", "again"), [
+    ("0a-towers.train.steps=3", "0a-towers features 1-detokenizer 2-story 3-adaptation"),
+    ("0b-autoencoder.train.steps=3", "0b-autoencoder features 1-detokenizer 2-story 3-adaptation"),
+    ("1-detokenizer.train.steps=3", "1-detokenizer 3-adaptation"),
+    ("model.story.resampler_heads=1", "2-story 3-adaptation"),
+    ("model.story.longest=150", "features 1-detokenizer 2-story 3-adaptation"),
+    ("model.story.vocabulary=290", "0a-towers features 1-detokenizer 2-story 3-adaptation"),
+    ("model.detokenizer.depth=2", "1-detokenizer 3-adaptation"),
+    ("model.vision.tokens=4", "0a-towers features 1-detokenizer 2-story 3-adaptation"),
+    ("model.detokenizer.guidance=2", "")])
+def test_a_setting_changes_what_depends_on_it_and_nothing_else(setting, again, place):
+    kinds = {**STAGES, "features": "features"}
+    old, new = (Run(place / "run", config.read(str(place / "preset"), more))
+                for more in ((), (setting,)))
+    assert {name for name, kind in kinds.items()
+            if chain.key_of(old, kind, "data") != chain.key_of(new, kind, "data")
+            } == set(again.split())
 
 
 def test_what_was_trained_tells_a_story(place):
