@@ -234,8 +234,9 @@ def _films(setting: Setting) -> list[Table]:
 def _loader(setting: Setting) -> list[Table]:
     from benchmarks.speed import loader
     if setting.thorough:
-        return loader.run(setting.data)
-    return loader.run(setting.data, rounds=3, batches=6, sizes=((_size(setting), 0),))
+        return loader.run(setting.data, setting.runs[0])
+    return loader.run(setting.data, setting.runs[0], rounds=3, batches=6,
+                      sizes=((_size(setting), 0),))
 
 
 def _training_step(setting: Setting) -> list[Table]:

@@ -12,6 +12,7 @@ given our decoding, so that what is left is how the shards are read. Both give w
 
 Ours gives the same pictures at the same sizes and the same turns as tokens. Pictures are bytes,
 which the model normalises on its device; what doing that in the loader would cost is a row too.
+Of a run, so are its features of the same chunks: stages 1 to 3 read those and no pictures.
 The tools take turns, and each round starts new workers; the clock starts with their first batch.
 """
 
@@ -36,11 +37,13 @@ from webdataset import filters
 
 from benchmarks.results import Cell, Column, Table
 from benchmarks.speed.rounds import about, ratio, spread
-from model import data, sequence, tokens
+from model import config, data, features, runs, sequence, stages, tokens
+from model.runs import Run
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's
 SIZES = ((128, 0), (448, 0), (448, 1024))  # of all pictures, of one of them for the de-tokenizer
 _IMAGE_TOKENS = 64
+FEATURES = "ours, features and latents"
 _LENGTH = 1280  # tokens that the peer pads a story to
 _BATCH = 4
 _BUFFER = 100  # chunks, in which webdataset shuffles
@@ -49,9 +52,13 @@ Item = tuple[np.ndarray, np.ndarray | None, sequence.Layout]
 Batch = tuple[torch.Tensor, torch.Tensor | None, sequence.Layout]
 
 
-def run(dataset: str, rounds: int = 5, workers: int = 2, batches: int = 12,
+def run(dataset: str, trained: str, rounds: int = 5, workers: int = 2, batches: int = 12,
         sizes: Sequence[tuple[int, int]] = SIZES) -> list[Table]:
-    """Measures all tools on a dataset that `make dataset` wrote, on so many batches a round."""
+    """Measures all tools on a dataset that `make dataset` wrote, on so many batches a round.
+
+    `trained` is the folder of a run on it, whose features are of pictures of its own size.
+    """
+    model = runs.Run(Path(trained), config.read(str(Path(trained, "preset"))))
     texts = list(data.once(data.shards(dataset, "train"), data.texts))
     tokenizer = tokens.train(itertools.chain.from_iterable(texts), 4000)
     vocabulary = tokens.with_pictures(tokenizer, _IMAGE_TOKENS)
@@ -68,6 +75,8 @@ def run(dataset: str, rounds: int = 5, workers: int = 2, batches: int = 12,
             "ours, normalised too": lambda n, given=given: ours(*given, seed=n, workers=workers,
                                                                 floats=True),
         }
+        if (size, second) == (model.preset.model.vision.image_size, 0):
+            tools[FEATURES] = lambda n: computed(model, seed=n, workers=workers)
         rates: dict[str, list[float]] = {name: [] for name in tools}
         for number in range(rounds):
             for name, tool in tools.items():
@@ -77,7 +86,7 @@ def run(dataset: str, rounds: int = 5, workers: int = 2, batches: int = 12,
             cells[f"{name}, {title}"] = {"chunks/s": spread(found), **{
                 f"to {peer}": ratio(found, rates[peer])
                 for peer in ("loose files", "webdataset", "webdataset, our decoding")
-                if name == "ours" or (name, peer) == ("ours, normalised too", "loose files")}}
+                if name == "ours" or (peer == "loose files" and name.startswith("ours"))}}
     return [Table(
         "loader", f"Loading: chunks of 10 pictures and their texts, {workers} workers", "tool",
         (Column("chunks/s", digits=1), Column("to loose files", "higher", digits=2),
@@ -85,7 +94,9 @@ def run(dataset: str, rounds: int = 5, workers: int = 2, batches: int = 12,
          Column("to webdataset, our decoding", "higher", digits=2)), cells,
         "Without the time in which workers start. All files are in the system's cache: from a disk "
         "that seeks slowly, or over a network, webdataset's reading in one go is worth more than "
-        "here. Loose files become normalised floats, so \"ours, normalised too\" is their like.",
+        "here. Loose files become normalised floats, so \"ours, normalised too\" is their like. "
+        f"\"{FEATURES[6:].capitalize()}\" are computed once, before stages 1 to 3, which then have "
+        "to do neither what the other rows do nor the visual tokenizer's pass.",
         about("torch", "pillow", "webdataset",
               chunks=f"{batches * _BATCH} a round of {len(texts)} in the dataset"), contest=False)]
 
@@ -97,6 +108,16 @@ def ours(dataset: str, tokenizer: Any, vocabulary: tokens.Vocabulary, size: int,
     return data.loader(data.shards(dataset, "train"), _item(tokenizer, vocabulary, size, second),
                        lambda items: _joined(items, floats), batch=_BATCH, seed=seed,
                        workers=workers, shuffle=shuffle)
+
+
+def computed(run: Run, *, seed: int = 0, workers: int = 0, shuffle: bool = True
+             ) -> Iterable[tuple[sequence.Layout, torch.Tensor]]:
+    """Batches of the same turns, with the features that the run has of the pictures."""
+    _, vocabulary = runs.tokenizer(run)
+    return data.loader(features.shards(run, "train"), features.read,
+                       lambda chunks: stages.laid_out(chunks, vocabulary, "last",
+                                                      torch.device("cpu")),
+                       batch=_BATCH, seed=seed, workers=workers, shuffle=shuffle)
 
 
 def theirs(dataset: str, tokenizer: Any, vocabulary: tokens.Vocabulary, size: int, second: int, *,

@@ -12,7 +12,7 @@ import webdataset
 from PIL import Image
 
 from benchmarks.speed import loader
-from model import tokens
+from model import config, runs, tokens
 
 TEXTS = [["Momo waves.", "Pip runs."], ["It rains.", "Rosa sings."]] * 2  # of four chunks
 
@@ -39,6 +39,33 @@ def dataset(tmp_path):
             tar.write(sample)
     (tmp_path / "images/train_chunks.jsonl").write_text("\n".join(lines) + "\n")
     return str(tmp_path)
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A run that has features and latents of the same chunks, each chunk its own number."""
+    run = runs.Run(tmp_path / "run", config.read("tiny", ["model.vision.image_size=16"]))
+    runs.write_preset(run)
+    runs.make_tokenizer(run, (text for texts in TEXTS for text in texts))
+    tokenizer, _ = runs.tokenizer(run)
+    (run.folder / "features").mkdir()
+    with webdataset.TarWriter(str(run.folder / "features/train-00000.tar")) as tar:
+        for chunk, texts in enumerate(TEXTS):
+            ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+            tar.write({"__key__": f"k{chunk}", "json": {"id": f"k{chunk}", "texts": texts,
+                                                        "ids": ids},
+                       "features.npy": np.full((2, 64, 192), chunk, np.float16),
+                       "latents.npy": np.full((2, 16, 16, 16), chunk, np.float16)})
+    return run
+
+
+def test_features_come_with_the_same_turns(trained):
+    layout, seen = next(iter(loader.computed(trained, shuffle=False)))
+    assert seen.shape == (8, 64, 192) and seen.dtype == torch.float32
+    assert seen[:, 0, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert ((layout.given >= 0).sum(1) == 16).all() and ((layout.asked >= 0).sum(1) == 16).all()
+    tokenizer, _ = runs.tokenizer(trained)
+    assert "Pip runs." in tokenizer.decode(layout.ids[0])
 
 
 def test_all_tools_give_the_same_pictures_and_tokens(dataset):
@@ -86,12 +113,14 @@ def test_webdataset_goes_on_without_end(dataset):
     assert len({one.numpy().tobytes() for one in seen}) > 1  # in other orders
 
 
-def test_the_table_has_a_row_a_tool_and_size_and_ratios_of_ours(dataset):
-    (table,) = loader.run(dataset, 2, workers=0, batches=1, sizes=[(16, 0), (16, 32)])
+def test_the_table_has_a_row_a_tool_and_size_and_ratios_of_ours(dataset, trained):
+    (table,) = loader.run(dataset, str(trained.folder), 2, workers=0, batches=1,
+                          sizes=[(16, 0), (16, 32)])
     tools = ("loose files", "webdataset", "webdataset, our decoding", "ours",
              "ours, normalised too")
-    assert list(table.cells) == [f"{tool}, 16 pixels{more}" for more in ("", ", one at 32")
-                                 for tool in tools]
+    assert list(table.cells) == [
+        *(f"{tool}, 16 pixels" for tool in (*tools, loader.FEATURES)),
+        *(f"{tool}, 16 pixels, one at 32" for tool in tools)]
     for name, row in table.cells.items():
         assert row["chunks/s"].value > 0 and row["chunks/s"].n == 2
         assert {head for head in row if head.startswith("to ")} == (
