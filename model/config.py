@@ -118,8 +118,8 @@ class AttentionConfig(Section):
     eoi: tuple[int, int] = Field((8, 4), description="the same before its EoI, and from it on")
     punctuation: bool = Field(False, description="keep the punctuation of its text as well")
     budget: int = Field(96, ge=0, description="tokens that stay of all older pictures, the newest "
-                        "first; about as many as a picture and its text have, so that no position "
-                        "is beyond those of training")
+                        "first; about as many as a picture and its text have, so that with a "
+                        "window of 7 no position is beyond those of training")
     positions: Literal["contiguous", "original"] = Field(
         "contiguous", description="of what stays: moved together, or where they were")
 
