@@ -76,7 +76,7 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
     schedules = [get_cosine_with_min_lr_schedule_with_warmup(
         one, config.warmup, config.steps, min_lr_rate=config.end) for one in optimizers]
     ema = EMAModel(named.values(), decay=config.ema, inv_gamma=1.0, power=0.75,
-                   use_ema_warmup=True) if config.ema else None
+                   use_ema_warmup=True, foreach=True) if config.ema else None
     torch.manual_seed(config.seed * 1000 + accelerator.process_index)
     progress = _Progress()
     checkpoint = folder.with_name(f"{folder.name}.checkpoint")
