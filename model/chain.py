@@ -27,7 +27,8 @@ _PARTS: dict[str, Any] = {
     "detokenizer": {"vision": True, "detokenizer": True},
     "story": {"vision": True, "story": True},
     "adaptation": {"vision": True, "story": True, "detokenizer": True}}
-_TELLING = {"detokenizer": {"steps", "guidance"}}  # decides only how stories are told
+# Decides only how stories are told
+_TELLING = {"detokenizer": {"steps", "guidance", "guidance_rescale"}}
 _AFTER = {"towers": (), "autoencoder": (), "features": ("towers", "autoencoder"),
           "detokenizer": ("features",), "story": ("features",),
           "adaptation": ("detokenizer", "story")}

@@ -97,6 +97,8 @@ class DetokenizerConfig(Section):
                            "features, for guidance")
     steps: int = Field(50, gt=0, description="of sampling")
     guidance: float = Field(7.5, ge=1, description="scale of classifier-free guidance, 1 for none")
+    guidance_rescale: float = Field(0.0, ge=0, le=1, description="how far guided predictions are "
+                                    "scaled back to the spread of unguided ones")
 
     @model_validator(mode="after")
     def _named_or_made(self) -> DetokenizerConfig:

@@ -12,6 +12,7 @@ import math
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, EulerDiscreteScheduler, UNet2DConditionModel
+from diffusers.guiders.guider_utils import rescale_noise_cfg
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
 from torch.nn import functional
@@ -182,7 +183,8 @@ class Detokenizer(nn.Module):
         """Features [B, n, width] to pictures, uint8 [B, H, W, 3], by Euler's method.
 
         Guidance: blank + scale * (conditioned - blank), of predictions (arXiv 2207.12598); a scale
-        of 1 needs no pass for blank. The noise comes from `generator`, one for all or one a
+        of 1 needs no pass for blank. What it makes glaring is scaled back by `guidance_rescale`
+        (arXiv 2305.08891, section 3.4). The noise comes from `generator`, one for all or one a
         picture.
         """
         self.sampler.set_timesteps(self.config.steps, device=self.device)
@@ -199,7 +201,8 @@ class Detokenizer(nn.Module):
                                    prompt, pooled).float()
             if scale != 1:
                 seen, unseen = made.chunk(2)
-                made = unseen + scale * (seen - unseen)
+                made = rescale_noise_cfg(unseen + scale * (seen - unseen), seen,
+                                         self.config.guidance_rescale)
             latents = self.sampler.step(made, time, latents).prev_sample
         return self.decode(latents)
 

@@ -104,7 +104,7 @@ def test_a_preset_is_trained_and_trained_again_only_where_it_changed(place, caps
     ("model.story.vocabulary=290", "0a-towers features 1-detokenizer 2-story 3-adaptation"),
     ("model.detokenizer.depth=2", "1-detokenizer 3-adaptation"),
     ("model.vision.tokens=4", "0a-towers features 1-detokenizer 2-story 3-adaptation"),
-    ("model.detokenizer.guidance=2", "")])
+    ("model.detokenizer.guidance=2", ""), ("model.detokenizer.guidance_rescale=0.5", "")])
 def test_a_setting_changes_what_depends_on_it_and_nothing_else(setting, again, place):
     kinds = {**STAGES, "features": "features"}
     old, new = (Run(place / "run", config.read(str(place / "preset"), more))

@@ -101,9 +101,10 @@ def test_dropped_samples_train_with_the_features_of_a_blank_picture(dropped, mon
     torch.testing.assert_close(calls[0]["prompt"], expected)
 
 
-@pytest.mark.parametrize("scale", [4.0, 1.0])
-def test_guidance_leads_away_from_the_blank_picture(scale, monkeypatch):
-    model = small(guidance=scale, steps=1, schedule={"timestep_spacing": "trailing"})
+@pytest.mark.parametrize(("scale", "rescale"), [(4.0, 0.0), (4.0, 0.7), (1.0, 0.7)])
+def test_guidance_leads_away_from_the_blank_picture(scale, rescale, monkeypatch):
+    model = small(guidance=scale, guidance_rescale=rescale, steps=1,
+                  schedule={"timestep_spacing": "trailing"})
     calls = recorded(model, monkeypatch)
     _, features, blank = batch()
     monkeypatch.setattr(model, "decode", lambda latents: latents)
@@ -114,6 +115,9 @@ def test_guidance_leads_away_from_the_blank_picture(scale, monkeypatch):
     else:
         seen, unseen = calls[0]["out"].chunk(2)
         noise = unseen + scale * (seen - unseen)
+        spread = [(one - one.mean((1, 2, 3), keepdim=True)).square().sum((1, 2, 3), keepdim=True)
+                  .sqrt() for one in (seen, noise)]
+        noise = rescale * noise * spread[0] / spread[1] + (1 - rescale) * noise
     # One Euler step from the largest sigma to none takes all of the noise away.
     sigma = ((1 - model.noise.alphas_cumprod[-1]) / model.noise.alphas_cumprod[-1]).sqrt()
     start = torch.randn(3, 4, 4, 4, generator=torch.Generator().manual_seed(1)) * sigma
