@@ -1,5 +1,5 @@
 # make dataset [VIDEOS=folder] [OUT=folder] [CONFIG=file] [CAPTIONER=..] [WRITER=..] [ARGS=..]
-# make dataset EPISODES=60: of a longer sample, enough to train on
+# make dataset EPISODES=100: of a longer sample, enough to train on
 # make train [OUT=folder] [PRESET=tiny] [RUN=folder] [ARGS=..], make generate [RUN=folder] [ARGS=..]
 # make bench [OUT=folder] [RUN=folder] [BENCH=folder] [ARGS=..]: one report of everything
 # make test, make lint
