@@ -13,12 +13,13 @@ from typing import Any
 
 from accelerate import PartialState
 
-from model import checkpoints, data, features, runs, stages
+from model import checkpoints, data, features, predictions, runs, stages
 from model.config import ConfigError, Preset
 from model.runs import Run
 from model.train import fit
 
-# The settings of the model that decide what comes out of a kind of stage, and of `features`
+# The settings of the model that decide what comes out of a kind of stage, of `features`, and of
+# `predictions`
 _TOKENS, _LATENTS = {"model", "vocabulary", "image_tokens"}, {"model", "vae", "image_size"}
 _PARTS: dict[str, Any] = {
     "towers": {"vision": True, "story": _TOKENS},
@@ -26,12 +27,14 @@ _PARTS: dict[str, Any] = {
     "features": {"vision": True, "detokenizer": _LATENTS, "story": {*_TOKENS, "longest"}},
     "detokenizer": {"vision": True, "detokenizer": True},
     "story": {"vision": True, "story": True},
+    "predictions": {"vision": True, "story": True},
     "adaptation": {"vision": True, "story": True, "detokenizer": True}}
 # Decides only how stories are told
-_TELLING = {"detokenizer": {"steps", "guidance", "guidance_rescale"}}
+_TELLING = {"detokenizer": {"steps", "ancestral", "guidance", "guidance_rescale"}}
+_COMPUTED = {"features", "predictions"}
 _AFTER = {"towers": (), "autoencoder": (), "features": ("towers", "autoencoder"),
           "detokenizer": ("features",), "story": ("features",),
-          "adaptation": ("detokenizer", "story")}
+          "predictions": ("features", "story"), "adaptation": ("detokenizer", "predictions")}
 
 
 def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -> None:
@@ -59,6 +62,8 @@ def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -
             with process.main_process_first():
                 if process.is_main_process:
                     features.compute(run, dataset, key_of(run, "features", origin), say)
+                    if stage.stage == "adaptation":
+                        predictions.compute(run, key_of(run, "predictions", origin))
         began = time.monotonic()
         fit(name, stages.build(run, name, dataset, process.process_index, process.num_processes),
             stage.train, folder / name, key, say)
@@ -79,9 +84,9 @@ def _begin(run: Run, dataset: str, origin: str) -> None:
 
 def key_of(run: Run, kind: str, origin: str) -> str:
     """What the result of a kind of stage depends on: the dataset, its settings, parts of the model,
-    and what comes before. `features` counts as one that has no settings."""
+    and what comes before. `features` and `predictions` count as kinds that have no settings."""
     parts = run.preset.model.model_dump(mode="json", include=_PARTS[kind], exclude=_TELLING)
-    kinds = {stage.stage for stage in run.preset.stages.values()} | {"features"}
+    kinds = {stage.stage for stage in run.preset.stages.values()} | _COMPUTED
     before = [key_of(run, one, origin) for one in _AFTER[kind] if one in kinds]
-    settings = None if kind == "features" else run.stage(kind)[1].model_dump(mode="json")
+    settings = None if kind in _COMPUTED else run.stage(kind)[1].model_dump(mode="json")
     return checkpoints.key(origin, parts, before, settings)

@@ -96,6 +96,8 @@ class DetokenizerConfig(Section):
     dropped: float = Field(0.1, ge=0, le=1, description="share of samples that train without "
                            "features, for guidance")
     steps: int = Field(50, gt=0, description="of sampling")
+    ancestral: bool = Field(False, description="sample by Euler's method with new noise at each "
+                            "step, which a UNet that was trained little paints more clearly with")
     guidance: float = Field(7.5, ge=1, description="scale of classifier-free guidance, 1 for none")
     guidance_rescale: float = Field(0.0, ge=0, le=1, description="how far guided predictions are "
                                     "scaled back to the spread of unguided ones")

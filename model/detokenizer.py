@@ -11,7 +11,13 @@ from __future__ import annotations
 import math
 
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, EulerDiscreteScheduler, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDPMScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    UNet2DConditionModel,
+)
 from diffusers.guiders.guider_utils import rescale_noise_cfg
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
@@ -129,7 +135,8 @@ class Detokenizer(nn.Module):
         schedule = SCHEDULE | config.schedule
         with torch.device("cpu"):  # tables, which are needed even where weights are not
             self.noise = DDPMScheduler.from_config(schedule)
-            self.sampler = EulerDiscreteScheduler.from_config(schedule)
+            self.sampler = (EulerAncestralDiscreteScheduler if config.ancestral
+                            else EulerDiscreteScheduler).from_config(schedule)
         extra = self.unet.config.in_channels - vae.config.latent_channels
         # A UNet made with more input channels than latents have is given the prompt there too, each
         # embedding at its query's place, so that it need not learn where to look. No paper's has.
@@ -185,7 +192,7 @@ class Detokenizer(nn.Module):
         Guidance: blank + scale * (conditioned - blank), of predictions (arXiv 2207.12598); a scale
         of 1 needs no pass for blank. What it makes glaring is scaled back by `guidance_rescale`
         (arXiv 2305.08891, section 3.4). The noise comes from `generator`, one for all or one a
-        picture.
+        picture; `ancestral` sampling puts some in again at each step.
         """
         self.sampler.set_timesteps(self.config.steps, device=self.device)
         scale = self.config.guidance
@@ -203,7 +210,7 @@ class Detokenizer(nn.Module):
                 seen, unseen = made.chunk(2)
                 made = rescale_noise_cfg(unseen + scale * (seen - unseen), seen,
                                          self.config.guidance_rescale)
-            latents = self.sampler.step(made, time, latents).prev_sample
+            latents = self.sampler.step(made, time, latents, generator=generator).prev_sample
         return self.decode(latents)
 
     def decode(self, latents: Tensor) -> Tensor:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -46,9 +46,19 @@ def read(raw: Mapping[str, bytes]) -> Chunk:
                    for name in ("features.npy", "latents.npy")))
 
 
-def shards(run: Run, split: str) -> list[str]:
-    """The paths of a split's shards, in order."""
-    return sorted(str(path) for path in (run.folder / "features").glob(f"{split}-*.tar"))
+def shards(run: Run, split: str, source: str = "features") -> list[str]:
+    """The paths of a split's shards, in order: of `features`, or of `predictions`."""
+    return sorted(str(path) for path in (run.folder / source).glob(f"{split}-*.tar"))
+
+
+@contextmanager
+def writer(folder: Path, split: str) -> Iterator[Callable[[Chunk], None]]:
+    """What writes chunks into a split's shards in the folder, as `read` reads them."""
+    with webdataset.ShardWriter(f"{folder}/{split}-%05d.tar", maxcount=SHARD, verbose=0) as shard:
+        yield lambda one: shard.write({
+            "__key__": one.key, "json": {"id": one.key, "texts": one.texts, "ids": one.ids},
+            "features.npy": one.features.half().cpu().numpy(),
+            "latents.npy": one.latents.half().cpu().numpy()})
 
 
 def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> None:
@@ -60,57 +70,52 @@ def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> Non
     folder = run.folder / "features"
     if checkpoints.about(folder).get("key") == key:
         return
-    fresh = folder.with_name(".features.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tower, vae = runs.tower(run).to(device), runs.autoencoder(run).to(device)
-    longest, left_out = run.preset.model.story.longest, 0
+    longest = run.preset.model.story.longest
     short = _short_enough(run)
-    for split in ("train", "val"):
-        kept = 0
-        with webdataset.ShardWriter(f"{fresh}/{split}-%05d.tar", maxcount=SHARD,
-                                    verbose=0) as writer:
-            for raw in data.once(data.shards(dataset, split), dict):
-                about = short(raw)
-                if about:
-                    writer.write({"__key__": raw["__key__"], "json": about,
-                                  **_arrays(run, raw, tower, vae)})
-                    kept += 1
-                else:
-                    left_out += 1
-        if not kept:
-            raise data.DataError(f"all chunks of {split} are longer than {longest} tokens: set "
-                                 "model.story.longest higher")
-    if left_out:
-        say(f"features: {left_out} chunks are longer than {longest} tokens "
-            "(model.story.longest) and are left out")
-    (fresh / "about.json").write_text(json.dumps({"key": key, "left_out": left_out}))
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
+
+    def write(fresh: Path) -> None:
+        left_out = 0
+        for split in ("train", "val"):
+            kept = 0
+            with writer(fresh, split) as put:
+                for raw in data.once(data.shards(dataset, split), dict):
+                    told = short(raw)
+                    if told:
+                        put(Chunk(raw["__key__"], *told, *_seen(run, raw, tower, vae)))
+                        kept += 1
+                    else:
+                        left_out += 1
+            if not kept:
+                raise data.DataError(f"all chunks of {split} are longer than {longest} tokens: set "
+                                     "model.story.longest higher")
+        if left_out:
+            say(f"features: {left_out} chunks are longer than {longest} tokens "
+                "(model.story.longest) and are left out")
+
+    checkpoints.save(folder, {}, {"key": key}, also=write)
 
 
-def _short_enough(run: Run) -> Callable[[data.Raw], dict[str, Any] | None]:
+def _short_enough(run: Run) -> Callable[[data.Raw], tuple[list[str], list[list[int]]] | None]:
     """What gives a chunk's texts and their tokens, or None where they are too many."""
     tokenizer, vocabulary = runs.tokenizer(run)
     longest = run.preset.model.story.longest
 
-    def about(raw: data.Raw) -> dict[str, Any] | None:
+    def told(raw: data.Raw) -> tuple[list[str], list[list[int]]] | None:
         texts = data.texts(raw)
         ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
         if len(sequence.lay_out(ids, vocabulary, range(1, len(ids)))) > longest:
             return None
-        return {"id": raw["__key__"], "texts": texts, "ids": ids}
+        return texts, ids
 
-    return about
+    return told
 
 
 @torch.no_grad()
-def _arrays(run: Run, raw: data.Raw, tower: nn.Module, vae: AutoencoderKL
-            ) -> dict[str, np.ndarray]:
+def _seen(run: Run, raw: data.Raw, tower: nn.Module, vae: AutoencoderKL) -> tuple[Tensor, Tensor]:
     vision_config, painted = run.preset.model.vision, run.preset.model.detokenizer.image_size
     seen = data.pictures(raw, vision_config.image_size)
     drawn = seen if painted == vision_config.image_size else data.pictures(raw, painted)
-    return {name: values.half().cpu().numpy() for name, values in (
-        ("features.npy", vision.features(tower, seen, vision_config.tokens)),
-        ("latents.npy", autoencoder.encode(vae, torch.from_numpy(drawn))))}
+    return (vision.features(tower, seen, vision_config.tokens),
+            autoencoder.encode(vae, torch.from_numpy(drawn)))

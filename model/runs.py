@@ -4,6 +4,7 @@
       preset/      the preset's files, so that the folder is all that is needed
       tokenizer/
       features/    the dataset's pictures as features and latents, and its texts as tokens
+      predictions/ the same with the features that the story model predicts
       0-towers/ ..., 3-adaptation/   what each stage has made
       logs/        TensorBoard; samples/  pictures that were painted on the way
 """

@@ -42,8 +42,8 @@ def build(run: Run, name: str, dataset: str, rank: int = 0, world: int = 1) -> S
     """The stage of that name, ready to be trained as process `rank` of `world`."""
     config = run.preset.stages[name]
     return {"towers": _towers, "autoencoder": _autoencoder, "detokenizer": _detokenizer,
-            "story": _story, "adaptation": _adaptation}[config.stage](run, config, dataset,
-                                                                      rank, world)
+            "story": _story, "adaptation": _detokenizer}[config.stage](run, config, dataset,
+                                                                       rank, world)
 
 
 # What stands in for downloaded weights -----------------------------------------------------------
@@ -144,7 +144,10 @@ def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: 
 
 
 def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
-    painter = runs.detokenizer(run).trainable(config.everything)
+    """From true features; the adaptation goes on with those that the story model predicts."""
+    adapting = config.stage == "adaptation"
+    source = "predictions" if adapting else "features"
+    painter = runs.detokenizer(run, "detokenizer" if adapting else "").trainable(config.everything)
     if config.train.checkpointing:
         painter.unet.enable_gradient_checkpointing()
     blank = runs.blank(run, runs.tower(run))
@@ -162,21 +165,24 @@ def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: 
         seen, latents = (part.to(painter.device) for part in batch)
         return {"loss": model(latents, seen, blank.to(painter.device))}
 
+    def held_out() -> Iterator[tuple[Tensor, Tensor]]:
+        return ((one.features, one.latents) for one in _held_out(run, source))
+
     def check(model: nn.Module) -> dict[str, float]:
         dice = torch.Generator(painter.device).manual_seed(0)
         parts = [painter.loss(latents.to(painter.device), seen.to(painter.device),
                               blank.to(painter.device), dice)
-                 for seen, latents in _both(run)]
+                 for seen, latents in held_out()]
         return {"loss": float(torch.stack(parts).mean())}
 
     def show(model: nn.Module, path: Path) -> None:
-        seen, latents = (_spread(part) for part in collate(list(_both(run))))
+        seen, latents = (_spread(part) for part in collate(list(held_out())))
         write_grid(path, [painter.decode(latents.to(painter.device)),
                           painter.generate(seen.to(painter.device), blank.to(painter.device),
                                            torch.Generator(painter.device).manual_seed(0))])
 
-    return Stage(painter, _from_features(run, config, collate, rank, world, read), losses, check,
-                 show)
+    return Stage(painter, _from_features(run, config, collate, rank, world, read, source), losses,
+                 check, show)
 
 
 def _story(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
@@ -226,45 +232,7 @@ def judge(teller: StoryLM, chunks: Iterator[Chunk], vocabulary: Vocabulary) -> d
                     (sums / count).tolist(), strict=True))
 
 
-def _adaptation(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
-    """As stage 1, with features that the frozen story model predicts from the true story so far."""
-    painter = runs.detokenizer(run, "detokenizer").trainable(config.everything)
-    if config.train.checkpointing:
-        painter.unet.enable_gradient_checkpointing()
-    teller = runs.story(run).to(_device())
-    blank = runs.blank(run, runs.tower(run))
-    _, vocabulary = runs.tokenizer(run)
-
-    def predicted(batch: list[Chunk]) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
-            out = teller(*laid_out(batch, vocabulary, "every", _device()))
-        return out.features.float(), torch.cat([one.latents[1:] for one in batch]).to(_device())
-
-    def losses(model: nn.Module, batch: list[Chunk]) -> dict[str, Tensor]:
-        seen, latents = predicted(batch)
-        return {"loss": model(latents, seen, blank.to(painter.device))}
-
-    def check(model: nn.Module) -> dict[str, float]:
-        dice = torch.Generator(painter.device).manual_seed(0)
-        parts = [painter.loss(latents, seen, blank.to(painter.device), dice)
-                 for seen, latents in (predicted([one]) for one in _held_out(run))]
-        return {"loss": float(torch.stack(parts).mean())}
-
-    def show(model: nn.Module, path: Path) -> None:
-        pairs = [predicted([one]) for one in _held_out(run)]
-        seen, latents = (_spread(torch.cat(part)) for part in zip(*pairs, strict=True))
-        write_grid(path, [painter.decode(latents),
-                          painter.generate(seen, blank.to(painter.device),
-                                           torch.Generator(painter.device).manual_seed(0))])
-
-    return Stage(painter, _from_features(run, config, list, rank, world), losses, check, show)
-
-
 # What they share ---------------------------------------------------------------------------------
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _from(dataset: str, config: StageConfig, read: Read, collate: Collate, rank: int, world: int
@@ -276,10 +244,10 @@ def _from(dataset: str, config: StageConfig, read: Read, collate: Collate, rank:
 
 
 def _from_features(run: Run, config: StageConfig, collate: Collate, rank: int, world: int,
-                   read: Read = features.read) -> Batches:
-    """The batches of the shards of features."""
+                   read: Read = features.read, source: str = "features") -> Batches:
+    """The batches of the shards of features, true or predicted."""
     return lambda start: iter(data.loader(
-        features.shards(run, "train"), read, collate, batch=config.train.batch,
+        features.shards(run, "train", source), read, collate, batch=config.train.batch,
         seed=config.train.seed, workers=config.train.workers, rank=rank, world=world, start=start))
 
 
@@ -289,13 +257,8 @@ def _drawn(raw: data.Raw, count: int, wanted: int) -> list[int]:
     return sorted(dice.choice(count, min(wanted, count), replace=False).tolist())
 
 
-def _both(run: Run) -> Iterator[tuple[Tensor, Tensor]]:
-    """Features and latents of the chunks that are held out."""
-    return ((one.features, one.latents) for one in _held_out(run))
-
-
-def _held_out(run: Run) -> Iterator[Chunk]:
-    return data.once(features.shards(run, "val"), features.read)
+def _held_out(run: Run, source: str = "features") -> Iterator[Chunk]:
+    return data.once(features.shards(run, "val", source), features.read)
 
 
 def _spread(values: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from accelerate import Accelerator
 from accelerate.utils import is_wandb_available
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
@@ -111,7 +112,7 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
     # disable=None: at a terminal alone
     bar = tqdm(desc=name, total=config.steps, initial=progress.step, leave=False,
                disable=None if accelerator.is_main_process else True)
-    with _stoppable() as stopped, bar:
+    with _stoppable() as stopped, attention(accelerator.device), bar:
         model.train()
         while progress.step < config.steps:
             said = _step(name, stage, model, wrapped, config, accelerator, batches, progress)
@@ -142,6 +143,12 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
             checkpoints.save(folder, {} if stage.save else named, about, also=stage.save)
         shutil.rmtree(checkpoint, ignore_errors=True)
     accelerator.wait_for_everyone()
+
+
+def attention(device: torch.device) -> AbstractContextManager[None]:
+    """On a CPU, attention spelled out in matrices: for a few hundred tokens, the fused kernel's
+    backward pass is slower there (`python -m benchmarks training-step`)."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 def _optimizers(model: nn.Module, config: Optimisation) -> list[torch.optim.Optimizer]:

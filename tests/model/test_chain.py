@@ -5,12 +5,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 import webdataset
 import yaml
 from PIL import Image
 
 from model import __main__ as command
-from model import chain, checkpoints, config, features, runs
+from model import chain, checkpoints, config, features, runs, sequence, stages
 from model.data import once
 from model.runs import Run
 
@@ -40,6 +41,7 @@ MODEL = {
 }
 STAGES = {"0a-towers": "towers", "0b-autoencoder": "autoencoder", "1-detokenizer": "detokenizer",
           "2-story": "story", "3-adaptation": "adaptation"}
+LATER = "features 1-detokenizer 2-story predictions 3-adaptation"  # than stage 0
 TRAIN = {"steps": 2, "batch": 2, "learning_rate": 1e-3, "precision": "no"}
 
 
@@ -96,17 +98,18 @@ def test_a_preset_is_trained_and_trained_again_only_where_it_changed(place, caps
 
 
 @pytest.mark.parametrize(("setting", "again"), [
-    ("0a-towers.train.steps=3", "0a-towers features 1-detokenizer 2-story 3-adaptation"),
-    ("0b-autoencoder.train.steps=3", "0b-autoencoder features 1-detokenizer 2-story 3-adaptation"),
+    ("0a-towers.train.steps=3", "0a-towers " + LATER),
+    ("0b-autoencoder.train.steps=3", "0b-autoencoder " + LATER),
     ("1-detokenizer.train.steps=3", "1-detokenizer 3-adaptation"),
-    ("model.story.resampler_heads=1", "2-story 3-adaptation"),
-    ("model.story.longest=150", "features 1-detokenizer 2-story 3-adaptation"),
-    ("model.story.vocabulary=290", "0a-towers features 1-detokenizer 2-story 3-adaptation"),
+    ("model.story.resampler_heads=1", "2-story predictions 3-adaptation"),
+    ("model.story.longest=150", LATER),
+    ("model.story.vocabulary=290", "0a-towers " + LATER),
     ("model.detokenizer.depth=2", "1-detokenizer 3-adaptation"),
-    ("model.vision.tokens=4", "0a-towers features 1-detokenizer 2-story 3-adaptation"),
-    ("model.detokenizer.guidance=2", ""), ("model.detokenizer.guidance_rescale=0.5", "")])
+    ("model.vision.tokens=4", "0a-towers " + LATER),
+    ("model.detokenizer.guidance=2", ""), ("model.detokenizer.guidance_rescale=0.5", ""),
+    ("model.detokenizer.ancestral=true", "")])
 def test_a_setting_changes_what_depends_on_it_and_nothing_else(setting, again, place):
-    kinds = {**STAGES, "features": "features"}
+    kinds = {**STAGES, "features": "features", "predictions": "predictions"}
     old, new = (Run(place / "run", config.read(str(place / "preset"), more))
                 for more in ((), (setting,)))
     assert {name for name, kind in kinds.items()
@@ -154,8 +157,37 @@ def test_features_and_latents_are_those_of_the_parts(place):
     (raw,) = once(data.shards(str(place / "data"), "val"), dict)
     pictures = data.pictures(raw, SIZE)
     assert np.allclose(chunk.features, vision.features(tower, pictures, 16), atol=1e-2)
-    latents = autoencoder.encode(runs.autoencoder(run), runs.torch.from_numpy(pictures))
+    latents = autoencoder.encode(runs.autoencoder(run), torch.from_numpy(pictures))
     assert np.allclose(chunk.latents, latents, atol=1e-2)
+
+
+def test_predictions_are_of_each_turn_as_the_last_one_of_its_story(place):
+    train(place)
+    run = Run(place / "run", config.read(str(place / "run" / "preset")))
+    (true,) = once(features.shards(run, "val"), features.read)
+    (chunk,) = once(features.shards(run, "val", "predictions"), features.read)
+
+    assert (chunk.key, chunk.texts, chunk.ids) == (true.key, true.texts[1:], true.ids[1:])
+    assert (chunk.latents == true.latents[1:]).all()
+    _, vocabulary = runs.tokenizer(run)
+    teller = runs.story(run)
+    for turn in range(1, CHUNK):
+        layout = sequence.together([sequence.lay_out(true.ids, vocabulary, [turn])], [CHUNK])
+        alone = teller(layout, true.features).features[0]
+        assert np.allclose(chunk.features[turn - 1], alone, atol=1e-2)
+    assert len(list(once(features.shards(run, "train", "predictions"), features.read))) == 3
+
+
+def test_the_adaptation_learns_from_what_is_predicted(place):
+    train(place)
+    run = Run(place / "run", config.read(str(place / "run" / "preset")))
+    for name, source in (("1-detokenizer", "features"), ("3-adaptation", "predictions")):
+        stage = stages.build(run, name, str(place / "data"))
+        seen, latents = next(iter(stage.batches(0)))
+        assert len(seen) == len(latents) == 2 * (CHUNK - (source == "predictions"))
+        known = torch.cat([one.features for one in
+                           once(features.shards(run, "train", source), features.read)])
+        assert all((known == one).all((1, 2)).any() for one in seen)
 
 
 def test_chunks_that_are_too_long_are_said(place, capsys):

@@ -125,6 +125,23 @@ def test_guidance_leads_away_from_the_blank_picture(scale, rescale, monkeypatch)
     torch.testing.assert_close(calls[0]["prompt"], torch.cat(prompts))
 
 
+@pytest.mark.parametrize("ancestral", [False, True])
+def test_ancestral_sampling_puts_noise_in_again(ancestral, monkeypatch):
+    model = small(guidance=1.0, steps=2, ancestral=ancestral,
+                  schedule={"timestep_spacing": "trailing"})
+    calls = recorded(model, monkeypatch)
+    _, features, blank = batch()
+    monkeypatch.setattr(model, "decode", lambda latents: latents)
+    latents = model.generate(features, blank, torch.Generator().manual_seed(1))
+    dice = torch.Generator().manual_seed(1)
+    start, new = (torch.randn(3, 4, 4, 4, generator=dice) for _ in range(2))
+    kept = model.noise.alphas_cumprod[[999, 499]]
+    high, low = ((1 - kept) / kept).sqrt()
+    put_in = low * (1 - (low / high)**2).sqrt() if ancestral else torch.tensor(0.0)
+    middle = (start * high + ((low**2 - put_in**2).sqrt() - high) * calls[0]["out"] + put_in * new)
+    torch.testing.assert_close(latents, middle - low * calls[1]["out"], rtol=1e-3, atol=1e-3)
+
+
 def test_pictures_are_bytes_and_the_same_for_the_same_seed():
     model = small()
     _, features, blank = batch(2)
