@@ -112,7 +112,7 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
     # disable=None: at a terminal alone
     bar = tqdm(desc=name, total=config.steps, initial=progress.step, leave=False,
                disable=None if accelerator.is_main_process else True)
-    with _stoppable() as stopped, attention(accelerator.device), bar:
+    with _stoppable() as stopped, _attention(accelerator.device), bar:
         model.train()
         while progress.step < config.steps:
             said = _step(name, stage, model, wrapped, config, accelerator, batches, progress)
@@ -145,7 +145,7 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
     accelerator.wait_for_everyone()
 
 
-def attention(device: torch.device) -> AbstractContextManager[None]:
+def _attention(device: torch.device) -> AbstractContextManager[None]:
     """On a CPU, attention spelled out in matrices: for a few hundred tokens, the fused kernel's
     backward pass is slower there (`python -m benchmarks training-step`)."""
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
