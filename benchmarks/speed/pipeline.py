@@ -75,7 +75,7 @@ def _speed(film: str, folder: str, rounds: int) -> Table:
         "Whole processes with their start, which on a short film is a good part of each. Decoding "
         "every frame is what any tool pays that looks at each. scenedetect finds shots and saves a "
         "picture of each; ours also chooses among pictures and leaves out what is no story.",
-        about("av", "scenedetect", "opencv-python-headless", film=os.path.basename(film)))
+        about("av", "scenedetect-headless", "opencv-python-headless", film=os.path.basename(film)))
 
 
 def _spent(costs: Sequence[Cost]) -> dict[str, Figure]:
@@ -161,7 +161,7 @@ def _shots(films: Sequence[str]) -> Table:
         "says that shots are found where nothing is hard, and not how it is on other films.",
         {"n": "films", "interval": "least and most of the films",
          "episodes": ", ".join(Path(film).stem for film in films),
-         "versions": {"scenedetect": metadata.version("scenedetect")}}, contest=False)
+         "versions": {"scenedetect": metadata.version("scenedetect-headless")}}, contest=False)
 
 
 def _our_transitions(film: str, fps: float) -> tuple[list[int], list[float]]:
