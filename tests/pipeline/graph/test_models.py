@@ -18,6 +18,7 @@ from transformers import AutoTokenizer
 from benchmarks import model_server
 from benchmarks.model_server import answering, limited, serving
 from pipeline import sample
+from pipeline.annotation import prompts
 from pipeline.config import load
 from pipeline.cost import estimate
 from pipeline.graph import run
@@ -152,7 +153,7 @@ def test_parts_that_are_lost_are_made_of_kept_answers(films, tmp_path):
 def test_a_prompt_of_ones_own_redoes_only_what_it_touches(films, tmp_path):
     own = tmp_path / "prompts"
     own.mkdir()
-    shipped = Path(run.__file__).parent / "prompts" / "link.txt"
+    shipped = Path(prompts.__file__).parent / "link.txt"
     (own / "link.txt").write_text(shipped.read_text() + "Take care.\n")
     with serving() as server:
         make(films, tmp_path / "out", settings(server))

@@ -25,7 +25,7 @@ from schemas.rows import Reject, Video
 from tests.films import make_film, shots
 from tests.pipeline.comparing import digests
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 IN_MEMORY = ["--direct_running_mode=in_memory"]
 
 

@@ -323,7 +323,7 @@ def test_a_run_that_is_killed_repeats_at_most_the_calls_that_were_in_flight(tmp_
     def run(server):
         return subprocess.Popen(
             [sys.executable, "-c", KILLED, server.url, str(tmp_path)],
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -26,9 +26,10 @@ from tests import broken_films
 RUN = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))
-from pipeline import run, sources
+from pipeline.graph import run
+from pipeline.ingest import discovery
 from pipeline.config import load
-videos, rejects = sources.find(sys.argv[1])
+videos, rejects = discovery.find(sys.argv[1])
 sys.exit(run.run(videos, rejects, load(), sys.argv[2], ["--direct_running_mode=in_memory"],
                  until="selection"))
 """

@@ -21,7 +21,7 @@ server = test_s3.server
 
 HOLD = """
 import sys
-from pipeline import lock
+from pipeline.runtime import lock
 with lock.holding(sys.argv[1]):
     print("holding", flush=True)
     sys.stdin.read()
