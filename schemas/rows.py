@@ -72,12 +72,13 @@ class Keyframe:
 
 @dataclasses.dataclass(frozen=True)
 class Spoken:
-    """A line of dialogue that was recognised from a film's sound."""
+    """A line of dialogue that was spoken in a film, read from subtitles or recognised from sound."""
 
     video: str
     start: float
     end: float
     text: str
+    recognised: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

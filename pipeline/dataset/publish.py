@@ -25,9 +25,10 @@ from pipeline.annotation import characters, prompts
 from pipeline.config import DatasetConfig
 from pipeline.dataset import dataset_card
 from pipeline.dataset.file_digests import FileRecord, recorded
-from pipeline.graph.stages import Film, probed, told
+from pipeline.dataset.film_rows import probed_video, scored_stories
 from pipeline.runtime import stage_outputs, storage
 from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.stage_outputs import Film
 from schemas.rows import (
     Caption,
     Character,
@@ -144,17 +145,17 @@ class _Content(NamedTuple):
 
 
 def _content(out: str, film: Film) -> _Content:
-    stories, dropped = told(film)
+    stories, dropped = scored_stories(film)
     rows: dict[type, list[Any]] = {
         Keyframe: film.rows("selection", Keyframe),
         Caption: film.rows("captions", Caption),
         Story: stories,
-        Reject: [reject for stage in sorted(film.parts) for reject in film.rows(stage, Reject)],
+        Reject: [reject for stage in sorted(film.outputs) for reject in film.rows(stage, Reject)],
     }
     images = {row.image for kind in (Keyframe, Reject) for row in rows[kind] if row.image}
     keep = {storage.join(out, *image.split("/")) for image in images}
     strays = [path for path in _pictures(out, film.video.id) if path not in keep]
-    return _Content(probed(film), rows, dropped, film.rows("characters", Character), strays)
+    return _Content(probed_video(film), rows, dropped, film.rows("characters", Character), strays)
 
 
 def _pictures(out: str, video: str) -> list[str]:

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import TestOptions
 
-from pipeline.config import STAGES, DatasetConfig
+from pipeline.config import DatasetConfig
 from pipeline.dataset import report
-from pipeline.graph import build, run_record, runners, stage_cache
+from pipeline.graph import build, run_record, runners, stage_cache, stages
 from pipeline.runtime import lock, progress, storage
 from schemas.rows import Reject, Video, from_table
 
@@ -65,7 +65,8 @@ def run(
         print(f"{name} takes the graph; nothing was run")
         return 0
     with lock.holding(out):
-        shown = STAGES[: STAGES.index(until) + 1] if until else STAGES
+        names = stages.names()
+        shown = names[: names.index(until) + 1] if until else names
         if name:
             print(f"{name} has {len(videos)} films to work on; its page or log says how far it is")
         with progress.display(dict.fromkeys(shown, len(videos))):
