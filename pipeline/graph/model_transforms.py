@@ -25,7 +25,7 @@ from pipeline.inference import response_cache
 from pipeline.inference.backends import Stop, loading
 from pipeline.inference.budget import Purse
 from pipeline.inference.client import Asker, asking, together
-from pipeline.runtime import progress
+from pipeline.runtime import interrupts
 from pipeline.runtime.stage_outputs import Film
 
 FILMS = 64  # asked about at once: enough calls for any server, and memory that stays what it is
@@ -118,7 +118,7 @@ async def _ask(
                 raise
 
     # Ctrl-C waits for what is in flight only where asking again would cost something.
-    waits = progress.calls_in_flight() if spec.kind != "embedded" else contextlib.nullcontext()
+    waits = interrupts.calls_in_flight() if spec.kind != "embedded" else contextlib.nullcontext()
     async with asking(
         loading.name(stage.role, spec),
         backend,

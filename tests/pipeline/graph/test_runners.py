@@ -21,6 +21,7 @@ from benchmarks.model_server import answering, serving
 from pipeline.config import load
 from pipeline.graph import build, run, runners, stage_cache
 from pipeline.graph.stages import names as stage_names
+from pipeline.inference.budget import BudgetSpent
 from pipeline.ingest import discovery
 from schemas.rows import Reject, Video
 from tests.films import make_film, shots
@@ -126,7 +127,7 @@ def test_an_empty_budget_ends_the_run_on_every_runner(films, settings, made, opt
     with pytest.raises(RuntimeError) as stopped:
         make(films, tmp_path, [settings[0], *dear], options)
     code, reason = run.stop_code(stopped.value)
-    assert code == run.OUT_OF_BUDGET
+    assert code == BudgetSpent.exit_code
     assert reason.startswith("the budget of 0.001 does not allow another call")
 
 
