@@ -41,17 +41,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if not extra:
             raise
-        print(f"storystream {verb}: the package {error.name or error} is not installed; "
-              f"it comes with pip install 'storystream[{extra}]'", file=sys.stderr)
+        print(
+            f"storystream {verb}: the package {error.name or error} is not installed; "
+            f"it comes with pip install 'storystream[{extra}]'",
+            file=sys.stderr,
+        )
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="storystream", description="Animated films in, a dataset of illustrated stories out, "
-        "and a story model on it.", epilog="storystream VERB --help says what follows a verb.")
-    parser.add_argument("--version", action="version",
-                        version=f"storystream {metadata.version('storystream')}")
+        prog="storystream",
+        description="Animated films in, a dataset of illustrated stories out, "
+        "and a story model on it.",
+        epilog="storystream VERB --help says what follows a verb.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"storystream {metadata.version('storystream')}"
+    )
     verbs = parser.add_subparsers(required=True, metavar="VERB", dest="verb")
     for verb, (_, _, text) in VERBS.items():
         verbs.add_parser(verb, help=text, add_help=False)

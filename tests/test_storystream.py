@@ -18,20 +18,30 @@ def test_each_verb_shows_its_own_help(verb, capsys):
 
 @pytest.mark.parametrize("package", ["pipeline", "model"])
 def test_each_verb_of_a_program_is_one_of_ours(package):
-    shown = subprocess.run([sys.executable, "-m", package, "--help"], capture_output=True,
-                           text=True, check=True).stdout
-    commands = {line.split()[0] for line in shown.splitlines()
-                if line.startswith("    ") and line[4] != " "}
-    assert commands == {verb for verb, (owner, _, _) in storystream.VERBS.items()
-                        if owner == package}
+    shown = subprocess.run(
+        [sys.executable, "-m", package, "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    commands = {
+        line.split()[0] for line in shown.splitlines() if line.startswith("    ") and line[4] != " "
+    }
+    assert commands == {
+        verb for verb, (owner, _, _) in storystream.VERBS.items() if owner == package
+    }
 
 
 def test_help_lists_all_verbs_and_loads_none_of_them():
     shown = subprocess.run(
-        [sys.executable, "-c", "import sys, storystream\n"
-         "try: storystream.main(['--help'])\n"
-         "finally: print({'torch', 'apache_beam', 'numpy', 'pydantic'} & set(sys.modules))"],
-        capture_output=True, text=True, check=True).stdout
+        [
+            sys.executable,
+            "-c",
+            "import sys, storystream\n"
+            "try: storystream.main(['--help'])\n"
+            "finally: print({'torch', 'apache_beam', 'numpy', 'pydantic'} & set(sys.modules))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     assert shown.splitlines()[-1] == "set()"
     for verb, (_, _, text) in storystream.VERBS.items():
         assert any(line.split()[:1] == [verb] and text[:20] in line for line in shown.splitlines())

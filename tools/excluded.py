@@ -15,12 +15,16 @@ NEED = re.compile(r"Requires-Dist: *([\w.-]+)")
 
 
 def main() -> None:
-    excluded = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))[
-        "tool"]["uv"]["exclude-dependencies"]
+    excluded = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["tool"]["uv"][
+        "exclude-dependencies"
+    ]
     for file in Path(sysconfig.get_path("purelib")).glob("*.dist-info/METADATA"):
         lines = file.read_text("utf-8").splitlines(keepends=True)
-        kept = [line for line in lines
-                if not ((need := NEED.match(line)) and need[1].lower() in excluded)]
+        kept = [
+            line
+            for line in lines
+            if not ((need := NEED.match(line)) and need[1].lower() in excluded)
+        ]
         if kept != lines:  # a new file: installers link this one to their caches
             temporary = file.with_suffix(".new")
             temporary.write_text("".join(kept), "utf-8")

@@ -1,0 +1,161 @@
+"""The stages of the pipeline, each declared once.
+
+Everything else about stages is derived from this list: their order, the names of their outputs,
+what they are given to read, `--until` and `--force`, the progress shown, the estimate and the
+record of a run. To add a stage, write a function from rows to rows and declare it here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from pipeline.annotation import expected_calls
+from pipeline.annotation import stages as annotation
+from pipeline.ingest import dialogue
+from pipeline.keyframes import stages as keyframes
+from pipeline.runtime.stage_inputs import Inputs
+from pipeline.runtime.stage_outputs import AnyRow, Film
+from schemas.rows import Caption, Character, Keyframe, Spoken, Story, Video
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """How several workers share the first, long part of a stage's work on one film."""
+
+    split: Callable[..., list[Any]]  # (Inputs, seconds of a part) -> parts
+    work: Callable[..., None]  # (Inputs, Job, all parts, number): saves what `run` then finds
+    share: float  # of the stage's time
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One stage: what it does, and all that its results depend on.
+
+    `run` takes the `Inputs` of a film and a `Job` and returns rows; of a stage whose scope is a
+    series it takes those of all its films and returns the rows of each. It is a coroutine where
+    `role` names the model that it asks. It sees only what is declared here, and the name of its
+    output holds a digest of all of that, so a result is never stale.
+    """
+
+    name: str
+    run: Callable[..., Any] | None  # None: of the steps below, which have transforms of their own
+    version: int = 1  # goes up when its code gives another result for the same input
+    scope: Literal["film", "series", "dataset"] = "film"
+    reads: Mapping[str, tuple[type[AnyRow], ...]] = dataclasses.field(default_factory=dict)
+    video: tuple[str, ...] = ()  # fields of a film's Video row, as it was found
+    settings: tuple[str, ...] = ()  # dotted paths in DatasetConfig
+    files: Callable[..., Any] | None = None  # digests of files that it reads, as JSON
+    file_settings: tuple[str, ...] = ()  # that name those files; not in the key themselves
+    role: Literal["", "captioner", "writer"] = ""
+    prompts: tuple[str, ...] = ()
+    expected_calls: Callable[..., list[expected_calls.ExpectedCalls]] | None = None
+    parts: Parts | None = None
+    intact: Callable[[Film, str, list[AnyRow]], bool] | None = None  # files beside its rows
+    publish: Callable[..., None] | None = None  # puts files into the dataset folder
+    seconds: float = 0.001  # of one core, per keyframe or minute, as measured (docs/scale.md)
+    per: Literal["keyframe", "minute"] = "keyframe"
+
+    def inputs(self, film: Film) -> Inputs:
+        """Returns what the stage is given of a film."""
+        return Inputs(film, self.reads, self.video)
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        "keyframes",
+        keyframes.find_keyframes,
+        version=4,
+        files=keyframes.content,
+        settings=("keyframes",),
+        parts=Parts(keyframes.segments, keyframes.scan_segment, keyframes.MEASURING),
+        intact=keyframes.pictures_intact,
+        seconds=2.0,
+        per="minute",
+    ),
+    Stage("text", keyframes.read_text, reads={"keyframes": (Keyframe,)}, seconds=0.1),
+    Stage(
+        "dialogue",
+        dialogue.find_dialogue,
+        reads={"keyframes": (Video,), "text": (Keyframe,)},
+        video=("language",),
+        files=dialogue.files,
+        file_settings=("speech",),
+    ),
+    Stage(
+        "selection",
+        keyframes.select_keyframes,
+        version=4,
+        scope="series",
+        reads={"keyframes": (Video,), "text": (Keyframe,), "dialogue": (Spoken,)},
+        video=("series",),
+        settings=("selection",),
+        publish=keyframes.place_pictures,
+    ),
+    Stage(
+        "captions",
+        annotation.write_captions,
+        reads={"selection": (Keyframe,)},
+        settings=("captions",),
+        role="captioner",
+        prompts=("caption",),
+        expected_calls=expected_calls.of_captions,
+        seconds=0.12,
+    ),
+    Stage(
+        "characters",
+        annotation.name_characters,
+        scope="series",
+        reads={"captions": (Caption,), "selection": (Keyframe,)},
+        video=("series", "title"),
+        files=annotation.given_characters,
+        file_settings=("characters",),
+        role="writer",
+        prompts=("characters",),
+        expected_calls=expected_calls.of_characters,
+        publish=annotation.save_characters,
+        seconds=0.01,
+    ),
+    Stage(
+        "stories",
+        annotation.write_stories,
+        reads={"captions": (Caption,), "selection": (Keyframe,), "characters": (Character,)},
+        video=("title",),
+        settings=("stories",),
+        role="writer",
+        prompts=("narrate", "link"),
+        expected_calls=expected_calls.of_stories,
+        seconds=0.23,
+    ),
+    Stage(
+        "quality",
+        annotation.score_stories,
+        reads={
+            "stories": (Story,),
+            "captions": (Caption,),
+            "selection": (Keyframe,),
+            "characters": (Character,),
+        },
+        video=("title",),
+        settings=("quality", "stories.language"),
+        files=annotation.scoring_files,
+    ),
+)
+
+
+# What follows the stages: it is recorded and planned as they are, but keeps no output per film.
+DATASET_STEPS = (
+    Stage("shards", None, scope="dataset"),
+    Stage("publish", None, scope="dataset"),
+)
+
+
+def steps() -> tuple[Stage, ...]:
+    """Returns all that a run is recorded and planned by: the stages and what follows them."""
+    return (*STAGES, *DATASET_STEPS)
+
+
+def names() -> tuple[str, ...]:
+    """Returns the names of the stages, in their order."""
+    return tuple(stage.name for stage in STAGES)
