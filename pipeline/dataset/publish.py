@@ -28,6 +28,8 @@ from pipeline.dataset.file_digests import FileRecord, recorded
 from pipeline.graph.stages import Film, probed, told
 from pipeline.runtime import stage_outputs, storage
 from pipeline.runtime.prefetch import ahead
+from schemas.layout import IMAGES
+from schemas.published import chunk_records, story_record
 from schemas.rows import (
     Caption,
     Character,
@@ -38,7 +40,6 @@ from schemas.rows import (
     arrow_schema,
     to_table,
 )
-from schemas.storystream import IMAGES, chunk_records, story_record
 
 DROPPED = "dropped_stories"  # the table of those that a gate dropped
 PICTURES = (IMAGES, "rejected")  # the folders that have a folder of pictures for each film

@@ -23,7 +23,7 @@ import numpy as np
 
 from pipeline.dataset import reshard
 from pipeline.dataset.manifest import read_manifest
-from pipeline.dataset.reader import inside, locate, read_rows
+from pipeline.dataset.reader import is_inside, locate, read_rows
 from pipeline.dataset.verify.pictures import SAME_PICTURE
 from pipeline.ingest import discovery
 from pipeline.ingest.video import fingerprint, open_video, pixel_aspect, video_stream
@@ -32,8 +32,9 @@ from pipeline.keyframes.decode_at import frames_at
 from pipeline.runtime import isolation, lock, storage
 from pipeline.runtime.images import Geometry, alike, displayed, encode, perceptual_hash, thumbnail
 from pipeline.runtime.prefetch import ahead
+from schemas.layout import IMAGES
+from schemas.published import parse_keyframe_id
 from schemas.rows import Keyframe, Reject, Video, row
-from schemas.storystream import IMAGES, parse_keyframe_id
 
 SHOWN = 20  # pictures of a film that could not be made that are written out
 # What may become of a picture. Of rejects' pictures no digest is known.
@@ -245,7 +246,7 @@ def _pictures(out: str) -> Iterator[tuple[str, list[Picture]]]:
 
 def _checked(path: str) -> str:
     """The path of a picture, which whoever made the dataset may have led anywhere."""
-    if path.split("/")[0] not in (IMAGES, "rejected") or not inside(path):
+    if path.split("/")[0] not in (IMAGES, "rejected") or not is_inside(path):
         raise ValueError(
             f"{path} is no place for a picture of a dataset: those are in images/ and "
             "rejected/; do not trust these tables"

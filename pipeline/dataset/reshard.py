@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pipeline.config import OutputConfig
 from pipeline.dataset import dataset_card, shards
 from pipeline.dataset.file_digests import FileRecord
-from pipeline.dataset.reader import inside, locate, open_file, read_rows
+from pipeline.dataset.reader import is_inside, locate, open_file, read_rows
 from pipeline.dataset.shards import Shard, Told
 from pipeline.dataset.verify.files import digest
 from pipeline.runtime import stage_outputs, storage
@@ -100,7 +100,7 @@ def _shards(
     side = {film["id"]: film["split"] for film in manifest["videos"]}
     planned = shards.plan(_told(out, differ), side, OutputConfig(**manifest["config"]["output"]))
     for shard in planned:
-        if not inside(shard.path):  # the sides of the split are what whoever made it calls them
+        if not is_inside(shard.path):  # the sides of the split are what whoever made it calls them
             raise ValueError(
                 f"{shard.path} is no place for a shard of a dataset; do not trust its dataset.json"
             )

@@ -19,8 +19,9 @@ from pipeline.dataset.file_digests import FileRecord, recorded
 from pipeline.dataset.split import fraction
 from pipeline.runtime import stage_outputs, storage
 from pipeline.runtime.prefetch import ahead
+from schemas.layout import IMAGES
+from schemas.published import chunk_records
 from schemas.rows import Story
-from schemas.storystream import IMAGES, chunk_records
 
 VERSION = 1  # goes up when the same stories give other bytes
 

@@ -33,8 +33,9 @@ from pipeline.runtime.images import (
     thumbnail,
 )
 from pipeline.runtime.stage_outputs import AnyRow
+from schemas.layout import IMAGES
+from schemas.published import keyframe_id
 from schemas.rows import Keyframe, Reject, Video
-from schemas.storystream import IMAGES, keyframe_id
 
 MEASURING = 0.7  # share of the time that keyframes take of the pass over all frames
 

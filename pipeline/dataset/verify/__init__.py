@@ -27,7 +27,7 @@ from pipeline.dataset.verify.rejects import check_left_out, check_rejects
 from pipeline.dataset.verify.shards import check_shards
 from pipeline.dataset.verify.stories import check_stories
 from pipeline.dataset.verify.tables import check_schemas
-from schemas.storystream import IMAGES
+from schemas.layout import IMAGES
 
 SHOWN = 20  # problems of a kind that are written out
 

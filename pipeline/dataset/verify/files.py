@@ -8,11 +8,11 @@ from collections.abc import Generator, Iterator
 
 from pipeline.annotation import characters
 from pipeline.dataset.manifest import File
-from pipeline.dataset.reader import inside, open_file
+from pipeline.dataset.reader import is_inside, open_file
 from pipeline.dataset.verify.known import Known
 from pipeline.dataset.verify.problems import COPY, DELETE, RUN, Problem
 from pipeline.runtime import stage_outputs, storage
-from schemas.storystream import IMAGES
+from schemas.layout import IMAGES
 
 
 def check_files(known: Known) -> Generator[Problem, None, set[str]]:
@@ -43,7 +43,7 @@ def check_files(known: Known) -> Generator[Problem, None, set[str]]:
 
 
 def _file_problem(out: str, file: File) -> Problem | None:
-    if not inside(file.path):
+    if not is_inside(file.path):
         return Problem("manifest", "dataset.json", f"names {file.path}, outside the folder", RUN)
     try:
         size, sha256 = digest(out, file.path)

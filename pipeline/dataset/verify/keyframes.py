@@ -12,8 +12,8 @@ from pipeline.dataset.verify.known import Known, Picture, image_path, text_diges
 from pipeline.dataset.verify.pictures import keyframe_picture_problem
 from pipeline.dataset.verify.problems import RUN, Problem
 from pipeline.dataset.verify.tables import batches, rows
+from schemas.published import parse_keyframe_id
 from schemas.rows import Keyframe
-from schemas.storystream import parse_keyframe_id
 
 
 def check_keyframes(known: Known) -> Generator[Problem, None, Counter[str]]:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from pipeline.dataset.manifest import Manifest
-from schemas.storystream import IMAGES
+from schemas.layout import IMAGES
 
 SIDES = ("train", "val")
 

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from pipeline.dataset.verify.known import Known, text_digest
+from schemas.layout import IMAGES
+from schemas.published import chunk_records, story_record
 from schemas.rows import Story
-from schemas.storystream import IMAGES, chunk_records, story_record
 
 
 def expect(story: Story, known: Known) -> None:

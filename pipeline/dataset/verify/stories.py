@@ -11,8 +11,8 @@ from pipeline.dataset.verify.known import SIDES, Known, image_id, text_digest
 from pipeline.dataset.verify.problems import RUN, Problem
 from pipeline.dataset.verify.records import expect
 from pipeline.dataset.verify.tables import rows
+from schemas.published import chunk_records, parse_keyframe_id
 from schemas.rows import STORY_LENGTH, Story
-from schemas.storystream import chunk_records, parse_keyframe_id
 
 
 def check_stories(known: Known) -> Generator[Problem, None, dict[str, Counter[str]]]:

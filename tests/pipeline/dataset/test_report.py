@@ -21,8 +21,8 @@ from PIL import Image
 from pipeline.dataset import report
 from pipeline.dataset.charts import histogram
 from pipeline.dataset.dataset_card import card, license_id
+from schemas.published import keyframe_id
 from schemas.rows import Keyframe, Reject, Scores, Story, to_table
-from schemas.storystream import keyframe_id
 
 EVIL = "</script><script>alert(1)</script>"
 QUOTES = "\"double\" 'single' `back` <b>bold</b> & {{ 7 * 7 }} | # [x](http://evil.example/)"
