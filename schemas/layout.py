@@ -46,7 +46,7 @@ TABLES: dict[str, Any] = {  # table -> type of its rows
 
 TRAIN, VAL = SPLITS = ("train", "val")
 
-# In `work`, beside a folder of stage outputs for each stage:
+# In `work`, beside a folder of stage outputs for each stage, and SHARDS with notes on shards:
 ANSWERS = "answers"  # the response cache
 PICTURES = "pictures"  # of the keyframes stage, a folder for each of its outputs
 SEGMENTS = "segments"  # measurements of parts of long films

@@ -61,3 +61,17 @@ def chunk_records(story: Story) -> list[dict[str, Any]]:
         }
         for start in range(0, len(story.images) - CHUNK_LENGTH + 1, CHUNK_LENGTH)
     ]
+
+
+def sample_records(story: Story) -> list[dict[str, Any]]:
+    """Returns the JSON of a story's samples in the shards: its chunks, and where each is from."""
+    return [
+        {
+            **chunk,
+            "story": story.id,
+            "chunk": number,
+            "video": story.video,
+            "series": story.series,
+        }
+        for number, chunk in enumerate(chunk_records(story))
+    ]

@@ -6,6 +6,7 @@ the benchmarks. Tables are read a batch at a time, as those of a large dataset e
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from pipeline.dataset.manifest import read_json, read_manifest
 from pipeline.runtime import storage
 from schemas import layout
-from schemas.rows import Character, Row, Story, row
+from schemas.rows import Character, Keyframe, Row, Story, row
 
 _BATCH = 1024  # rows
 
@@ -26,7 +27,7 @@ def locate(out: str, name: str) -> str:
 
 
 def is_inside(name: str) -> bool:
-    """Tells whether a name stays within the dataset's folder; names in a dataset are not trusted."""
+    """Tells whether a name stays within the dataset's folder, whoever wrote it."""
     return all(part not in ("", "..") for part in name.split("/"))
 
 
@@ -81,6 +82,20 @@ def read_table(
 def read_stories(out: str, split: str) -> Iterator[Story]:
     """Reads the stories of one side of the split, "train" or "val", sorted by film and number."""
     return (story for story in read_rows(out, layout.STORIES, Story) if story.split == split)
+
+
+def read_films(out: str) -> Iterator[tuple[str, list[Story], dict[str, Keyframe]]]:
+    """Reads each film that has stories: its id, its stories, and its keyframes by image.
+
+    Memory holds one film at a time. Raises as `read_batches` does.
+    """
+    keyframes = itertools.groupby(
+        read_rows(out, layout.KEYFRAMES, Keyframe), lambda keyframe: keyframe.video
+    )
+    stories = itertools.groupby(read_rows(out, layout.STORIES, Story), lambda story: story.video)
+    for film, of_film in stories:  # both tables have the films in the same order
+        rows = next((group for name, group in keyframes if name == film), iter(()))
+        yield film, list(of_film), {keyframe.image: keyframe for keyframe in rows}
 
 
 def read_splits(out: str) -> dict[str, str]:

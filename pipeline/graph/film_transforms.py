@@ -13,7 +13,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline.dataset import publish
+from pipeline.dataset import manifest
 from pipeline.graph import stages
 from pipeline.graph.reshuffle import Spread
 from pipeline.graph.stage_cache import Run, kept, timed
@@ -137,7 +137,7 @@ def _select_series(series: tuple[str, Iterable[Film]], run: Run) -> Iterator[Fil
     for film in films:
         done = _select(film, films, recurring, run)
         stages.place_pictures(
-            done, run.out, run.forced("keyframes", film), lambda: publish.withdraw(run.out)
+            done, run.out, run.forced("keyframes", film), lambda: manifest.delete_manifest(run.out)
         )
         yield done
 

@@ -19,7 +19,7 @@ from typing import Any
 import apache_beam as beam
 
 from pipeline import model_specs
-from pipeline.dataset import publish
+from pipeline.dataset import manifest
 from pipeline.graph import stages
 from pipeline.graph.stage_cache import Keeping, Run, count, measure, timed
 from pipeline.graph.stages import Film
@@ -122,7 +122,7 @@ def ask(jobs: Iterable[Films], stage: str, run: Run, loaded: Any = None) -> list
             done = asyncio.run(_ask(kept, stage, run, loaded))
         if stage == "characters":
             for films in done:
-                stages.keep_characters(films[0], run.out, lambda: publish.withdraw(run.out))
+                stages.keep_characters(films[0], run.out, lambda: manifest.delete_manifest(run.out))
     return [film for films in done for film in films]
 
 
