@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.dataset.manifest import read_json, read_manifest
 from pipeline.runtime import storage
 from schemas import layout
-from schemas.rows import Character, Keyframe, Row, Story, row
+from schemas.rows import Character, Keyframe, Row, Story, from_table, row
 
 _BATCH = 1024  # rows
 
@@ -77,6 +78,14 @@ def read_table(
         return pq.read_table(
             file, columns=None if columns is None else list(columns), filters=filters
         )
+
+
+def read_matching(
+    out: str, table: str, kind: type[Row], column: str, values: Sequence[str]
+) -> list[Row]:
+    """Reads the rows of a table whose `column` has one of some values, in the table's order."""
+    wanted = pc.field(column).isin(pa.array(values, pa.string()))
+    return from_table(read_table(out, table, filters=wanted), kind)
 
 
 def read_stories(out: str, split: str) -> Iterator[Story]:

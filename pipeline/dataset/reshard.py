@@ -26,13 +26,14 @@ from pipeline.dataset.reader import (
     locate,
     read_batches,
     read_films,
+    read_matching,
     read_table,
 )
 from pipeline.dataset.shards import Shard, StorySummary
 from pipeline.runtime import storage
 from pipeline.runtime.prefetch import ahead
 from schemas import layout
-from schemas.rows import Keyframe, Story, arrow_schema, from_table, row, to_table
+from schemas.rows import Keyframe, Story, arrow_schema, row, to_table
 
 # Path -> bytes and sha256, of the pictures that have others than their rows say.
 Changed: TypeAlias = Mapping[str, tuple[int, str]]
@@ -121,8 +122,7 @@ def _summaries(out: str, changed: Changed) -> Iterator[StorySummary]:
 
 
 def _read_stories(out: str, ids: Sequence[str]) -> list[Story]:
-    found = from_table(read_table(out, layout.STORIES, filters=[("id", "in", ids)]), Story)
-    by_id = {story.id: story for story in found}
+    by_id = {story.id: story for story in read_matching(out, layout.STORIES, Story, "id", ids)}
     return [by_id[name] for name in ids]
 
 
