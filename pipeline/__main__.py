@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 
 from pipeline import config, model_specs
+from pipeline.graph import stages
 
 _BACKENDS = (
     "embedded (the default), openai:MODEL, openai:MODEL@URL of a server of your own, or "
@@ -143,14 +144,14 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="STAGE|FILM",
-        help=f"do a stage ({', '.join(config.STAGES)}) or all of a film, by its "
+        help=f"do a stage ({', '.join(stages.names())}) or all of a film, by its "
         "id, again, with the answers that are kept; may be repeated",
     )
     dataset.add_argument(
         "--until",
         default="",
         metavar="STAGE",
-        choices=list(config.STAGES),
+        choices=stages.names(),
         help="stop after this stage",
     )
     dataset.add_argument(
@@ -296,10 +297,10 @@ def _dataset(arguments: argparse.Namespace) -> int:
 
 
 def _check_force(forced: Sequence[str], films: Sequence[str]) -> None:
-    known = [*config.STAGES, *films]
+    known = [*stages.names(), *films]
     for name in forced:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 3) or config.STAGES
+            near = difflib.get_close_matches(name, known, 3) or stages.names()
             raise ValueError(
                 f"--force {name}: there is no such stage and no film of that id; "
                 f"there are {', '.join(near)}"

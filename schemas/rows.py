@@ -72,12 +72,13 @@ class Keyframe:
 
 @dataclasses.dataclass(frozen=True)
 class Spoken:
-    """A line of dialogue that was recognised from a film's sound."""
+    """A line of a film's dialogue, read from subtitles or recognised from its sound."""
 
     video: str
     start: float
     end: float
     text: str
+    recognised: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +138,9 @@ class Story:
     descriptions: list[str]  # the caption sentence each text was written from
     caption_model: str
     writers: list[str]  # what wrote each text: a model's name, or "plain" for a joined caption
-    repaired: list[bool]  # whether each text came from a second question, as the first answer failed
+    repaired: list[
+        bool
+    ]  # whether each text is of a second question, as the first answer failed
     linked: bool = True  # False where the answer that links the windows was not usable
     scores: Scores | None = None  # None before the quality stage
 

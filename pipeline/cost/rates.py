@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pipeline.graph import run_record
-from pipeline.graph.model_transforms import ROLES
+from pipeline.graph.stages import STAGES, steps
 from pipeline.runtime import storage
 
 # Folders of a dataset whose size grows with the keyframes, by the path that a file begins with.
@@ -60,17 +60,7 @@ BUILT_IN = Rates(
     size=(1280, 720),
     minutes=22.0,
     keyframes=14.8,
-    seconds={
-        "keyframes": 2.0,
-        "text": 0.1,
-        "selection": 0.001,
-        "captions": 0.12,
-        "characters": 0.01,
-        "stories": 0.23,
-        "quality": 0.001,
-        "shards": 0.001,
-        "publish": 0.001,
-    },
+    seconds={stage.name: stage.seconds for stage in steps()},
     bytes={
         "work/pictures": 248e3,
         "work/answers": 0.0,
@@ -80,8 +70,10 @@ BUILT_IN = Rates(
         "shards": 205e3,
         "": 0.5e3,
     },
-    source=dict.fromkeys(("films", "bytes", *run_record.STEPS), "built in"),
+    source=dict.fromkeys(("films", "bytes", *(stage.name for stage in steps())), "built in"),
 )
+ROLES = {stage.name: stage.role for stage in STAGES}
+PER_MINUTE = [stage.name for stage in STAGES if stage.per == "minute"]
 PER_SECOND = 32 / 3  # calls that one server, or a model on a GPU, answers: 32 at once, 3 s each
 ANSWER = 1000.0  # bytes of a kept answer
 # Seconds of one core that a call takes of us, and that a picture's million pixels take beside it,
@@ -106,12 +98,12 @@ def of_dataset(out: str) -> Rates:
         if not passes:
             continue  # its runner does not count
         source[name] = out
-        model = getattr(manifest.models, ROLES[name]) if name in ROLES else "embedded"
+        model = getattr(manifest.models, ROLES[name]) if ROLES.get(name) else "embedded"
         if model == "embedded":  # else they are of waiting for a server or a GPU
             seconds[name] = (
-                _in_all(stage, "seconds") / passes / (minutes if name == "keyframes" else keyframes)
+                _in_all(stage, "seconds") / passes / (minutes if name in PER_MINUTE else keyframes)
             )
-        if name in ROLES:
+        if ROLES.get(name):
             asked[name] = _questions(model, stage, max(1.0, passes) * keyframes)
     return Rates(
         size=max((video.width, video.height) for video in read),

@@ -20,12 +20,13 @@ from pipeline.annotation import characters, prompts
 from pipeline.config import DatasetConfig
 from pipeline.dataset import leftovers
 from pipeline.dataset.file_digests import FileRecord, file_record
+from pipeline.dataset.film_rows import probed_video, scored_stories
 from pipeline.dataset.jsonl import writing_jsonl
 from pipeline.dataset.manifest import write_manifest
 from pipeline.dataset.tables import writing_tables
-from pipeline.graph.stages import Film, probed, told
 from pipeline.runtime import stage_outputs, storage
 from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.stage_outputs import Film
 from schemas import layout
 from schemas.rows import Caption, Character, Keyframe, Reject, Story, Video
 
@@ -109,13 +110,13 @@ class _FilmContent(NamedTuple):
 
 
 def _film_content(out: str, film: Film) -> _FilmContent:
-    stories, dropped_stories = told(film)
+    stories, dropped_stories = scored_stories(film)
     keyframes = film.rows("selection", Keyframe)
-    rejects = [reject for stage in sorted(film.parts) for reject in film.rows(stage, Reject)]
+    rejects = [reject for stage in sorted(film.outputs) for reject in film.rows(stage, Reject)]
     images = [keyframe.image for keyframe in keyframes]
     images += [reject.image for reject in rejects if reject.image]
     return _FilmContent(
-        probed(film),
+        probed_video(film),
         keyframes,
         film.rows("captions", Caption),
         stories,

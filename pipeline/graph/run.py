@@ -15,22 +15,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import TestOptions
 
-from pipeline.config import STAGES, DatasetConfig
+from pipeline.config import DatasetConfig
 from pipeline.dataset import report
-from pipeline.graph import build, run_record, runners, stage_cache
+from pipeline.graph import build, run_record, runners, stage_cache, stages
+from pipeline.inference.backends import Gone, Refused
+from pipeline.inference.budget import BudgetSpent
+from pipeline.inference.client import Interrupted
 from pipeline.runtime import lock, progress, storage
 from schemas.rows import Reject, Video, from_table
 
 NOTHING_CAME_THROUGH, TOO_MANY_REJECTS = 3, 4  # exit codes
-CANNOT_WRITE, OUT_OF_BUDGET, NO_SERVER, INTERRUPTED = 2, 5, 6, 130
 _SEGMENT_BYTES = 32_000_000  # that a segment of a long film has, about
-_STOPS = {
-    "BudgetSpent": OUT_OF_BUDGET,
-    "Refused": NO_SERVER,
-    "Gone": NO_SERVER,
-    "Interrupted": INTERRUPTED,
-    "CannotWrite": CANNOT_WRITE,
-}  # what a worker raised
+_STOPS = (BudgetSpent, Refused, Gone, Interrupted, storage.CannotWrite)  # that workers raise
 
 
 def run(
@@ -65,7 +61,8 @@ def run(
         print(f"{name} takes the graph; nothing was run")
         return 0
     with lock.holding(out):
-        shown = STAGES[: STAGES.index(until) + 1] if until else STAGES
+        names = stages.names()
+        shown = names[: names.index(until) + 1] if until else names
         if name:
             print(f"{name} has {len(videos)} films to work on; its page or log says how far it is")
         with progress.display(dict.fromkeys(shown, len(videos))):
@@ -87,11 +84,12 @@ def run(
 
 
 def stop_code(error: BaseException) -> tuple[int, str]:
-    """The exit code and the reason of a run that a `Stop` in a worker ended, (0, "") for another
-    error. Beam hands on what a worker raised as the text of its traceback."""
-    pattern = rf"\b({'|'.join(_STOPS)})(?:\(RuntimeError\))?: (.*?)(?: \[while running .*)?$"
+    """Returns the exit code and the reason of a run that a stop in a worker ended, (0, "") for
+    another error. Beam hands on what a worker raised as the text of its traceback."""
+    codes = {stop.__name__: stop.exit_code for stop in _STOPS}
+    pattern = rf"\b({'|'.join(codes)})(?:\(RuntimeError\))?: (.*?)(?: \[while running .*)?$"
     found = re.findall(pattern, f"{type(error).__name__}: {error}", re.MULTILINE)
-    return (_STOPS[found[-1][0]], found[-1][1]) if found else (0, "")
+    return (codes[found[-1][0]], found[-1][1]) if found else (0, "")
 
 
 def _conclude(

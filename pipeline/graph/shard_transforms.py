@@ -8,14 +8,13 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline.config import STAGES
 from pipeline.dataset import manifest, publish, shard_cache, shards, split
 from pipeline.dataset.file_digests import FileRecord
+from pipeline.dataset.film_rows import scored_stories
 from pipeline.dataset.shards import Shard, StorySummary
-from pipeline.graph import stages
 from pipeline.graph.reshuffle import Gather, Spread
 from pipeline.graph.stage_cache import Run, count, measure, timed
-from pipeline.graph.stages import Film
+from pipeline.runtime.stage_outputs import Film
 from schemas.rows import Keyframe, Reject, Story
 
 
@@ -90,7 +89,7 @@ def _sum_up(film: Film) -> _Summary:
     return _Summary(
         film,
         b"".join(bytes.fromhex(one.phash) for one in keyframes),
-        [shards.summarize(story, pictures) for story in stages.told(film)[0]],
+        [shards.summarize(story, pictures) for story in scored_stories(film)[0]],
     )
 
 
@@ -114,7 +113,7 @@ def _plan(decided: tuple[list[_Summary], dict[str, str]], run: Run) -> Iterator[
         (story for one in films for story in one.stories), side, run.config.output
     ):
         of = [film_of[video] for video in sorted({video for video, _ in shard.stories})]
-        again = any(run.forced(stage, film) for stage in STAGES for film in of)
+        again = any(run.forced(stage.name, film) for stage in run.stages for film in of)
         yield _Job(shard, of, None if again else there.get(shard.digest))
 
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from pipeline.runtime import progress, storage
+from pipeline.runtime import interrupts, storage
 
 BEAT = 30.0  # seconds
 STALE = 120.0
@@ -171,7 +171,7 @@ class _Beat:
             flush=True,
         )
         with suppress(OSError):  # the run is about to end by itself
-            progress.end_workers()  # makes the signal the end, whatever calls are in flight
+            interrupts.end_workers()  # makes the signal the end, whatever calls are in flight
         os.kill(os.getpid(), signal.SIGTERM)
 
     def end(self) -> None:
