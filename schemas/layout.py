@@ -103,6 +103,16 @@ def parse_shard_path(path: str) -> tuple[str, int, int] | None:
     return (match[1], int(match[2]), int(match[3])) if match else None
 
 
+def stage_picture(keyframe: str) -> str:
+    """Returns the path of a keyframe's picture in its folder in PICTURES."""
+    return f"{keyframe}.jpg"
+
+
+def rejected_stage_picture(keyframe: str) -> str:
+    """Returns the path of a rejected keyframe's picture in its folder in PICTURES."""
+    return f"{REJECTED}/{keyframe}.jpg"
+
+
 def sample_image(position: int) -> str:
     """Returns the ending, in a shard, of the picture at a position of a chunk, from 0."""
     return f"{position:02d}.jpg"

@@ -138,9 +138,7 @@ class Story:
     descriptions: list[str]  # the caption sentence each text was written from
     caption_model: str
     writers: list[str]  # what wrote each text: a model's name, or "plain" for a joined caption
-    repaired: list[
-        bool
-    ]  # whether each text is of a second question, as the first answer failed
+    repaired: list[bool]  # whether each text is of a second question, as the first answer failed
     linked: bool = True  # False where the answer that links the windows was not usable
     scores: Scores | None = None  # None before the quality stage
 
