@@ -1,4 +1,4 @@
-"""A small dataset, not made by the pipeline, whose names and texts attack HTML, YAML and Markdown."""
+"""A small dataset, made without the pipeline, whose names and texts attack HTML and Markdown."""
 
 import json
 import shutil
