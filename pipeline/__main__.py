@@ -21,20 +21,22 @@ _BACKENDS = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code; 2 stands for a wrong call."""
+def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") -> int:
+    """Runs one command and returns its exit code; 2 stands for a wrong call. `prog` is how usage
+    lines call this program."""
     # Here and in workers: Arrow's own allocator keeps ten times what its tables ever took.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    arguments, beam_arguments = _parser().parse_known_args(argv)
+    parser = _parser(prog)
+    arguments, beam_arguments = parser.parse_known_args(argv)
     if beam_arguments and arguments.command is not _dataset:
-        _parser().error(f"unknown arguments: {' '.join(beam_arguments)}")
+        parser.error(f"unknown arguments: {' '.join(beam_arguments)}")
     arguments.beam = beam_arguments
     verbose = getattr(arguments, "verbose", False)
     if not verbose:
         _hush()
     file = getattr(arguments, "metrics", "")
     if file:
-        _check_metrics(file)
+        _check_metrics(file, parser)
     code = 1  # what nobody expects to be raised ends the program so
     try:
         code = _ended(arguments, verbose)
@@ -44,18 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _check_metrics(file: str) -> None:
+def _check_metrics(file: str, parser: argparse.ArgumentParser) -> None:
     """Ends the program where the file cannot be written: found out now, not after days."""
     folder = os.path.dirname(file) or "."
     if not os.path.isdir(folder):
-        _parser().error(f"--metrics {file}: there is no such folder")
+        parser.error(f"--metrics {file}: there is no such folder")
     if os.path.isdir(file):
-        _parser().error(
+        parser.error(
             f"--metrics {file}: this is a folder; name a file in it, such as "
             f"{os.path.join(file, 'storystream.prom')}"
         )
     if not os.access(folder, os.W_OK | os.X_OK):
-        _parser().error(f"--metrics {file}: nothing may be written to this folder")
+        parser.error(f"--metrics {file}: nothing may be written to this folder")
 
 
 def _write_metrics(file: str, out: str, code: int) -> None:
@@ -119,8 +121,8 @@ def _hush() -> None:
     threading.excepthook = lambda _: None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     dataset = commands.add_parser(

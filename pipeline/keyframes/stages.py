@@ -129,7 +129,8 @@ def select_keyframes(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
 def _near_edges(films: Sequence[Inputs], job: Job) -> dict[str, list[tuple[str, str]]]:
     """Id and perceptual hash of the keyframes near the ends of each film: all that is compared."""
     edges = {}
-    for film in films:
+    # Of several films that show the same, a reject names the largest.
+    for film in sorted(films, key=lambda film: (-film.video.size, film.video.id)):
         found = film.rows("text", Keyframe)
         near = recurring.near_edges(
             found, recurring.duration(film.video, found), job.config.selection
