@@ -1,6 +1,6 @@
-"""`python -m benchmarks`: is the dataset good, is the model good, are we fast.
+"""Runs benchmarks of the dataset, the story model and their speed: `python -m benchmarks NAME`.
 
-`all` measures everything and writes one report; every other NAME measures one thing.
+`all` runs every benchmark and writes one report; every other NAME runs one.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ HEAVY = ("fuzz", "crashes", "scale")  # minutes to hours of whole runs: not part
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code. 1: something failed or got worse, 2: a wrong call,
-    130: Ctrl-C."""
+    """Runs one command; returns its exit code. 1: something failed or got worse, 2: wrong
+    arguments, 130: Ctrl-C."""
     from pipeline.runtime.lock import Busy
 
     arguments = _parser().parse_args(argv)
@@ -34,14 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from benchmarks import bench
+    from benchmarks import suite
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="NAME", dest="name")
     shared = _shared()
     for name, (help_text, _) in {
         "all": ("all of those that follow", None),
-        **bench.BENCHMARKS,
+        **suite.BENCHMARKS,
     }.items():
         commands.add_parser(name, help=help_text, parents=[shared])
     fuzz = commands.add_parser("fuzz", help="mutated films: what comes of them, what escapes")
@@ -149,7 +149,7 @@ def _shared() -> argparse.ArgumentParser:
 
 
 def _measure(arguments: argparse.Namespace) -> int:
-    from benchmarks import bench
+    from benchmarks import settings, suite
 
     judges, prices = len(arguments.judge), len(arguments.judge_price)
     if prices not in (0, judges):
@@ -157,13 +157,13 @@ def _measure(arguments: argparse.Namespace) -> int:
             f"{judges} judges and {prices} prices: give --judge-price IN OUT once "
             "for each, in their order"
         )
-    setting = bench.Setting(
+    setting = settings.Settings(
         runs=tuple(arguments.run),
         data=arguments.data,
         sample=arguments.sample,
         out=arguments.out,
         seed=arguments.seed,
-        policies=tuple(arguments.policies or bench.POLICIES),
+        policies=tuple(arguments.policies or settings.POLICIES),
         illustrated=tuple(map(_named, arguments.illustrated)),
         told=tuple(map(_named, arguments.told)),
         datasets=tuple(arguments.datasets),
@@ -177,8 +177,8 @@ def _measure(arguments: argparse.Namespace) -> int:
         thorough=arguments.thorough,
         film=arguments.film,
     )
-    names = list(bench.BENCHMARKS) if arguments.name == "all" else [arguments.name]
-    return bench.run(
+    names = list(suite.BENCHMARKS) if arguments.name == "all" else [arguments.name]
+    return suite.run(
         setting,
         names,
         Path(arguments.compare) if arguments.compare else None,
@@ -197,21 +197,21 @@ def _named(given: str) -> tuple[str, str]:
 
 def _heavy(arguments: argparse.Namespace) -> int:
     if arguments.name == "crashes":
-        from benchmarks.faults import crashes
+        from benchmarks.fault_injection import crashes
 
         text, bad = crashes.run(arguments.kills, arguments.seed)
     elif arguments.name == "fuzz":
-        from benchmarks.faults import fuzz
+        from benchmarks.fault_injection import fuzz
 
         text, bad = fuzz.run(arguments.films, arguments.seed)
     else:
-        from benchmarks import results
+        from benchmarks.results import markdown
         from benchmarks.speed import scale
 
         text, bad = (
             "\n\n".join(
                 map(
-                    results.markdown,
+                    markdown.table_to_markdown,
                     scale.run(arguments.films, arguments.hours, arguments.film, arguments.folder),
                 )
             ),

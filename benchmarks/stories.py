@@ -1,4 +1,4 @@
-"""Stories that are compared: what each begins with, and what a generator made of it.
+"""Stories that are compared, their openings, and their pictures.
 
 A story on disk is what `make generate` and others write: a folder with `story.json` (`id`, `texts`,
 `images`, names of files beside it). Pictures are named by path and read when a measure needs them.
@@ -13,17 +13,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.array_types import Pictures
 from schemas.storystream import IMAGES
-
-Pictures = NDArray[np.uint8]  # RGB, [n, size, size, 3]
 
 
 @dataclass(frozen=True)
 class Story:
-    """Texts and the paths of their pictures, one each; number 0 is what the story begins with."""
+    """Texts and the paths of their pictures, one each; number 0 is the opening."""
 
     id: str  # of the opening that it goes on from
     texts: tuple[str, ...]
@@ -32,8 +30,8 @@ class Story:
 
 @dataclass(frozen=True)
 class Opening:
-    """What a generator is given. `following` are the sentences that it has to illustrate; where
-    that is empty, it writes its own."""
+    """What a generator is given. `following` are the sentences to illustrate; where that is empty,
+    it writes its own."""
 
     id: str
     image: str  # path
@@ -42,8 +40,9 @@ class Opening:
     following: tuple[str, ...] = ()
 
 
-def of_dataset(dataset: str | Path, split: str = "val") -> list[Story]:
-    """The whole stories of one side of a dataset's split, by its JSONL in StoryStream's layout.
+def read_stories(dataset: str | Path, split: str = "val") -> list[Story]:
+    """Reads the whole stories of one side of a dataset's split, by its JSONL in StoryStream's
+    layout.
 
     Raises ValueError where there are none.
     """
@@ -61,8 +60,9 @@ def of_dataset(dataset: str | Path, split: str = "val") -> list[Story]:
     ]
 
 
-def opening(story: Story, illustrate: bool) -> Opening:
-    """What the story begins with; with its other texts to `illustrate`, or to be told freely."""
+def make_opening(story: Story, illustrate: bool) -> Opening:
+    """Returns the opening of a story; with its other texts to `illustrate`, or to be told
+    freely."""
     return Opening(
         story.id,
         story.images[0],
@@ -72,8 +72,8 @@ def opening(story: Story, illustrate: bool) -> Opening:
     )
 
 
-def pictures(paths: Iterable[str], size: int) -> Pictures:
-    """Pictures squashed to squares of `size` pixels, decoded as the story model's data are.
+def read_pictures(paths: Iterable[str], size: int) -> Pictures:
+    """Reads pictures as squares of `size` pixels, decoded as the story model's data are.
 
     Raises ValueError for one that is missing or does not decode.
     """

@@ -1,7 +1,7 @@
-"""The judge's tables: scores, preferences, ratings, how far the order decided, agreement, cost.
+"""Tables of the judge: scores, preferences, ratings, position bias, agreement, cost.
 
-`run` judges stories and makes them. The SEED-Story paper's own figures stand beside ours, marked as
-published; without a judge they stand alone, with a line that says how to give one.
+The SEED-Story paper's results stand beside ours, marked as published; without a judge they stand
+alone, with a line that says how to give one.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks import published
-from benchmarks.judge import preferences, ratings
-from benchmarks.judge.asking import Judged, Judgement, Settings, judged, parse
-from benchmarks.judge.preferences import Pair
-from benchmarks.judge.questions import CRITERIA, PROMPTS, field, questions
-from benchmarks.results import Cell, Column, Figure, Table
-from benchmarks.statistics import mean
-from benchmarks.stories import Story
+from benchmarks import published_results
+from benchmarks.judge import agreement, bradley_terry, preferences, sign_test
+from benchmarks.judge.client import JudgedQuestion, JudgeRun, JudgeSettings
+from benchmarks.judge.preferences import JudgedPair
+from benchmarks.judge.questions import PROMPTS, answer_field
+from benchmarks.results.confidence_intervals import bootstrap_mean
+from benchmarks.results.tables import Cell, Column, Figure, Table
 from pipeline.annotation import prompts
 
-TRUTH = "ground truth"  # the row that nobody competes with, where there is one
+GROUND_TRUTH = "ground truth"  # the row that nobody competes with, where there is one
 NO_JUDGE = (
     "**No judge was asked.** Give one with `--judge openai:MODEL[@URL]` (any server with "
     "OpenAI's chat completions and a model that reads pictures; the key is taken from "
@@ -29,103 +28,17 @@ NO_JUDGE = (
     "is held down by `--judge-price` and `--budget`."
 )
 PAPER = (
-    f"The published row is from {published.SEED_STORY_PAPER}: another judge (GPT-4), other "
+    f"The published row is from {published_results.SEED_STORY_PAPER}: another judge (GPT-4), other "
     "films and other models."
 )
 UNPARSED = Column("unparsed", "", "%", 1)
 SHARE = ("%", 1)
 BIAS = "position bias"
-
 Rows = dict[str, dict[str, Cell]]
 
 
-def run(
-    stories: Mapping[str, Sequence[Story]],
-    judges: Sequence[str] = (),
-    settings: Settings | None = None,
-) -> list[Table]:
-    """Judges stories, given by generator, and returns the tables. Several judges are asked one
-    after the other, the second with the key in JUDGE2_API_KEY.
-
-    Raises ValueError for a judge, a setting or stories that cannot be used, before anything is
-    asked; lock.Busy where another run keeps answers in the same folder; KeyboardInterrupt. What
-    ends the calls otherwise (the budget, a key that is refused) is said in the tables of what was
-    answered until then.
-    """
-    settings = settings or Settings()
-    pairs = _checked(stories, judges, settings)
-    if not judges:
-        return [_scores(None, (), settings), *_preferences(None, settings)]
-    asked = questions(
-        stories, settings.criteria, settings.panels, settings.scores, pairs, settings.repeats
-    )
-    found = [
-        judged(one, f"judge{number if number > 1 else ''}", asked, settings)
-        for number, one in enumerate(judges, start=1)
-    ]
-    tables = [
-        dataclasses.replace(
-            table,
-            name=f"{table.name}{f'-{number}' if number > 1 else ''}",
-            title=f"{table.title} ({one.judge})",
-        )
-        for number, one in enumerate(found, start=1)
-        for table in _of_one(one, tuple(stories), settings)
-    ]
-    raters = _raters(found)
-    return [
-        *tables,
-        *([_agreement(raters, found, settings)] if raters else []),
-        _cost(found, settings),
-    ]
-
-
-def _checked(
-    stories: Mapping[str, Sequence[Story]], judges: Sequence[str], settings: Settings
-) -> list[tuple[str, str]]:
-    """The pairs of generators to compare. Raises ValueError for what cannot be asked."""
-    for one in judges:
-        parse(one, settings)
-    if len(set(judges)) < len(judges):
-        raise ValueError("one judge is named twice: ask it the same again with repeats")
-    if odd := set(settings.criteria) - set(CRITERIA):
-        raise ValueError(
-            f"there is no criterion {', '.join(sorted(odd))}; there are {', '.join(CRITERIA)}"
-        )
-    if min(settings.panels, settings.repeats, len(settings.criteria)) < 1:
-        raise ValueError("a judge needs one panel, one criterion and one repeat at the least")
-    if settings.against and settings.against not in stories:
-        raise ValueError(
-            f"there are no stories of {settings.against} to compare with; there are "
-            f"{', '.join(stories)}"
-        )
-    if not settings.pairs:
-        return []
-    return [
-        pair
-        for pair in itertools.combinations(stories, 2)
-        if not settings.against or settings.against in pair
-    ]
-
-
-def _of_one(one: Judgement, generators: Sequence[str], settings: Settings) -> list[Table]:
-    tables = [_scores(one, generators, settings)] if settings.scores else []
-    if settings.pairs and len(generators) > 1:
-        found = {name: preferences.pairs(one.answers, name) for name in settings.criteria}
-        order = _order(one, found, settings)
-        tables += [
-            _warned(table, order)
-            for table in (
-                *_preferences(one, settings, found),
-                _ratings(one, generators, found, settings),
-            )
-        ]
-        tables.append(order)
-    return tables
-
-
-def _warned(table: Table, order: Table) -> Table:
-    """A table of preferences, which says first where they are not to be trusted."""
+def warn_of_position_bias(table: Table, order: Table) -> Table:
+    """Returns a table of preferences with a warning where the judge is biased by position."""
     biased = [
         name
         for name, row in order.cells.items()
@@ -140,9 +53,9 @@ def _warned(table: Table, order: Table) -> Table:
     return dataclasses.replace(table, text=f"{warning}\n\n{table.text}")
 
 
-def _about(one: Judgement | None, settings: Settings, task: str) -> dict[str, Any]:
+def _metadata(one: JudgeRun | None, settings: JudgeSettings, task: str) -> dict[str, Any]:
     if one is None:
-        return {"source": published.SEED_STORY_PAPER}
+        return {"source": published_results.SEED_STORY_PAPER}
     stopped = {"stopped": one.stopped} if one.stopped else {}
     return {
         "judge": one.judge,
@@ -157,8 +70,8 @@ def _about(one: Judgement | None, settings: Settings, task: str) -> dict[str, An
     }
 
 
-def _text(one: Judgement | None, text: str) -> str:
-    """What a table says of itself, first that it is not whole."""
+def _description(one: JudgeRun | None, text: str) -> str:
+    """Returns a table's text, with a warning first where not all questions were asked."""
     if one is None:
         return f"{NO_JUDGE}\n\n{text}"
     missing = sum(answer.state == "not asked" for answer in one.answers)
@@ -172,35 +85,35 @@ def _text(one: Judgement | None, text: str) -> str:
     return f"{warning}{text}"
 
 
-def _unparsed(answers: Sequence[Judged]) -> Figure:
-    """The share of answers that could not be read, also when asked again; n counts openings."""
+def _unparsed_share(answers: Sequence[JudgedQuestion]) -> Figure:
+    """Computes the share of answers that could not be parsed, also when asked again; n counts
+    openings."""
     found: dict[str, list[bool]] = {}
     for one in answers:
         if one.question.request is not None and one.state in ("answered", "unparsed"):
             found.setdefault(one.question.opening, []).append(one.state == "unparsed")
-    return mean([sum(some) / len(some) for some in found.values()], list(found))
+    return bootstrap_mean([sum(some) / len(some) for some in found.values()], list(found))
 
 
-# Scores ------------------------------------------------------------------------------------------
-
-
-def _scores(one: Judgement | None, generators: Sequence[str], settings: Settings) -> Table:
+def scores_table(one: JudgeRun | None, generators: Sequence[str], settings: JudgeSettings) -> Table:
+    """Makes the table of mean scores by generator and criterion."""
     rows: Rows = {}
     for name in generators:
         assert one is not None
         mine = [answer for answer in one.answers if answer.question.shown == (name,)]
         rows[name] = {
-            criterion: _score(mine, criterion, settings.seed) for criterion in settings.criteria
-        } | {UNPARSED.name: _unparsed(mine)}
-    paper = f"{published.PREFERENCE_BETWEEN[1]}, by GPT-4"
-    rows[paper] = {name: Figure(published.GPT4_SCORES[name]) for name in settings.criteria}
+            criterion: _mean_score(mine, criterion, settings.seed)
+            for criterion in settings.criteria
+        } | {UNPARSED.name: _unparsed_share(mine)}
+    paper = f"{published_results.PREFERENCE_BETWEEN[1]}, by GPT-4"
+    rows[paper] = {name: Figure(published_results.GPT4_SCORES[name]) for name in settings.criteria}
     return Table(
         "judge-scores",
         "Scores of a judge, 0-10",
         "generator",
         (*(Column(name, "higher", "", 2) for name in settings.criteria), UNPARSED),
         rows,
-        _text(
+        _description(
             one,
             f"What a model gives the first {settings.panels} panels of a story, in whole "
             "numbers. n counts stories; repeats of one are averaged. An answer that cannot be "
@@ -208,65 +121,67 @@ def _scores(one: Judgement | None, generators: Sequence[str], settings: Settings
             "judge can be held against each other; those of two cannot, for each has its own "
             f"scale. {PAPER}",
         ),
-        _about(one, settings, "score"),
+        _metadata(one, settings, "score"),
         published=(paper,),
-        bounds=tuple(name for name in generators if name == TRUTH),
+        bounds=tuple(name for name in generators if name == GROUND_TRUTH),
     )
 
 
-def _score(answers: Sequence[Judged], criterion: str, seed: int) -> Figure:
+def _mean_score(answers: Sequence[JudgedQuestion], criterion: str, seed: int) -> Figure:
     by_story: dict[str, list[int]] = {}
     for one in answers:
         if one.value is not None:
             by_story.setdefault(one.question.opening, []).append(
-                getattr(one.value, field(criterion)).score
+                getattr(one.value, answer_field(criterion)).score
             )
-    return mean([sum(some) / len(some) for some in by_story.values()], list(by_story), seed)
+    return bootstrap_mean(
+        [sum(some) / len(some) for some in by_story.values()], list(by_story), seed
+    )
 
 
-# Preferences -------------------------------------------------------------------------------------
-
-
-def _preferences(
-    one: Judgement | None, settings: Settings, found: Mapping[str, Sequence[Pair]] | None = None
+def preference_tables(
+    one: JudgeRun | None,
+    settings: JudgeSettings,
+    found: Mapping[str, Sequence[JudgedPair]] | None = None,
 ) -> list[Table]:
-    """A table a criterion."""
+    """Makes a table of preferences per criterion."""
     return [
-        _preferred(one, name, (found or {}).get(name, ()), settings) for name in settings.criteria
+        _preference_table(one, name, (found or {}).get(name, ()), settings)
+        for name in settings.criteria
     ]
 
 
-def _preferred(
-    one: Judgement | None, criterion: str, pairs: Sequence[Pair], settings: Settings
+def _preference_table(
+    one: JudgeRun | None, criterion: str, pairs: Sequence[JudgedPair], settings: JudgeSettings
 ) -> Table:
     rows: Rows = {}
     asked = [answer for answer in (one.answers if one else ()) if len(answer.question.shown) == 2]
-    outcomes = preferences.settled(pairs)
-    for stories in preferences.named(asked):
+    outcomes = preferences.outcomes_by_opening(pairs)
+    for stories in preferences.compared_pairs(asked):
         mine = {
             opening: outcome for (names, opening), outcome in outcomes.items() if names == stories
         }
         rows[" / ".join(stories)] = {
             **{
-                name: mean(
+                name: bootstrap_mean(
                     [float(outcome == wanted) for outcome in mine.values()],
                     list(mine),
                     settings.seed,
                 )
                 for name, wanted in (("first", 1), ("second", -1), ("tie", 0))
             },
-            "sign test p": _sign(list(mine.values())),
-            UNPARSED.name: _unparsed(
+            "sign test p": _sign_test_figure(list(mine.values())),
+            UNPARSED.name: _unparsed_share(
                 [answer for answer in asked if set(answer.question.shown) == set(stories)]
             ),
         }
-    paper = f"{' / '.join(published.PREFERENCE_BETWEEN)}, by GPT-4"
-    theirs = published.PREFERENCES[criterion]
+    paper = f"{' / '.join(published_results.PREFERENCE_BETWEEN)}, by GPT-4"
+    theirs = published_results.PREFERENCES[criterion]
     first, second, ties = theirs.counts()
     rows[paper] = {
         name: Figure(getattr(theirs, name), theirs.stories) for name in ("first", "second", "tie")
     }
-    rows[paper]["sign test p"] = _sign([1] * first + [-1] * second + [0] * ties)
+    rows[paper]["sign test p"] = _sign_test_figure([1] * first + [-1] * second + [0] * ties)
     text = (
         "How often whose story is preferred, of the openings that both went on from. Both "
         "orders are asked, and a story is preferred only where it is in both: all else is a "
@@ -276,7 +191,7 @@ def _preferred(
         f"some are below 0.05 by luck. {PAPER}"
     )
     return Table(
-        f"judge-pairs-{field(criterion).replace('_', '-')}",
+        f"judge-pairs-{answer_field(criterion).replace('_', '-')}",
         f"Preferred for {criterion}",
         "first / second",
         (
@@ -285,27 +200,32 @@ def _preferred(
             UNPARSED,
         ),
         rows,
-        _text(one, text) if criterion == settings.criteria[0] else "Read as the first of these.",
-        _about(one, settings, "compare"),
+        _description(one, text)
+        if criterion == settings.criteria[0]
+        else "Read as the first of these.",
+        _metadata(one, settings, "compare"),
         published=(paper,),
     )
 
 
-def _sign(outcomes: Sequence[int]) -> Figure:
-    p = ratings.sign_test(outcomes.count(1), outcomes.count(-1))
+def _sign_test_figure(outcomes: Sequence[int]) -> Figure:
+    p = sign_test.sign_test(outcomes.count(1), outcomes.count(-1))
     return Figure(
         p, len(outcomes), note="below 0.001" if p < 0.001 else "" if p < 0.05 else "not significant"
     )
 
 
-def _ratings(
-    one: Judgement,
+def ratings_table(
+    one: JudgeRun,
     generators: Sequence[str],
-    found: Mapping[str, Sequence[Pair]],
-    settings: Settings,
+    found: Mapping[str, Sequence[JudgedPair]],
+    settings: JudgeSettings,
 ) -> Table:
+    """Makes the table of Bradley-Terry ratings."""
     rated = {
-        name: ratings.rate(preferences.wins(pairs, generators), settings.seed)
+        name: bradley_terry.rate_generators(
+            preferences.win_matrix(pairs, generators), settings.seed
+        )
         for name, pairs in found.items()
     }
     rows: Rows = {
@@ -318,19 +238,23 @@ def _ratings(
         "generator",
         tuple(Column(name, "higher", "points", 0) for name in found),
         rows,
-        _text(
+        _description(
             one,
             "Bradley-Terry ratings from all pairs, ties as half wins: 400 points more are "
             "odds of ten to one, the mean of all rows is 0. One tie is added to every pair, so "
             "that who never wins has a finite rating; with few openings that draws all together. "
             "A rating says who is better than the others here, not how good.",
         ),
-        _about(one, settings, "compare") | {"method": "Bradley-Terry, MM algorithm (Hunter 2004)"},
-        bounds=tuple(name for name in generators if name == TRUTH),
+        _metadata(one, settings, "compare")
+        | {"method": "Bradley-Terry, MM algorithm (Hunter 2004)"},
+        bounds=tuple(name for name in generators if name == GROUND_TRUTH),
     )
 
 
-def _order(one: Judgement, found: Mapping[str, Sequence[Pair]], settings: Settings) -> Table:
+def position_bias_table(
+    one: JudgeRun, found: Mapping[str, Sequence[JudgedPair]], settings: JudgeSettings
+) -> Table:
+    """Makes the table of position bias: how often the order of two stories decides."""
     rows: Rows = {}
     for criterion, some in found.items():
         pairs = [pair for pair in some if pair.asked]
@@ -341,7 +265,7 @@ def _order(one: Judgement, found: Mapping[str, Sequence[Pair]], settings: Settin
             for place in (pair.forth, pair.back)
             if place != "tie"
         ]
-        shown_first = mean(
+        shown_first = bootstrap_mean(
             [float(first) for _, first in decided],
             [opening for opening, _ in decided],
             settings.seed,
@@ -353,7 +277,7 @@ def _order(one: Judgement, found: Mapping[str, Sequence[Pair]], settings: Settin
         ):
             shown_first = dataclasses.replace(shown_first, note=BIAS)
         rows[criterion] = {"first shown wins": shown_first} | {
-            name: mean([float(test) for test in tests], openings, settings.seed)
+            name: bootstrap_mean([float(test) for test in tests], openings, settings.seed)
             for name, tests in (
                 ("order decides", [pair.by_order != 0 for pair in pairs]),
                 ("first both times", [pair.by_order == 1 for pair in pairs]),
@@ -374,7 +298,7 @@ def _order(one: Judgement, found: Mapping[str, Sequence[Pair]], settings: Settin
             ),
         ),
         rows,
-        _text(
+        _description(
             one,
             "Every pair is asked about in both orders. *First shown wins* is how often, of "
             "the answers that are no tie, the story shown first is preferred: half where the "
@@ -383,40 +307,26 @@ def _order(one: Judgement, found: Mapping[str, Sequence[Pair]], settings: Settin
             "half for one that tosses coins, all for one that looks at the order alone. "
             "Preferences mean little where it is large.",
         ),
-        _about(one, settings, "compare"),
+        _metadata(one, settings, "compare"),
     )
 
 
-# Agreement and cost ------------------------------------------------------------------------------
-
-
-def _raters(found: Sequence[Judgement]) -> dict[str, list[tuple[Judgement, int | None]]]:
-    """Who is held against whom: the repeats of a judge, and every two judges."""
-    groups: dict[str, list[tuple[Judgement, int | None]]] = {}
-    for one in found:
-        repeats = sorted({answer.question.repeat for answer in one.answers})
-        if len(repeats) > 1:
-            groups[f"{one.judge}, {len(repeats)} times"] = [(one, repeat) for repeat in repeats]
-    for one, other in itertools.combinations(found, 2):
-        groups[f"{one.judge} / {other.judge}"] = [(one, None), (other, None)]
-    return groups
-
-
-def _agreement(
-    groups: Mapping[str, Sequence[tuple[Judgement, int | None]]],
-    found: Sequence[Judgement],
-    settings: Settings,
+def agreement_table(
+    groups: Mapping[str, Sequence[tuple[JudgeRun, int | None]]],
+    found: Sequence[JudgeRun],
+    settings: JudgeSettings,
 ) -> Table:
+    """Makes the table of agreement between repeats and between judges."""
     rows: Rows = {}
     for (label, raters), criterion in itertools.product(groups.items(), settings.criteria):
         row: dict[str, Cell] = {}
         if settings.scores:
-            row["same score"], row["kappa of scores"] = ratings.agreement(
-                [_said_scores(*rater, criterion) for rater in raters], True, settings.seed
+            row["same score"], row["kappa of scores"] = agreement.agreement(
+                [_scores_by_item(*rater, criterion) for rater in raters], True, settings.seed
             )
         if settings.pairs:
-            row["same preference"], row["kappa of preferences"] = ratings.agreement(
-                [_said_preferences(*rater, criterion) for rater in raters], False, settings.seed
+            row["same preference"], row["kappa of preferences"] = agreement.agreement(
+                [_preferences_by_item(*rater, criterion) for rater in raters], False, settings.seed
             )
         rows[f"{criterion}: {label}"] = row
     return Table(
@@ -444,9 +354,9 @@ def _agreement(
     )
 
 
-def _said_scores(one: Judgement, repeat: int | None, criterion: str) -> dict[Any, float]:
+def _scores_by_item(one: JudgeRun, repeat: int | None, criterion: str) -> dict[Any, float]:
     return {
-        _item(answer.question.item, repeat): getattr(answer.value, field(criterion)).score
+        _item(answer.question.item, repeat): getattr(answer.value, answer_field(criterion)).score
         for answer in one.answers
         if answer.value
         and len(answer.question.shown) == 1
@@ -454,20 +364,22 @@ def _said_scores(one: Judgement, repeat: int | None, criterion: str) -> dict[Any
     }
 
 
-def _said_preferences(one: Judgement, repeat: int | None, criterion: str) -> dict[Any, float]:
+def _preferences_by_item(one: JudgeRun, repeat: int | None, criterion: str) -> dict[Any, float]:
     return {
         _item((pair.opening, pair.stories, pair.repeat), repeat): pair.outcome
-        for pair in preferences.pairs(one.answers, criterion)
+        for pair in preferences.judged_pairs(one.answers, criterion)
         if pair.asked and repeat in (None, pair.repeat)
     }
 
 
 def _item(item: tuple[Any, ...], repeat: int | None) -> tuple[Any, ...]:
-    """Repeats are raters of the same item; between judges each repeat is an item of its own."""
+    """Identifies what was rated: repeats are raters of the same item; between judges each repeat is
+    its own."""
     return item if repeat is None else item[:-1]
 
 
-def _cost(found: Iterable[Judgement], settings: Settings) -> Table:
+def cost_table(found: Iterable[JudgeRun], settings: JudgeSettings) -> Table:
+    """Makes the table of calls, tokens and cost by judge."""
     columns = (
         *(
             Column(name, "", "", 0)

@@ -1,7 +1,7 @@
-"""Memory of a run with all its processes, by what they are: driver, workers, decoders.
+"""Measures memory of a run with all its processes, by kind: driver, workers, decoders.
 
 The system keeps each process's own peak, which is read while the process lives; what all take
-together, with what they share counted once, is looked at a few times a second.
+together, with shared memory counted once, is sampled a few times per second.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KINDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Tree:
-    """What a command took, with all the processes that it started."""
+    """The cost of a command, with all the processes that it started."""
 
     wall: float  # seconds
     cpu: float  # seconds, user and system

@@ -1,8 +1,8 @@
-"""Scale: does memory stay flat when films get many or long, and time as linear as it should be?
+"""Measures whether memory stays constant and time linear when films are many or long.
 
 The same few episodes of the sample stand under many names, each a film of its own series, so that
 nothing recurs and every stage does every film; the embedded models answer anew for each. The long
-film is one episode over and over, joined without decoding: its length, its frames and its shots are
+film is one episode repeated, joined without decoding: its length, its frames and its shots are
 those of a long film, but most of its keyframes are near copies, which are rejected as such.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import av
 
-from benchmarks.results import Cell, Column, Figure, Table
+from benchmarks.results.tables import Cell, Column, Figure, Table
 from benchmarks.speed.process_tree import Tree, watch
 from pipeline import sample
 
@@ -29,8 +29,7 @@ _KINDS = ("driver", "worker", "decoder")
 def run(
     films: Sequence[int] = (1, 10, 100), hours: float = 3.0, film: str = "", folder: str = ""
 ) -> list[Table]:
-    """Runs the pipeline on so many films, and its keyframe stage on one of so many `hours`, 0 for
-    none.
+    """Runs the pipeline on so many films, and its keyframe stage on a film of `hours`, 0 for none.
 
     `film` is what the long film is made of, an episode of the sample where it is "". Everything
     lies in `folder` while it lasts, or where temporary files do.
@@ -68,7 +67,7 @@ def _many(drawn: Sequence[str], films: Sequence[int], place: str) -> Table:
 
 
 def _of_films(trees: Mapping[int, Tree], keyframes: Mapping[int, int]) -> Table:
-    """What runs on so many films took, beside the one with the fewest."""
+    """Makes the table of runs on so many films, beside the one with the fewest."""
     values = {
         number: {
             **{f"{kind}, peak": tree.peak[kind] for kind in _KINDS if kind in tree.peak},
@@ -158,8 +157,8 @@ def _of_film(tree: Tree, seconds: float) -> Table:
 
 
 def repeat(film: str, seconds: float, path: str) -> float:
-    """Writes the pictures of a film over and over, without decoding them, until they last for so
-    many seconds; returns how long they do."""
+    """Writes the pictures of a film repeatedly, without decoding them, until they last `seconds`;
+    returns how long they do."""
     with av.open(path, "w") as target:
         target_stream, end = None, 0
         while True:

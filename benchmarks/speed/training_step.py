@@ -24,8 +24,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.results import Cell, Column, Table
-from benchmarks.speed.rounds import about, clocked, ratio, spread, timed
+from benchmarks.results.tables import Cell, Column, Table
+from benchmarks.speed.timing import about, clocked, ratio, spread, timed
 from model import config, runs, sequence, stages, story_lm, vision
 from model.config import Preset
 from model.features import Chunk
@@ -46,7 +46,6 @@ _PEERS = {
     "the released loader": RELEASED,
     "attention spelled out": SPELLED_OUT,
 }
-
 Batch = tuple[sequence.Layout, Tensor]  # and the features of all pictures
 
 
@@ -54,7 +53,7 @@ def run(preset: str = "tiny", rounds: int = 3, batch: int = 0, peak: float = 0.0
     """Measures the story stage of a preset, on the GPU where there is one.
 
     `batch` is in chunks, 0 for the preset's; `peak` is the device's in TFLOP/s at the preset's
-    precision, for the share of it that is used, 0 to leave that out.
+    precision, to show the share of it that is used, 0 to leave that out.
     """
     settings = config.read(preset)
     train = next(one for one in settings.stages.values() if one.stage == "story").train
@@ -69,18 +68,23 @@ def run(preset: str = "tiny", rounds: int = 3, batch: int = 0, peak: float = 0.0
     precision = torch.autocast(device.type, torch.bfloat16, enabled=train.precision == "bf16")
 
     def every() -> Iterable[Batch]:
+        """Yields one pass that supervises every turn."""
         return [stages.laid_out(chunks, vocabulary, "every", device)]
 
     def one_by_one() -> Iterable[Batch]:
+        """Yields a pass per turn."""
         return (
             ending(chunks, [turn] * len(chunks), vocabulary, device)
             for turn in range(1, CHUNK_LENGTH)
         )
 
     def any_one() -> Iterable[Batch]:
+        """Yields a pass with one random turn per chunk."""
         return [ending(chunks, [next(drawn) for _ in chunks], vocabulary, device)]
 
     def step(passes: Callable[[], Iterable[Batch]]) -> Callable[[], None]:
+        """Returns a training step of the passes."""
+
         def one() -> None:
             for layout, features in passes():
                 with precision:
@@ -95,10 +99,12 @@ def run(preset: str = "tiny", rounds: int = 3, batch: int = 0, peak: float = 0.0
         return one
 
     def spelled_out() -> None:
+        """Runs a step with attention as matrix products."""
         with sdpa_kernel(SDPBackend.MATH):
             step(every)()
 
     def several() -> None:
+        """Runs several steps with random turns."""
         for _ in range(_STEPS):
             step(any_one)()
 
@@ -161,8 +167,8 @@ def run(preset: str = "tiny", rounds: int = 3, batch: int = 0, peak: float = 0.0
 
 
 def build(settings: Preset) -> tuple[StoryLM, Vocabulary, int]:
-    """A preset's story model, with random weights unless it names a language model, and how wide
-    the visual tokenizer's features are."""
+    """Builds a preset's story model, with random weights unless it names a language model; also
+    returns the vocabulary and the width of the image encoder's features."""
     seen = settings.model.vision
     with tempfile.TemporaryDirectory(prefix="storystream-bench-") as folder:
         run = runs.Run(Path(folder), settings)
@@ -178,7 +184,7 @@ def build(settings: Preset) -> tuple[StoryLM, Vocabulary, int]:
 
 
 def made_up(count: int, width: int, tokens: int) -> list[Chunk]:
-    """Chunks whose texts are random words and whose pictures have random features."""
+    """Makes chunks whose texts are random words and whose pictures have random features."""
     dice = torch.Generator().manual_seed(0)
     return [
         Chunk(
@@ -195,7 +201,7 @@ def made_up(count: int, width: int, tokens: int) -> list[Chunk]:
 def ending(
     chunks: Sequence[Chunk], turns: Sequence[int], vocabulary: Vocabulary, device: torch.device
 ) -> Batch:
-    """Chunks as far as a turn each, which alone is supervised."""
+    """Returns chunks up to a turn each, which alone is supervised."""
     layouts = [
         sequence.lay_out(one.ids, vocabulary, [turn])
         for one, turn in zip(chunks, turns, strict=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.readback import ACTION_NAMES, CHARACTERS, PLACE_NAMES
+from benchmarks.attributes.labels import ACTION_NAMES, CHARACTERS, PLACE_NAMES
 from pipeline.runtime.images import perceptual_hash
 
 # Who is in the shots of an episode, the main one first, by number.

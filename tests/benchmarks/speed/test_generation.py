@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks.long_story import WORDS
+from benchmarks.long_stories.cost import WORDS
 from benchmarks.speed import generation
 from model.config import AttentionConfig
 from tests.model.tiny import STORY, TOKENS, WIDTH, story

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.speed.process_tree import Tree, watch
 from benchmarks.speed.scale import _of_film, _of_films, repeat
 from pipeline.ingest.video import probe
+from pipeline.testing.films import make_film, moving, scene
 from schemas.rows import Video
-from tests.films import make_film, moving, scene
 
 CHILD = "import time; block = bytearray(80_000_000); time.sleep(1); 'pipeline.graph.worker'"
 

@@ -2,7 +2,7 @@ from pipeline.config import load
 from pipeline.cost import estimate
 from pipeline.graph import run
 from pipeline.ingest import discovery
-from tests.films import make_film, shots
+from pipeline.testing.films import make_film, shots
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
 

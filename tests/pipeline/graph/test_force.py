@@ -12,8 +12,8 @@ from pipeline.graph import run, stages
 from pipeline.ingest import discovery
 from pipeline.keyframes import segment_scan
 from pipeline.runtime import stage_outputs, storage
+from pipeline.testing.films import make_film, shots
 from schemas.rows import Video
-from tests.films import make_film, shots
 from tests.pipeline.comparing import digests
 from tests.pipeline.rows import keyframe
 

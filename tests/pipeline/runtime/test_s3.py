@@ -17,7 +17,7 @@ from pipeline.dataset.verify import describe, verify
 from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.runtime import storage
-from tests.films import make_film, shots
+from pipeline.testing.films import make_film, shots
 from tests.pipeline import test_build
 
 scripted = test_build.scripted

@@ -1,0 +1,48 @@
+"""Reads the characters and captions of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import yaml
+
+from pipeline.annotation.characters import FOLDER
+from schemas.rows import Caption, Character
+
+
+def read_cast(dataset: str | Path) -> list[Character]:
+    """Reads the characters of all series of a dataset from its folder `characters`; returns none
+    where it has no such folder.
+
+    Raises ValueError for a file there that does not describe characters.
+    """
+    found = []
+    for file in sorted(Path(dataset, FOLDER).glob("*.yaml")):
+        try:
+            for series, cast in yaml.safe_load(file.read_text(encoding="utf-8")).items():
+                found += [
+                    Character(
+                        series,
+                        one["name"],
+                        one.get("look", ""),
+                        one.get("role", ""),
+                        list(one.get("called", ())),
+                        "",
+                    )
+                    for one in cast
+                ]
+        except (yaml.YAMLError, AttributeError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"{file} does not say who is who: {error!r}; `make dataset` writes it "
+                "anew where it is deleted"
+            ) from error
+    return found
+
+
+def read_captions(dataset: str | Path) -> dict[str, Caption]:
+    """Reads the captions of a dataset, by the stem of their picture's file; returns none where it
+    has none."""
+    path = Path(dataset, "captions.parquet")
+    rows = pq.read_table(path).to_pylist() if path.exists() else []
+    return {one["keyframe"]: Caption(**one) for one in rows}
