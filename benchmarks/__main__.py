@@ -26,8 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print(
-            "stopped; what was told, answered and found out is kept, and the same command goes "
-            "on from there",
+            "stopped; stories, answers and features are cached, and the same command resumes",
             file=sys.stderr,
         )
         return 130
@@ -40,20 +39,22 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="NAME", dest="name")
     shared = _shared()
     for name, (help_text, _) in {
-        "all": ("all of those that follow", None),
+        "all": ("every benchmark that follows", None),
         **suite.BENCHMARKS,
     }.items():
         commands.add_parser(name, help=help_text, parents=[shared])
-    fuzz = commands.add_parser("fuzz", help="mutated films: what comes of them, what escapes")
+    fuzz = commands.add_parser("fuzz", help="runs mutated films through the pipeline")
     fuzz.add_argument("--films", type=int, default=2000)
     fuzz.add_argument("--seed", type=int, default=0)
     crashes = commands.add_parser(
         "crashes",
-        help="runs that are killed, starved and tampered with: what the next run makes of it",
+        help="injects faults into runs and checks the next run",
     )
-    crashes.add_argument("--kills", type=int, default=50, help="folders that are disturbed")
+    crashes.add_argument(
+        "--kills", type=int, default=50, help="folders that faults are injected into"
+    )
     crashes.add_argument("--seed", type=int, default=0)
-    scale = commands.add_parser("scale", help="many films, and a long one: memory and time")
+    scale = commands.add_parser("scale", help="memory and time of many films and of a long one")
     scale.add_argument("--films", type=int, nargs="+", default=[1, 10, 100])
     scale.add_argument("--hours", type=float, default=3.0, help="of the long film, 0 for none")
     scale.add_argument("--film", default="", help="that the long film repeats, else the sample")
@@ -69,7 +70,7 @@ def _shared() -> argparse.ArgumentParser:
     what.add_argument(
         "--sample",
         default="data/sample",
-        help="that it was made from; '' for films of your own, whose truth nobody knows",
+        help="that it was made from; '' for your own films, which have no ground truth",
     )
     what.add_argument(
         "--datasets",
@@ -93,7 +94,7 @@ def _shared() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="NAME=FOLDER",
-        help="the same, told freely from the first picture and sentence",
+        help="the same, generated freely from the first picture and sentence",
     )
     what.add_argument("--film", default="", help="that keyframes are timed on, else the sample's")
     how = shared.add_argument_group("how")
@@ -116,7 +117,7 @@ def _shared() -> argparse.ArgumentParser:
         "--clip",
         default="",
         metavar="MODEL[:WEIGHTS]",
-        help="of open_clip, beside the towers of the run",
+        help="of open_clip, beside the encoders of the run",
     )
     models.add_argument("--inception", default="", metavar="FILE", help="its weights, or 'hub'")
     models.add_argument(

@@ -24,7 +24,7 @@ from benchmarks.stories import Story, make_opening, read_stories
 GROUND_TRUTH, RETRIEVED, COPIED, SHUFFLED = (
     "ground truth",
     "retrieval from training",
-    "first picture again",
+    "first picture repeated",
     "shuffled true panels",
 )
 
@@ -60,13 +60,13 @@ def compared_stories(settings: Settings, illustrate: bool) -> dict[str, list[Sto
     from benchmarks.generators import trained_run
 
     true = true_stories(settings.data)
-    openings = [make_opening(one, illustrate) for one in true]
+    openings = [make_opening(story, illustrate) for story in true]
     found: dict[str, list[Story]] = {GROUND_TRUTH: list(true)}
     suffix = "" if illustrate else ", told"
     for run in settings.runs:
         for policy in settings.policies if illustrate else settings.policies[:1]:
             name = f"{Path(run).name}, {policy}{suffix}"
-            print(f"telling: {name}", file=sys.stderr, flush=True)
+            print(f"generating: {name}", file=sys.stderr, flush=True)
             found[name] = trained_run.tell_stories(
                 load_run(run), policy, openings, Path(settings.out, "told", name), settings.seed
             )
@@ -79,7 +79,7 @@ def compared_stories(settings: Settings, illustrate: bool) -> dict[str, list[Sto
         (COPIED, baselines.repeat_first),
         (SHUFFLED, baselines.shuffle(true, settings.seed)),
     ):
-        found[name + suffix] = [simple(one) for one in openings]
+        found[name + suffix] = [simple(opening) for opening in openings]
     return found
 
 

@@ -52,11 +52,11 @@ def read_stories(dataset: str | Path, split: str = "val") -> list[Story]:
         raise ValueError(f"{path} is missing or empty: make the dataset of more films")
     return [
         Story(
-            one["id"],
-            tuple(one["captions"]),
-            tuple(str(Path(dataset, IMAGES, name)) for name in one["images"]),
+            values["id"],
+            tuple(values["captions"]),
+            tuple(str(Path(dataset, IMAGES, name)) for name in values["images"]),
         )
-        for one in map(json.loads, lines)
+        for values in map(json.loads, lines)
     ]
 
 

@@ -56,7 +56,7 @@ def _fid(settings: Settings) -> list[Table]:
     embedders = [
         encoders.efficientnet(),
         encoders.inception(settings.inception),
-        *(one.pictures for one in load_encoders(settings)),
+        *(pair.pictures for pair in load_encoders(settings)),
     ]
     return image_distribution.tables(
         compared_stories(settings, True),
@@ -109,9 +109,9 @@ def _consistency(settings: Settings) -> list[Table]:
         true,
         picture_size(settings),
         shown,
-        names=[one.name for one in annotations.read_cast(settings.data)],
+        names=[character.name for character in annotations.read_cast(settings.data)],
         training=near_copies.read_training_hashes(settings.data),
-        embedders=[one.pictures for one in load_encoders(settings)],
+        embedders=[pair.pictures for pair in load_encoders(settings)],
         seed=settings.seed,
         cache=settings.cache,
     )
@@ -137,8 +137,8 @@ def _texts(settings: Settings) -> list[Table]:
     from benchmarks.metrics import perplexity, texts
 
     return [
-        dataclasses.replace(one, bounds=(GROUND_TRUTH,))
-        for one in texts.tables(
+        dataclasses.replace(table, bounds=(GROUND_TRUTH,))
+        for table in texts.tables(
             compared_stories(settings, False),
             perplexity.load_language_model(settings.language_model),
             annotations.read_cast(settings.data),
@@ -157,8 +157,8 @@ def _judge(settings: Settings) -> list[Table]:
     if not settings.judges:
         return run_judges({})
     prices = {
-        model_specs.parse(one).model: Price(input=paid, output=got)
-        for one, (paid, got) in zip(settings.judges, settings.judge_prices, strict=False)
+        model_specs.parse(judge).model: Price(input=paid, output=got)
+        for judge, (paid, got) in zip(settings.judges, settings.judge_prices, strict=False)
     }
     return run_judges(
         compared_stories(settings, False),
@@ -185,7 +185,7 @@ def _attention_map(settings: Settings) -> list[Table]:
     return attention_map.run(settings.runs[0], settings.data, settings.out)
 
 
-def _long_story(settings: Settings) -> list[Table]:
+def _long_stories(settings: Settings) -> list[Table]:
     from benchmarks.long_stories.run import run as run_long_stories
 
     if settings.thorough:
@@ -261,22 +261,28 @@ Benchmark = Callable[[Settings], list[Table]]
 # In the order of the report: how good first, then how fast.
 BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "dataset": ("size, texts, duplicates, leaks of datasets, beside published ones", _dataset),
-    "pictures": ("Frechet and kernel distances to the true pictures: FID, KID, CMMD", _fid),
-    "image-text": ("pictures and their texts: CLIPScore", _clip_score),
-    "consistency": ("style, characters, places across a story; copies", _consistency),
-    "truth": ("character, place, action, count against the sample's truth", _attributes),
+    "fid": ("Frechet and kernel distances to true pictures: FID, KID, CMMD", _fid),
+    "clip-score": ("pictures and their texts: CLIPScore", _clip_score),
+    "consistency": ("style, characters, places within a story; near copies", _consistency),
+    "attributes": ("character, place, action, count by the sample's ground truth", _attributes),
     "texts": ("perplexity, repetition, names, grounding", _texts),
-    "judge": ("scores and preferences of a model that looks and reads", _judge),
-    "story-model": ("predicted features and pictures, beside simple guesses", _story_model),
-    "attention-map": ("where the story model looks", _attention_map),
-    "long-story": ("what each policy for the cache costs and loses, by length", _long_story),
-    "pipeline": ("keyframes, shots, model calls: speed and what is found", _pipeline),
-    "loader": ("chunks a second that a trainer is given", _loader),
-    "training-step": ("a step of the story stage, by how turns are supervised", _training_step),
-    "generation": ("a picture and its text, by what is computed again", _generation),
-    "growth": ("how cost grows with films, their length and stories' length", _scaling_exponents),
+    "judge": ("scores and preferences of a vision-language model", _judge),
+    "story-model": ("predicted features and pictures, beside baselines", _story_model),
+    "attention-map": ("attention by kind of token", _attention_map),
+    "long-stories": ("cost and loss of each policy for the cache, by length", _long_stories),
+    "pipeline": ("speed of keyframes and model calls, quality of shots", _pipeline),
+    "loader": ("chunks per second that a trainer is given", _loader),
+    "training-step": (
+        "time of a step of the story stage, by how turns are supervised",
+        _training_step,
+    ),
+    "generation": ("time of a picture and its text, by what is computed again", _generation),
+    "scaling-exponents": (
+        "how cost scales with films, their length and stories' length",
+        _scaling_exponents,
+    ),
 }
-NEEDS_TRUTH = ("truth", "story-model", "long-story")  # of the sample
+NEEDS_TRUTH = ("attributes", "story-model", "long-stories")  # of the sample
 
 
 def run(
@@ -303,10 +309,10 @@ def run(
         )  # says at once what is missing
         tables, failed, stopped = _run_each(settings, names)
         report.write_report(Path(settings.out), tables, told, describe_run(settings))
-        print(f"look at it: {settings.out}/report.html", file=sys.stderr)
+        print(f"report: {settings.out}/report.html", file=sys.stderr)
     if readme_file:
         places = readme.table_places(readme_file)
-        readme.update_readme(readme_file, [one for one in tables if one.name in places])
+        readme.update_readme(readme_file, [table for table in tables if table.name in places])
     worse = False
     if compare_with:
         said, worse = comparison.compare_results(compare_with, tables)
@@ -321,7 +327,7 @@ def _run_each(settings: Settings, names: Sequence[str]) -> tuple[list[Table], li
     for number, name in enumerate(names, 1):
         said = f"[{time.monotonic() - began:5.0f} s] {number} of {len(names)}: {name}"
         if name in NEEDS_TRUTH and not settings.sample:
-            print(f"{said}: left out, it needs the sample's truth", file=sys.stderr)
+            print(f"{said}: left out, it needs the sample's ground truth", file=sys.stderr)
             continue
         print(said, file=sys.stderr, flush=True)
         try:
@@ -330,7 +336,7 @@ def _run_each(settings: Settings, names: Sequence[str]) -> tuple[list[Table], li
             print(f"{name}: not measured: {error}", file=sys.stderr)
             failed.append(name)
         except KeyboardInterrupt:
-            print(f"stopped in {name}; the same command goes on from what is kept", file=sys.stderr)
+            print(f"stopped in {name}; the same command resumes", file=sys.stderr)
             return tables, failed, True
     print(f"[{time.monotonic() - began:5.0f} s] all measured", file=sys.stderr)
     return tables, failed, False
@@ -344,8 +350,8 @@ def describe_run(settings: Settings) -> dict[str, Any]:
     return {
         "dataset": f"{settings.data} ({runs.digest(settings.data)})",
         "run": "; ".join(
-            "{run}: {story_model}; {painter}".format(**generate.about(load_run(one)))
-            for one in settings.runs
+            "{run}: {story_model}; {painter}".format(**generate.about(load_run(run)))
+            for run in settings.runs
         ),
         "seed": settings.seed,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python "

@@ -30,13 +30,13 @@ def correct_answers(
 def majority_baseline(true: Sequence[Labels]) -> dict[str, Flags]:
     """Returns the same of the majority baseline: the constant answers that are correct most
     often."""
-    said = {name: Counter(getattr(one, name) for one in true) for name in CLASSES}
-    there = Counter(name for one in true for name in one.characters)
+    said = {name: Counter(getattr(label, name) for label in true) for name in CLASSES}
+    there = Counter(name for label in true for name in label.characters)
     found = _compare(
         {name: _most_common(counts) * len(true) for name, counts in said.items()}, true
     )
     often = _most_common(there)
-    return {**found, "there": np.array([often[0] in one.characters for one in true], bool)}
+    return {**found, "there": np.array([often[0] in label.characters for label in true], bool)}
 
 
 def _most_common(counts: Counter[Any]) -> list[Any]:
@@ -46,13 +46,15 @@ def _most_common(counts: Counter[Any]) -> list[Any]:
 def _compare(said: Mapping[str, Sequence[Any]], true: Sequence[Labels]) -> dict[str, Flags]:
     found = {
         name: np.array(
-            [answer == getattr(one, name) for answer, one in zip(answers, true, strict=True)], bool
+            [answer == getattr(label, name) for answer, label in zip(answers, true, strict=True)],
+            bool,
         )
         for name, answers in said.items()
     }
     return {
         **found,
         "there": np.array(
-            [answer in one.characters for answer, one in zip(said["main"], true, strict=True)], bool
+            [answer in label.characters for answer, label in zip(said["main"], true, strict=True)],
+            bool,
         ),
     }

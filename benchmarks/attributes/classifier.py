@@ -1,8 +1,8 @@
 """Attribute classifier of the sample's pictures: a small network that is trained on true frames.
 
-`train_classifier` fits it to the labels of the keyframes of the training episodes (`labels`). It then predicts
-the attributes of any picture: of true frames of the other episodes, whose accuracy is the upper
-bound that belongs beside every figure, and of generated pictures.
+`train_classifier` fits it to the labels of the keyframes of the training episodes (`labels`). It
+then predicts the attributes of any picture: of true frames of the other episodes, whose accuracy is
+the upper bound that belongs beside every figure, and of generated pictures.
 
 The network (0.6 million weights, trained from scratch in 3 minutes on one core, then cached in the
 dataset's folder) sees true frames only, never a generated picture. In training they are cropped,
@@ -11,9 +11,9 @@ scaled, blurred, recoloured and made noisy, so that it recognises content and no
 Four attributes are predicted, each with exactly one correct answer:
 
 - the main character, one of 7: the first that the script names for the shot. It is what the shot
-  is about (a close-up shows that one alone), and it can be seen: the script lines characters up from
-  left to right. Another character who is present is a wrong answer; how often the answer is at least
-  somebody present is counted separately, and is easier.
+  is about (a close-up shows that one alone), and it can be seen: the script lines characters up
+  from left to right. Another character who is present is a wrong answer; how often the answer is at
+  least somebody present is counted separately, and is easier.
 - the place, one of 9.
 - the action of the main character, one of 23: the hardest, since some differ by an arm only.
 - the number of characters: one, two, or three and more.
@@ -78,7 +78,7 @@ class AttributeClassifier(nn.Module):
         parts = [self(_normalise(seen[start : start + 256])) for start in range(0, len(seen), 256)]
         return {
             name: torch.cat(
-                [torch.zeros(0, len(answers)), *(one[name].softmax(1) for one in parts)]
+                [torch.zeros(0, len(answers)), *(part[name].softmax(1) for part in parts)]
             ).numpy()
             for name, answers in CLASSES.items()
         }
@@ -118,7 +118,7 @@ def train_classifier(
     dataset's folder and loaded from there the next time. Raises ValueError where the dataset was
     not made from this sample, or has no training episodes.
     """
-    known = [one for one in read_labels(dataset, sample).values() if one.split == "train"]
+    known = [label for label in read_labels(dataset, sample).values() if label.split == "train"]
     if not known:
         raise ValueError(f"{dataset} has no training episodes: make one of more films")
     record = Path(dataset, "dataset.json").read_text(encoding="utf-8")
@@ -129,7 +129,7 @@ def train_classifier(
         classifier = AttributeClassifier()
         classifier.load_state_dict(load_file(path))
         return classifier.eval()
-    classifier = _fit(read_keyframes(dataset, (one.image for one in known), size), known, seed)
+    classifier = _fit(read_keyframes(dataset, (label.image for label in known), size), known, seed)
     with contextlib.suppress(OSError):  # a dataset that one may not write to: each trains its own
         path.parent.mkdir(exist_ok=True)
         save_file(
@@ -142,10 +142,12 @@ def train_classifier(
 
 def _fit(seen: Pictures, known: Sequence[Labels], seed: int) -> AttributeClassifier:
     wanted = {
-        name: torch.tensor([answers.index(getattr(one, name)) for one in known])
+        name: torch.tensor([answers.index(getattr(label, name)) for label in known])
         for name, answers in CLASSES.items()
     }
-    there = torch.tensor([[float(name in one.characters) for name in CHARACTERS] for one in known])
+    there = torch.tensor(
+        [[float(name in label.characters) for name in CHARACTERS] for label in known]
+    )
     with torch.random.fork_rng(devices=[]), one_thread():  # sums then run in one order
         torch.manual_seed(seed)
         classifier = AttributeClassifier().to(memory_format=torch.channels_last)

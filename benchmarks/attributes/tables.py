@@ -25,11 +25,11 @@ from benchmarks.results.confidence_intervals import bootstrap_mean
 from benchmarks.results.tables import Cell, Column, Figure, Table
 from benchmarks.stories import Story, read_pictures
 
-CEILING = "ceiling: the classifier on true held-out frames"
-CHANCE = "chance: the best constant answer for them"
+CEILING = "upper bound: classifier on true held-out frames"
+CHANCE = "chance: majority baseline"
 COLUMNS = {
     "main": Column("main character", "higher", "%", 1),
-    "there": Column("anyone who is there", "higher", "%", 1),
+    "there": Column("any character present", "higher", "%", 1),
     "place": Column("place", "higher", "%", 1),
     "action": Column("action", "higher", "%", 1),
     "count": Column("count", "higher", "%", 1),
@@ -46,8 +46,8 @@ def labels_of_stories(
 
     `known` is what `labels.read_labels` gives for the dataset and its sample.
     """
-    by_path = {str(Path(dataset, image)): one for image, one in known.items()}
-    return {one.id: tuple(by_path.get(image) for image in one.images) for one in stories}
+    by_path = {str(Path(dataset, image)): label for image, label in known.items()}
+    return {story.id: tuple(by_path.get(image) for image in story.images) for story in stories}
 
 
 def has_true_texts(story: Story, true: Story | None) -> bool:
@@ -71,11 +71,11 @@ def tables(
     their dataset; `classifier` classifies pictures of `size` pixels. The first panel of a story is
     given and is not scored. Raises ValueError where the dataset has no held-out episodes.
     """
-    held_out = [one for one in known.values() if one.split == "val"]
+    held_out = [label for label in known.values() if label.split == "val"]
     if not held_out:
         raise ValueError(f"{dataset} has no held-out episodes: make one of more films")
-    films = [one.video for one in held_out]
-    seen = labels.read_keyframes(dataset, (one.image for one in held_out), size)
+    films = [label.video for label in held_out]
+    seen = labels.read_keyframes(dataset, (label.image for label in held_out), size)
     bounds = {
         CEILING: _accuracies(accuracy.correct_answers(classifier, seen, held_out), films, seed),
         CHANCE: _accuracies(accuracy.majority_baseline(held_out), films, seed),
@@ -83,52 +83,58 @@ def tables(
     unread = [
         name for name in COLUMNS if not _lies_above(bounds[CEILING][name], bounds[CHANCE][name])
     ]
-    true, wanted = {one.id: one for one in reference}, labels_of_stories(reference, known, dataset)
+    true, wanted = (
+        {story.id: story for story in reference},
+        labels_of_stories(reference, known, dataset),
+    )
     whole: dict[str, dict[str, Figure]] = {}
     parts: dict[str, dict[str, Cell]] = {}
     for name, told in stories.items():
-        told = [one for one in told if has_true_texts(one, true.get(one.id))]
+        told = [story for story in told if has_true_texts(story, true.get(story.id))]
         panels = [
-            (one, at, what)
-            for one in told
-            for at, what in enumerate(wanted[one.id][: len(one.images)])
+            (story, at, what)
+            for story in told
+            for at, what in enumerate(wanted[story.id][: len(story.images)])
             if at and what
         ]
         right = accuracy.correct_answers(
             classifier,
-            read_pictures((one.images[at] for one, at, _ in panels), size),
+            read_pictures((story.images[at] for story, at, _ in panels), size),
             [what for _, _, what in panels],
         )
-        groups = [one.id for one, _, _ in panels]
+        groups = [story.id for story, _, _ in panels]
         numbers = np.array([at + 1 for _, at, _ in panels])
         whole[name] = _accuracies(right, groups, seed, unread)
         parts[name] = {}
         for first, last in LENGTHS:
             rows = (numbers >= first) & (numbers <= last)
             figures = _accuracies(
-                {one: right[one][rows] for one in BY_LENGTH},
+                {attribute: right[attribute][rows] for attribute in BY_LENGTH},
                 [groups[at] for at in np.flatnonzero(rows)],
                 seed,
                 unread,
             )
             parts[name].update(
-                {_length_column(one, first, last).name: cell for one, cell in figures.items()}
+                {
+                    _length_column(attribute, first, last).name: cell
+                    for attribute, cell in figures.items()
+                }
             )
     cells = {
-        name: {COLUMNS[one].name: cell for one, cell in row.items()}
+        name: {COLUMNS[attribute].name: cell for attribute, cell in row.items()}
         for name, row in (bounds | whole).items()
     }
     about = {
-        "reader": f"benchmarks.readback, recipe {CLASSIFIER_VERSION}",
+        "classifier": f"benchmarks.attributes, version {CLASSIFIER_VERSION}",
         "pixels": size,
         "seed": seed,
-        "interval": "95 %, bootstrap over stories (ceiling and chance: films)",
+        "interval": "95 %, bootstrap over stories (upper bound and chance: films)",
     }
     best = tuple(name for name, told in stories.items() if list(told) == list(reference))
     return [
         Table(
-            "truth",
-            "What the pictures show, by the sample's ground truth",
+            "attributes",
+            "Attributes that pictures show, by the sample's ground truth",
             "generator",
             tuple(COLUMNS.values()),
             cells,
@@ -137,12 +143,12 @@ def tables(
             bounds=(CEILING, CHANCE, *best),
         ),
         Table(
-            "truth-by-length",
-            "The same by how far into the story",
+            "attributes-by-position",
+            "The same by position in the story",
             "generator",
-            tuple(_length_column(one, *ends) for one in BY_LENGTH for ends in LENGTHS),
+            tuple(_length_column(attribute, *ends) for attribute in BY_LENGTH for ends in LENGTHS),
             parts,
-            "The main character and the place, by the panel's number; the first is given.",
+            "The main character and the place, by the panel's position; the first is given.",
             about,
             bounds=best,
         ),
@@ -156,16 +162,16 @@ def _accuracies(
     for name, values in right.items():
         if name in unread or not len(values):
             found[name] = Figure(
-                None, len(values), note="unreadable" if name in unread else "no panels"
+                None, len(values), note="not classifiable" if name in unread else "no panels"
             )
         else:
             found[name] = bootstrap_mean(values.tolist(), groups, seed)
     return found
 
 
-def _lies_above(one: Figure, other: Figure) -> bool:
+def _lies_above(figure: Figure, other: Figure) -> bool:
     """Tells whether an interval lies above another."""
-    return one.low is not None and other.high is not None and one.low > other.high
+    return figure.low is not None and other.high is not None and figure.low > other.high
 
 
 def _length_column(name: str, first: int, last: int) -> Column:
@@ -174,17 +180,18 @@ def _length_column(name: str, first: int, last: int) -> Column:
 
 def _text(unread: Sequence[str]) -> str:
     said = (
-        "How often a small network, which learned from true training frames alone, reads a "
-        "panel as what the true story has there. Compare with its ceiling and with chance: a "
-        "figure at chance says that the pictures show nothing of what was asked. A generator "
-        "that draws in a way that the network has never seen may be right and not be read. "
-        "The action is the main character's and is right only by its exact name, one of "
-        f"{len(labels.ACTION_NAMES)}. Stories that tell their own texts have no score."
+        "How often the attribute classifier, which was trained on true training frames only, "
+        "predicts for a panel what the true story has there. Compare with its upper bound and "
+        "with chance: a figure at chance says that the pictures show nothing of what was asked. "
+        "A generator with a style that the classifier has never seen may be right and still "
+        "score low. The action is that of the main character and is right only by its exact "
+        f"name, one of {len(labels.ACTION_NAMES)}. Stories that write their own texts have no "
+        "score."
     )
     if unread:
         names = ", ".join(COLUMNS[name].name for name in unread)
         said += (
-            f"\n\nUnreadable here: {names}. The network's ceiling does not lie above chance, "
-            "so nothing could be told from its answers."
+            f"\n\nNot classifiable here: {names}. The classifier's upper bound does not lie above "
+            "chance, so its answers carry no information."
         )
     return said

@@ -24,13 +24,13 @@ def read_cast(dataset: str | Path) -> list[Character]:
                 found += [
                     Character(
                         series,
-                        one["name"],
-                        one.get("look", ""),
-                        one.get("role", ""),
-                        list(one.get("called", ())),
+                        character["name"],
+                        character.get("look", ""),
+                        character.get("role", ""),
+                        list(character.get("called", ())),
                         "",
                     )
-                    for one in cast
+                    for character in cast
                 ]
         except (yaml.YAMLError, AttributeError, TypeError, KeyError) as error:
             raise ValueError(
@@ -45,4 +45,4 @@ def read_captions(dataset: str | Path) -> dict[str, Caption]:
     has none."""
     path = Path(dataset, "captions.parquet")
     rows = pq.read_table(path).to_pylist() if path.exists() else []
-    return {one["keyframe"]: Caption(**one) for one in rows}
+    return {row["keyframe"]: Caption(**row) for row in rows}

@@ -33,15 +33,15 @@ IMAGE_COUNT, STORY_COUNT, WIDTH, HEIGHT, LENGTH, TOKENS, WORDS, STORY_WORDS, NAM
     "stories",
     "width",
     "height",
-    "pictures a story",
-    "tokens a text",
-    "words a text",
-    "words a story",
+    "pictures per story",
+    "tokens per text",
+    "words per text",
+    "words per story",
     "names",
 )
 DUPLICATES, LEAKED, SCORE, SCORE_OTHERS = (
     "duplicates",
-    "val seen in train",
+    "val leaked from train",
     "image-text",
     "image-text, other story",
 )
@@ -86,9 +86,12 @@ def run(
     for folder in folders:
         name = Path(folder).name if Path(folder).name not in cells else str(folder)
         cells[name] = _dataset_row(folder, counter, score, seed)
-    printed = {name: _published_row(one) for name, one in published_results.DATASETS.items()}
+    printed = {
+        name: _published_row(dataset) for name, dataset in published_results.DATASETS.items()
+    }
     # A dataset of ours may bear a published one's name.
-    printed = {f"{name} (paper)" if name in cells else name: one for name, one in printed.items()}
+    printed = {f"{name} (paper)" if name in cells else name: row for name, row in printed.items()}
+    stream = published_results.DATASETS["StoryStream"]
     return [
         Table(
             "dataset",
@@ -96,20 +99,20 @@ def run(
             "dataset",
             COLUMNS,
             {**cells, **printed},
-            "Sizes are medians, the number of pictures a story is a mean, both with the range where "
-            "they vary. Names are the different words that are written as names are: more where there "
-            "is more text. Duplicates are the pictures that look like one before them (at least "
-            f"{100 * OutputConfig().split_likeness:g} % of the bits of their perceptual hashes are "
-            "equal), and those of `val` that look like one of `train` are seen there: still scenes may "
-            "pass for the same, a picture that was cropped passes for another.\n\n"
-            f"The published rows are from {published_results.SEED_STORY_PAPER}. Its average text length of "
-            f"{published_results.DATASETS['StoryStream'].text_length} for StoryStream has no clear unit: the "
-            f"texts that its authors print as a sample average {published_results.STORYSTREAM_SAMPLE_WORDS} "
+            "Sizes are medians, the number of pictures per story is a mean, both with the range "
+            "where they vary. Names are the different capitalised words that look like names: "
+            "more where there is more text. Duplicates are the pictures that look the same as "
+            f"one before them (at least {100 * OutputConfig().split_likeness:g} % of the bits of "
+            "their perceptual hashes are equal); leaked are those of `val` that look the same "
+            "as one of `train`. Still scenes may count as duplicates, cropped pictures do not.\n\n"
+            f"The published rows are from {published_results.SEED_STORY_PAPER}. Its average text "
+            f"length of {stream.text_length} for StoryStream has no clear unit: the texts that "
+            f"its authors print as a sample average {published_results.STORYSTREAM_SAMPLE_WORDS} "
             f"words or {published_results.STORYSTREAM_SAMPLE_CHARACTERS:.0f} characters.",
             {
                 "seed": seed,
                 "tokenizer": Path(tokenizer).name,
-                "interval": "95 %, bootstrap over stories; what is counted in the whole dataset has none",
+                "interval": "95 %, bootstrap over stories; none for counts of the whole dataset",
                 "image-text score": score_name or "none",
             },
             published=tuple(printed),
@@ -121,20 +124,20 @@ def run(
 def _dataset_row(folder: str, tokenizer: Any, score: Score | None, seed: int) -> dict[str, Cell]:
     contents = read_dataset(folder)
     stories = contents.all()
-    images = list(dict.fromkeys(image for one in stories for image in one.images))
+    images = list(dict.fromkeys(image for story in stories for image in story.images))
     found = read_picture_info(folder, images)
-    texts = [text for one in stories for text in one.texts]
-    owners = [one.id for one in stories for _ in one.texts]
+    texts = [text for story in stories for text in story.texts]
+    owners = [story.id for story in stories for _ in story.texts]
     tokens = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
     words = [len(text.split()) for text in texts]
-    story_words = [sum(len(text.split()) for text in one.texts) for one in stories]
+    story_words = [sum(len(text.split()) for text in story.texts) for story in stories]
     said = {name for text in texts for name in character_names.unknown(text, (), "")}
-    ids = [one.id for one in stories]
+    ids = [story.id for story in stories]
     return {
         IMAGE_COUNT: Figure(len(images)),
         STORY_COUNT: Figure(len(stories)),
         **_pixel_figures(contents, images, found),
-        LENGTH: _range([len(one.images) for one in stories], np.mean),
+        LENGTH: _range([len(story.images) for story in stories], np.mean),
         TOKENS: bootstrap_mean(tokens, owners, seed),
         WORDS: bootstrap_mean(words, owners, seed),
         STORY_WORDS: bootstrap_mean(story_words, ids, seed),
@@ -148,13 +151,13 @@ def _pixel_figures(
 ) -> dict[str, Cell]:
     if not found:
         return {name: Figure(None, note=_NO_PIXELS) for name in (WIDTH, HEIGHT, DUPLICATES, LEAKED)}
-    twice = find_near_duplicates([one.hash for one in found.values()])
+    twice = find_near_duplicates([picture.hash for picture in found.values()])
     missing = len(images) - len(found)
     lacks = f"without {missing} that {'is' if missing == 1 else 'are'} missing" if missing else ""
     sides = {
         side: [
             found[image].hash
-            for image in dict.fromkeys(image for one in told for image in one.images)
+            for image in dict.fromkeys(image for story in told for image in story.images)
             if image in found
         ]
         for side, told in contents.stories.items()
@@ -164,8 +167,8 @@ def _pixel_figures(
         seen = find_near_duplicates(sides["val"], sides["train"])
         leaks = Figure(float(seen.mean()), len(seen), note=lacks)
     return {
-        WIDTH: _range([one.width for one in found.values()], np.median),
-        HEIGHT: _range([one.height for one in found.values()], np.median),
+        WIDTH: _range([picture.width for picture in found.values()], np.median),
+        HEIGHT: _range([picture.height for picture in found.values()], np.median),
         DUPLICATES: Figure(float(twice.mean()), len(twice), note=lacks),
         LEAKED: leaks,
     }
@@ -183,9 +186,9 @@ def _score_figures(
     if score is None:
         return {}
     there = [
-        (image, text, one.id)
-        for one in stories
-        for image, text in zip(one.images, one.texts, strict=True)
+        (image, text, story.id)
+        for story in stories
+        for image, text in zip(story.images, story.texts, strict=True)
         if image in found
     ]
     if not there:
@@ -201,15 +204,15 @@ def _score_figures(
     return cells
 
 
-def _published_row(one: published_results.PublishedDataset) -> dict[str, Cell]:
+def _published_row(dataset: published_results.PublishedDataset) -> dict[str, Cell]:
     cells: dict[str, Cell] = {
-        IMAGE_COUNT: Figure(one.images),
-        WIDTH: Figure(one.width),
-        HEIGHT: Figure(one.height),
-        LENGTH: Figure(one.length),
+        IMAGE_COUNT: Figure(dataset.images),
+        WIDTH: Figure(dataset.width),
+        HEIGHT: Figure(dataset.height),
+        LENGTH: Figure(dataset.length),
     }
-    if one.stories is not None:
-        cells[STORY_COUNT] = Figure(one.stories)
-    if one.text_length is not None:
-        cells[TOKENS] = Figure(None, note=f"{one.text_length} in an unclear unit")
+    if dataset.stories is not None:
+        cells[STORY_COUNT] = Figure(dataset.stories)
+    if dataset.text_length is not None:
+        cells[TOKENS] = Figure(None, note=f"{dataset.text_length} in an unclear unit")
     return cells

@@ -27,7 +27,7 @@ class StoriesBySplit:
 
     def all(self) -> list[Story]:
         """Returns the stories of all splits."""
-        return [one for side in self.stories.values() for one in side]
+        return [story for side in self.stories.values() for story in side]
 
 
 def read_dataset(folder: str | Path) -> StoriesBySplit:
@@ -42,7 +42,7 @@ def read_dataset(folder: str | Path) -> StoriesBySplit:
     files = sorted(Path(folder, IMAGES).glob("*_stories.jsonl"))
     if not files:  # not ours
         files = sorted(Path(folder).rglob("*.jsonl"))
-        files = [one for one in files if not _CHUNKS.search(one.stem)] or files
+        files = [file for file in files if not _CHUNKS.search(file.stem)] or files
     stories: dict[str, list[Story]] = {}
     for file in files:
         parts = set(re.split(r"[^a-z]+", file.stem.lower()))
@@ -60,8 +60,8 @@ def _read_lines(file: Path, folder: Path) -> Iterator[Story]:
     root = None
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
         try:
-            one = json.loads(line)
-            name, images, texts = one["id"], list(one["images"]), list(one["captions"])
+            values = json.loads(line)
+            name, images, texts = values["id"], list(values["images"]), list(values["captions"])
             if len(images) != len(texts):
                 raise ValueError(f"{len(images)} images and {len(texts)} captions")
         except (ValueError, KeyError, TypeError) as error:

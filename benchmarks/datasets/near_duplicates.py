@@ -34,8 +34,8 @@ def read_picture_info(folder: str | Path, images: Sequence[str]) -> dict[str, Pi
     if table.exists():
         rows = pq.read_table(table, columns=["image", "width", "height", "phash"]).to_pylist()
         known = {
-            str(Path(folder, one["image"])): PictureInfo(one["width"], one["height"], one["phash"])
-            for one in rows
+            str(Path(folder, row["image"])): PictureInfo(row["width"], row["height"], row["phash"])
+            for row in rows
         }
     found = {}
     for image in images:
@@ -63,18 +63,18 @@ def find_near_duplicates(
     100,000 pictures.
     """
     bits = OutputConfig().split_likeness
-    one, other = _hash_words(hashes), _hash_words(hashes if others is None else others)
+    some, rest = _hash_words(hashes), _hash_words(hashes if others is None else others)
     furthest = int((1 - bits) * 256)
-    found = np.zeros(len(one), bool)
-    rows = max(1, _BLOCK // max(len(other), 1))
-    for start in range(0, len(one), rows):
-        part = one[start : start + rows]
-        apart = np.zeros((len(part), len(other)), np.uint16)
-        for column in range(one.shape[1]):
-            apart += np.bitwise_count(part[:, None, column] ^ other[None, :, column])
+    found = np.zeros(len(some), bool)
+    rows = max(1, _BLOCK // max(len(rest), 1))
+    for start in range(0, len(some), rows):
+        part = some[start : start + rows]
+        apart = np.zeros((len(part), len(rest)), np.uint16)
+        for column in range(some.shape[1]):
+            apart += np.bitwise_count(part[:, None, column] ^ rest[None, :, column])
         close = apart <= furthest
         if others is None:
-            close &= np.arange(len(other)) < np.arange(start, start + len(part))[:, None]
+            close &= np.arange(len(rest)) < np.arange(start, start + len(part))[:, None]
         found[start : start + rows] = close.any(1)
     return found
 

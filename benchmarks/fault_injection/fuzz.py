@@ -156,8 +156,8 @@ def run(count: int = 2000, seed: int = 0) -> tuple[str, int]:
         left = [path.name for path in folder.iterdir()]
     bad = [(film, outcome) for film, outcome in found if outcome.kind not in ("read", "rejected")]
     tables = [
-        rows_to_markdown(*one)
-        for one in (
+        rows_to_markdown(*content)
+        for content in (
             _outcome_table(found, whole),
             _reason_table(found),
             _figure_table(found, wall, left),
@@ -228,14 +228,14 @@ def _reason_table(found: list[tuple[str, Outcome]]) -> _Table:
 
 
 def _figure_table(found: list[tuple[str, Outcome]], wall: float, left: list[str]) -> _Table:
-    slow = max(found, key=lambda one: one[1].seconds)
-    large = max(found, key=lambda one: one[1].memory)
+    slow = max(found, key=lambda item: item[1].seconds)
+    large = max(found, key=lambda item: item[1].memory)
     said = collections.Counter(outcome.subtitles for _, outcome in found if outcome.subtitles)
     return (
         "Figures",
         ["what", "figure"],
         [
-            ["films a second", f"{len(found) / wall:.1f}"],
+            ["films per second", f"{len(found) / wall:.1f}"],
             ["slowest", f"{slow[1].seconds:.2f} s of CPU, {slow[0]}"],
             ["most memory", f"{large[1].memory:.0f} MB, {large[0]}"],
             ["subtitles", ", ".join(f"{kind}: {number}" for kind, number in sorted(said.items()))],

@@ -193,7 +193,7 @@ def _files(out: Path) -> int:
 def disk_full(bench: Experiment, out: Path, chance: random.Random) -> Injected:
     """Runs onto a disk that is too small, by little or by much; the next run has a larger one."""
     files = {file.stat().st_ino: file.stat() for file in bench.whole.rglob("*") if file.is_file()}
-    size = chance.randint(4096, sum(one.st_blocks * 512 for one in files.values()) * 9 // 10)
+    size = chance.randint(4096, sum(file.st_blocks * 512 for file in files.values()) * 9 // 10)
     out.mkdir()
     disk = ["mount", "-t", "tmpfs", "-o"]
     if subprocess.run(

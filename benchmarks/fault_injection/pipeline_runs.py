@@ -150,8 +150,8 @@ def wait_for_end(
         process.kill()
         said = f"{process.communicate()[1]}\nit hung: killed after {TIMEOUT:.0f} s"
     _, left = psutil.wait_procs(began or [], timeout=GRACE)
-    for one in left:
-        one.kill()
+    for survivor in left:
+        survivor.kill()
     return RunEnd(process.returncode, said, time.monotonic() - started, len(left))
 
 

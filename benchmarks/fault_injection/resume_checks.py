@@ -58,9 +58,9 @@ def finish_run(bench: Experiment, out: Path, *more: str) -> FinishedRun:
     )
 
 
-def differing_files(one: Path, other: Path) -> list[str]:
+def differing_files(reference: Path, other: Path) -> list[str]:
     """Lists how the files of another dataset differ from those of one."""
-    wanted, made = _digests(one), _digests(other)
+    wanted, made = _digests(reference), _digests(other)
     return [
         f"{name} {'differs' if name in wanted and name in made else 'is missing'}"
         if name in wanted
@@ -103,9 +103,9 @@ def parts_there(bench: Experiment, out: Path) -> Counter[str]:
     )
 
 
-def same_content(one: Path, other: Path) -> bool:
+def same_content(file: Path, other: Path) -> bool:
     """Tells whether two files exist and have the same content."""
-    return other.exists() and one.read_bytes() == other.read_bytes()
+    return other.exists() and file.read_bytes() == other.read_bytes()
 
 
 def _with_pictures(folder: Path, other: Path) -> bool:

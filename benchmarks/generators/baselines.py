@@ -14,12 +14,12 @@ Generator = Callable[[Opening], Story]
 
 def ground_truth(known: Sequence[Story]) -> Generator:
     """Returns a generator of the true stories: the upper bound."""
-    by_id = {one.id: one for one in known}
+    by_id = {story.id: story for story in known}
 
     def generate(opening: Opening) -> Story:
         """Returns the true story of the opening."""
-        one = by_id[opening.id]
-        return Story(one.id, one.texts[: opening.length], one.images[: opening.length])
+        story = by_id[opening.id]
+        return Story(story.id, story.texts[: opening.length], story.images[: opening.length])
 
     return generate
 
@@ -51,11 +51,11 @@ def retrieve(training: Sequence[Story]) -> Generator:
             story, start = begins[nearest]
             order = [*range(start + 1, len(story.texts)), *range(start + 1)]  # round and round
             found = [(story, order[at % len(order)]) for at in range(opening.length - 1)]
-            texts = tuple(one.texts[at] for one, at in found)
+            texts = tuple(story.texts[at] for story, at in found)
         return Story(
             opening.id,
             (opening.text, *texts),
-            (opening.image, *(one.images[at] for one, at in found)),
+            (opening.image, *(story.images[at] for story, at in found)),
         )
 
     return generate
@@ -71,7 +71,12 @@ def shuffle(known: Sequence[Story], seed: int = 0) -> Generator:
 
     def generate(opening: Opening) -> Story:
         """Returns the opening with panels drawn from the other stories."""
-        pool = [(one, at) for one in known if one.id != opening.id for at in range(len(one.texts))]
+        pool = [
+            (story, at)
+            for story in known
+            if story.id != opening.id
+            for at in range(len(story.texts))
+        ]
         dice = np.random.default_rng([seed, *opening.id.encode()])
         found = [
             pool[at]
@@ -79,11 +84,11 @@ def shuffle(known: Sequence[Story], seed: int = 0) -> Generator:
                 len(pool), opening.length - 1, replace=len(pool) < opening.length - 1
             )
         ]
-        texts = opening.following or tuple(one.texts[at] for one, at in found)
+        texts = opening.following or tuple(story.texts[at] for story, at in found)
         return Story(
             opening.id,
             (opening.text, *texts),
-            (opening.image, *(one.images[at] for one, at in found)),
+            (opening.image, *(story.images[at] for story, at in found)),
         )
 
     return generate

@@ -39,20 +39,24 @@ def read_external_stories(path: str | Path, openings: Sequence[Opening]) -> tupl
         (any(path.glob("eval_results_*.json")), _read_mm_interleaved),
         (any(path.glob("story.json")) or any(path.glob("*/story.json")), _read_story_folders),
     ]
-    reader = next((one for fits, one in layouts if fits), None)
+    reader = next((read for fits, read in layouts if fits), None)
     if reader is None:
         raise ValueError(
             f"{path} holds no stories: a folder needs story.json, val_*/text.txt or "
             "eval_results_*.json in it, a file is JSONL with id, texts and images"
         )
     found = reader(path, openings)
-    stories = [found[one.id] for one in openings if one.id in found]
+    stories = [found[opening.id] for opening in openings if opening.id in found]
     if not stories:
         raise ValueError(
             f"{path} has no story that begins as those of the dataset do: "
-            f"{', '.join(one.id for one in openings[:3])} ..."
+            f"{', '.join(opening.id for opening in openings[:3])} ..."
         )
-    short = sum(one.length - len(found[one.id].images) for one in openings if one.id in found)
+    short = sum(
+        opening.length - len(found[opening.id].images)
+        for opening in openings
+        if opening.id in found
+    )
     lacks = [f"{len(openings) - len(stories)} of {len(openings)} stories"] * (
         len(stories) < len(openings)
     ) + [f"{short} pictures"] * (short > 0)
@@ -74,9 +78,12 @@ def _read_jsonl(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
     found = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
         try:
-            one = json.loads(line)
-            texts = one["texts"] if "texts" in one else one["captions"]
-            name, images = str(one["id"]), [str(path.parent / image) for image in one["images"]]
+            values = json.loads(line)
+            texts = values["texts"] if "texts" in values else values["captions"]
+            name, images = (
+                str(values["id"]),
+                [str(path.parent / image) for image in values["images"]],
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{path}, line {number + 1}: {error}; a line is JSON with id, texts "
@@ -114,9 +121,9 @@ def _read_mm_interleaved(path: Path, openings: Sequence[Opening]) -> dict[str, S
     file = max(path.glob("eval_results_*.json"))  # the latest
     painted = path / file.stem.replace("eval_results", "gen_img")
     found = {}
-    for opening, one in zip(openings, _read_json(file), strict=False):
+    for opening, result in zip(openings, _read_json(file), strict=False):
         texts, images, text = [opening.text], [opening.image], ""
-        for said in one["generate_results"]:  # texts, and names of the pictures behind them
+        for said in result["generate_results"]:  # texts, and names of the pictures behind them
             if _PICTURE_NAME.fullmatch(said):
                 texts.append(text)
                 images.append(str(painted / said))
@@ -134,7 +141,9 @@ def _check_story(name: str, texts: Sequence[str], images: Sequence[str], source:
             f"{source}: story {name} has {len(texts)} texts and {len(images)} pictures"
             + (f", and {missing[0]} is not there" if missing else "")
         )
-    return Story(name, tuple(_SPECIAL_TOKENS.sub(" ", one).strip() for one in texts), tuple(images))
+    return Story(
+        name, tuple(_SPECIAL_TOKENS.sub(" ", text).strip() for text in texts), tuple(images)
+    )
 
 
 def _read_json(path: Path) -> Any:

@@ -36,28 +36,30 @@ def tell_stories(
         "top_p": sampling.top_p,
     }
     made = {
-        one.id: about
+        opening.id: about
         | {
-            "id": one.id,
+            "id": opening.id,
             "key": key(
                 about,
                 teller.run.preset.model.attention.model_dump(mode="json"),
-                dataclasses.astuple(one),
-                hashlib.sha256(Path(one.image).read_bytes()).hexdigest(),
+                dataclasses.astuple(opening),
+                hashlib.sha256(Path(opening.image).read_bytes()).hexdigest(),
             ),
         }
-        for one in openings
+        for opening in openings
     }
     missing = [
-        one for one in openings if _read_complete(Path(folder, one.id), made[one.id]) is None
+        opening
+        for opening in openings
+        if _read_complete(Path(folder, opening.id), made[opening.id]) is None
     ]
     for _, group in itertools.groupby(
-        sorted(missing, key=lambda one: one.length), lambda one: one.length
+        sorted(missing, key=lambda opening: opening.length), lambda opening: opening.length
     ):
         some = list(group)
         starts = [
-            generate.start(teller, at, _read_image(one.image), one.text)
-            for at, one in enumerate(some)
+            generate.start(teller, at, _read_image(opening.image), opening.text)
+            for at, opening in enumerate(some)
         ]
         told = generate.tell(
             teller.model,
@@ -68,16 +70,16 @@ def tell_stories(
             some[0].length - 1,
             sampling=sampling,
             seeds=[seed] * len(some),
-            texts=[one.following for one in some],
+            texts=[opening.following for opening in some],
             policy=policy,
             attention=teller.run.preset.model.attention,
         )
-        for one, moments in zip(some, zip(starts, *told, strict=True), strict=True):
+        for opening, moments in zip(some, zip(starts, *told, strict=True), strict=True):
             for _ in storybook.write(
-                Path(folder, one.id), ([moment] for moment in moments), [made[one.id]]
+                Path(folder, opening.id), ([moment] for moment in moments), [made[opening.id]]
             ):
                 pass
-    return [_read_story(one, Path(folder, one.id)) for one in openings]
+    return [_read_story(opening, Path(folder, opening.id)) for opening in openings]
 
 
 def _read_story(opening: Opening, folder: Path) -> Story:

@@ -28,12 +28,12 @@ def cohens_kappa(first: Sequence[float], second: Sequence[float], squared: bool 
     Source: Cohen 1960 (Educational and Psychological Measurement 20) and, weighted, 1968.
     """
     values, codes = np.unique([*first, *second], return_inverse=True)
-    one, other = np.split(codes, 2)
+    mine, theirs = np.split(codes, 2)
     seen = np.zeros((len(values), len(values)))
-    np.add.at(seen, (one, other), 1)
+    np.add.at(seen, (mine, theirs), 1)
     gaps = values[:, None] - values[None, :]
     weights = gaps**2 if squared else (gaps != 0).astype(float)
-    chance = float((weights * np.outer(seen.sum(1), seen.sum(0))).sum()) / max(len(one), 1)
+    chance = float((weights * np.outer(seen.sum(1), seen.sum(0))).sum()) / max(len(mine), 1)
     return 1 - float((weights * seen).sum()) / chance if chance else math.nan
 
 
@@ -50,12 +50,17 @@ def agreement(
     items that two rated.
     """
     both = [
-        [(item[0], one[item], other[item]) for item in one if item in other]
-        for one, other in itertools.combinations(raters, 2)
+        [(item[0], rater[item], other[item]) for item in rater if item in other]
+        for rater, other in itertools.combinations(raters, 2)
     ]
     both = [some for some in both if some]
     n = len(
-        {item for one, other in itertools.combinations(raters, 2) for item in one if item in other}
+        {
+            item
+            for rater, other in itertools.combinations(raters, 2)
+            for item in rater
+            if item in other
+        }
     )
     if not n:
         nothing = Figure(None, 0, note="nothing that two have judged")
@@ -77,13 +82,13 @@ def agreement(
             found = [
                 measure(np.repeat(values, times[groups], axis=0)) for groups, values in grouped
             ]
-            found = [one for one in found if not math.isnan(one)]
+            found = [value for value in found if not math.isnan(value)]
             return sum(found) / len(found) if found else math.nan
 
         value = mean(np.arange(len(openings)))
         if math.isnan(value):
             return Figure(None, n, note="one and the same answer to everything")
-        spread = [one for one in map(mean, draws) if not math.isnan(one)]
+        spread = [value for value in map(mean, draws) if not math.isnan(value)]
         low, high = np.quantile(spread, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return Figure(value, n, float(low), float(high))
 

@@ -62,9 +62,9 @@ def rate_generators(wins: Floats, seed: int = 0) -> list[Figure]:
     values = POINTS * bradley_terry(inside.sum(0) + ties)
     spread = POINTS * bradley_terry(np.einsum("do,oij->dij", drawn, inside) + ties)
     low, high = np.quantile(spread, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    for at, one in enumerate(linked):
-        openings = int((played[:, one].sum(-1) > 0).sum())
-        figures[one] = Figure(float(values[at]), openings, float(low[at]), float(high[at]))
+    for at, generator in enumerate(linked):
+        openings = int((played[:, generator].sum(-1) > 0).sum())
+        figures[generator] = Figure(float(values[at]), openings, float(low[at]), float(high[at]))
     return figures
 
 
@@ -73,4 +73,4 @@ def _largest_linked_group(linked: NDArray[np.bool_]) -> list[int]:
     reach = linked | np.eye(len(linked), dtype=bool)
     for _ in range(len(linked)):
         reach = reach @ reach
-    return [int(one) for one in np.flatnonzero(reach[reach.sum(1).argmax()])]
+    return [int(generator) for generator in np.flatnonzero(reach[reach.sum(1).argmax()])]

@@ -109,7 +109,7 @@ def ask_judge(
     spec = parse_judge(judge, settings)
     with (
         lock.holding(settings.folder),  # two runs at once would pay twice
-        progress.display({role: sum(one.request is not None for one in questions)}),
+        progress.display({role: sum(question.request is not None for question in questions)}),
     ):
         found = asyncio.run(_ask_all(spec, role, questions, settings))
         if progress.interrupted():
@@ -145,10 +145,12 @@ async def _ask_all(
             answers = [
                 answer
                 for some in (known, new)
-                for answer in await together(_ask_one(one, asker, role, turn) for one in some)
+                for answer in await together(
+                    _ask_one(question, asker, role, turn) for question in some
+                )
             ]
     place = {id(question): at for at, question in enumerate(questions)}
-    answers.sort(key=lambda one: place[id(one.question)])
+    answers.sort(key=lambda answer: place[id(answer.question)])
     used = _distinct_answers(answers)
     words = storage.join(settings.folder, f"{role}-{spec.model.replace('/', '_')}.jsonl")
     storage.write_bytes(words, "".join(map(_answer_line, answers)).encode())
@@ -157,8 +159,8 @@ async def _ask_all(
         tuple(answers),
         counts["calls"],
         counts["kept"],
-        sum(one.input_tokens for one in used),
-        sum(one.output_tokens for one in used),
+        sum(answer.input_tokens for answer in used),
+        sum(answer.output_tokens for answer in used),
         sum(map(purse.cost, used)) if price else None,
         counts["nanocost"] / 1e9 if price else None,
         str(asker.stopped or ""),
@@ -171,10 +173,10 @@ def _split_by_cached(
 ) -> tuple[list[Question], list[Question]]:
     """Splits questions into those that need no call, as far as is known, and those that do."""
     known, new = [], []
-    for one in questions:
-        exact = backend.exact(one.request) if one.request else None
+    for question in questions:
+        exact = backend.exact(question.request) if question.request else None
         there = exact is None or response_cache.load(work, response_cache.digest(exact)) is not None
-        (known if there else new).append(one)
+        (known if there else new).append(question)
     return known, new
 
 
@@ -218,24 +220,24 @@ async def _ask_one(
 def _distinct_answers(answers: Sequence[JudgedQuestion]) -> list[Answer]:
     """Returns the answers that were paid for: two generators with the same story share one."""
     found: dict[Any, Answer] = {}
-    for one in answers:
-        request = one.question.request
-        for number, answer in enumerate(one.said):
+    for judged in answers:
+        request = judged.question.request
+        for number, answer in enumerate(judged.said):
             assert request is not None
             found[request.prompt, request.images, request.repeat, number] = answer
     return list(found.values())
 
 
-def _answer_line(one: JudgedQuestion) -> str:
+def _answer_line(answer: JudgedQuestion) -> str:
     """Formats an answer as a line of JSON for people to read, with the question and the reasons."""
-    asked = one.question
+    asked = answer.question
     row = {
         "opening": asked.opening,
         "shown": asked.shown,
         "repeat": asked.repeat,
-        "state": one.state if asked.request else "the same story",
-        "answer": one.value.model_dump() if one.value else None,
-        "fault": one.fault,
-        "said": [] if one.value else [answer.text for answer in one.said],
+        "state": answer.state if asked.request else "the same story",
+        "answer": answer.value.model_dump() if answer.value else None,
+        "fault": answer.fault,
+        "said": [] if answer.value else [said.text for said in answer.said],
     }
     return json.dumps(row, ensure_ascii=False) + "\n"

@@ -49,21 +49,23 @@ def judged_pairs(answers: Sequence[JudgedQuestion], criterion: str) -> list[Judg
     first."""
     found: dict[tuple[str, tuple[str, ...], int], Place] = {}
     same = set()
-    for one in answers:
-        if len(one.question.shown) == 2 and one.state == "answered":
-            found[one.question.item] = (
-                _PLACES[getattr(one.value, answer_field(criterion)).better] if one.value else "tie"
+    for answer in answers:
+        if len(answer.question.shown) == 2 and answer.state == "answered":
+            found[answer.question.item] = (
+                _PLACES[getattr(answer.value, answer_field(criterion)).better]
+                if answer.value
+                else "tie"
             )
-            if one.question.request is None:
-                same.add(one.question.item)
+            if answer.question.request is None:
+                same.add(answer.question.item)
     both, done = [], set()
     for item, place in found.items():
-        opening, (one, other), repeat = item
-        turned = (opening, (other, one), repeat)
+        opening, (first, second), repeat = item
+        turned = (opening, (second, first), repeat)
         if turned in found and item not in done:
             done.add(turned)
             both.append(
-                JudgedPair(opening, (one, other), repeat, place, found[turned], item not in same)
+                JudgedPair(opening, (first, second), repeat, place, found[turned], item not in same)
             )
     return both
 
@@ -72,19 +74,19 @@ def compared_pairs(answers: Sequence[JudgedQuestion]) -> list[tuple[str, str]]:
     """Returns the pairs of generators that were compared, answered or not, in the order shown
     first."""
     found: dict[tuple[str, ...], None] = {}
-    for one in answers:
-        if len(shown := one.question.shown) == 2 and shown[::-1] not in found:
+    for answer in answers:
+        if len(shown := answer.question.shown) == 2 and shown[::-1] not in found:
             found[shown] = None
-    return [(one, other) for one, other in found]
+    return [(first, second) for first, second in found]
 
 
 def outcomes_by_opening(found: Sequence[JudgedPair]) -> dict[tuple[tuple[str, str], str], int]:
     """Returns one outcome per pair of generators and opening: of repeats, the story preferred more
     often."""
     sums: dict[tuple[tuple[str, str], str], int] = {}
-    for one in found:
-        key = one.stories, one.opening
-        sums[key] = sums.get(key, 0) + one.outcome
+    for pair in found:
+        key = pair.stories, pair.opening
+        sums[key] = sums.get(key, 0) + pair.outcome
     return {key: int(np.sign(total)) for key, total in sums.items()}
 
 
@@ -92,11 +94,11 @@ def win_matrix(found: Sequence[JudgedPair], generators: Sequence[str]) -> NDArra
     """Counts how often row was preferred to column, a tie as half a win of each: [openings, n,
     n]."""
     outcomes = outcomes_by_opening(found)
-    openings = {name: at for at, name in enumerate(dict.fromkeys(one.opening for one in found))}
+    openings = {name: at for at, name in enumerate(dict.fromkeys(pair.opening for pair in found))}
     place = {name: at for at, name in enumerate(generators)}
     table = np.zeros((len(openings), len(place), len(place)))
-    for ((one, other), opening), outcome in outcomes.items():
-        row, column = place[one], place[other]
+    for ((first, second), opening), outcome in outcomes.items():
+        row, column = place[first], place[second]
         table[openings[opening], row, column] += (1 + outcome) / 2
         table[openings[opening], column, row] += (1 - outcome) / 2
     return table

@@ -87,7 +87,8 @@ def answer_field(criterion: str) -> str:
 def answer_model(task: str, criteria: tuple[str, ...]) -> type[BaseModel]:
     """Returns the schema of an answer."""
     fields: dict[str, Any] = {
-        answer_field(one): (Mark if task == "score" else Verdict, ...) for one in criteria
+        answer_field(criterion): (Mark if task == "score" else Verdict, ...)
+        for criterion in criteria
     }
     return create_model("Scores" if task == "score" else "Preferences", **fields)
 
@@ -108,12 +109,12 @@ def make_questions(
     picture = functools.cache(_read_picture)  # for this time: files may be others the next
     told = {name: _by_opening(name, some) for name, some in stories.items()}
     found = []
-    for opening in dict.fromkeys(one for some in told.values() for one in some):
+    for opening in dict.fromkeys(opening for some in told.values() for opening in some):
         here = {name: some[opening] for name, some in told.items() if opening in some}
         asked: list[tuple[str, ...]] = [(name,) for name in here] if scores else []
-        for one, other in pairs:
-            if one in here and other in here:
-                asked += [(one, other), (other, one)]
+        for first, second in pairs:
+            if first in here and second in here:
+                asked += [(first, second), (second, first)]
         for repeat, shown in itertools.product(range(repeats), asked):
             length = min(panels, *(len(here[name].images) for name in shown))
             parts = [
@@ -134,14 +135,14 @@ def make_questions(
 
 
 def _by_opening(name: str, stories: Sequence[Story]) -> dict[str, Story]:
-    found = {one.id: one for one in stories}
+    found = {story.id: story for story in stories}
     if len(found) < len(stories):
         raise ValueError(f"{name} has two stories of one opening: give each an id of its own")
-    for one in stories:
-        if not one.images or len(one.images) != len(one.texts):
+    for story in stories:
+        if not story.images or len(story.images) != len(story.texts):
             raise ValueError(
-                f"{name}, story {one.id}: {len(one.images)} pictures and "
-                f"{len(one.texts)} texts; there must be one of each a panel"
+                f"{name}, story {story.id}: {len(story.images)} pictures and "
+                f"{len(story.texts)} texts; there must be one of each a panel"
             )
     return found
 
@@ -159,13 +160,20 @@ def _make_request(
     key: str,
     repeat: int,
 ) -> Request | None:
-    digests = [(texts, [one.sha256 for one in pictures]) for texts, pictures in parts]
+    digests = [(texts, [picture.sha256 for picture in pictures]) for texts, pictures in parts]
     if len(parts) == 2 and digests[0] == digests[1]:
         return None
     task = "score" if len(parts) == 1 else "compare"
     facts: dict[str, Any] = {
-        "criteria": [{"field": answer_field(one), "asks": CRITERIA[one]} for one in criteria],
-        **({"texts": parts[0][0]} if task == "score" else {"stories": [one for one, _ in parts]}),
+        "criteria": [
+            {"field": answer_field(criterion), "asks": CRITERIA[criterion]}
+            for criterion in criteria
+        ],
+        **(
+            {"texts": parts[0][0]}
+            if task == "score"
+            else {"stories": [texts for texts, _ in parts]}
+        ),
     }
     return Request(
         key,

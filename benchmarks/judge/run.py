@@ -42,17 +42,17 @@ def run(
         stories, settings.criteria, settings.panels, settings.scores, pairs, settings.repeats
     )
     found = [
-        ask_judge(one, f"judge{number if number > 1 else ''}", asked, settings)
-        for number, one in enumerate(judges, start=1)
+        ask_judge(judge, f"judge{number if number > 1 else ''}", asked, settings)
+        for number, judge in enumerate(judges, start=1)
     ]
     tables = [
         dataclasses.replace(
             table,
             name=f"{table.name}{f'-{number}' if number > 1 else ''}",
-            title=f"{table.title} ({one.judge})",
+            title=f"{table.title} ({judge_run.judge})",
         )
-        for number, one in enumerate(found, start=1)
-        for table in _tables_of_judge(one, tuple(stories), settings)
+        for number, judge_run in enumerate(found, start=1)
+        for table in _tables_of_judge(judge_run, tuple(stories), settings)
     ]
     raters = _raters(found)
     return [
@@ -67,8 +67,8 @@ def _pairs_to_compare(
 ) -> list[tuple[str, str]]:
     """Returns the pairs of generators to compare. Raises ValueError for settings that cannot be
     used."""
-    for one in judges:
-        parse_judge(one, settings)
+    for judge in judges:
+        parse_judge(judge, settings)
     if len(set(judges)) < len(judges):
         raise ValueError("one judge is named twice: ask it the same again with repeats")
     if odd := set(settings.criteria) - set(CRITERIA):
@@ -92,17 +92,19 @@ def _pairs_to_compare(
 
 
 def _tables_of_judge(
-    one: JudgeRun, generators: Sequence[str], settings: JudgeSettings
+    judge_run: JudgeRun, generators: Sequence[str], settings: JudgeSettings
 ) -> list[Table]:
-    tables = [scores_table(one, generators, settings)] if settings.scores else []
+    tables = [scores_table(judge_run, generators, settings)] if settings.scores else []
     if settings.pairs and len(generators) > 1:
-        found = {name: preferences.judged_pairs(one.answers, name) for name in settings.criteria}
-        order = position_bias_table(one, found, settings)
+        found = {
+            name: preferences.judged_pairs(judge_run.answers, name) for name in settings.criteria
+        }
+        order = position_bias_table(judge_run, found, settings)
         tables += [
             warn_of_position_bias(table, order)
             for table in (
-                *preference_tables(one, settings, found),
-                ratings_table(one, generators, found, settings),
+                *preference_tables(judge_run, settings, found),
+                ratings_table(judge_run, generators, found, settings),
             )
         ]
         tables.append(order)
@@ -112,10 +114,12 @@ def _tables_of_judge(
 def _raters(found: Sequence[JudgeRun]) -> dict[str, list[tuple[JudgeRun, int | None]]]:
     """Returns the raters to compare: the repeats of a judge, and every two judges."""
     groups: dict[str, list[tuple[JudgeRun, int | None]]] = {}
-    for one in found:
-        repeats = sorted({answer.question.repeat for answer in one.answers})
+    for judge_run in found:
+        repeats = sorted({answer.question.repeat for answer in judge_run.answers})
         if len(repeats) > 1:
-            groups[f"{one.judge}, {len(repeats)} times"] = [(one, repeat) for repeat in repeats]
-    for one, other in itertools.combinations(found, 2):
-        groups[f"{one.judge} / {other.judge}"] = [(one, None), (other, None)]
+            groups[f"{judge_run.judge}, {len(repeats)} times"] = [
+                (judge_run, repeat) for repeat in repeats
+            ]
+    for judge_run, other in itertools.combinations(found, 2):
+        groups[f"{judge_run.judge} / {other.judge}"] = [(judge_run, None), (other, None)]
     return groups

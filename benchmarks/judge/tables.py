@@ -24,8 +24,8 @@ GROUND_TRUTH = "ground truth"  # the row that nobody competes with, where there 
 NO_JUDGE = (
     "**No judge was asked.** Give one with `--judge openai:MODEL[@URL]` (any server with "
     "OpenAI's chat completions and a model that reads pictures; the key is taken from "
-    "JUDGE_API_KEY or OPENAI_API_KEY) or `--judge transformers:FOLDER`; what it would cost "
-    "is held down by `--judge-price` and `--budget`."
+    "JUDGE_API_KEY or OPENAI_API_KEY) or `--judge transformers:FOLDER`; cost is "
+    "limited by `--judge-price` and `--budget`."
 )
 PAPER = (
     f"The published row is from {published_results.SEED_STORY_PAPER}: another judge (GPT-4), other "
@@ -42,23 +42,20 @@ def warn_of_position_bias(table: Table, order: Table) -> Table:
     biased = [
         name
         for name, row in order.cells.items()
-        if isinstance(cell := row["first shown wins"], Figure) and cell.note == BIAS
+        if isinstance(cell := row["first shown preferred"], Figure) and cell.note == BIAS
     ]
     if not biased:
         return table
-    warning = (
-        f"**This judge goes by the order in which stories are shown** "
-        f"({', '.join(biased)}): see *{order.title}*"
-    )
+    warning = f"**This judge has a position bias** ({', '.join(biased)}): see *{order.title}*"
     return dataclasses.replace(table, text=f"{warning}\n\n{table.text}")
 
 
-def _metadata(one: JudgeRun | None, settings: JudgeSettings, task: str) -> dict[str, Any]:
-    if one is None:
+def _metadata(judge_run: JudgeRun | None, settings: JudgeSettings, task: str) -> dict[str, Any]:
+    if judge_run is None:
         return {"source": published_results.SEED_STORY_PAPER}
-    stopped = {"stopped": one.stopped} if one.stopped else {}
+    stopped = {"stopped": judge_run.stopped} if judge_run.stopped else {}
     return {
-        "judge": one.judge,
+        "judge": judge_run.judge,
         "temperature": settings.calls.temperature,
         "prompt": prompts.identity(task, PROMPTS),
         "panels": settings.panels,
@@ -70,15 +67,15 @@ def _metadata(one: JudgeRun | None, settings: JudgeSettings, task: str) -> dict[
     }
 
 
-def _description(one: JudgeRun | None, text: str) -> str:
+def _description(judge_run: JudgeRun | None, text: str) -> str:
     """Returns a table's text, with a warning first where not all questions were asked."""
-    if one is None:
+    if judge_run is None:
         return f"{NO_JUDGE}\n\n{text}"
-    missing = sum(answer.state == "not asked" for answer in one.answers)
+    missing = sum(answer.state == "not asked" for answer in judge_run.answers)
     warning = (
-        f"**Not all was asked: {missing} of {len(one.answers)} questions are open** "
-        f"({one.stopped}). What was answered is kept; the same command goes on from "
-        "there.\n\n"
+        f"**Not all was asked: {missing} of {len(judge_run.answers)} questions are open** "
+        f"({judge_run.stopped}). Answers are cached; the same command "
+        "resumes.\n\n"
         if missing
         else ""
     )
@@ -89,18 +86,20 @@ def _unparsed_share(answers: Sequence[JudgedQuestion]) -> Figure:
     """Computes the share of answers that could not be parsed, also when asked again; n counts
     openings."""
     found: dict[str, list[bool]] = {}
-    for one in answers:
-        if one.question.request is not None and one.state in ("answered", "unparsed"):
-            found.setdefault(one.question.opening, []).append(one.state == "unparsed")
+    for answer in answers:
+        if answer.question.request is not None and answer.state in ("answered", "unparsed"):
+            found.setdefault(answer.question.opening, []).append(answer.state == "unparsed")
     return bootstrap_mean([sum(some) / len(some) for some in found.values()], list(found))
 
 
-def scores_table(one: JudgeRun | None, generators: Sequence[str], settings: JudgeSettings) -> Table:
+def scores_table(
+    judge_run: JudgeRun | None, generators: Sequence[str], settings: JudgeSettings
+) -> Table:
     """Makes the table of mean scores by generator and criterion."""
     rows: Rows = {}
     for name in generators:
-        assert one is not None
-        mine = [answer for answer in one.answers if answer.question.shown == (name,)]
+        assert judge_run is not None
+        mine = [answer for answer in judge_run.answers if answer.question.shown == (name,)]
         rows[name] = {
             criterion: _mean_score(mine, criterion, settings.seed)
             for criterion in settings.criteria
@@ -114,14 +113,13 @@ def scores_table(one: JudgeRun | None, generators: Sequence[str], settings: Judg
         (*(Column(name, "higher", "", 2) for name in settings.criteria), UNPARSED),
         rows,
         _description(
-            one,
-            f"What a model gives the first {settings.panels} panels of a story, in whole "
-            "numbers. n counts stories; repeats of one are averaged. An answer that cannot be "
-            "read, also when asked again, counts as unparsed and not as zero. Scores of one "
-            "judge can be held against each other; those of two cannot, for each has its own "
-            f"scale. {PAPER}",
+            judge_run,
+            f"Scores of the first {settings.panels} panels of a story, in whole numbers. n "
+            "counts stories; repeats of one are averaged. An answer that cannot be parsed, also "
+            "when asked again, counts as unparsed and not as zero. Scores of one judge can be "
+            f"compared with each other; those of two cannot, for each has its own scale. {PAPER}",
         ),
-        _metadata(one, settings, "score"),
+        _metadata(judge_run, settings, "score"),
         published=(paper,),
         bounds=tuple(name for name in generators if name == GROUND_TRUTH),
     )
@@ -129,10 +127,10 @@ def scores_table(one: JudgeRun | None, generators: Sequence[str], settings: Judg
 
 def _mean_score(answers: Sequence[JudgedQuestion], criterion: str, seed: int) -> Figure:
     by_story: dict[str, list[int]] = {}
-    for one in answers:
-        if one.value is not None:
-            by_story.setdefault(one.question.opening, []).append(
-                getattr(one.value, answer_field(criterion)).score
+    for answer in answers:
+        if answer.value is not None:
+            by_story.setdefault(answer.question.opening, []).append(
+                getattr(answer.value, answer_field(criterion)).score
             )
     return bootstrap_mean(
         [sum(some) / len(some) for some in by_story.values()], list(by_story), seed
@@ -140,22 +138,26 @@ def _mean_score(answers: Sequence[JudgedQuestion], criterion: str, seed: int) ->
 
 
 def preference_tables(
-    one: JudgeRun | None,
+    judge_run: JudgeRun | None,
     settings: JudgeSettings,
     found: Mapping[str, Sequence[JudgedPair]] | None = None,
 ) -> list[Table]:
     """Makes a table of preferences per criterion."""
     return [
-        _preference_table(one, name, (found or {}).get(name, ()), settings)
+        _preference_table(judge_run, name, (found or {}).get(name, ()), settings)
         for name in settings.criteria
     ]
 
 
 def _preference_table(
-    one: JudgeRun | None, criterion: str, pairs: Sequence[JudgedPair], settings: JudgeSettings
+    judge_run: JudgeRun | None, criterion: str, pairs: Sequence[JudgedPair], settings: JudgeSettings
 ) -> Table:
     rows: Rows = {}
-    asked = [answer for answer in (one.answers if one else ()) if len(answer.question.shown) == 2]
+    asked = [
+        answer
+        for answer in (judge_run.answers if judge_run else ())
+        if len(answer.question.shown) == 2
+    ]
     outcomes = preferences.outcomes_by_opening(pairs)
     for stories in preferences.compared_pairs(asked):
         mine = {
@@ -183,12 +185,12 @@ def _preference_table(
     }
     rows[paper]["sign test p"] = _sign_test_figure([1] * first + [-1] * second + [0] * ties)
     text = (
-        "How often whose story is preferred, of the openings that both went on from. Both "
-        "orders are asked, and a story is preferred only where it is in both: all else is a "
-        "tie, so a judge that goes by the order, and one that is not sure, both make ties. Two "
-        "stories that are the same are a tie without being asked about. The sign test (exact, "
-        "two-sided, ties left out) is the chance that a coin is as uneven. With many pairs "
-        f"some are below 0.05 by luck. {PAPER}"
+        "How often which story is preferred, of the openings that both continue. Both orders "
+        "are asked, and a story is preferred only where it is in both: all else is a tie, so a "
+        "judge biased by position and one that is uncertain both make ties. Two stories that "
+        "are the same are a tie without being asked about. The sign test (exact, two-sided, "
+        "ties left out) is the probability that a fair coin is as uneven. With many pairs some "
+        f"are below 0.05 by chance. {PAPER}"
     )
     return Table(
         f"judge-pairs-{answer_field(criterion).replace('_', '-')}",
@@ -200,10 +202,10 @@ def _preference_table(
             UNPARSED,
         ),
         rows,
-        _description(one, text)
+        _description(judge_run, text)
         if criterion == settings.criteria[0]
-        else "Read as the first of these.",
-        _metadata(one, settings, "compare"),
+        else "As in the first of these tables.",
+        _metadata(judge_run, settings, "compare"),
         published=(paper,),
     )
 
@@ -216,7 +218,7 @@ def _sign_test_figure(outcomes: Sequence[int]) -> Figure:
 
 
 def ratings_table(
-    one: JudgeRun,
+    judge_run: JudgeRun,
     generators: Sequence[str],
     found: Mapping[str, Sequence[JudgedPair]],
     settings: JudgeSettings,
@@ -239,20 +241,21 @@ def ratings_table(
         tuple(Column(name, "higher", "points", 0) for name in found),
         rows,
         _description(
-            one,
-            "Bradley-Terry ratings from all pairs, ties as half wins: 400 points more are "
-            "odds of ten to one, the mean of all rows is 0. One tie is added to every pair, so "
-            "that who never wins has a finite rating; with few openings that draws all together. "
-            "A rating says who is better than the others here, not how good.",
+            judge_run,
+            "Bradley-Terry ratings from all pairs, ties as half wins: 400 points more are odds "
+            "of ten to one, the mean of all rows is 0. One tie is added to every pair, so that "
+            "a generator that never wins has a finite rating; with few openings that pulls all "
+            "ratings together. A rating ranks the generators here; it does not say how good "
+            "they are.",
         ),
-        _metadata(one, settings, "compare")
+        _metadata(judge_run, settings, "compare")
         | {"method": "Bradley-Terry, MM algorithm (Hunter 2004)"},
         bounds=tuple(name for name in generators if name == GROUND_TRUTH),
     )
 
 
 def position_bias_table(
-    one: JudgeRun, found: Mapping[str, Sequence[JudgedPair]], settings: JudgeSettings
+    judge_run: JudgeRun, found: Mapping[str, Sequence[JudgedPair]], settings: JudgeSettings
 ) -> Table:
     """Makes the table of position bias: how often the order of two stories decides."""
     rows: Rows = {}
@@ -276,38 +279,42 @@ def position_bias_table(
             and not (shown_first.low <= 0.5 <= shown_first.high)
         ):
             shown_first = dataclasses.replace(shown_first, note=BIAS)
-        rows[criterion] = {"first shown wins": shown_first} | {
+        rows[criterion] = {"first shown preferred": shown_first} | {
             name: bootstrap_mean([float(test) for test in tests], openings, settings.seed)
             for name, tests in (
-                ("order decides", [pair.by_order != 0 for pair in pairs]),
-                ("first both times", [pair.by_order == 1 for pair in pairs]),
-                ("second both times", [pair.by_order == -1 for pair in pairs]),
+                ("decided by position", [pair.by_order != 0 for pair in pairs]),
+                ("first position both times", [pair.by_order == 1 for pair in pairs]),
+                ("second position both times", [pair.by_order == -1 for pair in pairs]),
                 ("same story both times", [pair.outcome != 0 for pair in pairs]),
             )
         }
     return Table(
-        "judge-order",
-        "Does the order decide?",
+        "judge-position-bias",
+        "Position bias of the judge",
         "criterion",
         (
-            Column("first shown wins", "", *SHARE),
-            Column("order decides", "lower", *SHARE),
+            Column("first shown preferred", "", *SHARE),
+            Column("decided by position", "lower", *SHARE),
             *(
                 Column(name, "", *SHARE)
-                for name in ("first both times", "second both times", "same story both times")
+                for name in (
+                    "first position both times",
+                    "second position both times",
+                    "same story both times",
+                )
             ),
         ),
         rows,
         _description(
-            one,
-            "Every pair is asked about in both orders. *First shown wins* is how often, of "
-            "the answers that are no tie, the story shown first is preferred: half where the "
-            "judge does not go by the order. *Order decides*: pairs of which the one shown first "
-            "is preferred both times, or the one shown second both times: 0 for a sure judge, "
-            "half for one that tosses coins, all for one that looks at the order alone. "
-            "Preferences mean little where it is large.",
+            judge_run,
+            "Every pair is asked about in both orders. *First shown preferred* is how often, of "
+            "the answers that are not a tie, the story shown first is preferred: half for a "
+            "judge without position bias. *Decided by position*: pairs of which the one shown "
+            "first is preferred both times, or the one shown second both times: 0 for a "
+            "consistent judge, half for random answers, all for one that judges by position "
+            "alone. Preferences mean little where it is large.",
         ),
-        _metadata(one, settings, "compare"),
+        _metadata(judge_run, settings, "compare"),
     )
 
 
@@ -331,21 +338,21 @@ def agreement_table(
         rows[f"{criterion}: {label}"] = row
     return Table(
         "judge-agreement",
-        "Do judges agree?",
+        "Agreement of judges",
         "criterion: judges",
         tuple(
             Column(name, "higher", *(SHARE if name.startswith("same") else ("", 2)))
             for name in next(iter(rows.values()))
         ),
         rows,
-        "How often two answers to the same question say the same, and Cohen's kappa: 1 is full "
-        "agreement, 0 what chance would give. Scores are weighed by the square of how far they are "
-        "apart; preferences are what both orders come to. Of more than two repeats it is the mean "
-        "over all pairs. Kappa is low where nearly all answers are alike, though they agree. "
-        "Repeats at temperature 0 say how steady the server is, not how sure the model: a judge "
-        "can be wrong the same way every time.",
+        "How often two answers to the same question are equal, and Cohen's kappa: 1 is full "
+        "agreement, 0 agreement by chance. Scores are weighted by their squared difference; "
+        "preferences are outcomes of both orders. Of more than two repeats it is the mean over "
+        "all pairs. Kappa is low where nearly all answers are equal, though they agree. Repeats "
+        "at temperature 0 show how deterministic the server is, not how certain the model: a "
+        "judge can be wrong the same way every time.",
         {
-            "judges": [one.judge for one in found],
+            "judges": [judge_run.judge for judge_run in found],
             "temperature": settings.calls.temperature,
             "repeats": settings.repeats,
             "seed": settings.seed,
@@ -354,20 +361,22 @@ def agreement_table(
     )
 
 
-def _scores_by_item(one: JudgeRun, repeat: int | None, criterion: str) -> dict[Any, float]:
+def _scores_by_item(judge_run: JudgeRun, repeat: int | None, criterion: str) -> dict[Any, float]:
     return {
         _item(answer.question.item, repeat): getattr(answer.value, answer_field(criterion)).score
-        for answer in one.answers
+        for answer in judge_run.answers
         if answer.value
         and len(answer.question.shown) == 1
         and repeat in (None, answer.question.repeat)
     }
 
 
-def _preferences_by_item(one: JudgeRun, repeat: int | None, criterion: str) -> dict[Any, float]:
+def _preferences_by_item(
+    judge_run: JudgeRun, repeat: int | None, criterion: str
+) -> dict[Any, float]:
     return {
         _item((pair.opening, pair.stories, pair.repeat), repeat): pair.outcome
-        for pair in preferences.judged_pairs(one.answers, criterion)
+        for pair in preferences.judged_pairs(judge_run.answers, criterion)
         if pair.asked and repeat in (None, pair.repeat)
     }
 
@@ -383,7 +392,7 @@ def cost_table(found: Iterable[JudgeRun], settings: JudgeSettings) -> Table:
     columns = (
         *(
             Column(name, "", "", 0)
-            for name in ("questions", "repaired", "unparsed", "unanswered", "not asked")
+            for name in ("questions", "parsed on retry", "unparsed", "unanswered", "not asked")
         ),
         Column("tokens in", "", "", 0),
         Column("tokens out", "", "", 0),
@@ -391,36 +400,40 @@ def cost_table(found: Iterable[JudgeRun], settings: JudgeSettings) -> Table:
     )
     rows: Rows = {}
     now = []
-    for one in found:
-        states = [answer.state for answer in one.answers]
-        rows[one.judge] = {
-            "questions": Figure(sum(each.question.request is not None for each in one.answers)),
-            "repaired": Figure(sum(each.repaired for each in one.answers)),
+    for judge_run in found:
+        states = [answer.state for answer in judge_run.answers]
+        rows[judge_run.judge] = {
+            "questions": Figure(
+                sum(each.question.request is not None for each in judge_run.answers)
+            ),
+            "parsed on retry": Figure(sum(each.repaired for each in judge_run.answers)),
             **{
                 name: Figure(states.count(name)) for name in ("unparsed", "unanswered", "not asked")
             },
-            "tokens in": Figure(one.input_tokens),
-            "tokens out": Figure(one.output_tokens),
-            "cost": Figure(one.cost, note="" if one.cost is not None else "no price given"),
+            "tokens in": Figure(judge_run.input_tokens),
+            "tokens out": Figure(judge_run.output_tokens),
+            "cost": Figure(
+                judge_run.cost, note="" if judge_run.cost is not None else "no price given"
+            ),
         }
-        paid = "" if one.paid is None else f" and paid {one.paid:.4f}"
+        paid = "" if judge_run.paid is None else f" and paid {judge_run.paid:.4f}"
         now.append(
-            f"This run made {one.calls} calls to {one.judge}{paid}; {one.kept} answers were "
-            f"kept from before. Every answer with its reasons: `{one.words}`."
+            f"This run made {judge_run.calls} calls to {judge_run.judge}{paid}; {judge_run.kept} "
+            f"answers were cached. Every answer with its reasons: `{judge_run.words}`."
         )
     return Table(
         "judge-cost",
-        "What the judge took",
+        "Cost of the judge",
         "judge",
         columns,
         rows,
-        "Tokens and cost are of all answers in these tables, those that were kept from an earlier "
-        "run too. *Repaired*: readable when asked again; *unparsed*: not even then; *unanswered*: "
-        "refused or failed, and asked again by the next run. " + " ".join(now),
+        "Tokens and cost are of all answers in these tables, cached ones included. *Unparsed*: not "
+        "parsed on retry either; *unanswered*: refused or failed, and asked again by the next run. "
+        + " ".join(now),
         {
             "price of a million tokens": {
-                model: f"{one.input:g} in, {one.output:g} out"
-                for model, one in settings.prices.items()
+                model: f"{price.input:g} in, {price.output:g} out"
+                for model, price in settings.prices.items()
             }
             or "not given",
             "budget": "none" if settings.budget is None else settings.budget,

@@ -72,7 +72,7 @@ class JoinedStories:
                 zip(some, vision.features(tower, seen, settings.tokens).float(), strict=True)
             )
         self.ids = [
-            [teller.tokenizer.encode(one, add_special_tokens=False) for one in story]
+            [teller.tokenizer.encode(caption, add_special_tokens=False) for caption in story]
             for story in captions
         ]
         self.features = torch.stack(
@@ -92,11 +92,11 @@ def predict_stories(
     nats, words, cosine = (np.zeros((count, length), np.float32) for _ in range(3))
     features = stories.features[:, 0]
     told = [features]
-    reading.read([[vocabulary.bos, *one[0], vocabulary.boi] for one in stories.ids])
+    reading.read([[vocabulary.bos, *ids[0], vocabulary.boi] for ids in stories.ids])
     score = model.llm.get_output_embeddings()
     for at in range(1, length):
         reading.evict()
-        texts = [one[at] for one in stories.ids]
+        texts = [ids[at] for ids in stories.ids]
         hidden = reading.read(
             [[vocabulary.eoi, *vocabulary.turn, *text] for text in texts], features
         )

@@ -8,7 +8,8 @@ joined, in a random order for each seed, to stories of 100 pictures. Under each 
   the next picture (cosine of its features). Beside it the same moments as the last of 10 pictures,
   read as in training: a policy that loses nothing has a perplexity ratio of 1 at any length.
 - with the true texts and the pictures that it predicts itself, which is how the paper's script
-  generates long stories. Those of the last five moments up to each length are painted and classified.
+  generates long stories. Those of the last five moments up to each length are painted and
+  classified.
 
 Figures at a length are those of the five moments that end there. Cost is measured separately, with
 texts that are read word by word as in generation, on stories of random words: content has no cost.
@@ -67,7 +68,9 @@ def run(
         )
     teller = generate.load(Path(folder))
     stories = JoinedStories(teller, dataset, max(lengths), range(seeds))
-    given = {one.name: predict_stories(teller, stories, one, own=False) for one in VARIANTS}
+    given = {
+        variant.name: predict_stories(teller, stories, variant, own=False) for variant in VARIANTS
+    }
     reference = predict_as_last_of_chunk(
         teller,
         stories,
@@ -81,14 +84,18 @@ def run(
         ),
     )
     own = {
-        one.name: predict_stories(teller, stories, one, own=True) for one in VARIANTS if one.painted
+        variant.name: predict_stories(teller, stories, variant, own=True)
+        for variant in VARIANTS
+        if variant.painted
     }
     classifier = train_classifier(dataset, sample, teller.run.preset.model.detokenizer.image_size)
     painted = score_painted(
         teller, stories, own, lengths, labels.read_labels(dataset, sample), dataset, classifier
     )
-    spent = measure_costs(teller, [one for one in VARIANTS if one.painted], lengths, rounds)
-    picture = Path(report, "long-story.png")
+    spent = measure_costs(
+        teller, [variant for variant in VARIANTS if variant.painted], lengths, rounds
+    )
+    picture = Path(report, "long-stories.png")
     plot_predictions(given, own, picture)
     about = {
         "model": generate.about(teller)["story_model"],
@@ -106,9 +113,10 @@ def run(
                 measure_costs(
                     teller,
                     [
-                        one
-                        for one in VARIANTS
-                        if one.policy in ("window", "sink", "multimodal") and not one.changes
+                        variant
+                        for variant in VARIANTS
+                        if variant.policy in ("window", "sink", "multimodal")
+                        and not variant.changes
                     ],
                     [25, 100, longest],
                     rounds,

@@ -41,7 +41,7 @@ def _by_length(
 ) -> Table:
     columns = {length: Column(f"{length} pictures", better, unit, digits) for length in lengths}
     return Table(
-        f"long-story-{name}",
+        f"long-stories-{name}",
         title,
         "policy",
         tuple(columns.values()),
@@ -78,7 +78,7 @@ def prediction_tables(
         _by_length(
             "perplexity-ratio",
             "Perplexity of the next text after true texts and pictures, "
-            "to that of the same moments as the last of 10 pictures",
+            "relative to the same moments as the last of 10 pictures",
             lengths,
             {
                 name: {
@@ -96,12 +96,12 @@ def prediction_tables(
             better="lower",
             pictures=[picture],
             text="1 means that nothing is lost by what has left the cache, or by positions "
-            "beyond those of training. The texts at one length are others than at the "
-            "next, so perplexity itself does not compare lengths.",
+            "beyond those of training. Each length has other texts, so perplexity itself does "
+            "not compare lengths.",
         ),
         _by_length(
             "perplexity",
-            "The perplexity itself, a token",
+            "Perplexity per token",
             lengths,
             {
                 name: {
@@ -157,8 +157,7 @@ def painted_tables(
     return [
         _by_length(
             "character",
-            "Main character, read back from what is painted after true texts "
-            "and the model's own pictures",
+            "Main character of pictures painted after true texts and the model's own pictures",
             lengths,
             all_of("main"),
             about,
@@ -168,7 +167,7 @@ def painted_tables(
         ),
         _by_length(
             "place",
-            "Place, read back from the same",
+            "Place of the same pictures",
             lengths,
             all_of("place"),
             about,
@@ -184,7 +183,7 @@ def painted_tables(
             about,
             better="lower",
             digits=3,
-            text="Of few pictures, so the row of true ones is what it can reach. Not FID.",
+            text="Of few pictures, so the row of true ones is the lower bound. Not FID.",
         ),
     ]
 
@@ -201,8 +200,8 @@ def cost_tables(
         """Returns the time's ratio to the window's in the same round."""
         return spread(
             [
-                one.seconds / other.seconds
-                for one, other in zip(spent[name, length], spent["window", length], strict=True)
+                cost.seconds / window.seconds
+                for cost, window in zip(spent[name, length], spent["window", length], strict=True)
             ]
         )
 
@@ -211,14 +210,15 @@ def cost_tables(
         return {name: {length: figure(name, length) for length in lengths} for name in names}
 
     short, long = (
-        statistics.median(one.seconds for one in spent["dense", length])
+        statistics.median(cost.seconds for cost in spent["dense", length])
         for length in (min(lengths), max(lengths))
     )
     about = {**about, "n": "rounds", "interval": INTERVAL}
     return [
         _by_length(
             "time-ratio",
-            f"Time of a picture and a text of {WORDS} words, to the window's in the same round",
+            f"Time of a picture and a text of {WORDS} words, relative to the window's in the same "
+            "round",
             lengths,
             all_of(beside),
             about,
@@ -231,14 +231,14 @@ def cost_tables(
             "time",
             "The same in seconds",
             lengths,
-            all_of(lambda name, length: spread([one.seconds for one in spent[name, length]])),
+            all_of(lambda name, length: spread([cost.seconds for cost in spent[name, length]])),
             about,
             unit="s",
             digits=3,
         ),
         _by_length(
             "cached",
-            "Cache, tokens",
+            "Cached tokens",
             lengths,
             all_of(lambda name, length: Figure(spent[name, length][0].cached)),
             about,
@@ -247,7 +247,7 @@ def cost_tables(
         ),
         _by_length(
             "memory",
-            "Cache, keys and values",
+            "Cached keys and values",
             lengths,
             all_of(lambda name, length: Figure(spent[name, length][0].megabytes)),
             about,
@@ -264,13 +264,13 @@ def unlimited_cost_table(
     """Makes the table of time and memory of very long stories."""
     names, lengths = (list(dict.fromkeys(parts)) for parts in zip(*endless, strict=True))
     return _by_length(
-        "endless",
-        "However long: time of the last picture and its text; MB of the cache",
+        "very-long",
+        "Very long stories: time of the last picture and its text; MB of the cache",
         lengths,
         {
             name: {
                 length: dataclasses.replace(
-                    spread([one.seconds for one in endless[name, length]]),
+                    spread([cost.seconds for cost in endless[name, length]]),
                     note=f"{endless[name, length][0].megabytes:.1f} MB",
                 )
                 for length in lengths
@@ -292,7 +292,7 @@ def plot_predictions(
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     kernel = np.ones(7) / 7
-    colours = {one.name: f"C{at}" for at, one in enumerate(VARIANTS)}
+    colours = {variant.name: f"C{at}" for at, variant in enumerate(VARIANTS)}
     for name, told in given.items():
         nats = np.convolve(told.nats.sum(0)[1:] / told.words.sum(0)[1:], kernel, "valid")
         left.plot(
@@ -309,7 +309,7 @@ def plot_predictions(
         )
     for axes, said in (
         (left, "perplexity of the true text, after true pictures"),
-        (right, "cosine of the picture told, after its own pictures"),
+        (right, "cosine of the predicted picture, after its own pictures"),
     ):
         axes.axvline(CHUNK_LENGTH, color="0.6", linestyle="--", linewidth=1)
         axes.set_title(said, fontsize=10)

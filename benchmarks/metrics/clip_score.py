@@ -68,25 +68,27 @@ def tables(
     for pair in towers:
         known = feature_cache.features_by_path(
             pair.pictures,
-            ([path for one in row for path in one.images[1:]] for row in stories.values()),
+            ([path for story in row for path in story.images[1:]] for row in stories.values()),
             size,
             cache,
         )
         for name, row in stories.items():
-            found = [_measure_story(one, pair, known) for one in row if len(one.images) > 1]
+            found = [_measure_story(story, pair, known) for story in row if len(story.images) > 1]
             for at, column in enumerate(_columns(pair)):
-                values = np.concatenate([one[at] for one in found]) if found else np.zeros(0)
+                values = (
+                    np.concatenate([measures[at] for measures in found]) if found else np.zeros(0)
+                )
                 cells[name][column.name] = confidence_intervals.bootstrap_mean(
                     values.tolist(), _story_ids(row), seed
                 )
     for name, row in stories.items():
-        chances = [1 / (len(one.images) - 1) for one in row for _ in one.images[1:]]
+        chances = [1 / (len(story.images) - 1) for story in row for _ in story.images[1:]]
         cells[name][CHANCE.name] = Figure(
             float(np.mean(chances)) if chances else None, len(chances)
         )
     return [
         Table(
-            "image-text",
+            "clip-score",
             "Pictures and their texts",
             "generator",
             (*(column for pair in towers for column in _columns(pair)), CHANCE),
@@ -96,14 +98,14 @@ def tables(
                 "pixels": size,
                 "seed": seed,
                 "interval": "95 %, a bootstrap over stories",
-                **{one.pictures.name: f"weights {one.pictures.version}" for one in towers},
+                **{pair.pictures.name: f"weights {pair.pictures.version}" for pair in towers},
             },
         )
     ]
 
 
 def _story_ids(row: Sequence[Story]) -> list[str]:
-    return [one.id for one in row for _ in one.images[1:]]
+    return [story.id for story in row for _ in story.images[1:]]
 
 
 def _measure_story(
@@ -120,23 +122,23 @@ def _columns(pair: DualEncoder) -> tuple[Column, Column, Column]:
     return (
         Column(f"{score} ({name})", "higher"),
         Column(f"cosine ({name})", "higher"),
-        Column(f"own text is the nearest ({name})", "higher", "%", 1),
+        Column(f"recall@1 of own text ({name})", "higher", "%", 1),
     )
 
 
 def _description(towers: Sequence[DualEncoder]) -> str:
     said = (
-        "How well pictures go with their own texts, by the cosine of features, and how often a "
-        "picture goes better with its own text than with the others of its story. The latter "
-        "has a chance level and is the one to look at: cosines of towers that know a film's "
-        "style are high for any two of its pictures and texts. A generator is measured with "
-        "the texts that it tells, so a dull text that fits every picture does well in the "
-        "cosine, and at chance in the other."
+        "How well pictures match their own texts, by the cosine of features, and how often a "
+        "picture matches its own text better than the others of its story (recall@1). The "
+        "latter has a chance level and is the more reliable: with encoders that know a film's "
+        "style, cosines are high for any two of its pictures and texts. A generator is measured "
+        "with its own texts, so a generic text that fits every picture has a high cosine and a "
+        "recall at chance."
     )
-    if any(one.pictures.kind == "towers" for one in towers):
+    if any(pair.pictures.kind == "sample-trained" for pair in towers):
         said += (
-            "\n\nThe sample-trained towers are no CLIP: they know the words and faces of the "
-            "training films alone, and a story model that was trained on their features is at "
-            "an advantage with them."
+            "\n\nThe sample-trained encoders are not a CLIP: they know the words and faces of the "
+            "training films only, and a story model that was trained on their features has an "
+            "advantage with them."
         )
     return said

@@ -4,7 +4,7 @@ Every measure is a margin: how much more similar those pairs of panels are that 
 than pairs of the same story that need not be. So identical pictures (one picture repeated, noise, a
 generator with one colour) and true pictures in random order have a margin of about 0.
 
-    scene       adjacent panels against panels far apart, by early statistics (style) and late features
+    scene       adjacent panels against distant ones, by early statistics (style) and late features
     character   the same main character against different ones, always in different places
     place       the same place against different ones, always with different main characters
 
@@ -40,7 +40,7 @@ SCENE = Column("scene, EfficientNet-Lite0", "higher")
 CHARACTER, PLACE = Column("character", "higher"), Column("place", "higher")
 COPIES = Column("copies of an earlier panel", "lower", "%", 1)
 MEMORISED = Column("copies of a training picture", "lower", "%", 1)
-DIVERSITY = Column("diversity beside the true story", "", "", 2)
+DIVERSITY = Column("diversity relative to the true story", "", "", 2)
 
 
 def panel_similarity(features: Floats) -> Floats:
@@ -82,9 +82,9 @@ def adjacent_pairs(count: int) -> tuple[Flags, Flags]:
 def labelled_pairs(labels: Sequence[str | None]) -> tuple[Flags, Flags]:
     """Returns which pairs of panels have the same label and which have different ones, [n, n] each;
     a panel without a label is in no pair, and none is paired with itself."""
-    known = np.array([one is not None for one in labels], bool)
+    known = np.array([label is not None for label in labels], bool)
     both = np.logical_and.outer(known, known) & ~np.eye(len(labels), dtype=bool)
-    equal = np.array([[one == other for other in labels] for one in labels], bool)
+    equal = np.array([[label == other for other in labels] for label in labels], bool)
     equal = equal.reshape(both.shape)
     return both & equal, both & ~equal
 
@@ -119,7 +119,10 @@ def measure_story(
     asked = {
         STYLE.name: (style, near, far),
         SCENE.name: (whole, near, far),
-        **{f"scene, {name}": (panel_similarity(one), near, far) for name, one in others.items()},
+        **{
+            f"scene, {name}": (panel_similarity(features), near, far)
+            for name, features in others.items()
+        },
         CHARACTER.name: (centre, same_who & ~same_where, other_who & ~same_where),
         PLACE.name: (whole, same_where & ~same_who, other_where & ~same_who),
     }
@@ -153,9 +156,11 @@ def tables(
     words), and places are unknown. All pictures are squashed to `size` pixels first, so that a
     sharp one gains nothing.
     """
-    true = {one.id: one for one in reference}
-    names = names or recurring_names(text for one in reference for text in one.texts)
-    rows = [[path for one in row for path in one.images] for row in (reference, *stories.values())]
+    true = {story.id: story for story in reference}
+    names = names or recurring_names(text for story in reference for text in story.texts)
+    rows = [
+        [path for story in row for path in story.images] for row in (reference, *stories.values())
+    ]
     seen, *more = (
         feature_cache.features_by_path(by, rows, size, cache)
         for by in (consistency_encoder(), *embedders)
@@ -163,7 +168,7 @@ def tables(
     hashed = {path: picture_hashes(read_pictures([path], size))[0] for path in seen}
 
     def row(told: Sequence[Story]) -> dict[str, Cell]:
-        told = [one for one in told if len(one.images) > 1]
+        told = [story for story in told if len(story.images) > 1]
         found: dict[str, tuple[list[float], list[str]]] = {}
 
         def add(name: str, values: Sequence[float], story: Story) -> None:
@@ -191,22 +196,24 @@ def tables(
                 )
             if story.id in true:
                 ours, theirs = (
-                    mean_distance(split_features(_stack(seen, one.images[1:]))[1])
-                    for one in (
+                    mean_distance(split_features(_stack(seen, version.images[1:]))[1])
+                    for version in (
                         story,
                         Story(story.id, (), true[story.id].images[: len(story.images)]),
                     )
                 )
                 add(DIVERSITY.name, [ours / theirs if theirs else math.nan], story)
         return {
-            name: bootstrap_mean(*one, seed) if one[0] else Figure(None, note=_missing_note(name))
-            for name, one in found.items()
+            name: bootstrap_mean(*values, seed)
+            if values[0]
+            else Figure(None, note=_missing_note(name))
+            for name, values in found.items()
         }
 
     columns = (
         STYLE,
         SCENE,
-        *(Column(f"scene, {one.name}", "higher") for one in embedders),
+        *(Column(f"scene, {encoder.name}", "higher") for encoder in embedders),
         CHARACTER,
         PLACE,
         COPIES,
@@ -224,8 +231,9 @@ def tables(
             {
                 "pixels": size,
                 "seed": seed,
-                "style, scene, character, place, diversity": f"EfficientNet-Lite0 {consistency_encoder().version}",
-                **{one.name: one.version for one in embedders},
+                "style, scene, character, place, diversity": "EfficientNet-Lite0 "
+                f"{consistency_encoder().version}",
+                **{encoder.name: encoder.version for encoder in embedders},
                 "near copy": f"{COPY_SIMILARITY:.0%} of 256 hash bits",
                 "interval": "95 %, bootstrap over stories",
             },
@@ -246,20 +254,20 @@ def _missing_note(name: str) -> str:
 
 def _description(known: bool) -> str:
     said = (
-        "How much liker panels of a story are that should be alike, as differences of cosines: "
-        f"neighbours against panels {FAR_PANELS} or more apart (scene), the same main character against "
-        "others, seen in different places (character), the same place against others, with "
-        "different main characters (place). A shuffled story, a repeated picture and noise have "
-        "about 0 or less. The true stories' figure is what to reach; beyond it, more is no better. "
-        "What changes steadily through the story is taken out first, or ever softer pictures would "
-        "be consistent.\n\n"
-        "Read them with the near copies and the diversity (the mean distance of two panels beside "
-        "that of the true story: 1 is right, 0 is one picture): a copy that is shifted by more "
-        "than 2 % is not seen as one."
+        "Margins: how much more similar those panels of a story are that should be similar, as "
+        f"differences of cosines: adjacent panels against panels {FAR_PANELS} or more apart "
+        "(scene), the same main character against others, in different places (character), the "
+        "same place against others, with different main characters (place). A shuffled story, a "
+        "repeated picture and noise have about 0 or less. The true stories' figure is the "
+        "target; more is not better. A linear trend along the story is removed first, or ever "
+        "softer pictures would be consistent.\n\n"
+        "Read them with the near copies and the diversity (the mean distance of two panels "
+        "relative to the true story's: 1 is right, 0 is one picture): a copy that is shifted by "
+        "more than 2 % is not detected."
     )
     if not known:
         said += (
-            " No truth is known here, so a panel's character is the first that its text "
-            "names, in whatever place, and places are not measured."
+            " No ground truth is known here, so a panel's character is the first name in its "
+            "text, in whatever place, and places are not measured."
         )
     return said

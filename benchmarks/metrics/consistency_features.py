@@ -45,8 +45,8 @@ def _embed(seen: Pictures) -> Floats:
             layers.clear()
             cells = efficientnet.cells(picture)
             style = [
-                _unit_length(np.concatenate([one.mean(1).numpy(), one.std(1).numpy()]))
-                for one in layers
+                _unit_length(np.concatenate([layer.mean(1).numpy(), layer.std(1).numpy()]))
+                for layer in layers
             ]
             rows.append(
                 np.concatenate(

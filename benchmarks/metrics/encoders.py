@@ -35,7 +35,9 @@ class ImageEncoder:
     """An encoder of pictures, uint8 RGB [n, any, any, 3], to features, float32 [n, width]."""
 
     name: str
-    kind: Literal["imagenet", "inception", "clip", "towers"]  # what its measures are called by
+    kind: Literal[
+        "imagenet", "inception", "clip", "sample-trained"
+    ]  # what its measures are called by
     version: str  # of its weights
     embed: Callable[[Pictures], Floats]
     missing: str = ""  # why there are no weights, and what to do; `embed` then fails
@@ -161,7 +163,7 @@ def load_open_clip(model: str, weights: str = "") -> DualEncoder:
 
     def seen(made: Pictures) -> Tensor:
         """Preprocesses pictures as the model's own transform does."""
-        return torch.stack([prepare(Image.fromarray(one)) for one in made])
+        return torch.stack([prepare(Image.fromarray(picture)) for picture in made])
 
     return _dual_encoder(
         f"{model} {weights}".strip(), "clip", pair, seen, lambda said: tokenizer(list(said))
@@ -188,20 +190,24 @@ def load_run_encoders(folder: str | Path) -> DualEncoder:
 
     def seen(made: Pictures) -> Tensor:
         """Resizes and normalises pictures as in training."""
-        small = [cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in made]
+        small = [
+            cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in made
+        ]
         return vision.normalised(np.stack(small), pair.visual)
 
     def said(texts: Sequence[str]) -> Tensor:
         """Tokenises texts as in training."""
         ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        return torch.tensor([stages.clipped(one, pair.context_length, vocabulary) for one in ids])
+        return torch.tensor(
+            [stages.clipped(tokens, pair.context_length, vocabulary) for tokens in ids]
+        )
 
-    return _dual_encoder("sample-trained towers", "towers", pair, seen, said)
+    return _dual_encoder("sample-trained encoders", "sample-trained", pair, seen, said)
 
 
 def _dual_encoder(
     name: str,
-    kind: Literal["clip", "towers"],
+    kind: Literal["clip", "sample-trained"],
     pair: Any,
     seen: Callable[[Pictures], Tensor],
     said: Callable[[Sequence[str]], Tensor],

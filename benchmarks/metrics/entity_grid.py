@@ -15,7 +15,7 @@ from schemas.rows import Character
 def names_in_texts(texts: Iterable[str], cast: Iterable[Character]) -> list[set[str]]:
     """Finds the characters that each text names. Pronouns name nobody, so texts with many pronouns
     look as if nobody were in them."""
-    known = sorted({one.name for one in cast})
+    known = sorted({character.name for character in cast})
     return [{name for name in known if character_names.says(text, name)} for text in texts]
 
 
@@ -25,7 +25,7 @@ def adjacent_overlap(said: Sequence[Collection[str]]) -> float:
     The entity grid of Barzilay and Lapata (Modeling Local Coherence, 2008) reduced to its
     transitions of names from present to present: roles in the sentence would need a parser.
     """
-    return _mean([bool(set(one) & set(other)) for one, other in itertools.pairwise(said)])
+    return _mean([bool(set(names) & set(others)) for names, others in itertools.pairwise(said)])
 
 
 def overlap_above_chance(said: Sequence[Collection[str]]) -> float:
@@ -37,7 +37,9 @@ def overlap_above_chance(said: Sequence[Collection[str]]) -> float:
     text.
     """
     pairs = itertools.combinations(said, 2)
-    return adjacent_overlap(said) - _mean([bool(set(one) & set(other)) for one, other in pairs])
+    return adjacent_overlap(said) - _mean(
+        [bool(set(names) & set(others)) for names, others in pairs]
+    )
 
 
 def run_lengths(said: Sequence[Collection[str]]) -> list[int]:
@@ -48,7 +50,7 @@ def run_lengths(said: Sequence[Collection[str]]) -> list[int]:
     return [
         len(list(run))
         for name in sorted(set().union(*said))
-        for there, run in itertools.groupby(name in one for one in said)
+        for there, run in itertools.groupby(name in names for names in said)
         if there
     ]
 

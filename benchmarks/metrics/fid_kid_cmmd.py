@@ -31,9 +31,9 @@ def frechet_distance(some: Floats, others: Floats) -> float:
     upwards, the more the fewer pictures there are: compare only equal numbers. Features are not
     Gaussian, and it sees no more than mean and covariance.
     """
-    one, other = (np.asarray(values, np.float64) for values in (some, others))
-    centred = [values - values.mean(0) for values in (one, other)]
-    scale = np.sqrt((len(one) - 1) * (len(other) - 1))
+    first, second = (np.asarray(values, np.float64) for values in (some, others))
+    centred = [values - values.mean(0) for values in (first, second)]
+    scale = np.sqrt((len(first) - 1) * (len(second) - 1))
     # The trace of the root of the product of covariances, without the covariances
     roots = [
         np.linalg.qr(values, mode="r") if len(values) > values.shape[1] else values
@@ -41,7 +41,7 @@ def frechet_distance(some: Floats, others: Floats) -> float:
     ]
     joint = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum() / scale
     spread = sum((values**2).sum() / (len(values) - 1) for values in centred)
-    return float(((one.mean(0) - other.mean(0)) ** 2).sum() + spread - 2 * joint)
+    return float(((first.mean(0) - second.mean(0)) ** 2).sum() + spread - 2 * joint)
 
 
 def enough_for_infinity(some: Floats, others: Floats) -> bool:
@@ -109,11 +109,11 @@ def squared_mmd(some: Floats, others: Floats, kernel: Kernel, unbiased: bool = T
     CMMD with `gaussian_kernel` on CLIP's, times 1000 (Jayasumana et al. 2024, arXiv 2401.09603).
     CMMD's released code is not `unbiased`, which adds about (1 - the mean of k)/n for each sample.
     """
-    one, other = (np.asarray(values, np.float64) for values in (some, others))
+    first, second = (np.asarray(values, np.float64) for values in (some, others))
     return (
-        _kernel_mean(one, one, kernel, unbiased)
-        + _kernel_mean(other, other, kernel, unbiased)
-        - 2 * _kernel_mean(one, other, kernel, False)
+        _kernel_mean(first, first, kernel, unbiased)
+        + _kernel_mean(second, second, kernel, unbiased)
+        - 2 * _kernel_mean(first, second, kernel, False)
     )
 
 
@@ -142,19 +142,21 @@ def mmd_figure(
     `stories` has the index of each row's story, 0, 0, .., 1, 1, ... A story that is drawn twice is
     not compared with itself more than once, or it would look as if stories repeated each other.
     """
-    one, other = (np.asarray(values, np.float64) for values in (some, others))
+    first, second = (np.asarray(values, np.float64) for values in (some, others))
     sizes = np.bincount(stories)
     if len(sizes) < 2:
-        return Figure(squared_mmd(one, other, kernel), len(one))
+        return Figure(squared_mmd(first, second, kernel), len(first))
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     among = np.zeros((len(sizes), len(sizes)))
     across = np.zeros(len(sizes))
     for story, (start, size) in enumerate(zip(starts, sizes, strict=True)):
         rows = slice(start, start + size)
-        among[story] = np.add.reduceat(_kernel_block(one, one, kernel, rows, True).sum(0), starts)
-        across[story] = kernel(one[rows], other).mean(1).sum()
+        among[story] = np.add.reduceat(
+            _kernel_block(first, first, kernel, rows, True).sum(0), starts
+        )
+        across[story] = kernel(first[rows], second).mean(1).sum()
     pairs = np.outer(sizes, sizes) - np.diag(sizes)
-    rest = _kernel_mean(other, other, kernel, True)
+    rest = _kernel_mean(second, second, kernel, True)
 
     def measure(drawn: NDArray[np.intp]) -> float:
         """Computes the distance for stories drawn with replacement."""
@@ -168,7 +170,7 @@ def mmd_figure(
         )
 
     figure = confidence_intervals.bootstrap_statistic(measure, len(sizes), seed, 1000)
-    return dataclasses.replace(figure, n=len(one))
+    return dataclasses.replace(figure, n=len(first))
 
 
 def frechet_figure(some: Floats, stories: Sequence[int], others: Floats) -> Figure:

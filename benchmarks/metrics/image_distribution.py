@@ -80,14 +80,14 @@ def _measures(embedder: ImageEncoder, many: bool) -> list[_Measure]:
     name = embedder.name
     if embedder.kind == "clip":
         return [_Measure(column(f"CMMD ({name})", 3), gaussian_kernel, SCALE)]
-    if embedder.kind == "towers":
+    if embedder.kind == "sample-trained":
         return [_Measure(column(f"CMMD's distance ({name})", 3), gaussian_kernel, SCALE)]
     if embedder.kind == "inception":
         names, digits, kernel = ("FID", "KID"), 2, polynomial_kernel
     else:
         names = (f"Frechet distance ({name})", f"kernel distance ({name})")
         digits, kernel = 3, cubic_kernel
-    endless = [_Measure(column(f"{names[0]}, of infinitely many", digits), extrapolated=True)]
+    endless = [_Measure(column(f"{names[0]}, extrapolated", digits), extrapolated=True)]
     return [
         _Measure(column(names[0], digits)),
         *endless * many,
@@ -95,7 +95,7 @@ def _measures(embedder: ImageEncoder, many: bool) -> list[_Measure]:
     ]
 
 
-REFERENCE_SHARE = Column("of the reference itself", unit="%", digits=0)
+REFERENCE_SHARE = Column("share of reference pictures", unit="%", digits=0)
 
 
 def tables(
@@ -130,7 +130,7 @@ def tables(
     }
     own = {name: _reference_share(row, reference_paths) for name, row in rows.items()}
     cells: dict[str, dict[str, Cell]] = {
-        name: {REFERENCE_SHARE.name: one} for name, one in own.items()
+        name: {REFERENCE_SHARE.name: share} for name, share in own.items()
     }
     columns: list[Column] = []
     for embedder in embedders:
@@ -143,24 +143,24 @@ def tables(
         )
         true = _stack(known, reference_paths) if known else np.zeros((0, 1))
         measures = _measures(embedder, len(known) > 0 and enough_for_infinity(true, true))
-        columns += [one.column for one in measures]
+        columns += [measure.column for measure in measures]
         for name, row in rows.items():
             cells[name].update(
                 {
-                    one.column.name: (
+                    measure.column.name: (
                         Figure(None, note="no weights")
                         if embedder.missing
-                        else _half_against_half(one, row, known, seed)
+                        else _half_against_half(measure, row, known, seed)
                         if (own[name].value or 0) > 0.5
-                        else _figure_of_row(one, row, known, true, seed)
+                        else _figure_of_row(measure, row, known, true, seed)
                     )
-                    for one in measures
+                    for measure in measures
                 }
             )
     return [
         Table(
-            "pictures",
-            "Pictures beside true ones",
+            "fid",
+            "Distance of pictures to true ones",
             "generator",
             (*columns, REFERENCE_SHARE),
             cells,
@@ -171,16 +171,16 @@ def tables(
 
 
 def _picture_paths(row: Sequence[Story]) -> list[str]:
-    return [path for one in row for path in one.images[1:]]
+    return [path for story in row for path in story.images[1:]]
 
 
 def _figure_of_row(
     measure: _Measure, row: Sequence[Story], known: Mapping[str, Floats], true: Floats, seed: int
 ) -> Figure:
-    row = [one for one in row if len(one.images) > 1]
+    row = [story for story in row if len(story.images) > 1]
     if not row:
         return Figure(None, note="no pictures")
-    numbers = [number for number, one in enumerate(row) for _ in one.images[1:]]
+    numbers = [number for number, story in enumerate(row) for _ in story.images[1:]]
     return measure.figure(_stack(known, _picture_paths(row)), numbers, true, seed)
 
 
@@ -196,17 +196,17 @@ def _half_against_half(
     dice, found, count = np.random.default_rng(seed), [], 0
     for _ in range(HALVINGS):
         order = dice.permutation(len(row))
-        one, other = (
+        half, rest = (
             set(_picture_paths([row[at] for at in part])) for part in np.array_split(order, 2)
         )
-        other -= one  # stories of a film may share pictures
-        few = min(len(one), len(other))
+        rest -= half  # stories of a film may share pictures
+        few = min(len(half), len(rest))
         if few < 2:
             return Figure(None, few, note="too few stories to halve")
-        some, rest = (_stack(known, sorted(paths)) for paths in (one, other))
-        if measure.extrapolated and not enough_for_infinity(some, rest):
+        one_side, other_side = (_stack(known, sorted(paths)) for paths in (half, rest))
+        if measure.extrapolated and not enough_for_infinity(one_side, other_side):
             return Figure(None, few, note="too few pictures")
-        found.append(measure.between(some, rest))
+        found.append(measure.between(one_side, other_side))
         count = max(count, few)
     low, high = np.quantile(found, [0.025, 0.975])
     return Figure(float(np.mean(found)), count, float(low), float(high), "half against half")
@@ -225,9 +225,9 @@ def _draw_as_many(stories: Sequence[Story], count: int, seed: int) -> list[Story
     """Draws stories until they have `count` pictures after the first; the last one is cut short."""
     found: list[Story] = []
     for at in np.random.default_rng(seed).permutation(len(stories)):
-        one = stories[at]
-        found.append(Story(one.id, one.texts[: count + 1], one.images[: count + 1]))
-        count -= len(one.images) - 1
+        story = stories[at]
+        found.append(Story(story.id, story.texts[: count + 1], story.images[: count + 1]))
+        count -= len(story.images) - 1
         if count < 1:
             break
     return found
@@ -235,22 +235,26 @@ def _draw_as_many(stories: Sequence[Story], count: int, seed: int) -> list[Story
 
 def _description(embedders: Sequence[ImageEncoder], count: int) -> str:
     parts = [
-        f"How far the pictures of a generator, as a set, are from the {count} of the true "
-        "held-out stories; the first of a story is given and left out. Frechet distances are "
-        "too large where pictures are few, so compare only rows of one n; kernel distances "
-        "are not, and are around 0 (below it, too) where nothing differs. A row that "
-        "shows mostly pictures of the reference, as the true stories do, has the kernel "
-        "distances of half of its stories to the other half, which is what true pictures of "
-        "other stories reach; a generator that is told what happens in the very same stories "
-        "can be nearer. No distance sees the order of a "
-        "story or its texts: true pictures in the wrong places are perfect here."
+        f"Distances of a generator's pictures, as a set, to the {count} of the true held-out "
+        "stories; the first of a story is given and left out. Frechet distances are biased "
+        "upwards where pictures are few, so compare only rows of one n; kernel distances are "
+        "not, and are around 0 (also below) where nothing differs. A row that shows mostly "
+        "pictures of the reference, as the true stories do, has the kernel distances of half of "
+        "its stories to the other half, which is what true pictures of other stories reach; a "
+        "generator that is given what happens in the very same stories can be nearer. No "
+        "distance depends on the order of a story or its texts: true pictures in the wrong "
+        "places are perfect here."
     ]
-    if any(one.kind == "towers" for one in embedders):
+    if any(encoder.kind == "sample-trained" for encoder in embedders):
         parts.append(
-            "The sample-trained towers are small, are no CLIP, and a story model that was "
-            "trained on their features is at an advantage with them."
+            "The sample-trained encoders are small and not a CLIP, and a story model that was "
+            "trained on their features has an advantage with them."
         )
-    parts += [f"{one.name}: no weights; {one.missing}." for one in embedders if one.missing]
+    parts += [
+        f"{encoder.name}: no weights; {encoder.missing}."
+        for encoder in embedders
+        if encoder.missing
+    ]
     return "\n\n".join(parts)
 
 
@@ -261,5 +265,5 @@ def _metadata(embedders: Sequence[ImageEncoder], size: int, seed: int) -> dict[s
         "interval": "95 %; of kernel distances a bootstrap over stories, of Frechet distances "
         "a jackknife over stories, the reference as it is; half against half: over "
         f"{HALVINGS} ways to halve",
-        **{one.name: f"weights {one.version}" for one in embedders if one.version},
+        **{encoder.name: f"weights {encoder.version}" for encoder in embedders if encoder.version},
     }

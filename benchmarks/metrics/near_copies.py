@@ -22,7 +22,9 @@ COPY_SIMILARITY = (
 
 def picture_hashes(seen: Pictures) -> Hashes:
     """Computes perceptual hashes of pictures [n, size, size, 3]."""
-    return _parse_hashes(perceptual_hash(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY)) for one in seen)
+    return _parse_hashes(
+        perceptual_hash(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) for picture in seen
+    )
 
 
 def _parse_hashes(hexadecimal: Iterable[str]) -> Hashes:
@@ -36,7 +38,7 @@ def find_near_copies(some: Hashes, others: Hashes) -> Flags:
     the DCT hash of C. Zauner (2010), as in the pipeline.
     """
     apart = (
-        np.stack([np.bitwise_count(others ^ one).sum(1, dtype=np.int64) for one in some])
+        np.stack([np.bitwise_count(others ^ bits).sum(1, dtype=np.int64) for bits in some])
         if (len(some))
         else np.zeros((0, len(others)), np.int64)
     )
@@ -55,6 +57,6 @@ def read_training_hashes(dataset: str | Path) -> Hashes:
             "finished, or measure without training pictures"
         )
     videos = json.loads(manifest.read_text(encoding="utf-8"))["videos"]
-    films = {one["id"] for one in videos if one["split"] == "train"}
+    films = {video["id"] for video in videos if video["split"] == "train"}
     rows = pq.read_table(table, columns=["video", "phash"]).to_pylist()
     return _parse_hashes(row["phash"] for row in rows if row["video"] in films)

@@ -46,7 +46,7 @@ def panel_labels(
     if story.id in shown and has_true_texts(story, true):
         known = shown[story.id][1:count]
         return (
-            [one.main if one else None for one in known],
-            [one.place if one else None for one in known],
+            [label.main if label else None for label in known],
+            [label.place if label else None for label in known],
         )
     return [first_name_in(text, names) for text in story.texts[1:]], [None] * (count - 1)

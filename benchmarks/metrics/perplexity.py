@@ -108,8 +108,8 @@ def perplexity(surprise: Sequence[Floats], words: Sequence[Floats], seed: int = 
 
     Source: Jelinek et al., Perplexity (1977).
     """
-    sums = np.array([one.sum() for one in surprise])
-    counts = np.array([np.sum(one) for one in words], float)
+    sums = np.array([nats.sum() for nats in surprise])
+    counts = np.array([np.sum(counts) for counts in words], float)
     if not counts.sum():
         return Figure(None, 0, note="no words")
     figure = bootstrap_statistic(
@@ -118,7 +118,7 @@ def perplexity(surprise: Sequence[Floats], words: Sequence[Floats], seed: int = 
         seed,
         draws=2000,
     )
-    value, low, high = (float(np.exp(one)) for one in (figure.value, figure.low, figure.high))
+    value, low, high = (float(np.exp(value)) for value in (figure.value, figure.low, figure.high))
     return Figure(value, figure.n, low, high)
 
 

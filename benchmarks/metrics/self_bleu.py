@@ -24,7 +24,7 @@ def self_bleu(texts: Sequence[str], owners: Sequence[str]) -> list[float]:
     """
     told = [words(text) for text in texts]
     counts = [
-        Counter(gram for n in range(1, MAX_ORDER + 1) for gram in _ngrams(one, n)) for one in told
+        Counter(gram for n in range(1, MAX_ORDER + 1) for gram in _ngrams(text, n)) for text in told
     ]
     most: dict[tuple[str, ...], list[tuple[int, str]]] = {}  # the best two owners of each run
     for owner, some in zip(owners, counts, strict=True):
@@ -32,24 +32,24 @@ def self_bleu(texts: Sequence[str], owners: Sequence[str]) -> list[float]:
             held = dict((who, times) for times, who in most.get(gram, ()))
             held[owner] = max(count, held.get(owner, 0))
             most[gram] = sorted(((times, who) for who, times in held.items()), reverse=True)[:2]
-    lengths = Counter((owner, len(one)) for owner, one in zip(owners, told, strict=True))
+    lengths = Counter((owner, len(text)) for owner, text in zip(owners, told, strict=True))
     found = []
-    for owner, one, some in zip(owners, told, counts, strict=True):
+    for owner, text, some in zip(owners, told, counts, strict=True):
         others = {length for who, length in lengths if who != owner}
-        if not others or not one:
+        if not others or not text:
             found.append(math.nan)
             continue
         shared = [0] * MAX_ORDER
         for gram, count in some.items():
             best = next((times for times, who in most[gram] if who != owner), 0)
             shared[len(gram) - 1] += min(count, best)
-        totals = [max(len(one) - n, 0) for n in range(MAX_ORDER)]
+        totals = [max(len(text) - n, 0) for n in range(MAX_ORDER)]
         precisions = [
             (hit + (n > 0)) / (total + (n > 0))
             for n, (hit, total) in enumerate(zip(shared, totals, strict=True))
         ]
-        _, nearest = min((abs(length - len(one)), length) for length in others)
-        penalty = min(0.0, 1 - nearest / len(one))
+        _, nearest = min((abs(length - len(text)), length) for length in others)
+        penalty = min(0.0, 1 - nearest / len(text))
         found.append(
             math.exp(penalty + sum(map(math.log, precisions)) / MAX_ORDER) if shared[0] else 0.0
         )

@@ -40,7 +40,7 @@ def shot_table(films: Sequence[str]) -> Table:
             name: Figure(getattr(total, name), len(films)) for name in ("true", "found", "right")
         }
         cells[row]["F1"] = Figure(
-            total.f1, len(films), min(one.f1 for one in found), max(one.f1 for one in found)
+            total.f1, len(films), min(score.f1 for score in found), max(score.f1 for score in found)
         )
     return Table(
         "shots",

@@ -37,10 +37,10 @@ def score_cuts(
 ) -> ShotScore:
     """Scores the first frames of shots that begin with a hard cut."""
     pairs = sorted(
-        (abs(one - other), i, j)
-        for i, one in enumerate(true)
+        (abs(cut - other), i, j)
+        for i, cut in enumerate(true)
         for j, other in enumerate(found)
-        if abs(one - other) <= tolerance
+        if abs(cut - other) <= tolerance
     )
     taken_true: set[int] = set()
     taken_found: set[int] = set()

@@ -52,20 +52,22 @@ def grounding_scores(
     """
     shown = [captions.get(Path(image).stem) for image in story.images]
     found = []
-    for before, text, one in zip(("", *story.texts), story.texts, shown, strict=False):
-        if one is None:
+    for before, text, caption in zip(("", *story.texts), story.texts, shown, strict=False):
+        if caption is None:
             return None
         meant = [
             name
-            for name in character_names.resolve(one.characters, cast)
+            for name in character_names.resolve(caption.characters, cast)
             if any(name == known.name for known in cast)
         ]
-        found.append(grounding(text, one.characters, meant, one.action, one.sentence, before))
+        found.append(
+            grounding(text, caption.characters, meant, caption.action, caption.sentence, before)
+        )
     return found
 
 
 WORDS, REPETITION, BLEU_WITHIN, BLEU_BETWEEN, GROUNDING = (
-    "words a text",
+    "words per text",
     f"rep-{REPEATED_NGRAM}",
     "self-BLEU in a story",
     "self-BLEU between stories",
@@ -73,10 +75,10 @@ WORDS, REPETITION, BLEU_WITHIN, BLEU_BETWEEN, GROUNDING = (
 )
 PERPLEXITY, ORDER, NAMED, RUN, NEIGHBOURS, CARRIED = (
     "perplexity",
-    "order",
+    "order discrimination",
     "texts with a name",
-    "texts a name stays",
-    "neighbours share a name",
+    "run length of a name",
+    "adjacent texts share a name",
     "above chance",
 )
 
@@ -100,7 +102,7 @@ def tables(
     kept: dict[tuple[tuple[str, ...], ...], dict[str, Cell]] = {}
     coherence: dict[str, dict[str, Cell]] = {}
     for name, told in stories.items():
-        texts = tuple(one.texts for one in told)
+        texts = tuple(story.texts for story in told)
         if texts not in kept:
             kept[texts] = {
                 **_language_model_cells(texts, model, seed, shuffles),
@@ -124,11 +126,11 @@ def tables(
                 name: _description_cells(told, cast, captions or {}, seed)
                 for name, told in stories.items()
             },
-            "Length, repetition (the share of runs of four words that the story had before), "
-            "likeness of a story's texts and of the stories, and the share of its picture's "
-            "caption that a text keeps. None of them sees the order of the texts: they say "
-            "nothing of coherence. Self-BLEU grows with the number of texts; compare sets of one "
-            "size.",
+            "Length, repetition (the share of runs of four words that occurred before in the "
+            "story), similarity of a story's texts and of the stories, and the share of its "
+            "picture's caption that a text keeps. None of them depends on the order of the "
+            "texts: they do not measure coherence. Self-BLEU grows with the number of texts; "
+            "compare sets of one size.",
             about,
         ),
         Table(
@@ -145,14 +147,15 @@ def tables(
                 Column(CARRIED, "higher", "%", 1),
             ),
             coherence,
-            "Perplexity of a word, given the story so far, and the share of shuffled versions "
+            "Perplexity per word, given the story so far, and the share of shuffled versions "
             "that the language model finds less likely than the story itself (chance: 50 %). "
-            "Then the names of the cast: the share of texts that say one, for how many texts on "
-            "end a name stays, the share of neighbouring texts that share one, and how much that "
-            "is above chance, which is any two texts of the story. A story that repeats itself "
-            "has a low perplexity and many shared names, so neither marks a best: "
-            "order and what is above chance show where a story leads nowhere.",
-            {**about, "language model": teller, "shuffles a story": shuffles},
+            "Then the names of the cast: the share of texts with a name, the number of "
+            "consecutive texts that say it, the share of adjacent texts that share one, and how "
+            "much that is above chance, which is any two texts of the story. A story that "
+            "repeats itself has a low perplexity and many shared names, so no best is marked "
+            "there: order discrimination and what is above chance reveal a story without "
+            "coherence.",
+            {**about, "language model": teller, "shuffles per story": shuffles},
         ),
     ]
 
@@ -160,23 +163,25 @@ def tables(
 def _description_cells(
     told: Sequence[Story], cast: Sequence[Character], captions: Mapping[str, Caption], seed: int
 ) -> dict[str, Cell]:
-    later = [(len(text.split()), one.id) for one in told for text in one.texts[1:]]
+    later = [(len(text.split()), story.id) for story in told for text in story.texts[1:]]
     repeated = [
-        (value, one.id)
-        for one in told
-        if (value := repetition(one.texts, REPEATED_NGRAM)) is not None
+        (value, story.id)
+        for story in told
+        if (value := repetition(story.texts, REPEATED_NGRAM)) is not None
     ]
     within = [
-        (value, one.id)
-        for one in told
-        for value in self_bleu(one.texts, list(map(str, range(len(one.texts)))))
+        (value, story.id)
+        for story in told
+        for value in self_bleu(story.texts, list(map(str, range(len(story.texts)))))
     ]
-    whole = [one.id for one in told]
-    between = list(zip(self_bleu([" ".join(one.texts) for one in told], whole), whole, strict=True))
+    whole = [story.id for story in told]
+    between = list(
+        zip(self_bleu([" ".join(story.texts) for story in told], whole), whole, strict=True)
+    )
     kept = [
-        (value, one.id)
-        for one in told
-        for value in (grounding_scores(one, captions, cast) or ())[1:]
+        (value, story.id)
+        for story in told
+        for value in (grounding_scores(story, captions, cast) or ())[1:]
     ]
     return {
         WORDS: _figure(later, seed),
@@ -195,7 +200,7 @@ def _language_model_cells(
     surprise = [perplexity.text_nats(texts, model) for texts in stories]
     counts = [np.array([len(text.split()) for text in texts[1:]], float) for texts in stories]
     return {
-        PERPLEXITY: perplexity.perplexity([one[1:] for one in surprise], counts, seed),
+        PERPLEXITY: perplexity.perplexity([nats[1:] for nats in surprise], counts, seed),
         ORDER: perplexity.order_discrimination(stories, model, seed, shuffles, surprise),
     }
 
@@ -203,10 +208,12 @@ def _language_model_cells(
 def _name_cells(told: Sequence[Story], cast: Sequence[Character], seed: int) -> dict[str, Cell]:
     if not cast:
         return {name: Figure(None, note=NO_NAMES) for name in (NAMED, RUN, NEIGHBOURS, CARRIED)}
-    said = [(names_in_texts(one.texts, cast), one.id) for one in told]
+    said = [(names_in_texts(story.texts, cast), story.id) for story in told]
     return {
-        NAMED: _figure([(bool(one), owner) for some, owner in said for one in some[1:]], seed),
-        RUN: _figure([(one, owner) for some, owner in said for one in run_lengths(some)], seed),
+        NAMED: _figure([(bool(names), owner) for some, owner in said for names in some[1:]], seed),
+        RUN: _figure(
+            [(length, owner) for some, owner in said for length in run_lengths(some)], seed
+        ),
         NEIGHBOURS: _figure([(adjacent_overlap(some), owner) for some, owner in said], seed),
         CARRIED: _figure([(overlap_above_chance(some), owner) for some, owner in said], seed),
     }

@@ -74,18 +74,22 @@ def compare_results(old: Path, new: Path | Sequence[Table]) -> tuple[str, bool]:
     before, was = results_json.read_results(old)
     after, now = results_json.read_results(new) if isinstance(new, Path) else (list(new), {})
     found = compare_tables(before, after)
-    remarks = [f"{name}: {one}" for name, one in _differences(was, now).items()] if now else []
+    remarks = (
+        [f"{name}: {difference}" for name, difference in _differences(was, now).items()]
+        if now
+        else []
+    )
     remarks += [
         f"{table.title}: measured otherwise ({'; '.join(how)}), so not compared"
         for table, how in _measured_differently(before, after)
     ]
-    return _text(found, remarks), any(one.fate == "worse" for one in found)
+    return _text(found, remarks), any(change.fate == "worse" for change in found)
 
 
 def compare_tables(old: Sequence[Table], new: Sequence[Table]) -> list[Change]:
     """Returns what became of every figure of either, the gravest first and then in the order of the
     tables."""
-    before, after = ({one.name: one for one in tables} for tables in (old, new))
+    before, after = ({table.name: table for table in tables} for tables in (old, new))
     apart = {table.name for table, _ in _measured_differently(old, new)}
     found: list[Change] = []
     for name in dict.fromkeys([*before, *after]):
@@ -95,19 +99,19 @@ def compare_tables(old: Sequence[Table], new: Sequence[Table]) -> list[Change]:
             found.append(Change("new", after[name].title))
         else:
             found += _compare_table(before[name], after[name], name not in apart)
-    return sorted(found, key=lambda one: VERDICTS.index(one.fate))
+    return sorted(found, key=lambda change: VERDICTS.index(change.fate))
 
 
 def _measured_differently(
     old: Sequence[Table], new: Sequence[Table]
 ) -> Iterator[tuple[Table, list[str]]]:
     """Yields tables of both that were measured in different ways, with the differences."""
-    before = {one.name: one for one in old}
+    before = {table.name: table for table in old}
     for table in new:
         if table.name in before:
             how = [
-                f"{name} {one}"
-                for name, one in _differences(before[table.name].about, table.about).items()
+                f"{name} {difference}"
+                for name, difference in _differences(before[table.name].about, table.about).items()
                 if name not in _MAY_DIFFER
             ]
             if how:
@@ -119,11 +123,13 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, st
         name: tuple(format_value(about.get(name)) for about in (old, new))
         for name in dict.fromkeys([*old, *new])
     }
-    return {name: f"{one} -> {other}" for name, (one, other) in pairs.items() if one != other}
+    return {
+        name: f"{before} -> {after}" for name, (before, after) in pairs.items() if before != after
+    }
 
 
 def _compare_table(old: Table, new: Table, alike: bool) -> Iterator[Change]:
-    columns = {column_heading(one): one for table in (old, new) for one in table.columns}
+    columns = {column_heading(column): column for table in (old, new) for column in table.columns}
     for row in dict.fromkeys([*old.cells, *new.cells]):
         if row not in new.cells or row not in old.cells:
             yield Change("new" if row in new.cells else "gone", new.title, row)
@@ -139,13 +145,13 @@ def _compare_table(old: Table, new: Table, alike: bool) -> Iterator[Change]:
             )
             if fate:
                 yield Change(
-                    fate, new.title, row, head, *(_format_cell(one, column) for one in pair)
+                    fate, new.title, row, head, *(_format_cell(cell, column) for cell in pair)
                 )
 
 
 def _cell(table: Table, row: str, head: str) -> Cell | None:
     """Finds a cell by its column's whole heading: where the unit differs, so does the column."""
-    names = [one.name for one in table.columns if column_heading(one) == head]
+    names = [column.name for column in table.columns if column_heading(column) == head]
     return table.cells[row].get(names[0]) if names else None
 
 
@@ -187,16 +193,19 @@ def _verdict(
     return "better" if (new.value > old.value) == (column.better == "higher") else "worse"
 
 
-def _are_disjoint(one: Figure, other: Figure) -> bool:
+def _are_disjoint(figure: Figure, other: Figure) -> bool:
     """Tells whether two intervals have nothing in common."""
-    assert None not in (one.low, one.high, other.low, other.high)
-    return one.high < other.low or other.high < one.low
+    assert None not in (figure.low, figure.high, other.low, other.high)
+    return figure.high < other.low or other.high < figure.low
 
 
 def _text(found: Sequence[Change], remarks: Sequence[str]) -> str:
     """Formats a table of all that is not the same, what is not comparable, and the totals."""
-    listed = [one for one in found if one.fate not in ("same", "not compared")]
-    lines = [(one.fate, one.table, one.row, one.column, one.old, one.new) for one in listed]
+    listed = [change for change in found if change.fate not in ("same", "not compared")]
+    lines = [
+        (change.fate, change.table, change.row, change.column, change.old, change.new)
+        for change in listed
+    ]
     parts = []
     if lines:
         lines.insert(0, ("", "table", "row", "figure", "old", "new"))
@@ -211,7 +220,7 @@ def _text(found: Sequence[Change], remarks: Sequence[str]) -> str:
         )
     if remarks:
         parts.append("\n".join(remarks))
-    tally = Counter(one.fate for one in found)
+    tally = Counter(change.fate for change in found)
     parts.append(
         f"{len(found):,} figure{'s' * (len(found) != 1)}: "
         + ", ".join(f"{tally[fate]:,} {fate}" for fate in VERDICTS if tally[fate])

@@ -24,7 +24,7 @@ def table_to_markdown(table: Table, level: int = 3, text: bool = True) -> str:
     one_n = all(len(case_counts(row)) <= 1 for row in table.cells.values())
     counted = one_n and any(map(case_counts, table.cells.values()))
     heads = [table.rows, *(["n"] if counted else []), *map(column_heading, table.columns)]
-    bold = {one.name: best_rows(table, one) for one in table.columns}
+    bold = {column.name: best_rows(table, column) for column in table.columns}
     lines = [f"{'#' * level} {table.title}", ""]
     if text and table.text:
         lines += [table.text.strip(), ""]

@@ -38,7 +38,7 @@ def update_readme(readme: Path, tables: Sequence[Table]) -> None:
     """
     text = _read(readme)
     known = _names(text, readme)
-    missing = [one.name for one in tables if one.name not in known]
+    missing = [table.name for table in tables if table.name not in known]
     if missing:
         raise ValueError(
             "; ".join(
@@ -49,7 +49,8 @@ def update_readme(readme: Path, tables: Sequence[Table]) -> None:
         )
     end = "\r\n" if "\r\n" in text else "\n"
     bodies = {
-        one.name: f"\n{table_to_markdown(one, text=False)}\n".replace("\n", end) for one in tables
+        table.name: f"\n{table_to_markdown(table, text=False)}\n".replace("\n", end)
+        for table in tables
     }
     fresh = _PLACE.sub(lambda found: found[1] + bodies.get(found[2], found[3]) + found[4], text)
     if fresh != text:

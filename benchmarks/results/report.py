@@ -72,7 +72,9 @@ def write_report(
             {
                 "page": f"stories/{number:03d}.html",
                 "text": page["panels"][0]["text"],
-                "picture": next((one for one in page["panels"][0]["pictures"] if one), None),
+                "picture": next(
+                    (picture for picture in page["panels"][0]["pictures"] if picture), None
+                ),
             }
         )
         (folder / "stories" / f"{number:03d}.html").write_text(
@@ -82,7 +84,7 @@ def write_report(
             encoding="utf-8",
         )
     if (folder / "stories").is_dir():  # of an earlier report
-        used |= {one["file"] for one in pictures.values()}
+        used |= {picture["file"] for picture in pictures.values()}
         for old in [
             *(folder / "stories").glob("[0-9][0-9][0-9]*.html"),
             *(folder / "stories/pictures").glob("*.jpg"),
@@ -92,7 +94,7 @@ def write_report(
     names = list(stories) if openings else []
     (folder / "report.html").write_text(
         environment.get_template("report.html.j2").render(
-            tables=[_table(one, names, folder) for one in tables],
+            tables=[_table(table, names, folder) for table in tables],
             numbers=_headline_numbers(tables, stories),
             about=_metadata_lines(about),
             cards=cards,
@@ -110,10 +112,10 @@ def _report_markdown(tables: Sequence[Table], about: Mapping[str, Any]) -> str:
                 for name, value in about.items()
             )
         )
-    for one in tables:
+    for table in tables:
         parts += [
-            markdown.table_to_markdown(one, 2),
-            *(f"![{one.title}]({quote(path)})" for path in one.pictures),
+            markdown.table_to_markdown(table, 2),
+            *(f"![{table.title}]({quote(path)})" for path in table.pictures),
         ]
     return "\n\n".join(parts) + "\n"
 
@@ -124,9 +126,9 @@ def _headline_numbers(
     """Returns the large figures at the head of the page."""
     measured = [
         cell
-        for one in tables
-        for row, cells in one.cells.items()
-        if row not in one.published
+        for table in tables
+        for row, cells in table.cells.items()
+        if row not in table.published
         for cell in cells.values()
         if isinstance(cell, Figure) and cell.value is not None
     ]
@@ -154,7 +156,7 @@ def _metadata_lines(about: Mapping[str, Any]) -> list[TemplateValues]:
     return [
         {
             "name": name.replace("_", " "),
-            "chips": [f"{key} {format_value(one)}" for key, one in value.items()]
+            "chips": [f"{key} {format_value(inner)}" for key, inner in value.items()]
             if isinstance(value, Mapping)
             else [],
             "value": format_value(value),
@@ -164,11 +166,11 @@ def _metadata_lines(about: Mapping[str, Any]) -> list[TemplateValues]:
 
 
 def _table(table: Table, generators: Sequence[str], folder: Path) -> TemplateValues:
-    missing = [one for one in table.pictures if not (folder / one).is_file()]
+    missing = [path for path in table.pictures if not (folder / path).is_file()]
     if missing:
         raise ValueError(f"{folder / missing[0]}, a picture of the table {table.name}, is missing")
     one_n = all(len(case_counts(row)) <= 1 for row in table.cells.values())
-    best = {one.name: best_rows(table, one) for one in table.columns}
+    best = {column.name: best_rows(table, column) for column in table.columns}
 
     def line(name: str) -> TemplateValues:
         """Returns a row as its template needs it."""
@@ -182,8 +184,8 @@ def _table(table: Table, generators: Sequence[str], folder: Path) -> TemplateVal
             "bound": name in table.bounds,
             "n": n[0] if n and one_n else None,
             "cells": [
-                _cell(row.get(one.name), one, name in best[one.name], not one_n)
-                for one in table.columns
+                _cell(row.get(column.name), column, name in best[column.name], not one_n)
+                for column in table.columns
             ],
         }
 
@@ -192,8 +194,8 @@ def _table(table: Table, generators: Sequence[str], folder: Path) -> TemplateVal
         "published": [line(name) for name in table.cells if name in table.published],
     }
     words = [
-        all(isinstance(row.get(one.name, ""), str) for row in table.cells.values())
-        for one in table.columns
+        all(isinstance(row.get(column.name, ""), str) for row in table.cells.values())
+        for column in table.columns
     ]
     return {
         "name": table.name,
@@ -203,16 +205,18 @@ def _table(table: Table, generators: Sequence[str], folder: Path) -> TemplateVal
         "about": format_metadata(table.about),
         "heads": [
             {
-                "name": one.name,
-                "unit": one.unit if one.unit != "%" else "",
-                "better": one.better,
+                "name": column.name,
+                "unit": column.unit if column.unit != "%" else "",
+                "better": column.better,
                 "number": not of_words,
             }
-            for one, of_words in zip(table.columns, words, strict=True)
+            for column, of_words in zip(table.columns, words, strict=True)
         ],
         "counted": one_n and any(map(case_counts, table.cells.values())),
         "groups": {name: rows for name, rows in groups.items() if rows},
-        "pictures": [{"url": quote(one), "drawn": one.endswith(".svg")} for one in table.pictures],
+        "pictures": [
+            {"url": quote(path), "drawn": path.endswith(".svg")} for path in table.pictures
+        ],
     }
 
 
@@ -226,7 +230,7 @@ def _cell(cell: Cell | None, column: Column, best: bool, counted: bool) -> Templ
     n = f"n {cell.n:,}" if counted and cell.n else ""
     return bare | {
         "text": format_number(cell.value, column) + (" %" if column.unit == "%" else ""),
-        "tight": [one for one in (format_interval(cell, column), n) if one],
+        "tight": [text for text in (format_interval(cell, column), n) if text],
         "note": cell.note,
         "sort": float(cell.value) if math.isfinite(cell.value) else "",
     }

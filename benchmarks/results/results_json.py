@@ -19,13 +19,13 @@ def write_results(tables: Iterable[Table], about: Mapping[str, Any], path: Path)
     Raises ValueError for two tables of one name.
     """
     tables = list(tables)
-    names = [one.name for one in tables]
+    names = [table.name for table in tables]
     if len(set(names)) < len(names):
-        twice = sorted({one for one in names if names.count(one) > 1})
+        twice = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(f"two tables are called {', '.join(twice)}: name each by itself")
     found = {
         "about": dict(about),
-        "tables": [dataclasses.asdict(_without_infinities(one)) for one in tables],
+        "tables": [dataclasses.asdict(_without_infinities(table)) for table in tables],
     }
     path.write_text(
         json.dumps(found, indent=1, ensure_ascii=False, default=_to_json) + "\n", encoding="utf-8"
@@ -64,7 +64,7 @@ def read_results(path: Path) -> tuple[list[Table], dict[str, Any]]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return [_read_table(one) for one in found["tables"]], dict(found["about"])
+        return [_read_table(values) for values in found["tables"]], dict(found["about"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no results.json that `make bench` wrote: {error}") from error
 
@@ -83,6 +83,6 @@ def _read_table(values: dict[str, Any]) -> Table:
             **values,
             **lists,
             "cells": cells,
-            "columns": tuple(Column(**one) for one in values["columns"]),
+            "columns": tuple(Column(**column) for column in values["columns"]),
         }
     )

@@ -17,7 +17,7 @@ TemplateValues = dict[str, Any]  # what a template reads
 
 def list_openings(stories: Mapping[str, Sequence[Story]]) -> list[str]:
     """Lists the openings of all generators, in the order of the first one that has them."""
-    return list(dict.fromkeys(one.id for told in stories.values() for one in told))
+    return list(dict.fromkeys(story.id for told in stories.values() for story in told))
 
 
 def write_thumbnails(
@@ -27,7 +27,7 @@ def write_thumbnails(
     the picture."""
     found: dict[str, TemplateValues] = {}
     for path in dict.fromkeys(
-        path for told in stories.values() for one in told for path in one.images
+        path for told in stories.values() for story in told for path in story.images
     ):
         (folder / "pictures").mkdir(parents=True, exist_ok=True)
         try:
@@ -57,19 +57,19 @@ def story_page(
 ) -> TemplateValues:
     """Returns an opening's page: for each panel a picture of each generator. A text that all of
     them share is shown once."""
-    told = [next((one for one in of if one.id == opening), None) for of in stories.values()]
+    told = [next((story for story in of if story.id == opening), None) for of in stories.values()]
     panels = []
-    for at in range(max(len(one.images) for one in told if one)):
-        here = [one if one and at < len(one.images) else None for one in told]
-        texts = [one.texts[at] if one and at < len(one.texts) else "" for one in here]
-        shared = {text for one, text in zip(here, texts, strict=True) if one}
+    for at in range(max(len(story.images) for story in told if story)):
+        here = [story if story and at < len(story.images) else None for story in told]
+        texts = [story.texts[at] if story and at < len(story.texts) else "" for story in here]
+        shared = {text for story, text in zip(here, texts, strict=True) if story}
         panels.append(
             {
-                "text": texts[next(i for i, one in enumerate(here) if one)]
+                "text": texts[next(i for i, story in enumerate(here) if story)]
                 if len(shared) == 1
                 else "",
                 "texts": texts if len(shared) > 1 else [""] * len(texts),
-                "pictures": [pictures[one.images[at]] if one else None for one in here],
+                "pictures": [pictures[story.images[at]] if story else None for story in here],
             }
         )
     return {"opening": opening, "generators": list(stories), "panels": panels}

@@ -163,7 +163,7 @@ def _collate_items(items: Sequence[Item], floats: bool = False) -> Batch:
     return (
         whole(pictures),
         None if seconds[0] is None else whole(seconds),
-        sequence.together(layouts, [len(one) for one in pictures]),
+        sequence.together(layouts, [len(seen) for seen in pictures]),
     )
 
 
@@ -234,7 +234,7 @@ def _seed_story_item(
         item["labels"] = torch.tensor(labels + [-100] * filling)
         item["mask"] = torch.tensor([1] * len(ids) + [0] * filling)
         item["given"], item["asked"] = (torch.zeros(_LENGTH, dtype=torch.bool) for _ in range(2))
-        begins, ends = (torch.where(item["ids"] == one)[0].tolist() for one in (boi, eoi))
+        begins, ends = (torch.where(item["ids"] == token)[0].tolist() for token in (boi, eoi))
         for at, (begin, end) in enumerate(zip(begins, ends, strict=True)):
             item["asked" if at == turn else "given"][begin + 1 : end] = True
         item["labels"][begins[-1] + 1 : ends[-1] + 1] = -100

@@ -21,7 +21,7 @@ from benchmarks.speed.timing import about, clocked, ratio, spread, timed
 from model import generate
 from model.generate import Teller
 
-DENSE, SINK = "cache kept, dense", "cache kept, multimodal sink"
+DENSE, SINK = "cached, dense", "cached, multimodal sink"
 WINDOW, ALL = "window read again (the released script)", "whole story read again"
 LENGTHS = (10, 25)
 _PEERS = {"window read again": WINDOW, "whole story read again": ALL}
@@ -68,27 +68,30 @@ def _told(teller: Teller, lengths: Sequence[int], rounds: int) -> Table:
         cells[name][f"picture {length}"] = spread(taken)
         if name in (DENSE, SINK):
             cells[name] |= {
-                f"picture {length}, to {head}": ratio(taken, found[peer, length])
+                f"picture {length}, relative to {head}": ratio(taken, found[peer, length])
                 for head, peer in _PEERS.items()
             }
     columns = [
-        one
+        column
         for length in lengths
-        for one in (
+        for column in (
             Column(f"picture {length}", unit="s"),
-            *(Column(f"picture {length}, to {head}", "lower", digits=2) for head in _PEERS),
+            *(
+                Column(f"picture {length}, relative to {head}", "lower", digits=2)
+                for head in _PEERS
+            ),
         )
     ]
     return Table(
         "generation",
-        f"Telling: time of a picture's features and its text of {WORDS} tokens",
-        "what is kept",
+        f"Generation: time of a picture's features and its text of {WORDS} tokens",
+        "what is cached",
         tuple(columns),
         cells,
         "One story at a time, without painting. The words, one by one, take the same time in all "
         "ways, so the longer a text, the nearer the ratios are to 1. Where nothing has left the "
         "window yet, `recompute` reads nothing twice, though the released script does. Words and "
-        "features are random, as what they say costs nothing.",
+        "features are random, as content has no cost.",
         about("torch", "transformers", **_of(teller)),
         contest=False,
     )
@@ -106,14 +109,14 @@ def _painted(teller: Teller, length: int, rounds: int) -> Table:
     whole = [sum(pair) for pair in zip(*found.values(), strict=True)]
     return Table(
         "painting",
-        f"Painting beside telling, {steps} steps of the de-tokenizer",
+        f"Painting beside generation, {steps} steps of the de-tokenizer",
         "part",
-        (Column("a picture", unit="s"), Column("share", unit="%", digits=0)),
+        (Column("per picture", unit="s"), Column("share", unit="%", digits=0)),
         {
-            name: {"a picture": spread(taken), "share": ratio(taken, whole)}
+            name: {"per picture": spread(taken), "share": ratio(taken, whole)}
             for name, taken in found.items()
         },
-        "With the cache kept, dense.",
+        "With a dense cache.",
         about("torch", "diffusers", **_of(teller)),
         contest=False,
     )

@@ -46,12 +46,15 @@ def one_film_table(film: str, folder: str, rounds: int) -> Table:
     }
     costs = compare_costs(tools, rounds)
     cells: dict[str, dict[str, Cell]] = {
-        name: {**_spent(found), "peak": spread([one.memory for one in found])}
+        name: {**_spent(found), "peak": spread([cost.memory for cost in found])}
         for name, found in costs.items()
     }
-    for head, peer in (("CPU to decoding once", _DECODED), ("CPU to scenedetect", _SCENEDETECT)):
+    for head, peer in (
+        ("CPU relative to decoding", _DECODED),
+        ("CPU relative to scenedetect", _SCENEDETECT),
+    ):
         cells[_OURS][head] = ratio(
-            [one.cpu for one in costs[_OURS]], [one.cpu for one in costs[peer]]
+            [cost.cpu for cost in costs[_OURS]], [cost.cpu for cost in costs[peer]]
         )
     return Table(
         "keyframe-speed",
@@ -60,20 +63,21 @@ def one_film_table(film: str, folder: str, rounds: int) -> Table:
         (
             *_COLUMNS,
             Column("peak", unit="MB", digits=0),
-            Column("CPU to decoding once", "lower", digits=2),
-            Column("CPU to scenedetect", "lower", digits=2),
+            Column("CPU relative to decoding", "lower", digits=2),
+            Column("CPU relative to scenedetect", "lower", digits=2),
         ),
         cells,
-        "Whole processes with their start, which on a short film is a good part of each. Decoding "
-        "every frame is what any tool pays that looks at each. scenedetect finds shots and saves a "
-        "picture of each; ours also chooses among pictures and leaves out what is no story.",
+        "Whole processes with their start, which on a short film is a good part of each. "
+        "Decoding every frame is the least that any tool pays that looks at each. scenedetect "
+        "finds shots and saves a picture of each; ours also chooses among pictures and rejects "
+        "unsuitable ones.",
         about("av", "scenedetect", "opencv-python-headless", film=os.path.basename(film)),
     )
 
 
 def _spent(costs: Sequence[Cost]) -> dict[str, Figure]:
     return {
-        head: spread([getattr(one, name) for one in costs])
+        head: spread([getattr(cost, name) for cost in costs])
         for head, name in (("CPU", "cpu"), ("wall", "wall"))
     }
 
@@ -94,9 +98,9 @@ def keyframe_stage_table(film: str, folder: str, copies: int, rounds: int) -> Ta
         each = [watch(keyframe_command(single, f"{single}-out-{number}")) for single in alone]
         one_by_one.append(
             Cost(
-                sum(one.cpu for one in each),
-                sum(one.wall for one in each),
-                max(one.together for one in each),
+                sum(tree.cpu for tree in each),
+                sum(tree.wall for tree in each),
+                max(tree.together for tree in each),
             )
         )
         # A shared machine may give less than its cores, so what busy loops get, just before and
@@ -105,25 +109,25 @@ def keyframe_stage_table(film: str, folder: str, copies: int, rounds: int) -> Ta
         both = watch(keyframe_command(together, f"{together}-out-{number}"))
         all_at_once.append(Cost(both.cpu, both.wall, both.together))
         given.append((before + busy_cores(2)) / 2)
-    used = [one.cpu / one.wall for one in all_at_once]
+    used = [cost.cpu / cost.wall for cost in all_at_once]
     cells: dict[str, dict[str, Cell]] = {
         "one by one": {
             **_spent(one_by_one),
-            "cores used": spread([one.cpu / one.wall for one in one_by_one]),
+            "cores used": spread([cost.cpu / cost.wall for cost in one_by_one]),
         },
         "together": {
             **_spent(all_at_once),
             "cores used": spread(used),
-            "of what busy loops get": ratio(used, given),
+            "share of busy loops": ratio(used, given),
             **{
-                f"{head} to one by one": ratio(
-                    [getattr(one, name) for one in all_at_once],
-                    [getattr(one, name) for one in one_by_one],
+                f"{head} relative to one by one": ratio(
+                    [getattr(cost, name) for cost in all_at_once],
+                    [getattr(cost, name) for cost in one_by_one],
                 )
                 for head, name in (("CPU", "cpu"), ("wall", "wall"))
             },
         },
-        "busy loops, one a core": {"cores used": spread(given)},
+        "busy loops, one per core": {"cores used": spread(given)},
     }
     return Table(
         "keyframe-stage",
@@ -132,9 +136,9 @@ def keyframe_stage_table(film: str, folder: str, copies: int, rounds: int) -> Ta
         (
             *_COLUMNS,
             Column("cores used", digits=2),
-            Column("of what busy loops get", "higher", "%", 0),
-            Column("CPU to one by one", "lower", digits=2),
-            Column("wall to one by one", "lower", digits=2),
+            Column("share of busy loops", "higher", "%", 0),
+            Column("CPU relative to one by one", "lower", digits=2),
+            Column("wall relative to one by one", "lower", digits=2),
         ),
         cells,
         "The driver with its workers and decoders. One by one, the start of the pipeline is paid "

@@ -86,7 +86,7 @@ def run(
             cells[f"{name}, {title}"] = {
                 "chunks/s": spread(found),
                 **{
-                    f"to {peer}": ratio(found, rates[peer])
+                    f"relative to {peer}": ratio(found, rates[peer])
                     for peer in ("loose files", "webdataset", "webdataset, our decoding")
                     if name == "ours" or (peer == "loose files" and name.startswith("ours"))
                 },
@@ -98,21 +98,22 @@ def run(
             "tool",
             (
                 Column("chunks/s", digits=1),
-                Column("to loose files", "higher", digits=2),
-                Column("to webdataset", "higher", digits=2),
-                Column("to webdataset, our decoding", "higher", digits=2),
+                Column("relative to loose files", "higher", digits=2),
+                Column("relative to webdataset", "higher", digits=2),
+                Column("relative to webdataset, our decoding", "higher", digits=2),
             ),
             cells,
-            "Without the time in which workers start. All files are in the system's cache: from a disk "
-            "that seeks slowly, or over a network, webdataset's reading in one go is worth more than "
-            'here. Loose files become normalised floats, so "ours, normalised too" is their like. '
-            f'"{FEATURES[6:].capitalize()}" are computed once, before stages 1 to 3, which then have '
-            "to do neither what the other rows do nor the visual tokenizer's pass.",
+            "Without the start of workers. All files are in the system's cache: from a disk "
+            "that seeks slowly, or over a network, webdataset's sequential reading is worth "
+            "more than here. Loose files become normalised floats, so they compare with 'ours, "
+            f"normalised too'. '{FEATURES[6:].capitalize()}' are computed once, before stages 1 "
+            "to 3, which then have to do neither what the other rows do nor the visual "
+            "tokenizer's pass.",
             about(
                 "torch",
                 "pillow",
                 "webdataset",
-                chunks=f"{batches * BATCH} a round of {len(texts)} in the dataset",
+                chunks=f"{batches * BATCH} per round of {len(texts)} in the dataset",
             ),
             contest=False,
         )

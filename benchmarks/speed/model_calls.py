@@ -90,17 +90,17 @@ def _table(
     cells: dict[str, dict[str, Cell]] = {}
     for (does, tool), found in runs.items():
         row = cells[f"{tool}, a server that {does}"] = {
-            "wall": spread([one.wall for one in found]),
-            "CPU": spread([one.cpu for one in found]),
-            "calls/s": spread([one.rate for one in found]),
-            "refused calls": spread([one.refused for one in found]),
+            "wall": spread([result.wall for result in found]),
+            "CPU": spread([result.cpu for result in found]),
+            "calls/s": spread([result.rate for result in found]),
+            "refused calls": spread([result.refused for result in found]),
         }
         if tool == "ours":
-            serial = [one.rate for one in runs[does, "one by one"]]
+            serial = [result.rate for result in runs[does, "one by one"]]
             row["share of the server's limit"] = spread(
-                [one.rate * seconds / at_once for one in found]
+                [result.rate * seconds / at_once for result in found]
             )
-            row["calls/s to one by one"] = ratio([one.rate for one in found], serial)
+            row["calls/s relative to one by one"] = ratio([result.rate for result in found], serial)
     return Table(
         "model-calls",
         f"Questions to a model server that takes {seconds:g} s for an answer, {at_once} at once",
@@ -111,7 +111,7 @@ def _table(
             Column("calls/s", digits=1),
             Column("refused calls", digits=0),
             Column("share of the server's limit", "higher", "%", 0),
-            Column("calls/s to one by one", "higher", digits=1),
+            Column("calls/s relative to one by one", "higher", digits=1),
         ),
         cells,
         "A scripted server answers our backend, with all that goes with a call, and the published "

@@ -72,8 +72,8 @@ def _of_films(trees: Mapping[int, Tree], keyframes: Mapping[int, int]) -> Table:
         number: {
             **{f"{kind}, peak": tree.peak[kind] for kind in _KINDS if kind in tree.peak},
             "all processes, peak": tree.together,
-            "wall a film": tree.wall / number,
-            "CPU a film": tree.cpu / number,
+            "wall per film": tree.wall / number,
+            "CPU per film": tree.cpu / number,
         }
         for number, tree in trees.items()
     }
@@ -87,16 +87,16 @@ def _of_films(trees: Mapping[int, Tree], keyframes: Mapping[int, int]) -> Table:
         for head, value in row.items():
             cells[str(number)][head] = Figure(value)
             if row is not first and head in first:
-                cells[str(number)][f"{head}, to the fewest"] = Figure(value / first[head])
+                cells[str(number)][f"{head}, relative to the fewest"] = Figure(value / first[head])
     heads = [*(f"{kind}, peak" for kind in _KINDS), "all processes, peak"]
     columns = [
         Column("keyframes", digits=0),
         Column("workers", digits=0),
         *(Column(head, unit="MB", digits=0) for head in heads),
-        *(Column(f"{one} a film", unit="s", digits=1) for one in ("wall", "CPU")),
+        *(Column(f"{clock} per film", unit="s", digits=1) for clock in ("wall", "CPU")),
         *(
-            Column(f"{head}, to the fewest", "lower", digits=2)
-            for head in (*heads, "wall a film", "CPU a film")
+            Column(f"{head}, relative to the fewest", "lower", digits=2)
+            for head in (*heads, "wall per film", "CPU per film")
         ),
     ]
     return Table(
@@ -127,7 +127,7 @@ def _of_film(tree: Tree, seconds: float) -> Table:
         kind: {
             "number": Figure(tree.number[kind]),
             "peak of the largest": Figure(tree.peak[kind]),
-            f"to {LIMIT} MB": Figure(tree.peak[kind] / LIMIT),
+            f"relative to {LIMIT} MB": Figure(tree.peak[kind] / LIMIT),
         }
         for kind in sorted(tree.peak)
     }
@@ -144,7 +144,7 @@ def _of_film(tree: Tree, seconds: float) -> Table:
         (
             Column("number", digits=0),
             Column("peak of the largest", unit="MB", digits=0),
-            Column(f"to {LIMIT} MB", "lower", digits=2),
+            Column(f"relative to {LIMIT} MB", "lower", digits=2),
             Column("wall", unit="s", digits=0),
             Column("CPU", unit="s", digits=0),
         ),

@@ -61,7 +61,9 @@ def run(
     """
     for sizes in (films, lengths, pictures):
         if len(set(sizes)) < 2 or min(sizes) < 1:
-            raise ValueError(f"growth needs two sizes at least, each 1 or more, not {sizes}")
+            raise ValueError(
+                f"scaling exponents need two sizes at least, each 1 or more, not {sizes}"
+            )
     teller = generate.load(Path(folder))
     with tempfile.TemporaryDirectory(prefix="storystream-bench-") as place:
         film = os.path.abspath(film or sample.draw(f"{place}/sample", 1)[0])
@@ -79,7 +81,7 @@ def run(
         )
         for name in _WAYS
     ]
-    picture = Path(report, "growth.png")
+    picture = Path(report, "scaling-exponents.png")
     _plot(found, picture)
     return [_table(found, os.path.basename(film), picture.name)]
 
@@ -109,17 +111,17 @@ def _length_of_film(film: str, times: Sequence[int], place: str, rounds: int) ->
     """Measures keyframes of one film that repeats another one so many times."""
     once = repeat(film, 0, f"{place}/once{Path(film).suffix}")
     module, commands = "benchmarks.speed.extract_keyframes", {}
-    for one in times:
-        longer = f"{place}/{one}-times{Path(film).suffix}"
-        repeat(film, (one - 0.5) * once, longer)
-        commands[one] = lambda n, film=longer: [
+    for factor in times:
+        longer = f"{place}/{factor}-times{Path(film).suffix}"
+        repeat(film, (factor - 0.5) * once, longer)
+        commands[factor] = lambda n, film=longer: [
             sys.executable,
             "-m",
             module,
             film,
             f"{film}-out-{n}",
         ]
-    nothing = {one: lambda n: [sys.executable, "-c", f"import {module}"] for one in times}
+    nothing = {factor: lambda n: [sys.executable, "-c", f"import {module}"] for factor in times}
     return _series("length of a film", "times as long", commands, nothing, rounds)
 
 
@@ -144,18 +146,18 @@ def _series(
 
 def _table(found: Sequence[Series], film: str, picture: str) -> Table:
     cells: dict[str, dict[str, Cell]] = {}
-    for one in found:
-        sizes = list(one.costs)
-        cells[one.name] = {
-            "sizes": f"{', '.join(map(str, sizes))} {one.what}",
-            "exponent": spread(scaling_exponents(one.costs)),
-            "first": spread(one.costs[sizes[0]]),
-            "last": spread(one.costs[sizes[-1]]),
-            "cost": one.unit,
+    for series in found:
+        sizes = list(series.costs)
+        cells[series.name] = {
+            "sizes": f"{', '.join(map(str, sizes))} {series.what}",
+            "exponent": spread(scaling_exponents(series.costs)),
+            "first": spread(series.costs[sizes[0]]),
+            "last": spread(series.costs[sizes[-1]]),
+            "cost": series.unit,
         }
     return Table(
-        "growth",
-        "How cost grows",
+        "scaling-exponents",
+        "How cost scales",
         "with",
         (
             Column("sizes"),
@@ -166,7 +168,7 @@ def _table(found: Sequence[Series], film: str, picture: str) -> Table:
         ),
         cells,
         "The exponent is 1 where cost is proportional to size and 0 where it does not grow. Films: "
-        "finding keyframes, the start of the process taken off. Stories: the last picture and its "
+        "finding keyframes, without the start of the process. Stories: the last picture and its "
         "text, so that 0 is a whole story in proportion to its length. Small sizes hide what only "
         "counts at large ones: `python -m benchmarks scale` is for those.",
         about("av", "torch", film=film),
@@ -180,12 +182,12 @@ def _plot(found: Sequence[Series], path: Path) -> None:
     from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(11, 3.6), layout="constrained")
-    titles = list(dict.fromkeys(one.name.partition(", ")[0] for one in found))
+    titles = list(dict.fromkeys(series.name.partition(", ")[0] for series in found))
     for axes, title in zip(figure.subplots(1, len(titles)), titles, strict=True):
-        here = [one for one in found if one.name.partition(", ")[0] == title]
+        here = [series for series in found if series.name.partition(", ")[0] == title]
         sizes = np.array(list(here[0].costs), float)
-        for one in here:
-            taken = np.array(list(one.costs.values()))
+        for series in here:
+            taken = np.array(list(series.costs.values()))
             middle = np.median(taken, axis=1)
             axes.errorbar(
                 sizes,
@@ -195,9 +197,9 @@ def _plot(found: Sequence[Series], path: Path) -> None:
                 markersize=4,
                 linewidth=1.3,
                 capsize=2,
-                label=one.name.partition(", ")[2] or None,
+                label=series.name.partition(", ")[2] or None,
             )
-        start = min(np.median(one.costs[int(sizes[0])]) for one in here)
+        start = min(np.median(series.costs[int(sizes[0])]) for series in here)
         axes.plot(
             sizes,
             start * sizes / sizes[0],

@@ -23,7 +23,7 @@ def timed(tools: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, li
     """Runs the tools one after the other in each round, after a warm-up round that does not count;
     returns what each says that it took."""
     taken = [{name: tool() for name, tool in tools.items()} for _ in range(rounds + 1)][1:]
-    return {name: [one[name] for one in taken] for name in tools}
+    return {name: [seconds[name] for seconds in taken] for name in tools}
 
 
 def clocked(work: Callable[[], object]) -> Callable[[], float]:
@@ -45,7 +45,7 @@ def spread(values: Sequence[float]) -> Figure:
 
 def ratio(values: Sequence[float], others: Sequence[float]) -> Figure:
     """Returns the same of the ratios of two tools in the same rounds."""
-    return spread([one / other for one, other in zip(values, others, strict=True)])
+    return spread([value / other for value, other in zip(values, others, strict=True)])
 
 
 def about(*packages: str, **more: Any) -> dict[str, Any]:

@@ -64,7 +64,9 @@ def attention_shares(teller: Teller, dataset: str, some: Sequence[Chunk]) -> tup
     total: Any = 0
     could, queries = torch.zeros(len(KINDS), dtype=torch.float64), 0
     for chunk in some:
-        ids = [teller.tokenizer.encode(one, add_special_tokens=False) for one in chunk.captions]
+        ids = [
+            teller.tokenizer.encode(caption, add_special_tokens=False) for caption in chunk.captions
+        ]
         seen = read_keyframes(dataset, chunk.images, settings.image_size)
         features = vision.features(teller.tower, seen, settings.tokens).float()
         layout = sequence.together([sequence.lay_out(ids, vocabulary, [len(ids) - 1])], [len(ids)])
@@ -82,7 +84,9 @@ def attention_shares(teller: Teller, dataset: str, some: Sequence[Chunk]) -> tup
             token_kinds(role_of[layout.ids[0].cpu()], config), len(KINDS)
         ).double()
         first = int(torch.where(layout.ids[0] == vocabulary.eoi)[0][0]) + 1
-        total += torch.stack([(one[0, :, first:].double().cpu() @ of).sum(1) for one in weights])
+        total += torch.stack(
+            [(layer[0, :, first:].double().cpu() @ of).sum(1) for layer in weights]
+        )
         visible = mask[0, 0, first:].double().cpu()
         could += (visible @ of / visible.sum(1, keepdim=True)).sum(0)
         queries += len(visible)
@@ -130,12 +134,12 @@ def run(folder: str, dataset: str, report: str | Path) -> list[Table]:
     return [
         Table(
             "attention-map",
-            "Where the story model looks",
+            "Attention by kind of token",
             "layer",
             tuple(Column(kind, unit="%", digits=1) for kind in KINDS),
             cells,
-            text="The share of attention that tokens of each kind get in held-out chunks, and how many "
-            "times the share of keys of that kind that is: 1 x is no preference.",
+            text="The share of attention on tokens of each kind in held-out chunks, and its ratio "
+            "to the share of keys of that kind: 1 x is no preference.",
             about={"model": generate.about(teller)["story_model"], "n": "chunks"},
             pictures=(picture.name,),
         )

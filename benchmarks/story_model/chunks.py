@@ -25,6 +25,6 @@ def read_chunks(dataset: str | Path, split: str) -> list[Chunk]:
     if not lines:
         raise ValueError(f"{path} is missing or empty: make the dataset of more films")
     return [
-        Chunk(one["id"], [f"{IMAGES}/{name}" for name in one["images"]], one["captions"])
-        for one in map(json.loads, lines)
+        Chunk(values["id"], [f"{IMAGES}/{name}" for name in values["images"]], values["captions"])
+        for values in map(json.loads, lines)
     ]

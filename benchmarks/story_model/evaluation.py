@@ -41,7 +41,7 @@ from benchmarks.story_model.ridge_regression import ridge_regression
 from benchmarks.story_model.trained_model import TrainedModel
 
 SHOWN_MOMENTS = 12  # moments in the picture that is written
-QUESTIONS = ("main", "there", "place")  # of labels.CLASSES, and anyone who is there
+QUESTIONS = ("main", "there", "place")  # of labels.CLASSES, and any character present
 BATCH = 32
 
 
@@ -73,11 +73,11 @@ class Result:
 
 
 PREDICTED, PREVIOUS = "predicted by the story model", "previous picture"
-MEAN, MOST_SIMILAR = "mean of the training pictures", "picture of the likest training caption"
+MEAN, MOST_SIMILAR = "mean of the training pictures", "picture of the most similar training caption"
 LINEAR = "linear regression on words and previous picture"
 TRUE, RECONSTRUCTED = "true frames", "autoencoder's reconstructions"
 PAINTED_TRUE, PAINTED_PREDICTED = "painted from true features", "painted from predicted features"
-MAJORITY = "always the commonest answer"
+MAJORITY = "majority baseline"
 
 
 def evaluate(
@@ -91,28 +91,28 @@ def evaluate(
     known = labels.read_labels(dataset, sample)
     held_out, learned = read_chunks(dataset, "val"), read_chunks(dataset, "train")
     features = _FeatureCache(model, dataset)
-    features.add(image for one in held_out for image in one.images)
-    features.add(image for image, one in known.items() if one.split == "val")
-    features.add(image for one in learned for image in one.images)
+    features.add(image for chunk in held_out for image in chunk.images)
+    features.add(image for image, label in known.items() if label.split == "val")
+    features.add(image for chunk in learned for image in chunk.images)
 
-    moments = [(one, at) for one in held_out for at in range(1, len(one.images))]
+    moments = [(chunk, at) for chunk in held_out for at in range(1, len(chunk.images))]
     told = [
-        one
+        prediction
         for chunk in held_out
-        for one in model.predict(chunk.captions, features.of(chunk.images))
+        for prediction in model.predict(chunk.captions, features.of(chunk.images))
     ]
-    kept = [i for i, (one, at) in enumerate(moments) if one.images[at] in known]
+    kept = [i for i, (chunk, at) in enumerate(moments) if chunk.images[at] in known]
     if not kept:
         raise ValueError(f"no chunk of {dataset} has a picture that {sample} knows a character of")
     told, moments, count = [told[i] for i in kept], [moments[i] for i in kept], len(moments)
-    images = [one.images[at] for one, at in moments]
-    groups = [one.id for one, _ in moments]
+    images = [chunk.images[at] for chunk, at in moments]
+    groups = [chunk.id for chunk, _ in moments]
     nearest = most_similar(
-        [one.captions[at] for one, at in moments],
-        [caption for one in learned for caption in one.captions],
+        [chunk.captions[at] for chunk, at in moments],
+        [caption for chunk in learned for caption in chunk.captions],
     )
-    pool = [image for one in learned for image in one.images]
-    before = [one.images[at - 1] for one, at in moments]
+    pool = [image for chunk in learned for image in chunk.images]
+    before = [chunk.images[at - 1] for chunk, at in moments]
     mean = features.of(sorted(set(pool))).mean(axis=0)
     alike = [pool[i] for i in nearest]
     guessed = {
@@ -157,12 +157,12 @@ def evaluate(
             for name in (TRUE, RECONSTRUCTED, PAINTED_TRUE, PAINTED_PREDICTED)
         ]
     )
-    sizes = [len(one) + 1 for one in others]
-    named = np.mean([known[one.images[at]].main in one.captions[at] for one, at in moments])
+    sizes = [len(candidates) + 1 for candidates in others]
+    named = np.mean([known[chunk.images[at]].main in chunk.captions[at] for chunk, at in moments])
     return Result(
         moments=len(images),
         chunks=len(set(groups)),
-        episodes=len({one.video for one in shown}),
+        episodes=len({label.video for label in shown}),
         left_out=count - len(kept),
         named=float(named),
         candidates=float(np.mean(sizes)),
@@ -204,15 +204,15 @@ def _linear_predictions(
 ) -> Floats:
     """Predicts the features of the moments by ridge regression on their texts and the previous
     pictures."""
-    known = [(one, at) for one in learned for at in range(1, len(one.images))]
-    captions = [one.captions[at] for one, at in known]
+    known = [(chunk, at) for chunk in learned for at in range(1, len(chunk.images))]
+    captions = [chunk.captions[at] for chunk, at in known]
 
     def inputs(some: Sequence[tuple[Chunk, int]]) -> Floats:
         """Returns TF-IDF vectors and previous picture's features, [n, d]."""
-        seen = _unit_length(features.of([one.images[at - 1] for one, at in some]))
+        seen = _unit_length(features.of([chunk.images[at - 1] for chunk, at in some]))
         return np.concatenate(
             [
-                tfidf_vectors([one.captions[at] for one, at in some], captions),
+                tfidf_vectors([chunk.captions[at] for chunk, at in some], captions),
                 seen.reshape(len(some), -1) / np.sqrt(seen.shape[1]),
             ],
             axis=1,
@@ -221,7 +221,7 @@ def _linear_predictions(
     return ridge_regression(
         inputs(known),
         inputs(moments),
-        _unit_length(features.of([one.images[at] for one, at in known])),
+        _unit_length(features.of([chunk.images[at] for chunk, at in known])),
     )
 
 
@@ -252,13 +252,15 @@ def _score_features(
 def _ceilings(
     classifier: AttributeClassifier, dataset: str, known: Iterable[Labels], size: int
 ) -> dict[str, Accuracies]:
-    held_out = [one for one in known if one.split == "val"]
+    held_out = [label for label in known if label.split == "val"]
     right = accuracy.correct_answers(
-        classifier, labels.read_keyframes(dataset, (one.image for one in held_out), size), held_out
+        classifier,
+        labels.read_keyframes(dataset, (chunk.image for chunk in held_out), size),
+        held_out,
     )
     found = {}
     for scale in ("all", "close-up", "medium", "wide"):
-        rows = [i for i, one in enumerate(held_out) if scale in ("all", one.scale)]
+        rows = [i for i, label in enumerate(held_out) if scale in ("all", label.scale)]
         found[scale] = _accuracies(
             {name: values[rows] for name, values in right.items()},
             [held_out[i].video for i in rows],

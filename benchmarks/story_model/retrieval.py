@@ -21,18 +21,18 @@ def draw_candidates(
     The previous picture would always be the answer of the baseline that nothing changes.
     """
     others = [
-        one.image
-        for one in known
-        if one.video == true.video and one.shot != true.shot and one.image != previous
+        label.image
+        for label in known
+        if label.video == true.video and label.shot != true.shot and label.image != previous
     ]
     some = dice.permutation(len(others))[: CANDIDATES - 1]
     return [others[i] for i in sorted(some)]
 
 
-def mean_token_cosine(one: Floats, other: Floats) -> Floats:
+def mean_token_cosine(features: Floats, other: Floats) -> Floats:
     """Computes the mean over tokens of their cosine: [..., tokens, width] twice to [...]."""
-    lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
-    return ((one * other).sum(-1) / np.maximum(lengths, 1e-12)).mean(-1)
+    lengths = np.linalg.norm(features, axis=-1) * np.linalg.norm(other, axis=-1)
+    return ((features * other).sum(-1) / np.maximum(lengths, 1e-12)).mean(-1)
 
 
 def recall_at_1(guess: Floats, true: Floats, others: Floats) -> float:

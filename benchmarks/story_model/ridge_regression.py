@@ -24,5 +24,5 @@ def ridge_regression(learned: Floats, asked: Floats, wanted: Floats) -> Floats:
         inverse = np.linalg.inv(kernel + penalty * np.eye(len(kernel), dtype=kernel.dtype))
         dual = inverse @ outputs
         weights.append((np.square(dual / np.diagonal(inverse)[:, None]).mean(), penalty, dual))
-    _, _, best = min(weights, key=lambda one: one[:2])
+    _, _, best = min(weights, key=lambda fit: fit[:2])
     return (asked @ learned.T @ best).reshape(len(asked), *wanted.shape[1:]) + mean

@@ -20,7 +20,7 @@ from benchmarks.story_model.retrieval import CANDIDATES
 TARGET_FROM_TRUE, TARGET_FROM_PREDICTED = 0.8, 0.6  # what reading back should reach
 COLUMNS = {
     "main": Column("main character", "higher", "%", 1),
-    "there": Column("anyone who is there", "higher", "%", 1),
+    "there": Column("any character present", "higher", "%", 1),
     "place": Column("place", "higher", "%", 1),
 }
 
@@ -43,57 +43,59 @@ def tables(result: Result, about: Mapping[str, Any], pictures: Sequence[str] = (
     return [
         Table(
             "story-model-features",
-            "Predicted features beside simple guesses",
-            "guess",
+            "Predicted features beside baselines",
+            "prediction",
             (Column("cosine", "higher"), Column("recall@1", "higher", "%", 1)),
             {
                 **{
-                    name: {"cosine": one.cosine, "recall@1": one.recall}
-                    for name, one in result.guesses.items()
+                    name: {"cosine": scores.cosine, "recall@1": scores.recall}
+                    for name, scores in result.guesses.items()
                 },
                 "chance": chance,
             },
-            f"How near the next picture's features are. {said} The true picture is looked for "
-            f"among {CANDIDATES} of its episode{few}.",
+            f"Predictions of the next picture's features. {said} recall@1 is among {CANDIDATES} "
+            f"keyframes of its episode{few}.",
             {**about, "interval": "95 %, bootstrap over chunks"},
             bounds=("chance",),
         ),
         Table(
-            "story-model-read",
-            "Read back from what is painted",
+            "story-model-attributes",
+            "Attributes of painted pictures",
             "pictures",
-            (*COLUMNS.values(), Column("aim"), Column("reached")),
+            (*COLUMNS.values(), Column("target"), Column("target met")),
             {
-                name: {**_cells(one), **_target_cells(name, one)}
-                for name, one in result.read.items()
+                name: {**_cells(accuracies), **_target_cells(name, accuracies)}
+                for name, accuracies in result.read.items()
             },
-            "Who and where, as a network reads them that was trained on true frames alone.",
+            "Main character and place by the attribute classifier, trained on true frames only.",
             {**about, "interval": "95 %, bootstrap over chunks"},
             bounds=(TRUE, RECONSTRUCTED, MAJORITY),
             pictures=tuple(pictures),
         ),
         Table(
-            "story-model-reader",
-            "The reader on all true frames of the held-out episodes",
+            "story-model-classifier",
+            "The attribute classifier on all true frames of the held-out episodes",
             "frames",
             tuple(COLUMNS.values()),
-            {name: _cells(one) for name, one in result.ceilings.items()},
+            {name: _cells(accuracies) for name, accuracies in result.ceilings.items()},
             about={"interval": "95 %, bootstrap over films"},
             contest=False,
         ),
     ]
 
 
-def _cells(one: Accuracies) -> dict[str, Cell]:
-    return {COLUMNS[name].name: figure for name, figure in one.items()}
+def _cells(accuracies: Accuracies) -> dict[str, Cell]:
+    return {COLUMNS[name].name: figure for name, figure in accuracies.items()}
 
 
-def _target_cells(name: str, one: Accuracies) -> dict[str, Cell]:
+def _target_cells(name: str, accuracies: Accuracies) -> dict[str, Cell]:
     wanted = {PAINTED_TRUE: TARGET_FROM_TRUE, PAINTED_PREDICTED: TARGET_FROM_PREDICTED}.get(name)
     if wanted is None:
         return {}
-    missed = [COLUMNS[what].name for what in ("main", "place") if (one[what].value or 0.0) < wanted]
+    missed = [
+        COLUMNS[what].name for what in ("main", "place") if (accuracies[what].value or 0.0) < wanted
+    ]
     return {
-        "aim": f"{wanted:.0%}",
-        "reached": f"missed: {' and '.join(missed)}" if missed else "yes",
+        "target": f"{wanted:.0%}",
+        "target met": f"missed: {' and '.join(missed)}" if missed else "yes",
     }

@@ -121,7 +121,7 @@ def _narrative(task: str, prompts: list[str]) -> dict[str, Any]:
     A linked text stays as it was. A narrated one is its caption with a beginning that no other of
     30 pictures has, so that no two are alike, and a remark, so that it is as long as it should be.
     """
-    prompt = next((one for one in reversed(prompts) if _ORDER.search(one)), "")
+    prompt = next((text for text in reversed(prompts) if _ORDER.search(text)), "")
     order = _ORDER.search(prompt)
     shown = {
         int(line[1]): json.JSONDecoder().raw_decode(prompt, line.end())[0]

@@ -110,13 +110,13 @@ def every(count: int, fault: Behaviour, otherwise: Behaviour) -> Behaviour:
     return _choosing(lambda number: number % count == 0, fault, otherwise)
 
 
-def _choosing(chosen: Callable[[int], bool], one: Behaviour, other: Behaviour) -> Behaviour:
+def _choosing(chosen: Callable[[int], bool], fault: Behaviour, otherwise: Behaviour) -> Behaviour:
     seen = 0
 
     async def behaviour(question: dict[str, Any], server: Server) -> Reply:
         nonlocal seen
         seen += 1
-        return await (one if chosen(seen - 1) else other)(question, server)
+        return await (fault if chosen(seen - 1) else otherwise)(question, server)
 
     return behaviour
 
@@ -283,7 +283,7 @@ def _strings(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
-        return [_strings(one, change) for one in value]
+        return [_strings(item, change) for item in value]
     if isinstance(value, dict):
-        return {key: _strings(one, change) for key, one in value.items()}
+        return {key: _strings(item, change) for key, item in value.items()}
     return value

@@ -92,7 +92,9 @@ def moving(
 
 def shots(count: int, length: int = 24, *, seed: int = 0) -> list[np.ndarray]:
     """Draws frames of `count` shots, `length` of each, of the scenes from `seed` on."""
-    return [frame for one in range(seed, seed + count) for frame in moving(scene(one), length)]
+    return [
+        frame for number in range(seed, seed + count) for frame in moving(scene(number), length)
+    ]
 
 
 def still(picture: np.ndarray, n: int) -> list[np.ndarray]:

@@ -130,7 +130,7 @@ def test_a_benchmark_that_fails_costs_none_of_the_others(
     assert suite.run(settings, ["broken", "truth", "fast"]) == 1
     said = capsys.readouterr().err
     assert "broken: not measured: no weights there" in said
-    assert "truth: left out, it needs the sample's truth" in said
+    assert "truth: left out, it needs the sample's ground truth" in said
     [kept], about = results_json.read_results(Path(settings.out, "results.json"))
     assert kept == _table(2.0) and about == {"seed": 0}
     page = Path(settings.out, "report.html").read_text()

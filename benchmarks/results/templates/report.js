@@ -1,4 +1,4 @@
-// Tables are sorted by a click on a head: first with the better side on top, then the other way.
+// Sorts a table by a click on a column heading: first with the better side on top, then reversed.
 // Published rows are sorted among themselves; what was not measured stays below.
 for (const table of document.querySelectorAll(".results table")) {
   const heads = [...table.tHead.rows[0].cells];
@@ -14,7 +14,7 @@ for (const table of document.querySelectorAll(".results table")) {
     const other = {ascending: "descending", descending: "ascending"};
     const now = head.getAttribute("aria-sort");
     const order = now === "none" ? first : other[now];
-    heads.forEach((one) => one.setAttribute("aria-sort", one === head ? order : "none"));
+    heads.forEach((cell) => cell.setAttribute("aria-sort", cell === head ? order : "none"));
     for (const body of table.tBodies) {
       const rows = [...body.rows].filter((row) => !row.classList.contains("between"));
       const key = (row) => row.cells[at].dataset.sort;

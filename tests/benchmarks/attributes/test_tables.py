@@ -68,7 +68,7 @@ def test_each_panel_is_held_against_the_true_one_of_its_number(made):
         "own texts": retold(reference, lambda story, number: (story, 0), ("x",) * 10),
     }
     table, by_length = tables.tables(stories, reference, known, dataset, SIZE, Eyes())
-    assert (table.name, by_length.name) == ("truth", "truth-by-length")
+    assert (table.name, by_length.name) == ("truth", "attributes-by-position")
 
     def values(row):
         return [table.cells[row][column.name].value for column in table.columns]
@@ -100,7 +100,7 @@ def test_what_the_reader_cannot_read_is_no_score(made):
     assert {cell.note for cell in table.cells["ground truth"].values()} == {"unreadable"}
     assert {cell.value for cell in by_length.cells["ground truth"].values()} == {None}
     assert table.cells[tables.CEILING]["place"].value is not None
-    assert "here: main character, anyone who is there, place, action, count." in table.text
+    assert "here: main character, any character present, place, action, count." in table.text
     assert "- (unreadable)" in markdown.table_to_markdown(table)
     table, _ = tables.tables({"ground truth": reference}, reference, known, dataset, SIZE, Eyes())
     assert "Unreadable here: count." in table.text  # it says one, which is also what is commonest

@@ -73,23 +73,23 @@ def test_the_published_layout(published_layout, tokenizer):
     cells, table = row(published_layout, tokenizer)
     values = {name: cell.value for name, cell in cells.items()}
     assert (values["images"], values["stories"]) == (6, 3)
-    assert values["pictures a story"] == 2 and cells["pictures a story"].note == "1 to 3"
+    assert values["pictures per story"] == 2 and cells["pictures per story"].note == "1 to 3"
     assert (values["width"], values["height"]) == (64, 36)
     assert (cells["width"].note, cells["height"].note) == ("64 to 96", "36 to 54")
     counts = [[len(text.split()) for text in some] for some in (TRAIN[:3], TRAIN[3:], VAL)]
-    assert values["words a text"] == pytest.approx(
+    assert values["words per text"] == pytest.approx(
         np.mean([count for some in counts for count in some])
     )
-    assert values["words a story"] == pytest.approx(np.mean(list(map(sum, counts))))
+    assert values["words per story"] == pytest.approx(np.mean(list(map(sum, counts))))
     counter = AutoTokenizer.from_pretrained(tokenizer)
-    assert values["tokens a text"] == pytest.approx(
+    assert values["tokens per text"] == pytest.approx(
         np.mean([len(counter.encode(text, add_special_tokens=False)) for text in TRAIN + VAL])
     )
     assert table.about["tokenizer"] == "tokenizer"
     assert values["names"] == 3  # Pip, Momo, Zuzu
     assert values["duplicates"] == pytest.approx(1 / 6)
-    assert values["val seen in train"] == 1 / 2 and cells["val seen in train"].n == 2
-    assert cells["words a text"].low < values["words a text"] < cells["words a text"].high
+    assert values["val leaked from train"] == 1 / 2 and cells["val leaked from train"].n == 2
+    assert cells["words per text"].low < values["words per text"] < cells["words per text"].high
 
 
 def test_stands_beside_published_rows(published_layout, tokenizer):
@@ -97,7 +97,7 @@ def test_stands_beside_published_rows(published_layout, tokenizer):
     assert table.published == tuple(published_results.DATASETS)
     story_stream = table.cells["StoryStream"]
     assert story_stream["images"].value == 257_850 and story_stream["width"].value == 854
-    assert story_stream["tokens a text"].value is None  # its unit is not known
+    assert story_stream["tokens per text"].value is None  # its unit is not known
     assert "| StoryStream (published) |" in table_to_markdown(table) and "36.3 words" in table.text
 
 
@@ -106,7 +106,7 @@ def test_without_pictures(published_layout, tokenizer):
         image.unlink()
     cells, _ = row(published_layout, tokenizer, score=lambda images, texts: np.ones(len(images)))
     assert cells["images"].value == 6
-    for name in ("width", "height", "duplicates", "val seen in train", "image-text"):
+    for name in ("width", "height", "duplicates", "val leaked from train", "image-text"):
         assert cells[name].value is None and cells[name].note == "no pictures in the folder"
 
 
@@ -122,7 +122,7 @@ def test_without_a_split(published_layout, tokenizer):
     (published_layout / "train.jsonl").rename(published_layout / "george_full.jsonl")
     cells, _ = row(published_layout, tokenizer)
     assert cells["stories"].value == 2
-    assert cells["val seen in train"].note == "no split"
+    assert cells["val leaked from train"].note == "no split"
 
 
 def keyframe(name, phash):
@@ -164,7 +164,7 @@ def test_our_layout_is_read_by_its_tables(tmp_path, tokenizer):
     assert (cells["images"].value, cells["stories"].value) == (3, 2)
     assert (cells["width"].value, cells["height"].value, cells["width"].note) == (640, 360, "")
     assert cells["duplicates"].value == pytest.approx(1 / 3)
-    assert cells["val seen in train"].value == 1
+    assert cells["val leaked from train"].value == 1
 
 
 def test_a_score_beside_other_stories_texts(published_layout, tokenizer):

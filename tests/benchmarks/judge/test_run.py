@@ -79,9 +79,12 @@ def test_a_fair_judge_finds_the_planted_order(tmp_path):
         assert [one.value for one in scores] == [9, 6, 3, 1] and {one.n for one in scores} == {4}
         rated = [found["judge-ratings"].cells[one][name].value for one in told]
         assert rated == sorted(rated, reverse=True) and len(set(rated)) == 4
-        order = found["judge-order"].cells[name]
-        assert order["first shown wins"].value == 0.5 and order["first shown wins"].note == ""
-        assert order["order decides"].value == 0 and order["same story both times"].value == 1
+        order = found["judge-position-bias"].cells[name]
+        assert (
+            order["first shown preferred"].value == 0.5
+            and order["first shown preferred"].note == ""
+        )
+        assert order["decided by position"].value == 0 and order["same story both times"].value == 1
     pair = found["judge-pairs-engagement"].cells["fair / dim"]
     assert [pair[one].value for one in ("first", "second", "tie")] == [1, 0, 0]
     assert pair["sign test p"].value == pytest.approx(2 / 2**4)  # four openings prove little
@@ -124,12 +127,12 @@ def test_a_judge_that_goes_by_the_order_is_exposed(tmp_path):
         with serving(judging(brightness, leaning)) as server:
             found = run(told, server, tmp_path / f"kept {leaning}", scores=False)
         for name in CRITERIA:
-            order = found["judge-order"].cells[name]
-            assert order["first shown wins"].value == share
-            assert order["first shown wins"].note == "position bias"
-            assert order["order decides"].value == 1
-            assert order["first both times"].value == share
-            assert order["second both times"].value == 1 - share
+            order = found["judge-position-bias"].cells[name]
+            assert order["first shown preferred"].value == share
+            assert order["first shown preferred"].note == "position bias"
+            assert order["decided by position"].value == 1
+            assert order["first position both times"].value == share
+            assert order["second position both times"].value == 1 - share
             assert {one[name].value for one in found["judge-ratings"].cells.values()} == {0}
         pairs = found["judge-pairs-engagement"]
         for name in set(pairs.cells) - set(pairs.published):
@@ -146,10 +149,10 @@ def test_a_judge_that_leans_a_little_loses_only_the_close_pairs(tmp_path):
         found = run(told, server, tmp_path / "kept", scores=False)
     pairs = found["judge-pairs-engagement"].cells
     assert pairs["bright / fair"]["tie"].value == 1 and pairs["bright / dark"]["first"].value == 1
-    order = found["judge-order"].cells["engagement"]
-    assert order["order decides"].value == pytest.approx(1 / 3)
-    assert order["first shown wins"].value == pytest.approx(4 / 6)
-    assert order["first shown wins"].note == "position bias"
+    order = found["judge-position-bias"].cells["engagement"]
+    assert order["decided by position"].value == pytest.approx(1 / 3)
+    assert order["first shown preferred"].value == pytest.approx(4 / 6)
+    assert order["first shown preferred"].note == "position bias"
 
 
 def rubbish_about(word, sound):
@@ -338,7 +341,7 @@ def test_the_same_story_twice_is_a_tie_that_is_not_paid_for(tmp_path):
         found = run(told, server, tmp_path / "kept")
     assert len(server.asked) == 2  # one score each, shared
     assert found["judge-pairs-engagement"].cells["bright / copy"]["tie"].value == 1
-    assert found["judge-order"].cells["engagement"]["order decides"].value is None
+    assert found["judge-position-bias"].cells["engagement"]["decided by position"].value is None
     assert cost(found)["tokens out"] < 2 * 100
 
 
@@ -379,7 +382,7 @@ def test_a_local_model_judges_too(tmp_path):
         {one.name: one for one in judge_run.run(told, [model], settings)} for _ in range(2)
     )
     assert found["judge-scores"].cells["dark"]["engagement"].value == 7
-    assert found["judge-order"].cells["engagement"]["order decides"].value == 1
+    assert found["judge-position-bias"].cells["engagement"]["decided by position"].value == 1
     assert "made 4 calls" in found["judge-cost"].text and "made 0 calls" in again["judge-cost"].text
 
 

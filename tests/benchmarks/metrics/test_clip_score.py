@@ -20,7 +20,7 @@ def _unit(values):
     return values / np.linalg.norm(values, axis=1, keepdims=True)
 
 
-def towers(kind="towers", name="sample-trained towers"):
+def towers(kind="towers", name="sample-trained encoders"):
     """Who sees the mean colour and knows the words for five."""
     return DualEncoder(
         ImageEncoder(name, kind, "abc", lambda seen: _unit(seen.mean((1, 2)) - 100)),
@@ -85,7 +85,7 @@ def test_swapped_texts_and_copied_pictures_score_lower(tmp_path, stories):
         assert row[own].value < 0.3
     assert found.cells["silent"][own].value == pytest.approx(0.25)
     assert found.cells["copy"][own].value <= 0.25
-    assert found.about["sample-trained towers"] == "weights abc" and "no CLIP" in found.text
+    assert found.about["sample-trained encoders"] == "weights abc" and "no CLIP" in found.text
 
 
 def test_clip_is_called_so_and_nothing_is_nothing(stories):
@@ -96,7 +96,7 @@ def test_clip_is_called_so_and_nothing_is_nothing(stories):
     assert [one.name for one in found.columns][:3] == [
         "CLIPScore (ViT-B-32 openai)",
         "cosine (ViT-B-32 openai)",
-        "own text is the nearest (ViT-B-32 openai)",
+        "recall@1 of own text (ViT-B-32 openai)",
     ]
     assert len(found.columns) == 7
     assert all(one.value is None for one in found.cells["alone"].values())

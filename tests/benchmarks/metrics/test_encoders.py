@@ -258,7 +258,10 @@ def test_a_runs_towers_read_as_in_training(tmp_path, paths):
 
     towers = encoders.load_run_encoders(run.folder)
 
-    assert (towers.pictures.name, towers.pictures.kind) == ("sample-trained towers", "towers")
+    assert (towers.pictures.name, towers.pictures.kind) == (
+        "sample-trained encoders",
+        "sample-trained",
+    )
     tokenizer, vocabulary = runs.tokenizer(run)
     long = "Momo said hello. " * 40
     rows = []

@@ -239,7 +239,7 @@ def test_tables_put_true_pictures_first_and_noise_last(tmp_path, dice, held_out)
     )
 
     frechet, kernel = (f"{name} distance (EfficientNet-Lite0)" for name in ("Frechet", "kernel"))
-    assert [one.name for one in found.columns] == [frechet, kernel, "of the reference itself"]
+    assert [one.name for one in found.columns] == [frechet, kernel, "share of reference pictures"]
     truth = found.cells["ground truth"]
     assert truth[frechet] == Figure(None, 32, note="pictures of the reference")
     assert truth[kernel].note == "half against half" and truth[kernel].n == 16
@@ -281,7 +281,7 @@ def test_measures_are_named_by_what_they_look_with(held_out):
         16,
         [
             named("ViT-B-32 some", "clip"),
-            named("sample-trained towers", "towers"),
+            named("sample-trained encoders", "sample-trained"),
             named("Inception", "inception", "put it there"),
         ],
     )
@@ -303,9 +303,9 @@ def test_enough_pictures_give_one_more_column(tmp_path, dice, held_out):
     )  # 3 features
     new = [story(tmp_path, f"new{at}", dice, (60, 90, 200)) for at in range(8)]
     found = table({"new": new, "ground truth": held_out}, held_out, 16, [small])
-    assert [one.name for one in found.columns][:3] == ["FID", "FID, of infinitely many", "KID"]
-    assert found.cells["ground truth"]["FID, of infinitely many"].note == "half against half"
-    assert found.cells["new"]["FID, of infinitely many"].n == 32
+    assert [one.name for one in found.columns][:3] == ["FID", "FID, extrapolated", "KID"]
+    assert found.cells["ground truth"]["FID, extrapolated"].note == "half against half"
+    assert found.cells["new"]["FID, extrapolated"].n == 32
 
 
 def test_nothing_to_compare(held_out):

@@ -24,10 +24,13 @@ def test_keyframes_stand_beside_both_peers(monkeypatch):
     )
     table = keyframes.one_film_table("/films/a.mp4", "/place", 2)
     ours = table.cells[keyframes._OURS]
-    assert ours["CPU to decoding once"].value == 0.5
-    assert (ours["CPU to scenedetect"].low, ours["CPU to scenedetect"].high) == (0.125, 0.25)
+    assert ours["CPU relative to decoding"].value == 0.5
+    assert (ours["CPU relative to scenedetect"].low, ours["CPU relative to scenedetect"].high) == (
+        0.125,
+        0.25,
+    )
     assert ours["CPU"].value == 1.5 and ours["peak"].value == 125
-    assert "CPU to scenedetect" not in table.cells[keyframes._SCENEDETECT]
+    assert "CPU relative to scenedetect" not in table.cells[keyframes._SCENEDETECT]
     assert all("/films/a.mp4" in command for command in commands.values())
 
 
@@ -47,9 +50,9 @@ def test_films_together_stand_beside_films_one_by_one(monkeypatch, tmp_path):
     table = keyframes.keyframe_stage_table(str(film), str(tmp_path), 2, 2)
     assert len(set(seen)) == len(seen) == 2 * (2 + 1)  # nothing is done already
     together = table.cells["together"]
-    assert together["CPU to one by one"].value == 0.6
-    assert together["wall to one by one"].value == pytest.approx(3 / 8)
-    assert together["of what busy loops get"].value == pytest.approx(2 / 2.5)
+    assert together["CPU relative to one by one"].value == 0.6
+    assert together["wall relative to one by one"].value == pytest.approx(3 / 8)
+    assert together["share of busy loops"].value == pytest.approx(2 / 2.5)
     assert table.cells["one by one"]["wall"].value == 8
 
 

@@ -151,14 +151,14 @@ def test_the_table_has_a_row_a_tool_and_size_and_ratios_of_ours(dataset, trained
     for name, row in table.cells.items():
         assert row["chunks/s"].value > 0 and row["chunks/s"].n == 2
         assert {head for head in row if head.startswith("to ")} == (
-            {f"to {peer}" for peer in tools[:3]}
+            {f"relative to {peer}" for peer in tools[:3]}
             if name.startswith("ours, 16")
-            else {"to loose files"}
+            else {"relative to loose files"}
             if name.startswith("ours")
             else set()
         )
     ours = table.cells["ours, 16 pixels"]
     peer = table.cells["loose files, 16 pixels"]["chunks/s"]
-    assert ours["chunks/s"].low / peer.high <= ours["to loose files"].value
-    assert ours["to loose files"].value <= ours["chunks/s"].high / peer.low
+    assert ours["chunks/s"].low / peer.high <= ours["relative to loose files"].value
+    assert ours["relative to loose files"].value <= ours["chunks/s"].high / peer.low
     assert "4 in the dataset" in table.about["chunks"]

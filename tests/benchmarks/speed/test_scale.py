@@ -57,9 +57,11 @@ def test_many_films_stand_beside_the_fewest():
         for number, size in ((10, 220.0), (1, 200.0))
     }
     table = _of_films(trees, {1: 25, 10: 250})
-    assert table.cells["10"]["worker, peak, to the fewest"].value == pytest.approx(1.1)
-    assert table.cells["10"]["CPU a film"].value == 30 and table.cells["1"]["keyframes"].value == 25
-    assert "CPU a film, to the fewest" not in table.cells["1"]
+    assert table.cells["10"]["worker, peak, relative to the fewest"].value == pytest.approx(1.1)
+    assert (
+        table.cells["10"]["CPU per film"].value == 30 and table.cells["1"]["keyframes"].value == 25
+    )
+    assert "CPU a film, relative to the fewest" not in table.cells["1"]
     assert "decoder, peak" not in table.cells["10"]
     names = {one.name for one in table.columns}
     assert all(set(row) <= names for row in table.cells.values())

@@ -57,7 +57,7 @@ def test_the_table_and_the_picture(tmp_path):
         Series("length of a story, kept", "pictures", "s", {10: [0.1] * 2, 100: [0.1] * 2}),
         Series("length of a story, again", "pictures", "s", {10: [0.1] * 2, 100: [10.0] * 2}),
     ]
-    table = scaling_exponents._table(found, "film.mp4", "growth.png")
+    table = scaling_exponents._table(found, "film.mp4", "scaling-exponents.png")
     assert {
         name: (row["exponent"].low, row["exponent"].high, row["first"].value)
         for name, row in table.cells.items()
@@ -68,9 +68,9 @@ def test_the_table_and_the_picture(tmp_path):
         "length of a story, again": pytest.approx((2, 2, 0.1)),
     }
     assert table.cells["number of films"]["sizes"] == "1, 4 films"
-    assert table.pictures == ("growth.png",)
-    scaling_exponents._plot(found, tmp_path / "growth.png")
-    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+    assert table.pictures == ("scaling-exponents.png",)
+    scaling_exponents._plot(found, tmp_path / "scaling-exponents.png")
+    assert (tmp_path / "scaling-exponents.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_one_size_says_nothing_about_growth(tmp_path):

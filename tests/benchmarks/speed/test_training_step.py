@@ -75,7 +75,7 @@ def test_the_table_has_a_row_a_way_and_ratios_of_ours(preset):
     ]
     ours = table.cells[training_step.OURS]
     for peer, name in training_step._PEERS.items():
-        found = ours[f"time a turn, to {peer}"]
+        found = ours[f"time per turn relative to {peer}"]
         beside = table.cells[name]["pictures/s"]
         assert found.n == 2 and found.low <= found.value <= found.high
         assert (

@@ -65,7 +65,7 @@ def test_the_likest_training_caption_stands_for_its_picture(tmp_path, quick):
     dataset, sample = toy.make(tmp_path)
     result, _ = evaluation.evaluate(trained(lambda captions, seen: seen[:-1]), dataset, sample)
     # Captions name who and where, which is what pictures show, but for their brightness.
-    likest = result.guesses["picture of the likest training caption"]
+    likest = result.guesses["picture of the most similar training caption"]
     assert likest.cosine.value > 0.95 > result.guesses["previous picture"].cosine.value
     assert result.guesses[evaluation.PREDICTED] == result.guesses["previous picture"]
     linear = result.guesses[evaluation.LINEAR]  # which does not know a brightness either
