@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.array_types import Pictures
-from schemas.storystream import IMAGES
+from schemas.layout import IMAGES
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import yaml
 
-from pipeline.annotation.characters import FOLDER
+from schemas.layout import CHARACTERS
 from schemas.rows import Caption, Character
 
 
@@ -18,7 +18,7 @@ def read_cast(dataset: str | Path) -> list[Character]:
     Raises ValueError for a file there that does not describe characters.
     """
     found = []
-    for file in sorted(Path(dataset, FOLDER).glob("*.yaml")):
+    for file in sorted(Path(dataset, CHARACTERS).glob("*.yaml")):
         try:
             for series, cast in yaml.safe_load(file.read_text(encoding="utf-8")).items():
                 found += [

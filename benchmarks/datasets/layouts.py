@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.stories import Story
-from schemas.storystream import IMAGES
+from schemas.layout import IMAGES
 
 _CHUNKS = re.compile(r"_\d+$")  # train_10, by StoryStream's chunk_data.py
 _HELD_OUT = frozenset(("val", "valid", "validation", "test"))

@@ -15,7 +15,7 @@ from benchmarks.fault_injection.pipeline_runs import (
     start_run,
     wait_for_end,
 )
-from pipeline.config import STAGES
+from pipeline.graph.stages import names as stage_names
 from pipeline.inference import response_cache
 from pipeline.runtime import stage_outputs
 
@@ -40,7 +40,7 @@ def finish_run(bench: Experiment, out: Path, *more: str) -> FinishedRun:
         return FinishedRun(ended, [f"exit code {ended.code}: {ended.said[-500:]}"], [], 0.0)
     again = []
     did = {stage["name"]: stage for stage in json.loads((out / "run.json").read_text())["stages"]}
-    for name, stage in ((name, did[name]) for name in STAGES):
+    for name, stage in ((name, did[name]) for name in stage_names()):
         wanted = len(part_names(bench.whole, name))
         if (stage["done"], stage["reused"]) != (wanted - there[name], there[name]):
             again.append(
@@ -54,7 +54,7 @@ def finish_run(bench: Experiment, out: Path, *more: str) -> FinishedRun:
         ended,
         differing_files(bench.whole, out),
         again,
-        there.total() / sum(len(part_names(bench.whole, name)) for name in STAGES),
+        there.total() / sum(len(part_names(bench.whole, name)) for name in stage_names()),
     )
 
 
@@ -98,7 +98,7 @@ def parts_there(bench: Experiment, out: Path) -> Counter[str]:
                 )
                 for name in part_names(bench.whole, stage)
             )
-            for stage in STAGES
+            for stage in stage_names()
         }
     )
 

@@ -18,8 +18,8 @@ from benchmarks.attributes import labels
 from benchmarks.long_stories.policies import PolicyVariant, start_reading
 from model import sequence, vision
 from model.generate import Teller
+from schemas.layout import IMAGES
 from schemas.rows import CHUNK_LENGTH
-from schemas.storystream import IMAGES
 
 
 @dataclass(frozen=True)

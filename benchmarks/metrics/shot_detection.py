@@ -54,7 +54,7 @@ def shot_table(films: Sequence[str]) -> Table:
             "n": "films",
             "interval": "least and most of the films",
             "episodes": ", ".join(Path(film).stem for film in films),
-            "versions": {"scenedetect": metadata.version("scenedetect")},
+            "versions": {"scenedetect": metadata.version("scenedetect-headless")},
         },
         contest=False,
     )

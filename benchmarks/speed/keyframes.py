@@ -71,7 +71,7 @@ def one_film_table(film: str, folder: str, rounds: int) -> Table:
         "Decoding every frame is the least that any tool pays that looks at each. scenedetect "
         "finds shots and saves a picture of each; ours also chooses among pictures and rejects "
         "unsuitable ones.",
-        about("av", "scenedetect", "opencv-python-headless", film=os.path.basename(film)),
+        about("av", "scenedetect-headless", "opencv-python-headless", film=os.path.basename(film)),
     )
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.storystream import IMAGES
+from schemas.layout import IMAGES
 
 
 @dataclass(frozen=True)
