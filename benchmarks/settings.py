@@ -21,7 +21,7 @@ class Settings:
     illustrated: tuple[tuple[str, str], ...] = ()  # name and folder of other generators' stories
     told: tuple[tuple[str, str], ...] = ()
     datasets: tuple[str, ...] = ()  # more of them, for the table of datasets
-    clip: str = ""  # open_clip's MODEL[:WEIGHTS], beside the sample-trained towers
+    clip: str = ""  # open_clip's MODEL[:WEIGHTS], beside the sample-trained encoders
     inception: str = ""  # file with its weights, or "hub"
     language_model: str = ""  # "" for the embedded one
     judges: tuple[str, ...] = ()  # lines of backends

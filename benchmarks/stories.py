@@ -10,13 +10,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from benchmarks.array_types import Pictures
-from schemas.layout import IMAGES
+from pipeline.dataset import reader
+from schemas import layout
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,29 @@ def read_stories(dataset: str | Path, split: str = "val") -> list[Story]:
 
     Raises ValueError where there are none.
     """
-    path = Path(dataset, IMAGES, f"{split}_stories.jsonl")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    if not lines:
-        raise ValueError(f"{path} is missing or empty: make the dataset of more films")
     return [
         Story(
             values["id"],
             tuple(values["captions"]),
-            tuple(str(Path(dataset, IMAGES, name)) for name in values["images"]),
+            tuple(str(Path(dataset, layout.IMAGES, name)) for name in values["images"]),
         )
-        for values in map(json.loads, lines)
+        for values in read_jsonl(dataset, layout.stories_jsonl_path(split))
     ]
+
+
+def read_jsonl(dataset: str | Path, name: str) -> list[dict[str, Any]]:
+    """Reads a JSONL file of stories or chunks of a dataset.
+
+    Raises ValueError where it is missing or empty.
+    """
+    found = reader.has_file(str(dataset), name)
+    lines = reader.read_file(str(dataset), name).splitlines() if found else []
+    if not lines:
+        raise ValueError(
+            f"{reader.locate(str(dataset), name)} is missing or empty: make the dataset of more "
+            "films"
+        )
+    return [json.loads(line) for line in lines]
 
 
 def make_opening(story: Story, illustrate: bool) -> Opening:

@@ -37,7 +37,9 @@ from torch.nn import functional
 
 from benchmarks.array_types import Floats, Pictures
 from benchmarks.attributes.labels import CHARACTERS, CLASSES, Labels, read_keyframes, read_labels
+from pipeline.dataset import reader
 from pipeline.inference.builtin.efficientnet import one_thread
+from schemas import layout
 
 CLASSIFIER_VERSION = 2  # to be raised when the network or how it is trained changes
 EPOCHS, BATCH, LEARNING_RATE = 16, 32, 3e-3
@@ -121,7 +123,7 @@ def train_classifier(
     known = [label for label in read_labels(dataset, sample).values() if label.split == "train"]
     if not known:
         raise ValueError(f"{dataset} has no training episodes: make one of more films")
-    record = Path(dataset, "dataset.json").read_text(encoding="utf-8")
+    record = reader.read_file(str(dataset), layout.MANIFEST).decode()
     key = repr((CLASSIFIER_VERSION, EPOCHS, BATCH, LEARNING_RATE, size, seed, record, known))
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     path = Path(dataset, ".benchmarks", f"attribute-classifier-{digest}.safetensors")

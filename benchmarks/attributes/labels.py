@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from benchmarks import stories
 from benchmarks.array_types import Pictures
+from pipeline.dataset import reader
 from pipeline.sample.actions import ACTIONS
 from pipeline.sample.figures import CAST
 from pipeline.sample.places import PLACES
+from schemas import layout
 
 CHARACTERS = tuple(CAST)
 PLACE_NAMES = tuple(PLACES)
@@ -62,16 +62,11 @@ def read_labels(dataset: str | Path, sample: str | Path) -> dict[str, Labels]:
     Keyframes of films that gave no story are left out: they are in no split. Raises ValueError
     where the dataset was not made from this sample.
     """
-    manifest = Path(dataset, "dataset.json")
-    if not manifest.exists():
-        raise ValueError(f"no {manifest}: give a dataset that `make dataset` has finished")
-    record = json.loads(manifest.read_text(encoding="utf-8"))
-    splits = {video["id"]: video["split"] for video in record["videos"]}
+    splits = reader.read_splits(str(dataset))
     shots = {video: _read_shots(sample, video) for video, split in splits.items() if split}
     found = {}
-    columns = ["video", "time", "image"]
-    rows = pq.read_table(Path(dataset, "keyframes.parquet"), columns=columns).to_pylist()
-    for row in sorted(rows, key=lambda row: (row["video"], row["time"])):
+    keyframes = reader.read_table(str(dataset), layout.KEYFRAMES, ["video", "time", "image"])
+    for row in sorted(keyframes.to_pylist(), key=lambda row: (row["video"], row["time"])):
         video, time = row["video"], row["time"]
         if video not in shots:
             continue
@@ -98,11 +93,12 @@ def read_labels(dataset: str | Path, sample: str | Path) -> dict[str, Labels]:
     return found
 
 
-def _read_shots(sample: str | Path, video: str) -> list[dict]:
+def _read_shots(sample: str | Path, video: str) -> list[dict[str, Any]]:
     path = Path(sample, f"{video}.truth.json")
     if not path.exists():
         raise ValueError(f"no {path}: give the sample that the dataset was made from")
-    return json.loads(path.read_text(encoding="utf-8"))["shots"]
+    shots: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["shots"]
+    return shots
 
 
 def read_keyframes(dataset: str | Path, images: Iterable[str], size: int) -> Pictures:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.config import OutputConfig
+from pipeline.dataset import reader
 from pipeline.runtime.images import perceptual_hash
+from schemas import layout
 
 _BLOCK = 2**22  # pairs of hashes that are compared at once: some 70 MB
 
@@ -29,13 +30,12 @@ class PictureInfo:
 def read_picture_info(folder: str | Path, images: Sequence[str]) -> dict[str, PictureInfo]:
     """Returns size and hash of the pictures that exist, by path: from the dataset's table of
     keyframes where it has one, else by decoding them."""
-    table = Path(folder, "keyframes.parquet")
     known = {}
-    if table.exists():
-        rows = pq.read_table(table, columns=["image", "width", "height", "phash"]).to_pylist()
+    if reader.has_file(str(folder), layout.table_path(layout.KEYFRAMES)):
+        columns = ["image", "width", "height", "phash"]
         known = {
             str(Path(folder, row["image"])): PictureInfo(row["width"], row["height"], row["phash"])
-            for row in rows
+            for row in reader.read_table(str(folder), layout.KEYFRAMES, columns).to_pylist()
         }
     found = {}
     for image in images:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,9 +14,10 @@ from torch.nn import functional
 from benchmarks.array_types import Floats
 from benchmarks.attributes import labels
 from benchmarks.long_stories.policies import PolicyVariant, start_reading
+from benchmarks.stories import read_jsonl
 from model import sequence, vision
 from model.generate import Teller
-from schemas.layout import IMAGES
+from schemas import layout
 from schemas.rows import CHUNK_LENGTH
 
 
@@ -40,15 +39,13 @@ class JoinedStories:
 
     @torch.no_grad()
     def __init__(self, teller: Teller, dataset: str, length: int, seeds: Sequence[int]) -> None:
-        path = Path(dataset, IMAGES, "val_stories.jsonl")
-        if not path.exists():
-            raise ValueError(f"{path} is missing: make the dataset of more films")
-        stories = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        self.images, captions = [], []
+        stories = read_jsonl(dataset, layout.stories_jsonl_path(layout.VAL))
+        self.images: list[list[str]] = []
+        captions: list[list[str]] = []
         for seed in seeds:
             order = np.random.default_rng(seed).permutation(len(stories))
             joined = [
-                (f"{IMAGES}/{image}", caption)
+                (f"{layout.IMAGES}/{image}", caption)
                 for at in order
                 for image, caption in zip(
                     stories[at]["images"], stories[at]["captions"], strict=True
@@ -64,7 +61,7 @@ class JoinedStories:
             captions.append([caption for _, caption in joined[:length]])
         tower, settings = teller.tower, teller.run.preset.model.vision
         names = sorted(set(itertools.chain(*self.images)))
-        known = {}
+        known: dict[str, Tensor] = {}
         for at in range(0, len(names), 32):
             some = names[at : at + 32]
             seen = labels.read_keyframes(dataset, some, settings.image_size)

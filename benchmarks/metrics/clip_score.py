@@ -54,7 +54,7 @@ def recall_of_own_text(seen: Floats, said: Floats) -> Floats:
 
 def tables(
     stories: Mapping[str, Sequence[Story]],
-    towers: Sequence[DualEncoder],
+    encoders: Sequence[DualEncoder],
     size: int,
     seed: int = 0,
     cache: str | Path | None = None,
@@ -65,7 +65,7 @@ def tables(
     `size` pixels first.
     """
     cells: dict[str, dict[str, Cell]] = {name: {} for name in stories}
-    for pair in towers:
+    for pair in encoders:
         known = feature_cache.features_by_path(
             pair.pictures,
             ([path for story in row for path in story.images[1:]] for row in stories.values()),
@@ -91,14 +91,14 @@ def tables(
             "clip-score",
             "Pictures and their texts",
             "generator",
-            (*(column for pair in towers for column in _columns(pair)), CHANCE),
+            (*(column for pair in encoders for column in _columns(pair)), CHANCE),
             cells,
-            _description(towers),
+            _description(encoders),
             {
                 "pixels": size,
                 "seed": seed,
                 "interval": "95 %, a bootstrap over stories",
-                **{pair.pictures.name: f"weights {pair.pictures.version}" for pair in towers},
+                **{pair.pictures.name: f"weights {pair.pictures.version}" for pair in encoders},
             },
         )
     ]
@@ -126,7 +126,7 @@ def _columns(pair: DualEncoder) -> tuple[Column, Column, Column]:
     )
 
 
-def _description(towers: Sequence[DualEncoder]) -> str:
+def _description(encoders: Sequence[DualEncoder]) -> str:
     said = (
         "How well pictures match their own texts, by the cosine of features, and how often a "
         "picture matches its own text better than the others of its story (recall@1). The "
@@ -135,7 +135,7 @@ def _description(towers: Sequence[DualEncoder]) -> str:
         "with its own texts, so a generic text that fits every picture has a high cosine and a "
         "recall at chance."
     )
-    if any(pair.pictures.kind == "sample-trained" for pair in towers):
+    if any(pair.pictures.kind == "sample-trained" for pair in encoders):
         said += (
             "\n\nThe sample-trained encoders are not a CLIP: they know the words and faces of the "
             "training films only, and a story model that was trained on their features has an "

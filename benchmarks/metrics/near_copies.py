@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks.array_types import Flags, Pictures
+from pipeline.dataset import reader
 from pipeline.runtime.images import perceptual_hash
+from schemas import layout
 
 Hashes = NDArray[np.uint64]  # [n, 4]: 256 bits each
-COPY_SIMILARITY = (
-    0.85  # share of equal hash bits; true panels of a story have up to 0.68, blurred copies 0.91
-)
+# Share of equal hash bits; true panels of a story have up to 0.68, blurred copies 0.91.
+COPY_SIMILARITY = 0.85
 
 
 def picture_hashes(seen: Pictures) -> Hashes:
@@ -39,7 +38,7 @@ def find_near_copies(some: Hashes, others: Hashes) -> Flags:
     """
     apart = (
         np.stack([np.bitwise_count(others ^ bits).sum(1, dtype=np.int64) for bits in some])
-        if (len(some))
+        if len(some)
         else np.zeros((0, len(others)), np.int64)
     )
     return 1 - apart / 256 >= COPY_SIMILARITY
@@ -50,13 +49,6 @@ def read_training_hashes(dataset: str | Path) -> Hashes:
 
     Raises ValueError for a folder that is not a finished dataset.
     """
-    manifest, table = Path(dataset, "dataset.json"), Path(dataset, "keyframes.parquet")
-    if not manifest.exists() or not table.exists():
-        raise ValueError(
-            f"no {manifest} or {table}: give a dataset that `make dataset` has "
-            "finished, or measure without training pictures"
-        )
-    videos = json.loads(manifest.read_text(encoding="utf-8"))["videos"]
-    films = {video["id"] for video in videos if video["split"] == "train"}
-    rows = pq.read_table(table, columns=["video", "phash"]).to_pylist()
-    return _parse_hashes(row["phash"] for row in rows if row["video"] in films)
+    splits = reader.read_splits(str(dataset))
+    rows = reader.read_table(str(dataset), layout.KEYFRAMES, ["video", "phash"]).to_pylist()
+    return _parse_hashes(row["phash"] for row in rows if splits.get(row["video"]) == layout.TRAIN)

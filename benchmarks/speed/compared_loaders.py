@@ -20,6 +20,7 @@ from webdataset import filters
 
 from model import data, features, runs, sequence, stages, tokens
 from model.runs import Run
+from schemas import layout
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's
 _IMAGE_TOKENS = 64
@@ -172,7 +173,7 @@ def load_loose_files(
 ) -> Iterable[dict[str, torch.Tensor]]:
     """Loads batches from JSONL and loose JPEGs, as SEED-Story's loader does."""
     return DataLoader(
-        _JsonLines(Path(dataset, "images"), _seed_story_item(tokenizer, size, second)),
+        _JsonLines(Path(dataset, layout.IMAGES), _seed_story_item(tokenizer, size, second)),
         batch_size=BATCH,
         num_workers=workers,
         collate_fn=_collate,

@@ -20,6 +20,8 @@ import av
 from benchmarks.results.tables import Cell, Column, Figure, Table
 from benchmarks.speed.process_tree import Tree, watch
 from pipeline import sample
+from pipeline.dataset import manifest, reader
+from schemas import layout
 
 EPISODES = 4  # different ones
 LIMIT = 700  # MB, for a long film
@@ -56,9 +58,9 @@ def _many(drawn: Sequence[str], films: Sequence[int], place: str) -> Table:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.link(file, target)
         tree = trees[number] = watch(_command(str(source), out))
-        record = json.loads(Path(out, "run.json").read_text())
+        record = json.loads(reader.read_file(out, layout.RUN_RECORD))
         reused = sum(stage["reused"] + stage["kept"] for stage in record["stages"])
-        made = json.loads(Path(out, "dataset.json").read_text())["counts"]
+        made = manifest.read_manifest(out).counts
         if made["videos"] != number or reused:
             raise RuntimeError(f"{made['videos']} of {number} films, {reused} results reused")
         keyframes[number] = made["keyframes"]

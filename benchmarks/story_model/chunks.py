@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.layout import IMAGES
+from benchmarks.stories import read_jsonl
+from schemas import layout
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class Chunk:
 
 def read_chunks(dataset: str | Path, split: str) -> list[Chunk]:
     """Reads the chunks of one side of the split. Raises ValueError where there are none."""
-    path = Path(dataset, IMAGES, f"{split}_chunks.jsonl")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    if not lines:
-        raise ValueError(f"{path} is missing or empty: make the dataset of more films")
     return [
-        Chunk(values["id"], [f"{IMAGES}/{name}" for name in values["images"]], values["captions"])
-        for values in map(json.loads, lines)
+        Chunk(
+            values["id"],
+            [f"{layout.IMAGES}/{name}" for name in values["images"]],
+            values["captions"],
+        )
+        for values in read_jsonl(dataset, layout.chunks_jsonl_path(split))
     ]

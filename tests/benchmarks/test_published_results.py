@@ -9,11 +9,13 @@ from benchmarks import published_results
 
 def test_preferences_are_counts_of_stories():
     # Each share is that of a whole number of stories, to a tenth of a percent, and none is missing.
-    for one in published_results.PREFERENCES.values():
-        counts = one.counts()
-        assert sum(counts) == one.stories == 180
-        for count, share in zip(counts, (one.first, one.second, one.tie), strict=True):
-            assert count / one.stories == pytest.approx(share, abs=0.0006)
+    for preference in published_results.PREFERENCES.values():
+        counts = preference.counts()
+        assert sum(counts) == preference.stories == 180
+        for count, share in zip(
+            counts, (preference.first, preference.second, preference.tie), strict=True
+        ):
+            assert count / preference.stories == pytest.approx(share, abs=0.0006)
     assert published_results.PREFERENCES["style consistency"].counts() == (22, 29, 129)
     assert published_results.PREFERENCES["engagement"].counts() == (64, 93, 23)
     assert published_results.PREFERENCES["image-text coherence"].counts() == (31, 86, 63)
@@ -26,6 +28,6 @@ def test_the_judged_models_are_those_with_a_distance():
 
 
 def test_storystream_has_the_images_of_its_stories():
-    one = published_results.DATASETS["StoryStream"]
-    assert one.stories * one.length == one.images
-    assert one.width > one.height  # of films, which are wide
+    dataset = published_results.DATASETS["StoryStream"]
+    assert dataset.stories * dataset.length == dataset.images
+    assert dataset.width > dataset.height  # of films, which are wide

@@ -61,17 +61,21 @@ def settings(dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     monkeypatch.setattr(
         trained_run,
         "tell_stories",
-        lambda teller, policy, openings, *_: [baselines.repeat_first(one) for one in openings],
+        lambda teller, policy, openings, *_: [
+            baselines.repeat_first(opening) for opening in openings
+        ],
     )
-    for one in (compared_stories.true_stories, compared_stories.compared_stories):
-        one.cache_clear()
+    for cached in (compared_stories.true_stories, compared_stories.compared_stories):
+        cached.cache_clear()
     return Settings(("runs/tiny",), dataset, "", str(tmp_path / "bench"))
 
 
 def test_stories_of_all_generators_are_told_of_the_same_openings(
     settings: Settings,
 ) -> None:
-    illustrated, told = (compared_stories.compared_stories(settings, one) for one in (True, False))
+    illustrated, told = (
+        compared_stories.compared_stories(settings, illustrate) for illustrate in (True, False)
+    )
     assert list(illustrated) == [
         compared_stories.GROUND_TRUTH,
         "tiny, multimodal",
@@ -92,12 +96,12 @@ def test_stories_of_all_generators_are_told_of_the_same_openings(
             )
         ),
     ]
-    assert all([one.id for one in row] == ["a", "b"] for row in (illustrated | told).values())
+    assert all([story.id for story in row] == ["a", "b"] for row in (illustrated | told).values())
     true = illustrated[compared_stories.GROUND_TRUTH]
     assert all(
-        one.texts == known.texts
+        story.texts == known.texts
         for row in illustrated.values()
-        for one, known in zip(row, true, strict=True)
+        for story, known in zip(row, true, strict=True)
     )
     assert told["tiny, multimodal, told"][0].texts == ("a does thing 0",) * 3
 
@@ -112,7 +116,7 @@ def test_stories_of_others_are_a_row_and_what_they_lack_is_said(
     told = compared_stories.compared_stories(
         dataclasses.replace(settings, told=(("theirs", str(file)),)), False
     )
-    assert [one.id for one in told["theirs, told"]] == ["b"]
+    assert [story.id for story in told["theirs, told"]] == ["b"]
     assert "theirs.jsonl lacks 1 of 2 stories and 2 pictures" in capsys.readouterr().err
 
 
@@ -125,12 +129,12 @@ def test_a_benchmark_that_fails_costs_none_of_the_others(
     monkeypatch.setattr(
         suite,
         "BENCHMARKS",
-        {"broken": ("", broken), "truth": ("", broken), "fast": ("", lambda _: [_table(2.0)])},
+        {"broken": ("", broken), "attributes": ("", broken), "fast": ("", lambda _: [_table(2.0)])},
     )
-    assert suite.run(settings, ["broken", "truth", "fast"]) == 1
+    assert suite.run(settings, ["broken", "attributes", "fast"]) == 1
     said = capsys.readouterr().err
     assert "broken: not measured: no weights there" in said
-    assert "truth: left out, it needs the sample's ground truth" in said
+    assert "attributes: left out, it needs the sample's ground truth" in said
     [kept], about = results_json.read_results(Path(settings.out, "results.json"))
     assert kept == _table(2.0) and about == {"seed": 0}
     page = Path(settings.out, "report.html").read_text()
@@ -197,7 +201,7 @@ def test_a_wrong_call_names_the_remedy(capsys: pytest.CaptureFixture[str], tmp_p
     assert (
         command.main(
             [
-                "pictures",
+                "fid",
                 "--data",
                 str(tmp_path),
                 "--run",

@@ -50,7 +50,7 @@ def test_another_sample_is_an_error_with_a_remedy(tmp_path):
     path.unlink()
     with pytest.raises(ValueError, match=r"no .*E2.truth.json: give the sample"):
         labels.read_labels(dataset, sample)
-    with pytest.raises(ValueError, match=r"no .*dataset.json: give a dataset"):
+    with pytest.raises(ValueError, match=r"is no finished dataset: .*dataset.json cannot be read"):
         labels.read_labels(sample, sample)
 
 
@@ -68,15 +68,17 @@ def test_a_reader_learns_who_and_where_and_reads_held_out_pictures(tmp_path, mon
     monkeypatch.setattr(classifier, "BATCH", 12)
     dataset, sample = toy.make(tmp_path)
     network = classifier.train_classifier(dataset, sample, 32, seed=1)
-    held_out = [one for one in labels.read_labels(dataset, sample).values() if one.split == "val"]
-    seen = labels.read_keyframes(dataset, [one.image for one in held_out], 32)
+    held_out = [
+        label for label in labels.read_labels(dataset, sample).values() if label.split == "val"
+    ]
+    seen = labels.read_keyframes(dataset, [label.image for label in held_out], 32)
     for name, found in network.predict(seen).items():
         assert found.shape == (12, len(labels.CLASSES[name]))
         np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
     right = accuracy.correct_answers(network, seen, held_out)
     assert all(right[name].tolist() == [True] * 12 for name in ("main", "there", "place", "action"))
     assert right["count"].mean() < 1  # it cannot be seen
-    assert [len(one) for one in network.predict(seen[:0]).values()] == [0] * 4
+    assert [len(probabilities) for probabilities in network.predict(seen[:0]).values()] == [0] * 4
 
 
 def fresh(dataset, sample, seed=0):
@@ -115,19 +117,19 @@ def test_equal_seeds_give_equal_readers_and_leave_other_chance_alone(tmp_path, m
     monkeypatch.setattr(classifier, "EPOCHS", 1)
     dataset, sample = toy.make(tmp_path)
     before = torch.random.get_rng_state()
-    one, same, other = (fresh(dataset, sample, seed) for seed in (1, 1, 2))
+    first, same, other = (fresh(dataset, sample, seed) for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert torch.equal(one.head.weight, same.head.weight)
-    assert not torch.equal(one.head.weight, other.head.weight)
+    assert torch.equal(first.head.weight, same.head.weight)
+    assert not torch.equal(first.head.weight, other.head.weight)
 
 
 def test_nothing_is_learned_from_held_out_episodes(tmp_path, monkeypatch):
     monkeypatch.setattr(classifier, "EPOCHS", 1)
     dataset, sample = toy.make(tmp_path)
-    one = fresh(dataset, sample)
+    first = fresh(dataset, sample)
     for path in Path(dataset, "images/E3").iterdir():
         path.unlink()
-    assert torch.equal(one.head.weight, fresh(dataset, sample).head.weight)
+    assert torch.equal(first.head.weight, fresh(dataset, sample).head.weight)
     _, sample = toy.make(tmp_path / "held out", held_out=4)
     with pytest.raises(ValueError, match=r"no training episodes: make one of more films"):
         classifier.train_classifier(tmp_path / "held out/dataset", sample, 32)
@@ -138,7 +140,7 @@ class _Says:
 
     def __init__(self, **answers):
         self.answers = {
-            name: np.eye(len(known))[[known.index(one) for one in answers[name]]]
+            name: np.eye(len(known))[[known.index(answer) for answer in answers[name]]]
             for name, known in labels.CLASSES.items()
         }
 
@@ -173,7 +175,7 @@ def test_the_main_character_alone_is_right_and_others_who_are_there_count_apart(
     }
     assert constant["action"].tolist() == [False, True, True, True]
     assert constant["count"].sum() == 2
-    assert all(len(one) == 0 for one in accuracy.majority_baseline([]).values())
+    assert all(len(flags) == 0 for flags in accuracy.majority_baseline([]).values())
 
 
 def test_disturbed_pictures_differ_but_keep_their_size():

@@ -45,17 +45,17 @@ def retold(reference, panels, texts=None):
     """The stories with other pictures: `panels` gives (story, number) for story and number."""
     return [
         Story(
-            one.id,
-            texts or one.texts,
+            story.id,
+            texts or story.texts,
             (
-                one.images[0],
+                story.images[0],
                 *(
-                    reference[story].images[number]
-                    for story, number in (panels(at, number) for number in range(1, 10))
+                    reference[source].images[number]
+                    for source, number in (panels(at, number) for number in range(1, 10))
                 ),
             ),
         )
-        for at, one in enumerate(reference)
+        for at, story in enumerate(reference)
     ]
 
 
@@ -68,7 +68,7 @@ def test_each_panel_is_held_against_the_true_one_of_its_number(made):
         "own texts": retold(reference, lambda story, number: (story, 0), ("x",) * 10),
     }
     table, by_length = tables.tables(stories, reference, known, dataset, SIZE, Eyes())
-    assert (table.name, by_length.name) == ("truth", "attributes-by-position")
+    assert (table.name, by_length.name) == ("attributes", "attributes-by-position")
 
     def values(row):
         return [table.cells[row][column.name].value for column in table.columns]
@@ -97,25 +97,25 @@ def test_what_the_reader_cannot_read_is_no_score(made):
     table, by_length = tables.tables(
         {"ground truth": reference}, reference, known, dataset, SIZE, Blind()
     )
-    assert {cell.note for cell in table.cells["ground truth"].values()} == {"unreadable"}
+    assert {cell.note for cell in table.cells["ground truth"].values()} == {"not classifiable"}
     assert {cell.value for cell in by_length.cells["ground truth"].values()} == {None}
     assert table.cells[tables.CEILING]["place"].value is not None
     assert "here: main character, any character present, place, action, count." in table.text
-    assert "- (unreadable)" in markdown.table_to_markdown(table)
+    assert "- (not classifiable)" in markdown.table_to_markdown(table)
     table, _ = tables.tables({"ground truth": reference}, reference, known, dataset, SIZE, Eyes())
     assert "Unreadable here: count." in table.text  # it says one, which is also what is commonest
 
 
 def test_a_dataset_without_held_out_films_is_an_error_with_a_remedy(made):
     dataset, known, reference = made
-    learned = {image: one for image, one in known.items() if one.split == "train"}
+    learned = {image: label for image, label in known.items() if label.split == "train"}
     with pytest.raises(ValueError, match="no held-out episodes: make one of more films"):
         tables.tables({}, reference, learned, dataset, SIZE, Eyes())
 
 
 def test_panels_that_show_nobody_are_not_asked_for(made):
     dataset, known, reference = made
-    fewer = {image: one for image, one in known.items() if not image.endswith("/4.jpg")}
+    fewer = {image: label for image, label in known.items() if not image.endswith("/4.jpg")}
     assert tables.labels_of_stories(reference, fewer, dataset)["E2"][4] is None
     table, _ = tables.tables({"ground truth": reference}, reference, fewer, dataset, SIZE, Eyes())
     assert table.cells["ground truth"]["place"].n == 16

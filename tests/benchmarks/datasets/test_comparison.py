@@ -186,13 +186,13 @@ def test_near_identical_is_what_comparing_each_pair_gives():
     for number in range(20, 40):  # copies of the first with up to 19 bits turned
         bits[number] = bits[number - 20]
         bits[number, dice.permutation(256)[: number - 20]] ^= 1
-    hashes = [np.packbits(one).tobytes().hex() for one in bits]
+    hashes = [np.packbits(row).tobytes().hex() for row in bits]
     before = [
-        any(alike(one, other) >= 0.945 for other in hashes[:at]) for at, one in enumerate(hashes)
+        any(alike(own, other) >= 0.945 for other in hashes[:at]) for at, own in enumerate(hashes)
     ]
     assert near_duplicates.find_near_duplicates(hashes).tolist() == before
     assert sum(before) == 15  # 0 to 14 bits
-    beside = [any(alike(one, other) >= 0.945 for other in hashes[:20]) for one in hashes[20:]]
+    beside = [any(alike(own, other) >= 0.945 for other in hashes[:20]) for own in hashes[20:]]
     assert near_duplicates.find_near_duplicates(hashes[20:], hashes[:20]).tolist() == beside
 
 

@@ -48,6 +48,8 @@ def test_shuffled_panels_are_of_other_stories_and_differ_by_seed() -> None:
     assert all(image[0] in "bc" for image in told.images[1:])
     assert told == baselines.shuffle([TRUE, *OTHERS])(make_opening(TRUE, illustrate=False))
     texts = {
-        image: text for one in OTHERS for image, text in zip(one.images, one.texts, strict=True)
+        image: text
+        for story in OTHERS
+        for image, text in zip(story.images, story.texts, strict=True)
     }
     assert list(told.texts[1:]) == [texts[image] for image in told.images[1:]]

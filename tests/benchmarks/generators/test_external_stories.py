@@ -34,7 +34,7 @@ def test_seed_story_writes_a_folder_a_story(tmp_path: Path, openings: list[Openi
     only = _picture(out / "val_1" / "ori_01.jpg")
     (out / "val_1" / "text.txt").write_text("Alone.\n")
     stories, lacks = external_stories.read_external_stories(out, openings)
-    assert [one.id for one in stories] == ["a", "b"]
+    assert [story.id for story in stories] == ["a", "b"]
     assert stories[0].texts == ("a begins.", "One day.", "Then   more.")
     assert stories[0].images == (openings[0].image, first, second)
     assert stories[1].images == (openings[1].image, only)
@@ -83,7 +83,7 @@ def test_our_own_books_and_jsonl(tmp_path: Path, openings: list[Opening]) -> Non
         json.dumps({"texts": ["Hello."], "images": ["00.jpg"]})
     )
     stories, lacks = external_stories.read_external_stories(tmp_path / "out", openings)
-    assert [(one.id, one.images) for one in stories] == [("b", (image,))]
+    assert [(story.id, story.images) for story in stories] == [("b", (image,))]
     assert lacks == f"{tmp_path / 'out'} lacks 1 of 2 stories and 2 pictures"
     (tmp_path / "out.jsonl").write_text(
         json.dumps({"id": "a", "captions": ["Hi."], "images": ["out/b/00.jpg"]}) + "\n"

@@ -21,8 +21,8 @@ def test_the_sign_test_is_scipys_binomial_test(wins, losses):
 
 def test_the_papers_style_preference_is_not_significant_and_the_others_are():
     p = {
-        name: sign_test.sign_test(*one.counts()[:2])
-        for name, one in published_results.PREFERENCES.items()
+        name: sign_test.sign_test(*preference.counts()[:2])
+        for name, preference in published_results.PREFERENCES.items()
     }
     assert published_results.PREFERENCES["style consistency"].counts() == (22, 29, 129)
     assert p["style consistency"] == pytest.approx(stats.binomtest(22, 51).pvalue)
@@ -32,8 +32,8 @@ def test_the_papers_style_preference_is_not_significant_and_the_others_are():
 
 def test_two_that_were_compared_are_rated_by_their_odds():
     wins = np.array([[0.0, 30], [10, 0]])
-    one, other = bradley_terry.bradley_terry(wins)
-    assert one - other == pytest.approx(math.log(3)) and one + other == pytest.approx(0)
+    first, second = bradley_terry.bradley_terry(wins)
+    assert first - second == pytest.approx(math.log(3)) and first + second == pytest.approx(0)
 
 
 def test_strengths_are_those_of_the_greatest_likelihood():
@@ -76,10 +76,13 @@ def test_who_never_wins_is_rated_finite_and_last():
 def test_who_was_compared_with_nobody_has_no_rating():
     wins = np.zeros((4, 3, 3))
     wins[:, 0, 1], wins[0, 1, 0] = 1, 1
-    one, other, alone = bradley_terry.rate_generators(wins)
-    assert one.value == pytest.approx(-other.value) and one.value > 0
+    first, second, alone = bradley_terry.rate_generators(wins)
+    assert first.value == pytest.approx(-second.value) and first.value > 0
     assert alone.value is None and "none" in alone.note
-    assert [one.value for one in bradley_terry.rate_generators(np.zeros((0, 2, 2)))] == [None, None]
+    assert [rating.value for rating in bradley_terry.rate_generators(np.zeros((0, 2, 2)))] == [
+        None,
+        None,
+    ]
 
 
 def test_kappa_of_a_table_from_a_textbook():

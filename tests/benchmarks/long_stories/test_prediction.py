@@ -69,7 +69,7 @@ def test_dense_at_ten_pictures_is_what_training_has(teller, stories):
 def test_true_pictures_or_its_own_are_read_on(teller, stories):
     dense = PolicyVariant("dense", "dense", {})
     given, own = (
-        prediction.predict_stories(teller, stories, dense, own=one) for one in (False, True)
+        prediction.predict_stories(teller, stories, dense, own=own) for own in (False, True)
     )
     assert torch.equal(given.features[:, :2], own.features[:, :2])
     assert not torch.allclose(given.features[:, 2], own.features[:, 2], atol=1e-5)
@@ -90,13 +90,15 @@ def test_cost_grows_with_dense_attention_alone(teller):
 
 def test_ratio_of_perplexities():
     words = np.full((4, 6), 10.0)
-    one, other = (Predictions(words * nats, words, words, torch.zeros(1)) for nats in (0.5, 0.3))
-    assert prediction.perplexity_ratio(one, other, slice(0, 6)) == pytest.approx([np.exp(0.2)] * 3)
-    assert prediction.perplexity(one, slice(2, 4)) == pytest.approx(np.exp(0.5))
+    worse, better = (Predictions(words * nats, words, words, torch.zeros(1)) for nats in (0.5, 0.3))
+    assert prediction.perplexity_ratio(worse, better, slice(0, 6)) == pytest.approx(
+        [np.exp(0.2)] * 3
+    )
+    assert prediction.perplexity(worse, slice(2, 4)) == pytest.approx(np.exp(0.5))
 
 
 def _cells(table, row):
-    return [format_cell(table.cells[row][one.name], one) for one in table.columns]
+    return [format_cell(table.cells[row][column.name], column) for column in table.columns]
 
 
 def test_tables_have_a_line_a_policy_and_a_column_a_length():
@@ -105,11 +107,14 @@ def test_tables_have_a_line_a_policy_and_a_column_a_length():
         Predictions(words * nats, words, words / 20, torch.zeros(1)) for nats in (0.5, 0.4)
     )
     beside, itself, cosine = tables.prediction_tables({"dense": some}, other, [10, 15], {}, "x.png")
-    assert [one.name for one in beside.columns] == ["10 pictures", "15 pictures"]
+    assert [column.name for column in beside.columns] == ["10 pictures", "15 pictures"]
     assert _cells(beside, "dense") == ["1.11 (1.11-1.11)"] * 2
     assert _cells(itself, "dense") == ["1.65"] * 2
     assert _cells(cosine, "dense") == ["0.500 (0.500-0.500)"] * 2
-    assert [one.n for one in beside.cells["dense"].values()] == [4, 20]  # the 10th is the first
+    assert [figure.n for figure in beside.cells["dense"].values()] == [
+        4,
+        20,
+    ]  # the 10th is the first
 
     figures = {
         "main": Figure(0.3, 40, 0.18, 0.45),
@@ -151,9 +156,9 @@ def test_what_cannot_be_measured_is_named(teller, tmp_path):
 
 
 def test_every_variant_is_a_policy_with_settings_there_are():
-    for one in policies.VARIANTS:
-        AttentionConfig(**one.changes)
-        attention.stays(torch.tensor([Role.BOI]), one.policy, AttentionConfig())
+    for variant in policies.VARIANTS:
+        AttentionConfig(**variant.changes)
+        attention.stays(torch.tensor([Role.BOI]), variant.policy, AttentionConfig())
 
 
 def test_kinds_of_tokens():

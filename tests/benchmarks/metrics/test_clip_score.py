@@ -20,7 +20,7 @@ def _unit(values):
     return values / np.linalg.norm(values, axis=1, keepdims=True)
 
 
-def towers(kind="towers", name="sample-trained encoders"):
+def encoders(kind="sample-trained", name="sample-trained encoders"):
     """Who sees the mean colour and knows the words for five."""
     return DualEncoder(
         ImageEncoder(name, kind, "abc", lambda seen: _unit(seen.mean((1, 2)) - 100)),
@@ -61,19 +61,20 @@ def test_own_text_is_the_nearest_or_shares():
 
 def test_swapped_texts_and_copied_pictures_score_lower(tmp_path, stories):
     swapped = [
-        Story(one.id, (one.texts[0], *one.texts[2:], one.texts[1]), one.images) for one in stories
+        Story(story.id, (story.texts[0], *story.texts[2:], story.texts[1]), story.images)
+        for story in stories
     ]
-    copied = [Story(one.id, one.texts, (one.images[0],) * 5) for one in stories]
-    silent = [Story(one.id, ("red",) * 5, one.images) for one in stories]
+    copied = [Story(story.id, story.texts, (story.images[0],) * 5) for story in stories]
+    silent = [Story(story.id, ("red",) * 5, story.images) for story in stories]
     [found] = clip_score.tables(
         {"ground truth": stories, "swapped": swapped, "copy": copied, "silent": silent},
-        [towers()],
+        [encoders()],
         8,
         cache=tmp_path / "cache",
     )
 
-    score, cosine, own, chance = (one.name for one in found.columns)
-    assert score == "CLIPScore's formula (sample-trained towers)"
+    score, cosine, own, chance = (column.name for column in found.columns)
+    assert score == "CLIPScore's formula (sample-trained encoders)"
     truth = found.cells["ground truth"]
     assert truth[cosine].value > 0.9 and truth[score].value == pytest.approx(
         2.5 * truth[cosine].value
@@ -85,18 +86,18 @@ def test_swapped_texts_and_copied_pictures_score_lower(tmp_path, stories):
         assert row[own].value < 0.3
     assert found.cells["silent"][own].value == pytest.approx(0.25)
     assert found.cells["copy"][own].value <= 0.25
-    assert found.about["sample-trained encoders"] == "weights abc" and "no CLIP" in found.text
+    assert found.about["sample-trained encoders"] == "weights abc" and "not a CLIP" in found.text
 
 
 def test_clip_is_called_so_and_nothing_is_nothing(stories):
-    alone = [Story(one.id, one.texts[:1], one.images[:1]) for one in stories]
+    alone = [Story(story.id, story.texts[:1], story.images[:1]) for story in stories]
     [found] = clip_score.tables(
-        {"some": stories[:1], "alone": alone}, [towers("clip", "ViT-B-32 openai"), towers()], 8
+        {"some": stories[:1], "alone": alone}, [encoders("clip", "ViT-B-32 openai"), encoders()], 8
     )
-    assert [one.name for one in found.columns][:3] == [
+    assert [column.name for column in found.columns][:3] == [
         "CLIPScore (ViT-B-32 openai)",
         "cosine (ViT-B-32 openai)",
         "recall@1 of own text (ViT-B-32 openai)",
     ]
     assert len(found.columns) == 7
-    assert all(one.value is None for one in found.cells["alone"].values())
+    assert all(figure.value is None for figure in found.cells["alone"].values())

@@ -60,7 +60,8 @@ def test_what_grows_steadily_is_no_likeness():
     )
     # By numpy's own fit of a line
     line = np.stack(
-        [np.polyval(np.polyfit(steps[:, 0], one, 1), steps[:, 0]) for one in content.T], axis=1
+        [np.polyval(np.polyfit(steps[:, 0], column, 1), steps[:, 0]) for column in content.T],
+        axis=1,
     )
     np.testing.assert_allclose(
         consistency.panel_similarity(content), (content - line) @ (content - line).T, atol=1e-9
@@ -85,7 +86,7 @@ def picture(who, where, dice):
     }[where]
     colour = {"wood": (60, 130, 50), "sea": (60, 110, 190), "town": (190, 150, 120)}[where]
     seen = np.clip(np.array(colour) + 45 * wave[..., None], 0, 255).astype(np.uint8)
-    left, top = (int(one) for one in dice.integers(22, 38, 2))
+    left, top = (int(offset) for offset in dice.integers(22, 38, 2))
     area = slice(top, top + 40), slice(left, left + 36)
     figure = np.zeros((40, 36, 3), np.uint8)
     if who == "Ann":
@@ -128,7 +129,7 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def compared(world):
     folder, reference, shown = world
-    openings = [make_opening(one, True) for one in reference]
+    openings = [make_opening(story, True) for story in reference]
     dice = np.random.default_rng(1)
 
     noise = [
@@ -137,9 +138,9 @@ def compared(world):
     ]
     stories = {
         "ground truth": reference,
-        "shuffled": [baselines.shuffle(reference)(one) for one in openings],
-        "copy of the first": [baselines.repeat_first(one) for one in openings],
-        "noise": [replace(one, images=(one.images[0], *noise)) for one in reference],
+        "shuffled": [baselines.shuffle(reference)(opening) for opening in openings],
+        "copy of the first": [baselines.repeat_first(opening) for opening in openings],
+        "noise": [replace(story, images=(story.images[0], *noise)) for story in reference],
     }
     [table] = consistency.tables(stories, reference, SIDE, shown, cache=folder / "cache")
     return table
@@ -170,15 +171,18 @@ def test_one_picture_again_and_again_is_seen_as_that(compared):
 def test_a_picture_for_each_character_and_place_gains_nothing(world):
     folder, reference, shown = world
     first = {}
-    for one in reference:
-        for what, image in zip(shown[one.id], one.images, strict=True):
+    for story in reference:
+        for what, image in zip(shown[story.id], story.images, strict=True):
             first.setdefault((what.main, what.place), image)
     again = [
         replace(
-            one,
-            images=(one.images[0], *(first[what.main, what.place] for what in shown[one.id][1:])),
+            story,
+            images=(
+                story.images[0],
+                *(first[what.main, what.place] for what in shown[story.id][1:]),
+            ),
         )
-        for one in reference
+        for story in reference
     ]
     [table] = consistency.tables(
         {"ground truth": reference, "again": again}, reference, SIDE, shown, cache=folder / "cache"
@@ -190,20 +194,22 @@ def test_a_picture_for_each_character_and_place_gains_nothing(world):
 
 def test_without_truth_texts_say_who_and_nobody_says_where(world):
     folder, reference, shown = world
-    own = [replace(one, texts=tuple(f"Soon {text}" for text in one.texts)) for one in reference]
+    own = [
+        replace(story, texts=tuple(f"Soon {text}" for text in story.texts)) for story in reference
+    ]
     for known in (None, shown):  # texts of its own: the truth's numbers are not theirs
         [table] = consistency.tables(
             {"own texts": own}, reference, SIDE, known, cache=folder / "cache"
         )
         assert table.cells["own texts"]["place"].note == "places are not known"
         assert table.cells["own texts"]["character"].low > 0
-        assert ("No truth is known" in table.text) == (known is None)
+        assert ("No ground truth is known" in table.text) == (known is None)
 
 
 def test_scenes_by_other_features_and_stories_that_are_too_short(world):
     folder, reference, _ = world
     flat = ImageEncoder("flat", "clip", "1", lambda seen: np.full((len(seen), 2), 0.5, np.float32))
-    short = [Story(one.id, one.texts[:2], one.images[:2]) for one in reference]
+    short = [Story(story.id, story.texts[:2], story.images[:2]) for story in reference]
     [table] = consistency.tables(
         {"ground truth": reference, "short": short, "none": []},
         reference,
@@ -241,7 +247,7 @@ def test_near_copies_survive_what_painters_do_but_not_a_move():
     seen = (255.0 * (seen - seen.min()) / np.ptp(seen)).astype(np.uint8)
     marks = near_copies.picture_hashes(seen)
     assert near_copies.find_near_copies(marks, marks).tolist() == np.eye(4, dtype=bool).tolist()
-    soft = np.stack([cv2.GaussianBlur(one, (0, 0), 2) for one in seen])
+    soft = np.stack([cv2.GaussianBlur(seen_picture, (0, 0), 2) for seen_picture in seen])
     grainy = np.clip(0.8 * seen + dice.normal(10, 6, seen.shape), 0, 255).astype(np.uint8)
     for changed in (soft, grainy):
         assert (
@@ -262,18 +268,19 @@ def test_pictures_of_the_training_films_are_known(tmp_path):
     story = Story("E3", ("",) * 2, (f"{dataset}/images/E3/0.jpg", f"{dataset}/images/E0/1.jpg"))
     [table] = consistency.tables({"retrieval": [story]}, [story], 32, training=known)
     assert table.cells["retrieval"][consistency.MEMORISED.name].value == 1
-    Path(dataset, "dataset.json").write_text(json.dumps({"videos": []}))
+    manifest = json.loads(Path(dataset, "dataset.json").read_text())
+    Path(dataset, "dataset.json").write_text(json.dumps(manifest | {"videos": []}))
     assert near_copies.read_training_hashes(dataset).shape == (0, 4)
-    with pytest.raises(ValueError, match="give a dataset that `make dataset` has finished"):
+    with pytest.raises(ValueError, match="is no finished dataset"):
         near_copies.read_training_hashes(tmp_path)
 
 
 def test_looks_are_three_unit_features_that_depend_on_the_picture_alone():
     seen = np.stack([picture("Ann", where, np.random.default_rng(0)) for where in WHERE[:2]])
-    both, one = (
+    both, second = (
         consistency_features.consistency_encoder().embed(some) for some in (seen, seen[1:])
     )
-    np.testing.assert_array_equal(both[1:], one)
+    np.testing.assert_array_equal(both[1:], second)
     style, whole, centre = consistency_features.split_features(both)
     assert style.shape == (2, 160) and whole.shape == centre.shape == (2, 1280)
     for part in (style, whole, centre):

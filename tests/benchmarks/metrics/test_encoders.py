@@ -214,7 +214,7 @@ def written(folder, settings):
         json.dumps({"model_cfg": settings, "preprocess_cfg": {}})
     )
     save_file(
-        {name: one.contiguous() for name, one in pair.state_dict().items()},
+        {name: weights.contiguous() for name, weights in pair.state_dict().items()},
         folder / "open_clip_model.safetensors",
     )
     return pair

@@ -179,9 +179,9 @@ def test_interval_of_the_frechet_distance_is_as_wide_as_it_varies(dice):
         fid_kid_cmmd.frechet_figure(dice.normal(size=(75, 4)) + 1, numbers, others)
         for _ in range(60)
     ]
-    widths = [(one.high - one.low) / (2 * 1.96) for one in found]
-    assert np.mean(widths) == pytest.approx(np.std([one.value for one in found]), rel=0.3)
-    assert all(one.low < one.value < one.high for one in found)
+    widths = [(figure.high - figure.low) / (2 * 1.96) for figure in found]
+    assert np.mean(widths) == pytest.approx(np.std([figure.value for figure in found]), rel=0.3)
+    assert all(figure.low < figure.value < figure.high for figure in found)
     assert fid_kid_cmmd.frechet_figure(others, np.zeros(300, int), others).low is None
 
 
@@ -239,7 +239,11 @@ def test_tables_put_true_pictures_first_and_noise_last(tmp_path, dice, held_out)
     )
 
     frechet, kernel = (f"{name} distance (EfficientNet-Lite0)" for name in ("Frechet", "kernel"))
-    assert [one.name for one in found.columns] == [frechet, kernel, "share of reference pictures"]
+    assert [column.name for column in found.columns] == [
+        frechet,
+        kernel,
+        "share of reference pictures",
+    ]
     truth = found.cells["ground truth"]
     assert truth[frechet] == Figure(None, 32, note="pictures of the reference")
     assert truth[kernel].note == "half against half" and truth[kernel].n == 16
@@ -254,8 +258,8 @@ def test_tables_put_true_pictures_first_and_noise_last(tmp_path, dice, held_out)
 
 def test_pictures_of_the_reference_win_nothing(tmp_path, dice, held_out):
     turned = [
-        Story(one.id, one.texts, (one.images[0], *two.images[1:]))
-        for one, two in zip(held_out, held_out[1:] + held_out[:1], strict=True)
+        Story(story.id, story.texts, (story.images[0], *two.images[1:]))
+        for story, two in zip(held_out, held_out[1:] + held_out[:1], strict=True)
     ]
     partly = [*held_out[:3], *(story(tmp_path, f"new{at}", dice, (60, 90, 200)) for at in range(5))]
     cells = table(
@@ -285,16 +289,16 @@ def test_measures_are_named_by_what_they_look_with(held_out):
             named("Inception", "inception", "put it there"),
         ],
     )
-    names = [one.name for one in found.columns]
+    names = [column.name for column in found.columns]
     assert names == [
         "CMMD (ViT-B-32 some)",
-        "CMMD's distance (sample-trained towers)",
+        "CMMD's distance (sample-trained encoders)",
         "FID",
         "KID",
         image_distribution.REFERENCE_SHARE.name,
     ]
     assert found.cells["some"]["FID"] == Figure(None, note="no weights")
-    assert "Inception: no weights; put it there" in found.text and "no CLIP" in found.text
+    assert "Inception: no weights; put it there" in found.text and "not a CLIP" in found.text
 
 
 def test_enough_pictures_give_one_more_column(tmp_path, dice, held_out):
@@ -303,7 +307,7 @@ def test_enough_pictures_give_one_more_column(tmp_path, dice, held_out):
     )  # 3 features
     new = [story(tmp_path, f"new{at}", dice, (60, 90, 200)) for at in range(8)]
     found = table({"new": new, "ground truth": held_out}, held_out, 16, [small])
-    assert [one.name for one in found.columns][:3] == ["FID", "FID, extrapolated", "KID"]
+    assert [column.name for column in found.columns][:3] == ["FID", "FID, extrapolated", "KID"]
     assert found.cells["ground truth"]["FID, extrapolated"].note == "half against half"
     assert found.cells["new"]["FID, extrapolated"].n == 32
 
@@ -311,7 +315,7 @@ def test_enough_pictures_give_one_more_column(tmp_path, dice, held_out):
 def test_nothing_to_compare(held_out):
     with pytest.raises(ValueError, match="no true pictures to compare with"):
         image_distribution.tables({}, [], 16, [MEAN])
-    short = [Story(one.id, one.texts[:1], one.images[:1]) for one in held_out]
+    short = [Story(story.id, story.texts[:1], story.images[:1]) for story in held_out]
     row = table({"short": [], "one": short[:1]}, held_out, 16, [MEAN]).cells
     assert row["short"][image_distribution.REFERENCE_SHARE.name].value is None
-    assert all(one.value is None for one in row["one"].values())
+    assert all(cell.value is None for cell in row["one"].values())

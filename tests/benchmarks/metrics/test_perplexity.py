@@ -142,11 +142,16 @@ def test_a_real_model_tells_a_story_from_its_shuffles():
     assert model.name.startswith("smollm2-135m")
     told = [RAIN, KITE]
     dice = np.random.default_rng(0)
-    mixed = [[one[0], *(one[at] for at in 1 + dice.permutation(len(one) - 1))] for one in told]
-    true, wrong = [text_nats(one, model) for one in told], [text_nats(one, model) for one in mixed]
-    counts = [one[1:] for one in words(told)]
+    mixed = [
+        [texts[0], *(texts[at] for at in 1 + dice.permutation(len(texts) - 1))] for texts in told
+    ]
+    true, wrong = (
+        [text_nats(texts, model) for texts in told],
+        [text_nats(texts, model) for texts in mixed],
+    )
+    counts = [counts[1:] for counts in words(told)]
     figures = [
-        perplexity.perplexity([one[1:] for one in some], counts).value for some in (true, wrong)
+        perplexity.perplexity([texts[1:] for texts in some], counts).value for some in (true, wrong)
     ]
     assert figures[0] < figures[1] < 3 * figures[0]
     found = order_discrimination(told, model, shuffles=3, surprise=true)

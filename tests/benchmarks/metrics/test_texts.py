@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import math
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from torchmetrics.functional.text import bleu_score
 
 from benchmarks.datasets import annotations
@@ -101,7 +101,7 @@ def test_names_over_texts_by_hand():
 def test_carried_is_zero_over_all_orders():
     said = [{"a"}, {"a", "b"}, {"b"}, set(), {"a"}]
     assert np.mean(
-        [overlap_above_chance(one) for one in itertools.permutations(said)]
+        [overlap_above_chance(order) for order in itertools.permutations(said)]
     ) == pytest.approx(0)
 
 
@@ -119,23 +119,25 @@ def caption(name, characters, action, sentence):
 
 
 def test_grounding_needs_captions_of_all_pictures():
-    one = Story("s", ("Momo climbs a tree.", "Pip sleeps."), ("x/a.jpg", "x/b.jpg"))
+    story = Story("s", ("Momo climbs a tree.", "Pip sleeps."), ("x/a.jpg", "x/b.jpg"))
     known = {
         "a": caption("a", ["Momo"], "climbs a tree", "Momo climbs a tall tree."),
         "b": caption("b", ["Pip"], "sleeps", "Pip sleeps in a bed."),
     }
-    true = texts.grounding_scores(one, known, CAST)
-    swapped = texts.grounding_scores(dataclasses.replace(one, texts=one.texts[::-1]), known, CAST)
+    true = texts.grounding_scores(story, known, CAST)
+    swapped = texts.grounding_scores(
+        dataclasses.replace(story, texts=story.texts[::-1]), known, CAST
+    )
     assert min(true) > 0.5 and max(swapped) < min(true)
-    assert texts.grounding_scores(one, {"a": known["a"]}, CAST) is None
+    assert texts.grounding_scores(story, {"a": known["a"]}, CAST) is None
 
 
 def test_tables():
     told = [story("s1", TOLD), story("s2", [text.replace("ball", "hat") for text in TOLD])]
     stories = {
         "ground truth": told,
-        "shuffled": [story(one.id, shuffled(one.texts, at)) for at, one in enumerate(told)],
-        "in a loop": [story(one.id, TOLD[:1] * 8) for one in told],
+        "shuffled": [story(text.id, shuffled(text.texts, at)) for at, text in enumerate(told)],
+        "in a loop": [story(text.id, TOLD[:1] * 8) for text in told],
     }
     captions = {f"s1_{at}": caption(f"s1_{at}", [], "", text) for at, text in enumerate(TOLD)}
     first, second = texts.tables(stories, None, CAST, captions)
@@ -173,14 +175,10 @@ def test_what_is_not_known_is_said():
 
 def test_cast_and_captions_of_a_dataset(tmp_path):
     assert annotations.read_cast(tmp_path) == [] and annotations.read_captions(tmp_path) == {}
-    (tmp_path / "characters").mkdir()
-    file = tmp_path / "characters" / "Pip.yaml"
-    file.write_text(yaml.safe_dump({"Pip": [{"name": "Momo", "called": ["a mouse"]}]}))
-    [momo] = annotations.read_cast(tmp_path)
-    assert (momo.series, momo.name, momo.called) == ("Pip", "Momo", ["a mouse"])
+    momo = Character("Pip", "Momo", "a mouse", "a friend", ["a mouse"], "pen")
+    manifest = {"characters": [dataclasses.asdict(momo)]}
+    (tmp_path / "dataset.json").write_text(json.dumps(manifest))
+    assert annotations.read_cast(tmp_path) == [momo]
     row = caption("v_keyframe_0-0-1-0", ["Momo"], "runs", "Momo runs.")
     pq.write_table(to_table([row], Caption), tmp_path / "captions.parquet")
     assert annotations.read_captions(tmp_path) == {"v_keyframe_0-0-1-0": row}
-    file.write_text("- Momo")
-    with pytest.raises(ValueError, match=r"Pip\.yaml does not say who is who"):
-        annotations.read_cast(tmp_path)

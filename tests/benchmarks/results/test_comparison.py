@@ -31,9 +31,9 @@ def near(value, half=0.05, n=40):
 
 def fates(old, new):
     return {
-        (one.row, one.column.split()[0]) if one.column else one.row: one.fate
-        for one in comparison.compare_tables(
-            *([one] if isinstance(one, Table) else one for one in (old, new))
+        (change.row, change.column.split()[0]) if change.column else change.row: change.fate
+        for change in comparison.compare_tables(
+            *([given] if isinstance(given, Table) else given for given in (old, new))
         )
     }
 
@@ -159,7 +159,8 @@ def test_what_came_and_went_is_said():
         table("fresh", score=near(0.5)),
     ]
     found = [
-        (one.fate, one.table, one.row, one.column) for one in comparison.compare_tables(old, new)
+        (change.fate, change.table, change.row, change.column)
+        for change in comparison.compare_tables(old, new)
     ]
     assert found == [
         ("gone", "Board", "ours", "distance ↓"),
@@ -176,7 +177,10 @@ def test_a_figure_in_another_unit_is_another_figure():
     found = comparison.compare_tables(
         [table(time=near(1.0))], [table(columns=milliseconds, time=near(1000.0))]
     )
-    assert {(one.column, one.fate) for one in found} == {("time (s)", "gone"), ("time (ms)", "new")}
+    assert {(change.column, change.fate) for change in found} == {
+        ("time (s)", "gone"),
+        ("time (ms)", "new"),
+    }
 
 
 def test_published_figures_cannot_get_worse():

@@ -44,7 +44,7 @@ def test_again_changes_nothing_and_does_not_write(path):
     before = path.read_bytes(), path.stat().st_ino
     readme.update_readme(path, [table("one"), table("two")])
     assert (path.read_bytes(), path.stat().st_ino) == before
-    assert [one.name for one in path.parent.iterdir()] == ["README.md"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["README.md"]
 
 
 def test_line_ends_are_those_of_the_file(path):

@@ -55,7 +55,9 @@ def picture(path: Path, colour: str, size=(320, 180)) -> str:
 
 
 def told(folder: Path) -> dict[str, list[Story]]:
-    first, red, blue = (picture(folder / f"{one}.png", one) for one in ("green", "red", "blue"))
+    first, red, blue = (
+        picture(folder / f"{colour}.png", colour) for colour in ("green", "red", "blue")
+    )
     small = picture(folder / "small.png", "black", (64, 64))
     return {
         TRUE: [
@@ -162,7 +164,9 @@ def test_cells_carry_what_they_are_sorted_by(made):
         [COPY, "40", "0.45", "", ""],
     ]
     heads = [attrs for attrs, _ in page.cells[0]]
-    assert [(one["aria-sort"], one["data-better"], one.get("class")) for one in heads] == [
+    assert [
+        (heading["aria-sort"], heading["data-better"], heading.get("class")) for heading in heads
+    ] == [
         ("none", "", None),
         ("none", "", "num"),
         ("none", "higher", "num"),
@@ -172,7 +176,7 @@ def test_cells_carry_what_they_are_sorted_by(made):
 
 
 def test_a_generator_leads_to_its_stories(made):
-    links = [one for one in Page(made / "report.html").all("a", "href") if "mark=" in one]
+    links = [link for link in Page(made / "report.html").all("a", "href") if "mark=" in link]
     assert links == [f"stories/001.html#mark={number}" for number in (1, 2, 3)]
 
 
@@ -215,7 +219,9 @@ def test_text_from_outside_stays_text(made):
     source = (made / "report.html").read_text("utf-8")
     assert "<script>alert" not in source and "<b>bold" not in source
     assert "<strong>Bold</strong>" in source
-    assert not [one for one in Page(made / "report.html").all("a", "href") if "javascript" in one]
+    assert not [
+        link for link in Page(made / "report.html").all("a", "href") if "javascript" in link
+    ]
 
 
 def test_every_reference_leads_somewhere_and_nothing_is_loaded_from_elsewhere(made):

@@ -126,10 +126,12 @@ def test_best_is_among_those_that_compete_and_differ():
 
 def test_what_is_dumped_is_loaded_again(tmp_path):
     path = tmp_path / "results.json"
-    one = table(pictures=("a.svg",))
-    results_json.write_results([one, table(name="other")], {"seed": 1, "dataset": tmp_path}, path)
+    pictured = table(pictures=("a.svg",))
+    results_json.write_results(
+        [pictured, table(name="other")], {"seed": 1, "dataset": tmp_path}, path
+    )
     loaded, about = results_json.read_results(path)
-    assert loaded[0] == dataclasses.replace(one, about={**one.about})
+    assert loaded[0] == dataclasses.replace(pictured, about={**pictured.about})
     assert loaded[1].name == "other"
     assert about == {"seed": 1, "dataset": str(tmp_path)}
 

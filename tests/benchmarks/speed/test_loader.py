@@ -114,9 +114,9 @@ def test_webdataset_gives_what_ours_gives(dataset, decoding, away):
     theirs = next(
         iter(compared_loaders.load_with_webdataset(*given, shuffle=False, decoding=decoding))
     )
-    for one, other in zip(ours[:2], theirs[:2], strict=True):
-        assert other.dtype == torch.uint8 and one.shape == other.shape
-        assert (one.float() - other.float()).abs().max() <= away
+    for batch, other in zip(ours[:2], theirs[:2], strict=True):
+        assert other.dtype == torch.uint8 and batch.shape == other.shape
+        assert (batch.float() - other.float()).abs().max() <= away
     assert torch.equal(ours[2].ids, theirs[2].ids)
     assert torch.equal(ours[2].targets, theirs[2].targets)
 
@@ -129,8 +129,8 @@ def test_webdataset_goes_on_without_end(dataset):
         )
     )
     seen = [pictures for pictures, _, _ in (next(stream) for _ in range(5))]
-    assert all(one.shape == (8, 16, 16, 3) for one in seen)
-    assert len({one.numpy().tobytes() for one in seen}) > 1  # in other orders
+    assert all(item.shape == (8, 16, 16, 3) for item in seen)
+    assert len({item.numpy().tobytes() for item in seen}) > 1  # in other orders
 
 
 def test_the_table_has_a_row_a_tool_and_size_and_ratios_of_ours(dataset, trained):
@@ -150,7 +150,7 @@ def test_the_table_has_a_row_a_tool_and_size_and_ratios_of_ours(dataset, trained
     ]
     for name, row in table.cells.items():
         assert row["chunks/s"].value > 0 and row["chunks/s"].n == 2
-        assert {head for head in row if head.startswith("to ")} == (
+        assert {head for head in row if head.startswith("relative to ")} == (
             {f"relative to {peer}" for peer in tools[:3]}
             if name.startswith("ours, 16")
             else {"relative to loose files"}

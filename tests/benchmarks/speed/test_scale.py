@@ -63,7 +63,7 @@ def test_many_films_stand_beside_the_fewest():
     )
     assert "CPU a film, relative to the fewest" not in table.cells["1"]
     assert "decoder, peak" not in table.cells["10"]
-    names = {one.name for one in table.columns}
+    names = {column.name for column in table.columns}
     assert all(set(row) <= names for row in table.cells.values())
 
 
@@ -71,6 +71,6 @@ def test_a_long_film_stands_beside_the_limit():
     table = _of_film(
         Tree(60, 55, {"driver": 350.0, "decoder": 70.0}, {"driver": 1, "decoder": 2}, 500.0), 5400
     )
-    assert table.cells["driver"]["to 700 MB"].value == 0.5
+    assert table.cells["driver"]["relative to 700 MB"].value == 0.5
     assert table.cells["all together"]["number"].value == 3
     assert "1.50 h" in table.title

@@ -46,7 +46,7 @@ def test_a_film_is_copied_and_made_longer(monkeypatch, tmp_path):
         films = seen[count][seen[count].index("--videos") + 1]
         assert len(list(Path(films).iterdir())) == count
     scaling_exponents._length_of_film(str(tmp_path / "film.mp4"), (1, 3), str(tmp_path), 1)
-    lengths = [probe(Video("film", seen[one][3], "", "")).duration for one in (1, 3)]
+    lengths = [probe(Video("film", seen[count][3], "", "")).duration for count in (1, 3)]
     assert lengths[1] == pytest.approx(3 * lengths[0], rel=0.05)
 
 

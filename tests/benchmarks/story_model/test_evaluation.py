@@ -24,7 +24,7 @@ def features(pictures):
 def paint(values):
     small = (values.reshape(-1, 2, 2, 3) * 255).clip(0, 255).astype(np.uint8)
     return np.stack(
-        [cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) for one in small]
+        [cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) for picture in small]
     )
 
 
@@ -83,9 +83,9 @@ def test_texts_are_alike_by_their_rare_words():
 
 def test_vectors_of_texts_weigh_rare_words_and_pairs():
     vectors = tfidf.tfidf_vectors(["A fox.", "bear"], ["a fox", "a bear", "a"])
-    one, two = 1.0, 1 + np.log(4 / 2)  # "a" is in all three, the others in one each
+    common, two = 1.0, 1 + np.log(4 / 2)  # "a" is in all three, the others in one each
     # in the order of terms: a, a bear, a fox, bear, fox
-    expected = np.array([[one, 0, two, 0, two], [0, 0, 0, two, 0]])
+    expected = np.array([[common, 0, two, 0, two], [0, 0, 0, two, 0]])
     np.testing.assert_allclose(
         vectors, expected / np.linalg.norm(expected, axis=1)[:, None], rtol=1e-6
     )
@@ -134,9 +134,9 @@ def test_candidates_are_of_other_shots_of_the_episode_without_the_previous_pictu
 
 
 def test_cosine_is_the_mean_over_tokens():
-    one = np.array([[[3, 4], [1, 0]]], np.float32)
+    features = np.array([[[3, 4], [1, 0]]], np.float32)
     other = np.array([[[4, 3], [0, 2]]], np.float32)
-    assert retrieval.mean_token_cosine(one, other) == pytest.approx([(24 / 25 + 0) / 2])
+    assert retrieval.mean_token_cosine(features, other) == pytest.approx([(24 / 25 + 0) / 2])
 
 
 def test_random_features_are_found_by_chance_and_draws_are_shared():
@@ -184,9 +184,9 @@ def test_tables_name_what_is_missed():
         read.cells[name] for name in (evaluation.PAINTED_TRUE, evaluation.PAINTED_PREDICTED)
     )
     assert true["main character"] == Figure(0.79, 100, 0.79 - 0.1, 0.79 + 0.1)
-    assert (true["aim"], true["reached"]) == ("80%", "missed: main character")
-    assert (predicted["aim"], predicted["reached"]) == ("60%", "yes")
-    assert "aim" not in read.cells[evaluation.MAJORITY]
+    assert (true["target"], true["target met"]) == ("80%", "missed: main character")
+    assert (predicted["target"], predicted["target met"]) == ("60%", "yes")
+    assert "target" not in read.cells[evaluation.MAJORITY]
     assert ceilings.cells["all"]["place"].value == 0.99
     assert "3 more moments show nobody" in near.text
     assert "name the main character in 79.5%" in near.text
