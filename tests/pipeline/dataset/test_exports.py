@@ -14,8 +14,8 @@ from PIL import Image, ImageSequence
 from pipeline.__main__ import main
 from pipeline.dataset.exports import export
 from pipeline.runtime.images import encode
+from pipeline.testing.films import scene
 from schemas.rows import Keyframe, Story, to_table
-from tests.films import scene
 from tests.pipeline.rows import keyframe, story
 
 

@@ -18,8 +18,8 @@ from pipeline.dataset import verify
 from pipeline.graph import model_transforms, run
 from pipeline.inference.backends import loading
 from pipeline.ingest import discovery
+from pipeline.testing.films import card, make_film, moving, scene, still
 from schemas.rows import Keyframe, Reject, from_table, to_table
-from tests.films import card, make_film, moving, scene, still
 from tests.pipeline.scripted import Scripted, said
 
 # How docs/sharing.md packs a dataset without its pictures.

@@ -18,8 +18,8 @@ from pipeline.graph import model_transforms, run
 from pipeline.inference.backends import loading
 from pipeline.ingest import discovery
 from pipeline.runtime import stage_outputs
+from pipeline.testing.films import make_film, moving, scene, shots
 from schemas.rows import Caption, Keyframe, Reject, Story, arrow_schema
-from tests.films import make_film, moving, scene, shots
 from tests.pipeline.scripted import Scripted, said
 
 KINDS = {

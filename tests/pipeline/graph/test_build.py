@@ -17,8 +17,8 @@ from pipeline.graph import model_transforms, run
 from pipeline.graph.stages import names as stage_names
 from pipeline.inference.backends import loading
 from pipeline.ingest import discovery
+from pipeline.testing.films import make_film, scene, shots, still
 from schemas.rows import Keyframe, Story, from_table
-from tests.films import make_film, scene, shots, still
 from tests.pipeline.comparing import digests
 from tests.pipeline.scripted import TEXTS, Scripted, said
 

@@ -14,8 +14,8 @@ from pipeline.keyframes import segment_scan
 from pipeline.keyframes.stages import place_pictures
 from pipeline.runtime import stage_outputs, storage
 from pipeline.runtime.stage_outputs import Film
+from pipeline.testing.films import make_film, shots
 from schemas.rows import Video
-from tests.films import make_film, shots
 from tests.pipeline.comparing import digests
 from tests.pipeline.rows import keyframe
 

@@ -15,8 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer
 
-from benchmarks import model_server
-from benchmarks.model_server import answering, limited, serving
 from pipeline import sample
 from pipeline.annotation import prompts
 from pipeline.config import load
@@ -29,7 +27,10 @@ from pipeline.inference.builtin import smollm
 from pipeline.inference.client import Interrupted
 from pipeline.ingest import discovery, speech
 from pipeline.ingest.subtitles import Line
-from tests.films import make_film, shots
+from pipeline.testing import behaviours, model_server, replies
+from pipeline.testing.behaviours import answering, limited
+from pipeline.testing.films import make_film, shots
+from pipeline.testing.model_server import serving
 from tests.tiny_models import make_clip, make_language_model, make_vision_model
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
@@ -123,8 +124,8 @@ def test_stories_of_several_films_are_asked_for_at_the_same_time(films, tmp_path
 
 
 def test_neither_key_nor_address_is_written_down(films, tmp_path):
-    echo = model_server.always(model_server.error(400, f"bad: {KEY}"))
-    with serving(model_server.every(7, echo, answering())) as server:
+    echo = behaviours.always(replies.error(400, f"bad: {KEY}"))
+    with serving(behaviours.every(7, echo, answering())) as server:
         make(films, tmp_path, settings(server))
         address = server.url
     for path in tmp_path.rglob("*"):
@@ -172,7 +173,7 @@ def naming(*cast: dict) -> model_server.Behaviour:
     async def behaviour(question, server):
         if question["response_format"]["json_schema"]["name"] != "characters":
             return await normal(question, server)
-        return model_server.completion(
+        return replies.completion(
             question, {"role": "assistant", "content": json.dumps({"characters": cast})}
         )
 
@@ -227,7 +228,7 @@ def test_a_question_without_an_answer_is_asked_again_by_the_next_run(films, tmp_
         if question.get("response_format", {}).get("json_schema", {}).get("name") == task:
             bad[:] = bad or [text]
             if text == bad[0]:
-                return model_server.error(500, "this one never")
+                return replies.error(500, "this one never")
         return await normal(question, server)
 
     short = ["calls.tries=2"]
@@ -270,7 +271,7 @@ def test_a_budget_goes_on_where_it_stopped(films, tmp_path):
 
 
 def test_a_refused_key_is_said_at_once(films, tmp_path):
-    with serving(model_server.no_key()) as server:
+    with serving(behaviours.no_key()) as server:
         ended = subprocess.run(
             command(films, tmp_path, settings(server)),
             capture_output=True,
@@ -290,7 +291,7 @@ def test_a_server_that_dies_stops_the_run_and_nothing_is_lost(films, tmp_path):
         async def dies(question, server):
             nonlocal count
             count += 1
-            return await (good if count <= 12 else model_server.broken())(question, server)
+            return await (good if count <= 12 else behaviours.broken())(question, server)
 
         server.behaviour = dies
         short = settings(server, "calls.tries=2", "calls.patience=1")

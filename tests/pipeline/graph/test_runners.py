@@ -17,14 +17,15 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.dataflow.internal import apiclient
 
-from benchmarks.model_server import answering, serving
 from pipeline.config import load
 from pipeline.graph import build, run, runners, stage_cache
 from pipeline.graph.stages import names as stage_names
 from pipeline.inference.budget import BudgetSpent
 from pipeline.ingest import discovery
+from pipeline.testing.behaviours import answering
+from pipeline.testing.films import make_film, shots
+from pipeline.testing.model_server import serving
 from schemas.rows import Reject, Video
-from tests.films import make_film, shots
 from tests.pipeline.comparing import digests
 
 ROOT = Path(__file__).parents[3]

@@ -16,7 +16,7 @@ from pipeline.dataset.verify import describe, verify
 from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.runtime import storage
-from tests.films import make_film, shots
+from pipeline.testing.films import make_film, shots
 from tests.pipeline.graph import test_build
 from tests.pipeline.graph.test_build import IN_MEMORY, config, digests
 
