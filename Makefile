@@ -2,7 +2,7 @@
 # make dataset EPISODES=100: of a longer sample, enough to train on
 # make train [OUT=folder] [PRESET=tiny] [RUN=folder] [ARGS=..], make generate [RUN=folder] [ARGS=..]
 # make bench [OUT=folder] [RUN=folder] [BENCH=folder] [ARGS=..]: one report of everything
-# make test, make lint
+# make test, make test-fast (without the slow ones), make lint
 # LIGHT=1 installs without what models need that are loaded here (1.4 GB for 7.3): with model servers,
 # or up to --until selection
 
@@ -19,7 +19,9 @@ LOCKS := requirements.lock requirements-dev.lock $(if $(LIGHT),,requirements-tor
 
 IMAGE ?= storystream
 
-.PHONY: dataset sample train generate test lint bench install image lock clean
+PYTEST := $(PY) -m pytest -n logical --maxprocesses 8 --dist worksteal
+
+.PHONY: dataset sample train generate test test-fast lint bench install image lock clean
 
 dataset: install $(if $(VIDEOS),,sample)
 	@$(PY) -m pipeline dataset --videos $(if $(VIDEOS),"$(VIDEOS)",data/sample) --out "$(OUT)" \
@@ -36,7 +38,10 @@ generate: install
 	@$(PY) -m model generate --run "$(RUN)" $(ARGS)
 
 test: install
-	$(PY) -m pytest
+	$(PYTEST) --durations 25
+
+test-fast: install
+	$(PYTEST) -m "not slow"
 
 lint: install
 	$(VENV)/bin/ruff check
