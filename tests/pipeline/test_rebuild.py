@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import asked_stages, run, sources, verify
+from pipeline import run, sources, verify
 from pipeline.__main__ import main
-from pipeline.backends import loading
 from pipeline.config import load
 from schemas.rows import Keyframe, Reject, from_table, to_table
 from tests.films import card, make_film, moving, scene, still
+from tests.pipeline.runs import IN_MEMORY, scripted_models
 from tests.pipeline.scripted import Scripted, said
 
 # How docs/sharing.md packs a dataset without its pictures.
@@ -53,14 +53,10 @@ def made(tmp_path_factory) -> Path:
     (folder / "films").mkdir()
     for name, draw in FILMS.items():
         draw(folder / "films" / name)
-    backend = Scripted(said)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load", lambda role, spec, calls: backend)
-        patch.setattr(asked_stages, "_model", lambda role, spec, calls: backend)
-        patch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
+    with scripted_models(Scripted(said)):
         assert run.run(*sources.find(str(folder / "films")),
                        load("", ["quality.min_grounding=null"]), str(folder / "out"),
-                       ["--direct_running_mode=in_memory"]) == 0
+                       IN_MEMORY) == 0
     return folder
 
 

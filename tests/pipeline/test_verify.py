@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import asked_stages, parts, run, sources, verify
+from pipeline import parts, run, sources, verify
 from pipeline.__main__ import main
-from pipeline.backends import loading
 from pipeline.config import load
 from schemas.rows import Caption, Keyframe, Reject, Story, arrow_schema
 from tests.films import make_film, moving, scene, shots
+from tests.pipeline.runs import IN_MEMORY, scripted_models
 from tests.pipeline.scripted import Scripted, said
 
 KINDS = {"keyframes": Keyframe, "captions": Caption, "stories": Story, "rejects": Reject,
@@ -41,13 +41,9 @@ def dataset(tmp_path_factory) -> Path:
         make_film(films / f"{name}.mp4", [*intro, *shots(count, 16, seed=seed)])
     (films / "S01E01.srt").write_text("1\n00:00:02,000 --> 00:00:03,000\nPip: Hello!\n")
     (films / "broken.mp4").write_bytes(b"this is no film" * 100)
-    backend = Scripted(said_of_pip)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load", lambda role, spec, calls: backend)
-        patch.setattr(asked_stages, "_model", lambda role, spec, calls: backend)
-        patch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
+    with scripted_models(Scripted(said_of_pip)):
         assert run.run(*sources.find(str(films)), load("", ["quality.min_grounding=null"]),
-                       str(out), ["--direct_running_mode=in_memory"]) == 0
+                       str(out), IN_MEMORY) == 0
     return out
 
 
