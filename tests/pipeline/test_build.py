@@ -133,6 +133,7 @@ def test_another_writer_keeps_the_captions(films, scripted, again):
     assert scripted.asked and not any("_keyframe_" in key for key in scripted.keys)
 
 
+@pytest.mark.slow
 def test_a_film_that_is_gone_leaves_the_dataset(films, scripted, tmp_path):
     some = tmp_path / "films"
     some.mkdir()
@@ -154,6 +155,7 @@ def stages_of(out: Path) -> dict[str, tuple[int, int]]:
             for stage in json.loads((out / "run.json").read_text())["stages"]}
 
 
+@pytest.mark.slow
 def test_films_that_come_and_go_are_worked_on_alone(films, scripted, tmp_path):
     some, out = tmp_path / "films", tmp_path / "out"
     for series in ("a", "b", "c", "d"):
@@ -177,6 +179,7 @@ def test_films_that_come_and_go_are_worked_on_alone(films, scripted, tmp_path):
         "b-film", "c-film", "d-film"}
 
 
+@pytest.mark.slow
 def test_an_episode_is_captioned_alone_and_then_its_series_has_one_cast(films, scripted, tmp_path):
     some, out = tmp_path / "films", tmp_path / "out"
     some.mkdir()
@@ -192,6 +195,7 @@ def test_an_episode_is_captioned_alone_and_then_its_series_has_one_cast(films, s
     assert "films_characters" in scripted.keys
 
 
+@pytest.mark.slow
 def test_only_a_shard_that_is_damaged_or_forced_is_written_again(films, scripted, again):
     before = digests(again)
     shard = again / "shards/val-00000-of-00001.tar"
@@ -205,6 +209,7 @@ def test_only_a_shard_that_is_damaged_or_forced_is_written_again(films, scripted
     assert digests(again) == before
 
 
+@pytest.mark.slow
 def test_a_damaged_picture_stops_the_run_until_its_film_is_done_again(films, scripted, again):
     before = digests(again)
     picture = sorted((again / "images/S01E01").iterdir())[0]
@@ -253,6 +258,7 @@ def test_stopping_early_leaves_what_was_made(films, scripted, tmp_path):
     assert scripted.asked == []
 
 
+@pytest.mark.slow
 def test_worker_processes_and_the_embedded_models_give_what_one_process_gives(tmp_path):
     sample.draw(str(tmp_path / "sample"), episodes=2, shots=11)
     several = subprocess.run(

@@ -101,6 +101,7 @@ def test_what_is_neither_a_stage_nor_a_film_is_an_error_that_names_what_is(films
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_films_in_segments_give_what_they_give_as_a_whole(films, made, tmp_path, monkeypatch):
     _, before = made
     monkeypatch.setattr(segments, "SECONDS", 1.0)

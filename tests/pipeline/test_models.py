@@ -104,6 +104,7 @@ def test_a_server_captions_and_writes_and_the_run_says_what_it_cost(films, tmp_p
     assert story["scores"]["grounding"] > 0.5 and story["scores"]["similarity"] is None
 
 
+@pytest.mark.slow
 def test_stories_of_several_films_are_asked_for_at_the_same_time(films, out):
     at_once: dict[str, int] = {}
     normal = answering(0.3)
@@ -183,6 +184,7 @@ def with_subtitles(films: Path, folder: Path, line: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_who_is_who_may_be_edited_and_stories_follow(films, out, tmp_path):
     films = with_subtitles(films, tmp_path / "films", "Ada: Hello!")
     with serving(naming({"name": "Ada", "look": "a green dragon"})) as server:
@@ -213,6 +215,7 @@ def test_who_is_who_may_be_given(films, out, selected, tmp_path):
     assert "a girl in a red coat" in file.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["caption", "narrate", "link"])
 def test_a_question_without_an_answer_is_asked_again_by_the_next_run(films, out, task):
     bad: list[str] = []
@@ -261,6 +264,7 @@ def test_a_budget_goes_on_where_it_stopped(films, out):
     assert used[0]["earlier"]["cost"] > 0.01  # of the run that was stopped
 
 
+@pytest.mark.slow
 def test_a_refused_key_is_said_at_once(films, out):
     with serving(model_server.no_key()) as server:
         ended = subprocess.run(command(films, out, settings(server)), capture_output=True,
@@ -270,6 +274,7 @@ def test_a_refused_key_is_said_at_once(films, out):
     assert KEY not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_stops_the_run_and_nothing_is_lost(films, out):
     with serving() as server:
         good, count = server.behaviour, 0
@@ -288,6 +293,7 @@ def test_a_server_that_dies_stops_the_run_and_nothing_is_lost(films, out):
         assert len(server.asked) == len(ALL) - 12
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_answers_of_calls_in_flight(films, out):
     with serving(limited(answering(1.0), 8, "queue")) as server:
         running = subprocess.Popen(command(films, out, settings(server)),
@@ -302,6 +308,7 @@ def test_ctrl_c_keeps_the_answers_of_calls_in_flight(films, out):
     assert kept == asked < 20
 
 
+@pytest.mark.slow
 def test_kill_9_costs_no_more_than_the_calls_in_flight(films, out):
     with serving(limited(answering(0.3), 4, "queue")) as server:
         at_once = settings(server, "calls.at_once=4")
@@ -321,6 +328,7 @@ def wait_for(condition, seconds: float = 30.0) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_models_loaded_here_are_shared_by_runinference(films, out, tmp_path):
     eyes = make_vision_model(tmp_path / "eyes", says=json.dumps(
         {"characters": ["a cat"], "action": "sits", "sentence": "A cat sits on a wall."}))
@@ -341,6 +349,7 @@ SITTING = ("A cat sits on a wall.", "It sits and waits.", "The cat does not move
            "And so the cat falls asleep on the wall.")
 
 
+@pytest.mark.slow
 def test_pictures_and_texts_are_compared_where_a_model_is_named(films, out, tmp_path):
     clip = make_clip(tmp_path / "clip")
     with serving() as server:
@@ -382,6 +391,7 @@ def test_what_is_recognised_from_sound_is_marked_and_never_mixed(films, out, tmp
                for one in prompts)
 
 
+@pytest.mark.slow
 def test_the_estimate_holds_on_the_sample(tmp_path):
     """For a model that says what it is asked to say and counts words as SmolLM2 does."""
     sample.draw(str(tmp_path / "sample"), episodes=2)

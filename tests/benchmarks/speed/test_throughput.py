@@ -3,6 +3,7 @@ import pytest
 from benchmarks.speed import throughput
 
 
+@pytest.mark.slow
 def test_both_kinds_of_server_are_asked_by_both_tools():
     table = throughput.run(calls=40, one_by_one=2, seconds=0.1, at_once=4, rounds=2)
     values = {name: {head: figure.value for head, figure in row.items()}

@@ -610,6 +610,7 @@ def test_a_bad_answer_is_repaired_once_with_the_fault_stated(behaviour, fault):
 # A real server.
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(smollm_server.missing()), reason="needs fastapi, uvicorn and a model")
 def test_a_real_server_with_a_real_model_that_ignores_the_schema():
     calls = CallsConfig(max_tokens=64, timeout=60)
