@@ -16,7 +16,8 @@ HEAVY = ("fuzz", "crashes", "scale")  # minutes to hours of whole runs: not part
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code. 1: something failed or got worse, 2: a wrong call,
     130: Ctrl-C."""
-    from pipeline.lock import Busy
+    from pipeline.runtime.lock import Busy
+
     arguments = _parser().parse_args(argv)
     try:
         return _heavy(arguments) if arguments.name in HEAVY else _measure(arguments)
@@ -24,24 +25,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; what was told, answered and found out is kept, and the same command goes "
-              "on from there", file=sys.stderr)
+        print(
+            "stopped; what was told, answered and found out is kept, and the same command goes "
+            "on from there",
+            file=sys.stderr,
+        )
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     from benchmarks import bench
+
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="NAME", dest="name")
     shared = _shared()
-    for name, (help_text, _) in {"all": ("all of those that follow", None),
-                                 **bench.BENCHMARKS}.items():
+    for name, (help_text, _) in {
+        "all": ("all of those that follow", None),
+        **bench.BENCHMARKS,
+    }.items():
         commands.add_parser(name, help=help_text, parents=[shared])
     fuzz = commands.add_parser("fuzz", help="mutated films: what comes of them, what escapes")
     fuzz.add_argument("--films", type=int, default=2000)
     fuzz.add_argument("--seed", type=int, default=0)
-    crashes = commands.add_parser("crashes", help="runs that are killed, starved and tampered "
-                                  "with: what the next run makes of it")
+    crashes = commands.add_parser(
+        "crashes",
+        help="runs that are killed, starved and tampered with: what the next run makes of it",
+    )
     crashes.add_argument("--kills", type=int, default=50, help="folders that are disturbed")
     crashes.add_argument("--seed", type=int, default=0)
     scale = commands.add_parser("scale", help="many films, and a long one: memory and time")
@@ -57,36 +66,83 @@ def _shared() -> argparse.ArgumentParser:
     what = shared.add_argument_group("what is measured")
     what.add_argument("--run", nargs="+", default=["data/run"], help="folders of trained runs")
     what.add_argument("--data", default="data/dataset", help="what `make dataset` wrote")
-    what.add_argument("--sample", default="data/sample", help="that it was made from; '' for films "
-                      "of your own, whose truth nobody knows")
-    what.add_argument("--datasets", nargs="+", default=[], help="more of them, in our layout or "
-                      "the published StoryStream's, for the table of datasets")
+    what.add_argument(
+        "--sample",
+        default="data/sample",
+        help="that it was made from; '' for films of your own, whose truth nobody knows",
+    )
+    what.add_argument(
+        "--datasets",
+        nargs="+",
+        default=[],
+        help="more of them, in our layout or "
+        "the published StoryStream's, for the table of datasets",
+    )
     what.add_argument("--policies", nargs="+", default=None, help="for the cache, of each run")
-    what.add_argument("--illustrated", nargs="+", default=[], metavar="NAME=FOLDER", help="stories "
-                      "of other models, which were given the true sentences; SEED-Story's and "
-                      "MM-Interleaved's folders are known, others are JSONL with id, texts, images")
-    what.add_argument("--told", nargs="+", default=[], metavar="NAME=FOLDER", help="the same, told "
-                      "freely from the first picture and sentence")
+    what.add_argument(
+        "--illustrated",
+        nargs="+",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="stories "
+        "of other models, which were given the true sentences; SEED-Story's and "
+        "MM-Interleaved's folders are known, others are JSONL with id, texts, images",
+    )
+    what.add_argument(
+        "--told",
+        nargs="+",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="the same, told freely from the first picture and sentence",
+    )
     what.add_argument("--film", default="", help="that keyframes are timed on, else the sample's")
     how = shared.add_argument_group("how")
     how.add_argument("--out", default="bench", help="folder of the report")
     how.add_argument("--seed", type=int, default=0)
-    how.add_argument("--thorough", action="store_true", help="long stories and speed with as "
-                     "many rounds as in the docs: about an hour")
-    how.add_argument("--compare", metavar="RESULTS.json", help="an earlier run's: prints what "
-                     "moved beyond its interval; exit code 1 where something got worse")
+    how.add_argument(
+        "--thorough",
+        action="store_true",
+        help="long stories and speed with as many rounds as in the docs: about an hour",
+    )
+    how.add_argument(
+        "--compare",
+        metavar="RESULTS.json",
+        help="an earlier run's: prints what "
+        "moved beyond its interval; exit code 1 where something got worse",
+    )
     how.add_argument("--readme", metavar="FILE", help="puts tables between its result markers")
     models = shared.add_argument_group("models that judge")
-    models.add_argument("--clip", default="", metavar="MODEL[:WEIGHTS]", help="of open_clip, "
-                        "beside the towers of the run")
+    models.add_argument(
+        "--clip",
+        default="",
+        metavar="MODEL[:WEIGHTS]",
+        help="of open_clip, beside the towers of the run",
+    )
     models.add_argument("--inception", default="", metavar="FILE", help="its weights, or 'hub'")
-    models.add_argument("--language-model", default="", metavar="FOLDER_OR_ID", help="for "
-                        "perplexity; without one, the embedded SmolLM2-135M")
-    models.add_argument("--judge", nargs="+", default=[], metavar="BACKEND", help="openai:MODEL"
-                        "[@URL] or transformers:FOLDER, one or several; keys in JUDGE_API_KEY, "
-                        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY")
-    models.add_argument("--judge-price", type=float, nargs=2, action="append", default=[],
-                        metavar=("IN", "OUT"), help="of a million tokens; once for each judge")
+    models.add_argument(
+        "--language-model",
+        default="",
+        metavar="FOLDER_OR_ID",
+        help="for perplexity; without one, the embedded SmolLM2-135M",
+    )
+    models.add_argument(
+        "--judge",
+        nargs="+",
+        default=[],
+        metavar="BACKEND",
+        help="openai:MODEL"
+        "[@URL] or transformers:FOLDER, one or several; keys in JUDGE_API_KEY, "
+        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY",
+    )
+    models.add_argument(
+        "--judge-price",
+        type=float,
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("IN", "OUT"),
+        help="of a million tokens; once for each judge",
+    )
     models.add_argument("--budget", type=float, help="that the judge's calls stay under")
     models.add_argument("--repeats", type=int, default=1, help="of each question to the judge")
     return shared
@@ -94,45 +150,73 @@ def _shared() -> argparse.ArgumentParser:
 
 def _measure(arguments: argparse.Namespace) -> int:
     from benchmarks import bench
+
     judges, prices = len(arguments.judge), len(arguments.judge_price)
     if prices not in (0, judges):
-        raise ValueError(f"{judges} judges and {prices} prices: give --judge-price IN OUT once "
-                         "for each, in their order")
+        raise ValueError(
+            f"{judges} judges and {prices} prices: give --judge-price IN OUT once "
+            "for each, in their order"
+        )
     setting = bench.Setting(
-        runs=tuple(arguments.run), data=arguments.data, sample=arguments.sample, out=arguments.out,
-        seed=arguments.seed, policies=tuple(arguments.policies or bench.POLICIES),
+        runs=tuple(arguments.run),
+        data=arguments.data,
+        sample=arguments.sample,
+        out=arguments.out,
+        seed=arguments.seed,
+        policies=tuple(arguments.policies or bench.POLICIES),
         illustrated=tuple(map(_named, arguments.illustrated)),
-        told=tuple(map(_named, arguments.told)), datasets=tuple(arguments.datasets),
-        clip=arguments.clip, inception=arguments.inception,
-        language_model=arguments.language_model, judges=tuple(arguments.judge),
+        told=tuple(map(_named, arguments.told)),
+        datasets=tuple(arguments.datasets),
+        clip=arguments.clip,
+        inception=arguments.inception,
+        language_model=arguments.language_model,
+        judges=tuple(arguments.judge),
         judge_prices=tuple(map(tuple, arguments.judge_price)),
-        budget=arguments.budget, repeats=arguments.repeats, thorough=arguments.thorough,
-        film=arguments.film)
+        budget=arguments.budget,
+        repeats=arguments.repeats,
+        thorough=arguments.thorough,
+        film=arguments.film,
+    )
     names = list(bench.BENCHMARKS) if arguments.name == "all" else [arguments.name]
-    return bench.run(setting, names, Path(arguments.compare) if arguments.compare else None,
-                     Path(arguments.readme) if arguments.readme else None)
+    return bench.run(
+        setting,
+        names,
+        Path(arguments.compare) if arguments.compare else None,
+        Path(arguments.readme) if arguments.readme else None,
+    )
 
 
 def _named(given: str) -> tuple[str, str]:
     name, equals, folder = given.partition("=")
     if not (name and equals and folder):
-        raise ValueError(f"{given}: write NAME=FOLDER, the name for the tables and where the "
-                         "stories are")
+        raise ValueError(
+            f"{given}: write NAME=FOLDER, the name for the tables and where the stories are"
+        )
     return name, folder
 
 
 def _heavy(arguments: argparse.Namespace) -> int:
     if arguments.name == "crashes":
         from benchmarks.faults import crashes
+
         text, bad = crashes.run(arguments.kills, arguments.seed)
     elif arguments.name == "fuzz":
         from benchmarks.faults import fuzz
+
         text, bad = fuzz.run(arguments.films, arguments.seed)
     else:
         from benchmarks import results
         from benchmarks.speed import scale
-        text, bad = "\n\n".join(map(results.markdown, scale.run(
-            arguments.films, arguments.hours, arguments.film, arguments.folder))), 0
+
+        text, bad = (
+            "\n\n".join(
+                map(
+                    results.markdown,
+                    scale.run(arguments.films, arguments.hours, arguments.film, arguments.folder),
+                )
+            ),
+            0,
+        )
     print(text)
     return 1 if bad else 0
 

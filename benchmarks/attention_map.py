@@ -27,8 +27,14 @@ from model.config import AttentionConfig
 from model.generate import Teller
 from model.reading import roles_of
 
-KINDS = ("first tokens", "punctuation", "beside BoI", "beside EoI", "inside pictures",
-         "other words")
+KINDS = (
+    "first tokens",
+    "punctuation",
+    "beside BoI",
+    "beside EoI",
+    "inside pictures",
+    "other words",
+)
 
 
 def kinds(roles: Tensor, config: AttentionConfig) -> Tensor:
@@ -36,11 +42,13 @@ def kinds(roles: Tensor, config: AttentionConfig) -> Tensor:
     found = torch.full_like(roles, KINDS.index("other words"), dtype=torch.long)
     found[roles == Role.PUNCTUATION] = KINDS.index("punctuation")
     found[roles == Role.IMAGE] = KINDS.index("inside pictures")
-    for role, (before, after), name in ((Role.BOI, config.boi, "beside BoI"),
-                                        (Role.EOI, config.eoi, "beside EoI")):
+    for role, (before, after), name in (
+        (Role.BOI, config.boi, "beside BoI"),
+        (Role.EOI, config.eoi, "beside EoI"),
+    ):
         for at in torch.where(roles == role)[0].tolist():
-            found[max(0, at - before):at + after] = KINDS.index(name)
-    found[:config.start] = KINDS.index("first tokens")
+            found[max(0, at - before) : at + after] = KINDS.index(name)
+    found[: config.start] = KINDS.index("first tokens")
     return found
 
 
@@ -64,10 +72,14 @@ def masses(teller: Teller, dataset: str, some: Sequence[Chunk]) -> tuple[Floats,
         weights = llm.get_decoder()(
             inputs_embeds=teller.model.embedded(layout.ids, layout.given, features),
             attention_mask=torch.zeros_like(mask, dtype=llm.dtype).masked_fill(
-                ~mask, torch.finfo(llm.dtype).min),
-            position_ids=layout.positions, output_attentions=True).attentions
+                ~mask, torch.finfo(llm.dtype).min
+            ),
+            position_ids=layout.positions,
+            output_attentions=True,
+        ).attentions
         of = torch.nn.functional.one_hot(
-            kinds(role_of[layout.ids[0].cpu()], config), len(KINDS)).double()
+            kinds(role_of[layout.ids[0].cpu()], config), len(KINDS)
+        ).double()
         first = int(torch.where(layout.ids[0] == vocabulary.eoi)[0][0]) + 1
         total += torch.stack([(one[0, :, first:].double().cpu() @ of).sum(1) for one in weights])
         visible = mask[0, 0, first:].double().cpu()
@@ -85,35 +97,64 @@ def run(folder: str, dataset: str, report: str | Path) -> list[Table]:
     some = chunks(dataset, "val")
     found, could = masses(teller, dataset, some)
     preferred = found / could
-    rows = {"all layers": (found.mean((0, 1)), preferred.mean((0, 1))),
-            **{f"layer {at}": shares for at, shares in enumerate(
-                zip(found.mean(1), preferred.mean(1), strict=True), 1)}}
-    cells = {name: {kind: Figure(float(share[at]), len(some), note=f"{times[at]:.1f} x")
-                    for at, kind in enumerate(KINDS)} for name, (share, times) in rows.items()}
+    rows = {
+        "all layers": (found.mean((0, 1)), preferred.mean((0, 1))),
+        **{
+            f"layer {at}": shares
+            for at, shares in enumerate(zip(found.mean(1), preferred.mean(1), strict=True), 1)
+        },
+    }
+    cells = {
+        name: {
+            kind: Figure(float(share[at]), len(some), note=f"{times[at]:.1f} x")
+            for at, kind in enumerate(KINDS)
+        }
+        for name, (share, times) in rows.items()
+    }
     cells["highest head"] = {
-        kind: Figure(float(found[..., at].max()), len(some), note="layer {}, head {}".format(
-            *(1 + place for place in np.unravel_index(found[..., at].argmax(), found.shape[:2]))))
-        for at, kind in enumerate(KINDS)}
-    cells["share of keys"] = {kind: Figure(float(could[at]), len(some))
-                              for at, kind in enumerate(KINDS)}
+        kind: Figure(
+            float(found[..., at].max()),
+            len(some),
+            note="layer {}, head {}".format(
+                *(1 + place for place in np.unravel_index(found[..., at].argmax(), found.shape[:2]))
+            ),
+        )
+        for at, kind in enumerate(KINDS)
+    }
+    cells["share of keys"] = {
+        kind: Figure(float(could[at]), len(some)) for at, kind in enumerate(KINDS)
+    }
     picture = Path(report, "attention-map.png")
     _plot(found, preferred, picture)
-    return [Table(
-        "attention-map", "Where the story model looks", "layer",
-        tuple(Column(kind, unit="%", digits=1) for kind in KINDS), cells,
-        text="The share of attention that tokens of each kind get in held-out chunks, and how many "
-             "times the share of keys of that kind that is: 1 x is no preference.",
-        about={"model": generate.about(teller)["story_model"], "n": "chunks"},
-        pictures=(picture.name,))]
+    return [
+        Table(
+            "attention-map",
+            "Where the story model looks",
+            "layer",
+            tuple(Column(kind, unit="%", digits=1) for kind in KINDS),
+            cells,
+            text="The share of attention that tokens of each kind get in held-out chunks, and how many "
+            "times the share of keys of that kind that is: 1 x is no preference.",
+            about={"model": generate.about(teller)["story_model"], "n": "chunks"},
+            pictures=(picture.name,),
+        )
+    ]
 
 
 def _plot(found: Floats, preferred: Floats, path: Path) -> None:
     from matplotlib.figure import Figure
+
     figure = Figure(figsize=(12, 3.4), layout="constrained")
-    for axes, at in zip(figure.subplots(1, len(KINDS), sharey=True), range(len(KINDS)),
-                        strict=True):
-        shown = axes.imshow(np.log2(preferred[..., at].clip(1 / 16, 16)), cmap="RdBu_r", vmin=-4,
-                            vmax=4, aspect="auto")
+    for axes, at in zip(
+        figure.subplots(1, len(KINDS), sharey=True), range(len(KINDS)), strict=True
+    ):
+        shown = axes.imshow(
+            np.log2(preferred[..., at].clip(1 / 16, 16)),
+            cmap="RdBu_r",
+            vmin=-4,
+            vmax=4,
+            aspect="auto",
+        )
         axes.set_title(f"{KINDS[at]}\n{100 * found[..., at].mean():.1f} % of attention", fontsize=9)
         axes.set_xticks(range(found.shape[1]), [str(1 + head) for head in range(found.shape[1])])
         axes.set_yticks(range(found.shape[0]), [str(1 + layer) for layer in range(len(found))])

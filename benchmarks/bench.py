@@ -29,8 +29,12 @@ from benchmarks.generators import baselines, outputs
 from benchmarks.results import Table
 from benchmarks.stories import Story, of_dataset, opening
 
-TRUE, RETRIEVED, COPIED, SHUFFLED = ("ground truth", "retrieval from training",
-                                     "first picture again", "shuffled true panels")
+TRUE, RETRIEVED, COPIED, SHUFFLED = (
+    "ground truth",
+    "retrieval from training",
+    "first picture again",
+    "shuffled true panels",
+)
 POLICIES = ("multimodal", "dense")  # the first tells freely too
 
 
@@ -80,6 +84,7 @@ def _size(setting: Setting) -> int:
 @functools.cache
 def _teller(run: str) -> Any:
     from model import generate
+
     return generate.load(Path(run))
 
 
@@ -91,6 +96,7 @@ def stories(setting: Setting, illustrate: bool) -> dict[str, list[Story]]:
     Raises ValueError where the dataset, a run or somebody's stories are not there.
     """
     from benchmarks.generators import ours
+
     true = _true(setting.data)
     openings = [opening(one, illustrate) for one in true]
     found: dict[str, list[Story]] = {TRUE: list(true)}
@@ -99,15 +105,18 @@ def stories(setting: Setting, illustrate: bool) -> dict[str, list[Story]]:
         for policy in setting.policies if illustrate else setting.policies[:1]:
             name = f"{Path(run).name}, {policy}{suffix}"
             print(f"telling: {name}", file=sys.stderr, flush=True)
-            found[name] = ours.tell(_teller(run), policy, openings,
-                                    Path(setting.out, "told", name), setting.seed)
+            found[name] = ours.tell(
+                _teller(run), policy, openings, Path(setting.out, "told", name), setting.seed
+            )
     for name, folder in setting.illustrated if illustrate else setting.told:
         found[name + suffix], lacks = outputs.read(folder, openings)
         if lacks:
             print(lacks, file=sys.stderr)
-    for name, simple in ((RETRIEVED, baselines.retrieval(_true(setting.data, "train"))),
-                         (COPIED, baselines.copy_first),
-                         (SHUFFLED, baselines.shuffled(true, setting.seed))):
+    for name, simple in (
+        (RETRIEVED, baselines.retrieval(_true(setting.data, "train"))),
+        (COPIED, baselines.copy_first),
+        (SHUFFLED, baselines.shuffled(true, setting.seed)),
+    ):
         found[name + suffix] = [simple(one) for one in openings]
     return found
 
@@ -115,8 +124,12 @@ def stories(setting: Setting, illustrate: bool) -> dict[str, list[Story]]:
 @functools.cache
 def _towers(setting: Setting) -> tuple[Any, ...]:
     from benchmarks.metrics import embeddings
-    pairs = [embeddings.run_towers(setting.runs[0])] if _teller(
-        setting.runs[0]).run.preset.model.vision.towers else []
+
+    pairs = (
+        [embeddings.run_towers(setting.runs[0])]
+        if _teller(setting.runs[0]).run.preset.model.vision.towers
+        else []
+    )
     if setting.clip:
         whole = setting.clip.startswith(("local-dir:", "hf-hub:"))
         model, _, weights = (setting.clip, "", "") if whole else setting.clip.partition(":")
@@ -130,6 +143,7 @@ def _towers(setting: Setting) -> tuple[Any, ...]:
 def _dataset(setting: Setting) -> list[Table]:
     from benchmarks import dataset
     from benchmarks.metrics import embeddings, image_text
+
     folders = [setting.data, *setting.datasets]
     if not _towers(setting):
         return dataset.run(folders, seed=setting.seed)
@@ -139,125 +153,207 @@ def _dataset(setting: Setting) -> list[Table]:
         seen = embeddings.features(pair.pictures, paths, _size(setting), setting.cache)
         return image_text.cosines(seen, pair.texts(said))
 
-    return dataset.run(folders, score=score, score_name=f"cosine, {pair.pictures.name}",
-                       seed=setting.seed)
+    return dataset.run(
+        folders, score=score, score_name=f"cosine, {pair.pictures.name}", seed=setting.seed
+    )
 
 
 def _pictures(setting: Setting) -> list[Table]:
     from benchmarks.metrics import embeddings, pictures
-    embedders = [embeddings.efficientnet(), embeddings.inception(setting.inception),
-                 *(one.pictures for one in _towers(setting))]
+
+    embedders = [
+        embeddings.efficientnet(),
+        embeddings.inception(setting.inception),
+        *(one.pictures for one in _towers(setting)),
+    ]
     return pictures.tables(
-        stories(setting, True), _true(setting.data), _size(setting), embedders, setting.seed,
-        {"true pictures of training": _true(setting.data, "train")}, setting.cache)
+        stories(setting, True),
+        _true(setting.data),
+        _size(setting),
+        embedders,
+        setting.seed,
+        {"true pictures of training": _true(setting.data, "train")},
+        setting.cache,
+    )
 
 
 def _image_text(setting: Setting) -> list[Table]:
     from benchmarks.metrics import image_text
-    return [dataclasses.replace(table, name=f"{table.name}-{name}", title=f"{table.title}, {said}",
-                                bounds=(TRUE,))
-            for name, illustrate, said in (("illustrated", True, "true sentences illustrated"),
-                                           ("told", False, "stories told freely"))
-            for table in image_text.tables(stories(setting, illustrate), _towers(setting),
-                                           _size(setting), setting.seed, setting.cache)]
+
+    return [
+        dataclasses.replace(
+            table, name=f"{table.name}-{name}", title=f"{table.title}, {said}", bounds=(TRUE,)
+        )
+        for name, illustrate, said in (
+            ("illustrated", True, "true sentences illustrated"),
+            ("told", False, "stories told freely"),
+        )
+        for table in image_text.tables(
+            stories(setting, illustrate),
+            _towers(setting),
+            _size(setting),
+            setting.seed,
+            setting.cache,
+        )
+    ]
 
 
 def _consistency(setting: Setting) -> list[Table]:
     from benchmarks.metrics import consistency, texts, truth
+
     true = _true(setting.data)
-    shown = truth.shown(true, readback.truth(setting.data, setting.sample),
-                        setting.data) if setting.sample else None
+    shown = (
+        truth.shown(true, readback.truth(setting.data, setting.sample), setting.data)
+        if setting.sample
+        else None
+    )
     return consistency.tables(
-        stories(setting, True), true, _size(setting), shown,
+        stories(setting, True),
+        true,
+        _size(setting),
+        shown,
         names=[one.name for one in texts.cast_of(setting.data)],
         training=consistency.training_hashes(setting.data),
-        embedders=[one.pictures for one in _towers(setting)], seed=setting.seed,
-        cache=setting.cache)
+        embedders=[one.pictures for one in _towers(setting)],
+        seed=setting.seed,
+        cache=setting.cache,
+    )
 
 
 def _truth(setting: Setting) -> list[Table]:
     from benchmarks.metrics import truth
+
     size = _size(setting)
-    return truth.tables(stories(setting, True), _true(setting.data),
-                        readback.truth(setting.data, setting.sample), setting.data, size,
-                        readback.train(setting.data, setting.sample, size, setting.seed),
-                        setting.seed)
+    return truth.tables(
+        stories(setting, True),
+        _true(setting.data),
+        readback.truth(setting.data, setting.sample),
+        setting.data,
+        size,
+        readback.train(setting.data, setting.sample, size, setting.seed),
+        setting.seed,
+    )
 
 
 def _texts(setting: Setting) -> list[Table]:
     from benchmarks.metrics import perplexity, texts
-    return [dataclasses.replace(one, bounds=(TRUE,)) for one in texts.tables(
-        stories(setting, False), perplexity.load(setting.language_model),
-        texts.cast_of(setting.data), texts.captions_of(setting.data), setting.seed)]
+
+    return [
+        dataclasses.replace(one, bounds=(TRUE,))
+        for one in texts.tables(
+            stories(setting, False),
+            perplexity.load(setting.language_model),
+            texts.cast_of(setting.data),
+            texts.captions_of(setting.data),
+            setting.seed,
+        )
+    ]
 
 
 def _judged(setting: Setting) -> list[Table]:
     from benchmarks.judge import tables
     from benchmarks.judge.asking import Settings
-    from pipeline.backends import specs
+    from pipeline import model_specs
     from pipeline.config import Price
+
     if not setting.judges:
         return tables.run({})
-    prices = {specs.parse(one).model: Price(input=paid, output=got) for one, (paid, got) in
-              zip(setting.judges, setting.judge_prices, strict=False)}
-    return tables.run(stories(setting, False), setting.judges, Settings(
-        repeats=setting.repeats, prices=prices, budget=setting.budget, seed=setting.seed))
+    prices = {
+        model_specs.parse(one).model: Price(input=paid, output=got)
+        for one, (paid, got) in zip(setting.judges, setting.judge_prices, strict=False)
+    }
+    return tables.run(
+        stories(setting, False),
+        setting.judges,
+        Settings(repeats=setting.repeats, prices=prices, budget=setting.budget, seed=setting.seed),
+    )
 
 
 def _story_model(setting: Setting) -> list[Table]:
     from benchmarks import story_model
-    return [table for run in setting.runs for table in story_model.run(
-        run, setting.data, setting.sample, setting.out, setting.seed)]
+
+    return [
+        table
+        for run in setting.runs
+        for table in story_model.run(run, setting.data, setting.sample, setting.out, setting.seed)
+    ]
 
 
 def _attention_map(setting: Setting) -> list[Table]:
     from benchmarks import attention_map
+
     return attention_map.run(setting.runs[0], setting.data, setting.out)
 
 
 def _long_story(setting: Setting) -> list[Table]:
     from benchmarks import long_story
+
     if setting.thorough:
         return long_story.run(setting.runs[0], setting.data, setting.sample, setting.out)
-    return long_story.run(setting.runs[0], setting.data, setting.sample, setting.out,
-                          lengths=(10, 25, 40), seeds=2, longest=0, rounds=3)
+    return long_story.run(
+        setting.runs[0],
+        setting.data,
+        setting.sample,
+        setting.out,
+        lengths=(10, 25, 40),
+        seeds=2,
+        longest=0,
+        rounds=3,
+    )
 
 
 def _films(setting: Setting) -> list[Table]:
     from benchmarks.speed import pipeline
+
     if setting.thorough:
         return pipeline.run(setting.film, drawn=setting.sample)
-    return pipeline.run(setting.film, rounds=2, episodes=2, calls=100, copies=2,
-                        drawn=setting.sample)
+    return pipeline.run(
+        setting.film, rounds=2, episodes=2, calls=100, copies=2, drawn=setting.sample
+    )
 
 
 def _loader(setting: Setting) -> list[Table]:
     from benchmarks.speed import loader
+
     if setting.thorough:
         return loader.run(setting.data, setting.runs[0])
-    return loader.run(setting.data, setting.runs[0], rounds=3, batches=6,
-                      sizes=((_size(setting), 0),))
+    return loader.run(
+        setting.data, setting.runs[0], rounds=3, batches=6, sizes=((_size(setting), 0),)
+    )
 
 
 def _training_step(setting: Setting) -> list[Table]:
     from benchmarks.speed import training_step
-    return training_step.run(str(Path(setting.runs[0], "preset")), batch=0 if setting.thorough
-                             else 2, rounds=7 if setting.thorough else 3)
+
+    return training_step.run(
+        str(Path(setting.runs[0], "preset")),
+        batch=0 if setting.thorough else 2,
+        rounds=7 if setting.thorough else 3,
+    )
 
 
 def _generation(setting: Setting) -> list[Table]:
     from benchmarks.speed import generation
+
     return generation.run(setting.runs[0], rounds=7 if setting.thorough else 3)
 
 
 def _growth(setting: Setting) -> list[Table]:
     from benchmarks.speed import growth
+
     first = next(iter(sorted(Path(setting.sample).glob("*.mp4"))), "") if setting.sample else ""
     film = setting.film or str(first)
     if setting.thorough:
         return growth.run(setting.out, setting.runs[0], film=film)
-    return growth.run(setting.out, setting.runs[0], films=(1, 2), lengths=(1, 2),
-                      pictures=(10, 25, 40), rounds=2, film=film)
+    return growth.run(
+        setting.out,
+        setting.runs[0],
+        films=(1, 2),
+        lengths=(1, 2),
+        pictures=(10, 25, 40),
+        rounds=2,
+        film=film,
+    )
 
 
 Benchmark = Callable[[Setting], list[Table]]
@@ -286,8 +382,12 @@ NEEDS_TRUTH = ("truth", "story-model", "long-story")  # of the sample
 # One report --------------------------------------------------------------------------------------
 
 
-def run(setting: Setting, names: Sequence[str], compare_with: Path | None = None,
-        readme_file: Path | None = None) -> int:
+def run(
+    setting: Setting,
+    names: Sequence[str],
+    compare_with: Path | None = None,
+    readme_file: Path | None = None,
+) -> int:
     """Runs the benchmarks of these names: prints the tables of one, writes a report of several.
 
     Returns 1 where one failed or got worse than in the results to compare with, and 130 after
@@ -339,13 +439,16 @@ def _each(setting: Setting, names: Sequence[str]) -> tuple[list[Table], list[str
 def about(setting: Setting) -> dict[str, Any]:
     """What was measured, with what, on which machine."""
     from model import generate, runs
+
     packages = ("torch", "transformers", "diffusers", "open_clip_torch", "apache-beam")
     return {
         "dataset": f"{setting.data} ({runs.digest(setting.data)})",
         "run": "; ".join(
             "{run}: {story_model}; {painter}".format(**generate.about(_teller(one)))
-            for one in setting.runs),
+            for one in setting.runs
+        ),
         "seed": setting.seed,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python "
-                   f"{platform.python_version()}",
-        "versions": {name: importlib.metadata.version(name) for name in packages}}
+        f"{platform.python_version()}",
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+    }

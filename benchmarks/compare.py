@@ -24,10 +24,19 @@ from benchmarks.results import Cell, Column, Figure, Table
 from benchmarks.speed.rounds import INTERVAL
 
 # What became of a figure, the gravest first.
-Fate = Literal["worse", "better", "moved", "changed, no interval", "gone", "new", "not compared",
-               "same"]
-FATES: tuple[Fate, ...] = ("worse", "better", "moved", "changed, no interval", "gone", "new",
-                           "not compared", "same")
+Fate = Literal[
+    "worse", "better", "moved", "changed, no interval", "gone", "new", "not compared", "same"
+]
+FATES: tuple[Fate, ...] = (
+    "worse",
+    "better",
+    "moved",
+    "changed, no interval",
+    "gone",
+    "new",
+    "not compared",
+    "same",
+)
 
 ROUNDS = 5  # so many and as many lie apart once in 126 times where nothing changed
 SLACK = 0.25
@@ -57,8 +66,10 @@ def compare(old: Path, new: Path | Sequence[Table]) -> tuple[str, bool]:
     after, now = results.load(new) if isinstance(new, Path) else (list(new), {})
     found = changes(before, after)
     remarks = [f"{name}: {one}" for name, one in _differences(was, now).items()] if now else []
-    remarks += [f"{table.title}: measured otherwise ({'; '.join(how)}), so not compared"
-                for table, how in _otherwise(before, after)]
+    remarks += [
+        f"{table.title}: measured otherwise ({'; '.join(how)}), so not compared"
+        for table, how in _otherwise(before, after)
+    ]
     return _text(found, remarks), any(one.fate == "worse" for one in found)
 
 
@@ -82,15 +93,20 @@ def _otherwise(old: Sequence[Table], new: Sequence[Table]) -> Iterator[tuple[Tab
     before = {one.name: one for one in old}
     for table in new:
         if table.name in before:
-            how = [f"{name} {one}" for name, one in _differences(
-                before[table.name].about, table.about).items() if name not in _MAY_DIFFER]
+            how = [
+                f"{name} {one}"
+                for name, one in _differences(before[table.name].about, table.about).items()
+                if name not in _MAY_DIFFER
+            ]
             if how:
                 yield table, how
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-    pairs = {name: tuple(results.plain(about.get(name)) for about in (old, new))
-             for name in dict.fromkeys([*old, *new])}
+    pairs = {
+        name: tuple(results.plain(about.get(name)) for about in (old, new))
+        for name in dict.fromkeys([*old, *new])
+    }
     return {name: f"{one} -> {other}" for name, (one, other) in pairs.items() if one != other}
 
 
@@ -102,8 +118,13 @@ def _of_table(old: Table, new: Table, alike: bool) -> Iterator[Change]:
             continue
         for head, column in columns.items():
             pair = [_cell(table, row, head) for table in (old, new)]
-            fate = _fate(*map(_measured, pair), column, alike, row in new.published,
-                         new.about.get("interval") == INTERVAL)
+            fate = _fate(
+                *map(_measured, pair),
+                column,
+                alike,
+                row in new.published,
+                new.about.get("interval") == INTERVAL,
+            )
             if fate:
                 yield Change(fate, new.title, row, head, *(_shown(one, column) for one in pair))
 
@@ -123,8 +144,14 @@ def _shown(cell: Cell | None, column: Column) -> str:
     return results.shown(cell, column) + n
 
 
-def _fate(old: Figure | None, new: Figure | None, column: Column, alike: bool, published: bool,
-          rounds: bool) -> Fate | None:
+def _fate(
+    old: Figure | None,
+    new: Figure | None,
+    column: Column,
+    alike: bool,
+    published: bool,
+    rounds: bool,
+) -> Fate | None:
     """What became of a figure; None where there is none in either result."""
     if old is None or new is None:
         return ("new" if new else None) if old is None else "gone"
@@ -134,8 +161,11 @@ def _fate(old: Figure | None, new: Figure | None, column: Column, alike: bool, p
     if published or not results.interval(old, column) or not results.interval(new, column):
         same = results.number(old.value, column) == results.number(new.value, column)
         return "same" if same else "changed, no interval"
-    near = rounds and min(old.n, new.n) < ROUNDS and max(old.value, new.value) <= (
-        1 + SLACK) * min(old.value, new.value)
+    near = (
+        rounds
+        and min(old.n, new.n) < ROUNDS
+        and max(old.value, new.value) <= (1 + SLACK) * min(old.value, new.value)
+    )
     if near or not _apart(old, new):
         return "same"
     if not column.better:
@@ -157,12 +187,21 @@ def _text(found: Sequence[Change], remarks: Sequence[str]) -> str:
     if lines:
         lines.insert(0, ("", "table", "row", "figure", "old", "new"))
         wide = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        parts.append("\n".join("  ".join(cell.ljust(width) for cell, width in
-                                         zip(line, wide, strict=True)).rstrip() for line in lines))
+        parts.append(
+            "\n".join(
+                "  ".join(
+                    cell.ljust(width) for cell, width in zip(line, wide, strict=True)
+                ).rstrip()
+                for line in lines
+            )
+        )
     if remarks:
         parts.append("\n".join(remarks))
     tally = Counter(one.fate for one in found)
-    parts.append(f"{len(found):,} figure{'s' * (len(found) != 1)}: " + ", ".join(
-        f"{tally[fate]:,} {fate}" for fate in FATES if tally[fate]) if found else
-        "no figures to compare")
+    parts.append(
+        f"{len(found):,} figure{'s' * (len(found) != 1)}: "
+        + ", ".join(f"{tally[fate]:,} {fate}" for fate in FATES if tally[fate])
+        if found
+        else "no figures to compare"
+    )
     return "\n\n".join(parts)

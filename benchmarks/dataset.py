@@ -27,10 +27,10 @@ from benchmarks import published
 from benchmarks.results import Cell, Column, Figure, Table
 from benchmarks.statistics import mean
 from benchmarks.stories import Story
-from pipeline import names
-from pipeline.backends import smollm
+from pipeline.annotation.checks import character_names
 from pipeline.config import OutputConfig
-from pipeline.pictures import perceptual_hash
+from pipeline.inference.builtin import smollm
+from pipeline.runtime.images import perceptual_hash
 from schemas.storystream import IMAGES
 
 Score = Callable[[Sequence[str], Sequence[str]], NDArray[np.floating]]  # paths and texts, [n] each
@@ -79,8 +79,10 @@ def read(folder: str | Path) -> Contents:
         side = "val" if parts & _HELD_OUT else "train" if "train" in parts else ""
         stories.setdefault(side, []).extend(_lines(file, Path(folder)))
     if not any(stories.values()):
-        raise ValueError(f"{folder} has no stories: a dataset has JSONL files with id, images and "
-                         "captions, in it or in folders within it")
+        raise ValueError(
+            f"{folder} has no stories: a dataset has JSONL files with id, images and "
+            "captions, in it or in folders within it"
+        )
     return Contents(stories)
 
 
@@ -93,12 +95,17 @@ def _lines(file: Path, folder: Path) -> Iterator[Story]:
             if len(images) != len(texts):
                 raise ValueError(f"{len(images)} images and {len(texts)} captions")
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{file}, line {number + 1}: {error!r}; a line is JSON with id, "
-                             "images and as many captions") from error
+            raise ValueError(
+                f"{file}, line {number + 1}: {error!r}; a line is JSON with id, "
+                "images and as many captions"
+            ) from error
         if images:
             root = root or _root(file, folder, images[0])
-            yield Story(f"{file.relative_to(folder)}:{number}:{name}", tuple(texts),
-                        tuple(str(root / image) for image in images))
+            yield Story(
+                f"{file.relative_to(folder)}:{number}:{name}",
+                tuple(texts),
+                tuple(str(root / image) for image in images),
+            )
 
 
 def _root(file: Path, folder: Path, image: str) -> Path:
@@ -114,8 +121,10 @@ def looks(folder: str | Path, images: Sequence[str]) -> dict[str, Look]:
     known = {}
     if table.exists():
         rows = pq.read_table(table, columns=["image", "width", "height", "phash"]).to_pylist()
-        known = {str(Path(folder, one["image"])): Look(one["width"], one["height"], one["phash"])
-                 for one in rows}
+        known = {
+            str(Path(folder, one["image"])): Look(one["width"], one["height"], one["phash"])
+            for one in rows
+        }
     found = {}
     for image in images:
         if image in known:
@@ -144,14 +153,14 @@ def near_identical(hashes: Sequence[str], others: Sequence[str] | None = None) -
     found = np.zeros(len(one), bool)
     rows = max(1, _BLOCK // max(len(other), 1))
     for start in range(0, len(one), rows):
-        part = one[start:start + rows]
+        part = one[start : start + rows]
         apart = np.zeros((len(part), len(other)), np.uint16)
         for column in range(one.shape[1]):
             apart += np.bitwise_count(part[:, None, column] ^ other[None, :, column])
         close = apart <= furthest
         if others is None:
             close &= np.arange(len(other)) < np.arange(start, start + len(part))[:, None]
-        found[start:start + rows] = close.any(1)
+        found[start : start + rows] = close.any(1)
     return found
 
 
@@ -160,20 +169,46 @@ def _words(hashes: Sequence[str]) -> NDArray[np.uint64]:
 
 
 IMAGE_COUNT, STORY_COUNT, WIDTH, HEIGHT, LENGTH, TOKENS, WORDS, STORY_WORDS, NAMES = (
-    "images", "stories", "width", "height", "pictures a story", "tokens a text", "words a text",
-    "words a story", "names")
+    "images",
+    "stories",
+    "width",
+    "height",
+    "pictures a story",
+    "tokens a text",
+    "words a text",
+    "words a story",
+    "names",
+)
 DUPLICATES, LEAKS, SCORE, SCORE_OTHERS = (
-    "duplicates", "val seen in train", "image-text", "image-text, other story")
+    "duplicates",
+    "val seen in train",
+    "image-text",
+    "image-text, other story",
+)
 COLUMNS = (
-    Column(IMAGE_COUNT, digits=0), Column(STORY_COUNT, digits=0), Column(WIDTH, "", "px", 0),
-    Column(HEIGHT, "", "px", 0), Column(LENGTH, digits=1), Column(TOKENS, digits=1),
-    Column(WORDS, digits=1), Column(STORY_WORDS, digits=0), Column(NAMES, digits=0),
-    Column(DUPLICATES, "lower", "%", 1), Column(LEAKS, "lower", "%", 1), Column(SCORE, "higher"),
-    Column(SCORE_OTHERS))
+    Column(IMAGE_COUNT, digits=0),
+    Column(STORY_COUNT, digits=0),
+    Column(WIDTH, "", "px", 0),
+    Column(HEIGHT, "", "px", 0),
+    Column(LENGTH, digits=1),
+    Column(TOKENS, digits=1),
+    Column(WORDS, digits=1),
+    Column(STORY_WORDS, digits=0),
+    Column(NAMES, digits=0),
+    Column(DUPLICATES, "lower", "%", 1),
+    Column(LEAKS, "lower", "%", 1),
+    Column(SCORE, "higher"),
+    Column(SCORE_OTHERS),
+)
 
 
-def run(folders: Sequence[str], tokenizer: str = "", score: Score | None = None,
-        score_name: str = "", seed: int = 0) -> list[Table]:
+def run(
+    folders: Sequence[str],
+    tokenizer: str = "",
+    score: Score | None = None,
+    score_name: str = "",
+    seed: int = 0,
+) -> list[Table]:
     """The table, a row a folder and one for each published dataset.
 
     `tokenizer` is a folder or id that transformers loads, by default that of the embedded
@@ -181,6 +216,7 @@ def run(folders: Sequence[str], tokenizer: str = "", score: Score | None = None,
     `score_name` what it is. Raises ValueError for a folder that is no dataset.
     """
     from transformers import AutoTokenizer
+
     try:
         counter = AutoTokenizer.from_pretrained(tokenizer or str(smollm.converted()))
     except (OSError, ValueError) as error:
@@ -193,22 +229,33 @@ def run(folders: Sequence[str], tokenizer: str = "", score: Score | None = None,
     printed = {name: _published(one) for name, one in published.DATASETS.items()}
     # A dataset of ours may bear a published one's name.
     printed = {f"{name} (paper)" if name in cells else name: one for name, one in printed.items()}
-    return [Table(
-        "dataset", "Datasets", "dataset", COLUMNS, {**cells, **printed},
-        "Sizes are medians, the number of pictures a story is a mean, both with the range where "
-        "they vary. Names are the different words that are written as names are: more where there "
-        "is more text. Duplicates are the pictures that look like one before them (at least "
-        f"{100 * OutputConfig().split_likeness:g} % of the bits of their perceptual hashes are "
-        "equal), and those of `val` that look like one of `train` are seen there: still scenes may "
-        "pass for the same, a picture that was cropped passes for another.\n\n"
-        f"The published rows are from {published.SEED_STORY_PAPER}. Its average text length of "
-        f"{published.DATASETS['StoryStream'].text_length} for StoryStream has no clear unit: the "
-        f"texts that its authors print as a sample average {published.STORYSTREAM_SAMPLE_WORDS} "
-        f"words or {published.STORYSTREAM_SAMPLE_CHARACTERS:.0f} characters.",
-        {"seed": seed, "tokenizer": Path(tokenizer).name,
-         "interval": "95 %, bootstrap over stories; what is counted in the whole dataset has none",
-         "image-text score": score_name or "none"},
-        published=tuple(printed), contest=False)]
+    return [
+        Table(
+            "dataset",
+            "Datasets",
+            "dataset",
+            COLUMNS,
+            {**cells, **printed},
+            "Sizes are medians, the number of pictures a story is a mean, both with the range where "
+            "they vary. Names are the different words that are written as names are: more where there "
+            "is more text. Duplicates are the pictures that look like one before them (at least "
+            f"{100 * OutputConfig().split_likeness:g} % of the bits of their perceptual hashes are "
+            "equal), and those of `val` that look like one of `train` are seen there: still scenes may "
+            "pass for the same, a picture that was cropped passes for another.\n\n"
+            f"The published rows are from {published.SEED_STORY_PAPER}. Its average text length of "
+            f"{published.DATASETS['StoryStream'].text_length} for StoryStream has no clear unit: the "
+            f"texts that its authors print as a sample average {published.STORYSTREAM_SAMPLE_WORDS} "
+            f"words or {published.STORYSTREAM_SAMPLE_CHARACTERS:.0f} characters.",
+            {
+                "seed": seed,
+                "tokenizer": Path(tokenizer).name,
+                "interval": "95 %, bootstrap over stories; what is counted in the whole dataset has none",
+                "image-text score": score_name or "none",
+            },
+            published=tuple(printed),
+            contest=False,
+        )
+    ]
 
 
 def _row(folder: str, tokenizer: Any, score: Score | None, seed: int) -> dict[str, Cell]:
@@ -221,36 +268,45 @@ def _row(folder: str, tokenizer: Any, score: Score | None, seed: int) -> dict[st
     tokens = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
     words = [len(text.split()) for text in texts]
     story_words = [sum(len(text.split()) for text in one.texts) for one in stories]
-    said = {name for text in texts for name in names.unknown(text, (), "")}
+    said = {name for text in texts for name in character_names.unknown(text, (), "")}
     ids = [one.id for one in stories]
     return {
-        IMAGE_COUNT: Figure(len(images)), STORY_COUNT: Figure(len(stories)),
+        IMAGE_COUNT: Figure(len(images)),
+        STORY_COUNT: Figure(len(stories)),
         **_pixels(contents, images, found),
         LENGTH: _range([len(one.images) for one in stories], np.mean),
-        TOKENS: mean(tokens, owners, seed), WORDS: mean(words, owners, seed),
-        STORY_WORDS: mean(story_words, ids, seed), NAMES: Figure(len(said), len(texts)),
+        TOKENS: mean(tokens, owners, seed),
+        WORDS: mean(words, owners, seed),
+        STORY_WORDS: mean(story_words, ids, seed),
+        NAMES: Figure(len(said), len(texts)),
         **_scores(stories, found, score, seed),
     }
 
 
-def _pixels(contents: Contents, images: Sequence[str], found: dict[str, Look]
-            ) -> dict[str, Cell]:
+def _pixels(contents: Contents, images: Sequence[str], found: dict[str, Look]) -> dict[str, Cell]:
     if not found:
-        return {name: Figure(None, note=_NO_PIXELS)
-                for name in (WIDTH, HEIGHT, DUPLICATES, LEAKS)}
+        return {name: Figure(None, note=_NO_PIXELS) for name in (WIDTH, HEIGHT, DUPLICATES, LEAKS)}
     twice = near_identical([one.hash for one in found.values()])
     missing = len(images) - len(found)
     lacks = f"without {missing} that {'is' if missing == 1 else 'are'} missing" if missing else ""
-    sides = {side: [found[image].hash for image in dict.fromkeys(
-        image for one in told for image in one.images) if image in found]
-        for side, told in contents.stories.items()}
+    sides = {
+        side: [
+            found[image].hash
+            for image in dict.fromkeys(image for one in told for image in one.images)
+            if image in found
+        ]
+        for side, told in contents.stories.items()
+    }
     leaks = Figure(None, note="no split")
     if sides.get("val") and sides.get("train"):
         seen = near_identical(sides["val"], sides["train"])
         leaks = Figure(float(seen.mean()), len(seen), note=lacks)
-    return {WIDTH: _range([one.width for one in found.values()], np.median),
-            HEIGHT: _range([one.height for one in found.values()], np.median),
-            DUPLICATES: Figure(float(twice.mean()), len(twice), note=lacks), LEAKS: leaks}
+    return {
+        WIDTH: _range([one.width for one in found.values()], np.median),
+        HEIGHT: _range([one.height for one in found.values()], np.median),
+        DUPLICATES: Figure(float(twice.mean()), len(twice), note=lacks),
+        LEAKS: leaks,
+    }
 
 
 def _range(values: Sequence[int], middle: Callable[[Sequence[int]], Any]) -> Figure:
@@ -258,13 +314,18 @@ def _range(values: Sequence[int], middle: Callable[[Sequence[int]], Any]) -> Fig
     return Figure(float(middle(values)), len(values), note=f"{low} to {high}" * (low < high))
 
 
-def _scores(stories: Sequence[Story], found: dict[str, Look], score: Score | None, seed: int
-            ) -> dict[str, Cell]:
+def _scores(
+    stories: Sequence[Story], found: dict[str, Look], score: Score | None, seed: int
+) -> dict[str, Cell]:
     """The score of pictures with their own texts, and with those of other stories."""
     if score is None:
         return {}
-    there = [(image, text, one.id) for one in stories
-             for image, text in zip(one.images, one.texts, strict=True) if image in found]
+    there = [
+        (image, text, one.id)
+        for one in stories
+        for image, text in zip(one.images, one.texts, strict=True)
+        if image in found
+    ]
     if not there:
         return {name: Figure(None, note=_NO_PIXELS) for name in (SCORE, SCORE_OTHERS)}
     dice = np.random.default_rng(seed)
@@ -280,8 +341,11 @@ def _scores(stories: Sequence[Story], found: dict[str, Look], score: Score | Non
 
 def _published(one: published.Dataset) -> dict[str, Cell]:
     cells: dict[str, Cell] = {
-        IMAGE_COUNT: Figure(one.images), WIDTH: Figure(one.width),
-        HEIGHT: Figure(one.height), LENGTH: Figure(one.length)}
+        IMAGE_COUNT: Figure(one.images),
+        WIDTH: Figure(one.width),
+        HEIGHT: Figure(one.height),
+        LENGTH: Figure(one.length),
+    }
     if one.stories is not None:
         cells[STORY_COUNT] = Figure(one.stories)
     if one.text_length is not None:

@@ -43,24 +43,61 @@ _NUMBER = re.compile(r"what picture number (\d+) shows")
 _PICTURE = re.compile(r'^Picture (\d+): (?=")', re.MULTILINE)
 _PANEL = re.compile(r'^(?:Story ([AB]), p|P)anel \d+: (?=")', re.MULTILINE)
 _MARKED = re.compile(r'"(\w+)": \{"reason"')
-_WHO = ("a girl in a red coat", "an old man with a lantern", "two small foxes", "a grey cat",
-        "a boy on a bicycle", "a tall woman in a straw hat", "a robot with one wheel",
-        "three ducklings")
-_ACTION = ("looking up at the sky", "walking along slowly", "waiting for somebody", "sitting down",
-           "carrying a heavy basket", "laughing out loud", "pointing at a door", "running away")
-_PLACE = ("in a park full of trees", "on a wooden bridge", "beside a quiet harbour",
-          "at the edge of the forest", "in a bright kitchen", "on a snowy hill",
-          "in a narrow street at night", "under a striped tent")
+_WHO = (
+    "a girl in a red coat",
+    "an old man with a lantern",
+    "two small foxes",
+    "a grey cat",
+    "a boy on a bicycle",
+    "a tall woman in a straw hat",
+    "a robot with one wheel",
+    "three ducklings",
+)
+_ACTION = (
+    "looking up at the sky",
+    "walking along slowly",
+    "waiting for somebody",
+    "sitting down",
+    "carrying a heavy basket",
+    "laughing out loud",
+    "pointing at a door",
+    "running away",
+)
+_PLACE = (
+    "in a park full of trees",
+    "on a wooden bridge",
+    "beside a quiet harbour",
+    "at the edge of the forest",
+    "in a bright kitchen",
+    "on a snowy hill",
+    "in a narrow street at night",
+    "under a striped tent",
+)
 _WHEN = ("Then", "Soon", "Before long", "A little later", "After that", "In the end")
 _HOW = ("", "all at once, ", "bit by bit, ", "once again, ", "in good time, ")
 _MOOD = ("calm and friendly", "a little sad", "bright and cheerful", "quiet and curious")
-_THINGS = (["a lamp", "two chairs"], ["a fence", "some flowers", "a bird"], ["a basket"],
-           ["an umbrella", "a bench", "a path"])
-_AROUND = ("The air smelled of rain", "A bell rang far away", "Leaves danced about",
-           "The light turned golden", "Somebody whistled a tune", "A dog barked twice",
-           "The clock struck four")
-_BESIDES = ("while nobody was in a hurry.", "as if it were a holiday.", "and soon it was quiet.",
-            "but that went unnoticed.", "which made everybody smile.")
+_THINGS = (
+    ["a lamp", "two chairs"],
+    ["a fence", "some flowers", "a bird"],
+    ["a basket"],
+    ["an umbrella", "a bench", "a path"],
+)
+_AROUND = (
+    "The air smelled of rain",
+    "A bell rang far away",
+    "Leaves danced about",
+    "The light turned golden",
+    "Somebody whistled a tune",
+    "A dog barked twice",
+    "The clock struck four",
+)
+_BESIDES = (
+    "while nobody was in a hurry.",
+    "as if it were a holiday.",
+    "and soon it was quiet.",
+    "but that went unnoticed.",
+    "which made everybody smile.",
+)
 
 
 @dataclass(frozen=True)
@@ -93,9 +130,14 @@ class Server:
         if request == "GET /v1/models":
             return Reply(body={"object": "list", "data": [{"id": MODEL, "object": "model"}]})
         if request == "GET /stats":
-            return Reply(body={"asked": len(self.times), "in_flight": self.in_flight,
-                               "most_in_flight": self.most_in_flight,
-                               "cpu_seconds": time.thread_time()})
+            return Reply(
+                body={
+                    "asked": len(self.times),
+                    "in_flight": self.in_flight,
+                    "most_in_flight": self.most_in_flight,
+                    "cpu_seconds": time.thread_time(),
+                }
+            )
         if request != "POST /v1/chat/completions":
             return error(404, f"there is no {request}")
         self.times.append(time.monotonic())
@@ -116,49 +158,65 @@ Behaviour = Callable[[dict[str, Any], Server], Awaitable[Reply]]
 # Behaviours: a question and the server -> a reply, or a ConnectionError for none.
 
 
-def answering(seconds: float = 0.0, change: Callable[[str], str] = str,
-              finish: str = "stop") -> Behaviour:
+def answering(
+    seconds: float = 0.0, change: Callable[[str], str] = str, finish: str = "stop"
+) -> Behaviour:
     """Answers well, after some seconds; `change` is made to the text of the answer."""
+
     async def behaviour(question: dict[str, Any], server: Server) -> Reply:
         if seconds:
             await asyncio.sleep(seconds)
         message = {"role": "assistant", "content": change(answer(question))}
         return completion(question, message, finish)
+
     return behaviour
 
 
-def judging(quality: Callable[[list[str], list[bytes]], float], leaning: float = 0.0
-            ) -> Behaviour:
+def judging(quality: Callable[[list[str], list[bytes]], float], leaning: float = 0.0) -> Behaviour:
     """A judge of stories that scores one by its `quality` (of its texts and JPEG files) and prefers
     the better of two, by half a point at the least; to what is shown first it adds `leaning`."""
+
     async def behaviour(question: dict[str, Any], server: Server) -> Reply:
         prompts, pictures = _content(question)
         files = [base64.b64decode(url.partition("base64,")[2]) for url in pictures]
-        panels = [(line[1] or "", json.JSONDecoder().raw_decode(prompts[-1], line.end())[0])
-                  for line in _PANEL.finditer(prompts[-1])]
-        marks = [quality([text for whose, text in panels if whose == name],
-                         [file for (whose, _), file in zip(panels, files, strict=True)
-                          if whose == name])
-                 for name in dict.fromkeys(whose for whose, _ in panels)]
+        panels = [
+            (line[1] or "", json.JSONDecoder().raw_decode(prompts[-1], line.end())[0])
+            for line in _PANEL.finditer(prompts[-1])
+        ]
+        marks = [
+            quality(
+                [text for whose, text in panels if whose == name],
+                [file for (whose, _), file in zip(panels, files, strict=True) if whose == name],
+            )
+            for name in dict.fromkeys(whose for whose, _ in panels)
+        ]
         said: dict[str, Any] = {"score": round(min(10.0, max(0.0, marks[0])))}
         if len(marks) == 2:
             gap = marks[0] + leaning - marks[1]
             said = {"better": "A" if gap >= 0.5 else "B" if gap <= -0.5 else "tie"}
-        content = json.dumps({name: {"reason": f"{marks}", **said}
-                              for name in _MARKED.findall(prompts[-1])})
+        content = json.dumps(
+            {name: {"reason": f"{marks}", **said} for name in _MARKED.findall(prompts[-1])}
+        )
         return completion(question, {"role": "assistant", "content": content})
+
     return behaviour
 
 
 def always(reply: Reply) -> Behaviour:
     """Gives the same reply to everything."""
+
     async def behaviour(question: dict[str, Any], server: Server) -> Reply:
         return reply
+
     return behaviour
 
 
-def limited(behaviour: Behaviour, at_once: int, kind: Literal["queue", "reject"] = "queue",
-            retry_after: float = 1.0) -> Behaviour:
+def limited(
+    behaviour: Behaviour,
+    at_once: int,
+    kind: Literal["queue", "reject"] = "queue",
+    retry_after: float = 1.0,
+) -> Behaviour:
     """Works on so many questions at once; others wait, or are told to come back later (429)."""
     places = asyncio.Semaphore(at_once)
     full = busy(retry_after)
@@ -168,6 +226,7 @@ def limited(behaviour: Behaviour, at_once: int, kind: Literal["queue", "reject"]
             return await full(question, server)
         async with places:
             return await behaviour(question, server)
+
     return queue_or_reject
 
 
@@ -188,37 +247,52 @@ def _choosing(chosen: Callable[[int], bool], one: Behaviour, other: Behaviour) -
         nonlocal seen
         seen += 1
         return await (one if chosen(seen - 1) else other)(question, server)
+
     return behaviour
 
 
 def without(parameter: str, behaviour: Behaviour, wanted: Any = None) -> Behaviour:
     """Refuses a parameter as OpenAI does (400); `wanted` is a value of it that is taken."""
-    refusal = error(400, f"Unsupported parameter: '{parameter}' is not supported with this model.",
-                    param=parameter, code="unsupported_parameter")
+    refusal = error(
+        400,
+        f"Unsupported parameter: '{parameter}' is not supported with this model.",
+        param=parameter,
+        code="unsupported_parameter",
+    )
 
     async def refuse_or_answer(question: dict[str, Any], server: Server) -> Reply:
         if question.get(parameter, wanted) != wanted:
             return refusal
         return await behaviour(question, server)
+
     return refuse_or_answer
 
 
 def without_schema(behaviour: Behaviour) -> Behaviour:
     """Refuses answers by a schema, as servers do that know "json_object" at most (400)."""
-    refusal = error(400, "'response_format.type' json_schema is unsupported",
-                    param="response_format")
+    refusal = error(
+        400, "'response_format.type' json_schema is unsupported", param="response_format"
+    )
 
     async def refuse_or_answer(question: dict[str, Any], server: Server) -> Reply:
         if question.get("response_format", {}).get("type") == "json_schema":
             return refusal
         return await behaviour(question, server)
+
     return refuse_or_answer
 
 
 def busy(retry_after: float = 1.0) -> Behaviour:
     """Too many requests: 429, and when to come back, in seconds."""
-    return always(error(429, "Rate limit reached", kind="requests", code="rate_limit_exceeded",
-                        headers={"Retry-After": f"{retry_after:g}"}))
+    return always(
+        error(
+            429,
+            "Rate limit reached",
+            kind="requests",
+            code="rate_limit_exceeded",
+            headers={"Retry-After": f"{retry_after:g}"},
+        )
+    )
 
 
 def broken() -> Behaviour:
@@ -238,36 +312,46 @@ def no_model() -> Behaviour:
 
 def hanging() -> Behaviour:
     """Never answers; the question ends with its connection."""
+
     async def behaviour(question: dict[str, Any], server: Server) -> Reply:
         return await asyncio.get_running_loop().create_future()
+
     return behaviour
 
 
 def hanging_up() -> Behaviour:
     """Closes the connection instead of an answer."""
+
     async def behaviour(question: dict[str, Any], server: Server) -> Reply:
         raise ConnectionAbortedError
+
     return behaviour
 
 
 def breaking_off(then: Literal["cut", "hang", "drip"] = "cut") -> Behaviour:
     """Sends half of a good answer and then goes wrong."""
+
     async def behaviour(question: dict[str, Any], server: Server) -> Reply:
         message = {"role": "assistant", "content": answer(question)}
         return completion(question, message, then=then)
+
     return behaviour
 
 
 def truncated() -> Behaviour:
     """Answers that stop in the middle, where they have run out of tokens."""
-    return answering(change=lambda text: text[:len(text) * 2 // 3], finish="length")
+    return answering(change=lambda text: text[: len(text) * 2 // 3], finish="length")
 
 
 def declining() -> Behaviour:
     """OpenAI's own refusals: no content, a reason beside it."""
+
     async def behaviour(question: dict[str, Any], server: Server) -> Reply:
-        return completion(question, {"role": "assistant", "content": None,
-                                     "refusal": "I'm sorry, I can't help with that."})
+        return completion(
+            question,
+            {"role": "assistant", "content": None, "refusal": "I'm sorry, I can't help with that."},
+        )
+
     return behaviour
 
 
@@ -354,22 +438,43 @@ def answer(question: dict[str, Any]) -> str:
     return '{"characters": []}' if task == "characters" else "OK"
 
 
-def completion(question: dict[str, Any], message: dict[str, Any], finish: str = "stop",
-               then: Literal["", "cut", "hang", "drip"] = "") -> Reply:
+def completion(
+    question: dict[str, Any],
+    message: dict[str, Any],
+    finish: str = "stop",
+    then: Literal["", "cut", "hang", "drip"] = "",
+) -> Reply:
     """The reply that carries a message, with what it has cost."""
     prompts, pictures = _content(question)
     read = round(sum(map(len, prompts)) / 4) + sum(map(_picture_tokens, pictures))
     written = round(len(message["content"] or "") / 4)
-    return Reply(then=then, body={
-        "id": "chatcmpl-scripted", "object": "chat.completion", "created": int(time.time()),
-        "model": question.get("model", MODEL),
-        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
-        "usage": {"prompt_tokens": read, "completion_tokens": written,
-                  "total_tokens": read + written}})
+    return Reply(
+        then=then,
+        body={
+            "id": "chatcmpl-scripted",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": question.get("model", MODEL),
+            "choices": [
+                {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
+            ],
+            "usage": {
+                "prompt_tokens": read,
+                "completion_tokens": written,
+                "total_tokens": read + written,
+            },
+        },
+    )
 
 
-def error(status: int, message: str, kind: str = "invalid_request_error", param: str | None = None,
-          code: str | None = None, headers: Mapping[str, str] | None = None) -> Reply:
+def error(
+    status: int,
+    message: str,
+    kind: str = "invalid_request_error",
+    param: str | None = None,
+    code: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
     """An error in the form of OpenAI's."""
     body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
     return Reply(status, body, headers or {})
@@ -380,8 +485,9 @@ def _content(question: dict[str, Any]) -> tuple[list[str], list[str]]:
     texts, pictures = [], []
     for message in question["messages"]:
         content = message["content"]
-        parts: list[Any] = ([{"type": "text", "text": content}] if isinstance(content, str)
-                            else content or [])
+        parts: list[Any] = (
+            [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+        )
         for part in parts:
             if part["type"] == "image_url":
                 pictures.append(part["image_url"]["url"])
@@ -410,13 +516,19 @@ def _task(prompts: list[str]) -> str:
 
 def _caption(seed: int) -> CaptionAnswer:
     """One of 512 captions."""
-    who, action, place = (pool[seed >> shift & 7]
-                          for pool, shift in ((_WHO, 0), (_ACTION, 3), (_PLACE, 6)))
+    who, action, place = (
+        pool[seed >> shift & 7] for pool, shift in ((_WHO, 0), (_ACTION, 3), (_PLACE, 6))
+    )
     return CaptionAnswer(
-        characters=[who], place=place, action=action, mood=_MOOD[seed & 3],
-        objects=_THINGS[seed >> 3 & 3], camera="medium shot, the camera stands still",
+        characters=[who],
+        place=place,
+        action=action,
+        mood=_MOOD[seed & 3],
+        objects=_THINGS[seed >> 3 & 3],
+        camera="medium shot, the camera stands still",
         sentence=f"{who[0].upper()}{who[1:]} can be seen {place}, {action}, with "
-                 f"{' and '.join(_THINGS[seed >> 3 & 3])} close by.")
+        f"{' and '.join(_THINGS[seed >> 3 & 3])} close by.",
+    )
 
 
 def _narrative(task: str, prompts: list[str]) -> NarrativeAnswer:
@@ -427,16 +539,20 @@ def _narrative(task: str, prompts: list[str]) -> NarrativeAnswer:
     """
     prompt = next((one for one in reversed(prompts) if _ORDER.search(one)), "")
     order = _ORDER.search(prompt)
-    shown = {int(line[1]): json.JSONDecoder().raw_decode(prompt, line.end())[0]
-             for line in _PICTURE.finditer(prompt)}
+    shown = {
+        int(line[1]): json.JSONDecoder().raw_decode(prompt, line.end())[0]
+        for line in _PICTURE.finditer(prompt)
+    }
     sentences = []
     for frame in json.loads(order[1]) if order else []:
         text = shown.get(frame, "The day went on.")
         if task == "narrate":
             if text.split(" ", 1)[0] in ("A", "An", "The", "Two", "Three"):
                 text = text[0].lower() + text[1:]
-            text = (f"{_WHEN[frame % len(_WHEN)]}, {_HOW[frame % len(_HOW)]}{text} "
-                    f"{_AROUND[frame % len(_AROUND)]} {_BESIDES[frame % len(_BESIDES)]}")
+            text = (
+                f"{_WHEN[frame % len(_WHEN)]}, {_HOW[frame % len(_HOW)]}{text} "
+                f"{_AROUND[frame % len(_AROUND)]} {_BESIDES[frame % len(_BESIDES)]}"
+            )
         sentences.append(Sentence(frame=frame, text=text))
     return NarrativeAnswer(sentences=sentences)
 
@@ -445,13 +561,15 @@ def _narrative(task: str, prompts: list[str]) -> NarrativeAnswer:
 
 
 @contextlib.contextmanager
-def serving(behaviour: Behaviour | None = None, port: int = 0, keep: bool = True
-            ) -> Iterator[Server]:
+def serving(
+    behaviour: Behaviour | None = None, port: int = 0, keep: bool = True
+) -> Iterator[Server]:
     """A server on loopback, in a thread of its own, until the block ends."""
     server = Server(behaviour or answering(), keep)
     loop = asyncio.new_event_loop()
     listening = loop.run_until_complete(
-        loop.create_server(lambda: _Connection(server), "127.0.0.1", port, backlog=1024))
+        loop.create_server(lambda: _Connection(server), "127.0.0.1", port, backlog=1024)
+    )
     server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
     thread = threading.Thread(target=loop.run_forever, name="model server", daemon=True)
     thread.start()
@@ -508,9 +626,9 @@ class _Connection(asyncio.Protocol):
         length = _LENGTH.search(head)
         stop = end + 4 + (int(length[1]) if length else 0)
         if len(self.data) >= stop:
-            body = bytes(self.data[end + 4:stop])
+            body = bytes(self.data[end + 4 : stop])
             del self.data[:stop]
-            request = head[:head.index(" HTTP/")]
+            request = head[: head.index(" HTTP/")]
             self.task = asyncio.get_running_loop().create_task(self._respond(request, body))
 
     async def _respond(self, request: str, body: bytes) -> None:
@@ -528,8 +646,12 @@ class _Connection(asyncio.Protocol):
         text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
         body = text.encode()
         headers = {"Content-Type": reply.content_type, "Content-Length": len(body), **reply.headers}
-        lines = [f"HTTP/1.1 {reply.status} {http.HTTPStatus(reply.status).phrase}",
-                 *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        lines = [
+            f"HTTP/1.1 {reply.status} {http.HTTPStatus(reply.status).phrase}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+            "",
+            "",
+        ]
         half = len(body) // 2 if reply.then else len(body)
         self.transport.write("\r\n".join(lines).encode("latin-1") + body[:half])
         if reply.then == "cut":
@@ -539,7 +661,7 @@ class _Connection(asyncio.Protocol):
         elif reply.then == "drip":
             for place in range(half, len(body)):
                 await asyncio.sleep(0.05)
-                self.transport.write(body[place:place + 1])
+                self.transport.write(body[place : place + 1])
 
 
 def main() -> None:
@@ -548,12 +670,18 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0: any that is free")
     parser.add_argument("--seconds", type=float, default=1.0, help="that an answer takes")
     parser.add_argument("--at-once", type=int, default=32, help="questions it works on at once")
-    parser.add_argument("--kind", choices=("queue", "reject"), default="queue",
-                        help="what more than that do: wait, or come back later (429)")
+    parser.add_argument(
+        "--kind",
+        choices=("queue", "reject"),
+        default="queue",
+        help="what more than that do: wait, or come back later (429)",
+    )
     given = parser.parse_args()
     behaviour = limited(answering(given.seconds), given.at_once, given.kind)
-    with serving(behaviour, given.port, keep=False) as server, contextlib.suppress(
-            KeyboardInterrupt):
+    with (
+        serving(behaviour, given.port, keep=False) as server,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
         print(server.url, flush=True)
         threading.Event().wait()
 

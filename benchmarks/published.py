@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SEED_STORY_PAPER = ("Yang et al., SEED-Story: Multimodal Long Story Generation with Large Language "
-                    "Model, arXiv 2407.08683")
+SEED_STORY_PAPER = (
+    "Yang et al., SEED-Story: Multimodal Long Story Generation with Large Language "
+    "Model, arXiv 2407.08683"
+)
 
 # FID (lower is better) of pictures against those of StoryStream's held-out stories.
 FID = {"MM-Interleaved": 65.71, "SEED-Story": 62.23}
@@ -30,8 +32,9 @@ class Preference:
 
     def counts(self) -> tuple[int, int, int]:
         """Stories where the first was preferred, the second, and neither."""
-        first, second, tie = (round(self.stories * share)
-                              for share in (self.first, self.second, self.tie))
+        first, second, tie = (
+            round(self.stories * share) for share in (self.first, self.second, self.tie)
+        )
         return first, second, tie
 
 

@@ -45,7 +45,7 @@ from torch.nn import functional
 
 from benchmarks import stories
 from benchmarks.stories import Pictures
-from pipeline.backends.imagenet import one_thread
+from pipeline.inference.builtin.efficientnet import one_thread
 from pipeline.sample.actions import ACTIONS
 from pipeline.sample.figures import CAST
 from pipeline.sample.places import PLACES
@@ -54,8 +54,12 @@ CHARACTERS = tuple(CAST)
 PLACE_NAMES = tuple(PLACES)
 ACTION_NAMES = tuple(ACTIONS)
 COUNTS = (1, 2, 3)  # the last one or more
-ANSWERS: Mapping[str, Sequence[Any]] = {"main": CHARACTERS, "place": PLACE_NAMES,
-                                        "action": ACTION_NAMES, "count": COUNTS}
+ANSWERS: Mapping[str, Sequence[Any]] = {
+    "main": CHARACTERS,
+    "place": PLACE_NAMES,
+    "action": ACTION_NAMES,
+    "count": COUNTS,
+}
 RECIPE = 2  # to be raised when the network or how it is trained changes
 EPOCHS, BATCH, LEARNING_RATE = 16, 32, 3e-3
 
@@ -106,16 +110,26 @@ def truth(dataset: str | Path, sample: str | Path) -> dict[str, Truth]:
         video, time = row["video"], row["time"]
         if video not in shots:
             continue
-        number = next((i for i, shot in enumerate(shots[video])
-                       if shot["start"] <= time < shot["end"]), None)
+        number = next(
+            (i for i, shot in enumerate(shots[video]) if shot["start"] <= time < shot["end"]), None
+        )
         if number is None:
-            raise ValueError(f"{sample} has no shot of {video} at {time} s, where {dataset} has a "
-                             "keyframe: give the sample that the dataset was made from")
+            raise ValueError(
+                f"{sample} has no shot of {video} at {time} s, where {dataset} has a "
+                "keyframe: give the sample that the dataset was made from"
+            )
         shot = shots[video][number]
         if shot["characters"]:
-            found[row["image"]] = Truth(row["image"], video, number, splits[video], shot["place"],
-                                        tuple(shot["characters"]), shot["scale"],
-                                        shot["action"])
+            found[row["image"]] = Truth(
+                row["image"],
+                video,
+                number,
+                splits[video],
+                shot["place"],
+                tuple(shot["characters"]),
+                shot["scale"],
+                shot["action"],
+            )
     return found
 
 
@@ -143,9 +157,19 @@ class Reader(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(3, 32, 4, 4), nn.ReLU(), _Residual(32), _down(32, 64), _Residual(64),
-            _down(64, 128), _Residual(128), nn.Conv2d(128, 32, 1), nn.ReLU(),
-            nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Dropout(0.3))  # keeps what is where
+            nn.Conv2d(3, 32, 4, 4),
+            nn.ReLU(),
+            _Residual(32),
+            _down(32, 64),
+            _Residual(64),
+            _down(64, 128),
+            _Residual(128),
+            nn.Conv2d(128, 32, 1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(8),
+            nn.Flatten(),
+            nn.Dropout(0.3),
+        )  # keeps what is where
         self.head = nn.Linear(32 * 8 * 8, sum(_WIDTHS.values()))
 
     def forward(self, values: Tensor) -> dict[str, Tensor]:
@@ -158,9 +182,13 @@ class Reader(nn.Module):
     @torch.inference_mode()
     def read(self, seen: Pictures) -> dict[str, Floats]:
         """Probabilities [n, answers] of a question's ANSWERS, each row adding to 1."""
-        parts = [self(_values(seen[start:start + 256])) for start in range(0, len(seen), 256)]
-        return {name: torch.cat([torch.zeros(0, len(answers)), *(
-            one[name].softmax(1) for one in parts)]).numpy() for name, answers in ANSWERS.items()}
+        parts = [self(_values(seen[start : start + 256])) for start in range(0, len(seen), 256)]
+        return {
+            name: torch.cat(
+                [torch.zeros(0, len(answers)), *(one[name].softmax(1) for one in parts)]
+            ).numpy()
+            for name, answers in ANSWERS.items()
+        }
 
 
 class _Residual(nn.Module):
@@ -173,8 +201,9 @@ class _Residual(nn.Module):
 
 
 def _conv(inside: int, outside: int, stride: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(inside, outside, 3, stride, 1, bias=False),
-                         nn.BatchNorm2d(outside))
+    return nn.Sequential(
+        nn.Conv2d(inside, outside, 3, stride, 1, bias=False), nn.BatchNorm2d(outside)
+    )
 
 
 def _down(inside: int, outside: int) -> nn.Module:
@@ -206,22 +235,27 @@ def train(dataset: str | Path, sample: str | Path, size: int, seed: int = 0) -> 
     reader = _trained(pictures(dataset, (one.image for one in known), size), known, seed)
     with contextlib.suppress(OSError):  # a dataset that one may not write to: each trains its own
         path.parent.mkdir(exist_ok=True)
-        save_file({name: value.contiguous() for name, value in reader.state_dict().items()},
-                  path.with_suffix(".tmp"))
+        save_file(
+            {name: value.contiguous() for name, value in reader.state_dict().items()},
+            path.with_suffix(".tmp"),
+        )
         path.with_suffix(".tmp").replace(path)
     return reader
 
 
 def _trained(seen: Pictures, known: Sequence[Truth], seed: int) -> Reader:
-    wanted = {name: torch.tensor([answers.index(getattr(one, name)) for one in known])
-              for name, answers in ANSWERS.items()}
+    wanted = {
+        name: torch.tensor([answers.index(getattr(one, name)) for one in known])
+        for name, answers in ANSWERS.items()
+    }
     there = torch.tensor([[float(name in one.characters) for name in CHARACTERS] for one in known])
     with torch.random.fork_rng(devices=[]), one_thread():  # sums then run in one order
         torch.manual_seed(seed)
         reader = Reader().to(memory_format=torch.channels_last)
         optimiser = torch.optim.AdamW(reader.parameters(), weight_decay=0.05)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, LEARNING_RATE, total_steps=EPOCHS * math.ceil(len(known) / BATCH))
+            optimiser, LEARNING_RATE, total_steps=EPOCHS * math.ceil(len(known) / BATCH)
+        )
         for _ in range(EPOCHS):
             for rows in torch.randperm(len(known)).split(BATCH):
                 values = disturbed(_values(seen[rows.numpy()]))
@@ -247,8 +281,9 @@ def disturbed(values: Tensor) -> Tensor:
     count, _, size, _ = values.shape
     kept = size - int(torch.randint(0, size // 8 + 1, ()))
     top, left = (int(torch.randint(0, size - kept + 1, ())) for _ in range(2))
-    small = _resized(values[:, :, top:top + kept, left:left + kept],
-                     size // int(torch.randint(1, 4, ())))
+    small = _resized(
+        values[:, :, top : top + kept, left : left + kept], size // int(torch.randint(1, 4, ()))
+    )
     gain = 0.8 + 0.4 * torch.rand(count, 3, 1, 1)
     offset = 0.3 * (torch.rand(count, 1, 1, 1) - 0.5) + 0.2 * (torch.rand(count, 3, 1, 1) - 0.5)
     fine, coarse = 0.2 * torch.rand(2, count, 1, 1, 1)
@@ -266,8 +301,10 @@ def right(reader: Reader, seen: Pictures, true: Sequence[Truth]) -> dict[str, Fl
 
     "there" is whether the one that is read as the main character is at least somebody there.
     """
-    said = {name: [ANSWERS[name][i] for i in found.argmax(1)]
-            for name, found in reader.read(seen).items()}
+    said = {
+        name: [ANSWERS[name][i] for i in found.argmax(1)]
+        for name, found in reader.read(seen).items()
+    }
     return _compared(said, true)
 
 
@@ -285,8 +322,15 @@ def _commonest(counts: Counter[Any]) -> list[Any]:
 
 
 def _compared(said: Mapping[str, Sequence[Any]], true: Sequence[Truth]) -> dict[str, Flags]:
-    found = {name: np.array([answer == getattr(one, name) for answer, one in
-                             zip(answers, true, strict=True)], bool)
-             for name, answers in said.items()}
-    return {**found, "there": np.array([answer in one.characters for answer, one in
-                                        zip(said["main"], true, strict=True)], bool)}
+    found = {
+        name: np.array(
+            [answer == getattr(one, name) for answer, one in zip(answers, true, strict=True)], bool
+        )
+        for name, answers in said.items()
+    }
+    return {
+        **found,
+        "there": np.array(
+            [answer in one.characters for answer, one in zip(said["main"], true, strict=True)], bool
+        ),
+    }

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from benchmarks.results import Table, markdown
 
-_PLACE = re.compile(r"(<!-- results: ([^\n]*?) -->)((?:(?!<!-- results: ).)*?)(<!-- /results -->)",
-                    re.DOTALL)
+_PLACE = re.compile(
+    r"(<!-- results: ([^\n]*?) -->)((?:(?!<!-- results: ).)*?)(<!-- /results -->)", re.DOTALL
+)
 _OPENING = re.compile(r"<!-- results: ([^\n]*?) -->")
 
 
@@ -38,9 +39,13 @@ def update(readme: Path, tables: Sequence[Table]) -> None:
     known = _names(text, readme)
     missing = [one.name for one in tables if one.name not in known]
     if missing:
-        raise ValueError("; ".join(
-            f'{readme} has no place for the table "{name}": write <!-- results: {name} --> and '
-            "<!-- /results --> where it belongs" for name in missing))
+        raise ValueError(
+            "; ".join(
+                f'{readme} has no place for the table "{name}": write <!-- results: {name} --> and '
+                "<!-- /results --> where it belongs"
+                for name in missing
+            )
+        )
     end = "\r\n" if "\r\n" in text else "\n"
     bodies = {one.name: f"\n{markdown(one, text=False)}\n".replace("\n", end) for one in tables}
     fresh = _PLACE.sub(lambda found: found[1] + bodies.get(found[2], found[3]) + found[4], text)
@@ -61,6 +66,8 @@ def _names(text: str, readme: Path) -> list[str]:
     closed = {found.start(): found[2] for found in _PLACE.finditer(text)}
     for found in _OPENING.finditer(text):
         if found.start() not in closed:
-            raise ValueError(f'{readme}: the place for the table "{found[1]}" is not closed: write '
-                             "<!-- /results --> behind it")
+            raise ValueError(
+                f'{readme}: the place for the table "{found[1]}" is not closed: write '
+                "<!-- /results --> behind it"
+            )
     return list(closed.values())

@@ -99,10 +99,14 @@ def best(table: Table, column: Column) -> set[str]:
 
     Published rows and bounds do not compete. Of fewer than two that differ, none is best.
     """
-    values = {row: cell.value for row, cells in table.cells.items()
-              if row not in (*table.published, *table.bounds)
-              and isinstance(cell := cells.get(column.name), Figure)
-              and cell.value is not None and math.isfinite(cell.value)}
+    values = {
+        row: cell.value
+        for row, cells in table.cells.items()
+        if row not in (*table.published, *table.bounds)
+        and isinstance(cell := cells.get(column.name), Figure)
+        and cell.value is not None
+        and math.isfinite(cell.value)
+    }
     if not table.contest or not column.better or not values:
         return set()
     top = (max if column.better == "higher" else min)(values.values())
@@ -153,8 +157,7 @@ def markdown(table: Table, level: int = 3, text: bool = True) -> str:
             found = shown(cell, column)
             if not one_n and isinstance(cell, Figure) and cell.n:
                 found += f", n {cell.n:,}"
-            cells.append(f"**{_escaped(found)}**" if name in bold[column.name]
-                         else _escaped(found))
+            cells.append(f"**{_escaped(found)}**" if name in bold[column.name] else _escaped(found))
         label = _escaped(name) + (" (published)" if name in table.published else "")
         lines.append(_line([label, *n, *cells]))
     if table.about:
@@ -183,8 +186,9 @@ def dump(tables: Iterable[Table], about: Mapping[str, Any], path: Path) -> None:
         twice = sorted({one for one in names if names.count(one) > 1})
         raise ValueError(f"two tables are called {', '.join(twice)}: name each by itself")
     found = {"about": dict(about), "tables": [dataclasses.asdict(_finite(one)) for one in tables]}
-    path.write_text(json.dumps(found, indent=1, ensure_ascii=False, default=_bare) + "\n",
-                    encoding="utf-8")
+    path.write_text(
+        json.dumps(found, indent=1, ensure_ascii=False, default=_bare) + "\n", encoding="utf-8"
+    )
 
 
 def _finite(table: Table) -> Table:
@@ -198,9 +202,13 @@ def _finite(table: Table) -> Table:
             return cell
         return dataclasses.replace(cell, low=None, high=None)
 
-    return dataclasses.replace(table, cells={
-        row: {column: one(cell) for column, cell in cells.items()}
-        for row, cells in table.cells.items()})
+    return dataclasses.replace(
+        table,
+        cells={
+            row: {column: one(cell) for column, cell in cells.items()}
+            for row, cells in table.cells.items()
+        },
+    )
 
 
 def _bare(value: Any) -> Any:
@@ -221,9 +229,19 @@ def load(path: Path) -> tuple[list[Table], dict[str, Any]]:
 
 
 def _table(values: dict[str, Any]) -> Table:
-    cells = {row: {column: cell if isinstance(cell, str) else Figure(**cell)
-                   for column, cell in columns.items()}
-             for row, columns in values["cells"].items()}
+    cells = {
+        row: {
+            column: cell if isinstance(cell, str) else Figure(**cell)
+            for column, cell in columns.items()
+        }
+        for row, columns in values["cells"].items()
+    }
     lists = {name: tuple(values.get(name, ())) for name in ("published", "bounds", "pictures")}
-    return Table(**{**values, **lists, "cells": cells,
-                    "columns": tuple(Column(**one) for one in values["columns"])})
+    return Table(
+        **{
+            **values,
+            **lists,
+            "cells": cells,
+            "columns": tuple(Column(**one) for one in values["columns"]),
+        }
+    )

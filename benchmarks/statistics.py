@@ -33,8 +33,9 @@ def mean(values: Sequence[float], groups: Sequence[str], seed: int = 0) -> Figur
     return Figure(float(np.mean(values)), len(values), float(low), float(high))
 
 
-def bootstrap(measure: Callable[[NDArray[np.intp]], float], count: int, seed: int = 0,
-              draws: int = 200) -> Figure:
+def bootstrap(
+    measure: Callable[[NDArray[np.intp]], float], count: int, seed: int = 0, draws: int = 200
+) -> Figure:
     """`measure` of the cases 0..count-1, with a 95 % interval by drawing cases anew.
 
     `measure` is given the numbers of the cases, some of them several times. Percentile intervals,

@@ -51,15 +51,25 @@ def of_dataset(dataset: str | Path, split: str = "val") -> list[Story]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     if not lines:
         raise ValueError(f"{path} is missing or empty: make the dataset of more films")
-    return [Story(one["id"], tuple(one["captions"]),
-                  tuple(str(Path(dataset, IMAGES, name)) for name in one["images"]))
-            for one in map(json.loads, lines)]
+    return [
+        Story(
+            one["id"],
+            tuple(one["captions"]),
+            tuple(str(Path(dataset, IMAGES, name)) for name in one["images"]),
+        )
+        for one in map(json.loads, lines)
+    ]
 
 
 def opening(story: Story, illustrate: bool) -> Opening:
     """What the story begins with; with its other texts to `illustrate`, or to be told freely."""
-    return Opening(story.id, story.images[0], story.texts[0], len(story.images),
-                   story.texts[1:] if illustrate else ())
+    return Opening(
+        story.id,
+        story.images[0],
+        story.texts[0],
+        len(story.images),
+        story.texts[1:] if illustrate else (),
+    )
 
 
 def pictures(paths: Iterable[str], size: int) -> Pictures:

@@ -103,9 +103,11 @@ LINEAR = "linear regression on words and previous picture"
 TRUE, RECONSTRUCTED = "true frames", "autoencoder's reconstructions"
 PAINTED_TRUE, PAINTED_PREDICTED = "painted from true features", "painted from predicted features"
 CHANCE = "always the commonest answer"
-READ = {"main": Column("main character", "higher", "%", 1),
-        "there": Column("anyone who is there", "higher", "%", 1),
-        "place": Column("place", "higher", "%", 1)}
+READ = {
+    "main": Column("main character", "higher", "%", 1),
+    "there": Column("anyone who is there", "higher", "%", 1),
+    "place": Column("place", "higher", "%", 1),
+}
 
 
 def chunks(dataset: str | Path, split: str) -> list[Chunk]:
@@ -114,8 +116,10 @@ def chunks(dataset: str | Path, split: str) -> list[Chunk]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     if not lines:
         raise ValueError(f"{path} is missing or empty: make the dataset of more films")
-    return [Chunk(one["id"], [f"{IMAGES}/{name}" for name in one["images"]], one["captions"])
-            for one in map(json.loads, lines)]
+    return [
+        Chunk(one["id"], [f"{IMAGES}/{name}" for name in one["images"]], one["captions"])
+        for one in map(json.loads, lines)
+    ]
 
 
 def evaluate(model: Trained, dataset: str, sample: str, seed: int = 0) -> tuple[Result, Pictures]:
@@ -132,52 +136,79 @@ def evaluate(model: Trained, dataset: str, sample: str, seed: int = 0) -> tuple[
     features.add(image for one in learned for image in one.images)
 
     moments = [(one, at) for one in held_out for at in range(1, len(one.images))]
-    told = [one for chunk in held_out for one in
-            model.predict(chunk.captions, features.of(chunk.images))]
+    told = [
+        one
+        for chunk in held_out
+        for one in model.predict(chunk.captions, features.of(chunk.images))
+    ]
     kept = [i for i, (one, at) in enumerate(moments) if one.images[at] in known]
     if not kept:
         raise ValueError(f"no chunk of {dataset} has a picture that {sample} knows a character of")
     told, moments, count = [told[i] for i in kept], [moments[i] for i in kept], len(moments)
     images = [one.images[at] for one, at in moments]
     groups = [one.id for one, _ in moments]
-    nearest = likest([one.captions[at] for one, at in moments],
-                     [caption for one in learned for caption in one.captions])
+    nearest = likest(
+        [one.captions[at] for one, at in moments],
+        [caption for one in learned for caption in one.captions],
+    )
     pool = [image for one in learned for image in one.images]
     before = [one.images[at - 1] for one, at in moments]
     mean = features.of(sorted(set(pool))).mean(axis=0)
     alike = [pool[i] for i in nearest]
-    guessed = {PREDICTED: np.stack(told), PREVIOUS: features.of(before),
-               MEAN: np.repeat(mean[None], len(images), axis=0), LIKEST: features.of(alike),
-               LINEAR: _linear(learned, moments, features)}
-    others = [candidates(known[image], previous, known.values(), np.random.default_rng([seed, i]))
-              for i, (image, previous) in enumerate(zip(images, before, strict=True))]
-    guesses = {name: _guess(values, images, others, features, groups)
-               for name, values in guessed.items()}
+    guessed = {
+        PREDICTED: np.stack(told),
+        PREVIOUS: features.of(before),
+        MEAN: np.repeat(mean[None], len(images), axis=0),
+        LIKEST: features.of(alike),
+        LINEAR: _linear(learned, moments, features),
+    }
+    others = [
+        candidates(known[image], previous, known.values(), np.random.default_rng([seed, i]))
+        for i, (image, previous) in enumerate(zip(images, before, strict=True))
+    ]
+    guesses = {
+        name: _guess(values, images, others, features, groups) for name, values in guessed.items()
+    }
 
     reader = readback.train(dataset, sample, model.paints, seed)
     true = readback.pictures(dataset, images, model.paints)
     once = sorted({*images, *before, *alike})  # many are needed twice, and painting takes long
     made = dict(zip(once, _batched(model.paint, features.of(once)), strict=True))
-    painted = {TRUE: true, RECONSTRUCTED: _batched(model.reconstruct, true),
-               PAINTED_TRUE: np.stack([made[image] for image in images]),
-               PAINTED_PREDICTED: _batched(model.paint_predicted, guessed[PREDICTED]),
-               f"painted: {PREVIOUS}": np.stack([made[image] for image in before]),
-               f"painted: {MEAN}": np.repeat(model.paint(mean[None]), len(images), axis=0),
-               f"painted: {LIKEST}": np.stack([made[image] for image in alike])}
+    painted = {
+        TRUE: true,
+        RECONSTRUCTED: _batched(model.reconstruct, true),
+        PAINTED_TRUE: np.stack([made[image] for image in images]),
+        PAINTED_PREDICTED: _batched(model.paint_predicted, guessed[PREDICTED]),
+        f"painted: {PREVIOUS}": np.stack([made[image] for image in before]),
+        f"painted: {MEAN}": np.repeat(model.paint(mean[None]), len(images), axis=0),
+        f"painted: {LIKEST}": np.stack([made[image] for image in alike]),
+    }
     shown = [known[image] for image in images]
-    read = {name: _rates(readback.right(reader, seen, shown), groups)
-            for name, seen in painted.items()}
+    read = {
+        name: _rates(readback.right(reader, seen, shown), groups) for name, seen in painted.items()
+    }
     read[CHANCE] = _rates(readback.constant(shown), groups)
     where = np.linspace(0, len(images) - 1, min(SHOWN, len(images))).astype(int)
-    grid = np.concatenate([np.concatenate(list(painted[name][where]), axis=1) for name in
-                           (TRUE, RECONSTRUCTED, PAINTED_TRUE, PAINTED_PREDICTED)])
+    grid = np.concatenate(
+        [
+            np.concatenate(list(painted[name][where]), axis=1)
+            for name in (TRUE, RECONSTRUCTED, PAINTED_TRUE, PAINTED_PREDICTED)
+        ]
+    )
     sizes = [len(one) + 1 for one in others]
     named = np.mean([known[one.images[at]].main in one.captions[at] for one, at in moments])
     return Result(
-        moments=len(images), chunks=len(set(groups)), episodes=len({one.video for one in shown}),
-        left_out=count - len(kept), named=float(named), candidates=float(np.mean(sizes)),
-        chance=float(np.mean([1 / size for size in sizes])), guesses=guesses, read=read,
-        ceilings=_ceilings(reader, dataset, known.values(), model.paints)), grid
+        moments=len(images),
+        chunks=len(set(groups)),
+        episodes=len({one.video for one in shown}),
+        left_out=count - len(kept),
+        named=float(named),
+        candidates=float(np.mean(sizes)),
+        chance=float(np.mean([1 / size for size in sizes])),
+        guesses=guesses,
+        read=read,
+        ceilings=_ceilings(reader, dataset, known.values(), model.paints),
+    ), grid
 
 
 class _Features:
@@ -190,7 +221,7 @@ class _Features:
     def add(self, images: Iterable[str]) -> None:
         missing = sorted(set(images) - self.known.keys())
         for start in range(0, len(missing), BATCH):
-            part = missing[start:start + BATCH]
+            part = missing[start : start + BATCH]
             seen = readback.pictures(self.dataset, part, self.model.sees)
             self.known.update(zip(part, self.model.features(seen), strict=True))
 
@@ -199,19 +230,24 @@ class _Features:
 
 
 def _batched(make: Callable[[Any], Pictures], values: Any) -> Pictures:
-    return np.concatenate([make(values[start:start + BATCH])
-                           for start in range(0, len(values), BATCH)])
+    return np.concatenate(
+        [make(values[start : start + BATCH]) for start in range(0, len(values), BATCH)]
+    )
 
 
-def candidates(true: Truth, previous: str, known: Iterable[Truth], dice: np.random.Generator
-               ) -> list[str]:
+def candidates(
+    true: Truth, previous: str, known: Iterable[Truth], dice: np.random.Generator
+) -> list[str]:
     """Up to 31 keyframes of other shots of the true one's episode, without the previous picture.
 
     That one is left out since it would always be the answer of the guess that nothing changes.
     """
-    others = [one.image for one in known if one.video == true.video and one.shot != true.shot
-              and one.image != previous]
-    some = dice.permutation(len(others))[:AMONG - 1]
+    others = [
+        one.image
+        for one in known
+        if one.video == true.video and one.shot != true.shot and one.image != previous
+    ]
+    some = dice.permutation(len(others))[: AMONG - 1]
     return [others[i] for i in sorted(some)]
 
 
@@ -229,30 +265,48 @@ def hit(guess: Floats, true: Floats, others: Floats) -> float:
     return float(first[0]) / int(first.sum())
 
 
-def _linear(learned: Sequence[Chunk], moments: Sequence[tuple[Chunk, int]], features: _Features
-            ) -> Floats:
+def _linear(
+    learned: Sequence[Chunk], moments: Sequence[tuple[Chunk, int]], features: _Features
+) -> Floats:
     """The features of the moments, regressed on their texts and the pictures before."""
     known = [(one, at) for one in learned for at in range(1, len(one.images))]
     captions = [one.captions[at] for one, at in known]
 
     def inputs(some: Sequence[tuple[Chunk, int]]) -> Floats:
         seen = _directions(features.of([one.images[at - 1] for one, at in some]))
-        return np.concatenate([tfidf([one.captions[at] for one, at in some], captions),
-                               seen.reshape(len(some), -1) / np.sqrt(seen.shape[1])], axis=1)
+        return np.concatenate(
+            [
+                tfidf([one.captions[at] for one, at in some], captions),
+                seen.reshape(len(some), -1) / np.sqrt(seen.shape[1]),
+            ],
+            axis=1,
+        )
 
-    return regressed(inputs(known), inputs(moments),
-                     _directions(features.of([one.images[at] for one, at in known])))
+    return regressed(
+        inputs(known),
+        inputs(moments),
+        _directions(features.of([one.images[at] for one, at in known])),
+    )
 
 
 def _directions(values: Floats) -> Floats:
     return values / np.maximum(np.linalg.norm(values, axis=-1, keepdims=True), 1e-12)
 
 
-def _guess(values: Floats, images: Sequence[str], others: Sequence[Sequence[str]],
-           features: _Features, groups: Sequence[str]) -> Guess:
+def _guess(
+    values: Floats,
+    images: Sequence[str],
+    others: Sequence[Sequence[str]],
+    features: _Features,
+    groups: Sequence[str],
+) -> Guess:
     near = cosine(values, features.of(images))
-    hits = np.array([hit(value, features.known[image], features.of(rest)) if rest else 1.0
-                     for value, image, rest in zip(values, images, others, strict=True)])
+    hits = np.array(
+        [
+            hit(value, features.known[image], features.of(rest)) if rest else 1.0
+            for value, image, rest in zip(values, images, others, strict=True)
+        ]
+    )
     return Guess(statistics.mean(near, groups), statistics.mean(hits, groups))
 
 
@@ -291,8 +345,11 @@ def regressed(learned: Floats, asked: Floats, wanted: Floats) -> Floats:
     outputs [m, ...]. The penalty is the one of `PENALTIES` whose error on the learned ones, each
     left out in turn, is the least."""
     mean, centre = wanted.mean(axis=0), learned.mean(axis=0)
-    learned, asked, outputs = learned - centre, asked - centre, (wanted - mean).reshape(
-        len(wanted), -1)
+    learned, asked, outputs = (
+        learned - centre,
+        asked - centre,
+        (wanted - mean).reshape(len(wanted), -1),
+    )
     kernel = learned @ learned.T
     weights = []
     for penalty in PENALTIES:
@@ -303,16 +360,20 @@ def regressed(learned: Floats, asked: Floats, wanted: Floats) -> Floats:
     return (asked @ learned.T @ best).reshape(len(asked), *wanted.shape[1:]) + mean
 
 
-def _ceilings(reader: readback.Reader, dataset: str, known: Iterable[Truth], size: int
-              ) -> dict[str, Read]:
+def _ceilings(
+    reader: readback.Reader, dataset: str, known: Iterable[Truth], size: int
+) -> dict[str, Read]:
     held_out = [one for one in known if one.split == "val"]
-    right = readback.right(reader, readback.pictures(
-        dataset, (one.image for one in held_out), size), held_out)
+    right = readback.right(
+        reader, readback.pictures(dataset, (one.image for one in held_out), size), held_out
+    )
     found = {}
     for scale in ("all", "close-up", "medium", "wide"):
         rows = [i for i, one in enumerate(held_out) if scale in ("all", one.scale)]
-        found[scale] = _rates({name: values[rows] for name, values in right.items()},
-                              [held_out[i].video for i in rows])
+        found[scale] = _rates(
+            {name: values[rows] for name, values in right.items()},
+            [held_out[i].video for i in rows],
+        )
     return found
 
 
@@ -322,31 +383,58 @@ def _rates(right: Mapping[str, Flags], groups: Sequence[str]) -> Read:
 
 def tables(result: Result, about: Mapping[str, Any], pictures: Sequence[str] = ()) -> list[Table]:
     """What was measured, as tables."""
-    few = ("" if result.candidates == AMONG else " (some episodes have fewer: "
-           f"{result.candidates:.1f} on average)")
-    left = (f" {result.left_out} more moments show nobody and are left out."
-            if result.left_out else "")
-    said = (f"{result.moments} moments of {result.chunks} chunks from {result.episodes} held-out "
-            f"episodes.{left} Their texts name the main character in {result.named:.1%}.")
+    few = (
+        ""
+        if result.candidates == AMONG
+        else f" (some episodes have fewer: {result.candidates:.1f} on average)"
+    )
+    left = (
+        f" {result.left_out} more moments show nobody and are left out." if result.left_out else ""
+    )
+    said = (
+        f"{result.moments} moments of {result.chunks} chunks from {result.episodes} held-out "
+        f"episodes.{left} Their texts name the main character in {result.named:.1%}."
+    )
     chance = {"recall@1": Figure(result.chance, result.moments)}
     return [
-        Table("story-model-features", "Predicted features beside simple guesses", "guess",
-              (Column("cosine", "higher"), Column("recall@1", "higher", "%", 1)),
-              {**{name: {"cosine": one.cosine, "recall@1": one.recall}
-                  for name, one in result.guesses.items()}, "chance": chance},
-              f"How near the next picture's features are. {said} The true picture is looked for "
-              f"among {AMONG} of its episode{few}.",
-              {**about, "interval": "95 %, bootstrap over chunks"}, bounds=("chance",)),
-        Table("story-model-read", "Read back from what is painted", "pictures",
-              (*READ.values(), Column("aim"), Column("reached")),
-              {name: {**_cells(one), **_reached(name, one)} for name, one in result.read.items()},
-              "Who and where, as a network reads them that was trained on true frames alone.",
-              {**about, "interval": "95 %, bootstrap over chunks"},
-              bounds=(TRUE, RECONSTRUCTED, CHANCE), pictures=tuple(pictures)),
-        Table("story-model-reader", "The reader on all true frames of the held-out episodes",
-              "frames", tuple(READ.values()),
-              {name: _cells(one) for name, one in result.ceilings.items()},
-              about={"interval": "95 %, bootstrap over films"}, contest=False)]
+        Table(
+            "story-model-features",
+            "Predicted features beside simple guesses",
+            "guess",
+            (Column("cosine", "higher"), Column("recall@1", "higher", "%", 1)),
+            {
+                **{
+                    name: {"cosine": one.cosine, "recall@1": one.recall}
+                    for name, one in result.guesses.items()
+                },
+                "chance": chance,
+            },
+            f"How near the next picture's features are. {said} The true picture is looked for "
+            f"among {AMONG} of its episode{few}.",
+            {**about, "interval": "95 %, bootstrap over chunks"},
+            bounds=("chance",),
+        ),
+        Table(
+            "story-model-read",
+            "Read back from what is painted",
+            "pictures",
+            (*READ.values(), Column("aim"), Column("reached")),
+            {name: {**_cells(one), **_reached(name, one)} for name, one in result.read.items()},
+            "Who and where, as a network reads them that was trained on true frames alone.",
+            {**about, "interval": "95 %, bootstrap over chunks"},
+            bounds=(TRUE, RECONSTRUCTED, CHANCE),
+            pictures=tuple(pictures),
+        ),
+        Table(
+            "story-model-reader",
+            "The reader on all true frames of the held-out episodes",
+            "frames",
+            tuple(READ.values()),
+            {name: _cells(one) for name, one in result.ceilings.items()},
+            about={"interval": "95 %, bootstrap over films"},
+            contest=False,
+        ),
+    ]
 
 
 def _cells(one: Read) -> dict[str, Cell]:
@@ -358,8 +446,10 @@ def _reached(name: str, one: Read) -> dict[str, Cell]:
     if wanted is None:
         return {}
     missed = [READ[what].name for what in ("main", "place") if (one[what].value or 0.0) < wanted]
-    return {"aim": f"{wanted:.0%}", "reached": f"missed: {' and '.join(missed)}" if missed
-            else "yes"}
+    return {
+        "aim": f"{wanted:.0%}",
+        "reached": f"missed: {' and '.join(missed)}" if missed else "yes",
+    }
 
 
 def load(folder: str, seed: int = 0) -> Trained:
@@ -370,6 +460,7 @@ def load(folder: str, seed: int = 0) -> Trained:
     import torch
 
     from model import autoencoder, config, runs, sequence, vision
+
     run = runs.Run(Path(folder), config.read(str(Path(folder, "preset"))))
     settings = run.preset.model
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -396,12 +487,18 @@ def load(folder: str, seed: int = 0) -> Trained:
             dice = torch.Generator(device).manual_seed(seed)
             with torch.autocast(device.type, torch.bfloat16):  # as it was trained
                 return by.generate(torch.from_numpy(values).to(device), blank, dice).cpu().numpy()
+
         return paint
 
     return Trained(
-        settings.vision.image_size, settings.detokenizer.image_size, features, predict,
-        painting(painter), painting(adapted),
-        lambda pictures: autoencoder.rebuilt(painter.vae, torch.from_numpy(pictures)).cpu().numpy())
+        settings.vision.image_size,
+        settings.detokenizer.image_size,
+        features,
+        predict,
+        painting(painter),
+        painting(adapted),
+        lambda pictures: autoencoder.rebuilt(painter.vae, torch.from_numpy(pictures)).cpu().numpy(),
+    )
 
 
 def run(folder: str, dataset: str, sample: str, report: str | Path, seed: int = 0) -> list[Table]:

@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from model.generate import NoStart
     from model.runs import NotTrained
     from model.train import Interrupted, TrainingStopped
+
     try:
         return int(arguments.command(arguments))
     except (ConfigError, DataError, NotTrained, NoStart) as error:
@@ -46,33 +47,70 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--data", default="data/dataset", help="what `make dataset` has made")
     train.add_argument("--run", default="data/run", help="folder for all that is trained")
     train.add_argument("--stage", help="only this one: a stage's file, such as 2-story")
-    train.add_argument("--set", action="append", default=[], metavar="FILE.NAME=VALUE",
-                       help="a setting, such as 2-story.train.steps=100")
-    generate = commands.add_parser("generate", help="tells a story that begins with a picture and "
-                                   "a sentence, as a storybook")
+    train.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FILE.NAME=VALUE",
+        help="a setting, such as 2-story.train.steps=100",
+    )
+    generate = commands.add_parser(
+        "generate", help="tells a story that begins with a picture and a sentence, as a storybook"
+    )
     generate.set_defaults(command=_generate)
     generate.add_argument("--run", default="data/run", help="the folder of what was trained")
-    generate.add_argument("--image", help="the first picture; without one, the story begins like "
-                          "the first one of the dataset's validation")
-    generate.add_argument("--text", action="append", default=[], help="the first sentence; several "
-                          "make as many stories that begin with the same picture")
-    generate.add_argument("--texts", metavar="FILE", help="the sentences that follow, one a line, "
-                          "to be illustrated; the model writes those that are empty or missing")
-    generate.add_argument("--data", default="data/dataset", help="what `make dataset` has made, "
-                          "for stories without --image")
-    generate.add_argument("--images", type=_within(int, 1), help="pictures to paint (default: "
-                          "one a line of --texts, else 9, with the first 10 as in training)")
+    generate.add_argument(
+        "--image",
+        help="the first picture; without one, the story begins like "
+        "the first one of the dataset's validation",
+    )
+    generate.add_argument(
+        "--text",
+        action="append",
+        default=[],
+        help="the first sentence; several make as many stories that begin with the same picture",
+    )
+    generate.add_argument(
+        "--texts",
+        metavar="FILE",
+        help="the sentences that follow, one a line, "
+        "to be illustrated; the model writes those that are empty or missing",
+    )
+    generate.add_argument(
+        "--data",
+        default="data/dataset",
+        help="what `make dataset` has made, for stories without --image",
+    )
+    generate.add_argument(
+        "--images",
+        type=_within(int, 1),
+        help="pictures to paint (default: "
+        "one a line of --texts, else 9, with the first 10 as in training)",
+    )
     generate.add_argument("--out", default="data/story", help="folder for the storybook")
     generate.add_argument("--seed", type=int, default=0, help="the same for all of several stories")
-    generate.add_argument("--temperature", type=_within(float, 0), default=0.7,
-                          help="0 always takes the likeliest word")
-    generate.add_argument("--top-p", type=_within(float, 0, 1), default=0.9,
-                          help="share of the likeliest words to choose from")
+    generate.add_argument(
+        "--temperature",
+        type=_within(float, 0),
+        default=0.7,
+        help="0 always takes the likeliest word",
+    )
+    generate.add_argument(
+        "--top-p",
+        type=_within(float, 0, 1),
+        default=0.9,
+        help="share of the likeliest words to choose from",
+    )
     generate.add_argument("--guidance", type=float, help="how strongly the painter is guided")
     generate.add_argument("--steps", type=_within(int, 1), help="steps of the painter")
-    generate.add_argument("--attention", choices=("auto", *POLICIES), default="auto", help="what "
-                          "stays of a long story's past: multimodal (auto, for more pictures than "
-                          "in training), dense (auto, for others), window, sink, recompute")
+    generate.add_argument(
+        "--attention",
+        choices=("auto", *POLICIES),
+        default="auto",
+        help="what "
+        "stays of a long story's past: multimodal (auto, for more pictures than "
+        "in training), dense (auto, for others), window, sink, recompute",
+    )
     return parser
 
 
@@ -82,11 +120,13 @@ def _within(kind: type, low: float, high: float = math.inf) -> Callable[[str], A
         if not low <= value <= high:
             raise argparse.ArgumentTypeError(f"{text} is not between {low} and {high}")
         return value
+
     return number
 
 
 def _train(arguments: argparse.Namespace) -> int:
     from model import chain, config
+
     preset = config.read(arguments.preset, arguments.set)
     chain.train(Path(arguments.run), preset, arguments.data, arguments.stage)
     return 0
@@ -95,16 +135,25 @@ def _train(arguments: argparse.Namespace) -> int:
 def _generate(arguments: argparse.Namespace) -> int:
     from model import generate, storybook
     from schemas.rows import CHUNK_LENGTH
+
     following = generate.read_texts(arguments.texts) if arguments.texts else []
     picture, texts, said = generate.beginning(arguments.image, arguments.text, arguments.data)
     print(said)
-    teller = generate.load(Path(arguments.run), [
-        f"model.detokenizer.{name}={value}" for name in ("guidance", "steps")
-        if (value := getattr(arguments, name)) is not None])
+    teller = generate.load(
+        Path(arguments.run),
+        [
+            f"model.detokenizer.{name}={value}"
+            for name in ("guidance", "steps")
+            if (value := getattr(arguments, name)) is not None
+        ],
+    )
     sampling = generate.Sampling(arguments.temperature, arguments.top_p)
     seeds, count = [arguments.seed] * len(texts), arguments.images or len(following) or 9
-    made = generate.about(teller) | {"seed": arguments.seed, "temperature": sampling.temperature,
-                                     "top_p": sampling.top_p}
+    made = generate.about(teller) | {
+        "seed": arguments.seed,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+    }
     if arguments.texts:
         made["sentences"] = arguments.texts
     print(f"{made['story_model']} tells, {made['painter']} paints")
@@ -112,15 +161,26 @@ def _generate(arguments: argparse.Namespace) -> int:
     if policy == "auto":
         policy = "multimodal" if 1 + count > CHUNK_LENGTH else "dense"
         if policy != "dense":
-            print(f"{1 + count} pictures are more than the {CHUNK_LENGTH} of training: a "
-                  "multimodal attention sink keeps the cache as short as there (--attention dense "
-                  "keeps all)")
+            print(
+                f"{1 + count} pictures are more than the {CHUNK_LENGTH} of training: a "
+                "multimodal attention sink keeps the cache as short as there (--attention dense "
+                "keeps all)"
+            )
     made["attention"] = policy
     starts = [generate.start(teller, at, picture, text) for at, text in enumerate(texts)]
-    told = generate.tell(teller.model, teller.tokenizer, teller.vocabulary, starts,
-                         generate.painting(teller, seeds), count, sampling=sampling, seeds=seeds,
-                         texts=[following] * len(texts), policy=policy,
-                         attention=teller.run.preset.model.attention)
+    told = generate.tell(
+        teller.model,
+        teller.tokenizer,
+        teller.vocabulary,
+        starts,
+        generate.painting(teller, seeds),
+        count,
+        sampling=sampling,
+        seeds=seeds,
+        texts=[following] * len(texts),
+        policy=policy,
+        attention=teller.run.preset.model.attention,
+    )
     out, began = Path(arguments.out), time.monotonic()
     stream = storybook.write(out, itertools.chain([starts], told), [made] * len(texts))
     try:

@@ -52,25 +52,28 @@ def stays(roles: Tensor, policy: str, config: AttentionConfig) -> Tensor:
     if policy == "dense" or len(begins) <= config.window:
         return kept
     older = [end for end in ends if end < begins[-config.window]]
-    kept[:older[-1] + 1] = False
+    kept[: older[-1] + 1] = False
     if policy in ("sink", "multimodal"):
-        kept[:config.start] = True
+        kept[: config.start] = True
     if policy == "multimodal":
         _sinks(roles, kept, list(zip(begins, older, strict=False)), config)
     return kept
 
 
-def _sinks(roles: Tensor, kept: Tensor, pictures: list[tuple[int, int]], config: AttentionConfig
-           ) -> None:
+def _sinks(
+    roles: Tensor, kept: Tensor, pictures: list[tuple[int, int]], config: AttentionConfig
+) -> None:
     """Adds the sinks of pictures, given by BoI and EoI, the newest first, to what is kept."""
     left = config.budget
     for number in reversed(range(len(pictures))):
         stay = torch.zeros_like(kept)
         for at, (before, after) in zip(pictures[number], (config.boi, config.eoi), strict=True):
-            stay[max(0, at - before):at + after] = True
+            stay[max(0, at - before) : at + after] = True
         if config.punctuation:
             begin = pictures[number - 1][1] if number else 0
-            stay[begin:pictures[number][0]] |= roles[begin:pictures[number][0]] == Role.PUNCTUATION
+            stay[begin : pictures[number][0]] |= (
+                roles[begin : pictures[number][0]] == Role.PUNCTUATION
+            )
         stay &= ~kept
         left -= int(stay.sum())
         if left < 0:  # nor any older one: a budget is for the nearest past
@@ -83,9 +86,14 @@ def keep(cache: DynamicCache, slots: Tensor, moved: Tensor, rotate: Rotate) -> N
     as many positions as `moved` [B, kept] says. Takes time and memory as large as what is kept."""
     for layer in cache.layers:
         layer.keys, layer.values = (
-            values.gather(2, slots.to(values.device)[:, None, :, None].expand(
-                -1, values.shape[1], -1, values.shape[3]))
-            for values in (layer.keys, layer.values))
+            values.gather(
+                2,
+                slots.to(values.device)[:, None, :, None].expand(
+                    -1, values.shape[1], -1, values.shape[3]
+                ),
+            )
+            for values in (layer.keys, layer.values)
+        )
         if moved.any():
             layer.keys = rotate(layer.keys, moved.to(layer.keys.device))
 
@@ -102,8 +110,9 @@ def rotation(llm: Any) -> Rotate:
 
     def turned(keys: Tensor, by: Tensor) -> Tensor:
         exact = keys if keys.dtype == torch.float64 else keys.float()
-        cos, sin = (part[:, None] / getattr(rotary, "attention_scaling", 1.0)
-                    for part in rotary(exact, by))
+        cos, sin = (
+            part[:, None] / getattr(rotary, "attention_scaling", 1.0) for part in rotary(exact, by)
+        )
         turning, fixed = exact.split([cos.shape[-1], exact.shape[-1] - cos.shape[-1]], dim=-1)
         half = turning.shape[-1] // 2
         across = torch.cat([-turning[..., half:], turning[..., :half]], dim=-1)
@@ -111,20 +120,24 @@ def rotation(llm: Any) -> Rotate:
 
     def keys_at(position: int) -> list[Tensor]:
         cache, token = DynamicCache(), torch.zeros(1, 1, dtype=torch.long, device=llm.device)
-        decoder(input_ids=token, position_ids=token + position, past_key_values=cache,
-                use_cache=True)
+        decoder(
+            input_ids=token, position_ids=token + position, past_key_values=cache, use_cache=True
+        )
         return [layer.keys for layer in cache.layers]
 
     far = 9
     by = torch.full((1, 1), far, device=llm.device)
     try:
-        fits = all(torch.allclose(turned(near, by).float(), there.float(), rtol=0.05, atol=0.02)
-                   and not torch.equal(near, there)
-                   for near, there in zip(keys_at(0), keys_at(far), strict=True))
+        fits = all(
+            torch.allclose(turned(near, by).float(), there.float(), rtol=0.05, atol=0.02)
+            and not torch.equal(near, there)
+            for near, there in zip(keys_at(0), keys_at(far), strict=True)
+        )
     except (TypeError, ValueError, RuntimeError):
         fits = False
     if not fits:
         raise ConfigError(
             f"{llm.config.model_type}: this language model's positions are not rotary ones of the "
-            "usual kind, so its cache cannot be moved; tell with --attention dense or recompute")
+            "usual kind, so its cache cannot be moved; tell with --attention dense or recompute"
+        )
     return turned

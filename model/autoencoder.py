@@ -54,8 +54,9 @@ def losses(vae: nn.Module, pictures: Tensor) -> dict[str, Tensor]:
 @torch.no_grad()
 def scale(vae: AutoencoderKL, pictures: Tensor) -> None:
     """Sets `scaling_factor` so that the latents of these pictures have a deviation of 1."""
-    latents = torch.cat([vae.encode(_squares(part, vae)).latent_dist.mean.float()
-                         for part in pictures.split(32)])
+    latents = torch.cat(
+        [vae.encode(_squares(part, vae)).latent_dist.mean.float() for part in pictures.split(32)]
+    )
     vae.register_to_config(scaling_factor=float(1 / latents.std()))
 
 
@@ -91,7 +92,8 @@ def _side(vae: nn.Module) -> int:
 def _squares(pictures: Tensor, vae: nn.Module) -> Tensor:
     values = pictures.to(vae.device).permute(0, 3, 1, 2).to(vae.dtype) / 127.5 - 1
     return functional.pixel_unshuffle(values, _side(vae)).contiguous(
-        memory_format=torch.channels_last)
+        memory_format=torch.channels_last
+    )
 
 
 def _pixels(values: Tensor, vae: nn.Module) -> Tensor:

@@ -28,13 +28,20 @@ _PARTS: dict[str, Any] = {
     "detokenizer": {"vision": True, "detokenizer": True},
     "story": {"vision": True, "story": True},
     "predictions": {"vision": True, "story": True},
-    "adaptation": {"vision": True, "story": True, "detokenizer": True}}
+    "adaptation": {"vision": True, "story": True, "detokenizer": True},
+}
 # Decides only how stories are told
 _TELLING = {"detokenizer": {"steps", "ancestral", "guidance", "guidance_rescale"}}
 _COMPUTED = {"features", "predictions"}
-_AFTER = {"towers": (), "autoencoder": (), "features": ("towers", "autoencoder"),
-          "detokenizer": ("features",), "story": ("features",),
-          "predictions": ("features", "story"), "adaptation": ("detokenizer", "predictions")}
+_AFTER = {
+    "towers": (),
+    "autoencoder": (),
+    "features": ("towers", "autoencoder"),
+    "detokenizer": ("features",),
+    "story": ("features",),
+    "predictions": ("features", "story"),
+    "adaptation": ("detokenizer", "predictions"),
+}
 
 
 def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -> None:
@@ -65,11 +72,19 @@ def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -
                     if stage.stage == "adaptation":
                         predictions.compute(run, key_of(run, "predictions", origin))
         began = time.monotonic()
-        fit(name, stages.build(run, name, dataset, process.process_index, process.num_processes),
-            stage.train, folder / name, key, say)
+        fit(
+            name,
+            stages.build(run, name, dataset, process.process_index, process.num_processes),
+            stage.train,
+            folder / name,
+            key,
+            say,
+        )
         about = checkpoints.about(folder / name)
-        say(f"{name}: done in {time.monotonic() - began:.0f} s, "
-            f"{about['waited_for_data']:.1%} of it waiting for data")
+        say(
+            f"{name}: done in {time.monotonic() - began:.0f} s, "
+            f"{about['waited_for_data']:.1%} of it waiting for data"
+        )
 
 
 def _begin(run: Run, dataset: str, origin: str) -> None:
@@ -77,8 +92,14 @@ def _begin(run: Run, dataset: str, origin: str) -> None:
     made = run.folder / "tokenizer" / "key"
     key = checkpoints.key(origin, run.preset.model.story.model_dump(mode="json", include=_TOKENS))
     if not made.exists() or made.read_text() != key:
-        runs.make_tokenizer(run, (text for raw in data.once(data.shards(dataset, "train"), dict)
-                                  for text in data.texts(raw)))
+        runs.make_tokenizer(
+            run,
+            (
+                text
+                for raw in data.once(data.shards(dataset, "train"), dict)
+                for text in data.texts(raw)
+            ),
+        )
         made.write_text(key)
 
 

@@ -32,9 +32,13 @@ def trained(model: nn.Module) -> dict[str, Tensor]:
     return {name: one for name, one in model.named_parameters() if one.requires_grad}
 
 
-def save(folder: Path, weights: Mapping[str, Tensor], about: Mapping[str, Any],
-         state: Mapping[str, Any] | None = None,
-         also: Callable[[Path], None] | None = None) -> None:
+def save(
+    folder: Path,
+    weights: Mapping[str, Tensor],
+    about: Mapping[str, Any],
+    state: Mapping[str, Any] | None = None,
+    also: Callable[[Path], None] | None = None,
+) -> None:
     """Writes a folder with weights, what they are, what is needed to go on training, and what
     `also` puts there.
 
@@ -44,8 +48,11 @@ def save(folder: Path, weights: Mapping[str, Tensor], about: Mapping[str, Any],
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     if weights:
-        save_file({name: one.detach().cpu().contiguous() for name, one in weights.items()},
-                  fresh / _WEIGHTS, {"key": str(about["key"])})
+        save_file(
+            {name: one.detach().cpu().contiguous() for name, one in weights.items()},
+            fresh / _WEIGHTS,
+            {"key": str(about["key"])},
+        )
     if state is not None:
         torch.save(state, fresh / _STATE)
     if also:
@@ -73,9 +80,11 @@ def load(folder: Path, model: nn.Module) -> None:
     _, unexpected = model.load_state_dict(weights, strict=False)
     missing = set(trained(model)) - set(weights)
     if missing or unexpected:
-        raise ConfigError(f"{folder} holds the weights of another model: {len(missing)} are "
-                          f"missing there, {len(unexpected)} are not known here; was the preset "
-                          "changed?")
+        raise ConfigError(
+            f"{folder} holds the weights of another model: {len(missing)} are "
+            f"missing there, {len(unexpected)} are not known here; was the preset "
+            "changed?"
+        )
 
 
 def state(folder: Path) -> dict[str, Any]:

@@ -32,11 +32,15 @@ class Section(BaseModel):
 class VisionConfig(Section):
     """The visual tokenizer."""
 
-    model: str = Field("", description="open_clip's name of a model, or local-dir:FOLDER; empty "
-                       "for the one that stage 0 makes")
+    model: str = Field(
+        "",
+        description="open_clip's name of a model, or local-dir:FOLDER; empty "
+        "for the one that stage 0 makes",
+    )
     weights: str = Field("", description="open_clip's tag of weights, or a file")
-    towers: dict[str, Any] | None = Field(None, description="open_clip's model_cfg of the pair "
-                                          "that stage 0 makes")
+    towers: dict[str, Any] | None = Field(
+        None, description="open_clip's model_cfg of the pair that stage 0 makes"
+    )
     image_size: int = Field(448, gt=0, description="pixels; pictures are squashed to a square")
     tokens: int = Field(256, gt=0, description="features of a picture")
 
@@ -53,23 +57,39 @@ class LoraConfig(Section):
     rank: int = Field(16, gt=0)
     alpha: int = Field(32, gt=0)
     dropout: float = Field(0.05, ge=0, lt=1)
-    targets: list[str] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
-                          "down_proj"]
+    targets: list[str] = [
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    ]
 
 
 class StoryConfig(Section):
     """The language model and what joins pictures to it."""
 
-    model: str = Field("", description="folder or id of a causal language model of transformers; "
-                       "empty to make one of `architecture`")
-    architecture: dict[str, Any] | None = Field(None, description="transformers' config, with "
-                                                "model_type")
-    vocabulary: int = Field(2048, gt=0, description="of the tokenizer that is trained for a new "
-                            "language model")
+    model: str = Field(
+        "",
+        description="folder or id of a causal language model of transformers; "
+        "empty to make one of `architecture`",
+    )
+    architecture: dict[str, Any] | None = Field(
+        None, description="transformers' config, with model_type"
+    )
+    vocabulary: int = Field(
+        2048, gt=0, description="of the tokenizer that is trained for a new language model"
+    )
     lora: LoraConfig | None = None
     image_tokens: int = Field(64, gt=0, description="positions of a picture, a square")
-    input_tokens: int = Field(64, gt=0, description="features that the input resampler is given, "
-                              "pooled from the visual tokenizer's")
+    input_tokens: int = Field(
+        64,
+        gt=0,
+        description="features that the input resampler is given, "
+        "pooled from the visual tokenizer's",
+    )
     resampler_heads: int = Field(32, gt=0)
     longest: int = Field(1280, gt=0, description="tokens of a sample; longer ones are dropped")
 
@@ -77,30 +97,46 @@ class StoryConfig(Section):
 class DetokenizerConfig(Section):
     """Features back to pictures: a perceiver, and a UNet and autoencoder of diffusers."""
 
-    model: str = Field("", description="folder or hub id with unet/ and vae/; empty to make them "
-                       "of `unet` and `vae`")
-    unet: dict[str, Any] | None = Field(None, description="diffusers' config of the "
-                                        "UNet2DConditionModel that is made")
-    vae: dict[str, Any] | None = Field(None, description="diffusers' config of the AutoencoderKL "
-                                       "that a stage makes")
+    model: str = Field(
+        "",
+        description="folder or hub id with unet/ and vae/; empty to make them of `unet` and `vae`",
+    )
+    unet: dict[str, Any] | None = Field(
+        None, description="diffusers' config of the UNet2DConditionModel that is made"
+    )
+    vae: dict[str, Any] | None = Field(
+        None, description="diffusers' config of the AutoencoderKL that a stage makes"
+    )
     schedule: dict[str, Any] = Field({}, description="of the noise, where it is not SD-XL's")
     image_size: int = Field(1024, gt=0, description="pixels; pictures are squashed to a square")
     width: int = Field(1024, gt=0, description="of the perceiver")
     depth: int = Field(4, gt=0, description="of the perceiver, in layers")
     heads: int = Field(16, gt=0, description="of the perceiver and its pool")
     queries: int = Field(64, gt=0, description="prompt embeddings, a square")
-    streams: list[int] = Field([768, 1280], min_length=1, description="widths that make up a "
-                               "prompt embedding")
-    local: bool = Field(False, description="start the perceiver's queries from the features at "
-                        "their places; SEED-Story's do not")
-    dropped: float = Field(0.1, ge=0, le=1, description="share of samples that train without "
-                           "features, for guidance")
+    streams: list[int] = Field(
+        [768, 1280], min_length=1, description="widths that make up a prompt embedding"
+    )
+    local: bool = Field(
+        False,
+        description="start the perceiver's queries from the features at "
+        "their places; SEED-Story's do not",
+    )
+    dropped: float = Field(
+        0.1, ge=0, le=1, description="share of samples that train without features, for guidance"
+    )
     steps: int = Field(50, gt=0, description="of sampling")
-    ancestral: bool = Field(False, description="sample by Euler's method with new noise at each "
-                            "step, which a UNet that was trained little paints more clearly with")
+    ancestral: bool = Field(
+        False,
+        description="sample by Euler's method with new noise at each "
+        "step, which a UNet that was trained little paints more clearly with",
+    )
     guidance: float = Field(7.5, ge=1, description="scale of classifier-free guidance, 1 for none")
-    guidance_rescale: float = Field(0.0, ge=0, le=1, description="how far guided predictions are "
-                                    "scaled back to the spread of unguided ones")
+    guidance_rescale: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="how far guided predictions are scaled back to the spread of unguided ones",
+    )
 
     @model_validator(mode="after")
     def _named_or_made(self) -> DetokenizerConfig:
@@ -117,21 +153,29 @@ class AttentionConfig(Section):
 
     window: int = Field(8, gt=0, description="pictures that stay whole, with their texts")
     start: int = Field(4, ge=0, description="first tokens of the story that stay")
-    boi: tuple[int, int] = Field((4, 8), description="tokens of an older picture that stay: before "
-                                 "its BoI, and from it on")
+    boi: tuple[int, int] = Field(
+        (4, 8), description="tokens of an older picture that stay: before its BoI, and from it on"
+    )
     eoi: tuple[int, int] = Field((8, 4), description="the same before its EoI, and from it on")
     punctuation: bool = Field(False, description="keep the punctuation of its text as well")
-    budget: int = Field(96, ge=0, description="tokens that stay of all older pictures, the newest "
-                        "first; about as many as a picture and its text have, so that with a "
-                        "window of 7 no position is beyond those of training")
+    budget: int = Field(
+        96,
+        ge=0,
+        description="tokens that stay of all older pictures, the newest "
+        "first; about as many as a picture and its text have, so that with a "
+        "window of 7 no position is beyond those of training",
+    )
     positions: Literal["contiguous", "original"] = Field(
-        "contiguous", description="of what stays: moved together, or where they were")
+        "contiguous", description="of what stays: moved together, or where they were"
+    )
 
     @model_validator(mode="after")
     def _around_begin_and_end(self) -> AttentionConfig:
         if min(*self.boi, *self.eoi) < 0 or not self.boi[1] or not self.eoi[1]:
-            raise ValueError("boi and eoi count tokens before and from BoI and EoI, which have to "
-                             "be among those that stay")
+            raise ValueError(
+                "boi and eoi count tokens before and from BoI and EoI, which have to "
+                "be among those that stay"
+            )
         return self
 
 
@@ -151,17 +195,23 @@ class Optimisation(Section):
     batch: int = Field(gt=0, description="samples a process and forward pass")
     accumulate: int = Field(1, gt=0, description="forward passes a step")
     learning_rate: float = Field(gt=0)
-    muon: float = Field(0.0, ge=0, description="learning rate of the weights of linear layers, "
-                        "which are then trained by Muon; 0 for AdamW throughout")
+    muon: float = Field(
+        0.0,
+        ge=0,
+        description="learning rate of the weights of linear layers, "
+        "which are then trained by Muon; 0 for AdamW throughout",
+    )
     warmup: int = Field(0, ge=0, description="steps")
-    end: float = Field(0.05, ge=0, le=1, description="share of the learning rate that the cosine "
-                       "ends at")
+    end: float = Field(
+        0.05, ge=0, le=1, description="share of the learning rate that the cosine ends at"
+    )
     weight_decay: float = Field(0.05, ge=0)
     betas: tuple[float, float] = (0.9, 0.98)
     epsilon: float = Field(1e-6, gt=0)
     clip: float = Field(1.0, gt=0, description="norm of the gradient")
-    ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average, 0 for "
-                       "none")
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="decay of the weights' moving average, 0 for none"
+    )
     precision: Literal["no", "bf16", "fp16"] = "bf16"
     checkpointing: bool = Field(False, description="gradient checkpointing")
     compile: bool = Field(False, description="torch.compile")
@@ -176,10 +226,15 @@ class StageConfig(Section):
 
     stage: Literal["towers", "autoencoder", "detokenizer", "story", "adaptation"]
     train: Optimisation
-    everything: bool = Field(False, description="train the whole UNet, not only its keys "
-                             "and values")
-    pictures: int = Field(10, gt=0, description="of a chunk that are taken at a time, drawn anew "
-                          "each time; for the autoencoder and the de-tokenizer")
+    everything: bool = Field(
+        False, description="train the whole UNet, not only its keys and values"
+    )
+    pictures: int = Field(
+        10,
+        gt=0,
+        description="of a chunk that are taken at a time, drawn anew "
+        "each time; for the autoencoder and the de-tokenizer",
+    )
     turns: Literal["every", "last"] = Field("every", description="of a chunk, that are supervised")
 
 
@@ -199,8 +254,10 @@ def read(preset: str, settings: Sequence[str] = ()) -> Preset:
     if not (folder / "model.yaml").is_file():
         names = ", ".join(sorted(path.name for path in PRESETS.iterdir() if path.is_dir()))
         raise ConfigError(f"{preset} is neither a preset ({names}) nor a folder with a model.yaml")
-    files = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
-             for path in sorted(folder.glob("*.yaml"))}
+    files = {
+        path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.yaml"))
+    }
     for setting in settings:
         _put(files, setting)
     try:
@@ -216,8 +273,10 @@ def naming(setting: str, model: str) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:  # of huggingface_hub, and of open_clip
         reason = str(error).strip().split("\n\n")[0]
-        raise ConfigError(f"{setting}: {model} cannot be loaded: {reason}\nGive a folder, or a "
-                          "name that is in this machine's cache or can be downloaded") from error
+        raise ConfigError(
+            f"{setting}: {model} cannot be loaded: {reason}\nGive a folder, or a "
+            "name that is in this machine's cache or can be downloaded"
+        ) from error
 
 
 def _put(files: dict[str, Any], setting: str) -> None:
@@ -227,8 +286,10 @@ def _put(files: dict[str, Any], setting: str) -> None:
     for part in path:  # a section that the file leaves out has defaults
         place = place.setdefault(part, {}) if isinstance(place, dict) else None
     if not equals or not isinstance(place, dict):
-        raise ConfigError(f"--set {setting}: write FILE.NAME=VALUE, with FILE one of "
-                          f"{', '.join(files)}, such as 2-story.train.steps=100")
+        raise ConfigError(
+            f"--set {setting}: write FILE.NAME=VALUE, with FILE one of "
+            f"{', '.join(files)}, such as 2-story.train.steps=100"
+        )
     place[last] = yaml.safe_load(value)
 
 

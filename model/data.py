@@ -56,13 +56,13 @@ def shards(dataset: str, split: str) -> list[str]:
     folder = Path(dataset, "shards")
     found = sorted(path.name for path in folder.glob(f"{split}-*.tar"))
     if not found:
-        raise DataError(f"no {split}-*.tar in {folder}: `make dataset OUT={dataset}` "
-                                "writes them")
+        raise DataError(f"no {split}-*.tar in {folder}: `make dataset OUT={dataset}` writes them")
     whole = [f"{split}-{at:05d}-of-{len(found):05d}.tar" for at in range(len(found))]
     if found != whole:
         raise DataError(
             f"{folder} holds {', '.join(found[:3])}{', ...' if found[3:] else ''}, which is not "
-            f"one whole set of {split} shards: `make dataset OUT={dataset}` writes it again")
+            f"one whole set of {split} shards: `make dataset OUT={dataset}` writes it again"
+        )
     return [str(folder / name) for name in found]
 
 
@@ -107,9 +107,19 @@ def once(shards: Iterable[str], read: Callable[[Raw], Any]) -> Iterator[Any]:
             yield read(_raw(shard, begin, end, next(number)))
 
 
-def loader(shards: Sequence[str], read: Callable[[Raw], Any], collate: Callable[[list[Any]], Any],
-           *, batch: int, seed: int, workers: int = 0, rank: int = 0, world: int = 1,
-           start: int = 0, shuffle: bool = True) -> DataLoader:
+def loader(
+    shards: Sequence[str],
+    read: Callable[[Raw], Any],
+    collate: Callable[[list[Any]], Any],
+    *,
+    batch: int,
+    seed: int,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+    start: int = 0,
+    shuffle: bool = True,
+) -> DataLoader:
     """An endless stream of the batches of one process, `rank` of `world`, from step `start` on.
 
     `read` makes an item of a raw sample and `collate` a batch of `batch` items, both in one of
@@ -121,9 +131,15 @@ def loader(shards: Sequence[str], read: Callable[[Raw], Any], collate: Callable[
     if not samples:
         raise DataError("a loader needs one shard at least")
     batches = _Batches(samples, read, collate, batch, seed, rank, world, shuffle)
-    return DataLoader(batches, sampler=range(start, sys.maxsize), batch_size=None,
-                      collate_fn=filters.identity, num_workers=workers, worker_init_fn=_one_thread,
-                      pin_memory=torch.cuda.is_available())
+    return DataLoader(
+        batches,
+        sampler=range(start, sys.maxsize),
+        batch_size=None,
+        collate_fn=filters.identity,
+        num_workers=workers,
+        worker_init_fn=_one_thread,
+        pin_memory=torch.cuda.is_available(),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,8 +157,9 @@ class _Batches(Dataset):
 
     def __getitem__(self, step: int) -> Any:
         first = (step * self.world + self.rank) * self.batch
-        return self.collate([self.read(self._sample(number))
-                             for number in range(first, first + self.batch)])
+        return self.collate(
+            [self.read(self._sample(number)) for number in range(first, first + self.batch)]
+        )
 
     def _sample(self, number: int) -> Raw:
         epoch, at = divmod(number, len(self.samples))

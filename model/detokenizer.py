@@ -28,9 +28,15 @@ from model.config import ConfigError, DetokenizerConfig, naming
 from model.resampler import grid_positions
 
 # The noise of Stable Diffusion XL; `schedule` in a config changes single values.
-SCHEDULE = {"num_train_timesteps": 1000, "beta_schedule": "scaled_linear", "beta_start": 0.00085,
-            "beta_end": 0.012, "steps_offset": 1, "timestep_spacing": "leading",
-            "prediction_type": "epsilon"}
+SCHEDULE = {
+    "num_train_timesteps": 1000,
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "steps_offset": 1,
+    "timestep_spacing": "leading",
+    "prediction_type": "epsilon",
+}
 
 
 class Perceiver(nn.Module):
@@ -42,14 +48,24 @@ class Perceiver(nn.Module):
 
     positions: Tensor
 
-    def __init__(self, feature_width: int, width: int, depth: int, heads: int, queries: int,
-                 streams: list[int], pooled_width: int | None, local: bool = False) -> None:
+    def __init__(
+        self,
+        feature_width: int,
+        width: int,
+        depth: int,
+        heads: int,
+        queries: int,
+        streams: list[int],
+        pooled_width: int | None,
+        local: bool = False,
+    ) -> None:
         super().__init__()
         self.local = local
         self.queries = nn.Parameter(torch.randn(queries, width) / width**0.5)
         # A query belongs to a place of the picture, so that what looks for a place finds it.
-        self.register_buffer("positions", grid_positions(math.isqrt(queries), width),
-                             persistent=False)
+        self.register_buffer(
+            "positions", grid_positions(math.isqrt(queries), width), persistent=False
+        )
         self.project_in = nn.Linear(feature_width, width)
         self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
@@ -60,11 +76,14 @@ class Perceiver(nn.Module):
         # Only directions count: the story model is trained for the cosine of its predictions, so
         # their lengths mean nothing. (SEED-Story's code normalises over the tokens.) Components
         # have a deviation of about 1 then, whatever the width.
-        values = functional.normalize(features, dim=-1) * features.shape[-1]**0.5
+        values = functional.normalize(features, dim=-1) * features.shape[-1] ** 0.5
         values = self.project_in(values)
         queries = self.queries + self.positions.to(self.queries.dtype)
-        queries = (queries + vision.pooled(values, len(queries)) if self.local
-                   else queries.expand(len(values), -1, -1))
+        queries = (
+            queries + vision.pooled(values, len(queries))
+            if self.local
+            else queries.expand(len(values), -1, -1)
+        )
         for layer in self.layers:
             queries = layer(queries, values)
         queries = self.norm(queries)
@@ -83,14 +102,18 @@ class _Layer(nn.Module):
         self.to_kv = nn.Linear(width, 2 * width, bias=False)
         self.to_out = nn.Linear(width, width, bias=False)
         self.feed_forward = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 4 * width, bias=False), nn.GELU(),
-            nn.Linear(4 * width, width, bias=False))
+            nn.LayerNorm(width),
+            nn.Linear(width, 4 * width, bias=False),
+            nn.GELU(),
+            nn.Linear(4 * width, width, bias=False),
+        )
 
     def forward(self, queries: Tensor, values: Tensor) -> Tensor:
         asking = self.norm_queries(queries)
         k, v = self.to_kv(torch.cat([self.norm_values(values), asking], dim=1)).chunk(2, dim=-1)
-        q, k, v = (one.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-                   for one in (self.to_q(asking), k, v))
+        q, k, v = (
+            one.unflatten(-1, (self.heads, -1)).transpose(1, 2) for one in (self.to_q(asking), k, v)
+        )
         found = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         queries = queries + self.to_out(found)
         return queries + self.feed_forward(queries)
@@ -122,21 +145,32 @@ class Detokenizer(nn.Module):
             self.unet = UNet2DConditionModel.from_config(config.unet)
         else:
             with naming("model.detokenizer.model", config.model):
-                self.unet = UNet2DConditionModel.from_pretrained(config.model, subfolder="unet",
-                                                                 use_safetensors=True)
+                self.unet = UNet2DConditionModel.from_pretrained(
+                    config.model, subfolder="unet", use_safetensors=True
+                )
         self.vae = vae.requires_grad_(False)
         wide = self.unet.config.cross_attention_dim
         if sum(config.streams) != wide:
-            raise ConfigError(f"the UNet reads prompt embeddings of width {wide}, and streams "
-                             f"{config.streams} make {sum(config.streams)}: change streams")
-        self.perceiver = Perceiver(feature_width, config.width, config.depth, config.heads,
-                                   config.queries, config.streams, self._pooled_width(),
-                                   config.local)
+            raise ConfigError(
+                f"the UNet reads prompt embeddings of width {wide}, and streams "
+                f"{config.streams} make {sum(config.streams)}: change streams"
+            )
+        self.perceiver = Perceiver(
+            feature_width,
+            config.width,
+            config.depth,
+            config.heads,
+            config.queries,
+            config.streams,
+            self._pooled_width(),
+            config.local,
+        )
         schedule = SCHEDULE | config.schedule
         with torch.device("cpu"):  # tables, which are needed even where weights are not
             self.noise = DDPMScheduler.from_config(schedule)
-            self.sampler = (EulerAncestralDiscreteScheduler if config.ancestral
-                            else EulerDiscreteScheduler).from_config(schedule)
+            self.sampler = (
+                EulerAncestralDiscreteScheduler if config.ancestral else EulerDiscreteScheduler
+            ).from_config(schedule)
         extra = self.unet.config.in_channels - vae.config.latent_channels
         # A UNet made with more input channels than latents have is given the prompt there too, each
         # embedding at its query's place, so that it need not learn where to look. No paper's has.
@@ -159,8 +193,13 @@ class Detokenizer(nn.Module):
                     module.requires_grad_(True)
         return self
 
-    def loss(self, latents: Tensor, features: Tensor, blank: Tensor,
-             generator: torch.Generator | None = None) -> Tensor:
+    def loss(
+        self,
+        latents: Tensor,
+        features: Tensor,
+        blank: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """The scalar mean squared error of the predicted noise (or velocity, if the schedule says
         so) for latents [B, c, h, w] and features [B, n, width].
 
@@ -176,8 +215,11 @@ class Detokenizer(nn.Module):
         times = (random(count) * self.noise.config.num_train_timesteps).long()
         noise = torch.randn(latents.shape, generator=generator, device=latents.device)
         noisy = self.noise.add_noise(latents, noise, times)
-        target = (self.noise.get_velocity(latents, noise, times)
-                  if self.noise.config.prediction_type == "v_prediction" else noise)
+        target = (
+            self.noise.get_velocity(latents, noise, times)
+            if self.noise.config.prediction_type == "v_prediction"
+            else noise
+        )
         prompt, pooled = self.perceiver(torch.where(keep, features, blank))
         return functional.mse_loss(self._predicted(noisy, times, prompt, pooled).float(), target)
 
@@ -185,8 +227,12 @@ class Detokenizer(nn.Module):
     forward = loss
 
     @torch.no_grad()
-    def generate(self, features: Tensor, blank: Tensor,
-                 generator: torch.Generator | list[torch.Generator] | None = None) -> Tensor:
+    def generate(
+        self,
+        features: Tensor,
+        blank: Tensor,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+    ) -> Tensor:
         """Features [B, n, width] to pictures, uint8 [B, H, W, 3], by Euler's method.
 
         Guidance: blank + scale * (conditioned - blank), of predictions (arXiv 2207.12598); a scale
@@ -199,17 +245,22 @@ class Detokenizer(nn.Module):
         guided = torch.cat([features, blank.expand_as(features)]) if scale != 1 else features
         prompt, pooled = self.perceiver(guided.to(self.perceiver.queries.dtype))
         side = self.config.image_size // autoencoder.shrinks(self.vae)
-        latents = randn_tensor((len(features), self.vae.config.latent_channels, side, side),
-                               generator=generator, device=self.device)
+        latents = randn_tensor(
+            (len(features), self.vae.config.latent_channels, side, side),
+            generator=generator,
+            device=self.device,
+        )
         latents = latents * self.sampler.init_noise_sigma
         for time in self.sampler.timesteps:
             noisy = self.sampler.scale_model_input(latents, time)
-            made = self._predicted(noisy.repeat(len(guided) // len(features), 1, 1, 1), time,
-                                   prompt, pooled).float()
+            made = self._predicted(
+                noisy.repeat(len(guided) // len(features), 1, 1, 1), time, prompt, pooled
+            ).float()
             if scale != 1:
                 seen, unseen = made.chunk(2)
-                made = rescale_noise_cfg(unseen + scale * (seen - unseen), seen,
-                                         self.config.guidance_rescale)
+                made = rescale_noise_cfg(
+                    unseen + scale * (seen - unseen), seen, self.config.guidance_rescale
+                )
             latents = self.sampler.step(made, time, latents, generator=generator).prev_sample
         return self.decode(latents)
 
@@ -217,8 +268,9 @@ class Detokenizer(nn.Module):
         """Latents [B, c, h, w] to uint8 [B, H, W, 3]."""
         return autoencoder.decode(self.vae, latents)
 
-    def _predicted(self, noisy: Tensor, times: Tensor, prompt: Tensor, pooled: Tensor | None
-                   ) -> Tensor:
+    def _predicted(
+        self, noisy: Tensor, times: Tensor, prompt: Tensor, pooled: Tensor | None
+    ) -> Tensor:
         if self.layout is not None:
             grid = math.isqrt(self.config.queries)
             laid = self.layout(prompt).transpose(1, 2).unflatten(2, (grid, grid))
@@ -227,8 +279,12 @@ class Detokenizer(nn.Module):
         added = None
         if pooled is not None:
             size = self.config.image_size  # original size, place of the crop, size to paint
-            added = {"text_embeds": pooled.to(self.unet.dtype), "time_ids": torch.tensor(
-                [size, size, 0, 0, size, size], device=noisy.device).expand(len(noisy), -1)}
+            added = {
+                "text_embeds": pooled.to(self.unet.dtype),
+                "time_ids": torch.tensor(
+                    [size, size, 0, 0, size, size], device=noisy.device
+                ).expand(len(noisy), -1),
+            }
         return self.unet(noisy, times, prompt, added_cond_kwargs=added).sample
 
     def _pooled_width(self) -> int | None:

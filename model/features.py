@@ -41,9 +41,15 @@ class Chunk:
 def read(raw: Mapping[str, bytes]) -> Chunk:
     """One sample of these shards."""
     about = json.loads(raw["json"])
-    return Chunk(about["id"], about["texts"], about["ids"],
-                 *(torch.from_numpy(np.load(io.BytesIO(raw[name]))).float()
-                   for name in ("features.npy", "latents.npy")))
+    return Chunk(
+        about["id"],
+        about["texts"],
+        about["ids"],
+        *(
+            torch.from_numpy(np.load(io.BytesIO(raw[name]))).float()
+            for name in ("features.npy", "latents.npy")
+        ),
+    )
 
 
 def shards(run: Run, split: str, source: str = "features") -> list[str]:
@@ -55,10 +61,14 @@ def shards(run: Run, split: str, source: str = "features") -> list[str]:
 def writer(folder: Path, split: str) -> Iterator[Callable[[Chunk], None]]:
     """What writes chunks into a split's shards in the folder, as `read` reads them."""
     with webdataset.ShardWriter(f"{folder}/{split}-%05d.tar", maxcount=SHARD, verbose=0) as shard:
-        yield lambda one: shard.write({
-            "__key__": one.key, "json": {"id": one.key, "texts": one.texts, "ids": one.ids},
-            "features.npy": one.features.half().cpu().numpy(),
-            "latents.npy": one.latents.half().cpu().numpy()})
+        yield lambda one: shard.write(
+            {
+                "__key__": one.key,
+                "json": {"id": one.key, "texts": one.texts, "ids": one.ids},
+                "features.npy": one.features.half().cpu().numpy(),
+                "latents.npy": one.latents.half().cpu().numpy(),
+            }
+        )
 
 
 def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> None:
@@ -88,11 +98,15 @@ def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> Non
                     else:
                         left_out += 1
             if not kept:
-                raise data.DataError(f"all chunks of {split} are longer than {longest} tokens: set "
-                                     "model.story.longest higher")
+                raise data.DataError(
+                    f"all chunks of {split} are longer than {longest} tokens: set "
+                    "model.story.longest higher"
+                )
         if left_out:
-            say(f"features: {left_out} chunks are longer than {longest} tokens "
-                "(model.story.longest) and are left out")
+            say(
+                f"features: {left_out} chunks are longer than {longest} tokens "
+                "(model.story.longest) and are left out"
+            )
 
     checkpoints.save(folder, {}, {"key": key}, also=write)
 
@@ -117,5 +131,7 @@ def _seen(run: Run, raw: data.Raw, tower: nn.Module, vae: AutoencoderKL) -> tupl
     vision_config, painted = run.preset.model.vision, run.preset.model.detokenizer.image_size
     seen = data.pictures(raw, vision_config.image_size)
     drawn = seen if painted == vision_config.image_size else data.pictures(raw, painted)
-    return (vision.features(tower, seen, vision_config.tokens),
-            autoencoder.encode(vae, torch.from_numpy(drawn)))
+    return (
+        vision.features(tower, seen, vision_config.tokens),
+        autoencoder.encode(vae, torch.from_numpy(drawn)),
+    )

@@ -122,10 +122,20 @@ class PictureTokens(LogitsProcessor):
 
 
 @torch.no_grad()
-def tell(model: StoryLM, tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary,
-         starts: Sequence[Moment], paint: Paint, count: int, *, sampling: Sampling,
-         seeds: Sequence[int], texts: Sequence[Sequence[str]] = (), policy: str = "dense",
-         attention: AttentionConfig | None = None) -> Iterator[list[Moment]]:
+def tell(
+    model: StoryLM,
+    tokenizer: PreTrainedTokenizerBase,
+    vocabulary: Vocabulary,
+    starts: Sequence[Moment],
+    paint: Paint,
+    count: int,
+    *,
+    sampling: Sampling,
+    seeds: Sequence[int],
+    texts: Sequence[Sequence[str]] = (),
+    policy: str = "dense",
+    attention: AttentionConfig | None = None,
+) -> Iterator[list[Moment]]:
     """Moments 1 to `count` of all stories, each as soon as it is painted.
 
     `seeds` are one a story, and so are `texts`: the sentences of its moments 1, 2, ...; where there
@@ -139,21 +149,40 @@ def tell(model: StoryLM, tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabul
     begin = [vocabulary.eoi, *vocabulary.turn]
     for number in range(1, count + 1):
         reading.evict()
-        ids = [tokenizer.encode(given[number - 1], add_special_tokens=False)
-               if number <= len(given) else [] for given in texts or [()] * len(starts)]
+        ids = [
+            tokenizer.encode(given[number - 1], add_special_tokens=False)
+            if number <= len(given)
+            else []
+            for given in texts or [()] * len(starts)
+        ]
         last = reading.read([[*begin, *given] for given in ids], features)[:, -1]
-        _write(ids, reading, last, PictureTokens(vocabulary, len(tokenizer), sampling.longest_text),
-               sampling, dice)
+        _write(
+            ids,
+            reading,
+            last,
+            PictureTokens(vocabulary, len(tokenizer), sampling.longest_text),
+            sampling,
+            dice,
+        )
         hidden = reading.read([[vocabulary.boi, *vocabulary.image]] * len(starts))[:, 1:]
         reading.forget(len(vocabulary.image))
         features = model.painted(hidden).float()
-        yield [Moment(story, number, tokenizer.decode(one).strip(), one, seen, picture)
-               for story, (one, seen, picture) in enumerate(
-                   zip(ids, features, paint(features).cpu().numpy(), strict=True))]
+        yield [
+            Moment(story, number, tokenizer.decode(one).strip(), one, seen, picture)
+            for story, (one, seen, picture) in enumerate(
+                zip(ids, features, paint(features).cpu().numpy(), strict=True)
+            )
+        ]
 
 
-def _write(ids: Sequence[list[int]], reading: Reading, last: Tensor, grammar: PictureTokens,
-           sampling: Sampling, dice: Sequence[torch.Generator]) -> None:
+def _write(
+    ids: Sequence[list[int]],
+    reading: Reading,
+    last: Tensor,
+    grammar: PictureTokens,
+    sampling: Sampling,
+    dice: Sequence[torch.Generator],
+) -> None:
     """Puts words into the texts that are empty; `last` are the hidden states before, [B, hidden].
 
     The words have been read then, the BoI that ends each text has not.
@@ -166,8 +195,10 @@ def _write(ids: Sequence[list[int]], reading: Reading, last: Tensor, grammar: Pi
     going = [not text for text in ids]
     while any(going):
         scores = choices(so_far, reading.model.llm.get_output_embeddings()(last).float().cpu())
-        chosen = [_chosen(row, sampling, die) if goes else end
-                  for row, die, goes in zip(scores, dice, going, strict=True)]
+        chosen = [
+            _chosen(row, sampling, die) if goes else end
+            for row, die, goes in zip(scores, dice, going, strict=True)
+        ]
         going = [token != end for token in chosen]
         words = [[token] if goes else [] for token, goes in zip(chosen, going, strict=True)]
         for text, word in zip(ids, words, strict=True):
@@ -208,8 +239,10 @@ def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
     not been trained, with the one before. Raises NotTrained, config.ConfigError.
     """
     if not (folder / "preset" / "model.yaml").is_file():
-        raise NotTrained(f"{folder} is not the folder of a run; `python -m model train tiny --run "
-                         f"{folder}` makes one")
+        raise NotTrained(
+            f"{folder} is not the folder of a run; `python -m model train tiny --run "
+            f"{folder}` makes one"
+        )
     run = Run(folder, config.read(str(folder / "preset"), settings))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tower, model = runs.tower(run).to(device), runs.story(run).to(device)
@@ -221,9 +254,16 @@ def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
         run.result(kind)
     except NotTrained:
         kind = "detokenizer"
-    return Teller(run, model, *runs.tokenizer(run), tower,
-                  runs.detokenizer(run, kind).to(device), runs.blank(run, tower),
-                  run.stage(kind)[0], run.stage(kind)[1].train.precision)
+    return Teller(
+        run,
+        model,
+        *runs.tokenizer(run),
+        tower,
+        runs.detokenizer(run, kind).to(device),
+        runs.blank(run, tower),
+        run.stage(kind)[0],
+        run.stage(kind)[1].train.precision,
+    )
 
 
 def painting(teller: Teller, seeds: Sequence[int]) -> Paint:
@@ -245,8 +285,13 @@ def about(teller: Teller) -> dict[str, str | int | float]:
     """What a story is told with: the stages, each with the digest of all that it depends on."""
     folder, stages = teller.run.folder, [teller.run.stage("story")[0], teller.painter_stage]
     story, painter = (f"{name} {checkpoints.about(folder / name)['key']}" for name in stages)
-    return {"run": str(folder), "story_model": story, "painter": painter,
-            "guidance": teller.painter.config.guidance, "steps": teller.painter.config.steps}
+    return {
+        "run": str(folder),
+        "story_model": story,
+        "painter": painter,
+        "guidance": teller.painter.config.guidance,
+        "steps": teller.painter.config.steps,
+    }
 
 
 @torch.no_grad()
@@ -259,8 +304,9 @@ def start(teller: Teller, story: int, picture: np.ndarray, text: str) -> Moment:
     return Moment(story, 0, text, ids, features, picture)
 
 
-def beginning(image: str | None, texts: Sequence[str], dataset: str
-              ) -> tuple[np.ndarray, list[str], str]:
+def beginning(
+    image: str | None, texts: Sequence[str], dataset: str
+) -> tuple[np.ndarray, list[str], str]:
     """The first picture, uint8 RGB [H, W, 3], and first sentence of each story, and where from.
 
     What is not given is taken from the first moment of the dataset's validation. Raises NoStart.
@@ -287,8 +333,10 @@ def read_texts(path: str) -> list[str]:
     try:
         return [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise NoStart(f"--texts {path} cannot be read: {error}; it is a UTF-8 text file with a "
-                      "sentence a line") from error
+        raise NoStart(
+            f"--texts {path} cannot be read: {error}; it is a UTF-8 text file with a "
+            "sentence a line"
+        ) from error
 
 
 def _opened(file: str | io.BytesIO, name: str) -> np.ndarray:

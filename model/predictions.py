@@ -31,7 +31,14 @@ def compute(run: Run, key: str) -> None:
             with features.writer(fresh, split) as put:
                 for one in data.once(features.shards(run, split), features.read):
                     out = teller(*stages.laid_out([one], vocabulary, "every", device))
-                    put(dataclasses.replace(one, texts=one.texts[1:], ids=one.ids[1:],
-                                            features=out.features, latents=one.latents[1:]))
+                    put(
+                        dataclasses.replace(
+                            one,
+                            texts=one.texts[1:],
+                            ids=one.ids[1:],
+                            features=out.features,
+                            latents=one.latents[1:],
+                        )
+                    )
 
     checkpoints.save(folder, {}, {"key": key}, also=write)

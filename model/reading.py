@@ -26,8 +26,14 @@ _STATE = ("seen", "positions", "roles", "vectors")
 class Reading:
     """Stories that are read piece by piece, of whose past a policy says what stays."""
 
-    def __init__(self, model: StoryLM, roles: Tensor, stories: int, policy: str = "dense",
-                 config: AttentionConfig | None = None) -> None:
+    def __init__(
+        self,
+        model: StoryLM,
+        roles: Tensor,
+        stories: int,
+        policy: str = "dense",
+        config: AttentionConfig | None = None,
+    ) -> None:
         """`roles` are those of all tokens, as `roles_of` gives them, `policy` one of
         `config.POLICIES`. Raises ConfigError where it cannot be used with the language model."""
         self.model, self.policy, self.config = model, policy, config or AttentionConfig()
@@ -60,21 +66,26 @@ class Reading:
 
     def _read(self, vectors: Tensor, real: Tensor, roles: Tensor) -> Tensor:
         """Vectors [B, slots, hidden], of which the `real` ones are the story's: hidden states."""
-        last = torch.where(self.seen, self.positions, -1).amax(1, keepdim=True) if (
-            self.seen.shape[1]) else torch.full((len(real), 1), -1)
+        last = (
+            torch.where(self.seen, self.positions, -1).amax(1, keepdim=True)
+            if (self.seen.shape[1])
+            else torch.full((len(real), 1), -1)
+        )
         positions = (last + real.cumsum(1)).clamp(min=0)
         self.seen = torch.cat([self.seen, real], dim=1)
         self.positions = torch.cat([self.positions, positions], dim=1)
         self.roles = torch.cat([self.roles, roles], dim=1)
         if self.policy == "recompute":
-            self.vectors = torch.cat([self.vectors, vectors], dim=1) if (
-                self.vectors.shape[1]) else vectors
+            self.vectors = (
+                torch.cat([self.vectors, vectors], dim=1) if (self.vectors.shape[1]) else vectors
+            )
         slots = torch.arange(self.seen.shape[1])
-        own = slots[-real.shape[1]:, None]
+        own = slots[-real.shape[1] :, None]
         # Padding sees itself: what sees nothing is not a number in some kernels of attention.
         visible = (self.seen[:, None] & (slots <= own)) | (slots == own)
-        return self.model.hidden(vectors, visible[:, None].to(vectors.device),
-                                 positions.to(vectors.device), self.cache)
+        return self.model.hidden(
+            vectors, visible[:, None].to(vectors.device), positions.to(vectors.device), self.cache
+        )
 
     def forget(self, count: int) -> None:
         """Takes the last slots back."""
@@ -85,25 +96,37 @@ class Reading:
     def evict(self) -> None:
         """Lets go of what the policy does not keep. The last token has to be a picture's BoI."""
         rows = [torch.where(seen)[0] for seen in self.seen]
-        rows = [row[attention.stays(roles[row], self.policy, self.config)]
-                for row, roles in zip(rows, self.roles, strict=True)]
+        rows = [
+            row[attention.stays(roles[row], self.policy, self.config)]
+            for row, roles in zip(rows, self.roles, strict=True)
+        ]
         if all(len(row) == seen.sum() for row, seen in zip(rows, self.seen, strict=True)):
             return
         longest = max(map(len, rows))
         slots = torch.stack([torch.nn.functional.pad(row, (longest - len(row), 0)) for row in rows])
         real = torch.stack([torch.arange(longest) >= longest - len(row) for row in rows])
         if self.policy == "recompute":
-            vectors, roles = (values.gather(1, at) for values, at in (
-                (self.vectors, slots[..., None].expand(-1, -1, self.vectors.shape[2]).to(
-                    self.vectors.device)), (self.roles, slots)))
+            vectors, roles = (
+                values.gather(1, at)
+                for values, at in (
+                    (
+                        self.vectors,
+                        slots[..., None]
+                        .expand(-1, -1, self.vectors.shape[2])
+                        .to(self.vectors.device),
+                    ),
+                    (self.roles, slots),
+                )
+            )
             self._clear()
             self._read(vectors, real, roles)
             return
         before = self.positions.gather(1, slots)
         self.positions = (real.cumsum(1) - 1).clamp(min=0) if self.rotate else before
         self.seen, self.roles = real, self.roles.gather(1, slots)
-        attention.keep(self.cache, slots, torch.where(real, self.positions - before, 0),
-                       self.rotate)
+        attention.keep(
+            self.cache, slots, torch.where(real, self.positions - before, 0), self.rotate
+        )
 
     def _clear(self) -> None:
         self.cache = DynamicCache()
@@ -113,7 +136,8 @@ class Reading:
     def state(self) -> dict[str, Any]:
         """All that was read, as tensors: for `restore`, here or in another process."""
         return {name: getattr(self, name) for name in _STATE} | {
-            "layers": [(layer.keys, layer.values) for layer in self.cache.layers]}
+            "layers": [(layer.keys, layer.values) for layer in self.cache.layers]
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on where the reading was whose `state` this is."""
@@ -127,9 +151,15 @@ class Reading:
 def roles_of(tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary) -> Tensor:
     """The Role of each token of a tokenizer, uint8 [words]."""
     words = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
-    roles = torch.tensor([Role.PUNCTUATION if word.strip() and not any(
-        letter.isalnum() for letter in word.strip()) else Role.WORD for word in words],
-        dtype=torch.uint8)
+    roles = torch.tensor(
+        [
+            Role.PUNCTUATION
+            if word.strip() and not any(letter.isalnum() for letter in word.strip())
+            else Role.WORD
+            for word in words
+        ],
+        dtype=torch.uint8,
+    )
     roles[[vocabulary.bos, vocabulary.eos, *vocabulary.turn]] = Role.WORD
     roles[vocabulary.image] = Role.IMAGE
     roles[vocabulary.boi], roles[vocabulary.eoi] = Role.BOI, Role.EOI

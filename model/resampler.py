@@ -49,8 +49,9 @@ class Resampler(nn.Module):
         queries = self.query_norm(self.query) + self.positions.to(self.query.dtype)
         values = self.kv_norm(self.kv(features))
         keys = values + self._positions_of(features.shape[1]).to(values.dtype)
-        out, _ = self.attention(queries.expand(len(features), -1, -1), keys, values,
-                                need_weights=False)
+        out, _ = self.attention(
+            queries.expand(len(features), -1, -1), keys, values, need_weights=False
+        )
         return out
 
     def _positions_of(self, count: int) -> Tensor:
@@ -61,5 +62,8 @@ class Resampler(nn.Module):
         if side == own:
             return self.positions
         square = self.positions.T.reshape(1, -1, own, own)
-        return functional.interpolate(square, (side, side), mode="bicubic",
-                                      align_corners=False).flatten(2)[0].T
+        return (
+            functional.interpolate(square, (side, side), mode="bicubic", align_corners=False)
+            .flatten(2)[0]
+            .T
+        )

@@ -1,12 +1,12 @@
 """A run: the folder in which a preset is trained, and what can be loaded from it.
 
-    RUN/
-      preset/      the preset's files, so that the folder is all that is needed
-      tokenizer/
-      features/    the dataset's pictures as features and latents, and its texts as tokens
-      predictions/ the same with the features that the story model predicts
-      0-towers/ ..., 3-adaptation/   what each stage has made
-      logs/        TensorBoard; samples/  pictures that were painted on the way
+RUN/
+  preset/      the preset's files, so that the folder is all that is needed
+  tokenizer/
+  features/    the dataset's pictures as features and latents, and its texts as tokens
+  predictions/ the same with the features that the story model predicts
+  0-towers/ ..., 3-adaptation/   what each stage has made
+  logs/        TensorBoard; samples/  pictures that were painted on the way
 """
 
 from __future__ import annotations
@@ -125,8 +125,9 @@ def story(run: Run, trained: bool = True) -> StoryLM:
     """The story model; without `trained`, as it is before."""
     loaded, vocabulary = tokenizer(run)
     config = run.preset.model
-    model = story_lm.build(config.story, vocabulary, len(loaded), vision.width(tower(run)),
-                           config.vision.tokens)
+    model = story_lm.build(
+        config.story, vocabulary, len(loaded), vision.width(tower(run)), config.vision.tokens
+    )
     if trained:
         checkpoints.load(run.result("story"), model)
         model.requires_grad_(False).eval()

@@ -44,8 +44,9 @@ class Layout:
         return int(self.positions.max()) + 1
 
 
-def lay_out(texts: Sequence[Sequence[int]], vocabulary: Vocabulary,
-            supervised: Sequence[int]) -> Layout:
+def lay_out(
+    texts: Sequence[Sequence[int]], vocabulary: Vocabulary, supervised: Sequence[int]
+) -> Layout:
     """A story of these tokenised texts, of which the turns `supervised` (from 1) are learned.
 
     What comes after the last supervised turn is left out. Pictures count from 0.
@@ -53,15 +54,16 @@ def lay_out(texts: Sequence[Sequence[int]], vocabulary: Vocabulary,
     rows: list[tuple[int, int, int, int, int, int]] = []
     last = max(supervised)
 
-    def put(tokens: Sequence[int], position: int, given: int = -1, asked: int = -1,
-            turn: int = 0) -> int:
+    def put(
+        tokens: Sequence[int], position: int, given: int = -1, asked: int = -1, turn: int = 0
+    ) -> int:
         for token in tokens:
             rows.append((token, position, IGNORED, given, asked, turn))
             position += 1
         return position
 
     at = put([vocabulary.bos], 0)
-    for number, text in enumerate(texts[:last + 1]):
+    for number, text in enumerate(texts[: last + 1]):
         start = len(rows)
         at = put([*(vocabulary.turn if number else []), *text, vocabulary.boi], at)
         if number in supervised:
@@ -83,11 +85,22 @@ def together(layouts: Sequence[Layout], pictures: Sequence[int]) -> Layout:
     longest = max(len(one.ids) for one in layouts)
     columns, first = [], 0
     for one, count in zip(layouts, pictures, strict=True):
-        numbered = [torch.where(which < 0, which, which + first)
-                    for which in (one.given, one.asked)]
-        columns.append([_padded(values, longest, fill) for values, fill in (
-            (one.ids, 0), (one.positions, 0), (one.targets, IGNORED), (numbered[0], -1),
-            (numbered[1], -1), (one.turn, -1))])
+        numbered = [
+            torch.where(which < 0, which, which + first) for which in (one.given, one.asked)
+        ]
+        columns.append(
+            [
+                _padded(values, longest, fill)
+                for values, fill in (
+                    (one.ids, 0),
+                    (one.positions, 0),
+                    (one.targets, IGNORED),
+                    (numbered[0], -1),
+                    (numbered[1], -1),
+                    (one.turn, -1),
+                )
+            ]
+        )
         first += count
     return Layout(*(torch.stack(column) for column in zip(*columns, strict=True)))
 

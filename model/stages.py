@@ -41,9 +41,13 @@ SHOWN = 8  # pictures in a row of what is painted on the way
 def build(run: Run, name: str, dataset: str, rank: int = 0, world: int = 1) -> Stage:
     """The stage of that name, ready to be trained as process `rank` of `world`."""
     config = run.preset.stages[name]
-    return {"towers": _towers, "autoencoder": _autoencoder, "detokenizer": _detokenizer,
-            "story": _story, "adaptation": _detokenizer}[config.stage](run, config, dataset,
-                                                                       rank, world)
+    return {
+        "towers": _towers,
+        "autoencoder": _autoencoder,
+        "detokenizer": _detokenizer,
+        "story": _story,
+        "adaptation": _detokenizer,
+    }[config.stage](run, config, dataset, rank, world)
 
 
 # What stands in for downloaded weights -----------------------------------------------------------
@@ -56,37 +60,50 @@ def _towers(run: Run, config: StageConfig, dataset: str, rank: int, world: int) 
     size, context = settings.image_size, settings.towers["text_cfg"]["context_length"]
 
     def read(raw: dict[str, bytes]) -> tuple[np.ndarray, list[list[int]]]:
-        return data.pictures(raw, size), tokenizer(data.texts(raw),
-                                                   add_special_tokens=False)["input_ids"]
+        return data.pictures(raw, size), tokenizer(data.texts(raw), add_special_tokens=False)[
+            "input_ids"
+        ]
 
     def losses(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         pictures, ids = batch
-        seen, said, scale = model(vision.normalised(pictures, towers.visual),
-                                  ids.to(towers.logit_scale.device))
+        seen, said, scale = model(
+            vision.normalised(pictures, towers.visual), ids.to(towers.logit_scale.device)
+        )
         return {"loss": contrast(seen, said, scale)}
 
     def collate(items: list[tuple[np.ndarray, list[list[int]]]]) -> tuple[Tensor, Tensor]:
         ids = [clipped(text, context, vocabulary) for _, texts in items for text in texts]
-        return (torch.from_numpy(np.concatenate([pictures for pictures, _ in items])),
-                torch.tensor(ids))
+        return (
+            torch.from_numpy(np.concatenate([pictures for pictures, _ in items])),
+            torch.tensor(ids),
+        )
 
     def check(model: nn.Module) -> dict[str, float]:
         pictures, ids = collate(list(data.once(data.shards(dataset, "val"), read)))
         device = towers.logit_scale.device
-        seen = torch.cat([model.encode_image(vision.normalised(part, towers.visual), normalize=True)
-                          for part in pictures.split(64)])
-        said = torch.cat([model.encode_text(part.to(device), normalize=True)
-                          for part in ids.split(64)])
+        seen = torch.cat(
+            [
+                model.encode_image(vision.normalised(part, towers.visual), normalize=True)
+                for part in pictures.split(64)
+            ]
+        )
+        said = torch.cat(
+            [model.encode_text(part.to(device), normalize=True) for part in ids.split(64)]
+        )
         return {"recall@1": _recall(said @ seen.T), "among": float(len(seen))}
 
     def save(folder: Path) -> None:
-        (folder / "open_clip_config.json").write_text(json.dumps(
-            {"model_cfg": settings.towers, "preprocess_cfg": {}}, indent=1))
-        save_file({name: one.contiguous().cpu() for name, one in towers.state_dict().items()},
-                  folder / "open_clip_model.safetensors")
+        (folder / "open_clip_config.json").write_text(
+            json.dumps({"model_cfg": settings.towers, "preprocess_cfg": {}}, indent=1)
+        )
+        save_file(
+            {name: one.contiguous().cpu() for name, one in towers.state_dict().items()},
+            folder / "open_clip_model.safetensors",
+        )
 
-    return Stage(towers, _from(dataset, config, read, collate, rank, world), losses, check,
-                 save=save)
+    return Stage(
+        towers, _from(dataset, config, read, collate, rank, world), losses, check, save=save
+    )
 
 
 def contrast(seen: Tensor, said: Tensor, scale: Tensor) -> Tensor:
@@ -98,14 +115,15 @@ def contrast(seen: Tensor, said: Tensor, scale: Tensor) -> Tensor:
 
 def clipped(text: Sequence[int], length: int, vocabulary: Vocabulary) -> list[int]:
     """A text's tokens as the towers read them: ended by EoS, `length` long, padded with 0."""
-    ended = [*text[:length - 1], vocabulary.eos]
+    ended = [*text[: length - 1], vocabulary.eos]
     return ended + [0] * (length - len(ended))
 
 
 def _recall(likeness: Tensor) -> float:
     """How often what belongs together is the likest, of a square [n, n]."""
-    return float((likeness.argmax(1) == torch.arange(len(likeness), device=likeness.device))
-                 .float().mean())
+    return float(
+        (likeness.argmax(1) == torch.arange(len(likeness), device=likeness.device)).float().mean()
+    )
 
 
 def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
@@ -120,13 +138,25 @@ def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: 
         return torch.from_numpy(np.concatenate(items))
 
     def held_out() -> Tensor:
-        return collate(list(data.once(data.shards(dataset, "val"),
-                                      lambda raw: data.pictures(raw, size))))
+        return collate(
+            list(data.once(data.shards(dataset, "val"), lambda raw: data.pictures(raw, size)))
+        )
 
     def check(model: nn.Module) -> dict[str, float]:
-        return {"PSNR": psnr(*(torch.cat(parts) for parts in zip(*(
-            (part, autoencoder.rebuilt(vae, part).cpu()) for part in held_out().split(32)),
-            strict=True)))}
+        return {
+            "PSNR": psnr(
+                *(
+                    torch.cat(parts)
+                    for parts in zip(
+                        *(
+                            (part, autoencoder.rebuilt(vae, part).cpu())
+                            for part in held_out().split(32)
+                        ),
+                        strict=True,
+                    )
+                )
+            )
+        }
 
     def show(model: nn.Module, path: Path) -> None:
         some = _spread(held_out())
@@ -136,8 +166,14 @@ def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: 
         autoencoder.scale(vae, held_out())
         vae.save_pretrained(folder)
 
-    return Stage(vae, _from(dataset, config, read, collate, rank, world),
-                 lambda model, batch: autoencoder.losses(model, batch), check, show, save)
+    return Stage(
+        vae,
+        _from(dataset, config, read, collate, rank, world),
+        lambda model, batch: autoencoder.losses(model, batch),
+        check,
+        show,
+        save,
+    )
 
 
 # The story model's own stages --------------------------------------------------------------------
@@ -170,19 +206,35 @@ def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: 
 
     def check(model: nn.Module) -> dict[str, float]:
         dice = torch.Generator(painter.device).manual_seed(0)
-        parts = [painter.loss(latents.to(painter.device), seen.to(painter.device),
-                              blank.to(painter.device), dice)
-                 for seen, latents in held_out()]
+        parts = [
+            painter.loss(
+                latents.to(painter.device), seen.to(painter.device), blank.to(painter.device), dice
+            )
+            for seen, latents in held_out()
+        ]
         return {"loss": float(torch.stack(parts).mean())}
 
     def show(model: nn.Module, path: Path) -> None:
         seen, latents = (_spread(part) for part in collate(list(held_out())))
-        write_grid(path, [painter.decode(latents.to(painter.device)),
-                          painter.generate(seen.to(painter.device), blank.to(painter.device),
-                                           torch.Generator(painter.device).manual_seed(0))])
+        write_grid(
+            path,
+            [
+                painter.decode(latents.to(painter.device)),
+                painter.generate(
+                    seen.to(painter.device),
+                    blank.to(painter.device),
+                    torch.Generator(painter.device).manual_seed(0),
+                ),
+            ],
+        )
 
-    return Stage(painter, _from_features(run, config, collate, rank, world, read, source), losses,
-                 check, show)
+    return Stage(
+        painter,
+        _from_features(run, config, collate, rank, world, read, source),
+        losses,
+        check,
+        show,
+    )
 
 
 def _story(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
@@ -202,14 +254,16 @@ def _story(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -
     return Stage(teller, _from_features(run, config, list, rank, world), losses, check)
 
 
-def laid_out(chunks: Sequence[Chunk], vocabulary: Vocabulary, turns: str, device: torch.device
-             ) -> tuple[sequence.Layout, Tensor]:
+def laid_out(
+    chunks: Sequence[Chunk], vocabulary: Vocabulary, turns: str, device: torch.device
+) -> tuple[sequence.Layout, Tensor]:
     """Chunks as the story model takes them: with every turn supervised, or a random one last."""
     layouts = []
     for one in chunks:
         count = len(one.ids)
-        supervised = (range(1, count) if turns == "every"
-                      else [1 + int(torch.randint(count - 1, ()))])
+        supervised = (
+            range(1, count) if turns == "every" else [1 + int(torch.randint(count - 1, ()))]
+        )
         layouts.append(sequence.lay_out(one.ids, vocabulary, supervised))
     layout = sequence.together(layouts, [len(one.ids) for one in chunks])
     return layout.to(device), torch.cat([one.features for one in chunks]).to(device)
@@ -222,33 +276,72 @@ def judge(teller: StoryLM, chunks: Iterator[Chunk], vocabulary: Vocabulary) -> d
     for one in chunks:
         layout, seen = laid_out([one], vocabulary, "every", device)
         out = teller(layout, seen)
-        likeness = torch.stack([1 - distance(out.features, true[None]).mean(1)
-                                for true in seen[1:]])  # [true, predicted]
+        likeness = torch.stack(
+            [1 - distance(out.features, true[None]).mean(1) for true in seen[1:]]
+        )  # [true, predicted]
         before = 1 - distance(seen[:-1], seen[1:]).mean()
-        sums += torch.stack([out.text, likeness.diagonal().mean(), before,
-                             torch.tensor(_recall(likeness.T))]).float().cpu()
+        sums += (
+            torch.stack(
+                [out.text, likeness.diagonal().mean(), before, torch.tensor(_recall(likeness.T))]
+            )
+            .float()
+            .cpu()
+        )
         count += 1
-    return dict(zip(("text", "cosine", "cosine of previous", "recall@1 in chunk"),
-                    (sums / count).tolist(), strict=True))
+    return dict(
+        zip(
+            ("text", "cosine", "cosine of previous", "recall@1 in chunk"),
+            (sums / count).tolist(),
+            strict=True,
+        )
+    )
 
 
 # What they share ---------------------------------------------------------------------------------
 
 
-def _from(dataset: str, config: StageConfig, read: Read, collate: Collate, rank: int, world: int
-          ) -> Batches:
+def _from(
+    dataset: str, config: StageConfig, read: Read, collate: Collate, rank: int, world: int
+) -> Batches:
     """The batches of the pictures and texts in a dataset."""
-    return lambda start: iter(data.loader(
-        data.shards(dataset, "train"), read, collate, batch=config.train.batch,
-        seed=config.train.seed, workers=config.train.workers, rank=rank, world=world, start=start))
+    return lambda start: iter(
+        data.loader(
+            data.shards(dataset, "train"),
+            read,
+            collate,
+            batch=config.train.batch,
+            seed=config.train.seed,
+            workers=config.train.workers,
+            rank=rank,
+            world=world,
+            start=start,
+        )
+    )
 
 
-def _from_features(run: Run, config: StageConfig, collate: Collate, rank: int, world: int,
-                   read: Read = features.read, source: str = "features") -> Batches:
+def _from_features(
+    run: Run,
+    config: StageConfig,
+    collate: Collate,
+    rank: int,
+    world: int,
+    read: Read = features.read,
+    source: str = "features",
+) -> Batches:
     """The batches of the shards of features, true or predicted."""
-    return lambda start: iter(data.loader(
-        features.shards(run, "train", source), read, collate, batch=config.train.batch,
-        seed=config.train.seed, workers=config.train.workers, rank=rank, world=world, start=start))
+    return lambda start: iter(
+        data.loader(
+            features.shards(run, "train", source),
+            read,
+            collate,
+            batch=config.train.batch,
+            seed=config.train.seed,
+            workers=config.train.workers,
+            rank=rank,
+            world=world,
+            start=start,
+        )
+    )
 
 
 def _drawn(raw: data.Raw, count: int, wanted: int) -> list[int]:

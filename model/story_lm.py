@@ -51,14 +51,17 @@ class StoryLM(nn.Module):
 
         Means are over all supervised tokens and all pictures asked for in the batch.
         """
-        hidden = self.hidden(self.embedded(layout.ids, layout.given, features),
-                             sequence.mask(layout.turn), layout.positions)
+        hidden = self.hidden(
+            self.embedded(layout.ids, layout.given, features),
+            sequence.mask(layout.turn),
+            layout.positions,
+        )
         counted = layout.targets != sequence.IGNORED
         logits = self.llm.get_output_embeddings()(hidden[counted])
         text = functional.cross_entropy(logits.float(), layout.targets[counted])
         asked = layout.asked >= 0
         predicted = self.painted(hidden[asked].unflatten(0, (-1, self.image_tokens)))
-        wanted = features[layout.asked[asked][::self.image_tokens]]
+        wanted = features[layout.asked[asked][:: self.image_tokens]]
         image = distance(predicted, wanted).mean()
         return Output(text + image, text, image, predicted)
 
@@ -71,7 +74,7 @@ class StoryLM(nn.Module):
         here = given >= 0
         if not here.any():
             return vectors
-        read = self.read(features)[given[here][::self.image_tokens]]
+        read = self.read(features)[given[here][:: self.image_tokens]]
         return vectors.masked_scatter(here[..., None], read.to(vectors.dtype))
 
     def read(self, features: Tensor) -> Tensor:
@@ -82,12 +85,17 @@ class StoryLM(nn.Module):
         """Hidden states [N, image_tokens, hidden] to features [N, tokens, width]."""
         return self.painter(hidden)
 
-    def hidden(self, vectors: Tensor, visible: Tensor | None, positions: Tensor,
-               cache: Cache | None = None) -> Tensor:
+    def hidden(
+        self, vectors: Tensor, visible: Tensor | None, positions: Tensor, cache: Cache | None = None
+    ) -> Tensor:
         """Last hidden states [B, L, hidden] of vectors; what they leave behind goes to `cache`."""
         return self.llm.get_decoder()(
-            inputs_embeds=vectors, attention_mask=visible, position_ids=positions,
-            past_key_values=cache, use_cache=cache is not None).last_hidden_state
+            inputs_embeds=vectors,
+            attention_mask=visible,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        ).last_hidden_state
 
 
 def distance(predicted: Tensor, wanted: Tensor) -> Tensor:
@@ -95,8 +103,14 @@ def distance(predicted: Tensor, wanted: Tensor) -> Tensor:
     return 1 - functional.cosine_similarity(predicted.float(), wanted.float(), dim=-1)
 
 
-def build(config: StoryConfig, vocabulary: Vocabulary, words: int, width: int, tokens: int,
-          download: bool = True) -> StoryLM:
+def build(
+    config: StoryConfig,
+    vocabulary: Vocabulary,
+    words: int,
+    width: int,
+    tokens: int,
+    download: bool = True,
+) -> StoryLM:
     """The story model before training, its language model with weights where it is a named one.
 
     `words` is the tokenizer's length with its tokens for pictures, `width` and `tokens` are those
@@ -118,16 +132,26 @@ def build(config: StoryConfig, vocabulary: Vocabulary, words: int, width: int, t
 def _with_adapters(llm: PreTrainedModel, config: LoraConfig, vocabulary: Vocabulary) -> Any:
     """LoRA on the projections; norms and the tokens for pictures are trained as they are."""
     import peft
-    norms = sorted({name.rpartition(".")[2] for name, _ in llm.named_modules()
-                    if name.endswith("norm")})
+
+    norms = sorted(
+        {name.rpartition(".")[2] for name, _ in llm.named_modules() if name.endswith("norm")}
+    )
     embedding = _name_of(llm, llm.get_input_embeddings())
     output = _name_of(llm, llm.get_output_embeddings())
     tied = llm.get_output_embeddings().weight is llm.get_input_embeddings().weight
     rows = {name: vocabulary.added for name in ([embedding] if tied else [embedding, output])}
-    return peft.get_peft_model(llm, peft.LoraConfig(
-        task_type="CAUSAL_LM", r=config.rank, lora_alpha=config.alpha,
-        lora_dropout=config.dropout, target_modules=config.targets, modules_to_save=norms,
-        trainable_token_indices=rows))
+    return peft.get_peft_model(
+        llm,
+        peft.LoraConfig(
+            task_type="CAUSAL_LM",
+            r=config.rank,
+            lora_alpha=config.alpha,
+            lora_dropout=config.dropout,
+            target_modules=config.targets,
+            modules_to_save=norms,
+            trainable_token_indices=rows,
+        ),
+    )
 
 
 def _name_of(model: nn.Module, part: nn.Module) -> str:

@@ -32,8 +32,9 @@ _PANEL, _GAP = 320, 20  # pixels
 _PAPER, _INK = "#fbf8f1", "#2b2622"
 
 
-def write(folder: Path, told: Iterable[Sequence[Moment]], about: Sequence[Mapping[str, Any]]
-          ) -> Iterator[tuple[Sequence[Moment], list[Path]]]:
+def write(
+    folder: Path, told: Iterable[Sequence[Moment]], about: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Sequence[Moment], list[Path]]]:
     """Writes moments as they come, from number 0 on; gives them with the paths of their pictures.
 
     `about`, one a story, goes into its JSON. Page and panels are written at the end, also where
@@ -61,7 +62,8 @@ def write(folder: Path, told: Iterable[Sequence[Moment]], about: Sequence[Mappin
         for where, book in zip(folders, books, strict=True):
             if book["images"]:
                 panels([where / name for name in book["images"]], book["texts"]).save(
-                    where / "panels.jpg", quality=90)
+                    where / "panels.jpg", quality=90
+                )
         if books[0]["images"]:
             _replace(folder / "story.html", page(folders, books))
 
@@ -69,18 +71,31 @@ def write(folder: Path, told: Iterable[Sequence[Moment]], about: Sequence[Mappin
 def page(folders: Sequence[Path], books: Sequence[Mapping[str, Any]]) -> str:
     """HTML of one story, or of several side by side, with their pictures in it."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("model"), autoescape=True, trim_blocks=True,
-        lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+        loader=jinja2.PackageLoader("model"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
     stories = []
     for folder, book in zip(folders, books, strict=True):
-        sources = ["data:image/jpeg;base64,"
-                   + base64.b64encode((folder / name).read_bytes()).decode()
-                   for name in book["images"]]
+        sources = [
+            "data:image/jpeg;base64," + base64.b64encode((folder / name).read_bytes()).decode()
+            for name in book["images"]
+        ]
         with Image.open(folder / book["images"][0]) as first:
-            stories.append({"moments": list(zip(sources, book["texts"], strict=True)),
-                            "width": first.width, "height": first.height})
-    facts = {name.replace("_", " "): value for name, value in books[0].items()
-             if name not in ("texts", "images")}
+            stories.append(
+                {
+                    "moments": list(zip(sources, book["texts"], strict=True)),
+                    "width": first.width,
+                    "height": first.height,
+                }
+            )
+    facts = {
+        name.replace("_", " "): value
+        for name, value in books[0].items()
+        if name not in ("texts", "images")
+    }
     return environment.get_template("storybook.html").render(stories=stories, facts=facts)
 
 
@@ -93,8 +108,9 @@ def panels(pictures: Sequence[Path], texts: Sequence[str]) -> Image.Image:
         high = round(_PANEL * first.height / first.width)
     wrapped = [_wrapped(text, font, _PANEL) for text in texts]
     rows = [range(at, min(at + across, len(texts))) for at in range(0, len(texts), across)]
-    tops = np.cumsum([_GAP, *(high + 2 * _GAP + line * max(len(wrapped[at]) for at in row)
-                              for row in rows)]).tolist()
+    tops = np.cumsum(
+        [_GAP, *(high + 2 * _GAP + line * max(len(wrapped[at]) for at in row) for row in rows)]
+    ).tolist()
     sheet = Image.new("RGB", (across * (_PANEL + _GAP) + _GAP, tops[-1]), _PAPER)
     draw = ImageDraw.Draw(sheet)
     for top, row in zip(tops, rows, strict=False):
@@ -116,8 +132,14 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
             lines.append(line)
             longer = word
         while font.getlength(longer) > width:
-            fits = max(1, next(count for count in range(len(longer), -1, -1)
-                               if font.getlength(longer[:count]) <= width))
+            fits = max(
+                1,
+                next(
+                    count
+                    for count in range(len(longer), -1, -1)
+                    if font.getlength(longer[:count]) <= width
+                ),
+            )
             lines.append(longer[:fits])
             longer = longer[fits:]
         line = longer
@@ -132,8 +154,9 @@ def _shown(moment: Moment, shape: float) -> Image.Image:
         picture.thumbnail((_LARGEST, _LARGEST))
         return picture
     side = picture.height
-    return picture.resize((round(side * max(shape, 1)), round(side / min(shape, 1))),
-                          Image.Resampling.BICUBIC)
+    return picture.resize(
+        (round(side * max(shape, 1)), round(side / min(shape, 1))), Image.Resampling.BICUBIC
+    )
 
 
 def _clear(folder: Path) -> None:

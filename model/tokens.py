@@ -40,9 +40,15 @@ def train(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=size, special_tokens=["<s>", "</s>", TURN], show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    tokenizer.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=["<s>", "</s>", TURN],
+            show_progress=False,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        ),
+    )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
 
 
@@ -52,11 +58,20 @@ def with_pictures(tokenizer: PreTrainedTokenizerBase, image_tokens: int) -> Voca
     Raises ConfigError where it has no tokens for the begin and end of a text.
     """
     if tokenizer.bos_token_id is None or tokenizer.eos_token_id is None:
-        raise ConfigError(f"the tokenizer {tokenizer.name_or_path} has no bos_token or no "
-                          "eos_token; set them in its tokenizer_config.json")
+        raise ConfigError(
+            f"the tokenizer {tokenizer.name_or_path} has no bos_token or no "
+            "eos_token; set them in its tokenizer_config.json"
+        )
     positions = [f"<img_{number:05d}>" for number in range(image_tokens)]
-    tokenizer.add_special_tokens({"additional_special_tokens": [BOI, EOI, *positions]},
-                                 replace_extra_special_tokens=False)
+    tokenizer.add_special_tokens(
+        {"additional_special_tokens": [BOI, EOI, *positions]}, replace_extra_special_tokens=False
+    )
     boi, eoi, *image = tokenizer.convert_tokens_to_ids([BOI, EOI, *positions])
-    return Vocabulary(tokenizer.bos_token_id, tokenizer.eos_token_id, boi, eoi, image,
-                      tokenizer.encode(TURN, add_special_tokens=False))
+    return Vocabulary(
+        tokenizer.bos_token_id,
+        tokenizer.eos_token_id,
+        boi,
+        eoi,
+        image,
+        tokenizer.encode(TURN, add_special_tokens=False),
+    )

@@ -61,23 +61,45 @@ class _Progress:
     worked: float = 0.0  # seconds, steps and waiting
 
 
-def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
-        say: Callable[[str], None]) -> None:
+def fit(
+    name: str,
+    stage: Stage,
+    config: Optimisation,
+    folder: Path,
+    key: str,
+    say: Callable[[str], None],
+) -> None:
     """Trains a stage into `folder`; where that is done already with the same `key`, does nothing.
 
     A checkpoint with the same key is gone on from. Raises TrainingStopped and Interrupted.
     """
     accelerator = Accelerator(
-        mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate,
+        mixed_precision=config.precision,
+        gradient_accumulation_steps=config.accumulate,
         log_with=["tensorboard", *(["wandb"] if is_wandb_available() else [])],
-        project_dir=str(folder.parent / "logs"))
+        project_dir=str(folder.parent / "logs"),
+    )
     stage.model.to(accelerator.device)
     named = checkpoints.trained(stage.model)
     optimizers = _optimizers(stage.model, config)
-    schedules = [get_cosine_with_min_lr_schedule_with_warmup(
-        one, config.warmup, config.steps, min_lr_rate=config.end) for one in optimizers]
-    ema = EMAModel(named.values(), decay=config.ema, inv_gamma=1.0, power=0.75,
-                   use_ema_warmup=True, foreach=True) if config.ema else None
+    schedules = [
+        get_cosine_with_min_lr_schedule_with_warmup(
+            one, config.warmup, config.steps, min_lr_rate=config.end
+        )
+        for one in optimizers
+    ]
+    ema = (
+        EMAModel(
+            named.values(),
+            decay=config.ema,
+            inv_gamma=1.0,
+            power=0.75,
+            use_ema_warmup=True,
+            foreach=True,
+        )
+        if config.ema
+        else None
+    )
     torch.manual_seed(config.seed * 1000 + accelerator.process_index)
     progress = _Progress()
     checkpoint = folder.with_name(f"{folder.name}.checkpoint")
@@ -91,27 +113,40 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
 
     def keep() -> None:
         if accelerator.is_main_process:
-            checkpoints.save(checkpoint, named, {"key": key, "step": progress.step},
-                             _state(progress.step, optimizers, schedules, ema))
+            checkpoints.save(
+                checkpoint,
+                named,
+                {"key": key, "step": progress.step},
+                _state(progress.step, optimizers, schedules, ema),
+            )
 
     def judge() -> None:
         if accelerator.is_main_process:
             with _averaged(ema, named), _as_it_was(stage.model):
                 figures = stage.check(stage.model)
                 if stage.show:
-                    stage.show(stage.model, folder.parent / "samples" /
-                               f"{name}-{progress.step:06d}.png")
-            accelerator.log({f"val/{what}": value for what, value in figures.items()},
-                            step=progress.step)
+                    stage.show(
+                        stage.model, folder.parent / "samples" / f"{name}-{progress.step:06d}.png"
+                    )
+            accelerator.log(
+                {f"val/{what}": value for what, value in figures.items()}, step=progress.step
+            )
             with bar.external_write_mode():
-                say(f"{name}: step {progress.step} of {config.steps}, held out: " + ", ".join(
-                    f"{what} {value:.4g}" for what, value in figures.items()))
+                say(
+                    f"{name}: step {progress.step} of {config.steps}, held out: "
+                    + ", ".join(f"{what} {value:.4g}" for what, value in figures.items())
+                )
         accelerator.wait_for_everyone()
 
     batches = iter(stage.batches(progress.step * config.accumulate))
     # disable=None: at a terminal alone
-    bar = tqdm(desc=name, total=config.steps, initial=progress.step, leave=False,
-               disable=None if accelerator.is_main_process else True)
+    bar = tqdm(
+        desc=name,
+        total=config.steps,
+        initial=progress.step,
+        leave=False,
+        disable=None if accelerator.is_main_process else True,
+    )
     with _stoppable() as stopped, _attention(accelerator.device), bar:
         model.train()
         while progress.step < config.steps:
@@ -125,21 +160,30 @@ def fit(name: str, stage: Stage, config: Optimisation, folder: Path, key: str,
             bar.update()
             if progress.step % SAID_EVERY == 0 or progress.step == config.steps:
                 rate = schedules[0].get_last_lr()[0]
-                accelerator.log({f"train/{what}": value for what, value in said.items()}
-                                | {"train/learning_rate": rate}, step=progress.step)
+                accelerator.log(
+                    {f"train/{what}": value for what, value in said.items()}
+                    | {"train/learning_rate": rate},
+                    step=progress.step,
+                )
             if progress.step % config.check_every == 0 or progress.step == config.steps:
                 judge()
             if stopped():
                 keep()
-                raise Interrupted(f"{name}: stopped after step {progress.step} of {config.steps}; "
-                                  "the same command goes on from there")
+                raise Interrupted(
+                    f"{name}: stopped after step {progress.step} of {config.steps}; "
+                    "the same command goes on from there"
+                )
             if progress.step % config.save_every == 0:
                 keep()
     accelerator.end_training()
     if accelerator.is_main_process:
         with _averaged(ema, named):
-            about = {"key": key, "steps": config.steps, "seconds": round(progress.worked, 1),
-                     "waited_for_data": round(progress.waited / max(progress.worked, 1e-9), 4)}
+            about = {
+                "key": key,
+                "steps": config.steps,
+                "seconds": round(progress.worked, 1),
+                "waited_for_data": round(progress.waited / max(progress.worked, 1e-9), 4),
+            }
             checkpoints.save(folder, {} if stage.save else named, about, also=stage.save)
         shutil.rmtree(checkpoint, ignore_errors=True)
     accelerator.wait_for_everyone()
@@ -155,29 +199,61 @@ def _optimizers(model: nn.Module, config: Optimisation) -> list[torch.optim.Opti
     """AdamW, which makes no vector smaller by weight decay; and Muon for the weights of linear
     layers, if it is to have them, with steps of AdamW's size (arXiv 2502.16982)."""
     by_muon = _matrices(model) if config.muon else []
-    others = [one for one in checkpoints.trained(model).values()
-              if not any(one is other for other in by_muon)]
+    others = [
+        one
+        for one in checkpoints.trained(model).values()
+        if not any(one is other for other in by_muon)
+    ]
     adam = torch.optim.AdamW(
-        [{"params": [one for one in others if one.ndim > 1]},
-         {"params": [one for one in others if one.ndim <= 1], "weight_decay": 0.0}],
-        lr=config.learning_rate, betas=config.betas, eps=config.epsilon,
-        weight_decay=config.weight_decay, fused=True)
-    return [adam, torch.optim.Muon(by_muon, lr=config.muon, weight_decay=config.weight_decay,
-                                   adjust_lr_fn="match_rms_adamw")] if by_muon else [adam]
+        [
+            {"params": [one for one in others if one.ndim > 1]},
+            {"params": [one for one in others if one.ndim <= 1], "weight_decay": 0.0},
+        ],
+        lr=config.learning_rate,
+        betas=config.betas,
+        eps=config.epsilon,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+    return (
+        [
+            adam,
+            torch.optim.Muon(
+                by_muon,
+                lr=config.muon,
+                weight_decay=config.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            ),
+        ]
+        if by_muon
+        else [adam]
+    )
 
 
 def _matrices(model: nn.Module) -> list[nn.Parameter]:
     """The weights of linear layers that are trained, without those that are an embedding too."""
     tables = [one.weight for one in model.modules() if isinstance(one, nn.Embedding)]
     layers = [one for one in model.modules() if isinstance(one, nn.Linear | nn.MultiheadAttention)]
-    return [weight for layer in layers for weight in layer.parameters(recurse=False)
-            if weight.ndim == 2 and weight.requires_grad
-            and not any(weight is table for table in tables)]
+    return [
+        weight
+        for layer in layers
+        for weight in layer.parameters(recurse=False)
+        if weight.ndim == 2
+        and weight.requires_grad
+        and not any(weight is table for table in tables)
+    ]
 
 
-def _step(name: str, stage: Stage, model: nn.Module, optimizers: Sequence[Any],
-          config: Optimisation, accelerator: Accelerator, batches: Iterator[Any],
-          progress: _Progress) -> dict[str, float]:
+def _step(
+    name: str,
+    stage: Stage,
+    model: nn.Module,
+    optimizers: Sequence[Any],
+    config: Optimisation,
+    accelerator: Accelerator,
+    batches: Iterator[Any],
+    progress: _Progress,
+) -> dict[str, float]:
     """One step of the optimizers; returns the losses of its last batch."""
     start = time.perf_counter()
     for _ in range(config.accumulate):
@@ -207,21 +283,32 @@ def _step(name: str, stage: Stage, model: nn.Module, optimizers: Sequence[Any],
             f"{name}: at step {progress.step + 1} "
             + ", ".join(f"{what} is {value}" for what, value in said.items())
             + f"; set train.learning_rate (now {config.learning_rate}) lower or train.precision=no."
-            " The last checkpoint is of before")
+            " The last checkpoint is of before"
+        )
     return said
 
 
-def _state(step: int, optimizers: Sequence[Any], schedules: Sequence[Any], ema: EMAModel | None
-           ) -> dict[str, Any]:
+def _state(
+    step: int, optimizers: Sequence[Any], schedules: Sequence[Any], ema: EMAModel | None
+) -> dict[str, Any]:
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"step": step, "optimizers": [one.state_dict() for one in optimizers],
-            "schedules": [one.state_dict() for one in schedules],
-            "ema": ema.state_dict() if ema else None, "random": torch.get_rng_state(),
-            "random_cuda": cuda}
+    return {
+        "step": step,
+        "optimizers": [one.state_dict() for one in optimizers],
+        "schedules": [one.state_dict() for one in schedules],
+        "ema": ema.state_dict() if ema else None,
+        "random": torch.get_rng_state(),
+        "random_cuda": cuda,
+    }
 
 
-def _restore(checkpoint: Path, model: nn.Module, optimizers: Sequence[Any],
-             schedules: Sequence[Any], ema: EMAModel | None) -> int:
+def _restore(
+    checkpoint: Path,
+    model: nn.Module,
+    optimizers: Sequence[Any],
+    schedules: Sequence[Any],
+    ema: EMAModel | None,
+) -> int:
     """Puts everything back as `_state` found it; returns the number of steps done."""
     checkpoints.load(checkpoint, model)
     state = checkpoints.state(checkpoint)

@@ -22,8 +22,9 @@ from model.config import ConfigError, VisionConfig, naming
 def load(config: VisionConfig) -> nn.Module:
     """The vision tower, frozen. `config.model` is an open_clip name or `local-dir:FOLDER`."""
     with naming("model.vision.model", config.model):
-        tower = open_clip.create_model(config.model, pretrained=config.weights or None,
-                                       force_image_size=config.image_size)
+        tower = open_clip.create_model(
+            config.model, pretrained=config.weights or None, force_image_size=config.image_size
+        )
     return tower.visual.requires_grad_(False).eval()
 
 
@@ -53,8 +54,11 @@ def features(tower: nn.Module, pictures: np.ndarray | Tensor, tokens: int) -> Te
     square that divides the grid of patches.
     """
     patches = tower.forward_intermediates(
-        normalised(pictures, tower), indices=1, normalize_intermediates=True,
-        intermediates_only=True)["image_intermediates"][0]  # [B, width, side, side]
+        normalised(pictures, tower),
+        indices=1,
+        normalize_intermediates=True,
+        intermediates_only=True,
+    )["image_intermediates"][0]  # [B, width, side, side]
     return pooled(patches.flatten(2).transpose(1, 2), tokens)
 
 

@@ -17,10 +17,17 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.backends import specs
+from pipeline import model_specs
 
-STAGES = ("keyframes", "text", "selection", "captions", "characters", "stories",
-          "quality")  # that can be done again
+STAGES = (
+    "keyframes",
+    "text",
+    "selection",
+    "captions",
+    "characters",
+    "stories",
+    "quality",
+)  # that can be done again
 
 
 class ConfigError(ValueError):
@@ -47,12 +54,21 @@ class KeyframesConfig(_Section):
 class SelectionConfig(_Section):
     """What is dropped once the text on the screen and the other episodes are known."""
 
-    recurring_likeness: float = Field(0.9, gt=0, le=1, description="hash bits shared by a picture "
-                                      "that comes back in other episodes")
-    recurring_share: float = Field(0.5, gt=0, le=1, description="of a series' episodes that must "
-                                   "have it")
-    recurring_edge: float = Field(120.0, ge=0, description="seconds from either end of an episode "
-                                  "that are looked at, a quarter of it at most")
+    recurring_likeness: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="hash bits shared by a picture that comes back in other episodes",
+    )
+    recurring_share: float = Field(
+        0.5, gt=0, le=1, description="of a series' episodes that must have it"
+    )
+    recurring_edge: float = Field(
+        120.0,
+        ge=0,
+        description="seconds from either end of an episode "
+        "that are looked at, a quarter of it at most",
+    )
 
 
 class CaptionsConfig(_Section):
@@ -69,44 +85,73 @@ class StoriesConfig(_Section):
     reader_age: int = Field(6, ge=2, le=99, description="years")
     words: int = Field(25, ge=5, le=120, description="about so many words a picture")
     tense: Literal["past", "present"] = Field("past", description="that stories are told in")
-    language: str = Field("en", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$",
-                          description="BCP 47: en, de, pt-BR")
+    language: str = Field(
+        "en", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$", description="BCP 47: en, de, pt-BR"
+    )
     style: str = Field("", max_length=500, description="in words: 'dry and funny, short sentences'")
-    grounded: float = Field(0.7, ge=0, le=1, description="share of the texts of an answer that "
-                            "must say who and what their captions say; English only")
+    grounded: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="share of the texts of an answer that "
+        "must say who and what their captions say; English only",
+    )
 
     def own_way(self) -> dict[str, Any]:
         """The settings that the embedded writer cannot follow, where they are not the defaults."""
         plain = StoriesConfig()
         names = ("words", "tense", "language", "style", "window", "reader_age")
-        return {name: getattr(self, name) for name in names
-                if getattr(self, name) != getattr(plain, name)}
+        return {
+            name: getattr(self, name)
+            for name in names
+            if getattr(self, name) != getattr(plain, name)
+        }
 
 
 class QualityConfig(_Section):
     """What stories are scored with, and from where on one is dropped; null switches a gate off."""
 
-    clip: str = Field("", description="open_clip model that compares pictures and texts: "
-                      "'ViT-B-32:weights.safetensors', 'local-dir:FOLDER' or 'hf-hub:NAME'; "
-                      "'' for none")
-    min_similarity: float | None = Field(None, ge=-1, le=1, description="mean cosine of pictures "
-                                         "and texts; every model has its own scale, so look at the "
-                                         "report's histogram first")
-    max_repetition: float | None = Field(0.6, ge=0, le=1, description="share of runs of 4 words "
-                                         "that the story had before")
-    max_reading_grade: float | None = Field(18.0, description="school years needed to read it; "
-                                            "English only. 5 is a children's book")
-    min_language_share: float | None = Field(0.7, ge=0, le=1, description="share of words that are "
-                                             "of the story's language")
+    clip: str = Field(
+        "",
+        description="open_clip model that compares pictures and texts: "
+        "'ViT-B-32:weights.safetensors', 'local-dir:FOLDER' or 'hf-hub:NAME'; "
+        "'' for none",
+    )
+    min_similarity: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="mean cosine of pictures "
+        "and texts; every model has its own scale, so look at the "
+        "report's histogram first",
+    )
+    max_repetition: float | None = Field(
+        0.6, ge=0, le=1, description="share of runs of 4 words that the story had before"
+    )
+    max_reading_grade: float | None = Field(
+        18.0, description="school years needed to read it; English only. 5 is a children's book"
+    )
+    min_language_share: float | None = Field(
+        0.7, ge=0, le=1, description="share of words that are of the story's language"
+    )
     max_toxic_words: int | None = Field(0, ge=0, description="in a story")
-    toxic_words_file: str = Field("", description="with a word or phrase a line, in place of the "
-                                  "list that there is for English")
-    min_name_consistency: float | None = Field(0.5, ge=0, le=1, description="share of texts that "
-                                               "name nobody unknown")
-    max_repaired: float | None = Field(None, ge=0, le=1, description="share of texts that were "
-                                       "asked for twice; they passed the same checks in the end")
-    min_grounding: float | None = Field(0.2, ge=0, le=1, description="mean share of what captions "
-                                        "say that the texts say too")
+    toxic_words_file: str = Field(
+        "",
+        description="with a word or phrase a line, in place of the list that there is for English",
+    )
+    min_name_consistency: float | None = Field(
+        0.5, ge=0, le=1, description="share of texts that name nobody unknown"
+    )
+    max_repaired: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of texts that were "
+        "asked for twice; they passed the same checks in the end",
+    )
+    min_grounding: float | None = Field(
+        0.2, ge=0, le=1, description="mean share of what captions say that the texts say too"
+    )
 
 
 class CallsConfig(_Section):
@@ -115,15 +160,21 @@ class CallsConfig(_Section):
     longest_side: int = Field(768, ge=64, description="pixels of the pictures sent")
     max_tokens: int = Field(4096, ge=64, description="of an answer")
     temperature: float = Field(0.0, ge=0, le=2, description="of servers; local models never sample")
-    at_once: int = Field(256, ge=1, description="calls in flight at the most; how many a server "
-                         "takes is found out")
+    at_once: int = Field(
+        256, ge=1, description="calls in flight at the most; how many a server takes is found out"
+    )
     timeout: float = Field(180.0, gt=0, description="seconds for an answer")
     tries: int = Field(5, ge=2, description="of a question that fails while others are answered")
-    patience: float = Field(300.0, ge=0, description="seconds without any answer, after which the "
-                            "run stops")
+    patience: float = Field(
+        300.0, ge=0, description="seconds without any answer, after which the run stops"
+    )
     batch: int = Field(8, ge=1, description="questions that a local model reads at once")
-    workers: int = Field(1, ge=1, description="worker processes that ask a local model, on a "
-                         "cluster; one keeps a server busy")
+    workers: int = Field(
+        1,
+        ge=1,
+        description="worker processes that ask a local model, on a "
+        "cluster; one keeps a server busy",
+    )
 
 
 class Price(_Section):
@@ -137,16 +188,28 @@ class OutputConfig(_Section):
     """How stories are split and written."""
 
     name: str = Field("storystream", pattern=r"^[\w.-]+$", description="of the dataset")
-    val_share: float = Field(0.1, ge=0, lt=1, description="share of the films that are held "
-                             "out, each for its own name, so that new films move no others")
-    split_likeness: float = Field(0.945, ge=0.945, le=1, description="hash bits shared by two "
-                                  "pictures that must not sit on both sides of the split")
-    shard_megabytes: float = Field(256.0, gt=0, description="size of a shard in the mean; none is "
-                                   "much more than twice as large")
+    val_share: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="share of the films that are held "
+        "out, each for its own name, so that new films move no others",
+    )
+    split_likeness: float = Field(
+        0.945,
+        ge=0.945,
+        le=1,
+        description="hash bits shared by two pictures that must not sit on both sides of the split",
+    )
+    shard_megabytes: float = Field(
+        256.0,
+        gt=0,
+        description="size of a shard in the mean; none is much more than twice as large",
+    )
 
 
 def _backend(spec: str) -> str:
-    specs.parse(spec)
+    model_specs.parse(spec)
     return spec
 
 
@@ -154,7 +217,7 @@ BackendSpec = Annotated[str, AfterValidator(_backend)]
 
 
 class DatasetConfig(_Section):
-    """All of it. `captioner` and `writer` name backends (see `pipeline.backends`)."""
+    """All of it. `captioner` and `writer` name backends (see `pipeline.inference.backends`)."""
 
     captioner: BackendSpec = Field("embedded", description="see docs/models.md")
     writer: BackendSpec = Field("embedded", description="see docs/models.md")
@@ -168,8 +231,11 @@ class DatasetConfig(_Section):
     budget: float | None = Field(None, gt=0, description="of all calls for this dataset")
     characters: str = Field("", description="YAML file: who is who, by series")
     prompts: str = Field("", description="folder of your own prompts; those not there are ours")
-    speech: str = Field("", description="faster-whisper model, by path or id, that recognises the "
-                        "dialogue of films without subtitles")
+    speech: str = Field(
+        "",
+        description="faster-whisper model, by path or id, that recognises the "
+        "dialogue of films without subtitles",
+    )
     output: OutputConfig = OutputConfig()
     reject_limit: float = Field(0.5, ge=0, le=1, description="share of films that may be rejected")
 
@@ -177,19 +243,26 @@ class DatasetConfig(_Section):
     def _fits_together(self) -> DatasetConfig:
         if self.writer == "embedded" and (asked := self.stories.own_way()):
             names = ", ".join(f"stories.{name}" for name in asked)
-            raise ValueError(f"{names}: the embedded writer knows one way only; name a writer, "
-                             "such as openai:MODEL")
-        for spec in map(specs.parse, (self.captioner, self.writer)):
+            raise ValueError(
+                f"{names}: the embedded writer knows one way only; name a writer, "
+                "such as openai:MODEL"
+            )
+        for spec in map(model_specs.parse, (self.captioner, self.writer)):
             if self.budget is not None and spec.kind == "openai" and spec.model not in self.prices:
-                raise ValueError(f"a budget needs the price of {spec.model}: prices: "
-                                 f"{{{spec.model}: {{input: 0.15, output: 0.60}}}}, a million "
-                                 "tokens")
+                raise ValueError(
+                    f"a budget needs the price of {spec.model}: prices: "
+                    f"{{{spec.model}: {{input: 0.15, output: 0.60}}}}, a million "
+                    "tokens"
+                )
         return self
 
     def published(self) -> dict[str, Any]:
         """The settings as they are written down: not where a server happened to run."""
-        return {**self.model_dump(), "captioner": specs.parse(self.captioner).identity,
-                "writer": specs.parse(self.writer).identity}
+        return {
+            **self.model_dump(),
+            "captioner": model_specs.parse(self.captioner).identity,
+            "writer": model_specs.parse(self.writer).identity,
+        }
 
 
 def load(path: str = "", settings: Sequence[str] = ()) -> DatasetConfig:
@@ -207,7 +280,8 @@ def load(path: str = "", settings: Sequence[str] = ()) -> DatasetConfig:
             raise ConfigError(f"config file {path} is not YAML: {error}") from None
         if not isinstance(values, dict):
             raise ConfigError(
-                f"config file {path} must hold settings such as 'captioner: embedded'")
+                f"config file {path} must hold settings such as 'captioner: embedded'"
+            )
     for setting in settings:
         _put(values, setting)
     try:
@@ -240,8 +314,13 @@ def _fault(fault: Any) -> str:
     section: Any = DatasetConfig
     for step in fault["loc"][:-1]:
         # Prices have any names: what is below one is the same for all.
-        section = Price if step == "prices" else (
-            section.model_fields[step].annotation if step in section.model_fields else section)
+        section = (
+            Price
+            if step == "prices"
+            else (
+                section.model_fields[step].annotation if step in section.model_fields else section
+            )
+        )
     return f"there is no setting {name}; there are {', '.join(section.model_fields)}"
 
 

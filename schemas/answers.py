@@ -38,8 +38,9 @@ class CharacterAnswer(BaseModel):
     name: str = Field(min_length=1, description="the one name that stories use")
     look: str = Field("", description="how they look, in a few words")
     role: str = Field("", description="who they are to the others, in a few words")
-    called: list[str] = Field(default_factory=list,
-                              description="other names, and the descriptions that mean them")
+    called: list[str] = Field(
+        default_factory=list, description="other names, and the descriptions that mean them"
+    )
 
 
 class CharactersAnswer(BaseModel):

@@ -110,7 +110,7 @@ class Character:
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """How good a story is, as far as that can be measured (`pipeline.quality` says how)."""
+    """How good a story is, as far as that can be measured (`pipeline.annotation.story_scores` says how)."""
 
     repetition: float | None  # 0..1, share of runs of 4 words that the story had before
     reading_grade: float | None  # US school years, English only
@@ -171,9 +171,14 @@ def _arrow_type(hint: Any) -> pa.DataType:
 
 def _fields(kind: Any) -> list[pa.Field]:
     hints = typing.get_type_hints(kind)
-    return [pa.field(field.name, _arrow_type(hints[field.name]),
-                     nullable=isinstance(hints[field.name], types.UnionType))
-            for field in dataclasses.fields(kind)]
+    return [
+        pa.field(
+            field.name,
+            _arrow_type(hints[field.name]),
+            nullable=isinstance(hints[field.name], types.UnionType),
+        )
+        for field in dataclasses.fields(kind)
+    ]
 
 
 def row(kind: type[Row], values: dict[str, Any]) -> Row:

@@ -56,8 +56,8 @@ def chunk_records(story: Story) -> list[dict[str, Any]]:
     return [
         {
             "id": f"{story.id}_chunk_{start // CHUNK_LENGTH}",
-            "images": whole["images"][start:start + CHUNK_LENGTH],
-            "captions": whole["captions"][start:start + CHUNK_LENGTH],
+            "images": whole["images"][start : start + CHUNK_LENGTH],
+            "captions": whole["captions"][start : start + CHUNK_LENGTH],
             "orders": list(range(CHUNK_LENGTH)),
         }
         for start in range(0, len(story.images) - CHUNK_LENGTH + 1, CHUNK_LENGTH)

@@ -34,8 +34,8 @@ def boxes(data: bytes) -> dict[str, tuple[int, int]]:
     """Where each top-level box of an MP4 lies: its name -> start and end."""
     found, at = {}, 0
     while at + 8 <= len(data):
-        size = int.from_bytes(data[at:at + 4], "big")
-        found[data[at + 4:at + 8].decode()] = (at, at + size)
+        size = int.from_bytes(data[at : at + 4], "big")
+        found[data[at + 4 : at + 8].decode()] = (at, at + size)
         at += size
     return found
 
@@ -43,7 +43,7 @@ def boxes(data: bytes) -> dict[str, tuple[int, int]]:
 def patched(data: bytes, box: str, offset: int, value: bytes) -> bytes:
     """The MP4 with `value` in its first box of that name, `offset` bytes after the name."""
     at = data.index(box.encode()) + 4 + offset
-    return data[:at] + value + data[at + len(value):]
+    return data[:at] + value + data[at + len(value) :]
 
 
 def cut_films(folder: Path, data: bytes, front: bytes, matroska: bytes) -> None:
@@ -52,17 +52,18 @@ def cut_films(folder: Path, data: bytes, front: bytes, matroska: bytes) -> None:
     start, end = boxes(data)["mdat"]
     body, _ = boxes(front)["mdat"]
     for name, content in {
-            "cut-in-header.mp4": front[:20],
-            "cut-in-index.mp4": front[:body // 2],
-            "cut-in-first-gop.mp4": front[:body + 3000],
-            "cut-in-middle.mp4": front[:(body + len(front)) // 2],
-            "cut-in-last-packet.mp4": front[:-100],
-            "cut-before-moov.mp4": data[:end],
-            "cut-in-moov.mp4": data[:end + 200],
-            "cut-in-mdat.mp4": data[:(start + end) // 2],
-            "cut-in-header.mkv": matroska[:30],
-            "cut-in-middle.mkv": matroska[:len(matroska) // 2],
-            "cut-in-last-packet.mkv": matroska[:-100]}.items():
+        "cut-in-header.mp4": front[:20],
+        "cut-in-index.mp4": front[: body // 2],
+        "cut-in-first-gop.mp4": front[: body + 3000],
+        "cut-in-middle.mp4": front[: (body + len(front)) // 2],
+        "cut-in-last-packet.mp4": front[:-100],
+        "cut-before-moov.mp4": data[:end],
+        "cut-in-moov.mp4": data[: end + 200],
+        "cut-in-mdat.mp4": data[: (start + end) // 2],
+        "cut-in-header.mkv": matroska[:30],
+        "cut-in-middle.mkv": matroska[: len(matroska) // 2],
+        "cut-in-last-packet.mkv": matroska[:-100],
+    }.items():
         (folder / name).write_bytes(content)
 
 
@@ -71,7 +72,8 @@ def damaged_films(folder: Path, front: bytes, matroska: bytes) -> None:
     for ending, data in (("mp4", front), ("mkv", matroska)):
         third = len(data) // 3
         (folder / f"zeros-in-middle.{ending}").write_bytes(
-            data[:third] + bytes(third) + data[2 * third:])
+            data[:third] + bytes(third) + data[2 * third :]
+        )
         (folder / f"zeros-at-start.{ending}").write_bytes(bytes(4096) + data[4096:])
         (folder / f"zeros-only.{ending}").write_bytes(bytes(len(data)))
         for seed in range(4):
@@ -89,17 +91,17 @@ def lying_films(folder: Path, front: bytes, unedited: bytes) -> None:
     # mvhd and mdhd: version and flags, created, modified, timescale, duration; stts: version and
     # flags, entries, then count and delta of each. All have 4 bytes.
     for name, content in {
-            "mvhd-duration.mp4": patched(front, "mvhd", 16, most),
-            "mvhd-timescale-0.mp4": patched(front, "mvhd", 12, bytes(4)),
-            "mdhd-duration.mp4": patched(front, "mdhd", 16, most),
-            "mdhd-timescale-0.mp4": patched(front, "mdhd", 12, bytes(4)),
-            "mdhd-timescale-most.mp4": patched(front, "mdhd", 12, most),
-            "stts-count.mp4": patched(front, "stts", 8, most),
-            "stts-delta-0.mp4": patched(front, "stts", 12, bytes(4)),
-            "stts-delta-most.mp4": patched(front, "stts", 12, late),
-            "stts-entries.mp4": patched(front, "stts", 4, most),
-            "frame-in-an-hour.mp4": patched(unedited, "mdhd", 12, one),
-            "frame-in-68-years.mp4": patched(patched(unedited, "stts", 12, late), "mdhd", 12, one),
+        "mvhd-duration.mp4": patched(front, "mvhd", 16, most),
+        "mvhd-timescale-0.mp4": patched(front, "mvhd", 12, bytes(4)),
+        "mdhd-duration.mp4": patched(front, "mdhd", 16, most),
+        "mdhd-timescale-0.mp4": patched(front, "mdhd", 12, bytes(4)),
+        "mdhd-timescale-most.mp4": patched(front, "mdhd", 12, most),
+        "stts-count.mp4": patched(front, "stts", 8, most),
+        "stts-delta-0.mp4": patched(front, "stts", 12, bytes(4)),
+        "stts-delta-most.mp4": patched(front, "stts", 12, late),
+        "stts-entries.mp4": patched(front, "stts", 4, most),
+        "frame-in-an-hour.mp4": patched(unedited, "mdhd", 12, one),
+        "frame-in-68-years.mp4": patched(patched(unedited, "stts", 12, late), "mdhd", 12, one),
     }.items():
         (folder / name).write_bytes(content)
 
@@ -115,16 +117,24 @@ def shaped_films(folder: Path) -> None:
     parts = []
     for seed, height, width, start in ((2, 180, 320, 0), (3, 96, 128, 1), (3, 96, 128, 0)):
         path = folder / "part.ts"
-        make_film(path, moving(scene(seed, height=height, width=width), 24), gop=6,
-                  pts=[start + i / FPS for i in range(24)])
+        make_film(
+            path,
+            moving(scene(seed, height=height, width=width), 24),
+            gop=6,
+            pts=[start + i / FPS for i in range(24)],
+        )
         parts.append(path.read_bytes())
         path.unlink()
     (folder / "two-sizes.ts").write_bytes(parts[0] + parts[1])
     (folder / "clock-starts-again.ts").write_bytes(parts[0] + parts[2])
     (folder / "100-million-pixels.gif").write_bytes(  # screen, two colours, pictures of 1x1
-        b"GIF89a" + struct.pack("<HHBBB", 10_000, 10_000, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
-        + (b"\x21\xf9\4\4\4\0\0\0\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0)
-           + b"\2\2\x44\1\0") * 1000 + b";")
+        b"GIF89a"
+        + struct.pack("<HHBBB", 10_000, 10_000, 0x80, 0, 0)
+        + b"\0\0\0\xff\xff\xff"
+        + (b"\x21\xf9\4\4\4\0\0\0\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0")
+        * 1000
+        + b";"
+    )
     with av.open(str(folder / "audio-only.mp4"), "w") as out:
         track = out.add_stream("aac", rate=16_000, layout="mono")
         for block in tone(1.0):
@@ -150,10 +160,12 @@ def playlists(folder: Path, film: str) -> None:
     (folder / "concat-itself.mp4").write_text("ffconcat version 1.0\nfile concat-itself.mp4\n")
     (folder / "concat-pipe.mp4").write_text("ffconcat version 1.0\nfile pipe.mp4\n")
     (folder / "concat-passwd.mp4").write_text("ffconcat version 1.0\nfile /etc/passwd\n")
-    (folder / "hls.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n"
-                                    f"{film}\n#EXT-X-ENDLIST\n")
-    (folder / "hls-far.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n"
-                                        "http://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n")
+    (folder / "hls.mp4").write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{film}\n#EXT-X-ENDLIST\n"
+    )
+    (folder / "hls-far.mp4").write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n"
+    )
 
 
 def no_files(folder: Path) -> None:
@@ -174,10 +186,32 @@ def no_files(folder: Path) -> None:
             os.chdir(here)
 
 
-NAMES = ("Žluť ☃", "長い名前", "new\nline", "quote'\"", "%00", "%s%n", "-rf", "a|b", "concat:x",
-         "$(touch harm)", "back\\slash", "<b>bold<", "a..b", " ", "film%03d", "{0}", "[1]", "a*b",
-         "x" * 250, "\u202egnp", "\x1b[31m", "e99999999999999999999", "s99999999e99999999",
-         "season 99999999999999999999999")
+NAMES = (
+    "Žluť ☃",
+    "長い名前",
+    "new\nline",
+    "quote'\"",
+    "%00",
+    "%s%n",
+    "-rf",
+    "a|b",
+    "concat:x",
+    "$(touch harm)",
+    "back\\slash",
+    "<b>bold<",
+    "a..b",
+    " ",
+    "film%03d",
+    "{0}",
+    "[1]",
+    "a*b",
+    "x" * 250,
+    "\u202egnp",
+    "\x1b[31m",
+    "e99999999999999999999",
+    "s99999999e99999999",
+    "season 99999999999999999999999",
+)
 
 
 def named_films(folder: Path, data: bytes) -> None:
@@ -211,9 +245,9 @@ SUBTITLES = {  # hostile content of a sidecar file; pysubs2 knows the format by 
     "json-kinds": b'{"info": {}, "styles": {}, "events": [{"start": "x", "end": 3, "text": "a"}]}',
     "json-huge": b'{"info": {}, "styles": {}, "events": [{"start": 1' + b"0" * 400 + b"}]}",
     "json-nan": b'{"info": {}, "styles": {}, "events": [{"start": 1, "end": NaN, "text": "a"}]}',
-    "xml-bomb": b'<!DOCTYPE t [<!ENTITY a "aaaaaaaaaa">' + b"".join(
-        b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(9)
-    ) + b']><tt xmlns="http://www.w3.org/ns/ttml"><body><p>&j;</p></body></tt>',
+    "xml-bomb": b'<!DOCTYPE t [<!ENTITY a "aaaaaaaaaa">'
+    + b"".join(b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(9))
+    + b']><tt xmlns="http://www.w3.org/ns/ttml"><body><p>&j;</p></body></tt>',
 }
 
 

@@ -37,16 +37,31 @@ def scene(seed: int, height: int = 180, width: int = 320) -> np.ndarray:
     for _ in range(12):  # large shapes: what tells one scene from another
         centre = (int(random.integers(width)), int(random.integers(height)))
         axes = random.integers(height // 12, height // 3, 2)
-        cv2.ellipse(picture, centre, (int(axes[0]), int(axes[1])), float(random.uniform(0, 180)),
-                    0, 360, random.integers(0, 256, 3).tolist(), -1)
+        cv2.ellipse(
+            picture,
+            centre,
+            (int(axes[0]), int(axes[1])),
+            float(random.uniform(0, 180)),
+            0,
+            360,
+            random.integers(0, 256, 3).tolist(),
+            -1,
+        )
     grain = random.normal(0, 6, (height, width, 1))  # fine texture, so that motion can be measured
     return np.clip(picture + cv2.GaussianBlur(grain, (0, 0), 1)[..., None] * 3, 0, 255).astype(
-        np.uint8)
+        np.uint8
+    )
 
 
-def moving(background: np.ndarray, n: int, *, size: float = 0.2,
-           color: Sequence[int] = (255, 40, 40), start: Sequence[float] = (0.2, 0.5),
-           step: Sequence[float] = (0.02, 0.0)) -> list[np.ndarray]:
+def moving(
+    background: np.ndarray,
+    n: int,
+    *,
+    size: float = 0.2,
+    color: Sequence[int] = (255, 40, 40),
+    start: Sequence[float] = (0.2, 0.5),
+    step: Sequence[float] = (0.02, 0.0),
+) -> list[np.ndarray]:
     """n frames of a ball that moves over the background by `step` (shares of the width) a frame.
 
     start: its centre in the first frame, x and y as shares of width and height; size: its diameter
@@ -56,12 +71,20 @@ def moving(background: np.ndarray, n: int, *, size: float = 0.2,
     frames = []
     for i in range(n):
         frame = background.copy()
-        centre = (round(start[0] * width + i * step[0] * width),
-                  round(start[1] * height + i * step[1] * width))
+        centre = (
+            round(start[0] * width + i * step[0] * width),
+            round(start[1] * height + i * step[1] * width),
+        )
         radius = round(size * height / 2)
         cv2.circle(frame, centre, radius, tuple(map(int, color)), -1, cv2.LINE_AA)
-        cv2.circle(frame, (centre[0] - radius // 3, centre[1] - radius // 3), max(radius // 4, 1),
-                   (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(
+            frame,
+            (centre[0] - radius // 3, centre[1] - radius // 3),
+            max(radius // 4, 1),
+            (255, 255, 255),
+            -1,
+            cv2.LINE_AA,
+        )
         frames.append(frame)
     return frames
 
@@ -76,29 +99,55 @@ def still(picture: np.ndarray, n: int) -> list[np.ndarray]:
     return [picture] * n
 
 
-def card(lines: Sequence[str], height: int = 180, width: int = 320, *,
-         background: Sequence[int] = (0, 0, 0), color: Sequence[int] = (255, 255, 255),
-         scale: float = 1.0) -> np.ndarray:
+def card(
+    lines: Sequence[str],
+    height: int = 180,
+    width: int = 320,
+    *,
+    background: Sequence[int] = (0, 0, 0),
+    color: Sequence[int] = (255, 255, 255),
+    scale: float = 1.0,
+) -> np.ndarray:
     """A title card: lines of text in the middle of a plain picture; `scale` 1 fits the height."""
     picture = np.full((height, width, 3), background, np.uint8)
     size = scale * height / (len(lines) + 2) / 40
     for i, line in enumerate(lines):
         (text_width, _), _ = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
         at = ((width - text_width) // 2, round(height * (i + 1.6) / (len(lines) + 2)))
-        cv2.putText(picture, line, at, cv2.FONT_HERSHEY_SIMPLEX, size, tuple(map(int, color)),
-                    max(1, round(size * 1.5)), cv2.LINE_AA)
+        cv2.putText(
+            picture,
+            line,
+            at,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            size,
+            tuple(map(int, color)),
+            max(1, round(size * 1.5)),
+            cv2.LINE_AA,
+        )
     return picture
 
 
-def make_film(path: str | Path, frames: Iterable[np.ndarray], *, fps: float | Fraction = 24,
-              pts: Sequence[float] | None = None, rotation: int = 0, audio: bool = False,
-              subtitles: Mapping[str, Sequence[tuple[float, float, str]]] | None = None,
-              subtitle_codec: str | None = None, codec: str = "libx264", pix_fmt: str = "yuv420p",
-              gop: int | None = None, bframes: int = 0, second_track: bool = False,
-              cover: np.ndarray | None = None, sample_aspect_ratio: Fraction | None = None,
-              options: Mapping[str, str] | None = None,
-              container_options: Mapping[str, str] | None = None,
-              metadata: Mapping[str, str] | None = None) -> str:
+def make_film(
+    path: str | Path,
+    frames: Iterable[np.ndarray],
+    *,
+    fps: float | Fraction = 24,
+    pts: Sequence[float] | None = None,
+    rotation: int = 0,
+    audio: bool = False,
+    subtitles: Mapping[str, Sequence[tuple[float, float, str]]] | None = None,
+    subtitle_codec: str | None = None,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    gop: int | None = None,
+    bframes: int = 0,
+    second_track: bool = False,
+    cover: np.ndarray | None = None,
+    sample_aspect_ratio: Fraction | None = None,
+    options: Mapping[str, str] | None = None,
+    container_options: Mapping[str, str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> str:
     """Writes frames (height x width x 3 RGB uint8, even sides) as a film and returns its path.
 
     The file's ending chooses the container. pts: a presentation time in seconds for each frame
@@ -126,9 +175,12 @@ def make_film(path: str | Path, frames: Iterable[np.ndarray], *, fps: float | Fr
             stream.set_display_rotation(-rotation)
         sound = out.add_stream("aac", rate=16_000, layout="mono") if audio else None
         text_codec = subtitle_codec or (
-            "mov_text" if str(path).endswith((".mp4", ".mov", ".m4v")) else "subrip")
-        tracks = [(_add_text(out, text_codec, language), lines)
-                  for language, lines in (subtitles or {}).items()]
+            "mov_text" if str(path).endswith((".mp4", ".mov", ".m4v")) else "subrip"
+        )
+        tracks = [
+            (_add_text(out, text_codec, language), lines)
+            for language, lines in (subtitles or {}).items()
+        ]
 
         times = iter(pts) if pts is not None else (i / Fraction(fps) for i in itertools.count())
         if art is not None:
@@ -151,10 +203,18 @@ def make_film(path: str | Path, frames: Iterable[np.ndarray], *, fps: float | Fr
     return str(path)
 
 
-def _add_video(out: Any, codec: str, width: int, height: int, fps: float | Fraction, pix_fmt: str,
-               options: Mapping[str, str]) -> Any:
-    stream = out.add_stream(codec, rate=Fraction(fps).limit_denominator(1001),
-                            options=dict(options))
+def _add_video(
+    out: Any,
+    codec: str,
+    width: int,
+    height: int,
+    fps: float | Fraction,
+    pix_fmt: str,
+    options: Mapping[str, str],
+) -> Any:
+    stream = out.add_stream(
+        codec, rate=Fraction(fps).limit_denominator(1001), options=dict(options)
+    )
     stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
     if codec == "libx264":
         stream.codec_context.time_base = Fraction(1, TICKS)
@@ -187,8 +247,9 @@ def _add_text(out: Any, codec: str, language: str) -> Any:
 def _write_text(out: Any, stream: Any, lines: Sequence[tuple[float, float, str]]) -> None:
     for i, (start, end, text) in enumerate(lines):
         event = f"{i},0,Default,,0,0,0,,{text}".encode()
-        packet = stream.codec_context.encode_subtitle(SubtitleSet.create(
-            event, 0, round((end - start) * 1000), round(start * 1000)))
+        packet = stream.codec_context.encode_subtitle(
+            SubtitleSet.create(event, 0, round((end - start) * 1000), round(start * 1000))
+        )
         packet.stream, packet.time_base = stream, Fraction(1, 1000)
         out.mux(packet)
 
@@ -196,9 +257,11 @@ def _write_text(out: Any, stream: Any, lines: Sequence[tuple[float, float, str]]
 def tone(seconds: float, rate: int = 16_000) -> Iterator[av.AudioFrame]:
     """A hum, mono, in blocks that an audio encoder takes."""
     wave = (3000 * np.sin(2 * np.pi * 440 * np.arange(round(seconds * rate)) / rate)).astype(
-        np.int16)
+        np.int16
+    )
     for start in range(0, len(wave), 1024):
-        block = av.AudioFrame.from_ndarray(wave[None, start:start + 1024], format="s16",
-                                           layout="mono")
+        block = av.AudioFrame.from_ndarray(
+            wave[None, start : start + 1024], format="s16", layout="mono"
+        )
         block.sample_rate, block.pts, block.time_base = rate, start, Fraction(1, rate)
         yield block

@@ -44,16 +44,40 @@ def serving_smollm() -> Iterator[SmolLMServer]:
 
     Raises RuntimeError, with what it printed, where it does not come up.
     """
-    from pipeline.backends.smollm import converted  # needs torch, and a test may want to skip
+    from pipeline.inference.builtin.smollm import (
+        converted,  # needs torch, and a test may want to skip
+    )
+
     folder = converted()
     # started beside the model's folder: the server calls its model by the path it was given
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", folder.name,
-               "--device", "cpu", "--host", "127.0.0.1", "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "transformers.cli.transformers",
+        "serve",
+        folder.name,
+        "--device",
+        "cpu",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+    ]
     with tempfile.TemporaryDirectory(prefix="storystream-hub-") as hub:
-        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1",
-                       "HF_HUB_CACHE": hub}  # without one, even an empty one, /v1/models fails
-        with subprocess.Popen(command, cwd=folder.parent, env=environment, text=True,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        environment = {
+            **os.environ,
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
+            "HF_HUB_CACHE": hub,
+        }  # without one, even an empty one, /v1/models fails
+        with subprocess.Popen(
+            command,
+            cwd=folder.parent,
+            env=environment,
+            text=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as process:
             try:
                 yield SmolLMServer(f"{_started(process)}/v1", folder.name)
             finally:

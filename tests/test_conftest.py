@@ -29,17 +29,28 @@ def test_that_waits_for_ever():
 """
 
 
-def run(folder: Path, tests: str, *options: str, longest: float = 300, **environment: str
-        ) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, tests: str, *options: str, longest: float = 300, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Runs pytest on these tests under the conftest, as on a terminal of a developer or of CI."""
     (folder / "conftest.py").write_text(
-        CONFTEST.read_text().replace("LONGEST = 300", f"LONGEST = {longest}"))
+        CONFTEST.read_text().replace("LONGEST = 300", f"LONGEST = {longest}")
+    )
     (folder / "pytest.ini").write_text("[pytest]\n")
     (folder / "test_some.py").write_text(tests)
-    outside = {name: value for name, value in os.environ.items()
-               if name != "CI" and not name.startswith("PYTEST_")}
-    return subprocess.run([sys.executable, "-m", "pytest", "-q", "-rs", *options], cwd=folder,
-                          env=outside | environment, capture_output=True, text=True, check=False)
+    outside = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "CI" and not name.startswith("PYTEST_")
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-rs", *options],
+        cwd=folder,
+        env=outside | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_skips_are_shown_and_one_that_ci_does_not_expect_is_a_failure(tmp_path):

@@ -30,10 +30,21 @@ from transformers import (
 
 PATCH = 28  # pixels: the side of the square of a picture that becomes one token
 
-_SENTENCES = ["A grey rabbit sits on the green grass.", "Where is the red ball?", "Pip runs home.",
-              '{"sentence": "The cat sees a bird.", "characters": []}']
-_SPECIAL = ["<|pad|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
-            "<|image_pad|>", "<|video_pad|>"]
+_SENTENCES = [
+    "A grey rabbit sits on the green grass.",
+    "Where is the red ball?",
+    "Pip runs home.",
+    '{"sentence": "The cat sees a bird.", "characters": []}',
+]
+_SPECIAL = [
+    "<|pad|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 _CHAT = """\
 {%- for message in messages %}<|im_start|>{{ message.role }}
 {% if message.content is string %}{{ message.content }}{% else %}
@@ -44,8 +55,14 @@ _CHAT = """\
 {% endif %}"""
 
 
-def make_language_model(folder: Path, *, says: str | None = None, chat: bool = True,
-                        context: int = 4096, ends: int | None = None) -> str:
+def make_language_model(
+    folder: Path,
+    *,
+    says: str | None = None,
+    chat: bool = True,
+    context: int = 4096,
+    ends: int | None = None,
+) -> str:
     """Saves a causal language model; returns its folder.
 
     chat: with a chat template; context: tokens it reads and writes; ends: a token that ends its
@@ -53,42 +70,74 @@ def make_language_model(folder: Path, *, says: str | None = None, chat: bool = T
     """
     tokenizer = _tokenizer(says, chat)
     torch.manual_seed(0)
-    network = LlamaForCausalLM(LlamaConfig(
-        **_sizes(tokenizer), max_position_embeddings=context, tie_word_embeddings=False))
+    network = LlamaForCausalLM(
+        LlamaConfig(**_sizes(tokenizer), max_position_embeddings=context, tie_word_embeddings=False)
+    )
     _save(network, folder, tokenizer, says, ends)
     tokenizer.save_pretrained(folder)
     return str(folder)
 
 
-def make_vision_model(folder: Path, *, says: str | None = None, chat: bool = True,
-                      context: int = 4096) -> str:
+def make_vision_model(
+    folder: Path, *, says: str | None = None, chat: bool = True, context: int = 4096
+) -> str:
     """Saves a model that reads pictures, one token a square of PATCH pixels; returns its folder."""
     tokenizer = _tokenizer(says, chat)
     torch.manual_seed(0)
     token = tokenizer.convert_tokens_to_ids
-    network = Qwen2VLForConditionalGeneration(Qwen2VLConfig(
-        text_config={**_sizes(tokenizer), "max_position_embeddings": context,
-                     "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0,
-                                         "mrope_section": [2, 3, 3]}},
-        vision_config={"depth": 1, "embed_dim": 32, "hidden_size": 32, "num_heads": 2,
-                       "mlp_ratio": 2, "patch_size": PATCH // 2, "initializer_range": 0.3},
-        image_token_id=token("<|image_pad|>"), video_token_id=token("<|video_pad|>"),
-        vision_start_token_id=token("<|vision_start|>"),
-        vision_end_token_id=token("<|vision_end|>"), tie_word_embeddings=False))
+    network = Qwen2VLForConditionalGeneration(
+        Qwen2VLConfig(
+            text_config={
+                **_sizes(tokenizer),
+                "max_position_embeddings": context,
+                "rope_parameters": {
+                    "rope_type": "default",
+                    "rope_theta": 10_000.0,
+                    "mrope_section": [2, 3, 3],
+                },
+            },
+            vision_config={
+                "depth": 1,
+                "embed_dim": 32,
+                "hidden_size": 32,
+                "num_heads": 2,
+                "mlp_ratio": 2,
+                "patch_size": PATCH // 2,
+                "initializer_range": 0.3,
+            },
+            image_token_id=token("<|image_pad|>"),
+            video_token_id=token("<|video_pad|>"),
+            vision_start_token_id=token("<|vision_start|>"),
+            vision_end_token_id=token("<|vision_end|>"),
+            tie_word_embeddings=False,
+        )
+    )
     _save(network, folder, tokenizer, says, None)
     size = {"shortest_edge": PATCH * PATCH, "longest_edge": 1_000_000}  # pixels in all
-    Qwen2VLProcessor(Qwen2VLImageProcessor(size=size), tokenizer, Qwen2VLVideoProcessor(size=size),
-                     chat_template=_CHAT if chat else None).save_pretrained(folder)
+    Qwen2VLProcessor(
+        Qwen2VLImageProcessor(size=size),
+        tokenizer,
+        Qwen2VLVideoProcessor(size=size),
+        chat_template=_CHAT if chat else None,
+    ).save_pretrained(folder)
     return str(folder)
 
 
 def _sizes(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     # Weights far larger than usual: answers then differ with the question, and no two tokens are
     # so close that adding in another order would prefer the other.
-    return {"vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 32,
-            "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1,
-            "initializer_range": 0.3, "bos_token_id": None, "pad_token_id": None,
-            "eos_token_id": tokenizer.eos_token_id}
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "initializer_range": 0.3,
+        "bos_token_id": None,
+        "pad_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
 
 
 @functools.cache
@@ -97,24 +146,37 @@ def _trained() -> str:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(_SENTENCES, trainers.BpeTrainer(
-        vocab_size=320, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=_SPECIAL, show_progress=False))
+    tokenizer.train_from_iterator(
+        _SENTENCES,
+        trainers.BpeTrainer(
+            vocab_size=320,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            special_tokens=_SPECIAL,
+            show_progress=False,
+        ),
+    )
     return tokenizer.to_str()
 
 
 def _tokenizer(says: str | None, chat: bool) -> PreTrainedTokenizerFast:
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(_trained()), eos_token="<|im_end|>",
-        additional_special_tokens=[token for token in _SPECIAL if token != "<|im_end|>"])
+        tokenizer_object=Tokenizer.from_str(_trained()),
+        eos_token="<|im_end|>",
+        additional_special_tokens=[token for token in _SPECIAL if token != "<|im_end|>"],
+    )
     tokenizer.chat_template = _CHAT if chat else None
     if says is not None:
         tokenizer.add_tokens([says])  # the whole answer is one token
     return tokenizer
 
 
-def _save(network: Any, folder: Path, tokenizer: PreTrainedTokenizerFast, says: str | None,
-          ends: int | None) -> None:
+def _save(
+    network: Any,
+    folder: Path,
+    tokenizer: PreTrainedTokenizerFast,
+    says: str | None,
+    ends: int | None,
+) -> None:
     eos = tokenizer.eos_token_id
     if says is not None:
         _teach(network, tokenizer.convert_tokens_to_ids(says), eos)
@@ -149,7 +211,8 @@ def make_clip(folder: Path) -> Path:
     config.write_text(json.dumps(CLIP))
     open_clip.add_model_config(config)
     torch.manual_seed(1)
-    save_file(open_clip.create_model("tiny-clip").state_dict(),
-              folder / "open_clip_model.safetensors")
+    save_file(
+        open_clip.create_model("tiny-clip").state_dict(), folder / "open_clip_model.safetensors"
+    )
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": CLIP}))
     return folder

@@ -34,13 +34,22 @@ import psutil
 
 from benchmarks.faults.tables import table
 from benchmarks.model_server import Behaviour, Reply, Server, answering, completion, serving
-from pipeline import kept_answers, parts
 from pipeline.config import STAGES
+from pipeline.inference import response_cache
+from pipeline.runtime import stage_outputs
 from tests.films import make_film, moving, scene, still
 
 RECORD = {"run.json", "report.html"}  # of the dataset folder, what tells of the run itself
-HEADS = ("disturbance", "times", "sound after it", "finished", "identical",
-         "did only what was missing", "parts reused", "median s of the last run")
+HEADS = (
+    "disturbance",
+    "times",
+    "sound after it",
+    "finished",
+    "identical",
+    "did only what was missing",
+    "parts reused",
+    "median s of the last run",
+)
 IN_ONE_PROCESS = "--direct_running_mode=in_memory"
 LONGEST = 200.0  # seconds after which a run counts as hanging
 GRACE = 15.0  # seconds that what a run has started may outlive it
@@ -94,37 +103,74 @@ def _draw(folder: Path) -> None:
     both = moving(scene(1), 16) + moving(scene(2), 16)
     black = still(np.zeros_like(scene(1)), 16)
     for episode in (1, 2):
-        make_film(folder / f"S01E0{episode}.mp4", both + black + [
-            frame for number in range(10) for frame in moving(scene(episode * 100 + number), 16)])
+        make_film(
+            folder / f"S01E0{episode}.mp4",
+            both
+            + black
+            + [
+                frame for number in range(10) for frame in moving(scene(episode * 100 + number), 16)
+            ],
+        )
         (folder / f"S01E0{episode}.srt").write_text(
-            f"1\n00:00:02,000 --> 00:00:04,000\nAda: Hello, number {episode}!\n")
+            f"1\n00:00:02,000 --> 00:00:04,000\nAda: Hello, number {episode}!\n"
+        )
     (folder / "S01E03.mp4").write_bytes(b"no film" * 100)
 
 
 def _naming_ada() -> Behaviour:
     """Answers well, and knows a character, so that there is a file of them."""
     normal = answering()
-    cast = json.dumps({"characters": [{"name": "Ada", "look": "a girl in a red coat",
-                                       "role": "a friend", "called": ["a girl in a red coat"]}]})
+    cast = json.dumps(
+        {
+            "characters": [
+                {
+                    "name": "Ada",
+                    "look": "a girl in a red coat",
+                    "role": "a friend",
+                    "called": ["a girl in a red coat"],
+                }
+            ]
+        }
+    )
 
     async def behaviour(question: dict[str, Any], server: Server) -> Reply:
         if question["response_format"]["json_schema"]["name"] == "characters":
             return completion(question, {"role": "assistant", "content": cast})
         return await normal(question, server)
+
     return behaviour
 
 
-def start(bench: Bench, out: Path, *more: str, dying: str = "", before: Sequence[str] = ()
-          ) -> subprocess.Popen[str]:
+def start(
+    bench: Bench, out: Path, *more: str, dying: str = "", before: Sequence[str] = ()
+) -> subprocess.Popen[str]:
     """Begins a run into `out`; `dying` is what `faults.dying` wants to know, `before` what the
     command is put behind."""
     program = ["benchmarks.faults.dying", dying, str(out)] if dying else ["pipeline"]
-    command = [*before, sys.executable, "-m", *program, "dataset", "--videos", str(bench.films),
-               "--out", str(out), "--captioner", f"openai:eyes@{bench.server.url}",
-               "--writer", f"openai:pen@{bench.server.url}", *more]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                            start_new_session=True,
-                            env={**os.environ, "OPENAI_API_KEY": "any word"})
+    command = [
+        *before,
+        sys.executable,
+        "-m",
+        *program,
+        "dataset",
+        "--videos",
+        str(bench.films),
+        "--out",
+        str(out),
+        "--captioner",
+        f"openai:eyes@{bench.server.url}",
+        "--writer",
+        f"openai:pen@{bench.server.url}",
+        *more,
+    ]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "OPENAI_API_KEY": "any word"},
+    )
 
 
 def end(process: subprocess.Popen[str], began: list[psutil.Process] | None = None) -> Ended:
@@ -162,27 +208,39 @@ def finish(bench: Bench, out: Path, *more: str) -> Finished:
     for name, stage in ((name, did[name]) for name in STAGES):
         wanted = len(part_names(bench.whole, name))
         if (stage["done"], stage["reused"]) != (wanted - there[name], there[name]):
-            again.append(f"{name}: {there[name]} of {wanted} parts were there, {stage['done']} "
-                         f"were made and {stage['reused']} reused")
+            again.append(
+                f"{name}: {there[name]} of {wanted} parts were there, {stage['done']} "
+                f"were made and {stage['reused']} reused"
+            )
     asked = len(bench.server.asked) - asked
     if asked > missing:
         again.append(f"{asked} questions were asked, {missing} answers were missing")
-    return Finished(ended, different(bench.whole, out), again,
-                    there.total() / sum(len(part_names(bench.whole, name)) for name in STAGES))
+    return Finished(
+        ended,
+        different(bench.whole, out),
+        again,
+        there.total() / sum(len(part_names(bench.whole, name)) for name in STAGES),
+    )
 
 
 def different(one: Path, other: Path) -> list[str]:
     """How the files of another dataset differ from those of one."""
     wanted, made = _digests(one), _digests(other)
-    return [f"{name} {'differs' if name in wanted and name in made else 'is missing'}"
-            if name in wanted else f"{name} is too much"
-            for name in sorted(wanted.keys() | made.keys()) if wanted.get(name) != made.get(name)]
+    return [
+        f"{name} {'differs' if name in wanted and name in made else 'is missing'}"
+        if name in wanted
+        else f"{name} is too much"
+        for name in sorted(wanted.keys() | made.keys())
+        if wanted.get(name) != made.get(name)
+    ]
 
 
 def _digests(out: Path) -> dict[str, str]:
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in out.rglob("*")
-            if path.is_file() and path.relative_to(out).parts[0] not in {"work", *RECORD}}
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in out.rglob("*")
+        if path.is_file() and path.relative_to(out).parts[0] not in {"work", *RECORD}
+    }
 
 
 def part_names(out: Path, stage: str) -> list[str]:
@@ -192,11 +250,22 @@ def part_names(out: Path, stage: str) -> list[str]:
 
 def parts_there(bench: Bench, out: Path) -> Counter[str]:
     """How many parts of each stage the next run into `out` finds done."""
-    return Counter({stage: sum(
-        same(bench.whole / name, out / name) and (stage != "keyframes" or _with_pictures(
-            bench.whole / "work" / "pictures" / Path(name).stem,
-            out / "work" / "pictures" / Path(name).stem))
-        for name in part_names(bench.whole, stage)) for stage in STAGES})
+    return Counter(
+        {
+            stage: sum(
+                same(bench.whole / name, out / name)
+                and (
+                    stage != "keyframes"
+                    or _with_pictures(
+                        bench.whole / "work" / "pictures" / Path(name).stem,
+                        out / "work" / "pictures" / Path(name).stem,
+                    )
+                )
+                for name in part_names(bench.whole, stage)
+            )
+            for stage in STAGES
+        }
+    )
 
 
 def same(one: Path, other: Path) -> bool:
@@ -214,7 +283,7 @@ def answers(out: Path) -> list[str]:
 
 
 def _kept(out: Path, answer: str) -> bool:
-    return kept_answers.load(str(out / "work"), Path(answer).stem) is not None
+    return response_cache.load(str(out / "work"), Path(answer).stem) is not None
 
 
 def unsound(out: Path) -> list[str]:
@@ -222,7 +291,7 @@ def unsound(out: Path) -> list[str]:
     found = []
     for path in out.glob("work/*/*.jsonl"):
         try:
-            parts.load(str(path))
+            stage_outputs.load(str(path))
         except ValueError as error:
             found.append(str(error))
     found += [f"{name} is damaged" for name in answers(out) if not _kept(out, name)]
@@ -234,14 +303,16 @@ def unsound(out: Path) -> list[str]:
     return found
 
 
-def disturb(bench: Bench, out: Path, kinds: Sequence[str], chance: random.Random
-            ) -> tuple[list[str], list[str], Finished]:
+def disturb(
+    bench: Bench, out: Path, kinds: Sequence[str], chance: random.Random
+) -> tuple[list[str], list[str], Finished]:
     """Disturbs a folder by each of some kinds, and finishes it.
 
     Returns what was done and what was wrong before the last run. Raises
     `disturbances.Impossible` where this machine does not allow a kind.
     """
     from benchmarks.faults import disturbances  # which need a bench
+
     did, wrong = [], []
     try:
         for kind in kinds:
@@ -262,6 +333,7 @@ def run(times: int = 50, seed: int = 0, show: Callable[[str], None] = print) -> 
     counts for the first of its kinds. `show` is told of each folder.
     """
     from benchmarks.faults import disturbances
+
     rows: dict[str, list[_Row]] = {kind: [] for kind in disturbances.KINDS}
     bad, left_out = 0, {}
     with tempfile.TemporaryDirectory(prefix="storystream-bench-") as folder:
@@ -280,10 +352,17 @@ def run(times: int = 50, seed: int = 0, show: Callable[[str], None] = print) -> 
                 faults = [*wrong, *finished.wrong, *finished.again]
                 bad += bool(faults)
                 show(f"{number}: {'; '.join(did)}: {'; '.join(faults) or 'as it should be'}")
-    return "\n".join([table(f"{times} folders disturbed, seed {seed}; an undisturbed run takes "
-                            f"{each.seconds:.1f} s", HEADS,
-                            [[kind, *_figures(found)] for kind, found in rows.items() if found]),
-                      *(f"left out: {kind}: {why}" for kind, why in left_out.items())]), bad
+    return "\n".join(
+        [
+            table(
+                f"{times} folders disturbed, seed {seed}; an undisturbed run takes "
+                f"{each.seconds:.1f} s",
+                HEADS,
+                [[kind, *_figures(found)] for kind, found in rows.items() if found],
+            ),
+            *(f"left out: {kind}: {why}" for kind, why in left_out.items()),
+        ]
+    ), bad
 
 
 class _Row(NamedTuple):
@@ -293,7 +372,12 @@ class _Row(NamedTuple):
 
 def _figures(rows: Sequence[_Row]) -> list[Any]:
     ends = [row.finished for row in rows]
-    return [len(rows), sum(row.sound for row in rows), sum(end.ended.code == 0 for end in ends),
-            sum(not end.wrong for end in ends), sum(not end.again for end in ends),
-            f"{100 * statistics.mean(end.reused for end in ends):.0f} %",
-            f"{statistics.median(end.ended.seconds for end in ends):.1f}"]
+    return [
+        len(rows),
+        sum(row.sound for row in rows),
+        sum(end.ended.code == 0 for end in ends),
+        sum(not end.wrong for end in ends),
+        sum(not end.again for end in ends),
+        f"{100 * statistics.mean(end.reused for end in ends):.0f} %",
+        f"{statistics.median(end.ended.seconds for end in ends):.1f}",
+    ]

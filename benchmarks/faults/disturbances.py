@@ -62,19 +62,31 @@ def killed_while_changing(bench: Bench, out: Path, chance: random.Random) -> Don
     """The same where another dataset is finished there already, of fewer films or of other frames:
     somewhere, or between two of the files that a manifest names."""
     copy(bench, out)
-    other = chance.choice([["--videos", str(sorted(bench.films.glob("*.mp4"))[0])],
-                           ["--set", "keyframes.tolerance=0.3"]])
+    other = chance.choice(
+        [
+            ["--videos", str(sorted(bench.films.glob("*.mp4"))[0])],
+            ["--set", "keyframes.tolerance=0.3"],
+        ]
+    )
     if chance.random() < 0.5:  # from the other to this one, else from this one to the other
         crashes.end(crashes.start(bench, out, IN_ONE_PROCESS, *other))
         other = []
-    return _die(bench, out, chance.choice(
-        [str(chance.randint(1, UNCHANGED)), "before:README.md", "before:dataset.json"]), *other)
+    return _die(
+        bench,
+        out,
+        chance.choice(
+            [str(chance.randint(1, UNCHANGED)), "before:README.md", "before:dataset.json"]
+        ),
+        *other,
+    )
 
 
 def _die(bench: Bench, out: Path, change: str, *more: str) -> Done:
     ended = crashes.end(crashes.start(bench, out, IN_ONE_PROCESS, *more, dying=change))
-    return Done(f"killed before change {change}, ended with {ended.code}",
-                [] if ended.code in (0, -signal.SIGKILL) else [f"it ended with {_how(ended)}"])
+    return Done(
+        f"killed before change {change}, ended with {ended.code}",
+        [] if ended.code in (0, -signal.SIGKILL) else [f"it ended with {_how(ended)}"],
+    )
 
 
 def driver_killed(bench: Bench, out: Path, chance: random.Random) -> Done:
@@ -84,14 +96,29 @@ def driver_killed(bench: Bench, out: Path, chance: random.Random) -> Done:
 
 def worker_killed(bench: Bench, out: Path, chance: random.Random) -> Done:
     """kill -9 of one worker process, often a young one; the driver must end, and say so."""
-    return _strike(bench, out, chance, signal.SIGKILL, "-m pipeline.worker", codes=(1,),
-                   said="a worker process died", within=chance.choice([0.02, 1.0]))
+    return _strike(
+        bench,
+        out,
+        chance,
+        signal.SIGKILL,
+        "-m pipeline.graph.worker",
+        codes=(1,),
+        said="a worker process died",
+        within=chance.choice([0.02, 1.0]),
+    )
 
 
 def decoder_killed(bench: Bench, out: Path, chance: random.Random) -> Done:
     """kill -9 of a process that decodes a film, as the kernel does where memory is short."""
-    return _strike(bench, out, chance, signal.SIGKILL, "pipeline import apart", codes=(1,),
-                   within=0.15)
+    return _strike(
+        bench,
+        out,
+        chance,
+        signal.SIGKILL,
+        "pipeline.runtime import isolation",
+        codes=(1,),
+        within=0.15,
+    )
 
 
 def interrupted(bench: Bench, out: Path, chance: random.Random) -> Done:
@@ -104,9 +131,16 @@ def terminated(bench: Bench, out: Path, chance: random.Random) -> Done:
     return _strike(bench, out, chance, signal.SIGTERM, "", codes=(130, -signal.SIGTERM))
 
 
-def _strike(bench: Bench, out: Path, chance: random.Random, blow: signal.Signals, victim: str,
-            codes: Sequence[int] = (-signal.SIGKILL,), said: str = "", within: float = 1.0
-            ) -> Done:
+def _strike(
+    bench: Bench,
+    out: Path,
+    chance: random.Random,
+    blow: signal.Signals,
+    victim: str,
+    codes: Sequence[int] = (-signal.SIGKILL,),
+    said: str = "",
+    within: float = 1.0,
+) -> Done:
     """A signal to the driver, or to a process whose command holds `victim`, once there are so many
     files, of the first share `within` of all, and a moment more."""
     files = chance.randint(1, round(within * _files(bench.whole)))
@@ -161,13 +195,16 @@ def disk_full(bench: Bench, out: Path, chance: random.Random) -> Done:
     size = chance.randint(4096, sum(one.st_blocks * 512 for one in files.values()) * 9 // 10)
     out.mkdir()
     disk = ["mount", "-t", "tmpfs", "-o"]
-    if subprocess.run([*disk, f"size={size}", "none", str(out)], capture_output=True,
-                      check=False).returncode:
+    if subprocess.run(
+        [*disk, f"size={size}", "none", str(out)], capture_output=True, check=False
+    ).returncode:
         raise Impossible("mounting a small disk takes a superuser")
     ended = crashes.end(crashes.start(bench, out, IN_ONE_PROCESS))
     subprocess.run([*disk, "remount,size=1g", "none", str(out)], check=True)
-    return Done(f"a disk of {size // 1024} kB, ended with {ended.code}",
-                _refused(ended, "No space left", str(out)))
+    return Done(
+        f"a disk of {size // 1024} kB, ended with {ended.code}",
+        _refused(ended, "No space left", str(out)),
+    )
 
 
 def not_permitted(bench: Bench, out: Path, chance: random.Random) -> Done:
@@ -184,13 +221,18 @@ def not_permitted(bench: Bench, out: Path, chance: random.Random) -> Done:
     ended = crashes.end(crashes.start(bench, out, IN_ONE_PROCESS, before=before))
     for folder in folders:
         folder.chmod(0o755)
-    return Done(f"{closed.name} closed after {start} changes, ended with {ended.code}",
-                _refused(ended, "Permission denied", str(out)))
+    return Done(
+        f"{closed.name} closed after {start} changes, ended with {ended.code}",
+        _refused(ended, "Permission denied", str(out)),
+    )
 
 
 def _refused(ended: Ended, *words: str) -> list[str]:
-    if ended.code == 2 and all(word in ended.said for word in words) and (
-            "Traceback" not in ended.said):
+    if (
+        ended.code == 2
+        and all(word in ended.said for word in words)
+        and ("Traceback" not in ended.said)
+    ):
         return []
     return [f"it ended with {_how(ended)}"]
 
@@ -209,7 +251,7 @@ def copy(bench: Bench, out: Path) -> None:
 
 
 def _truncated(data: bytes, chance: random.Random, other: bytes) -> bytes:
-    return data[:chance.randrange(len(data))]
+    return data[: chance.randrange(len(data))]
 
 
 def _emptied(data: bytes, chance: random.Random, other: bytes) -> bytes:
@@ -218,7 +260,7 @@ def _emptied(data: bytes, chance: random.Random, other: bytes) -> bytes:
 
 def _flipped(data: bytes, chance: random.Random, other: bytes) -> bytes:
     at = chance.randrange(len(data))
-    return data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1:]
+    return data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
 
 
 def _zeroed(data: bytes, chance: random.Random, other: bytes) -> bytes:
@@ -234,12 +276,21 @@ _SHORTER = (_truncated, _emptied)
 _ANYHOW = (*_SHORTER, _flipped, _zeroed, _another)
 
 
-def _spoil(bench: Bench, out: Path, chance: random.Random, pattern: str,
-           ways: Sequence[Callable[[bytes, random.Random, bytes], bytes]], number: int = 2) -> Done:
+def _spoil(
+    bench: Bench,
+    out: Path,
+    chance: random.Random,
+    pattern: str,
+    ways: Sequence[Callable[[bytes, random.Random, bytes], bytes]],
+    number: int = 2,
+) -> Done:
     """Damages or removes a few files, in place: links to them are damaged too."""
     copy(bench, out)
-    files = [path for path in sorted(out.glob(pattern)) if path.is_file()
-             and path.name not in crashes.RECORD]
+    files = [
+        path
+        for path in sorted(out.glob(pattern))
+        if path.is_file() and path.name not in crashes.RECORD
+    ]
     told = []
     for path in chance.sample(files, min(number, len(files))):
         way = chance.choice([*ways, None])
@@ -271,14 +322,21 @@ def answers_spoiled(bench: Bench, out: Path, chance: random.Random) -> Done:
 def pictures_spoiled(bench: Bench, out: Path, chance: random.Random) -> Done:
     """Pictures cut short or removed, in the dataset or where the stages keep them. One that is as
     long as it was is for `verify` to find."""
-    return _spoil(bench, out, chance, chance.choice(["work/pictures/*/*.jpg", "images/*/*.jpg"]),
-                  _SHORTER)
+    return _spoil(
+        bench, out, chance, chance.choice(["work/pictures/*/*.jpg", "images/*/*.jpg"]), _SHORTER
+    )
 
 
 def dataset_spoiled(bench: Bench, out: Path, chance: random.Random) -> Done:
     """Tables, lines, the manifest or the card damaged, shards cut short, who is who removed."""
-    pattern, ways = chance.choice([("*.*", _ANYHOW), ("images/*.jsonl", _ANYHOW),
-                                   ("shards/*", _SHORTER), ("characters/*", ())])
+    pattern, ways = chance.choice(
+        [
+            ("*.*", _ANYHOW),
+            ("images/*.jsonl", _ANYHOW),
+            ("shards/*", _SHORTER),
+            ("characters/*", ()),
+        ]
+    )
     return _spoil(bench, out, chance, pattern, ways)
 
 

@@ -45,6 +45,7 @@ def main() -> int:
     counter = _Counter(folder, last)
     sys.addaudithook(counter)
     from pipeline.__main__ import main as pipeline
+
     code = pipeline(command)
     if "/" in last:
         Path(last).write_text(str(counter.changes))

@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from benchmarks.faults.tables import table
-from pipeline import apart, keyframes, parts, sources, subtitles
 from pipeline.config import load
+from pipeline.ingest import discovery, subtitles
+from pipeline.keyframes import select
+from pipeline.runtime import isolation, stage_outputs
 from schemas.rows import Keyframe, Reject, Video
 from tests.films import make_film, moving, scene
 
@@ -56,10 +58,14 @@ def films(folder: Path) -> dict[str, bytes]:
         "h264-faststart.mp4": {"container_options": {"movflags": "faststart"}, "rotation": 90},
         "h264-fragments.mp4": {"container_options": {"movflags": "frag_keyframe+empty_moov"}},
         "h264.mkv": {"subtitles": {"eng": _TALK}, "audio": True},
-        "hevc.mkv": {"codec": "libx265", "options": {"x265-params": "log-level=none",
-                                                     "preset": "ultrafast"}},
-        "hevc.mp4": {"codec": "libx265", "options": {"x265-params": "log-level=none",
-                                                     "preset": "ultrafast"}},
+        "hevc.mkv": {
+            "codec": "libx265",
+            "options": {"x265-params": "log-level=none", "preset": "ultrafast"},
+        },
+        "hevc.mp4": {
+            "codec": "libx265",
+            "options": {"x265-params": "log-level=none", "preset": "ultrafast"},
+        },
         "av1.mp4": {"codec": "libsvtav1", "options": {"preset": "13"}},
         "mpeg4.avi": {"codec": "mpeg4"},
         "mjpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
@@ -76,8 +82,11 @@ def films(folder: Path) -> dict[str, bytes]:
     os.environ["SVT_LOG"] = "0"  # what SVT-AV1 says while it encodes
     made = {}
     for number, (name, options) in enumerate(kinds.items()):
-        frames = [frame for seed in range(3)
-                  for frame in moving(scene(10 * number + seed, height=96, width=160), 24)]
+        frames = [
+            frame
+            for seed in range(3)
+            for frame in moving(scene(10 * number + seed, height=96, width=160), 24)
+        ]
         path = folder / name
         make_film(path, frames, gop=6, **options)
         made[name] = path.read_bytes()
@@ -100,7 +109,7 @@ def _range(chance: random.Random, data: bytes) -> tuple[int, int]:
 
 
 def _truncate(chance: random.Random, data: bytes, other: bytes) -> bytes:
-    return data[:chance.randrange(1, len(data) + 1)]
+    return data[: chance.randrange(1, len(data) + 1)]
 
 
 def _zeros(chance: random.Random, data: bytes, other: bytes) -> bytes:
@@ -147,15 +156,21 @@ def _number(chance: random.Random, data: bytes, other: bytes) -> bytes:
     edited = bytearray(data)
     for _ in range(_few(chance, 4)):
         near = min(2 * _HEADER, len(data))
-        at = chance.choice((chance.randrange(near), len(data) - 1 - chance.randrange(near),
-                            chance.randrange(len(data)), chance.randrange(len(data))))
+        at = chance.choice(
+            (
+                chance.randrange(near),
+                len(data) - 1 - chance.randrange(near),
+                chance.randrange(len(data)),
+                chance.randrange(len(data)),
+            )
+        )
         order = chance.choice(("big", "little"))
-        edited[at:at + 4] = chance.choice(_HUGE).to_bytes(4, order)[:len(data) - at]
+        edited[at : at + 4] = chance.choice(_HUGE).to_bytes(4, order)[: len(data) - at]
     return bytes(edited)
 
 
 def _splice(chance: random.Random, data: bytes, other: bytes) -> bytes:
-    return data[:chance.randrange(1, len(data))] + other[chance.randrange(len(other)):]
+    return data[: chance.randrange(1, len(data))] + other[chance.randrange(len(other)) :]
 
 
 def _join(chance: random.Random, data: bytes, other: bytes) -> bytes:
@@ -163,8 +178,18 @@ def _join(chance: random.Random, data: bytes, other: bytes) -> bytes:
 
 
 MUTATIONS: tuple[Callable[[random.Random, bytes, bytes], bytes], ...] = (
-    _truncate, _zeros, _flip_bits, _insert, _delete, _swap, _repeat, _header, _number, _splice,
-    _join)
+    _truncate,
+    _zeros,
+    _flip_bits,
+    _insert,
+    _delete,
+    _swap,
+    _repeat,
+    _header,
+    _number,
+    _splice,
+    _join,
+)
 
 
 def mutated(sound: dict[str, bytes], seed: int, number: int) -> tuple[str, bytes]:
@@ -200,22 +225,34 @@ def watch(path: str, out: str, here: str) -> Outcome:
     except Exception:
         kind, detail, count, said = "escaped", traceback.format_exc(), 0, ""
     most = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
-    return Outcome(kind, detail, count, said, time.process_time() - started,
-                   int(most[1]) / 1024 if most else 0.0)
+    return Outcome(
+        kind,
+        detail,
+        count,
+        said,
+        time.process_time() - started,
+        int(most[1]) / 1024 if most else 0.0,
+    )
 
 
 def _through(path: str, out: str) -> tuple[str, str, int, str]:
-    videos, rejects = sources.find(path)
+    videos, rejects = discovery.find(path)
     if rejects:
         return "rejected", rejects[0].reason, 0, ""
-    rows = keyframes.of_film(videos[0], load().keyframes, os.path.join(out, "pictures"),
-                             os.path.join(out, "segments"), 1, lambda share: None)
+    rows = select.of_film(
+        videos[0],
+        load().keyframes,
+        os.path.join(out, "pictures"),
+        os.path.join(out, "segments"),
+        1,
+        lambda share: None,
+    )
     try:
-        said = "read" if subtitles.read(parts.only(Video, rows)[0])[0] else "none"
+        said = "read" if subtitles.read(stage_outputs.only(Video, rows)[0])[0] else "none"
     except (subtitles.SubtitlesError, OSError):
         said = "rejected"
-    whole = [reject for reject in parts.only(Reject, rows) if reject.stage == "video"]
-    found = len(parts.only(Keyframe, rows))
+    whole = [reject for reject in stage_outputs.only(Reject, rows) if reject.stage == "video"]
+    found = len(stage_outputs.only(Keyframe, rows))
     if bool(found) == bool(whole):
         raise AssertionError(f"{found} keyframes and these rejects of the film: {whole}")
     if not whole:
@@ -233,13 +270,19 @@ def one(name: str, data: bytes, folder: Path) -> Outcome:
     film = folder / f"film{Path(name).suffix}"
     film.write_bytes(data)
     try:
-        outcome = apart.call(watch, str(film), str(out), str(here), size=len(data))
+        outcome = isolation.call(watch, str(film), str(out), str(here), size=len(data))
     except RuntimeError as error:  # apart.Crashed, or killed by the system
         return Outcome("crashed", str(error))
     else:
-        strange = [*here.iterdir(), *(path for path in folder.rglob("*") if path.is_file()
-                                      and path != film and out not in path.parents),
-                   *out.rglob("*.tmp")]
+        strange = [
+            *here.iterdir(),
+            *(
+                path
+                for path in folder.rglob("*")
+                if path.is_file() and path != film and out not in path.parents
+            ),
+            *out.rglob("*.tmp"),
+        ]
         if strange or film.read_bytes() != data:
             return Outcome("outside", f"{[str(path) for path in strange]} or the film's own bytes")
         return outcome
@@ -247,9 +290,11 @@ def one(name: str, data: bytes, folder: Path) -> Outcome:
         shutil.rmtree(folder)
 
 
-def outcomes(sound: dict[str, bytes], seed: int, count: int, folder: Path
-             ) -> Iterator[tuple[str, Outcome]]:
+def outcomes(
+    sound: dict[str, bytes], seed: int, count: int, folder: Path
+) -> Iterator[tuple[str, Outcome]]:
     """Name and outcome of each of `count` mutated films, in their order."""
+
     def run(number: int) -> tuple[str, Outcome]:
         name, data = mutated(sound, seed, number)
         outcome = one(name, data, folder / str(number))
@@ -275,16 +320,25 @@ def run(count: int = 2000, seed: int = 0) -> tuple[str, int]:
         wall = time.monotonic() - started
         left = [path.name for path in folder.iterdir()]
     bad = [(film, outcome) for film, outcome in found if outcome.kind not in ("read", "rejected")]
-    tables = [table(*one) for one in (_counts(found, whole), _reasons(found),
-                                      _figures(found, wall, left))]
-    return "\n\n".join([*tables, *(f"{film}: {outcome.kind}: {outcome.detail}"
-                                   for film, outcome in bad)]), len(bad) + len(left)
+    tables = [
+        table(*one) for one in (_counts(found, whole), _reasons(found), _figures(found, wall, left))
+    ]
+    return "\n\n".join(
+        [*tables, *(f"{film}: {outcome.kind}: {outcome.detail}" for film, outcome in bad)]
+    ), len(bad) + len(left)
 
 
 def _base(film: str, whole: dict[str, Outcome]) -> str:
     """The sound film that a mutated one is made of."""
-    return max((name for name in whole if film[6:].startswith(os.path.splitext(name)[0] + "-")
-                and film.endswith(os.path.splitext(name)[1])), key=len)
+    return max(
+        (
+            name
+            for name in whole
+            if film[6:].startswith(os.path.splitext(name)[0] + "-")
+            and film.endswith(os.path.splitext(name)[1])
+        ),
+        key=len,
+    )
 
 
 def _counts(found: list[tuple[str, Outcome]], whole: dict[str, Outcome]) -> _Table:
@@ -292,19 +346,44 @@ def _counts(found: list[tuple[str, Outcome]], whole: dict[str, Outcome]) -> _Tab
     for name in sorted(whole):
         of = [outcome for film, outcome in found if _base(film, whole) == name]
         kinds = collections.Counter(outcome.kind for outcome in of)
-        fewer = sum(outcome.kind == "read" and outcome.keyframes < whole[name].keyframes
-                    for outcome in of)
-        rows.append([name, len(of), kinds["read"] - fewer, fewer, kinds["rejected"],
-                     kinds["crashed"], kinds["escaped"], kinds["outside"]])
+        fewer = sum(
+            outcome.kind == "read" and outcome.keyframes < whole[name].keyframes for outcome in of
+        )
+        rows.append(
+            [
+                name,
+                len(of),
+                kinds["read"] - fewer,
+                fewer,
+                kinds["rejected"],
+                kinds["crashed"],
+                kinds["escaped"],
+                kinds["outside"],
+            ]
+        )
     rows.append(["all", *(sum(row[i] for row in rows) for i in range(1, 8))])
-    return ("Mutated films", ["made of", "films", "read", "read with fewer keyframes",
-                                   "rejected", "process died or passed a limit",
-                                   "exception escaped", "wrote elsewhere"], rows)
+    return (
+        "Mutated films",
+        [
+            "made of",
+            "films",
+            "read",
+            "read with fewer keyframes",
+            "rejected",
+            "process died or passed a limit",
+            "exception escaped",
+            "wrote elsewhere",
+        ],
+        rows,
+    )
 
 
 def _reasons(found: list[tuple[str, Outcome]]) -> _Table:
-    reasons = collections.Counter(outcome.detail.partition("\n")[0] for _, outcome in found
-                                  if outcome.kind in ("rejected", "crashed"))
+    reasons = collections.Counter(
+        outcome.detail.partition("\n")[0]
+        for _, outcome in found
+        if outcome.kind in ("rejected", "crashed")
+    )
     return ("Why they were rejected", ["reason", "films"], reasons.most_common())
 
 
@@ -312,9 +391,14 @@ def _figures(found: list[tuple[str, Outcome]], wall: float, left: list[str]) -> 
     slow = max(found, key=lambda one: one[1].seconds)
     large = max(found, key=lambda one: one[1].memory)
     said = collections.Counter(outcome.subtitles for _, outcome in found if outcome.subtitles)
-    return ("Figures", ["what", "figure"], [
-        ["films a second", f"{len(found) / wall:.1f}"],
-        ["slowest", f"{slow[1].seconds:.2f} s of CPU, {slow[0]}"],
-        ["most memory", f"{large[1].memory:.0f} MB, {large[0]}"],
-        ["subtitles", ", ".join(f"{kind}: {number}" for kind, number in sorted(said.items()))],
-        ["left in the temporary folder", ", ".join(left) or "nothing"]])
+    return (
+        "Figures",
+        ["what", "figure"],
+        [
+            ["films a second", f"{len(found) / wall:.1f}"],
+            ["slowest", f"{slow[1].seconds:.2f} s of CPU, {slow[0]}"],
+            ["most memory", f"{large[1].memory:.0f} MB, {large[0]}"],
+            ["subtitles", ", ".join(f"{kind}: {number}" for kind, number in sorted(said.items()))],
+            ["left in the temporary folder", ", ".join(left) or "nothing"],
+        ],
+    )

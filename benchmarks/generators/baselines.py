@@ -18,7 +18,7 @@ def truth(known: Sequence[Story]) -> Generator:
 
     def generate(opening: Opening) -> Story:
         one = by_id[opening.id]
-        return Story(one.id, one.texts[:opening.length], one.images[:opening.length])
+        return Story(one.id, one.texts[: opening.length], one.images[: opening.length])
 
     return generate
 
@@ -49,8 +49,11 @@ def retrieval(training: Sequence[Story]) -> Generator:
             order = [*range(start + 1, len(story.texts)), *range(start + 1)]  # round and round
             found = [(story, order[at % len(order)]) for at in range(opening.length - 1)]
             texts = tuple(one.texts[at] for one, at in found)
-        return Story(opening.id, (opening.text, *texts),
-                     (opening.image, *(one.images[at] for one, at in found)))
+        return Story(
+            opening.id,
+            (opening.text, *texts),
+            (opening.image, *(one.images[at] for one, at in found)),
+        )
 
     return generate
 
@@ -61,13 +64,21 @@ def shuffled(known: Sequence[Story], seed: int = 0) -> Generator:
     A story's panels after the first are drawn from all others; texts stay with their pictures,
     unless the sentences are given.
     """
+
     def generate(opening: Opening) -> Story:
         pool = [(one, at) for one in known if one.id != opening.id for at in range(len(one.texts))]
         dice = np.random.default_rng([seed, *opening.id.encode()])
-        found = [pool[at] for at in dice.choice(len(pool), opening.length - 1,
-                                                replace=len(pool) < opening.length - 1)]
+        found = [
+            pool[at]
+            for at in dice.choice(
+                len(pool), opening.length - 1, replace=len(pool) < opening.length - 1
+            )
+        ]
         texts = opening.following or tuple(one.texts[at] for one, at in found)
-        return Story(opening.id, (opening.text, *texts),
-                     (opening.image, *(one.images[at] for one, at in found)))
+        return Story(
+            opening.id,
+            (opening.text, *texts),
+            (opening.image, *(one.images[at] for one, at in found)),
+        )
 
     return generate

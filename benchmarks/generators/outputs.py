@@ -34,21 +34,28 @@ def read(path: str | Path, openings: Sequence[Opening]) -> tuple[list[Story], st
     """
     path = Path(path)
     layouts: list[tuple[bool, Callable[[Path, Sequence[Opening]], dict[str, Story]]]] = [
-        (path.is_file(), _lines), (any(path.glob("val_*/text.txt")), _seed_story),
+        (path.is_file(), _lines),
+        (any(path.glob("val_*/text.txt")), _seed_story),
         (any(path.glob("eval_results_*.json")), _mm_interleaved),
-        (any(path.glob("story.json")) or any(path.glob("*/story.json")), _books)]
+        (any(path.glob("story.json")) or any(path.glob("*/story.json")), _books),
+    ]
     reader = next((one for fits, one in layouts if fits), None)
     if reader is None:
-        raise ValueError(f"{path} holds no stories: a folder needs story.json, val_*/text.txt or "
-                         "eval_results_*.json in it, a file is JSONL with id, texts and images")
+        raise ValueError(
+            f"{path} holds no stories: a folder needs story.json, val_*/text.txt or "
+            "eval_results_*.json in it, a file is JSONL with id, texts and images"
+        )
     found = reader(path, openings)
     stories = [found[one.id] for one in openings if one.id in found]
     if not stories:
-        raise ValueError(f"{path} has no story that begins as those of the dataset do: "
-                         f"{', '.join(one.id for one in openings[:3])} ...")
+        raise ValueError(
+            f"{path} has no story that begins as those of the dataset do: "
+            f"{', '.join(one.id for one in openings[:3])} ..."
+        )
     short = sum(one.length - len(found[one.id].images) for one in openings if one.id in found)
     lacks = [f"{len(openings) - len(stories)} of {len(openings)} stories"] * (
-        len(stories) < len(openings)) + [f"{short} pictures"] * (short > 0)
+        len(stories) < len(openings)
+    ) + [f"{short} pictures"] * (short > 0)
     return stories, f"{path} lacks {' and '.join(lacks)}" if lacks else ""
 
 
@@ -57,8 +64,9 @@ def _books(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
     for file in sorted([*path.glob("story.json"), *path.glob("*/story.json")]):
         book = _json(file)
         name = str(book.get("id", file.parent.name))
-        found[name] = _story(name, book["texts"],
-                             [str(file.parent / image) for image in book["images"]], file)
+        found[name] = _story(
+            name, book["texts"], [str(file.parent / image) for image in book["images"]], file
+        )
     return found
 
 
@@ -70,8 +78,10 @@ def _lines(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
             texts = one["texts"] if "texts" in one else one["captions"]
             name, images = str(one["id"]), [str(path.parent / image) for image in one["images"]]
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}, line {number + 1}: {error}; a line is JSON with id, texts "
-                             "(or captions) and images") from error
+            raise ValueError(
+                f"{path}, line {number + 1}: {error}; a line is JSON with id, texts "
+                "(or captions) and images"
+            ) from error
         found[name] = _story(name, texts, images, path)
     return found
 
@@ -87,11 +97,16 @@ def _seed_story(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
         # The script writes a text before it paints, and the last one may have no picture. It also
         # appends: what it wrote in several runs cannot be told apart.
         if not len(images) <= len(lines) <= len(images) + 1:
-            raise ValueError(f"{folder} has {len(images)} pictures and {len(lines)} lines of text: "
-                             "text.txt holds several runs; delete the folder and tell again")
+            raise ValueError(
+                f"{folder} has {len(images)} pictures and {len(lines)} lines of text: "
+                "text.txt holds several runs; delete the folder and tell again"
+            )
         found[opening.id] = _story(
-            opening.id, [opening.text, *lines[:len(images)]],
-            [opening.image, *map(str, images)], folder)
+            opening.id,
+            [opening.text, *lines[: len(images)]],
+            [opening.image, *map(str, images)],
+            folder,
+        )
     return found
 
 
@@ -115,8 +130,10 @@ def _mm_interleaved(path: Path, openings: Sequence[Opening]) -> dict[str, Story]
 def _story(name: str, texts: Sequence[str], images: Sequence[str], source: Path) -> Story:
     missing = [image for image in images if not Path(image).is_file()]
     if missing or len(texts) != len(images):
-        raise ValueError(f"{source}: story {name} has {len(texts)} texts and {len(images)} pictures"
-                         + (f", and {missing[0]} is not there" if missing else ""))
+        raise ValueError(
+            f"{source}: story {name} has {len(texts)} texts and {len(images)} pictures"
+            + (f", and {missing[0]} is not there" if missing else "")
+        )
     return Story(name, tuple(_SPECIAL.sub(" ", one).strip() for one in texts), tuple(images))
 
 

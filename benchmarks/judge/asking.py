@@ -20,11 +20,13 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from benchmarks.judge.questions import CRITERIA, Question, prompt
-from pipeline import kept_answers, lock, progress, storage
-from pipeline.asking import Asker, ask, asking, together
-from pipeline.backends import Answer, Backend, Stop, loading, specs
+from pipeline import model_specs
 from pipeline.config import CallsConfig, Price
-from pipeline.money import Purse
+from pipeline.inference import response_cache
+from pipeline.inference.backends import Answer, Backend, Stop, loading
+from pipeline.inference.budget import Purse
+from pipeline.inference.client import Asker, ask, asking, together
+from pipeline.runtime import lock, progress, storage
 
 State = Literal["answered", "unparsed", "unanswered", "not asked"]
 
@@ -74,18 +76,24 @@ class Judgement:
     words: str  # file with every answer and its reasons
 
 
-def parse(judge: str, settings: Settings) -> specs.Spec:
+def parse(judge: str, settings: Settings) -> model_specs.Spec:
     """The judge's line. Raises ValueError, naming the remedy, for one that cannot judge so."""
-    spec = specs.parse(judge)
+    spec = model_specs.parse(judge)
     if spec.kind == "embedded":
-        raise ValueError("the embedded models cannot judge: give a model that reads pictures, "
-                         "openai:MODEL[@URL] or transformers:FOLDER")
+        raise ValueError(
+            "the embedded models cannot judge: give a model that reads pictures, "
+            "openai:MODEL[@URL] or transformers:FOLDER"
+        )
     if spec.kind == "transformers" and settings.repeats > 1:
-        raise ValueError(f"{judge} decodes greedily and repeats itself word for word: ask a second "
-                         "judge instead, or one behind a server, at a temperature")
+        raise ValueError(
+            f"{judge} decodes greedily and repeats itself word for word: ask a second "
+            "judge instead, or one behind a server, at a temperature"
+        )
     if settings.budget is not None and spec.kind == "openai" and spec.model not in settings.prices:
-        raise ValueError(f"a budget needs the price of {spec.model}, a million tokens in and out: "
-                         "without it nobody knows what is spent")
+        raise ValueError(
+            f"a budget needs the price of {spec.model}, a million tokens in and out: "
+            "without it nobody knows what is spent"
+        )
     return spec
 
 
@@ -96,50 +104,73 @@ def judged(judge: str, role: str, questions: Sequence[Question], settings: Setti
     the same folder, and KeyboardInterrupt where the user wants to stop; all answers are kept.
     """
     spec = parse(judge, settings)
-    with (lock.holding(settings.folder),  # two runs at once would pay twice
-          progress.display({role: sum(one.request is not None for one in questions)})):
+    with (
+        lock.holding(settings.folder),  # two runs at once would pay twice
+        progress.display({role: sum(one.request is not None for one in questions)}),
+    ):
         found = asyncio.run(_asked(spec, role, questions, settings))
         if progress.interrupted():
             raise KeyboardInterrupt
     return found
 
 
-async def _asked(spec: specs.Spec, role: str, questions: Sequence[Question], settings: Settings
-                 ) -> Judgement:
+async def _asked(
+    spec: model_specs.Spec, role: str, questions: Sequence[Question], settings: Settings
+) -> Judgement:
     work = storage.join(settings.folder, "work")
     price = settings.prices.get(spec.model)
-    purse = Purse(price, settings.budget,
-                  kept_answers.spent(work) if settings.budget is not None else 0.0,
-                  settings.calls.max_tokens, "a larger --budget")
+    purse = Purse(
+        price,
+        settings.budget,
+        response_cache.spent(work) if settings.budget is not None else 0.0,
+        settings.calls.max_tokens,
+        "a larger --budget",
+    )
     backend = loading.backend(loading.load(role, spec, settings.calls), spec, settings.calls)
     counts: Counter[str] = Counter()
     known, new = _by_kept(questions, backend, work)
     progress.say(f"{spec.model}: {len(new)} questions to ask, {len(known)} need no call")
     turn = asyncio.Semaphore(settings.calls.at_once)  # in their order
-    async with asking(loading.name(role, spec), backend, work, purse,
-                      lambda name, amount: counts.update({name: amount})) as asker:
+    async with asking(
+        loading.name(role, spec),
+        backend,
+        work,
+        purse,
+        lambda name, amount: counts.update({name: amount}),
+    ) as asker:
         with progress.calls_in_flight():
-            answers = [answer for some in (known, new)
-                       for answer in await together(_one(one, asker, role, turn) for one in some)]
+            answers = [
+                answer
+                for some in (known, new)
+                for answer in await together(_one(one, asker, role, turn) for one in some)
+            ]
     place = {id(question): at for at, question in enumerate(questions)}
     answers.sort(key=lambda one: place[id(one.question)])
     used = _different(answers)
     words = storage.join(settings.folder, f"{role}-{spec.model.replace('/', '_')}.jsonl")
     storage.write_bytes(words, "".join(map(_line, answers)).encode())
     return Judgement(
-        spec.model, tuple(answers), counts["calls"], counts["kept"],
-        sum(one.input_tokens for one in used), sum(one.output_tokens for one in used),
+        spec.model,
+        tuple(answers),
+        counts["calls"],
+        counts["kept"],
+        sum(one.input_tokens for one in used),
+        sum(one.output_tokens for one in used),
         sum(map(purse.cost, used)) if price else None,
-        counts["nanocost"] / 1e9 if price else None, str(asker.stopped or ""), words)
+        counts["nanocost"] / 1e9 if price else None,
+        str(asker.stopped or ""),
+        words,
+    )
 
 
-def _by_kept(questions: Sequence[Question], backend: Backend, work: str
-             ) -> tuple[list[Question], list[Question]]:
+def _by_kept(
+    questions: Sequence[Question], backend: Backend, work: str
+) -> tuple[list[Question], list[Question]]:
     """Those that cost nothing, as far as is known, and those that are still to be asked."""
     known, new = [], []
     for one in questions:
         exact = backend.exact(one.request) if one.request else None
-        there = exact is None or kept_answers.load(work, kept_answers.digest(exact)) is not None
+        there = exact is None or response_cache.load(work, response_cache.digest(exact)) is not None
         (known if there else new).append(one)
     return known, new
 
@@ -150,18 +181,33 @@ async def _one(question: Question, asker: Asker, role: str, turn: asyncio.Semaph
         return Judged(question, "answered")
     async with turn:
         try:
-            outcome = await ask(request, asker, lambda _: "",
-                                lambda fault: prompt(request.task, request.facts, fault))
+            outcome = await ask(
+                request,
+                asker,
+                lambda _: "",
+                lambda fault: prompt(request.task, request.facts, fault),
+            )
         except Stop as reason:
             return Judged(question, "not asked", fault=str(reason))
         except Exception as error:  # the others must not be paid for in vain
             asker.stop(Stop(f"{type(error).__name__}: {error}"))
             raise
     progress.ticking(role, 0.0)(1.0)
-    state: State = ("answered" if outcome.value is not None
-                    else "unparsed" if outcome.answered else "unanswered")
-    return Judged(question, state, outcome.value, outcome.fault,
-                  outcome.repaired and outcome.value is not None, outcome.said)
+    state: State = (
+        "answered"
+        if outcome.value is not None
+        else "unparsed"
+        if outcome.answered
+        else "unanswered"
+    )
+    return Judged(
+        question,
+        state,
+        outcome.value,
+        outcome.fault,
+        outcome.repaired and outcome.value is not None,
+        outcome.said,
+    )
 
 
 def _different(answers: Sequence[Judged]) -> list[Answer]:
@@ -178,8 +224,13 @@ def _different(answers: Sequence[Judged]) -> list[Answer]:
 def _line(one: Judged) -> str:
     """An answer for people to read, with what was asked and the reasons."""
     asked = one.question
-    row = {"opening": asked.opening, "shown": asked.shown, "repeat": asked.repeat,
-           "state": one.state if asked.request else "the same story",
-           "answer": one.value.model_dump() if one.value else None, "fault": one.fault,
-           "said": [] if one.value else [answer.text for answer in one.said]}
+    row = {
+        "opening": asked.opening,
+        "shown": asked.shown,
+        "repeat": asked.repeat,
+        "state": one.state if asked.request else "the same story",
+        "answer": one.value.model_dump() if one.value else None,
+        "fault": one.fault,
+        "said": [] if one.value else [answer.text for answer in one.said],
+    }
     return json.dumps(row, ensure_ascii=False) + "\n"

@@ -51,8 +51,9 @@ def pairs(answers: Sequence[Judged], criterion: str) -> list[Pair]:
     same = set()
     for one in answers:
         if len(one.question.shown) == 2 and one.state == "answered":
-            found[one.question.item] = (_PLACES[getattr(one.value, field(criterion)).better]
-                                        if one.value else "tie")
+            found[one.question.item] = (
+                _PLACES[getattr(one.value, field(criterion)).better] if one.value else "tie"
+            )
             if one.question.request is None:
                 same.add(one.question.item)
     both, done = [], set()

@@ -21,17 +21,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from benchmarks.stories import Story
-from pipeline import prompts
-from pipeline.backends import Picture, Request
+from pipeline.annotation import prompts
+from pipeline.inference.backends import Picture, Request
 
 PROMPTS = str(Path(__file__).parent / "prompts")
 CRITERIA: Mapping[str, str] = {
     "style consistency": "do all panels look as if one artist had drawn them for one book: the "
-                         "same style, colours and quality, and characters who keep their look?",
+    "same style, colours and quality, and characters who keep their look?",
     "engagement": "is it a story that one wants to read on: does something happen, does one thing "
-                  "lead to the next, are the texts and pictures varied and vivid?",
+    "lead to the next, are the texts and pictures varied and vivid?",
     "image-text coherence": "does each picture show what its text tells: who is there, what they "
-                            "do, where they are?",
+    "do, where they are?",
 }
 Choice = Literal["A", "B", "tie"]
 
@@ -85,13 +85,20 @@ def field(criterion: str) -> str:
 @functools.cache
 def answers(task: str, criteria: tuple[str, ...]) -> type[BaseModel]:
     """The form of an answer."""
-    fields: dict[str, Any] = {field(one): (Mark if task == "score" else Verdict, ...)
-                              for one in criteria}
+    fields: dict[str, Any] = {
+        field(one): (Mark if task == "score" else Verdict, ...) for one in criteria
+    }
     return create_model("Scores" if task == "score" else "Preferences", **fields)
 
 
-def questions(stories: Mapping[str, Sequence[Story]], criteria: Sequence[str], panels: int,
-              scores: bool, pairs: Sequence[tuple[str, str]], repeats: int) -> list[Question]:
+def questions(
+    stories: Mapping[str, Sequence[Story]],
+    criteria: Sequence[str],
+    panels: int,
+    scores: bool,
+    pairs: Sequence[tuple[str, str]],
+    repeats: int,
+) -> list[Question]:
     """All questions, opening by opening, so that what an early end leaves is whole openings.
 
     Only the first `panels` panels are shown, and of a pair as many as both have. Raises ValueError
@@ -108,10 +115,18 @@ def questions(stories: Mapping[str, Sequence[Story]], criteria: Sequence[str], p
                 asked += [(one, other), (other, one)]
         for repeat, shown in itertools.product(range(repeats), asked):
             length = min(panels, *(len(here[name].images) for name in shown))
-            parts = [(here[name].texts[:length], tuple(map(picture, here[name].images[:length])))
-                     for name in shown]
-            found.append(Question(opening, shown, repeat, _request(
-                parts, tuple(criteria), f"{opening}: {' / '.join(shown)}", repeat)))
+            parts = [
+                (here[name].texts[:length], tuple(map(picture, here[name].images[:length])))
+                for name in shown
+            ]
+            found.append(
+                Question(
+                    opening,
+                    shown,
+                    repeat,
+                    _request(parts, tuple(criteria), f"{opening}: {' / '.join(shown)}", repeat),
+                )
+            )
     return found
 
 
@@ -121,8 +136,10 @@ def _by_opening(name: str, stories: Sequence[Story]) -> dict[str, Story]:
         raise ValueError(f"{name} has two stories of one opening: give each an id of its own")
     for one in stories:
         if not one.images or len(one.images) != len(one.texts):
-            raise ValueError(f"{name}, story {one.id}: {len(one.images)} pictures and "
-                             f"{len(one.texts)} texts; there must be one of each a panel")
+            raise ValueError(
+                f"{name}, story {one.id}: {len(one.images)} pictures and "
+                f"{len(one.texts)} texts; there must be one of each a panel"
+            )
     return found
 
 
@@ -133,17 +150,29 @@ def _picture(path: str) -> Picture:
         raise ValueError(f"{path}: {error.strerror}; make the story again") from error
 
 
-def _request(parts: Sequence[tuple[tuple[str, ...], tuple[Picture, ...]]],
-             criteria: tuple[str, ...], key: str, repeat: int) -> Request | None:
+def _request(
+    parts: Sequence[tuple[tuple[str, ...], tuple[Picture, ...]]],
+    criteria: tuple[str, ...],
+    key: str,
+    repeat: int,
+) -> Request | None:
     digests = [(texts, [one.sha256 for one in pictures]) for texts, pictures in parts]
     if len(parts) == 2 and digests[0] == digests[1]:
         return None
     task = "score" if len(parts) == 1 else "compare"
     facts: dict[str, Any] = {
         "criteria": [{"field": field(one), "asks": CRITERIA[one]} for one in criteria],
-        **({"texts": parts[0][0]} if task == "score" else {"stories": [one for one, _ in parts]})}
-    return Request(key, task, prompt(task, facts), facts, answers(task, criteria),
-                   tuple(picture for _, pictures in parts for picture in pictures), repeat)
+        **({"texts": parts[0][0]} if task == "score" else {"stories": [one for one, _ in parts]}),
+    }
+    return Request(
+        key,
+        task,
+        prompt(task, facts),
+        facts,
+        answers(task, criteria),
+        tuple(picture for _, pictures in parts for picture in pictures),
+        repeat,
+    )
 
 
 def prompt(task: str, facts: Mapping[str, Any], fault: str = "") -> str:

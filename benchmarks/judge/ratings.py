@@ -26,7 +26,7 @@ def sign_test(wins: int, losses: int) -> float:
     """
     both = wins + losses
     tail = sum(math.comb(both, count) for count in range(min(wins, losses) + 1))
-    return min(1.0, 2 * tail / 2 ** both)
+    return min(1.0, 2 * tail / 2**both)
 
 
 def bradley_terry(wins: Floats, tolerance: float = 1e-8, most: int = 10_000) -> Floats:
@@ -70,7 +70,8 @@ def rate(wins: Floats, seed: int = 0) -> list[Figure]:
     inside = wins[:, linked][:, :, linked]
     ties = ((inside + np.swapaxes(inside, -1, -2)).sum(0) > 0) / 2
     drawn = np.random.default_rng(seed).multinomial(
-        len(wins), np.full(len(wins), 1 / len(wins)), DRAWS)
+        len(wins), np.full(len(wins), 1 / len(wins)), DRAWS
+    )
     values = POINTS * bradley_terry(inside.sum(0) + ties)
     spread = POINTS * bradley_terry(np.einsum("do,oij->dij", drawn, inside) + ties)
     low, high = np.quantile(spread, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
@@ -103,7 +104,7 @@ def kappa(first: Sequence[float], second: Sequence[float], squared: bool = False
     seen = np.zeros((len(values), len(values)))
     np.add.at(seen, (one, other), 1)
     gaps = values[:, None] - values[None, :]
-    weights = gaps ** 2 if squared else (gaps != 0).astype(float)
+    weights = gaps**2 if squared else (gaps != 0).astype(float)
     chance = float((weights * np.outer(seen.sum(1), seen.sum(0))).sum()) / max(len(one), 1)
     return 1 - float((weights * seen).sum()) / chance if chance else math.nan
 
@@ -111,33 +112,41 @@ def kappa(first: Sequence[float], second: Sequence[float], squared: bool = False
 Item = tuple[Hashable, ...]  # what was judged; its first part is the opening
 
 
-def agreement(raters: Sequence[Mapping[Any, float]], squared: bool = False, seed: int = 0
-              ) -> tuple[Figure, Figure]:
+def agreement(
+    raters: Sequence[Mapping[Any, float]], squared: bool = False, seed: int = 0
+) -> tuple[Figure, Figure]:
     """How often two of the raters say the same, and kappa, of more than two the means over all
     pairs of them (Light's kappa: Light 1971, Psychological Bulletin 76). A rater is what it said by
     item. Intervals by the bootstrap over openings (percentiles); n counts items that two judged.
     """
-    both = [[(item[0], one[item], other[item]) for item in one if item in other]
-            for one, other in itertools.combinations(raters, 2)]
+    both = [
+        [(item[0], one[item], other[item]) for item in one if item in other]
+        for one, other in itertools.combinations(raters, 2)
+    ]
     both = [some for some in both if some]
-    n = len({item for one, other in itertools.combinations(raters, 2) for item in one
-             if item in other})
+    n = len(
+        {item for one, other in itertools.combinations(raters, 2) for item in one if item in other}
+    )
     if not n:
         nothing = Figure(None, 0, note="nothing that two have judged")
         return nothing, nothing
     openings = sorted({row[0] for some in both for row in some})
     place = {name: at for at, name in enumerate(openings)}
-    grouped = [(np.array([place[row[0]] for row in some]),
-                np.array([row[1:] for row in some], float)) for some in both]
+    grouped = [
+        (np.array([place[row[0]] for row in some]), np.array([row[1:] for row in some], float))
+        for some in both
+    ]
     draws = np.random.default_rng(seed).integers(0, len(openings), (DRAWS // 4, len(openings)))
 
     def figure(measure: Callable[[Floats], float]) -> Figure:
         def mean(cases: NDArray[np.intp]) -> float:
             times = np.bincount(cases, minlength=len(openings))
-            found = [measure(np.repeat(values, times[groups], axis=0))
-                     for groups, values in grouped]
+            found = [
+                measure(np.repeat(values, times[groups], axis=0)) for groups, values in grouped
+            ]
             found = [one for one in found if not math.isnan(one)]
             return sum(found) / len(found) if found else math.nan
+
         value = mean(np.arange(len(openings)))
         if math.isnan(value):
             return Figure(None, n, note="one and the same answer to everything")

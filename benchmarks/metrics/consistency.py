@@ -36,8 +36,8 @@ from benchmarks.readback import Truth
 from benchmarks.results import Cell, Column, Figure, Table
 from benchmarks.statistics import mean
 from benchmarks.stories import Pictures, Story, pictures
-from pipeline.backends import imagenet
-from pipeline.pictures import perceptual_hash
+from pipeline.inference.builtin import efficientnet
+from pipeline.runtime.images import perceptual_hash
 
 Floats = NDArray[np.floating]
 Flags = NDArray[np.bool_]
@@ -75,6 +75,7 @@ def margins(alike: Floats, same: Flags, other: Flags) -> Floats:
 
     All are [n, n]; gives [n], nan where a panel has no pair of either kind.
     """
+
     def of(chosen: Flags) -> Floats:
         count = chosen.sum(1)
         return np.where(count, (alike * chosen).sum(1) / np.maximum(count, 1), np.nan)
@@ -113,8 +114,11 @@ def near_copies(some: Hashes, others: Hashes) -> Flags:
     A blur, noise, a tint or JPEG leave a copy one; a shift or crop by 2 % does not, so a copy with
     a moved camera is missed. Source: the DCT hash of C. Zauner (2010), as the pipeline has it.
     """
-    apart = np.stack([np.bitwise_count(others ^ one).sum(1, dtype=np.int64) for one in some]) if (
-        len(some)) else np.zeros((0, len(others)), np.int64)
+    apart = (
+        np.stack([np.bitwise_count(others ^ one).sum(1, dtype=np.int64) for one in some])
+        if (len(some))
+        else np.zeros((0, len(others)), np.int64)
+    )
     return 1 - apart / 256 >= COPY
 
 
@@ -135,23 +139,39 @@ def looks() -> Embedder:
     style transfer matches: it knows textures, lines and colours, and not what is where. Sources:
     Huang and Belongie 2017 (arXiv 1703.06868), after Gatys et al. 2015 (arXiv 1508.06576).
     """
-    return Embedder("EfficientNet-Lite0: style, whole, centre", "imagenet",
-                    embeddings.digest(imagenet.network()), _look)
+    return Embedder(
+        "EfficientNet-Lite0: style, whole, centre",
+        "imagenet",
+        embeddings.digest(efficientnet.network()),
+        _look,
+    )
 
 
 def _look(seen: Pictures) -> Floats:
     layers: list[Any] = []
-    hooks = [imagenet.network()._blocks[at].register_forward_hook(
-        lambda _, __, made: layers.append(made[0].flatten(1))) for at in EARLY]
+    hooks = [
+        efficientnet.network()
+        ._blocks[at]
+        .register_forward_hook(lambda _, __, made: layers.append(made[0].flatten(1)))
+        for at in EARLY
+    ]
     try:
         rows = []
         for picture in seen:
             layers.clear()
-            cells = imagenet.cells(picture)
-            style = [_unit(np.concatenate([one.mean(1).numpy(), one.std(1).numpy()]))
-                     for one in layers]
-            rows.append(np.concatenate([_unit(np.concatenate(style)), _unit(cells.mean((0, 1))),
-                                        _unit(cells[CENTRE].mean((0, 1)))]))
+            cells = efficientnet.cells(picture)
+            style = [
+                _unit(np.concatenate([one.mean(1).numpy(), one.std(1).numpy()])) for one in layers
+            ]
+            rows.append(
+                np.concatenate(
+                    [
+                        _unit(np.concatenate(style)),
+                        _unit(cells.mean((0, 1))),
+                        _unit(cells[CENTRE].mean((0, 1))),
+                    ]
+                )
+            )
         return np.stack(rows).astype(np.float32)
     finally:
         for hook in hooks:
@@ -164,7 +184,10 @@ def _unit(values: Floats) -> Floats:
 
 def split(features: Floats) -> tuple[Floats, Floats, Floats]:
     """Style, whole and centre of `looks` [n, width]."""
-    style, whole = features.shape[1] - 2 * imagenet.FEATURES, features.shape[1] - imagenet.FEATURES
+    style, whole = (
+        features.shape[1] - 2 * efficientnet.FEATURES,
+        features.shape[1] - efficientnet.FEATURES,
+    )
     return features[:, :style], features[:, style:whole], features[:, whole:]
 
 
@@ -175,8 +198,10 @@ def training_hashes(dataset: str | Path) -> Hashes:
     """
     manifest, table = Path(dataset, "dataset.json"), Path(dataset, "keyframes.parquet")
     if not manifest.exists() or not table.exists():
-        raise ValueError(f"no {manifest} or {table}: give a dataset that `make dataset` has "
-                         "finished, or measure without training pictures")
+        raise ValueError(
+            f"no {manifest} or {table}: give a dataset that `make dataset` has "
+            "finished, or measure without training pictures"
+        )
     videos = json.loads(manifest.read_text(encoding="utf-8"))["videos"]
     films = {one["id"] for one in videos if one["split"] == "train"}
     rows = pq.read_table(table, columns=["video", "phash"]).to_pylist()
@@ -187,34 +212,50 @@ def recurring_names(texts: Iterable[str], least: int = 3) -> list[str]:
     """Words that at least so many texts write with a capital inside a sentence, and none without:
     names, in a language that gives capitals to names alone."""
     texts = list(texts)
-    inside = Counter(word for text in texts for word in set(
-        re.findall(r"(?<=[\w,;:] )[A-Z]\w+", text)))
+    inside = Counter(
+        word for text in texts for word in set(re.findall(r"(?<=[\w,;:] )[A-Z]\w+", text))
+    )
     small = {word for text in texts for word in re.findall(r"\b[a-z]\w*", text)}
-    return sorted(word for word, times in inside.items()
-                  if times >= least and word.lower() not in small)
+    return sorted(
+        word for word, times in inside.items() if times >= least and word.lower() not in small
+    )
 
 
 def first_named(text: str, names: Iterable[str]) -> str | None:
     """The name that a text says first."""
-    found = [(match.start(), name) for name in names
-             if (match := re.search(rf"\b{re.escape(name)}\b", text))]
+    found = [
+        (match.start(), name)
+        for name in names
+        if (match := re.search(rf"\b{re.escape(name)}\b", text))
+    ]
     return min(found)[1] if found else None
 
 
-def _labels(story: Story, true: Story | None, shown: Mapping[str, Sequence[Truth | None]],
-            names: Sequence[str]) -> tuple[list[str | None], list[str | None]]:
+def _labels(
+    story: Story,
+    true: Story | None,
+    shown: Mapping[str, Sequence[Truth | None]],
+    names: Sequence[str],
+) -> tuple[list[str | None], list[str | None]]:
     """Who should be in front and where, of each panel but the first: by the truth where the story
     has the true story's texts, else who is named first, and no place."""
     count = len(story.images)
     if story.id in shown and illustrates(story, true):
         known = shown[story.id][1:count]
-        return ([one.main if one else None for one in known],
-                [one.place if one else None for one in known])
+        return (
+            [one.main if one else None for one in known],
+            [one.place if one else None for one in known],
+        )
     return [first_named(text, names) for text in story.texts[1:]], [None] * (count - 1)
 
 
-def measured(looks: Floats, copies: Flags, who: Sequence[str | None], where: Sequence[str | None],
-             others: Mapping[str, Floats]) -> dict[str, Floats]:
+def measured(
+    looks: Floats,
+    copies: Flags,
+    who: Sequence[str | None],
+    where: Sequence[str | None],
+    others: Mapping[str, Floats],
+) -> dict[str, Floats]:
     """The margins of a story's panels but the first, by column: of `looks` [n, width], near copies
     [n + 1, n + 1] among all panels, labels, and `others`, the features [n, width] of embedders.
 
@@ -224,10 +265,13 @@ def measured(looks: Floats, copies: Flags, who: Sequence[str | None], where: Seq
     style, whole, centre = map(likeness, split(looks))
     near, far = neighbours(len(looks))
     (same_who, other_who), (same_where, other_where) = pairs(who), pairs(where)
-    asked = {STYLE.name: (style, near, far), SCENE.name: (whole, near, far),
-             **{f"scene, {name}": (likeness(one), near, far) for name, one in others.items()},
-             CHARACTER.name: (centre, same_who & ~same_where, other_who & ~same_where),
-             PLACE.name: (whole, same_where & ~same_who, other_where & ~same_who)}
+    asked = {
+        STYLE.name: (style, near, far),
+        SCENE.name: (whole, near, far),
+        **{f"scene, {name}": (likeness(one), near, far) for name, one in others.items()},
+        CHARACTER.name: (centre, same_who & ~same_where, other_who & ~same_where),
+        PLACE.name: (whole, same_where & ~same_who, other_where & ~same_who),
+    }
     news = ~copies[1:, 1:]
     copied = np.tril(copies, -1)[1:].any(axis=1)
     known = {PLACE.name: any(where), CHARACTER.name: any(who)}
@@ -238,10 +282,17 @@ def measured(looks: Floats, copies: Flags, who: Sequence[str | None], where: Seq
     return found
 
 
-def tables(stories: Mapping[str, Sequence[Story]], reference: Sequence[Story], size: int,
-           shown: Mapping[str, Sequence[Truth | None]] | None = None, names: Sequence[str] = (),
-           training: Hashes | None = None, embedders: Sequence[Embedder] = (), seed: int = 0,
-           cache: str | Path | None = None) -> list[Table]:
+def tables(
+    stories: Mapping[str, Sequence[Story]],
+    reference: Sequence[Story],
+    size: int,
+    shown: Mapping[str, Sequence[Truth | None]] | None = None,
+    names: Sequence[str] = (),
+    training: Hashes | None = None,
+    embedders: Sequence[Embedder] = (),
+    seed: int = 0,
+    cache: str | Path | None = None,
+) -> list[Table]:
     """How consistent each generator's stories are, beside the true ones `reference`.
 
     `shown` is what the panels of the true stories show, by story (`metrics.truth.shown`). Where it
@@ -268,8 +319,10 @@ def tables(stories: Mapping[str, Sequence[Story]], reference: Sequence[Story], s
             marks = np.stack([hashed[path] for path in story.images])
             copies = near_copies(marks, marks)
             features = _of(seen, story.images[1:])
-            others = {by.name: _of(known, story.images[1:])
-                      for by, known in zip(embedders, more, strict=True)}
+            others = {
+                by.name: _of(known, story.images[1:])
+                for by, known in zip(embedders, more, strict=True)
+            }
             labels = _labels(story, true.get(story.id), shown or {}, names)
             for name, values in measured(features, copies, *labels, others).items():
                 add(name, values.tolist(), story)
@@ -277,22 +330,48 @@ def tables(stories: Mapping[str, Sequence[Story]], reference: Sequence[Story], s
             if training is not None:
                 add(MEMORISED.name, near_copies(marks[1:], training).any(axis=1).tolist(), story)
             if story.id in true:
-                ours, theirs = (spread(split(_of(seen, one.images[1:]))[1]) for one in (
-                    story, Story(story.id, (), true[story.id].images[:len(story.images)])))
+                ours, theirs = (
+                    spread(split(_of(seen, one.images[1:]))[1])
+                    for one in (
+                        story,
+                        Story(story.id, (), true[story.id].images[: len(story.images)]),
+                    )
+                )
                 add(DIVERSITY.name, [ours / theirs if theirs else math.nan], story)
-        return {name: mean(*one, seed) if one[0] else Figure(None, note=_missing(name))
-                for name, one in found.items()}
+        return {
+            name: mean(*one, seed) if one[0] else Figure(None, note=_missing(name))
+            for name, one in found.items()
+        }
 
-    columns = (STYLE, SCENE, *(Column(f"scene, {one.name}", "higher") for one in embedders),
-               CHARACTER, PLACE, COPIES, *([MEMORISED] if training is not None else []), DIVERSITY)
-    return [Table(
-        "consistency", "Consistency within a story", "generator", columns,
-        {name: row(told) for name, told in stories.items()}, _text(bool(shown)),
-        {"pixels": size, "seed": seed, "style, scene, character, place, diversity":
-         f"EfficientNet-Lite0 {looks().version}", **{one.name: one.version for one in embedders},
-         "near copy": f"{COPY:.0%} of 256 hash bits",
-         "interval": "95 %, bootstrap over stories"},
-        bounds=tuple(name for name, told in stories.items() if list(told) == list(reference)))]
+    columns = (
+        STYLE,
+        SCENE,
+        *(Column(f"scene, {one.name}", "higher") for one in embedders),
+        CHARACTER,
+        PLACE,
+        COPIES,
+        *([MEMORISED] if training is not None else []),
+        DIVERSITY,
+    )
+    return [
+        Table(
+            "consistency",
+            "Consistency within a story",
+            "generator",
+            columns,
+            {name: row(told) for name, told in stories.items()},
+            _text(bool(shown)),
+            {
+                "pixels": size,
+                "seed": seed,
+                "style, scene, character, place, diversity": f"EfficientNet-Lite0 {looks().version}",
+                **{one.name: one.version for one in embedders},
+                "near copy": f"{COPY:.0%} of 256 hash bits",
+                "interval": "95 %, bootstrap over stories",
+            },
+            bounds=tuple(name for name, told in stories.items() if list(told) == list(reference)),
+        )
+    ]
 
 
 def _of(known: Mapping[str, Floats], paths: Sequence[str]) -> Floats:
@@ -301,7 +380,8 @@ def _of(known: Mapping[str, Floats], paths: Sequence[str]) -> Floats:
 
 def _missing(name: str) -> str:
     return {PLACE.name: "places are not known", CHARACTER.name: "no two panels to compare"}.get(
-        name, "too few panels")
+        name, "too few panels"
+    )
 
 
 def _text(known: bool) -> str:
@@ -315,8 +395,11 @@ def _text(known: bool) -> str:
         "be consistent.\n\n"
         "Read them with the near copies and the diversity (the mean distance of two panels beside "
         "that of the true story: 1 is right, 0 is one picture): a copy that is shifted by more "
-        "than 2 % is not seen as one.")
+        "than 2 % is not seen as one."
+    )
     if not known:
-        said += (" No truth is known here, so a panel's character is the first that its text "
-                 "names, in whatever place, and places are not measured.")
+        said += (
+            " No truth is known here, so a panel's character is the first that its text "
+            "names, in whatever place, and places are not measured."
+        )
     return said

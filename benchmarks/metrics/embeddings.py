@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.stories import Pictures, pictures
-from pipeline.backends import imagenet
+from pipeline.inference.builtin import efficientnet as _efficientnet
 
 Floats = NDArray[np.float32]
 
@@ -57,8 +57,9 @@ class Towers:
     texts: Callable[[Sequence[str]], Floats]
 
 
-def features(embedder: Embedder, paths: Sequence[str], size: int, cache: str | Path | None = None
-             ) -> Floats:
+def features(
+    embedder: Embedder, paths: Sequence[str], size: int, cache: str | Path | None = None
+) -> Floats:
     """Of pictures, at least one, squashed to squares of `size` pixels: float32 [n, width].
 
     Raises ValueError for a picture that is missing or does not decode.
@@ -80,8 +81,9 @@ def features(embedder: Embedder, paths: Sequence[str], size: int, cache: str | P
     return found
 
 
-def by_path(embedder: Embedder, rows: Iterable[Sequence[str]], size: int,
-            cache: str | Path | None = None) -> dict[str, Floats]:
+def by_path(
+    embedder: Embedder, rows: Iterable[Sequence[str]], size: int, cache: str | Path | None = None
+) -> dict[str, Floats]:
     """The features [width] of all pictures in all rows, each picture seen once.
 
     Each row is kept on its own, without what rows before it have: one that changes costs no other.
@@ -94,8 +96,12 @@ def by_path(embedder: Embedder, rows: Iterable[Sequence[str]], size: int,
 
 
 def _embedded(embedder: Embedder, paths: Sequence[str], size: int) -> Floats:
-    return np.concatenate([embedder.embed(pictures(paths[at:at + BATCH], size))
-                           for at in range(0, len(paths), BATCH)])
+    return np.concatenate(
+        [
+            embedder.embed(pictures(paths[at : at + BATCH], size))
+            for at in range(0, len(paths), BATCH)
+        ]
+    )
 
 
 def _key(embedder: Embedder, paths: Sequence[str], size: int) -> str:
@@ -119,8 +125,9 @@ def digest(network: nn.Module) -> str:
 
 def efficientnet() -> Embedder:
     """EfficientNet-Lite0's pooled features, of length 1."""
-    return Embedder("EfficientNet-Lite0", "imagenet", digest(imagenet.network()),
-                    imagenet.features)
+    return Embedder(
+        "EfficientNet-Lite0", "imagenet", digest(_efficientnet.network()), _efficientnet.features
+    )
 
 
 def inception(weights: str = "") -> Embedder:
@@ -141,8 +148,10 @@ def inception(weights: str = "") -> Embedder:
         try:  # its name ends in what its digest begins with
             torch.hub.download_url_to_file(URL, str(path), path.stem.rsplit("-", 1)[1], False)
         except (OSError, RuntimeError) as error:
-            return _without(f"{URL} cannot be downloaded ({error}); put it into "
-                            "checkpoints/ of torch hub's folder")
+            return _without(
+                f"{URL} cannot be downloaded ({error}); put it into "
+                "checkpoints/ of torch hub's folder"
+            )
     elif weights not in ("", "hub"):
         path = Path(weights)
         if not path.is_file():
@@ -175,6 +184,7 @@ def _without(missing: str) -> Embedder:
 def _weights(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
+
         return load_file(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -193,12 +203,14 @@ def open_clip_towers(model: str, weights: str = "") -> Towers:
     from PIL import Image
 
     from model.config import naming
+
     if ":" not in model and not weights:
         raise ValueError(f"{model} without weights knows nothing: give open_clip's tag or a file")
     try:
         with naming("open_clip", f"{model} {weights}".strip()):
             pair, _, prepare = open_clip.create_model_and_transforms(
-                model, weights or None, weights_only=True)
+                model, weights or None, weights_only=True
+            )
             tokenizer = open_clip.get_tokenizer(model)
     except pickle.UnpicklingError as error:
         raise ValueError(f"{model} {weights} is no file of weights alone: {error}") from error
@@ -207,8 +219,9 @@ def open_clip_towers(model: str, weights: str = "") -> Towers:
     def seen(made: Pictures) -> Tensor:
         return torch.stack([prepare(Image.fromarray(one)) for one in made])
 
-    return _pair(f"{model} {weights}".strip(), "clip", pair, seen,
-                 lambda said: tokenizer(list(said)))
+    return _pair(
+        f"{model} {weights}".strip(), "clip", pair, seen, lambda said: tokenizer(list(said))
+    )
 
 
 def run_towers(folder: str | Path) -> Towers:
@@ -220,6 +233,7 @@ def run_towers(folder: str | Path) -> Towers:
     import open_clip
 
     from model import config, runs, stages, vision
+
     run = runs.Run(Path(folder), config.read(str(Path(folder, "preset"))))
     towers = run.result("towers")
     side = run.preset.model.vision.image_size
@@ -238,17 +252,28 @@ def run_towers(folder: str | Path) -> Towers:
     return _pair("sample-trained towers", "towers", pair, seen, said)
 
 
-def _pair(name: str, kind: Literal["clip", "towers"], pair: Any,
-          seen: Callable[[Pictures], Tensor], said: Callable[[Sequence[str]], Tensor]) -> Towers:
+def _pair(
+    name: str,
+    kind: Literal["clip", "towers"],
+    pair: Any,
+    seen: Callable[[Pictures], Tensor],
+    said: Callable[[Sequence[str]], Tensor],
+) -> Towers:
     @torch.no_grad()
     def embed(made: Pictures) -> Floats:
         return pair.encode_image(seen(made).to(_device()), normalize=True).float().cpu().numpy()
 
     @torch.no_grad()
     def texts(many: Sequence[str]) -> Floats:
-        return np.concatenate([
-            pair.encode_text(said(many[at:at + BATCH]).to(_device()), normalize=True)
-            .float().cpu().numpy() for at in range(0, len(many), BATCH)])
+        return np.concatenate(
+            [
+                pair.encode_text(said(many[at : at + BATCH]).to(_device()), normalize=True)
+                .float()
+                .cpu()
+                .numpy()
+                for at in range(0, len(many), BATCH)
+            ]
+        )
 
     return Towers(Embedder(name, kind, digest(pair), embed), texts)
 

@@ -52,8 +52,13 @@ def nearest(seen: Floats, said: Floats) -> Floats:
     return np.diag(first) / first.sum(1)
 
 
-def tables(stories: Mapping[str, Sequence[Story]], towers: Sequence[Towers], size: int,
-           seed: int = 0, cache: str | Path | None = None) -> list[Table]:
+def tables(
+    stories: Mapping[str, Sequence[Story]],
+    towers: Sequence[Towers],
+    size: int,
+    seed: int = 0,
+    cache: str | Path | None = None,
+) -> list[Table]:
     """Each generator's pictures with its own texts, by all of the towers.
 
     The first picture and text of a story are given and count nowhere. Pictures are squashed to
@@ -61,8 +66,12 @@ def tables(stories: Mapping[str, Sequence[Story]], towers: Sequence[Towers], siz
     """
     cells: dict[str, dict[str, Cell]] = {name: {} for name in stories}
     for pair in towers:
-        known = embeddings.by_path(pair.pictures, ([path for one in row for path in one.images[1:]]
-                                                   for row in stories.values()), size, cache)
+        known = embeddings.by_path(
+            pair.pictures,
+            ([path for one in row for path in one.images[1:]] for row in stories.values()),
+            size,
+            cache,
+        )
         for name, row in stories.items():
             found = [_measured(one, pair, known) for one in row if len(one.images) > 1]
             for at, column in enumerate(_columns(pair)):
@@ -70,21 +79,34 @@ def tables(stories: Mapping[str, Sequence[Story]], towers: Sequence[Towers], siz
                 cells[name][column.name] = statistics.mean(values.tolist(), _groups(row), seed)
     for name, row in stories.items():
         chances = [1 / (len(one.images) - 1) for one in row for _ in one.images[1:]]
-        cells[name][CHANCE.name] = Figure(float(np.mean(chances)) if chances else None,
-                                          len(chances))
-    return [Table("image-text", "Pictures and their texts", "generator",
-                  (*(column for pair in towers for column in _columns(pair)), CHANCE), cells,
-                  _text(towers),
-                  {"pixels": size, "seed": seed, "interval": "95 %, a bootstrap over stories",
-                   **{one.pictures.name: f"weights {one.pictures.version}" for one in towers}})]
+        cells[name][CHANCE.name] = Figure(
+            float(np.mean(chances)) if chances else None, len(chances)
+        )
+    return [
+        Table(
+            "image-text",
+            "Pictures and their texts",
+            "generator",
+            (*(column for pair in towers for column in _columns(pair)), CHANCE),
+            cells,
+            _text(towers),
+            {
+                "pixels": size,
+                "seed": seed,
+                "interval": "95 %, a bootstrap over stories",
+                **{one.pictures.name: f"weights {one.pictures.version}" for one in towers},
+            },
+        )
+    ]
 
 
 def _groups(row: Sequence[Story]) -> list[str]:
     return [one.id for one in row for _ in one.images[1:]]
 
 
-def _measured(story: Story, pair: Towers, known: Mapping[str, Floats]
-              ) -> tuple[Floats, Floats, Floats]:
+def _measured(
+    story: Story, pair: Towers, known: Mapping[str, Floats]
+) -> tuple[Floats, Floats, Floats]:
     seen = np.stack([known[path] for path in story.images[1:]])
     said = pair.texts(story.texts[1:])
     return clip_score(seen, said), cosines(seen, said), nearest(seen, said)
@@ -93,19 +115,26 @@ def _measured(story: Story, pair: Towers, known: Mapping[str, Floats]
 def _columns(pair: Towers) -> tuple[Column, Column, Column]:
     name = pair.pictures.name
     score = "CLIPScore" if pair.pictures.kind == "clip" else "CLIPScore's formula"
-    return (Column(f"{score} ({name})", "higher"), Column(f"cosine ({name})", "higher"),
-            Column(f"own text is the nearest ({name})", "higher", "%", 1))
+    return (
+        Column(f"{score} ({name})", "higher"),
+        Column(f"cosine ({name})", "higher"),
+        Column(f"own text is the nearest ({name})", "higher", "%", 1),
+    )
 
 
 def _text(towers: Sequence[Towers]) -> str:
-    said = ("How well pictures go with their own texts, by the cosine of features, and how often a "
-            "picture goes better with its own text than with the others of its story. The latter "
-            "has a chance level and is the one to look at: cosines of towers that know a film's "
-            "style are high for any two of its pictures and texts. A generator is measured with "
-            "the texts that it tells, so a dull text that fits every picture does well in the "
-            "cosine, and at chance in the other.")
+    said = (
+        "How well pictures go with their own texts, by the cosine of features, and how often a "
+        "picture goes better with its own text than with the others of its story. The latter "
+        "has a chance level and is the one to look at: cosines of towers that know a film's "
+        "style are high for any two of its pictures and texts. A generator is measured with "
+        "the texts that it tells, so a dull text that fits every picture does well in the "
+        "cosine, and at chance in the other."
+    )
     if any(one.pictures.kind == "towers" for one in towers):
-        said += ("\n\nThe sample-trained towers are no CLIP: they know the words and faces of the "
-                 "training films alone, and a story model that was trained on their features is at "
-                 "an advantage with them.")
+        said += (
+            "\n\nThe sample-trained towers are no CLIP: they know the words and faces of the "
+            "training films alone, and a story model that was trained on their features is at "
+            "an advantage with them."
+        )
     return said

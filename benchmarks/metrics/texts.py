@@ -27,11 +27,11 @@ from benchmarks.metrics.perplexity import LanguageModel
 from benchmarks.results import Cell, Column, Figure, Table
 from benchmarks.statistics import mean
 from benchmarks.stories import Story
-from pipeline import names
-from pipeline.characters import FOLDER
-from pipeline.grounding import grounding
-from pipeline.quality import repetition
-from pipeline.words import words
+from pipeline.annotation.characters import FOLDER
+from pipeline.annotation.checks import character_names
+from pipeline.annotation.checks.grounding import grounding
+from pipeline.annotation.story_scores import repetition
+from pipeline.annotation.words import words
 from schemas.rows import Caption, Character
 
 BLEU = 4  # longest run of words that is compared
@@ -71,12 +71,15 @@ def self_bleu(texts: Sequence[str], owners: Sequence[str]) -> list[float]:
             best = next((times for times, who in most[gram] if who != owner), 0)
             shared[len(gram) - 1] += min(count, best)
         totals = [max(len(one) - n, 0) for n in range(BLEU)]
-        precisions = [(hit + (n > 0)) / (total + (n > 0))
-                      for n, (hit, total) in enumerate(zip(shared, totals, strict=True))]
+        precisions = [
+            (hit + (n > 0)) / (total + (n > 0))
+            for n, (hit, total) in enumerate(zip(shared, totals, strict=True))
+        ]
         _, nearest = min((abs(length - len(one)), length) for length in others)
         penalty = min(0.0, 1 - nearest / len(one))
-        found.append(math.exp(penalty + sum(map(math.log, precisions)) / BLEU)
-                     if shared[0] else 0.0)
+        found.append(
+            math.exp(penalty + sum(map(math.log, precisions)) / BLEU) if shared[0] else 0.0
+        )
     return found
 
 
@@ -88,7 +91,7 @@ def named(texts: Iterable[str], cast: Iterable[Character]) -> list[set[str]]:
     """Who of the cast each text names. "He" names nobody, so texts with many pronouns look as if
     nobody were in them."""
     known = sorted({one.name for one in cast})
-    return [{name for name in known if names.says(text, name)} for text in texts]
+    return [{name for name in known if character_names.says(text, name)} for text in texts]
 
 
 def shared_by_neighbours(said: Sequence[Collection[str]]) -> float:
@@ -116,17 +119,22 @@ def run_lengths(said: Sequence[Collection[str]]) -> list[int]:
 
     Long where a name is said everywhere, whatever else is told.
     """
-    return [len(list(run)) for name in sorted(set().union(*said))
-            for there, run in itertools.groupby(name in one for one in said) if there]
+    return [
+        len(list(run))
+        for name in sorted(set().union(*said))
+        for there, run in itertools.groupby(name in one for one in said)
+        if there
+    ]
 
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if len(values) else math.nan
 
 
-def grounded(story: Story, captions: Mapping[str, Caption], cast: Sequence[Character]
-             ) -> list[float] | None:
-    """The share of its picture's caption that each text keeps, 0..1 (`pipeline.grounding`), by the
+def grounded(
+    story: Story, captions: Mapping[str, Caption], cast: Sequence[Character]
+) -> list[float] | None:
+    """The share of its picture's caption that each text keeps, 0..1 (`pipeline.annotation.checks.grounding`), by the
     name of the picture's file. None where a picture has no caption: it was painted.
 
     For English. A good story keeps part of a caption, and one that copies it keeps all: the best
@@ -138,8 +146,11 @@ def grounded(story: Story, captions: Mapping[str, Caption], cast: Sequence[Chara
     for before, text, one in zip(("", *story.texts), story.texts, shown, strict=False):
         if one is None:
             return None
-        meant = [name for name in names.resolve(one.characters, cast)
-                 if any(name == known.name for known in cast)]
+        meant = [
+            name
+            for name in character_names.resolve(one.characters, cast)
+            if any(name == known.name for known in cast)
+        ]
         found.append(grounding(text, one.characters, meant, one.action, one.sentence, before))
     return found
 
@@ -154,11 +165,22 @@ def cast_of(dataset: str | Path) -> list[Character]:
     for file in sorted(Path(dataset, FOLDER).glob("*.yaml")):
         try:
             for series, cast in yaml.safe_load(file.read_text(encoding="utf-8")).items():
-                found += [Character(series, one["name"], one.get("look", ""), one.get("role", ""),
-                                    list(one.get("called", ())), "") for one in cast]
+                found += [
+                    Character(
+                        series,
+                        one["name"],
+                        one.get("look", ""),
+                        one.get("role", ""),
+                        list(one.get("called", ())),
+                        "",
+                    )
+                    for one in cast
+                ]
         except (yaml.YAMLError, AttributeError, TypeError, KeyError) as error:
-            raise ValueError(f"{file} does not say who is who: {error!r}; `make dataset` writes it "
-                             "anew where it is deleted") from error
+            raise ValueError(
+                f"{file} does not say who is who: {error!r}; `make dataset` writes it "
+                "anew where it is deleted"
+            ) from error
     return found
 
 
@@ -171,16 +193,30 @@ def captions_of(dataset: str | Path) -> dict[str, Caption]:
 
 
 WORDS, REPETITION, BLEU_WITHIN, BLEU_BETWEEN, GROUNDING = (
-    "words a text", f"rep-{REPEATED}", "self-BLEU in a story", "self-BLEU between stories",
-    "grounding")
+    "words a text",
+    f"rep-{REPEATED}",
+    "self-BLEU in a story",
+    "self-BLEU between stories",
+    "grounding",
+)
 PERPLEXITY, ORDER, NAMED, RUN, NEIGHBOURS, CARRIED = (
-    "perplexity", "order", "texts with a name", "texts a name stays", "neighbours share a name",
-    "above chance")
+    "perplexity",
+    "order",
+    "texts with a name",
+    "texts a name stays",
+    "neighbours share a name",
+    "above chance",
+)
 
 
-def tables(stories: Mapping[str, Sequence[Story]], model: LanguageModel | None,
-           cast: Sequence[Character] = (), captions: Mapping[str, Caption] | None = None,
-           seed: int = 0, shuffles: int = perplexity.SHUFFLES) -> list[Table]:
+def tables(
+    stories: Mapping[str, Sequence[Story]],
+    model: LanguageModel | None,
+    cast: Sequence[Character] = (),
+    captions: Mapping[str, Caption] | None = None,
+    seed: int = 0,
+    shuffles: int = perplexity.SHUFFLES,
+) -> list[Table]:
     """Both tables, a row a generator. `cast` and `captions` are those of the dataset that the
     stories begin in (`cast_of`, `captions_of`); without a `model` nothing is foreseen. Each story
     is read once by it, and once for each of the `shuffles`.
@@ -197,74 +233,103 @@ def tables(stories: Mapping[str, Sequence[Story]], model: LanguageModel | None,
         coherence[name] = kept[texts]
     teller = "none" if model is None else model.name
     return [
-        Table("texts", "Texts", "generator",
-              (Column(WORDS, digits=1), Column(REPETITION, "lower", "%", 1),
-               Column(BLEU_WITHIN, "lower"), Column(BLEU_BETWEEN),
-               Column(GROUNDING, "", "%", 1)),
-              {name: _described(told, cast, captions or {}, seed)
-               for name, told in stories.items()},
-              "Length, repetition (the share of runs of four words that the story had before), "
-              "likeness of a story's texts and of the stories, and the share of its picture's "
-              "caption that a text keeps. None of them sees the order of the texts: they say "
-              "nothing of coherence. Self-BLEU grows with the number of texts; compare sets of one "
-              "size.", about),
-        Table("text-coherence", "Coherence of texts", "generator",
-              # No contest where a story in a loop would win.
-              (Column(PERPLEXITY, digits=1), Column(ORDER, "higher", "%", 0),
-               Column(NAMED, "", "%", 0), Column(RUN, "", digits=2),
-               Column(NEIGHBOURS, "", "%", 0), Column(CARRIED, "higher", "%", 1)),
-              coherence,
-              "Perplexity of a word, given the story so far, and the share of shuffled versions "
-              "that the language model finds less likely than the story itself (chance: 50 %). "
-              "Then the names of the cast: the share of texts that say one, for how many texts on "
-              "end a name stays, the share of neighbouring texts that share one, and how much that "
-              "is above chance, which is any two texts of the story. A story that repeats itself "
-              "has a low perplexity and many shared names, so neither marks a best: "
-              "order and what is above chance show where a story leads nowhere.",
-              {**about, "language model": teller, "shuffles a story": shuffles}),
+        Table(
+            "texts",
+            "Texts",
+            "generator",
+            (
+                Column(WORDS, digits=1),
+                Column(REPETITION, "lower", "%", 1),
+                Column(BLEU_WITHIN, "lower"),
+                Column(BLEU_BETWEEN),
+                Column(GROUNDING, "", "%", 1),
+            ),
+            {name: _described(told, cast, captions or {}, seed) for name, told in stories.items()},
+            "Length, repetition (the share of runs of four words that the story had before), "
+            "likeness of a story's texts and of the stories, and the share of its picture's "
+            "caption that a text keeps. None of them sees the order of the texts: they say "
+            "nothing of coherence. Self-BLEU grows with the number of texts; compare sets of one "
+            "size.",
+            about,
+        ),
+        Table(
+            "text-coherence",
+            "Coherence of texts",
+            "generator",
+            # No contest where a story in a loop would win.
+            (
+                Column(PERPLEXITY, digits=1),
+                Column(ORDER, "higher", "%", 0),
+                Column(NAMED, "", "%", 0),
+                Column(RUN, "", digits=2),
+                Column(NEIGHBOURS, "", "%", 0),
+                Column(CARRIED, "higher", "%", 1),
+            ),
+            coherence,
+            "Perplexity of a word, given the story so far, and the share of shuffled versions "
+            "that the language model finds less likely than the story itself (chance: 50 %). "
+            "Then the names of the cast: the share of texts that say one, for how many texts on "
+            "end a name stays, the share of neighbouring texts that share one, and how much that "
+            "is above chance, which is any two texts of the story. A story that repeats itself "
+            "has a low perplexity and many shared names, so neither marks a best: "
+            "order and what is above chance show where a story leads nowhere.",
+            {**about, "language model": teller, "shuffles a story": shuffles},
+        ),
     ]
 
 
-def _described(told: Sequence[Story], cast: Sequence[Character], captions: Mapping[str, Caption],
-               seed: int) -> dict[str, Cell]:
+def _described(
+    told: Sequence[Story], cast: Sequence[Character], captions: Mapping[str, Caption], seed: int
+) -> dict[str, Cell]:
     later = [(len(text.split()), one.id) for one in told for text in one.texts[1:]]
-    repeated = [(value, one.id) for one in told
-                if (value := repetition(one.texts, REPEATED)) is not None]
-    within = [(value, one.id) for one in told
-              for value in self_bleu(one.texts, list(map(str, range(len(one.texts)))))]
+    repeated = [
+        (value, one.id) for one in told if (value := repetition(one.texts, REPEATED)) is not None
+    ]
+    within = [
+        (value, one.id)
+        for one in told
+        for value in self_bleu(one.texts, list(map(str, range(len(one.texts)))))
+    ]
     whole = [one.id for one in told]
-    between = list(zip(self_bleu([" ".join(one.texts) for one in told], whole), whole,
-                       strict=True))
-    kept = [(value, one.id) for one in told
-            for value in (grounded(one, captions, cast) or ())[1:]]
-    return {WORDS: _figure(later, seed), REPETITION: _figure(repeated, seed),
-            BLEU_WITHIN: _figure(within, seed), BLEU_BETWEEN: _figure(between, seed),
-            GROUNDING: _figure(kept, seed, NO_CAPTIONS)}
+    between = list(zip(self_bleu([" ".join(one.texts) for one in told], whole), whole, strict=True))
+    kept = [(value, one.id) for one in told for value in (grounded(one, captions, cast) or ())[1:]]
+    return {
+        WORDS: _figure(later, seed),
+        REPETITION: _figure(repeated, seed),
+        BLEU_WITHIN: _figure(within, seed),
+        BLEU_BETWEEN: _figure(between, seed),
+        GROUNDING: _figure(kept, seed, NO_CAPTIONS),
+    }
 
 
-def _foreseen(stories: Sequence[Sequence[str]], model: LanguageModel | None, seed: int,
-              shuffles: int) -> dict[str, Cell]:
+def _foreseen(
+    stories: Sequence[Sequence[str]], model: LanguageModel | None, seed: int, shuffles: int
+) -> dict[str, Cell]:
     if model is None:
         return {name: Figure(None, note="no language model") for name in (PERPLEXITY, ORDER)}
     surprise = [perplexity.nats(texts, model) for texts in stories]
     counts = [np.array([len(text.split()) for text in texts[1:]], float) for texts in stories]
-    return {PERPLEXITY: perplexity.perplexity([one[1:] for one in surprise], counts, seed),
-            ORDER: perplexity.order(stories, model, seed, shuffles, surprise)}
+    return {
+        PERPLEXITY: perplexity.perplexity([one[1:] for one in surprise], counts, seed),
+        ORDER: perplexity.order(stories, model, seed, shuffles, surprise),
+    }
 
 
 def _carried(told: Sequence[Story], cast: Sequence[Character], seed: int) -> dict[str, Cell]:
     if not cast:
         return {name: Figure(None, note=NO_NAMES) for name in (NAMED, RUN, NEIGHBOURS, CARRIED)}
     said = [(named(one.texts, cast), one.id) for one in told]
-    return {NAMED: _figure([(bool(one), owner) for some, owner in said for one in some[1:]], seed),
-            RUN: _figure([(one, owner) for some, owner in said for one in run_lengths(some)], seed),
-            NEIGHBOURS: _figure([(shared_by_neighbours(some), owner) for some, owner in said],
-                                seed),
-            CARRIED: _figure([(carried(some), owner) for some, owner in said], seed)}
+    return {
+        NAMED: _figure([(bool(one), owner) for some, owner in said for one in some[1:]], seed),
+        RUN: _figure([(one, owner) for some, owner in said for one in run_lengths(some)], seed),
+        NEIGHBOURS: _figure([(shared_by_neighbours(some), owner) for some, owner in said], seed),
+        CARRIED: _figure([(carried(some), owner) for some, owner in said], seed),
+    }
 
 
-def _figure(values: Iterable[tuple[float, str]], seed: int, nothing: str = "nothing to measure"
-            ) -> Figure:
+def _figure(
+    values: Iterable[tuple[float, str]], seed: int, nothing: str = "nothing to measure"
+) -> Figure:
     kept = [(value, owner) for value, owner in values if not math.isnan(value)]
     if not kept:
         return Figure(None, note=nothing)

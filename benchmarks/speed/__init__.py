@@ -1,12 +1,12 @@
 """How fast, against whom: tools that are compared take turns, and ratios are of the same round.
 
-    rounds         the turns, and figures of them
-    processes      commands: wall time, CPU, peak memory of each; process_tree: of all they start
-    pipeline       keyframes (`extract`, beside `decode`), shots (`shot_scores`), calls to models
-                   (`throughput`)
-    scale          many films, and a long one
-    loader         chunks that a trainer is given
-    training_step  a step of the story stage
-    generation     a picture and its text
-    growth         how cost grows with films, their length and stories' length
+rounds         the turns, and figures of them
+processes      commands: wall time, CPU, peak memory of each; process_tree: of all they start
+pipeline       keyframes (`extract`, beside `decode`), shots (`shot_scores`), calls to models
+               (`throughput`)
+scale          many films, and a long one
+loader         chunks that a trainer is given
+training_step  a step of the story stage
+generation     a picture and its text
+growth         how cost grows with films, their length and stories' length
 """

@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 
 from pipeline.config import KeyframesConfig
-from pipeline.keyframes import extract
-from pipeline.measure import measure
-from pipeline.videos import probe
+from pipeline.ingest.video import probe
+from pipeline.keyframes.frame_stats import measure
+from pipeline.keyframes.select import extract
 from schemas.rows import Video
 
 
 def main(film: str, folder: str) -> None:
     """Writes the film's keyframes to the folder and prints how many there are."""
-    keyframes, rejects = extract(probe(Video("film", film, "film", "film")), measure(film),
-                                 KeyframesConfig(), folder)
+    keyframes, rejects = extract(
+        probe(Video("film", film, "film", "film")), measure(film), KeyframesConfig(), folder
+    )
     print(len(keyframes), len(rejects))
 
 

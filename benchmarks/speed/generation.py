@@ -35,8 +35,9 @@ def run(folder: str, lengths: Sequence[int] = LENGTHS, rounds: int = 7) -> list[
     return [_told(teller, lengths, rounds), _painted(teller, min(lengths), rounds)]
 
 
-def seconds(teller: Teller, names: Sequence[str], lengths: Sequence[int], rounds: int
-            ) -> dict[tuple[str, int], list[float]]:
+def seconds(
+    teller: Teller, names: Sequence[str], lengths: Sequence[int], rounds: int
+) -> dict[tuple[str, int], list[float]]:
     """Of the last picture and its text of stories of so many pictures, told in each of the named
     ways; by name and length, a figure a round."""
     found: dict[tuple[str, int], list[float]] = {}
@@ -50,10 +51,12 @@ def _way(teller: Teller, name: str, length: int) -> Callable[[], float]:
     # The whole story is read again where a window of all pictures but one slides on by one: at the
     # end of one more picture, for only what has left a window makes it be read again.
     more = {"window": length - 1}
-    variant, last = {DENSE: (Variant(name, "dense", {}), length),
-                     SINK: (Variant(name, "multimodal", {}), length),
-                     WINDOW: (Variant(name, "recompute", {}), length),
-                     ALL: (Variant(name, "recompute", more), length + 1)}[name]
+    variant, last = {
+        DENSE: (Variant(name, "dense", {}), length),
+        SINK: (Variant(name, "multimodal", {}), length),
+        WINDOW: (Variant(name, "recompute", {}), length),
+        ALL: (Variant(name, "recompute", more), length + 1),
+    }[name]
     return lambda: long_story.cost(teller, variant, last).seconds
 
 
@@ -63,19 +66,31 @@ def _told(teller: Teller, lengths: Sequence[int], rounds: int) -> Table:
     for (name, length), taken in found.items():
         cells[name][f"picture {length}"] = spread(taken)
         if name in (DENSE, SINK):
-            cells[name] |= {f"picture {length}, to {head}": ratio(taken, found[peer, length])
-                            for head, peer in _PEERS.items()}
-    columns = [one for length in lengths for one in (
-        Column(f"picture {length}", unit="s"),
-        *(Column(f"picture {length}, to {head}", "lower", digits=2) for head in _PEERS))]
+            cells[name] |= {
+                f"picture {length}, to {head}": ratio(taken, found[peer, length])
+                for head, peer in _PEERS.items()
+            }
+    columns = [
+        one
+        for length in lengths
+        for one in (
+            Column(f"picture {length}", unit="s"),
+            *(Column(f"picture {length}, to {head}", "lower", digits=2) for head in _PEERS),
+        )
+    ]
     return Table(
-        "generation", f"Telling: time of a picture's features and its text of {WORDS} tokens",
-        "what is kept", tuple(columns), cells,
+        "generation",
+        f"Telling: time of a picture's features and its text of {WORDS} tokens",
+        "what is kept",
+        tuple(columns),
+        cells,
         "One story at a time, without painting. The words, one by one, take the same time in all "
         "ways, so the longer a text, the nearer the ratios are to 1. Where nothing has left the "
         "window yet, `recompute` reads nothing twice, though the released script does. Words and "
         "features are random, as what they say costs nothing.",
-        about("torch", "transformers", **_of(teller)), contest=False)
+        about("torch", "transformers", **_of(teller)),
+        contest=False,
+    )
 
 
 def _painted(teller: Teller, length: int, rounds: int) -> Table:
@@ -83,18 +98,29 @@ def _painted(teller: Teller, length: int, rounds: int) -> Table:
     features = torch.randn(1, *teller.blank.shape, generator=torch.Generator().manual_seed(0))
     told = f"text and features of picture {length}"
     steps = teller.painter.config.steps
-    found = timed({told: _way(teller, DENSE, length),
-                   "painting": clocked(lambda: paint(features).cpu())}, rounds)
+    found = timed(
+        {told: _way(teller, DENSE, length), "painting": clocked(lambda: paint(features).cpu())},
+        rounds,
+    )
     whole = [sum(pair) for pair in zip(*found.values(), strict=True)]
     return Table(
-        "painting", f"Painting beside telling, {steps} steps of the de-tokenizer", "part",
+        "painting",
+        f"Painting beside telling, {steps} steps of the de-tokenizer",
+        "part",
         (Column("a picture", unit="s"), Column("share", unit="%", digits=0)),
-        {name: {"a picture": spread(taken), "share": ratio(taken, whole)}
-         for name, taken in found.items()},
-        "With the cache kept, dense.", about("torch", "diffusers", **_of(teller)), contest=False)
+        {
+            name: {"a picture": spread(taken), "share": ratio(taken, whole)}
+            for name, taken in found.items()
+        },
+        "With the cache kept, dense.",
+        about("torch", "diffusers", **_of(teller)),
+        contest=False,
+    )
 
 
 def _of(teller: Teller) -> dict[str, str]:
     device = next(teller.model.parameters()).device
-    return {"model": str(generate.about(teller)["story_model"]),
-            "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU"}
+    return {
+        "model": str(generate.about(teller)["story_model"]),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
+    }

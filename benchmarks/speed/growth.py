@@ -42,9 +42,15 @@ class Series:
     costs: Mapping[int, Sequence[float]]
 
 
-def run(report: str | Path, folder: str, films: Sequence[int] = (1, 2, 4),
-        lengths: Sequence[int] = (1, 2, 4), pictures: Sequence[int] = (10, 25, 50, 100),
-        rounds: int = 3, film: str = "") -> list[Table]:
+def run(
+    report: str | Path,
+    folder: str,
+    films: Sequence[int] = (1, 2, 4),
+    lengths: Sequence[int] = (1, 2, 4),
+    pictures: Sequence[int] = (10, 25, 50, 100),
+    rounds: int = 3,
+    film: str = "",
+) -> list[Table]:
     """Measures all three; the picture goes to the folder of the `report`.
 
     So many `films`; one film of so many times its `lengths`; stories of so many `pictures`, told by
@@ -59,8 +65,15 @@ def run(report: str | Path, folder: str, films: Sequence[int] = (1, 2, 4),
         film = os.path.abspath(film or sample.draw(f"{place}/sample", 1)[0])
         found = [_many(film, films, place, rounds), _long(film, lengths, place, rounds)]
     told = generation.seconds(teller, _WAYS, pictures, rounds)
-    found += [Series(f"length of a story, {name}", "pictures", "s",
-                     {length: told[name, length] for length in pictures}) for name in _WAYS]
+    found += [
+        Series(
+            f"length of a story, {name}",
+            "pictures",
+            "s",
+            {length: told[name, length] for length in pictures},
+        )
+        for name in _WAYS
+    ]
     picture = Path(report, "growth.png")
     _plot(found, picture)
     return [_table(found, os.path.basename(film), picture.name)]
@@ -69,8 +82,9 @@ def run(report: str | Path, folder: str, films: Sequence[int] = (1, 2, 4),
 def exponent(costs: Mapping[int, Sequence[float]]) -> list[float]:
     """The slope of the line through the logarithms of sizes and costs, of each round."""
     sizes = np.log(list(costs))
-    return [float(np.polyfit(sizes, np.log(taken), 1)[0])
-            for taken in zip(*costs.values(), strict=True)]
+    return [
+        float(np.polyfit(sizes, np.log(taken), 1)[0]) for taken in zip(*costs.values(), strict=True)
+    ]
 
 
 def _many(film: str, counts: Sequence[int], place: str, rounds: int) -> Series:
@@ -93,22 +107,33 @@ def _long(film: str, times: Sequence[int], place: str, rounds: int) -> Series:
     for one in times:
         longer = f"{place}/{one}-times{Path(film).suffix}"
         repeat(film, (one - 0.5) * once, longer)
-        commands[one] = lambda n, film=longer: [sys.executable, "-m", module, film,
-                                                f"{film}-out-{n}"]
+        commands[one] = lambda n, film=longer: [
+            sys.executable,
+            "-m",
+            module,
+            film,
+            f"{film}-out-{n}",
+        ]
     nothing = {one: lambda n: [sys.executable, "-c", f"import {module}"] for one in times}
     return _series("length of a film", "times as long", commands, nothing, rounds)
 
 
-def _series(name: str, what: str, commands: Mapping[int, Command], starts: Mapping[int, Command],
-            rounds: int) -> Series:
+def _series(
+    name: str,
+    what: str,
+    commands: Mapping[int, Command],
+    starts: Mapping[int, Command],
+    rounds: int,
+) -> Series:
     """Processor time of commands by size, less that of the start of each; they are given the
     round's number."""
     costs: dict[int, list[float]] = {size: [] for size in commands}
     for number in range(rounds):
         for size, command in commands.items():
             # On a machine so busy that a start alone takes longer, nothing is known.
-            costs[size].append(max(1e-3, watch(command(number)).cpu
-                                   - watch(starts[size](number)).cpu))
+            costs[size].append(
+                max(1e-3, watch(command(number)).cpu - watch(starts[size](number)).cpu)
+            )
     return Series(name, what, "CPU s", costs)
 
 
@@ -119,22 +144,36 @@ def _table(found: Sequence[Series], film: str, picture: str) -> Table:
         cells[one.name] = {
             "sizes": f"{', '.join(map(str, sizes))} {one.what}",
             "exponent": spread(exponent(one.costs)),
-            "first": spread(one.costs[sizes[0]]), "last": spread(one.costs[sizes[-1]]),
-            "cost": one.unit}
+            "first": spread(one.costs[sizes[0]]),
+            "last": spread(one.costs[sizes[-1]]),
+            "cost": one.unit,
+        }
     return Table(
-        "growth", "How cost grows", "with", (
-            Column("sizes"), Column("exponent", "lower", digits=2), Column("first", digits=3),
-            Column("last", digits=3), Column("cost")), cells,
+        "growth",
+        "How cost grows",
+        "with",
+        (
+            Column("sizes"),
+            Column("exponent", "lower", digits=2),
+            Column("first", digits=3),
+            Column("last", digits=3),
+            Column("cost"),
+        ),
+        cells,
         "The exponent is 1 where cost is proportional to size and 0 where it does not grow. Films: "
         "finding keyframes, the start of the process taken off. Stories: the last picture and its "
         "text, so that 0 is a whole story in proportion to its length. Small sizes hide what only "
         "counts at large ones: `python -m benchmarks scale` is for those.",
-        about("av", "torch", film=film), contest=False, pictures=(picture,))
+        about("av", "torch", film=film),
+        contest=False,
+        pictures=(picture,),
+    )
 
 
 def _plot(found: Sequence[Series], path: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator
+
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     titles = list(dict.fromkeys(one.name.partition(", ")[0] for one in found))
     for axes, title in zip(figure.subplots(1, len(titles)), titles, strict=True):
@@ -143,12 +182,25 @@ def _plot(found: Sequence[Series], path: Path) -> None:
         for one in here:
             taken = np.array(list(one.costs.values()))
             middle = np.median(taken, axis=1)
-            axes.errorbar(sizes, middle, [middle - taken.min(1), taken.max(1) - middle],
-                          marker="o", markersize=4, linewidth=1.3, capsize=2,
-                          label=one.name.partition(", ")[2] or None)
+            axes.errorbar(
+                sizes,
+                middle,
+                [middle - taken.min(1), taken.max(1) - middle],
+                marker="o",
+                markersize=4,
+                linewidth=1.3,
+                capsize=2,
+                label=one.name.partition(", ")[2] or None,
+            )
         start = min(np.median(one.costs[int(sizes[0])]) for one in here)
-        axes.plot(sizes, start * sizes / sizes[0], color="0.6", linestyle="--", linewidth=1,
-                  label="proportional")
+        axes.plot(
+            sizes,
+            start * sizes / sizes[0],
+            color="0.6",
+            linestyle="--",
+            linewidth=1,
+            label="proportional",
+        )
         axes.set(xscale="log", yscale="log", xlabel=here[0].what, ylabel=here[0].unit)
         axes.set_title(title, fontsize=10)
         axes.set_xticks(sizes, [f"{size:g}" for size in sizes], minor=False)

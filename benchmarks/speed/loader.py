@@ -52,8 +52,14 @@ Item = tuple[np.ndarray, np.ndarray | None, sequence.Layout]
 Batch = tuple[torch.Tensor, torch.Tensor | None, sequence.Layout]
 
 
-def run(dataset: str, trained: str, rounds: int = 5, workers: int = 2, batches: int = 12,
-        sizes: Sequence[tuple[int, int]] = SIZES) -> list[Table]:
+def run(
+    dataset: str,
+    trained: str,
+    rounds: int = 5,
+    workers: int = 2,
+    batches: int = 12,
+    sizes: Sequence[tuple[int, int]] = SIZES,
+) -> list[Table]:
     """Measures all tools on a dataset that `make dataset` wrote, on so many batches a round.
 
     `trained` is the folder of a run on it, whose features are of pictures of its own size.
@@ -66,14 +72,15 @@ def run(dataset: str, trained: str, rounds: int = 5, workers: int = 2, batches: 
     for size, second in sizes:
         given = (dataset, tokenizer, vocabulary, size, second)
         tools = {
-            "loose files": lambda n, given=given: loose(
-                *given[:2], *given[3:], workers=workers),
+            "loose files": lambda n, given=given: loose(*given[:2], *given[3:], workers=workers),
             "webdataset": lambda n, given=given: theirs(*given, seed=n, workers=workers),
             "webdataset, our decoding": lambda n, given=given: theirs(
-                *given, seed=n, workers=workers, decoding=False),
+                *given, seed=n, workers=workers, decoding=False
+            ),
             "ours": lambda n, given=given: ours(*given, seed=n, workers=workers),
-            "ours, normalised too": lambda n, given=given: ours(*given, seed=n, workers=workers,
-                                                                floats=True),
+            "ours, normalised too": lambda n, given=given: ours(
+                *given, seed=n, workers=workers, floats=True
+            ),
         }
         if (size, second) == (model.preset.model.vision.image_size, 0):
             tools[FEATURES] = lambda n: computed(model, seed=n, workers=workers)
@@ -83,78 +90,147 @@ def run(dataset: str, trained: str, rounds: int = 5, workers: int = 2, batches: 
                 rates[name].append(_rate(tool(number), batches))
         title = f"{size} pixels, one at {second}" if second else f"{size} pixels"
         for name, found in rates.items():
-            cells[f"{name}, {title}"] = {"chunks/s": spread(found), **{
-                f"to {peer}": ratio(found, rates[peer])
-                for peer in ("loose files", "webdataset", "webdataset, our decoding")
-                if name == "ours" or (peer == "loose files" and name.startswith("ours"))}}
-    return [Table(
-        "loader", f"Loading: chunks of 10 pictures and their texts, {workers} workers", "tool",
-        (Column("chunks/s", digits=1), Column("to loose files", "higher", digits=2),
-         Column("to webdataset", "higher", digits=2),
-         Column("to webdataset, our decoding", "higher", digits=2)), cells,
-        "Without the time in which workers start. All files are in the system's cache: from a disk "
-        "that seeks slowly, or over a network, webdataset's reading in one go is worth more than "
-        "here. Loose files become normalised floats, so \"ours, normalised too\" is their like. "
-        f"\"{FEATURES[6:].capitalize()}\" are computed once, before stages 1 to 3, which then have "
-        "to do neither what the other rows do nor the visual tokenizer's pass.",
-        about("torch", "pillow", "webdataset",
-              chunks=f"{batches * _BATCH} a round of {len(texts)} in the dataset"), contest=False)]
+            cells[f"{name}, {title}"] = {
+                "chunks/s": spread(found),
+                **{
+                    f"to {peer}": ratio(found, rates[peer])
+                    for peer in ("loose files", "webdataset", "webdataset, our decoding")
+                    if name == "ours" or (peer == "loose files" and name.startswith("ours"))
+                },
+            }
+    return [
+        Table(
+            "loader",
+            f"Loading: chunks of 10 pictures and their texts, {workers} workers",
+            "tool",
+            (
+                Column("chunks/s", digits=1),
+                Column("to loose files", "higher", digits=2),
+                Column("to webdataset", "higher", digits=2),
+                Column("to webdataset, our decoding", "higher", digits=2),
+            ),
+            cells,
+            "Without the time in which workers start. All files are in the system's cache: from a disk "
+            "that seeks slowly, or over a network, webdataset's reading in one go is worth more than "
+            'here. Loose files become normalised floats, so "ours, normalised too" is their like. '
+            f'"{FEATURES[6:].capitalize()}" are computed once, before stages 1 to 3, which then have '
+            "to do neither what the other rows do nor the visual tokenizer's pass.",
+            about(
+                "torch",
+                "pillow",
+                "webdataset",
+                chunks=f"{batches * _BATCH} a round of {len(texts)} in the dataset",
+            ),
+            contest=False,
+        )
+    ]
 
 
-def ours(dataset: str, tokenizer: Any, vocabulary: tokens.Vocabulary, size: int, second: int, *,
-         seed: int = 0, workers: int = 0, shuffle: bool = True, floats: bool = False
-         ) -> Iterable[Batch]:
+def ours(
+    dataset: str,
+    tokenizer: Any,
+    vocabulary: tokens.Vocabulary,
+    size: int,
+    second: int,
+    *,
+    seed: int = 0,
+    workers: int = 0,
+    shuffle: bool = True,
+    floats: bool = False,
+) -> Iterable[Batch]:
     """Batches from the shards: pictures [n, H, W, 3], those at `second`, the tokens."""
-    return data.loader(data.shards(dataset, "train"), _item(tokenizer, vocabulary, size, second),
-                       lambda items: _joined(items, floats), batch=_BATCH, seed=seed,
-                       workers=workers, shuffle=shuffle)
+    return data.loader(
+        data.shards(dataset, "train"),
+        _item(tokenizer, vocabulary, size, second),
+        lambda items: _joined(items, floats),
+        batch=_BATCH,
+        seed=seed,
+        workers=workers,
+        shuffle=shuffle,
+    )
 
 
-def computed(run: Run, *, seed: int = 0, workers: int = 0, shuffle: bool = True
-             ) -> Iterable[tuple[sequence.Layout, torch.Tensor]]:
+def computed(
+    run: Run, *, seed: int = 0, workers: int = 0, shuffle: bool = True
+) -> Iterable[tuple[sequence.Layout, torch.Tensor]]:
     """Batches of the same turns, with the features that the run has of the pictures."""
     _, vocabulary = runs.tokenizer(run)
-    return data.loader(features.shards(run, "train"), features.read,
-                       lambda chunks: stages.laid_out(chunks, vocabulary, "last",
-                                                      torch.device("cpu")),
-                       batch=_BATCH, seed=seed, workers=workers, shuffle=shuffle)
+    return data.loader(
+        features.shards(run, "train"),
+        features.read,
+        lambda chunks: stages.laid_out(chunks, vocabulary, "last", torch.device("cpu")),
+        batch=_BATCH,
+        seed=seed,
+        workers=workers,
+        shuffle=shuffle,
+    )
 
 
-def theirs(dataset: str, tokenizer: Any, vocabulary: tokens.Vocabulary, size: int, second: int, *,
-           seed: int = 0, workers: int = 0, shuffle: bool = True, decoding: bool = True
-           ) -> Iterable[Batch]:
+def theirs(
+    dataset: str,
+    tokenizer: Any,
+    vocabulary: tokens.Vocabulary,
+    size: int,
+    second: int,
+    *,
+    seed: int = 0,
+    workers: int = 0,
+    shuffle: bool = True,
+    decoding: bool = True,
+) -> Iterable[Batch]:
     """The same batches by webdataset; `decoding` has it decode the pictures, else we do."""
     # Drawing shards with replacement is its way to go on endlessly, with fewer shards than workers
     # too. Without shuffling, for a look at what comes, they come once.
     shards = data.shards(dataset, "train")
-    stream = (webdataset.WebDataset(shards, resampled=True, shardshuffle=False, seed=seed
-                                    ).shuffle(_BUFFER, seed=seed)
-              if shuffle else webdataset.WebDataset(shards, shardshuffle=False))
+    stream = (
+        webdataset.WebDataset(shards, resampled=True, shardshuffle=False, seed=seed).shuffle(
+            _BUFFER, seed=seed
+        )
+        if shuffle
+        else webdataset.WebDataset(shards, shardshuffle=False)
+    )
     numbered = itertools.count()
     item = _item(tokenizer, vocabulary, size, second, _squashed if decoding else data.pictures)
     stream = stream.decode("pil") if decoding else stream
     stream = stream.map(lambda raw: item({**raw, "__number__": next(numbered)})).batched(
-        _BATCH, collation_fn=_joined, partial=False)
-    return webdataset.WebLoader(stream, batch_size=None, num_workers=workers,
-                                collate_fn=filters.identity,
-                                worker_init_fn=lambda _: cv2.setNumThreads(0))  # as ours
+        _BATCH, collation_fn=_joined, partial=False
+    )
+    return webdataset.WebLoader(
+        stream,
+        batch_size=None,
+        num_workers=workers,
+        collate_fn=filters.identity,
+        worker_init_fn=lambda _: cv2.setNumThreads(0),
+    )  # as ours
 
 
 def _squashed(raw: data.Raw, size: int, some: Sequence[int] | None = None) -> np.ndarray:
     """What `data.pictures` gives, of pictures that are Pillow's."""
     names = sorted(name for name in raw if name.endswith(".jpg"))
-    return np.stack([np.asarray(raw[name].resize((size, size), Image.Resampling.BILINEAR))
-                     for name in (names if some is None else [names[at] for at in some])])
+    return np.stack(
+        [
+            np.asarray(raw[name].resize((size, size), Image.Resampling.BILINEAR))
+            for name in (names if some is None else [names[at] for at in some])
+        ]
+    )
 
 
-def _item(tokenizer: Any, vocabulary: tokens.Vocabulary, size: int, second: int,
-          pictures: Callable[..., np.ndarray] = data.pictures) -> Callable[[data.Raw], Item]:
+def _item(
+    tokenizer: Any,
+    vocabulary: tokens.Vocabulary,
+    size: int,
+    second: int,
+    pictures: Callable[..., np.ndarray] = data.pictures,
+) -> Callable[[data.Raw], Item]:
     def read(raw: data.Raw) -> Item:
         texts = raw["json"]["captions"] if isinstance(raw["json"], dict) else data.texts(raw)
         turn = random.Random(raw["__number__"]).randrange(1, len(texts))
         ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
-        return (pictures(raw, size), pictures(raw, second, [turn]) if second else None,
-                sequence.lay_out(ids, vocabulary, [turn]))
+        return (
+            pictures(raw, size),
+            pictures(raw, second, [turn]) if second else None,
+            sequence.lay_out(ids, vocabulary, [turn]),
+        )
 
     return read
 
@@ -166,18 +242,31 @@ def _joined(items: Sequence[Item], floats: bool = False) -> Batch:
         values = torch.from_numpy(np.concatenate(some))
         if not floats:
             return values
-        return values.permute(0, 3, 1, 2).float().div_(255).sub_(
-            torch.tensor(MEAN).view(3, 1, 1)).div_(torch.tensor(STD).view(3, 1, 1))
+        return (
+            values.permute(0, 3, 1, 2)
+            .float()
+            .div_(255)
+            .sub_(torch.tensor(MEAN).view(3, 1, 1))
+            .div_(torch.tensor(STD).view(3, 1, 1))
+        )
 
-    return (whole(pictures), None if seconds[0] is None else whole(seconds),
-            sequence.together(layouts, [len(one) for one in pictures]))
+    return (
+        whole(pictures),
+        None if seconds[0] is None else whole(seconds),
+        sequence.together(layouts, [len(one) for one in pictures]),
+    )
 
 
-def loose(dataset: str, tokenizer: Any, size: int, second: int, *, workers: int = 0
-          ) -> Iterable[dict[str, torch.Tensor]]:
+def loose(
+    dataset: str, tokenizer: Any, size: int, second: int, *, workers: int = 0
+) -> Iterable[dict[str, torch.Tensor]]:
     """Batches from JSONL and loose JPEGs, as SEED-Story's loader makes them."""
-    return DataLoader(_Lines(Path(dataset, "images"), _peer(tokenizer, size, second)),
-                      batch_size=_BATCH, num_workers=workers, collate_fn=_collate)
+    return DataLoader(
+        _Lines(Path(dataset, "images"), _peer(tokenizer, size, second)),
+        batch_size=_BATCH,
+        num_workers=workers,
+        collate_fn=_collate,
+    )
 
 
 class _Lines(IterableDataset):
@@ -189,19 +278,30 @@ class _Lines(IterableDataset):
     def __iter__(self) -> Iterator[dict[str, Any]]:
         info = get_worker_info()
         lines = (self.folder / "train_chunks.jsonl").read_text(encoding="utf-8").splitlines()
-        for line in itertools.islice(itertools.cycle(lines), info.id if info else 0, None,
-                                     info.num_workers if info else 1):
+        for line in itertools.islice(
+            itertools.cycle(lines), info.id if info else 0, None, info.num_workers if info else 1
+        ):
             yield self.read(self.folder, json.loads(line))
 
 
-def _peer(tokenizer: Any, size: int, second: int
-          ) -> Callable[[Path, dict[str, Any]], dict[str, Any]]:
-    seen = transforms.Compose([transforms.Resize((size, size)), transforms.ToTensor(),
-                               transforms.Normalize(MEAN, STD)])
-    painted = transforms.Compose([
-        transforms.Resize(second, transforms.InterpolationMode.BICUBIC),
-        transforms.CenterCrop(second), transforms.ToTensor(), transforms.Normalize([0.5], [0.5]),
-    ]) if second else None
+def _peer(
+    tokenizer: Any, size: int, second: int
+) -> Callable[[Path, dict[str, Any]], dict[str, Any]]:
+    seen = transforms.Compose(
+        [transforms.Resize((size, size)), transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+    )
+    painted = (
+        transforms.Compose(
+            [
+                transforms.Resize(second, transforms.InterpolationMode.BICUBIC),
+                transforms.CenterCrop(second),
+                transforms.ToTensor(),
+                transforms.Normalize([0.5], [0.5]),
+            ]
+        )
+        if second
+        else None
+    )
     spelled = tokens.BOI + "".join(f"<img_{at:05d}>" for at in range(_IMAGE_TOKENS)) + tokens.EOI
     boi, eoi = tokenizer.convert_tokens_to_ids([tokens.BOI, tokens.EOI])
 
@@ -210,9 +310,10 @@ def _peer(tokenizer: Any, size: int, second: int
         turn = random.randrange(1, len(texts))
         images = [Image.open(folder / name).convert("RGB") for name in line["images"]]
         item = {} if painted is None else {"second": painted(images[turn])[None]}
-        item["pictures"] = torch.stack([seen(image) for image in images])[:turn + 1]
-        before = texts[0] + spelled + "".join(tokens.TURN + text + spelled
-                                              for text in texts[1:turn])
+        item["pictures"] = torch.stack([seen(image) for image in images])[: turn + 1]
+        before = (
+            texts[0] + spelled + "".join(tokens.TURN + text + spelled for text in texts[1:turn])
+        )
         given = tokenizer.encode(before, add_special_tokens=False)
         asked = tokenizer.encode(tokens.TURN + texts[turn] + spelled, add_special_tokens=False)
         ids = [tokenizer.bos_token_id, *given, *asked, tokenizer.eos_token_id]
@@ -224,16 +325,20 @@ def _peer(tokenizer: Any, size: int, second: int
         item["given"], item["asked"] = (torch.zeros(_LENGTH, dtype=torch.bool) for _ in range(2))
         begins, ends = (torch.where(item["ids"] == one)[0].tolist() for one in (boi, eoi))
         for at, (begin, end) in enumerate(zip(begins, ends, strict=True)):
-            item["asked" if at == turn else "given"][begin + 1:end] = True
-        item["labels"][begins[-1] + 1:ends[-1] + 1] = -100
+            item["asked" if at == turn else "given"][begin + 1 : end] = True
+        item["labels"][begins[-1] + 1 : ends[-1] + 1] = -100
         return item
 
     return read
 
 
 def _collate(items: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    return {name: (torch.cat if name in ("pictures", "second") else torch.stack)(
-        [item[name] for item in items]) for name in items[0]}
+    return {
+        name: (torch.cat if name in ("pictures", "second") else torch.stack)(
+            [item[name] for item in items]
+        )
+        for name in items[0]
+    }
 
 
 def _rate(batches: Iterable[Any], count: int) -> float:

@@ -17,7 +17,10 @@ from pathlib import Path
 import psutil
 
 _EVERY = 0.25  # seconds
-_KINDS = {"pipeline.worker": "worker", "apart.serve": "decoder"}  # by words of the command line
+_KINDS = {
+    "pipeline.graph.worker": "worker",
+    "isolation.serve": "decoder",
+}  # by words of the command line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +51,11 @@ def watch(command: Sequence[str]) -> Tree:
                     words = " ".join(one.cmdline())
                     if not words:  # it has ended, and nobody has asked how
                         continue
-                    kind[one.pid] = "driver" if one.pid == root.pid else next(
-                        (name for word, name in _KINDS.items() if word in words), "other")
+                    kind[one.pid] = (
+                        "driver"
+                        if one.pid == root.pid
+                        else next((name for word, name in _KINDS.items() if word in words), "other")
+                    )
                     peak[one.pid] = max(peak.get(one.pid, 0.0), _high_water(one.pid))
                     cpu[one.pid] = sum(one.cpu_times()[:2])
                     total += one.memory_full_info().pss / 1e6
@@ -59,14 +65,20 @@ def watch(command: Sequence[str]) -> Tree:
             time.sleep(_EVERY)
         output.seek(0)
         if process.returncode:
-            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n"
-                               f"{output.read().decode(errors='replace')[-2000:]}")
+            raise RuntimeError(
+                f"{' '.join(command)} ended with {process.returncode}:\n"
+                f"{output.read().decode(errors='replace')[-2000:]}"
+            )
     of: dict[str, list[float]] = defaultdict(list)
     for pid, name in kind.items():
         of[name].append(peak.get(pid, 0.0))
-    return Tree(time.monotonic() - started, sum(cpu.values()),
-                {name: max(each) for name, each in of.items()},
-                {name: len(each) for name, each in of.items()}, together)
+    return Tree(
+        time.monotonic() - started,
+        sum(cpu.values()),
+        {name: max(each) for name, each in of.items()},
+        {name: len(each) for name, each in of.items()},
+        together,
+    )
 
 
 def _high_water(pid: int) -> float:

@@ -26,13 +26,18 @@ class Cost:
 def cost(command: Sequence[str]) -> Cost:
     """Runs a command to its end. Raises RuntimeError, with what it printed, where it fails."""
     with tempfile.NamedTemporaryFile() as account:
-        done = subprocess.run([sys.executable, "-S", "-c", _WATCH, account.name, *command],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", _WATCH, account.name, *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         said = account.read()
     code, *found = json.loads(said) if said else [done.returncode]
     if code:
-        raise RuntimeError(f"{' '.join(command)} ended with {code}:\n"
-                           f"{done.stdout.decode(errors='replace')[-2000:]}")
+        raise RuntimeError(
+            f"{' '.join(command)} ended with {code}:\n"
+            f"{done.stdout.decode(errors='replace')[-2000:]}"
+        )
     return Cost(*found)
 
 
@@ -48,8 +53,9 @@ with open(sys.argv[1], "w") as file:
 """
 
 
-def compare(tools: Mapping[str, Callable[[int], Sequence[str]]], rounds: int
-            ) -> dict[str, list[Cost]]:
+def compare(
+    tools: Mapping[str, Callable[[int], Sequence[str]]], rounds: int
+) -> dict[str, list[Cost]]:
     """Costs of several tools, run in turn; a tool is a function from the round to its command."""
     costs: dict[str, list[Cost]] = {name: [] for name in tools}
     for number in range(rounds):
@@ -60,8 +66,12 @@ def compare(tools: Mapping[str, Callable[[int], Sequence[str]]], rounds: int
 
 def busy_cores(seconds: float = 5.0) -> float:
     """How many cores this machine really gives to one busy loop a core."""
-    loop = (f"import time\nend = time.monotonic() + {seconds}\n"
-            "while time.monotonic() < end: sum(range(10000))\nprint(time.process_time())")
-    loops = [subprocess.Popen([sys.executable, "-c", loop], stdout=subprocess.PIPE, text=True)
-             for _ in range(os.cpu_count() or 1)]
+    loop = (
+        f"import time\nend = time.monotonic() + {seconds}\n"
+        "while time.monotonic() < end: sum(range(10000))\nprint(time.process_time())"
+    )
+    loops = [
+        subprocess.Popen([sys.executable, "-c", loop], stdout=subprocess.PIPE, text=True)
+        for _ in range(os.cpu_count() or 1)
+    ]
     return sum(float(each.communicate()[0]) for each in loops) / seconds

@@ -28,10 +28,12 @@ def timed(tools: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, li
 
 def clocked(work: Callable[[], object]) -> Callable[[], float]:
     """The same work, which then says how many seconds it took."""
+
     def tool() -> float:
         began = time.perf_counter()
         work()
         return time.perf_counter() - began
+
     return tool
 
 
@@ -48,6 +50,10 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> Figure:
 def about(*packages: str, **more: Any) -> dict[str, Any]:
     """What a table of such figures has to say of itself; with the versions of the `packages` that
     are measured."""
-    return {"n": "rounds, the tools in turn", "interval": INTERVAL, **more,
-            "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end",
-            "versions": {name: metadata.version(name) for name in packages}}
+    return {
+        "n": "rounds, the tools in turn",
+        "interval": INTERVAL,
+        **more,
+        "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end",
+        "versions": {name: metadata.version(name) for name in packages},
+    }

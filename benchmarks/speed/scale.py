@@ -26,8 +26,9 @@ LIMIT = 700  # MB, for a long film
 _KINDS = ("driver", "worker", "decoder")
 
 
-def run(films: Sequence[int] = (1, 10, 100), hours: float = 3.0, film: str = "",
-        folder: str = "") -> list[Table]:
+def run(
+    films: Sequence[int] = (1, 10, 100), hours: float = 3.0, film: str = "", folder: str = ""
+) -> list[Table]:
     """Runs the pipeline on so many films, and its keyframe stage on one of so many `hours`, 0 for
     none.
 
@@ -68,29 +69,48 @@ def _many(drawn: Sequence[str], films: Sequence[int], place: str) -> Table:
 
 def _of_films(trees: Mapping[int, Tree], keyframes: Mapping[int, int]) -> Table:
     """What runs on so many films took, beside the one with the fewest."""
-    values = {number: {**{f"{kind}, peak": tree.peak[kind] for kind in _KINDS if kind in tree.peak},
-                       "all processes, peak": tree.together, "wall a film": tree.wall / number,
-                       "CPU a film": tree.cpu / number} for number, tree in trees.items()}
+    values = {
+        number: {
+            **{f"{kind}, peak": tree.peak[kind] for kind in _KINDS if kind in tree.peak},
+            "all processes, peak": tree.together,
+            "wall a film": tree.wall / number,
+            "CPU a film": tree.cpu / number,
+        }
+        for number, tree in trees.items()
+    }
     first = values[min(values)]
     cells: dict[str, dict[str, Cell]] = {}
     for number, row in values.items():
-        cells[str(number)] = {"keyframes": Figure(keyframes[number]),
-                              "workers": Figure(trees[number].number.get("worker", 0))}
+        cells[str(number)] = {
+            "keyframes": Figure(keyframes[number]),
+            "workers": Figure(trees[number].number.get("worker", 0)),
+        }
         for head, value in row.items():
             cells[str(number)][head] = Figure(value)
             if row is not first and head in first:
                 cells[str(number)][f"{head}, to the fewest"] = Figure(value / first[head])
     heads = [*(f"{kind}, peak" for kind in _KINDS), "all processes, peak"]
-    columns = [Column("keyframes", digits=0), Column("workers", digits=0),
-               *(Column(head, unit="MB", digits=0) for head in heads),
-               *(Column(f"{one} a film", unit="s", digits=1) for one in ("wall", "CPU")),
-               *(Column(f"{head}, to the fewest", "lower", digits=2)
-                 for head in (*heads, "wall a film", "CPU a film"))]
+    columns = [
+        Column("keyframes", digits=0),
+        Column("workers", digits=0),
+        *(Column(head, unit="MB", digits=0) for head in heads),
+        *(Column(f"{one} a film", unit="s", digits=1) for one in ("wall", "CPU")),
+        *(
+            Column(f"{head}, to the fewest", "lower", digits=2)
+            for head in (*heads, "wall a film", "CPU a film")
+        ),
+    ]
     return Table(
-        "scale-films", "Films of a minute, every stage of the pipeline", "films", tuple(columns),
-        cells, "One run of each size. All films are a few episodes under many names, so that each "
+        "scale-films",
+        "Films of a minute, every stage of the pipeline",
+        "films",
+        tuple(columns),
+        cells,
+        "One run of each size. All films are a few episodes under many names, so that each "
         "is as much work as the next. With one film all cores but one wait for much of the time.",
-        {"machine": f"{os.cpu_count()} cores", "episodes": EPISODES}, contest=False)
+        {"machine": f"{os.cpu_count()} cores", "episodes": EPISODES},
+        contest=False,
+    )
 
 
 def _command(source: str, out: str, *more: str) -> list[str]:
@@ -105,19 +125,36 @@ def _long(film: str, hours: float, place: str) -> Table:
 
 def _of_film(tree: Tree, seconds: float) -> Table:
     cells: dict[str, dict[str, Cell]] = {
-        kind: {"number": Figure(tree.number[kind]), "peak of the largest": Figure(tree.peak[kind]),
-               f"to {LIMIT} MB": Figure(tree.peak[kind] / LIMIT)} for kind in sorted(tree.peak)}
-    cells["all together"] = {"number": Figure(sum(tree.number.values())),
-                             "peak of the largest": Figure(tree.together),
-                             "wall": Figure(tree.wall), "CPU": Figure(tree.cpu)}
+        kind: {
+            "number": Figure(tree.number[kind]),
+            "peak of the largest": Figure(tree.peak[kind]),
+            f"to {LIMIT} MB": Figure(tree.peak[kind] / LIMIT),
+        }
+        for kind in sorted(tree.peak)
+    }
+    cells["all together"] = {
+        "number": Figure(sum(tree.number.values())),
+        "peak of the largest": Figure(tree.together),
+        "wall": Figure(tree.wall),
+        "CPU": Figure(tree.cpu),
+    }
     return Table(
-        "scale-long", f"One film of {seconds / 3600:.2f} h, keyframes", "process",
-        (Column("number", digits=0), Column("peak of the largest", unit="MB", digits=0),
-         Column(f"to {LIMIT} MB", "lower", digits=2), Column("wall", unit="s", digits=0),
-         Column("CPU", unit="s", digits=0)), cells,
+        "scale-long",
+        f"One film of {seconds / 3600:.2f} h, keyframes",
+        "process",
+        (
+            Column("number", digits=0),
+            Column("peak of the largest", unit="MB", digits=0),
+            Column(f"to {LIMIT} MB", "lower", digits=2),
+            Column("wall", unit="s", digits=0),
+            Column("CPU", unit="s", digits=0),
+        ),
+        cells,
         f"No process should need more than {LIMIT} MB, however long a film is. One run. Most "
         "keyframes of this film are near copies, which are rejected as such.",
-        {"machine": f"{os.cpu_count()} cores", "film": f"{seconds / 3600:.2f} h"}, contest=False)
+        {"machine": f"{os.cpu_count()} cores", "film": f"{seconds / 3600:.2f} h"},
+        contest=False,
+    )
 
 
 def repeat(film: str, seconds: float, path: str) -> float:

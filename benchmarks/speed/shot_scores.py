@@ -33,8 +33,12 @@ class Score:
 
 def cuts(true: Sequence[int], found: Sequence[int], tolerance: int = CUT_TOLERANCE) -> Score:
     """Scores the first frames of shots that begin with a hard cut."""
-    pairs = sorted((abs(one - other), i, j) for i, one in enumerate(true)
-                   for j, other in enumerate(found) if abs(one - other) <= tolerance)
+    pairs = sorted(
+        (abs(one - other), i, j)
+        for i, one in enumerate(true)
+        for j, other in enumerate(found)
+        if abs(one - other) <= tolerance
+    )
     taken_true: set[int] = set()
     taken_found: set[int] = set()
     for _, i, j in pairs:
@@ -44,8 +48,9 @@ def cuts(true: Sequence[int], found: Sequence[int], tolerance: int = CUT_TOLERAN
     return Score(len(true), len(found), len(taken_true))
 
 
-def gradual(true: Sequence[tuple[int, int]], found: Sequence[float],
-            tolerance: int = CUT_TOLERANCE) -> Score:
+def gradual(
+    true: Sequence[tuple[int, int]], found: Sequence[float], tolerance: int = CUT_TOLERANCE
+) -> Score:
     """Scores fades and dissolves: true first and last frames, the middles of those found."""
     taken: set[int] = set()
     for middle in found:

@@ -30,11 +30,12 @@ import openai
 
 from benchmarks.results import Cell, Column, Table
 from benchmarks.speed.rounds import about, ratio, spread
-from pipeline.asking import asking, together
-from pipeline.backends import Picture, Request, specs
-from pipeline.backends.openai_server import OpenAIServer
+from pipeline import model_specs
 from pipeline.config import CallsConfig
-from pipeline.money import Purse
+from pipeline.inference.backends import Picture, Request
+from pipeline.inference.backends.openai_server import OpenAIServer
+from pipeline.inference.budget import Purse
+from pipeline.inference.client import asking, together
 from schemas.answers import CaptionAnswer
 
 _PROMPT = "Say what picture number 1 shows."
@@ -55,8 +56,9 @@ class Run(NamedTuple):
         return self.calls / self.wall
 
 
-def run(calls: int = 1300, one_by_one: int = 4, seconds: float = 1.0, at_once: int = 32,
-        rounds: int = 3) -> Table:
+def run(
+    calls: int = 1300, one_by_one: int = 4, seconds: float = 1.0, at_once: int = 32, rounds: int = 3
+) -> Table:
     """Asks servers that take so many `seconds` for an answer and give `at_once` of them together.
 
     In each round our tool asks `calls` questions and the other `one_by_one`.
@@ -67,45 +69,71 @@ def run(calls: int = 1300, one_by_one: int = 4, seconds: float = 1.0, at_once: i
         for number in range(rounds):
             for kind, does in _SERVERS:
                 work = os.path.join(folder, f"{kind}-{number}")
-                for tool, ask, some in (("one by one", _serial, pictures[:one_by_one]),
-                                        ("ours", _ours, pictures)):
+                for tool, ask, some in (
+                    ("one by one", _serial, pictures[:one_by_one]),
+                    ("ours", _ours, pictures),
+                ):
                     runs.setdefault((does, tool), []).append(
-                        _measured(ask, some, work, kind, seconds, at_once))
+                        _measured(ask, some, work, kind, seconds, at_once)
+                    )
     return _table(runs, calls, one_by_one, seconds, at_once)
 
 
-def _table(runs: Mapping[tuple[str, str], Sequence[Run]], calls: int, one_by_one: int,
-           seconds: float, at_once: int) -> Table:
+def _table(
+    runs: Mapping[tuple[str, str], Sequence[Run]],
+    calls: int,
+    one_by_one: int,
+    seconds: float,
+    at_once: int,
+) -> Table:
     cells: dict[str, dict[str, Cell]] = {}
     for (does, tool), found in runs.items():
         row = cells[f"{tool}, a server that {does}"] = {
             "wall": spread([one.wall for one in found]),
             "CPU": spread([one.cpu for one in found]),
             "calls/s": spread([one.rate for one in found]),
-            "refused calls": spread([one.refused for one in found])}
+            "refused calls": spread([one.refused for one in found]),
+        }
         if tool == "ours":
             serial = [one.rate for one in runs[does, "one by one"]]
             row["share of the server's limit"] = spread(
-                [one.rate * seconds / at_once for one in found])
+                [one.rate * seconds / at_once for one in found]
+            )
             row["calls/s to one by one"] = ratio([one.rate for one in found], serial)
     return Table(
-        "model-calls", f"Questions to a model server that takes {seconds:g} s for an answer, "
-        f"{at_once} at once", "tool",
-        (Column("wall", unit="s", digits=1), Column("CPU", unit="s", digits=1),
-         Column("calls/s", digits=1),
-         Column("refused calls", digits=0),
-         Column("share of the server's limit", "higher", "%", 0),
-         Column("calls/s to one by one", "higher", digits=1)), cells,
+        "model-calls",
+        f"Questions to a model server that takes {seconds:g} s for an answer, {at_once} at once",
+        "tool",
+        (
+            Column("wall", unit="s", digits=1),
+            Column("CPU", unit="s", digits=1),
+            Column("calls/s", digits=1),
+            Column("refused calls", digits=0),
+            Column("share of the server's limit", "higher", "%", 0),
+            Column("calls/s to one by one", "higher", digits=1),
+        ),
+        cells,
         "A scripted server answers our backend, with all that goes with a call, and the published "
         "scripts' manner, one call after the other. Few calls are mostly start and end, where the "
         "server is not full: the share then is below that of a long run. A real server answers "
         "some questions later than others.",
-        about("openai", asked=f"{calls} questions a round by ours, {one_by_one} one by one",
-              server=f"{seconds:g} s an answer, {at_once} at once"), contest=False)
+        about(
+            "openai",
+            asked=f"{calls} questions a round by ours, {one_by_one} one by one",
+            server=f"{seconds:g} s an answer, {at_once} at once",
+        ),
+        contest=False,
+    )
 
 
-def _measured(tool: Callable[[str, Sequence[Picture], str], None], pictures: Sequence[Picture],
-              work: str, kind: str, seconds: float, at_once: int) -> Run:
+def _measured(
+    tool: Callable[[str, Sequence[Picture], str], None],
+    pictures: Sequence[Picture],
+    work: str,
+    kind: str,
+    seconds: float,
+    at_once: int,
+) -> Run:
     with _server(kind, seconds, at_once) as url:
         started, cpu = time.monotonic(), time.process_time()
         tool(url, pictures, work)
@@ -117,8 +145,17 @@ def _measured(tool: Callable[[str, Sequence[Picture], str], None], pictures: Seq
 
 @contextlib.contextmanager
 def _server(kind: str, seconds: float, at_once: int) -> Iterator[str]:
-    command = [sys.executable, "-m", "benchmarks.model_server", "--kind", kind, "--seconds",
-               str(seconds), "--at-once", str(at_once)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.model_server",
+        "--kind",
+        kind,
+        "--seconds",
+        str(seconds),
+        "--at-once",
+        str(at_once),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -129,13 +166,18 @@ def _server(kind: str, seconds: float, at_once: int) -> Iterator[str]:
 
 def _ours(url: str, pictures: Sequence[Picture], work: str) -> None:
     os.environ.setdefault("OPENAI_API_KEY", "any word")
-    backend = OpenAIServer("captioner", specs.parse(f"openai:scripted@{url}"), CallsConfig())
+    backend = OpenAIServer("captioner", model_specs.parse(f"openai:scripted@{url}"), CallsConfig())
 
     async def main() -> None:
-        async with asking("scripted", backend, work, Purse(None, None, 0.0, 0),
-                          lambda *_: None) as asker:
-            await together(asker.answer(Request(picture.path, "caption", _PROMPT, {}, CaptionAnswer,
-                                                (picture,))) for picture in pictures)
+        async with asking(
+            "scripted", backend, work, Purse(None, None, 0.0, 0), lambda *_: None
+        ) as asker:
+            await together(
+                asker.answer(
+                    Request(picture.path, "caption", _PROMPT, {}, CaptionAnswer, (picture,))
+                )
+                for picture in pictures
+            )
 
     asyncio.run(main())
 
@@ -145,9 +187,20 @@ def _serial(url: str, pictures: Sequence[Picture], work: str) -> None:
         for picture in pictures:
             data = base64.b64encode(Path(picture.path).read_bytes()).decode()
             client.chat.completions.create(
-                model="scripted", messages=[{"role": "user", "content": [
-                    {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}},
-                    {"type": "text", "text": _PROMPT}]}])
+                model="scripted",
+                messages=[
+                    {
+                        "role": "user",
+                        "content": [
+                            {
+                                "type": "image_url",
+                                "image_url": {"url": f"data:image/jpeg;base64,{data}"},
+                            },
+                            {"type": "text", "text": _PROMPT},
+                        ],
+                    }
+                ],
+            )
 
 
 def _pictures(folder: Path, count: int) -> list[Picture]:

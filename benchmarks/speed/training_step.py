@@ -35,11 +35,17 @@ from schemas.rows import CHUNK_LENGTH
 
 WORDS = 24  # tokens of a text
 _STEPS = 3  # with a random turn, a round: a late turn takes far longer than an early one
-OURS, EACH, RELEASED = ("every turn in one pass", "one pass a turn",
-                        "one random turn (the released loader)")
+OURS, EACH, RELEASED = (
+    "every turn in one pass",
+    "one pass a turn",
+    "one random turn (the released loader)",
+)
 SPELLED_OUT = "every turn in one pass, attention spelled out"
-_PEERS = {"one pass a turn": EACH, "the released loader": RELEASED,
-          "attention spelled out": SPELLED_OUT}
+_PEERS = {
+    "one pass a turn": EACH,
+    "the released loader": RELEASED,
+    "attention spelled out": SPELLED_OUT,
+}
 
 Batch = tuple[sequence.Layout, Tensor]  # and the features of all pictures
 
@@ -55,8 +61,9 @@ def run(preset: str = "tiny", rounds: int = 3, batch: int = 0, peak: float = 0.0
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, vocabulary, width = build(settings)
     model.to(device).train()
-    optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad],
-                                  lr=1e-6, fused=True)
+    optimizer = torch.optim.AdamW(
+        [one for one in model.parameters() if one.requires_grad], lr=1e-6, fused=True
+    )
     chunks = made_up(batch or train.batch, width, settings.model.vision.tokens)
     drawn = itertools.cycle(random.Random(0).sample(range(1, CHUNK_LENGTH), CHUNK_LENGTH - 1))
     precision = torch.autocast(device.type, torch.bfloat16, enabled=train.precision == "bf16")
@@ -65,8 +72,10 @@ def run(preset: str = "tiny", rounds: int = 3, batch: int = 0, peak: float = 0.0
         return [stages.laid_out(chunks, vocabulary, "every", device)]
 
     def one_by_one() -> Iterable[Batch]:
-        return (ending(chunks, [turn] * len(chunks), vocabulary, device)
-                for turn in range(1, CHUNK_LENGTH))
+        return (
+            ending(chunks, [turn] * len(chunks), vocabulary, device)
+            for turn in range(1, CHUNK_LENGTH)
+        )
 
     def any_one() -> Iterable[Batch]:
         return [ending(chunks, [next(drawn) for _ in chunks], vocabulary, device)]
@@ -82,6 +91,7 @@ def run(preset: str = "tiny", rounds: int = 3, batch: int = 0, peak: float = 0.0
             optimizer.zero_grad()
             if device.type == "cuda":
                 torch.cuda.synchronize()
+
         return one
 
     def spelled_out() -> None:
@@ -100,32 +110,54 @@ def run(preset: str = "tiny", rounds: int = 3, batch: int = 0, peak: float = 0.0
     with FlopCounterMode(display=False) as counter:
         tools[OURS]()
     each = {name: [one / turns[name] for one in found] for name, found in seconds.items()}
-    cells: dict[str, dict[str, Cell]] = {name: {
-        "step": spread(seconds[name]), "pictures/s": spread([1 / one for one in each[name]]),
-        "tokens/s": spread([turns[name] * moment / one for one in seconds[name]])}
-        for name in tools}
-    cells[OURS] |= {f"time a turn, to {peer}": ratio(each[OURS], each[name])
-                    for peer, name in _PEERS.items()}
+    cells: dict[str, dict[str, Cell]] = {
+        name: {
+            "step": spread(seconds[name]),
+            "pictures/s": spread([1 / one for one in each[name]]),
+            "tokens/s": spread([turns[name] * moment / one for one in seconds[name]]),
+        }
+        for name in tools
+    }
+    cells[OURS] |= {
+        f"time a turn, to {peer}": ratio(each[OURS], each[name]) for peer, name in _PEERS.items()
+    }
     flops = [counter.get_total_flops() / one / 1e12 for one in seconds[OURS]]
     cells[OURS]["TFLOP/s"] = spread(flops)
     if peak and device.type == "cuda":
         cells[OURS]["of the device's peak"] = spread([one / peak for one in flops])
-    columns = [Column("step", unit="s"), Column("pictures/s", digits=1),
-               Column("tokens/s", digits=0),
-               *(Column(f"time a turn, to {peer}", "lower", digits=2) for peer in _PEERS),
-               Column("TFLOP/s"), Column("of the device's peak", "higher", "%", 0)]
+    columns = [
+        Column("step", unit="s"),
+        Column("pictures/s", digits=1),
+        Column("tokens/s", digits=0),
+        *(Column(f"time a turn, to {peer}", "lower", digits=2) for peer in _PEERS),
+        Column("TFLOP/s"),
+        Column("of the device's peak", "higher", "%", 0),
+    ]
     shown = tuple(one for one in columns if any(one.name in row for row in cells.values()))
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    return [Table(
-        "training-step", f"A training step of {preset}'s story stage, {len(chunks)} chunks",
-        "turns", shown, cells,
-        "Pictures and tokens are those that are learned: of supervised turns, and once each, "
-        "however often a pass reads them as the past of others. The released loader pads every "
-        "story to 1,280 tokens, which it is not charged for here. Turns of one chunk are not as "
-        "good as turns of many: the ratio is time, not how fast a model learns. FLOPs are those of "
-        "matrices and attention, forward and backward, as PyTorch counts them.",
-        about("torch", "transformers", preset=preset, device=name, chunks=len(chunks),
-              words=f"{WORDS} tokens a text", precision=train.precision))]
+    return [
+        Table(
+            "training-step",
+            f"A training step of {preset}'s story stage, {len(chunks)} chunks",
+            "turns",
+            shown,
+            cells,
+            "Pictures and tokens are those that are learned: of supervised turns, and once each, "
+            "however often a pass reads them as the past of others. The released loader pads every "
+            "story to 1,280 tokens, which it is not charged for here. Turns of one chunk are not as "
+            "good as turns of many: the ratio is time, not how fast a model learns. FLOPs are those of "
+            "matrices and attention, forward and backward, as PyTorch counts them.",
+            about(
+                "torch",
+                "transformers",
+                preset=preset,
+                device=name,
+                chunks=len(chunks),
+                words=f"{WORDS} tokens a text",
+                precision=train.precision,
+            ),
+        )
+    ]
 
 
 def build(settings: Preset) -> tuple[StoryLM, Vocabulary, int]:
@@ -138,22 +170,35 @@ def build(settings: Preset) -> tuple[StoryLM, Vocabulary, int]:
         tokenizer, vocabulary = runs.tokenizer(run)
     torch.manual_seed(0)
     width = vision.width(vision.make(seen.towers).visual if seen.towers else vision.load(seen))
-    return (story_lm.build(settings.model.story, vocabulary, len(tokenizer), width, seen.tokens),
-            vocabulary, width)
+    return (
+        story_lm.build(settings.model.story, vocabulary, len(tokenizer), width, seen.tokens),
+        vocabulary,
+        width,
+    )
 
 
 def made_up(count: int, width: int, tokens: int) -> list[Chunk]:
     """Chunks whose texts are random words and whose pictures have random features."""
     dice = torch.Generator().manual_seed(0)
-    return [Chunk("", [], torch.randint(3, 200, (CHUNK_LENGTH, WORDS), generator=dice).tolist(),
-                  torch.randn(CHUNK_LENGTH, tokens, width, generator=dice), torch.empty(0))
-            for _ in range(count)]
+    return [
+        Chunk(
+            "",
+            [],
+            torch.randint(3, 200, (CHUNK_LENGTH, WORDS), generator=dice).tolist(),
+            torch.randn(CHUNK_LENGTH, tokens, width, generator=dice),
+            torch.empty(0),
+        )
+        for _ in range(count)
+    ]
 
 
-def ending(chunks: Sequence[Chunk], turns: Sequence[int], vocabulary: Vocabulary,
-           device: torch.device) -> Batch:
+def ending(
+    chunks: Sequence[Chunk], turns: Sequence[int], vocabulary: Vocabulary, device: torch.device
+) -> Batch:
     """Chunks as far as a turn each, which alone is supervised."""
-    layouts = [sequence.lay_out(one.ids, vocabulary, [turn])
-               for one, turn in zip(chunks, turns, strict=True)]
-    seen = [one.features[:turn + 1] for one, turn in zip(chunks, turns, strict=True)]
+    layouts = [
+        sequence.lay_out(one.ids, vocabulary, [turn])
+        for one, turn in zip(chunks, turns, strict=True)
+    ]
+    seen = [one.features[: turn + 1] for one, turn in zip(chunks, turns, strict=True)]
     return sequence.together(layouts, list(map(len, seen))).to(device), torch.cat(seen).to(device)

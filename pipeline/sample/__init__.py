@@ -51,8 +51,11 @@ def draw(folder: str, episodes: int = 4, seed: int = 0, shots: int | None = None
     home.mkdir(parents=True, exist_ok=True)
     names = [f"S01E{number:02d}" for number in range(1, episodes + 1)]
     _forget_others(home, names, {"seed": seed, "shots": shots, "code": _code()})
-    missing = [(folder, name, number, seed, shots) for number, name in enumerate(names, 1)
-               if not (home / f"{name}.mp4").exists()]
+    missing = [
+        (folder, name, number, seed, shots)
+        for number, name in enumerate(names, 1)
+        if not (home / f"{name}.mp4").exists()
+    ]
     workers = min(len(missing), os.cpu_count() or 1)
     if workers > 1:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -75,8 +78,9 @@ def _code() -> str:
 def _forget_others(home: Path, names: list[str], parameters: dict[str, Any]) -> None:
     """Removes what `sample.json` says an earlier call drew and this call does not ask for."""
     record = home / "sample.json"
-    before = (json.loads(record.read_text()) if record.exists()
-              else {"episodes": [], "parameters": {}})
+    before = (
+        json.loads(record.read_text()) if record.exists() else {"episodes": [], "parameters": {}}
+    )
     keep = set(names) if before["parameters"] == parameters else set()
     for name in set(before["episodes"]) - keep:
         for ending in (".mp4", ".srt", ".truth.json"):
@@ -93,11 +97,22 @@ def _write(path: Path, data: bytes) -> None:
 def _manifest(names: list[str]) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["uri", "series", "season", "episode", "language", "license", "attribution",
-                   "subtitles"])
+    rows.writerow(
+        ["uri", "series", "season", "episode", "language", "license", "attribution", "subtitles"]
+    )
     for number, name in enumerate(names, 1):
-        rows.writerow([f"{name}.mp4", SERIES, 1, number, "en", "CC0-1.0", "drawn by StoryStream",
-                       f"{name}.srt"])
+        rows.writerow(
+            [
+                f"{name}.mp4",
+                SERIES,
+                1,
+                number,
+                "en",
+                "CC0-1.0",
+                "drawn by StoryStream",
+                f"{name}.srt",
+            ]
+        )
     return text.getvalue()
 
 
@@ -156,8 +171,10 @@ def _pictures(shots: tuple[Shot, ...], spans: list[Span]) -> Iterator[Canvas]:
     for i, span in enumerate(spans):
         for frame in range(span.first, span.last):
             here = seen(i, frame)
-            for other, border, into in ((i + 1, span.last, shots[i].into),
-                                        (i - 1, span.first, shots[i - 1].into if i else "cut")):
+            for other, border, into in (
+                (i + 1, span.last, shots[i].into),
+                (i - 1, span.first, shots[i - 1].into if i else "cut"),
+            ):
                 if not 0 <= other < len(shots) or into == "cut":
                     continue
                 if into == "dissolve" and spans[other].enter <= frame < spans[other].leave:
@@ -214,9 +231,15 @@ def _encode(path: Path, shots: tuple[Shot, ...], spans: list[Span], seed: int) -
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         video.codec_context.time_base = Fraction(1, FPS)
         # One thread: with more, x264's output depends on how many cores there are.
-        video.options = {"preset": "ultrafast", "crf": "25", "bf": "2", "threads": "1", "g": "120",
-                         # What the preset leaves out that costs little and shows.
-                         "x264-params": "scenecut=40:cabac=1:deblock=1,0,0:8x8dct=1"}
+        video.options = {
+            "preset": "ultrafast",
+            "crf": "25",
+            "bf": "2",
+            "threads": "1",
+            "g": "120",
+            # What the preset leaves out that costs little and shows.
+            "x264-params": "scenecut=40:cabac=1:deblock=1,0,0:8x8dct=1",
+        }
         sound = container.add_stream("aac", rate=24000, layout="mono")
         sound.bit_rate = 48000
         sound.options = {"aac_coder": "fast"}
@@ -257,16 +280,27 @@ def _spoken(shots: tuple[Shot, ...], spans: list[Span]) -> list[list[dict[str, A
     spoken = []
     for shot, span in zip(shots, spans, strict=True):
         start, end = span.first / FPS, span.last / FPS
-        spoken.append([{"speaker": line.speaker, "text": line.text,
-                        "start": round(start + line.start, 3),
-                        "end": round(min(start + line.end, end - 0.02), 3)} for line in shot.lines])
+        spoken.append(
+            [
+                {
+                    "speaker": line.speaker,
+                    "text": line.text,
+                    "start": round(start + line.start, 3),
+                    "end": round(min(start + line.end, end - 0.02), 3),
+                }
+                for line in shot.lines
+            ]
+        )
     return spoken
 
 
 def _srt(shots: tuple[Shot, ...], spans: list[Span]) -> str:
     lines = [line for spoken in _spoken(shots, spans) for line in spoken]
-    return "\n".join(f"{i}\n{_clock(line['start'])} --> {_clock(line['end'])}\n"
-                     f"{line['speaker']}: {line['text']}\n" for i, line in enumerate(lines, 1))
+    return "\n".join(
+        f"{i}\n{_clock(line['start'])} --> {_clock(line['end'])}\n"
+        f"{line['speaker']}: {line['text']}\n"
+        for i, line in enumerate(lines, 1)
+    )
 
 
 def _truth(episode: Episode, spans: list[Span]) -> dict[str, Any]:
@@ -276,24 +310,45 @@ def _truth(episode: Episode, spans: list[Span]) -> dict[str, Any]:
             cuts.append({"frame": span.last, "time": round(span.last / FPS, 4)})
         else:
             half = (DISSOLVE if shot.into == "dissolve" else FADE) // 2
-            gradual.append({"kind": shot.into, "first": span.last - half,
-                            "last": span.last + half - 1,
-                            "start": round((span.last - half) / FPS, 4),
-                            "end": round((span.last + half) / FPS, 4)})
+            gradual.append(
+                {
+                    "kind": shot.into,
+                    "first": span.last - half,
+                    "last": span.last + half - 1,
+                    "start": round((span.last - half) / FPS, 4),
+                    "end": round((span.last + half) / FPS, 4),
+                }
+            )
     spoken = _spoken(episode.shots, spans)
-    return {"series": SERIES, "title": episode.title, "fps": FPS, "width": WIDTH, "height": HEIGHT,
-            "frames": spans[-1].last, "duration": spans[-1].last / FPS, "cuts": cuts,
-            "gradual": gradual, "shots": [_shot_truth(*one)
-                                          for one in zip(episode.shots, spans, spoken,
-                                                         strict=True)]}
+    return {
+        "series": SERIES,
+        "title": episode.title,
+        "fps": FPS,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "frames": spans[-1].last,
+        "duration": spans[-1].last / FPS,
+        "cuts": cuts,
+        "gradual": gradual,
+        "shots": [_shot_truth(*one) for one in zip(episode.shots, spans, spoken, strict=True)],
+    }
 
 
 def _shot_truth(shot: Shot, span: Span, spoken: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"kind": shot.kind, "first": span.first, "last": span.last - 1,
-            "start": round(span.first / FPS, 4), "end": round(span.last / FPS, 4),
-            "place": shot.place, "time_of_day": shot.time, "weather": shot.weather,
-            "scale": shot.scale, "characters": [actor.name for actor in shot.actors],
-            "count": len(shot.actors), "actions": {actor.name: actor.action
-                                                   for actor in shot.actors},
-            "action": shot.actors[0].action if shot.actors else "", "text": list(shot.text),
-            "dialogue": spoken}
+    return {
+        "kind": shot.kind,
+        "first": span.first,
+        "last": span.last - 1,
+        "start": round(span.first / FPS, 4),
+        "end": round(span.last / FPS, 4),
+        "place": shot.place,
+        "time_of_day": shot.time,
+        "weather": shot.weather,
+        "scale": shot.scale,
+        "characters": [actor.name for actor in shot.actors],
+        "count": len(shot.actors),
+        "actions": {actor.name: actor.action for actor in shot.actors},
+        "action": shot.actors[0].action if shot.actors else "",
+        "text": list(shot.text),
+        "dialogue": spoken,
+    }

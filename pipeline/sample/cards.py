@@ -17,19 +17,31 @@ _INK = "#3a1f4d"
 
 def _bounce(frame: Canvas, text: str, x: float, y: float, size: float, t: float) -> None:
     """Letters in many colours that hop into place one after the other and then sway."""
-    pictures = [lettering(letter, size, _HUES[i % len(_HUES)], _INK, size / 9) if letter != " "
-                else None for i, letter in enumerate(text)]
+    pictures = [
+        lettering(letter, size, _HUES[i % len(_HUES)], _INK, size / 9) if letter != " " else None
+        for i, letter in enumerate(text)
+    ]
     steps = [size * 0.36 if p is None else p.shape[1] - size * 0.24 for p in pictures]
     at = x - sum(steps) / 2
     for i, (picture, step) in enumerate(zip(pictures, steps, strict=True)):
         age = t - 0.07 * i
         if picture is not None and age > 0:
             grown = 1 - math.exp(-5 * age) * math.cos(9 * age)
-            low = (size * 0.16 if text[i] in "pqgy" else -size * 0.08 if text[i].isupper()
-                   or text[i] in "dlkbht" else 0.0)
-            stamp(frame, picture, at + step / 2,
-                  y + low + 2.6 * math.sin(3 * t + 0.8 * i) + 40 * (1 - grown),
-                  5 * math.sin(2.2 * t + i), max(0.05, grown))
+            low = (
+                size * 0.16
+                if text[i] in "pqgy"
+                else -size * 0.08
+                if text[i].isupper() or text[i] in "dlkbht"
+                else 0.0
+            )
+            stamp(
+                frame,
+                picture,
+                at + step / 2,
+                y + low + 2.6 * math.sin(3 * t + 0.8 * i) + 40 * (1 - grown),
+                5 * math.sin(2.2 * t + i),
+                max(0.05, grown),
+            )
         at += step
 
 
@@ -57,8 +69,15 @@ def title_card(shot: Shot, picture: Picture) -> Picture:
         words = title.rsplit(" ", 1)
         for i, line in enumerate(words):
             word = lettering(line, 44 if len(line) < 12 else 36, "#fff6dc", _INK, 5)
-            stamp(frame, word, 36 + word.shape[1] / 2, 140 + 58 * i + 30 * (1 - rise), -2, 1.0,
-                  min(1.0, 5 * t))
+            stamp(
+                frame,
+                word,
+                36 + word.shape[1] / 2,
+                140 + 58 * i + 30 * (1 - rise),
+                -2,
+                1.0,
+                min(1.0, 5 * t),
+            )
         small = lettering(number, 19, "#ffd76a", _INK, 3)
         stamp(frame, small, 42 + small.shape[1] / 2, 90, -2, 1.0, min(1.0, 4 * t))
         return frame
@@ -72,8 +91,12 @@ def credits_card(shot: Shot) -> Picture:
     pen = view(sky, WIDTH / 2, HEIGHT / 2, 1.0)
     pen.gradient([(0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)], "#141a4a", "#433a86")
     rng = np.random.default_rng(3)
-    for x, y, r in zip(rng.uniform(0, WIDTH, 90), rng.uniform(0, HEIGHT, 90),
-                       rng.choice([0.6, 1.0, 1.5], 90), strict=True):
+    for x, y, r in zip(
+        rng.uniform(0, WIDTH, 90),
+        rng.uniform(0, HEIGHT, 90),
+        rng.choice([0.6, 1.0, 1.5], 90),
+        strict=True,
+    ):
         pen.oval(x, y, r, r, "#c9ccff")
     sky = cv2.GaussianBlur(sky, (0, 0), 0.6)
     bold = {"The End": 40, SERIES: 30, "StoryStream": 30}

@@ -38,20 +38,85 @@ class Character:
 
 
 _CAST = (
-    Character("Pip", "fox", "a little red fox with a green scarf", 1.0,
-              "#f0703a", "#fff3e2", "#5b2f2c", "#3fae6a"),
-    Character("Momo", "bear", "a big blue bear in yellow dungarees", 1.24,
-              "#5f9fe0", "#d6ebff", "#3c6fb4", "#f7c548", 23.0),
-    Character("Tilly", "duck", "a small yellow duck with a straw hat", 0.80,
-              "#ffd84d", "#fff4c4", "#f2902f", "#e2574c", 20.0),
-    Character("Otto", "owl", "a grey owl with round glasses and a plum bow tie", 0.98,
-              "#98a0b8", "#f0e9e0", "#6f7690", "#9a4f8f", 23.0, "#b8741f"),
-    Character("Rosa", "rabbit", "a white rabbit in a pink dress", 0.92,
-              "#fbf3f0", "#ffd3dc", "#f4a3b5", "#ee6f97", 17.0, "#7a3b55"),
-    Character("Hugo", "hedgehog", "a brown hedgehog with a striped teal shirt", 0.84,
-              "#f3d3a8", "#fdeccf", "#8a5a3c", "#2fa3a0", 21.0),
-    Character("Zuzu", "frog", "a green frog with red boots and a purple cape", 0.88,
-              "#7cc850", "#e4f5b0", "#4f9a3b", "#7d5bc4", 18.0, "#4a3a1a"),
+    Character(
+        "Pip",
+        "fox",
+        "a little red fox with a green scarf",
+        1.0,
+        "#f0703a",
+        "#fff3e2",
+        "#5b2f2c",
+        "#3fae6a",
+    ),
+    Character(
+        "Momo",
+        "bear",
+        "a big blue bear in yellow dungarees",
+        1.24,
+        "#5f9fe0",
+        "#d6ebff",
+        "#3c6fb4",
+        "#f7c548",
+        23.0,
+    ),
+    Character(
+        "Tilly",
+        "duck",
+        "a small yellow duck with a straw hat",
+        0.80,
+        "#ffd84d",
+        "#fff4c4",
+        "#f2902f",
+        "#e2574c",
+        20.0,
+    ),
+    Character(
+        "Otto",
+        "owl",
+        "a grey owl with round glasses and a plum bow tie",
+        0.98,
+        "#98a0b8",
+        "#f0e9e0",
+        "#6f7690",
+        "#9a4f8f",
+        23.0,
+        "#b8741f",
+    ),
+    Character(
+        "Rosa",
+        "rabbit",
+        "a white rabbit in a pink dress",
+        0.92,
+        "#fbf3f0",
+        "#ffd3dc",
+        "#f4a3b5",
+        "#ee6f97",
+        17.0,
+        "#7a3b55",
+    ),
+    Character(
+        "Hugo",
+        "hedgehog",
+        "a brown hedgehog with a striped teal shirt",
+        0.84,
+        "#f3d3a8",
+        "#fdeccf",
+        "#8a5a3c",
+        "#2fa3a0",
+        21.0,
+    ),
+    Character(
+        "Zuzu",
+        "frog",
+        "a green frog with red boots and a purple cape",
+        0.88,
+        "#7cc850",
+        "#e4f5b0",
+        "#4f9a3b",
+        "#7d5bc4",
+        18.0,
+        "#4a3a1a",
+    ),
 )
 CAST = {who.name: who for who in _CAST}
 
@@ -121,8 +186,20 @@ def figure(pen: Pen, who: Character, pose: Pose) -> None:
 
 def _trunk(pen: Pen, who: Character) -> None:
     w, top = who.girth, who.girth * 0.68
-    pen.blob([(-top, -44), (0, -52), (top, -44), (w, -24), (w * 0.8, -10), (0, -5), (-w * 0.8, -10),
-              (-w, -24)], who.fur, who.line)
+    pen.blob(
+        [
+            (-top, -44),
+            (0, -52),
+            (top, -44),
+            (w, -24),
+            (w * 0.8, -10),
+            (0, -5),
+            (-w * 0.8, -10),
+            (-w, -24),
+        ],
+        who.fur,
+        who.line,
+    )
 
 
 def _belly(pen: Pen, who: Character) -> None:
@@ -153,22 +230,47 @@ def _leg(pen: Pen, who: Character, pose: Pose, side: int) -> None:
     knee = bend(hip, foot, -max(0.0, 13 - stretch) * 0.5)
     if who.species in ("duck", "owl"):
         pen.limb(knee, 3.6, "#f2902f", "#8a4a20", 1.1)
-        pen.blob([(foot[0] - 5, foot[1] + 2), (foot[0] + 2, foot[1] - 3), (foot[0] + 11, foot[1]),
-                  (foot[0] + 10, foot[1] + 4), (foot[0] - 3, foot[1] + 4)], "#f2902f", "#8a4a20")
+        pen.blob(
+            [
+                (foot[0] - 5, foot[1] + 2),
+                (foot[0] + 2, foot[1] - 3),
+                (foot[0] + 11, foot[1]),
+                (foot[0] + 10, foot[1] + 4),
+                (foot[0] - 3, foot[1] + 4),
+            ],
+            "#f2902f",
+            "#8a4a20",
+        )
         return
     skin = {"fox": who.dark, "bear": who.wear}.get(who.species, who.fur)
     shoe = {"fox": who.dark, "frog": "#d9473f", "bear": who.fur}.get(who.species, who.fur)
     pen.limb(knee, 8.5 if who.species == "bear" else 7.0, skin, who.line)
-    pen.blob([(foot[0] - 5.5, foot[1] + 2), (foot[0] - 3, foot[1] - 4),
-              (foot[0] + 4, foot[1] - 3.5), (foot[0] + 10, foot[1]), (foot[0] + 8, foot[1] + 4),
-              (foot[0] - 3, foot[1] + 4)], shoe, who.line)
+    pen.blob(
+        [
+            (foot[0] - 5.5, foot[1] + 2),
+            (foot[0] - 3, foot[1] - 4),
+            (foot[0] + 4, foot[1] - 3.5),
+            (foot[0] + 10, foot[1]),
+            (foot[0] + 8, foot[1] + 4),
+            (foot[0] - 3, foot[1] + 4),
+        ],
+        shoe,
+        who.line,
+    )
 
 
 # Faces -------------------------------------------------------------------------------------------
 
 
-def _eyes(pen: Pen, who: Character, pose: Pose, y: float = -2.0, gap: float = 10.5,
-          shift: float = 4.0, size: float = 1.0) -> None:
+def _eyes(
+    pen: Pen,
+    who: Character,
+    pose: Pose,
+    y: float = -2.0,
+    gap: float = 10.5,
+    shift: float = 4.0,
+    size: float = 1.0,
+) -> None:
     ink = mix(who.line, "#1d1026", 0.6)
     for side in (-1, 1):
         x = shift + side * gap * (0.94 if side > 0 else 1.0)
@@ -193,21 +295,32 @@ def _eyes(pen: Pen, who: Character, pose: Pose, y: float = -2.0, gap: float = 10
             pen.line(bend((x - 4, y - ry - raised), (x + 4, y - ry - raised), -1.2), 1.3, ink)
 
 
-def _blush(pen: Pen, y: float = 8.0, gap: float = 17.0, shift: float = 3.5,
-           colour: str = "#ff6f7d") -> None:
+def _blush(
+    pen: Pen, y: float = 8.0, gap: float = 17.0, shift: float = 3.5, colour: str = "#ff6f7d"
+) -> None:
     for side in (-1, 1):
         pen.glow(shift + side * gap * (0.93 if side > 0 else 1), y, 8.0, 5.6, colour, 0.62)
 
 
-def _mouth(pen: Pen, who: Character, pose: Pose, x: float = 6.0, y: float = 14.0,
-           size: float = 1.0) -> None:
+def _mouth(
+    pen: Pen, who: Character, pose: Pose, x: float = 6.0, y: float = 14.0, size: float = 1.0
+) -> None:
     ink = mix(who.line, "#1d1026", 0.5)
     if pose.mouth in ("open", "wide", "small"):
         rx, ry = {"open": (5.0, 4.4), "wide": (6.4, 6.2), "small": (2.6, 2.8)}[pose.mouth]
         rx, ry = rx * size, ry * size
-        pen.blob([(x - rx, y - ry * 0.5), (x, y - ry * 0.7), (x + rx, y - ry * 0.5),
-                  (x + rx * 0.7, y + ry * 0.7), (x, y + ry), (x - rx * 0.7, y + ry * 0.7)],
-                 "#7c2438", ink)
+        pen.blob(
+            [
+                (x - rx, y - ry * 0.5),
+                (x, y - ry * 0.7),
+                (x + rx, y - ry * 0.5),
+                (x + rx * 0.7, y + ry * 0.7),
+                (x, y + ry),
+                (x - rx * 0.7, y + ry * 0.7),
+            ],
+            "#7c2438",
+            ink,
+        )
         if pose.mouth != "small":
             pen.oval(x, y + ry * 0.5, rx * 0.55, ry * 0.36, "#ff8a94")
     else:
@@ -220,8 +333,11 @@ def _mouth(pen: Pen, who: Character, pose: Pose, x: float = 6.0, y: float = 14.0
 
 def _fox_back(pen: Pen, who: Character, pose: Pose) -> None:
     tail = pen.at(-12, -16, pose.tail)
-    tail.blob([(2, 4), (-14, 7), (-30, 0), (-40, -18), (-38, -36), (-29, -26), (-18, -14), (0, -6)],
-              who.fur, who.line)
+    tail.blob(
+        [(2, 4), (-14, 7), (-30, 0), (-40, -18), (-38, -36), (-29, -26), (-18, -14), (0, -6)],
+        who.fur,
+        who.line,
+    )
     tail.blob([(-37, -12), (-41, -22), (-38.5, -35), (-31, -27), (-28, -20), (-32, -17)], who.pale)
 
 
@@ -234,21 +350,61 @@ def _scarf(pen: Pen, colour: str, flap: float) -> None:
     loose = pen.at(-11, -46, 14 + flap)
     loose.blob([(-4, 0), (4, 0), (5.5, 12), (5, 23), (-4, 23), (-5, 12)], colour, edge)
     loose.line([(-4, 16), (4.4, 16)], 2.0, mix(colour, "#ffffff", 0.55))
-    pen.blob([(-17, -51), (0, -46), (19, -51), (20, -46), (15, -41), (0, -38.5), (-14, -41),
-              (-18, -46)], colour, edge)
+    pen.blob(
+        [(-17, -51), (0, -46), (19, -51), (20, -46), (15, -41), (0, -38.5), (-14, -41), (-18, -46)],
+        colour,
+        edge,
+    )
     pen.line(bend((-12, -47), (15, -47), -1.6), 1.5, mix(colour, "#ffffff", 0.4))
 
 
 def _fox_head(pen: Pen, who: Character, pose: Pose) -> None:
     for x, tip in ((-17, -24), (17, 22)):
-        pen.blob([(x - 9, -12), (x * 0.9 + tip * 0.1, -44), (x + 4, -38), (x + 10, -14)], who.fur,
-                 who.line)
-        pen.blob([(x - 5, -17), (x * 0.93 + tip * 0.1, -36), (x + 6, -17)],
-                 mix(who.dark, "#ff8f7d", 0.25))
-    pen.blob([(-37, 10), (-29, -4), (-23, -17), (-9, -25), (9, -25), (24, -17), (31, -4), (38, 10),
-              (26, 14), (16, 21), (3, 24), (-13, 21), (-25, 15)], who.fur, who.line)
-    pen.blob([(-35, 10), (-22, 4), (-9, 6), (3, 0), (14, 6), (26, 4), (36, 10), (25, 13.5),
-              (15, 20), (3, 23), (-13, 20), (-24, 14)], who.pale)
+        pen.blob(
+            [(x - 9, -12), (x * 0.9 + tip * 0.1, -44), (x + 4, -38), (x + 10, -14)],
+            who.fur,
+            who.line,
+        )
+        pen.blob(
+            [(x - 5, -17), (x * 0.93 + tip * 0.1, -36), (x + 6, -17)],
+            mix(who.dark, "#ff8f7d", 0.25),
+        )
+    pen.blob(
+        [
+            (-37, 10),
+            (-29, -4),
+            (-23, -17),
+            (-9, -25),
+            (9, -25),
+            (24, -17),
+            (31, -4),
+            (38, 10),
+            (26, 14),
+            (16, 21),
+            (3, 24),
+            (-13, 21),
+            (-25, 15),
+        ],
+        who.fur,
+        who.line,
+    )
+    pen.blob(
+        [
+            (-35, 10),
+            (-22, 4),
+            (-9, 6),
+            (3, 0),
+            (14, 6),
+            (26, 4),
+            (36, 10),
+            (25, 13.5),
+            (15, 20),
+            (3, 23),
+            (-13, 20),
+            (-24, 14),
+        ],
+        who.pale,
+    )
     pen.blob([(-4, -24), (2, -33), (3, -25), (9, -31), (9, -23), (3, -19)], who.fur)
     _blush(pen)
     _eyes(pen, who, pose)
@@ -266,21 +422,50 @@ def _bear_chest(pen: Pen, who: Character, pose: Pose) -> None:
     edge = mix(who.wear, "#4a2412", 0.6)
     w = who.girth
     pen.oval(3, -36, 11, 9, who.pale)
-    pen.blob([(-w * 0.55, -33), (2, -34), (w * 0.72, -33), (w * 0.98, -20), (w * 0.78, -9.5),
-              (0, -4.5), (-w * 0.78, -9.5), (-w * 0.98, -20)], who.wear, edge)
+    pen.blob(
+        [
+            (-w * 0.55, -33),
+            (2, -34),
+            (w * 0.72, -33),
+            (w * 0.98, -20),
+            (w * 0.78, -9.5),
+            (0, -4.5),
+            (-w * 0.78, -9.5),
+            (-w * 0.98, -20),
+        ],
+        who.wear,
+        edge,
+    )
     for x in (-10, 13):
         pen.limb([(x * 1.1, -47), (x, -32)], 4.2, who.wear, edge, 1.1)
         pen.oval(x, -31, 2.3, 2.3, "#fff7df", edge, width=1.0)
-    pen.blob([(-5, -26), (11, -26), (10, -17), (3, -14.5), (-4, -17)],
-             mix(who.wear, "#ffffff", 0.28), edge, 1.1)
+    pen.blob(
+        [(-5, -26), (11, -26), (10, -17), (3, -14.5), (-4, -17)],
+        mix(who.wear, "#ffffff", 0.28),
+        edge,
+        1.1,
+    )
 
 
 def _bear_head(pen: Pen, who: Character, pose: Pose) -> None:
     for x in (-21, 23):
         pen.oval(x, -20, 10, 10, who.fur, who.line)
         pen.oval(x, -19.5, 5.8, 5.8, "#f7b7c2")
-    pen.blob([(-30, 4), (-26, -13), (-12, -24), (10, -25), (26, -14), (31, 4), (22, 18), (2, 23),
-              (-20, 18)], who.fur, who.line)
+    pen.blob(
+        [
+            (-30, 4),
+            (-26, -13),
+            (-12, -24),
+            (10, -25),
+            (26, -14),
+            (31, 4),
+            (22, 18),
+            (2, 23),
+            (-20, 18),
+        ],
+        who.fur,
+        who.line,
+    )
     pen.blob([(-11, -23), (4, -25), (-2, -18), (-16, -14)], mix(who.fur, "#ffffff", 0.22))
     _blush(pen, gap=18.5)
     pen.oval(7, 10, 13, 10, who.pale)
@@ -291,8 +476,9 @@ def _bear_head(pen: Pen, who: Character, pose: Pose) -> None:
 
 
 def _duck_back(pen: Pen, who: Character, pose: Pose) -> None:
-    pen.at(-15, -16, pose.tail).blob([(4, 6), (-10, 2), (-18, -12), (-8, -9), (-6, -15), (4, -8)],
-                                     who.fur, who.line)
+    pen.at(-15, -16, pose.tail).blob(
+        [(4, 6), (-10, 2), (-18, -12), (-8, -9), (-6, -15), (4, -8)], who.fur, who.line
+    )
 
 
 def _duck_chest(pen: Pen, who: Character, pose: Pose) -> None:
@@ -301,24 +487,54 @@ def _duck_chest(pen: Pen, who: Character, pose: Pose) -> None:
 
 
 def _duck_head(pen: Pen, who: Character, pose: Pose) -> None:
-    pen.blob([(-27, 2), (-22, -15), (-6, -25), (14, -23), (27, -9), (29, 6), (19, 19), (2, 23),
-              (-19, 18)], who.fur, who.line)
+    pen.blob(
+        [
+            (-27, 2),
+            (-22, -15),
+            (-6, -25),
+            (14, -23),
+            (27, -9),
+            (29, 6),
+            (19, 19),
+            (2, 23),
+            (-19, 18),
+        ],
+        who.fur,
+        who.line,
+    )
     _blush(pen, 7, 17.5, colour="#ff8a4d")
     _eyes(pen, who, pose, y=-2)
     beak, edge = who.dark, mix(who.dark, "#5b1d10", 0.6)
     if pose.mouth in ("open", "wide", "small"):
         gape = {"small": 4, "open": 6, "wide": 9}[pose.mouth]
-        pen.blob([(-3, 10), (7, 12), (19, 10), (15, 12 + gape), (7, 14 + gape), (0, 12 + gape)],
-                 "#7c2438", edge)
-        pen.blob([(0, 11 + gape * 0.5), (7, 12.5 + gape * 0.4), (16, 11 + gape * 0.5),
-                  (13, 13 + gape), (7, 15 + gape), (2, 13 + gape)], mix(beak, "#b83b1d", 0.2), edge)
-    pen.blob([(-6, 10), (0, 6), (7, 4.5), (15, 6), (23, 9.5), (15, 13), (7, 12), (0, 13)], beak,
-             edge)
+        pen.blob(
+            [(-3, 10), (7, 12), (19, 10), (15, 12 + gape), (7, 14 + gape), (0, 12 + gape)],
+            "#7c2438",
+            edge,
+        )
+        pen.blob(
+            [
+                (0, 11 + gape * 0.5),
+                (7, 12.5 + gape * 0.4),
+                (16, 11 + gape * 0.5),
+                (13, 13 + gape),
+                (7, 15 + gape),
+                (2, 13 + gape),
+            ],
+            mix(beak, "#b83b1d", 0.2),
+            edge,
+        )
+    pen.blob(
+        [(-6, 10), (0, 6), (7, 4.5), (15, 6), (23, 9.5), (15, 13), (7, 12), (0, 13)], beak, edge
+    )
     pen.oval(4, 7.8, 1.0, 0.7, edge)
     pen.oval(10, 7.8, 1.0, 0.7, edge)
     straw, rim = "#f2d58a", "#9a6a2c"
-    pen.blob([(-36, -12), (-20, -17), (2, -19), (24, -17), (38, -11), (20, -11), (2, -13),
-              (-20, -11)], straw, rim)
+    pen.blob(
+        [(-36, -12), (-20, -17), (2, -19), (24, -17), (38, -11), (20, -11), (2, -13), (-20, -11)],
+        straw,
+        rim,
+    )
     pen.blob([(-19, -16), (-17, -31), (0, -37), (18, -31), (21, -16), (2, -18.5)], straw, rim)
     pen.blob([(-19.5, -17), (-18.5, -23), (2, -26), (20, -23), (21, -17), (2, -20)], who.wear)
     for x in (-8, 3, 13):
@@ -326,8 +542,9 @@ def _duck_head(pen: Pen, who: Character, pose: Pose) -> None:
 
 
 def _owl_back(pen: Pen, who: Character, pose: Pose) -> None:
-    pen.at(-14, -14, pose.tail * 0.6).blob([(2, -6), (-10, 0), (-20, 8), (-6, 9), (6, 4)], who.dark,
-                                           who.line)
+    pen.at(-14, -14, pose.tail * 0.6).blob(
+        [(2, -6), (-10, 0), (-20, 8), (-6, 9), (6, 4)], who.dark, who.line
+    )
 
 
 def _owl_chest(pen: Pen, who: Character, pose: Pose) -> None:
@@ -346,18 +563,35 @@ def _bow_tie(pen: Pen, colour: str) -> None:
 
 def _owl_head(pen: Pen, who: Character, pose: Pose) -> None:
     for side in (-1, 1):
-        pen.blob([(2 + side * 12, -17), (2 + side * 27, -34), (2 + side * 28, -10)], who.dark,
-                 who.line)
-    pen.blob([(-30, 4), (-27, -13), (-12, -23), (2, -21), (16, -23), (31, -13), (33, 4), (22, 19),
-              (2, 24), (-19, 19)], who.fur, who.line)
+        pen.blob(
+            [(2 + side * 12, -17), (2 + side * 27, -34), (2 + side * 28, -10)], who.dark, who.line
+        )
+    pen.blob(
+        [
+            (-30, 4),
+            (-27, -13),
+            (-12, -23),
+            (2, -21),
+            (16, -23),
+            (31, -13),
+            (33, 4),
+            (22, 19),
+            (2, 24),
+            (-19, 19),
+        ],
+        who.fur,
+        who.line,
+    )
     pen.blob([(-9, -22), (3, -12), (14, -22), (3, -18)], who.dark)
     for x, wide in ((-8.0, 14.5), (15.0, 13.5)):
         pen.oval(x, 0, wide, 15, who.pale)
     _blush(pen, 13, 19)
     _eyes(pen, who, pose, y=0, gap=11.8, shift=3.5, size=1.06)
     for x, wide in ((-8.3, 11.4), (14.7, 10.6)):
-        ring = [(x + wide * math.cos(a / 6 * math.pi), 11.8 * math.sin(a / 6 * math.pi))
-                for a in range(13)]
+        ring = [
+            (x + wide * math.cos(a / 6 * math.pi), 11.8 * math.sin(a / 6 * math.pi))
+            for a in range(13)
+        ]
         pen.line(ring, 2.0, "#5a3b2a")
     pen.line(bend((2.6, -1), (4.6, -1), -0.6), 2.0, "#5a3b2a")
     beak = "#f2a63c"
@@ -374,12 +608,27 @@ def _rabbit_back(pen: Pen, who: Character, pose: Pose) -> None:
 def _rabbit_chest(pen: Pen, who: Character, pose: Pose) -> None:
     edge = mix(who.wear, "#3c0f2c", 0.55)
     flare = 25 + pose.tail * 0.12
-    pen.blob([(-11, -45), (2, -42), (13, -45), (17, -26), (flare, -10), (10, -6.5), (0, -8.5),
-              (-10, -6.5), (-flare, -10), (-16, -26)], who.wear, edge)
+    pen.blob(
+        [
+            (-11, -45),
+            (2, -42),
+            (13, -45),
+            (17, -26),
+            (flare, -10),
+            (10, -6.5),
+            (0, -8.5),
+            (-10, -6.5),
+            (-flare, -10),
+            (-16, -26),
+        ],
+        who.wear,
+        edge,
+    )
     for x, y in ((-9, -18), (4, -15), (15, -19), (-3, -27), (9, -29)):
         pen.oval(x, y, 1.7, 1.7, "#fff0f4")
-    pen.blob([(-12, -46), (2, -42), (14, -46), (12, -39), (3, -37), (-10, -39)], "#fff3f5", edge,
-             1.1)
+    pen.blob(
+        [(-12, -46), (2, -42), (14, -46), (12, -39), (3, -37), (-10, -39)], "#fff3f5", edge, 1.1
+    )
 
 
 def _rabbit_head(pen: Pen, who: Character, pose: Pose) -> None:
@@ -388,8 +637,21 @@ def _rabbit_head(pen: Pen, who: Character, pose: Pose) -> None:
         ear = pen.at(x, -17, turn)
         ear.blob([(-7, 3), (-8.5, -20), (-4, -42), (4, -42), (8.5, -20), (7, 3)], who.fur, who.line)
         ear.blob([(-3.4, 0), (-4.4, -20), (-1, -36), (2, -36), (4.4, -20), (3.4, 0)], who.pale)
-    pen.blob([(-29, 6), (-25, -11), (-12, -22), (9, -23), (25, -12), (30, 6), (20, 18), (3, 22),
-              (-18, 18)], who.fur, who.line)
+    pen.blob(
+        [
+            (-29, 6),
+            (-25, -11),
+            (-12, -22),
+            (9, -23),
+            (25, -12),
+            (30, 6),
+            (20, 18),
+            (3, 22),
+            (-18, 18),
+        ],
+        who.fur,
+        who.line,
+    )
     _blush(pen, 8, 18)
     _eyes(pen, who, pose)
     pen.oval(1.5, 11.5, 5.6, 4.6, "#fffafa")
@@ -401,14 +663,30 @@ def _rabbit_head(pen: Pen, who: Character, pose: Pose) -> None:
     flower = pen.at(-18, -15)
     for a in range(5):
         turn = a * 72 + 10
-        flower.oval(4.6 * math.cos(math.radians(turn)), 4.6 * math.sin(math.radians(turn)), 3.8,
-                    3.8, "#ffffff" if a % 5 else "#fff1f4", mix(who.wear, "#3c0f2c", 0.4),
-                    width=0.9)
+        flower.oval(
+            4.6 * math.cos(math.radians(turn)),
+            4.6 * math.sin(math.radians(turn)),
+            3.8,
+            3.8,
+            "#ffffff" if a % 5 else "#fff1f4",
+            mix(who.wear, "#3c0f2c", 0.4),
+            width=0.9,
+        )
     flower.oval(0, 0, 3.2, 3.2, "#ffc93c")
 
 
-def _spikes(pen: Pen, x: float, y: float, reach: float, first: float, last: float, many: int,
-            fill: str, line: str, root: float = 0.72) -> None:
+def _spikes(
+    pen: Pen,
+    x: float,
+    y: float,
+    reach: float,
+    first: float,
+    last: float,
+    many: int,
+    fill: str,
+    line: str,
+    root: float = 0.72,
+) -> None:
     ring: list[Spot] = []
     for i in range(2 * many + 1):
         angle = math.radians(first + (last - first) * i / (2 * many))
@@ -424,8 +702,20 @@ def _hedgehog_back(pen: Pen, who: Character, pose: Pose) -> None:
 
 def _hedgehog_chest(pen: Pen, who: Character, pose: Pose) -> None:
     w, edge = who.girth, mix(who.wear, "#0c2a33", 0.6)
-    pen.blob([(-w * 0.66, -44), (2, -42), (w * 0.68, -44), (w * 0.99, -24), (w * 0.88, -12),
-              (0, -9), (-w * 0.88, -12), (-w * 0.99, -24)], who.wear, edge)
+    pen.blob(
+        [
+            (-w * 0.66, -44),
+            (2, -42),
+            (w * 0.68, -44),
+            (w * 0.99, -24),
+            (w * 0.88, -12),
+            (0, -9),
+            (-w * 0.88, -12),
+            (-w * 0.99, -24),
+        ],
+        who.wear,
+        edge,
+    )
     for y, part in ((-35, 0.78), (-26.5, 0.93), (-18, 0.93)):
         pen.line(bend((-w * part, y), (w * part, y), 2.2), 3.2, "#f6fbf4")
 
@@ -436,8 +726,24 @@ def _hedgehog_head(pen: Pen, who: Character, pose: Pose) -> None:
     for x in (-21, 24):
         pen.oval(x, -16, 6.5, 6.5, who.fur, who.line)
         pen.oval(x, -15.5, 3.4, 3.4, "#f3a28f")
-    pen.blob([(-27, 7), (-24, -8), (-13, -15), (-6, -11), (3, -19), (11, -11), (19, -15), (28, -7),
-              (31, 7), (20, 18), (3, 22), (-17, 18)], who.fur, who.line)
+    pen.blob(
+        [
+            (-27, 7),
+            (-24, -8),
+            (-13, -15),
+            (-6, -11),
+            (3, -19),
+            (11, -11),
+            (19, -15),
+            (28, -7),
+            (31, 7),
+            (20, 18),
+            (3, 22),
+            (-17, 18),
+        ],
+        who.fur,
+        who.line,
+    )
     _blush(pen, 8, 17)
     pen.oval(8, 11, 11, 8.5, who.pale)
     _eyes(pen, who, pose, y=-1, gap=10, size=0.95)
@@ -449,8 +755,19 @@ def _hedgehog_head(pen: Pen, who: Character, pose: Pose) -> None:
 def _frog_back(pen: Pen, who: Character, pose: Pose) -> None:
     edge = mix(who.wear, "#160a2c", 0.6)
     swing = pose.tail * 0.5
-    pen.blob([(-10, -48), (10, -48), (22, -24), (20 - swing * 0.3, -5), (2, -3), (-24 - swing, -4),
-              (-22 - swing * 0.4, -24)], who.wear, edge)
+    pen.blob(
+        [
+            (-10, -48),
+            (10, -48),
+            (22, -24),
+            (20 - swing * 0.3, -5),
+            (2, -3),
+            (-24 - swing, -4),
+            (-22 - swing * 0.4, -24),
+        ],
+        who.wear,
+        edge,
+    )
 
 
 def _frog_chest(pen: Pen, who: Character, pose: Pose) -> None:
@@ -463,12 +780,27 @@ def _frog_chest(pen: Pen, who: Character, pose: Pose) -> None:
 def _frog_head(pen: Pen, who: Character, pose: Pose) -> None:
     for x in (-13, 17):
         pen.oval(x, -17, 12, 12, who.fur, who.line)
-    pen.blob([(-35, 6), (-29, -9), (-14, -16), (3, -15), (19, -16), (32, -9), (38, 6), (26, 18),
-              (3, 22), (-22, 18)], who.fur, who.line)
+    pen.blob(
+        [
+            (-35, 6),
+            (-29, -9),
+            (-14, -16),
+            (3, -15),
+            (19, -16),
+            (32, -9),
+            (38, 6),
+            (26, 18),
+            (3, 22),
+            (-22, 18),
+        ],
+        who.fur,
+        who.line,
+    )
     for x in (-13, 17):
         pen.oval(x, -16, 10.4, 10.4, who.fur)
-    pen.blob([(-28, 9), (-10, 8), (3, 9), (16, 8), (32, 9), (24, 17), (3, 20.5), (-20, 17)],
-             who.pale)
+    pen.blob(
+        [(-28, 9), (-10, 8), (3, 9), (16, 8), (32, 9), (24, 17), (3, 20.5), (-20, 17)], who.pale
+    )
     _blush(pen, 4, 23, colour="#ff8a5c")
     _eyes(pen, who, pose, y=-16, gap=14.2, shift=2.6, size=1.08)
     if pose.mouth in ("smile", "sad"):
@@ -483,12 +815,12 @@ def _frog_head(pen: Pen, who: Character, pose: Pose) -> None:
 
 
 Part = Callable[[Pen, Character, Pose], None]
-_SPECIES: dict[str, tuple[Part, Part, Part]] = {"fox": (_fox_back, _fox_chest, _fox_head),
-                                                "bear": (_bear_back, _bear_chest, _bear_head),
-                                                "duck": (_duck_back, _duck_chest, _duck_head),
-                                                "owl": (_owl_back, _owl_chest, _owl_head),
-                                                "rabbit": (_rabbit_back, _rabbit_chest,
-                                                           _rabbit_head),
-                                                "hedgehog": (_hedgehog_back, _hedgehog_chest,
-                                                             _hedgehog_head),
-                                                "frog": (_frog_back, _frog_chest, _frog_head)}
+_SPECIES: dict[str, tuple[Part, Part, Part]] = {
+    "fox": (_fox_back, _fox_chest, _fox_head),
+    "bear": (_bear_back, _bear_chest, _bear_head),
+    "duck": (_duck_back, _duck_chest, _duck_head),
+    "owl": (_owl_back, _owl_chest, _owl_head),
+    "rabbit": (_rabbit_back, _rabbit_chest, _rabbit_head),
+    "hedgehog": (_hedgehog_back, _hedgehog_chest, _hedgehog_head),
+    "frog": (_frog_back, _frog_chest, _frog_head),
+}

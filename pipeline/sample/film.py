@@ -56,8 +56,9 @@ def _paper() -> Canvas:
     return paper
 
 
-def _layers(shot: Shot, light: Light, path: tuple[Camera, Camera]) -> tuple[list[Layer],
-                                                                            list[Layer]]:
+def _layers(
+    shot: Shot, light: Light, path: tuple[Camera, Camera]
+) -> tuple[list[Layer], list[Layer]]:
     """Paints the shot's place as far as the camera will see it: what is behind the figures, and
     what, if anything, is before them."""
     layers: list[Layer] = []
@@ -73,15 +74,23 @@ def _layers(shot: Shot, light: Light, path: tuple[Camera, Camera]) -> tuple[list
         canvas = np.zeros((*size, 4), np.uint8)
         layers.append(Layer(canvas, depth, (left, top), scale))
         matrix = np.array([[2 * scale, 0, -left * 2 * scale], [0, 2 * scale, -top * 2 * scale]])
-        return Pen(canvas, matrix, light.tint, light.haze, 0.0 if shot.place in INDOORS
-                   else 0.62 * max(0.0, 1 - depth) ** 1.4)
+        return Pen(
+            canvas,
+            matrix,
+            light.tint,
+            light.haze,
+            0.0 if shot.place in INDOORS else 0.62 * max(0.0, 1 - depth) ** 1.4,
+        )
 
     paint(shot.place, light, np.random.default_rng(shot.seed), begin)
     blur = {"close-up": 2.6, "medium": 0.9}.get(shot.scale, 0.0)
     behind = [_finish(layer, blur) for layer in layers]
     layers.clear()
-    if (shot.scale == "wide" and shot.place not in (*INDOORS, "village")
-        and shot.camera[0] % 1 < 0.6):
+    if (
+        shot.scale == "wide"
+        and shot.place not in (*INDOORS, "village")
+        and shot.camera[0] % 1 < 0.6
+    ):
         rng = np.random.default_rng([shot.seed, int(shot.camera[0] * 100)])
         pen = begin(1.3)
         front(pen, shot.place, _seen(shot.camera, 1.3)[0], rng)
@@ -100,8 +109,11 @@ def _finish(layer: Layer, blur: float) -> Layer:
     first = max(0, int(rows[0]) - 1) if len(rows) else 0
     last = int(rows[-1]) + 2 if len(rows) else 1
     left, top = layer.origin
-    return replace(layer, canvas=np.ascontiguousarray(canvas[first:last]),
-                   origin=(left, top + first / layer.scale))
+    return replace(
+        layer,
+        canvas=np.ascontiguousarray(canvas[first:last]),
+        origin=(left, top + first / layer.scale),
+    )
 
 
 def _lay(layers: list[Layer], camera: Camera) -> Canvas:
@@ -121,18 +133,22 @@ def _seen_through(layer: Layer, camera: Camera) -> tuple[slice, Canvas]:
     above = (layer.origin[1] - y) * zoom + HEIGHT / 2
     top = min(HEIGHT - 1, max(0, math.floor(above)))
     bottom = min(HEIGHT, max(top + 1, math.ceil(above + layer.canvas.shape[0] * grow)))
-    matrix = np.array([[grow, 0, (layer.origin[0] - x) * zoom + WIDTH / 2],
-                       [0, grow, above - top]])
+    matrix = np.array([[grow, 0, (layer.origin[0] - x) * zoom + WIDTH / 2], [0, grow, above - top]])
     return slice(top, bottom), cv2.warpAffine(
-        layer.canvas, matrix, (WIDTH, bottom - top), flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE)
+        layer.canvas,
+        matrix,
+        (WIDTH, bottom - top),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
 
 
 def _doubled(frame: Canvas) -> Canvas:
     """A frame with each pixel twice as wide and high; OpenCV is slow at it with three channels."""
     large = np.empty((2 * HEIGHT, 2 * WIDTH, 3), np.uint8)
-    large[::2] = large[1::2] = cv2.resize(frame, (2 * WIDTH, HEIGHT),
-                                          interpolation=cv2.INTER_NEAREST)
+    large[::2] = large[1::2] = cv2.resize(
+        frame, (2 * WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST
+    )
     return large
 
 
@@ -174,8 +190,16 @@ def _place(pen: Pen, actor: Actor, shot: Shot, t: float) -> None:
     speed = ACTIONS[actor.action].speed * CAST[actor.name].size
     x = actor.x + actor.facing * speed * (t - shot.seconds / 2)
     speaking = any(line.speaker == actor.name and line.start <= t < line.end for line in shot.lines)
-    act(pen.at(x, actor.y, 0, actor.facing, 1), CAST[actor.name], actor.action, t,
-        colour=actor.colour, beat=actor.beat, speaking=speaking, mood=actor.mood)
+    act(
+        pen.at(x, actor.y, 0, actor.facing, 1),
+        CAST[actor.name],
+        actor.action,
+        t,
+        colour=actor.colour,
+        beat=actor.beat,
+        speaking=speaking,
+        mood=actor.mood,
+    )
 
 
 def _stir(pen: Pen, shot: Shot, light: Light, t: float) -> None:
@@ -187,8 +211,11 @@ def _stir(pen: Pen, shot: Shot, light: Light, t: float) -> None:
     if shot.place == "beach":
         reach = 3.5 * np.sin(t * 1.5 + shot.seed % 7)
         xs = np.arange(-260, 901, 40.0)
-        for low, colour in ((266 + reach, "#a9ece6"), (262 + reach, "#ffffff"),
-                            (259.5 + reach, "#7fdbd6")):
+        for low, colour in (
+            (266 + reach, "#a9ece6"),
+            (262 + reach, "#ffffff"),
+            (259.5 + reach, "#7fdbd6"),
+        ):
             crest = [(x, low + 2.6 * np.sin(x / 37 + t) + 1.6 * np.sin(x / 17)) for x in xs]
             wet.poly([(-260, 246), *crest, (900, 246)], colour)
         return
@@ -204,9 +231,13 @@ def _weather(pen: Pen, shot: Shot, light: Light, t: float) -> None:
         return
     rng = np.random.default_rng(shot.seed + 9)
     many = {"snow": 60, "rain": 90, "fireflies": 22}.get(shot.weather, 16)
-    for x, y, near, phase in zip(rng.uniform(0, 700, many), rng.uniform(0, 400, many),
-                                 rng.uniform(0.5, 1.3, many), rng.uniform(0, 6.28, many),
-                                 strict=True):
+    for x, y, near, phase in zip(
+        rng.uniform(0, 700, many),
+        rng.uniform(0, 400, many),
+        rng.uniform(0.5, 1.3, many),
+        rng.uniform(0, 6.28, many),
+        strict=True,
+    ):
         sway = 9 * np.sin(t * 1.3 + phase)
         if shot.weather == "rain":
             px, py = (x - 90 * t * near) % 700 - 30, (y + 520 * t * near) % 400 - 20
@@ -216,13 +247,22 @@ def _weather(pen: Pen, shot: Shot, light: Light, t: float) -> None:
             pen.oval(px, py, 2.3 * near, 2.3 * near, "#ffffff")
         elif shot.weather == "fireflies":
             shine = 0.5 + 0.5 * np.sin(t * 2.4 + phase * 3)
-            pen.glow(x + sway, 120 + y * 0.55 + 6 * np.cos(t + phase), 9 * near, 9 * near,
-                     "#f6ff9a", 0.85 * shine)
+            pen.glow(
+                x + sway,
+                120 + y * 0.55 + 6 * np.cos(t + phase),
+                9 * near,
+                9 * near,
+                "#f6ff9a",
+                0.85 * shine,
+            )
             pen.oval(x + sway, 120 + y * 0.55 + 6 * np.cos(t + phase), 1.2, 1.2, "#fbffd8")
         else:
-            hues = (("#ffc0d2", "#ffe1ea") if shot.weather == "petals"
-                    else ("#f0913c", "#e2b13c", "#c9603c"))
+            hues = (
+                ("#ffc0d2", "#ffe1ea")
+                if shot.weather == "petals"
+                else ("#f0913c", "#e2b13c", "#c9603c")
+            )
             px, py = (x - 30 * t * near + sway) % 700 - 30, (y + 30 * t * near) % 400 - 20
-            replace(pen, tint=light.figures).oval(px, py, 4.2 * near, 2.1 * near,
-                                                  hues[int(x) % len(hues)],
-                                                  turn=70 * t + 57 * phase)
+            replace(pen, tint=light.figures).oval(
+                px, py, 4.2 * near, 2.1 * near, hues[int(x) % len(hues)], turn=70 * t + 57 * phase
+            )

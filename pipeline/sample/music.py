@@ -35,7 +35,8 @@ def tune(seconds: float, seed: int) -> Iterator[av.AudioFrame]:
     """The tune in frames of 1024 samples, for an AAC encoder of 24 kHz mono."""
     sound = _melody(seconds, seed)
     for at in range(0, len(sound), 1024):
-        frame = av.AudioFrame.from_ndarray(sound[None, at : at + 1024].copy(), format="fltp",
-                                           layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            sound[None, at : at + 1024].copy(), format="fltp", layout="mono"
+        )
         frame.sample_rate, frame.pts, frame.time_base = RATE, at, Fraction(1, RATE)
         yield frame

@@ -24,10 +24,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHT = 640, 360
 _SHIFT = 4  # OpenCV takes coordinates in sixteenths of a pixel
-_CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 41)[:-1]),
-                    np.sin(np.linspace(0, 2 * np.pi, 41)[:-1])], axis=1)
-_ARC = np.stack([(1 - np.linspace(0, 1, 8)) ** 2, 2 * np.linspace(0, 1, 8)
-                 * (1 - np.linspace(0, 1, 8)), np.linspace(0, 1, 8) ** 2], axis=1)
+_CIRCLE = np.stack(
+    [np.cos(np.linspace(0, 2 * np.pi, 41)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 41)[:-1])], axis=1
+)
+_ARC = np.stack(
+    [
+        (1 - np.linspace(0, 1, 8)) ** 2,
+        2 * np.linspace(0, 1, 8) * (1 - np.linspace(0, 1, 8)),
+        np.linspace(0, 1, 8) ** 2,
+    ],
+    axis=1,
+)
 
 Canvas = NDArray[np.uint8]
 Points = Any  # whatever numpy reads as an [n, 2] array
@@ -103,8 +110,9 @@ def _soft_disc() -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=256)
-def _soft_spot(wide: int, tall: int, colour: Colour, strength: int, channels: int
-               ) -> tuple[Canvas, Canvas]:
+def _soft_spot(
+    wide: int, tall: int, colour: Colour, strength: int, channels: int
+) -> tuple[Canvas, Canvas]:
     """A soft disc of 2 x wide by 2 x tall pixels, `strength` of 255 in its middle: what to keep of
     what lies under it, and what to add."""
     part = cv2.resize(_soft_disc(), (2 * wide, 2 * tall), interpolation=cv2.INTER_LINEAR)
@@ -123,8 +131,9 @@ class Pen:
     haze: str = "#ffffff"
     fog: float = 0.0
 
-    def at(self, x: float, y: float, turn: float = 0.0, sx: float = 1.0,
-           sy: float | None = None) -> Pen:
+    def at(
+        self, x: float, y: float, turn: float = 0.0, sx: float = 1.0, sy: float | None = None
+    ) -> Pen:
         """The same pen with its origin at (x, y), turned clockwise by degrees and scaled."""
         sy = sx if sy is None else sy
         c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
@@ -162,8 +171,15 @@ class Pen:
         fixed = self._fixed(points)
         cv2.fillPoly(self.canvas, [fixed], self.colour(fill), cv2.LINE_AA, _SHIFT)
         if line:
-            cv2.polylines(self.canvas, [fixed], True, self.colour(line),
-                          max(1, round(width * self.scale)), cv2.LINE_AA, _SHIFT)
+            cv2.polylines(
+                self.canvas,
+                [fixed],
+                True,
+                self.colour(line),
+                max(1, round(width * self.scale)),
+                cv2.LINE_AA,
+                _SHIFT,
+            )
 
     def blob(self, points: Points, fill: str, line: str | None = None, width: float = 1.6) -> None:
         """A filled smooth shape through the points, outlined as `poly` does."""
@@ -177,8 +193,17 @@ class Pen:
         self.poly(curve + edge, line)
         self.poly(curve - edge, fill)
 
-    def oval(self, x: float, y: float, rx: float, ry: float, fill: str, line: str | None = None,
-             turn: float = 0.0, width: float = 1.6) -> None:
+    def oval(
+        self,
+        x: float,
+        y: float,
+        rx: float,
+        ry: float,
+        fill: str,
+        line: str | None = None,
+        turn: float = 0.0,
+        width: float = 1.6,
+    ) -> None:
         """A filled ellipse around (x, y)."""
         size = max(rx, ry) * self.scale
         circle = _CIRCLE if size > 12 else _CIRCLE[::2] if size > 3 else _CIRCLE[::4]
@@ -197,8 +222,15 @@ class Pen:
 
     def line(self, points: Points, width: float, colour: str) -> None:
         """An open line with round ends."""
-        cv2.polylines(self.canvas, [self._fixed(points)], False, self.colour(colour),
-                      max(1, round(width * self.scale)), cv2.LINE_AA, _SHIFT)
+        cv2.polylines(
+            self.canvas,
+            [self._fixed(points)],
+            False,
+            self.colour(colour),
+            max(1, round(width * self.scale)),
+            cv2.LINE_AA,
+            _SHIFT,
+        )
 
     def limb(self, points: Points, width: float, fill: str, line: str, edge: float = 1.5) -> None:
         """A line with an outline: an arm, a leg, a rope."""
@@ -222,8 +254,11 @@ class Pen:
         ends = np.array([self.colour(top), self.colour(bottom)], dtype=float)
         rows = np.rint(ends[0] * (1 - part) + ends[1] * part).astype(np.uint8)
         rows = rows[:, None, : self.canvas.shape[2]]
-        filled = cv2.resize(np.ascontiguousarray(rows), (right - left, last - first),
-                            interpolation=cv2.INTER_NEAREST)
+        filled = cv2.resize(
+            np.ascontiguousarray(rows),
+            (right - left, last - first),
+            interpolation=cv2.INTER_NEAREST,
+        )
         cv2.copyTo(filled, mask, self.canvas[first:last, left:right])
 
     @staticmethod
@@ -242,8 +277,12 @@ class Pen:
             return
         spot = _soft_spot if wide * tall < 20_000 else _soft_spot.__wrapped__  # large ones are rare
         inside = slice(top - above, bottom - above), slice(left - first, right - first)
-        keep, add = (picture[inside] for picture in spot(
-            wide, tall, self.colour(colour), round(strength * 50) * 255 // 50, channels))
+        keep, add = (
+            picture[inside]
+            for picture in spot(
+                wide, tall, self.colour(colour), round(strength * 50) * 255 // 50, channels
+            )
+        )
         region = self.canvas[top:bottom, left:right]
         cv2.add(cv2.multiply(region, keep, scale=1 / 255), add, region)
 
@@ -251,8 +290,9 @@ class Pen:
 def view(canvas: Canvas, x: float, y: float, zoom: float) -> Pen:
     """A pen whose units are the world's, with the world point (x, y) in the canvas's middle."""
     height, width = canvas.shape[:2]
-    return Pen(canvas, np.array([[zoom, 0, width / 2 - x * zoom],
-                                 [0, zoom, height / 2 - y * zoom]]))
+    return Pen(
+        canvas, np.array([[zoom, 0, width / 2 - x * zoom], [0, zoom, height / 2 - y * zoom]])
+    )
 
 
 @lru_cache(maxsize=512)
@@ -276,8 +316,15 @@ def lettering(text: str, size: float, fill: str, edge: str, border: float = 0.0)
     return np.rint(small).astype(np.uint8)
 
 
-def stamp(frame: Canvas, picture: Canvas, x: float, y: float, turn: float = 0.0, scale: float = 1.0,
-          part: float = 1.0) -> None:
+def stamp(
+    frame: Canvas,
+    picture: Canvas,
+    x: float,
+    y: float,
+    turn: float = 0.0,
+    scale: float = 1.0,
+    part: float = 1.0,
+) -> None:
     """Lays a premultiplied RGBA picture over an RGB frame, its middle at pixel (x, y)."""
     height, width = picture.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), -turn, scale)

@@ -15,8 +15,13 @@ from benchmarks.results import Column, Figure, Table
 
 
 def _table(value: float) -> Table:
-    return Table("fast", "Fast", "tool", (Column("ratio", "higher"),),
-                 {"ours": {"ratio": Figure(value, 3, value - 0.1, value + 0.1)}})
+    return Table(
+        "fast",
+        "Fast",
+        "tool",
+        (Column("ratio", "higher"),),
+        {"ours": {"ratio": Figure(value, 3, value - 0.1, value + 0.1)}},
+    )
 
 
 @pytest.fixture
@@ -30,9 +35,17 @@ def dataset(tmp_path: Path) -> str:
             images = [f"{name}{at}.jpg" for at in range(3)]
             for at, image in enumerate(images):
                 Image.fromarray(np.full((9, 16, 3), 80 * at, np.uint8)).save(
-                    folder / "images" / image)
-            lines.append(json.dumps({"id": name, "images": images,
-                                     "captions": [f"{name} does thing {at}" for at in range(3)]}))
+                    folder / "images" / image
+                )
+            lines.append(
+                json.dumps(
+                    {
+                        "id": name,
+                        "images": images,
+                        "captions": [f"{name} does thing {at}" for at in range(3)],
+                    }
+                )
+            )
         (folder / "images" / f"{split}_stories.jsonl").write_text("\n".join(lines) + "\n")
     (folder / "dataset.json").write_text("{}")
     return str(folder)
@@ -43,8 +56,11 @@ def setting(dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> be
     """A model is not the point here: the run repeats the first picture."""
     monkeypatch.setattr(bench, "_teller", lambda run: None)
     monkeypatch.setattr(bench, "about", lambda setting: {"seed": setting.seed})
-    monkeypatch.setattr(ours, "tell", lambda teller, policy, openings, *_: [
-        baselines.copy_first(one) for one in openings])
+    monkeypatch.setattr(
+        ours,
+        "tell",
+        lambda teller, policy, openings, *_: [baselines.copy_first(one) for one in openings],
+    )
     for one in (bench._true, bench.stories):
         one.cache_clear()
     return bench.Setting(("runs/tiny",), dataset, "", str(tmp_path / "bench"))
@@ -52,35 +68,54 @@ def setting(dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> be
 
 def test_stories_of_all_generators_are_told_of_the_same_openings(setting: bench.Setting) -> None:
     illustrated, told = (bench.stories(setting, one) for one in (True, False))
-    assert list(illustrated) == [bench.TRUE, "tiny, multimodal", "tiny, dense", bench.RETRIEVED,
-                                 bench.COPIED, bench.SHUFFLED]
-    assert list(told) == [bench.TRUE, *(f"{name}, told" for name in (
-        "tiny, multimodal", bench.RETRIEVED, bench.COPIED, bench.SHUFFLED))]
+    assert list(illustrated) == [
+        bench.TRUE,
+        "tiny, multimodal",
+        "tiny, dense",
+        bench.RETRIEVED,
+        bench.COPIED,
+        bench.SHUFFLED,
+    ]
+    assert list(told) == [
+        bench.TRUE,
+        *(
+            f"{name}, told"
+            for name in ("tiny, multimodal", bench.RETRIEVED, bench.COPIED, bench.SHUFFLED)
+        ),
+    ]
     assert all([one.id for one in row] == ["a", "b"] for row in (illustrated | told).values())
     true = illustrated[bench.TRUE]
-    assert all(one.texts == known.texts for row in illustrated.values()
-               for one, known in zip(row, true, strict=True))
+    assert all(
+        one.texts == known.texts
+        for row in illustrated.values()
+        for one, known in zip(row, true, strict=True)
+    )
     assert told["tiny, multimodal, told"][0].texts == ("a does thing 0",) * 3
 
 
 def test_stories_of_others_are_a_row_and_what_they_lack_is_said(
-        setting: bench.Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    setting: bench.Setting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "theirs.jsonl"
-    file.write_text(json.dumps({"id": "b", "texts": ["b does thing 0"],
-                                "images": ["dataset/images/b0.jpg"]}))
+    file.write_text(
+        json.dumps({"id": "b", "texts": ["b does thing 0"], "images": ["dataset/images/b0.jpg"]})
+    )
     told = bench.stories(dataclasses.replace(setting, told=(("theirs", str(file)),)), False)
     assert [one.id for one in told["theirs, told"]] == ["b"]
     assert "theirs.jsonl lacks 1 of 2 stories and 2 pictures" in capsys.readouterr().err
 
 
 def test_a_benchmark_that_fails_costs_none_of_the_others(
-        setting: bench.Setting, monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str]) -> None:
+    setting: bench.Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def broken(setting: bench.Setting) -> list[Table]:
         raise ValueError("no weights there")
 
-    monkeypatch.setattr(bench, "BENCHMARKS", {
-        "broken": ("", broken), "truth": ("", broken), "fast": ("", lambda _: [_table(2.0)])})
+    monkeypatch.setattr(
+        bench,
+        "BENCHMARKS",
+        {"broken": ("", broken), "truth": ("", broken), "fast": ("", lambda _: [_table(2.0)])},
+    )
     assert bench.run(setting, ["broken", "truth", "fast"]) == 1
     said = capsys.readouterr().err
     assert "broken: not measured: no weights there" in said
@@ -94,24 +129,32 @@ def test_a_benchmark_that_fails_costs_none_of_the_others(
 
 
 def test_what_was_measured_before_ctrl_c_is_a_report(
-        setting: bench.Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting: bench.Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stopped(setting: bench.Setting) -> list[Table]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bench, "BENCHMARKS", {
-        "fast": ("", lambda _: [_table(2.0)]), "slow": ("", stopped), "never": ("", stopped)})
+    monkeypatch.setattr(
+        bench,
+        "BENCHMARKS",
+        {"fast": ("", lambda _: [_table(2.0)]), "slow": ("", stopped), "never": ("", stopped)},
+    )
     assert bench.run(setting, ["fast", "slow", "never"]) == 130
     assert results.load(Path(setting.out, "results.json"))[0] == [_table(2.0)]
 
 
 def test_worse_than_before_is_an_exit_code(
-        setting: bench.Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-        capsys: pytest.CaptureFixture[str]) -> None:
+    setting: bench.Setting,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     old = tmp_path / "old.json"
     results.dump([_table(2.0)], {}, old)
     for value, code in ((2.05, 0), (1.5, 1), (2.5, 0)):
-        monkeypatch.setattr(bench, "BENCHMARKS", {
-            "fast": ("", lambda _, value=value: [_table(value)])})
+        monkeypatch.setattr(
+            bench, "BENCHMARKS", {"fast": ("", lambda _, value=value: [_table(value)])}
+        )
         assert bench.run(setting, ["fast"], compare_with=old) == code
     assert "worse" in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"gone.json"):
@@ -119,7 +162,8 @@ def test_worse_than_before_is_an_exit_code(
 
 
 def test_tables_go_to_their_places_in_a_readme(
-        setting: bench.Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    setting: bench.Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     file = tmp_path / "README.md"
     file.write_text("Ours.\n\n<!-- results: fast -->\n<!-- /results -->\n\nEnd.\n")
     other = dataclasses.replace(_table(1.0), name="other")
@@ -132,10 +176,25 @@ def test_tables_go_to_their_places_in_a_readme(
 def test_a_wrong_call_names_the_remedy(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert command.main(["texts", "--told", "theirs"]) == 2
     assert "theirs: write NAME=FOLDER" in capsys.readouterr().err
-    assert command.main(["judge", "--judge", "openai:one", "openai:two", "--judge-price", "1",
-                         "2"]) == 2
+    assert (
+        command.main(["judge", "--judge", "openai:one", "openai:two", "--judge-price", "1", "2"])
+        == 2
+    )
     assert "2 judges and 1 prices: give --judge-price IN OUT once for each" in (
-        capsys.readouterr().err)
-    assert command.main(["pictures", "--data", str(tmp_path), "--run", str(tmp_path), "--out",
-                         str(tmp_path / "out")]) == 2
+        capsys.readouterr().err
+    )
+    assert (
+        command.main(
+            [
+                "pictures",
+                "--data",
+                str(tmp_path),
+                "--run",
+                str(tmp_path),
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 2
+    )
     assert f"{tmp_path} is not the folder of a run" in capsys.readouterr().err

@@ -6,13 +6,23 @@ from benchmarks import compare, results
 from benchmarks.results import Column, Figure, Table
 from benchmarks.speed import rounds
 
-COLUMNS = (Column("score", "higher", digits=2), Column("distance", "lower", digits=2),
-           Column("time", "", "s", 2))
+COLUMNS = (
+    Column("score", "higher", digits=2),
+    Column("distance", "lower", digits=2),
+    Column("time", "", "s", 2),
+)
 
 
 def table(name="board", about=None, columns=COLUMNS, published=(), **cells):
-    return Table(name, name.capitalize(), "generator", columns, {"ours": cells},
-                 about=about or {"seed": 0}, published=published)
+    return Table(
+        name,
+        name.capitalize(),
+        "generator",
+        columns,
+        {"ours": cells},
+        about=about or {"seed": 0},
+        published=published,
+    )
 
 
 def near(value, half=0.05, n=40):
@@ -20,48 +30,91 @@ def near(value, half=0.05, n=40):
 
 
 def fates(old, new):
-    return {(one.row, one.column.split()[0]) if one.column else one.row: one.fate
-            for one in compare.changes(*([one] if isinstance(one, Table) else one
-                                         for one in (old, new)))}
+    return {
+        (one.row, one.column.split()[0]) if one.column else one.row: one.fate
+        for one in compare.changes(
+            *([one] if isinstance(one, Table) else one for one in (old, new))
+        )
+    }
 
 
-@pytest.mark.parametrize(("old", "new", "expected"), [
-    (near(0.5), near(0.5), "same"),
-    (near(0.5), near(0.58), "same"),  # the intervals share 0.53 to 0.55
-    (near(0.5), near(0.62), "better"), (near(0.5), near(0.38), "worse"),
-    (near(0.5, 0.2), near(0.4, 0.01), "same"),  # the old one was not sure
-    (near(0.5, 0.01), near(0.4, 0.2), "same"),  # the new one is not
-    (near(0.5), Figure(0.2, 40), "changed, no interval"),
-    (Figure(0.501), Figure(0.502), "same"),  # both are shown as 0.50
-    (Figure(0.5), Figure(0.2), "changed, no interval"),
-    (near(0.5), Figure(None, note="no weights"), "gone"), (Figure(None), near(0.5), "new")])
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (near(0.5), near(0.5), "same"),
+        (near(0.5), near(0.58), "same"),  # the intervals share 0.53 to 0.55
+        (near(0.5), near(0.62), "better"),
+        (near(0.5), near(0.38), "worse"),
+        (near(0.5, 0.2), near(0.4, 0.01), "same"),  # the old one was not sure
+        (near(0.5, 0.01), near(0.4, 0.2), "same"),  # the new one is not
+        (near(0.5), Figure(0.2, 40), "changed, no interval"),
+        (Figure(0.501), Figure(0.502), "same"),  # both are shown as 0.50
+        (Figure(0.5), Figure(0.2), "changed, no interval"),
+        (near(0.5), Figure(None, note="no weights"), "gone"),
+        (Figure(None), near(0.5), "new"),
+    ],
+)
 def test_a_figure_moves_where_the_intervals_have_nothing_in_common(old, new, expected):
     assert fates(table(score=old), table(score=new)) == {("ours", "score"): expected}
 
 
-@pytest.mark.parametrize(("count", "new", "expected"), [
-    (3, 1.2, "same"), (3, 1.5, "worse"), (3, 0.7, "better"), (5, 1.2, "worse")])
+@pytest.mark.parametrize(
+    ("count", "new", "expected"),
+    [(3, 1.2, "same"), (3, 1.5, "worse"), (3, 0.7, "better"), (5, 1.2, "worse")],
+)
 def test_few_rounds_have_to_differ_clearly(count, new, expected):
-    old, now = (table(about={"interval": rounds.INTERVAL},
-                      distance=near(value, half=0.01, n=count)) for value in (1.0, new))
+    old, now = (
+        table(about={"interval": rounds.INTERVAL}, distance=near(value, half=0.01, n=count))
+        for value in (1.0, new)
+    )
     assert fates(old, now) == {("ours", "distance"): expected}
 
 
 def test_worse_is_where_the_column_says(tmp_path):
     path = tmp_path / "old.json"
     results.dump([table(score=near(0.5), distance=near(2.0), time=near(3.0))], {}, path)
-    text, regressed = compare.compare(path, [
-        table(score=near(0.5), distance=near(2.5), time=near(9.0))])
+    text, regressed = compare.compare(
+        path, [table(score=near(0.5), distance=near(2.5), time=near(9.0))]
+    )
     assert regressed
     assert [line.split() for line in text.splitlines()] == [
         ["table", "row", "figure", "old", "new"],
-        ["worse", "Board", "ours", "distance", "↓", "2.00", "(1.95-2.05),", "n", "40",
-         "2.50", "(2.45-2.55),", "n", "40"],
-        ["moved", "Board", "ours", "time", "(s)", "3.00", "(2.95-3.05),", "n", "40",
-         "9.00", "(8.95-9.05),", "n", "40"],
-        [], ["3", "figures:", "1", "worse,", "1", "moved,", "1", "same"]]
-    text, regressed = compare.compare(path, [
-        table(score=near(0.9), distance=near(1.5), time=near(9.0))])
+        [
+            "worse",
+            "Board",
+            "ours",
+            "distance",
+            "↓",
+            "2.00",
+            "(1.95-2.05),",
+            "n",
+            "40",
+            "2.50",
+            "(2.45-2.55),",
+            "n",
+            "40",
+        ],
+        [
+            "moved",
+            "Board",
+            "ours",
+            "time",
+            "(s)",
+            "3.00",
+            "(2.95-3.05),",
+            "n",
+            "40",
+            "9.00",
+            "(8.95-9.05),",
+            "n",
+            "40",
+        ],
+        [],
+        ["3", "figures:", "1", "worse,", "1", "moved,", "1", "same"],
+    ]
+    text, regressed = compare.compare(
+        path, [table(score=near(0.9), distance=near(1.5), time=near(9.0))]
+    )
     assert not regressed and "2 better, 1 moved" in text
 
 
@@ -78,11 +131,14 @@ def test_what_is_measured_otherwise_is_said_and_not_compared(tmp_path):
     how = {"models": "ViT 1.0", "seed": 0, "run": "a1", "machine": "2 cores"}
     results.dump([table(about=how, score=near(0.5))], {"dataset": "a"}, path)
     text, regressed = compare.compare(
-        path, [table(about={**how, "models": "ViT 2.0", "seed": 1}, score=near(0.1))])
+        path, [table(about={**how, "models": "ViT 2.0", "seed": 1}, score=near(0.1))]
+    )
     assert not regressed
     assert text.splitlines() == [
         "Board: measured otherwise (models ViT 1.0 -> ViT 2.0; seed 0 -> 1), so not compared",
-        "", "1 figure: 1 not compared"]
+        "",
+        "1 figure: 1 not compared",
+    ]
     # Another run is what one compares, on whatever machine.
     other = table(about={**how, "run": "b2", "machine": "4 cores"}, score=near(0.1))
     assert compare.compare(path, [other])[1]
@@ -93,20 +149,29 @@ def test_what_is_measured_otherwise_is_said_and_not_compared(tmp_path):
 
 def test_what_came_and_went_is_said():
     old = [table(score=near(0.5), distance=near(1.0)), table("gone", score=near(0.5))]
-    new = [dataclasses.replace(table(), cells={"ours": {"score": near(0.5), "time": near(1.0)},
-                                               "theirs": {"score": near(0.9)}}),
-           table("fresh", score=near(0.5))]
+    new = [
+        dataclasses.replace(
+            table(),
+            cells={"ours": {"score": near(0.5), "time": near(1.0)}, "theirs": {"score": near(0.9)}},
+        ),
+        table("fresh", score=near(0.5)),
+    ]
     found = [(one.fate, one.table, one.row, one.column) for one in compare.changes(old, new)]
     assert found == [
-        ("gone", "Board", "ours", "distance ↓"), ("gone", "Gone", "", ""),
-        ("new", "Board", "ours", "time (s)"), ("new", "Board", "theirs", ""),
-        ("new", "Fresh", "", ""), ("same", "Board", "ours", "score ↑")]
+        ("gone", "Board", "ours", "distance ↓"),
+        ("gone", "Gone", "", ""),
+        ("new", "Board", "ours", "time (s)"),
+        ("new", "Board", "theirs", ""),
+        ("new", "Fresh", "", ""),
+        ("same", "Board", "ours", "score ↑"),
+    ]
 
 
 def test_a_figure_in_another_unit_is_another_figure():
     milliseconds = (Column("time", "", "ms", 2),)
-    found = compare.changes([table(time=near(1.0))],
-                            [table(columns=milliseconds, time=near(1000.0))])
+    found = compare.changes(
+        [table(time=near(1.0))], [table(columns=milliseconds, time=near(1000.0))]
+    )
     assert {(one.column, one.fate) for one in found} == {("time (s)", "gone"), ("time (ms)", "new")}
 
 

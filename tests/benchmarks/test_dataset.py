@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 
 from benchmarks import dataset, published
 from benchmarks.results import markdown
-from pipeline.pictures import alike
+from pipeline.runtime.images import alike
 from schemas.rows import Keyframe, to_table
 from tests.tiny_models import make_language_model
 
@@ -28,8 +28,9 @@ def tokenizer(tmp_path_factory):
 def picture(path, seed, size=(64, 36), noise=0):
     """A smooth picture of its own; the same seed with a little noise looks the same."""
     dice = np.random.default_rng(seed)
-    seen = cv2.resize(dice.integers(0, 256, (9, 16, 3)).astype(np.uint8), size,
-                      interpolation=cv2.INTER_CUBIC)
+    seen = cv2.resize(
+        dice.integers(0, 256, (9, 16, 3)).astype(np.uint8), size, interpolation=cv2.INTER_CUBIC
+    )
     if noise:
         seen = np.clip(seen + dice.normal(0, noise, seen.shape), 0, 255).astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,8 +38,12 @@ def picture(path, seed, size=(64, 36), noise=0):
 
 
 def line(name, images, captions):
-    return json.dumps({"id": name, "images": images, "captions": captions,
-                       "orders": list(range(len(images)))}) + "\n"
+    return (
+        json.dumps(
+            {"id": name, "images": images, "captions": captions, "orders": list(range(len(images)))}
+        )
+        + "\n"
+    )
 
 
 @pytest.fixture
@@ -50,8 +55,9 @@ def published_layout(tmp_path):
     picture(folder / "000300" / "4.png", 2, noise=2)  # looks like picture 2, which is in train
     picture(folder / "000300" / "5.png", 5, size=(96, 54))
     first = [f"000258/{number}.png" for number in range(4)]
-    (folder / "train.jsonl").write_text(line(1, first[:3], TRAIN[:3]) + line(1, first[3:],
-                                                                             TRAIN[3:]))
+    (folder / "train.jsonl").write_text(
+        line(1, first[:3], TRAIN[:3]) + line(1, first[3:], TRAIN[3:])
+    )
     (folder / "train_10.jsonl").write_text(line(1, first[:2], TRAIN[:2]))
     (folder / "val.jsonl").write_text(line(1, ["000300/4.png", "000300/5.png"], VAL))
     return folder
@@ -70,12 +76,14 @@ def test_the_published_layout(published_layout, tokenizer):
     assert (values["width"], values["height"]) == (64, 36)
     assert (cells["width"].note, cells["height"].note) == ("64 to 96", "36 to 54")
     counts = [[len(text.split()) for text in some] for some in (TRAIN[:3], TRAIN[3:], VAL)]
-    assert values["words a text"] == pytest.approx(np.mean(
-        [count for some in counts for count in some]))
+    assert values["words a text"] == pytest.approx(
+        np.mean([count for some in counts for count in some])
+    )
     assert values["words a story"] == pytest.approx(np.mean(list(map(sum, counts))))
     counter = AutoTokenizer.from_pretrained(tokenizer)
-    assert values["tokens a text"] == pytest.approx(np.mean(
-        [len(counter.encode(text, add_special_tokens=False)) for text in TRAIN + VAL]))
+    assert values["tokens a text"] == pytest.approx(
+        np.mean([len(counter.encode(text, add_special_tokens=False)) for text in TRAIN + VAL])
+    )
     assert table.about["tokenizer"] == "tokenizer"
     assert values["names"] == 3  # Pip, Momo, Zuzu
     assert values["duplicates"] == pytest.approx(1 / 6)
@@ -117,8 +125,26 @@ def test_without_a_split(published_layout, tokenizer):
 
 
 def keyframe(name, phash):
-    return Keyframe(name, "v", "s", f"images/v/{name}.jpg", 0.0, 0, 0.0, 1.0, 640, 360,
-                    [0, 0, 640, 360], 1, "", phash, 1.0, 0.5, [0.0, 0.0], [0.0, 0.0])
+    return Keyframe(
+        name,
+        "v",
+        "s",
+        f"images/v/{name}.jpg",
+        0.0,
+        0,
+        0.0,
+        1.0,
+        640,
+        360,
+        [0, 0, 640, 360],
+        1,
+        "",
+        phash,
+        1.0,
+        0.5,
+        [0.0, 0.0],
+        [0.0, 0.0],
+    )
 
 
 def test_our_layout_is_read_by_its_tables(tmp_path, tokenizer):
@@ -127,7 +153,8 @@ def test_our_layout_is_read_by_its_tables(tmp_path, tokenizer):
     (folder / "work").mkdir()
     (folder / "work" / "part.jsonl").write_text("[]\n")  # is none of its stories
     (folder / "images" / "train_stories.jsonl").write_text(
-        line("a", ["v/0.jpg", "v/1.jpg"], TRAIN[:2]))
+        line("a", ["v/0.jpg", "v/1.jpg"], TRAIN[:2])
+    )
     (folder / "images" / "train_chunks.jsonl").write_text(line("a_0", ["v/0.jpg"], TRAIN[:1]))
     (folder / "images" / "val_stories.jsonl").write_text(line("b", ["v/2.jpg"], VAL[:1]))
     rows = [keyframe("0", "00" * 32), keyframe("1", "0f" * 32), keyframe("2", "0f" * 32)]
@@ -157,10 +184,11 @@ def test_near_identical_is_what_comparing_each_pair_gives():
     bits = dice.integers(0, 2, (40, 256)).astype(np.uint8)
     for number in range(20, 40):  # copies of the first with up to 19 bits turned
         bits[number] = bits[number - 20]
-        bits[number, dice.permutation(256)[:number - 20]] ^= 1
+        bits[number, dice.permutation(256)[: number - 20]] ^= 1
     hashes = [np.packbits(one).tobytes().hex() for one in bits]
-    before = [any(alike(one, other) >= 0.945 for other in hashes[:at])
-              for at, one in enumerate(hashes)]
+    before = [
+        any(alike(one, other) >= 0.945 for other in hashes[:at]) for at, one in enumerate(hashes)
+    ]
     assert dataset.near_identical(hashes).tolist() == before
     assert sum(before) == 15  # 0 to 14 bits
     beside = [any(alike(one, other) >= 0.945 for other in hashes[:20]) for one in hashes[20:]]
@@ -175,12 +203,15 @@ def test_in_blocks(monkeypatch):
     assert dataset.near_identical(hashes).tolist() == [False] * 6 + [True] * 6
 
 
-@pytest.mark.parametrize(("content", "said"), [
-    ("", "has no stories"),
-    ('{"id": 1, "images": ["a.jpg"]}\n', r"train\.jsonl, line 1: KeyError\('captions'\)"),
-    ('{"id": 1, "images": ["a.jpg"], "captions": []}\n', "1 images and 0 captions"),
-    ("no JSON\n", "line 1: JSONDecodeError"),
-])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "has no stories"),
+        ('{"id": 1, "images": ["a.jpg"]}\n', r"train\.jsonl, line 1: KeyError\('captions'\)"),
+        ('{"id": 1, "images": ["a.jpg"], "captions": []}\n', "1 images and 0 captions"),
+        ("no JSON\n", "line 1: JSONDecodeError"),
+    ],
+)
 def test_what_is_no_dataset(tmp_path, content, said):
     (tmp_path / "train.jsonl").write_text(content)
     with pytest.raises(ValueError, match=said):

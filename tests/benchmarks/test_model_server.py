@@ -13,36 +13,64 @@ import pytest
 
 from benchmarks import model_server as scripted
 from benchmarks.model_server import answering, serving
-from pipeline import prompts
+from pipeline.annotation import prompts
 from schemas.answers import CaptionAnswer, NarrativeAnswer
 
-CAPTIONS = ["A girl in a red coat stands on a bridge.", "Ben laughs at the fox.",
-            "A girl in a red coat stands on a bridge."]
+CAPTIONS = [
+    "A girl in a red coat stands on a bridge.",
+    "Ben laughs at the fox.",
+    "A girl in a red coat stands on a bridge.",
+]
 
 
 def our_prompts():
     """Each prompt of ours, filled in with as little as will do."""
-    shown = [{"frame": 4, "sentence": "Ben comes.", "who": {}, "dialogue": ["Hello."]},
-             {"frame": 5, "sentence": "Ben goes.", "who": {"Ben": "the boy"}, "dialogue": []}]
+    shown = [
+        {"frame": 4, "sentence": "Ben comes.", "who": {}, "dialogue": ["Hello."]},
+        {"frame": 5, "sentence": "Ben goes.", "who": {"Ben": "the boy"}, "dialogue": []},
+    ]
     reader = {"age": "4 to 8", "words": 20, "tense": "past", "language": "en", "style": ""}
-    story = {"title": "", "retry": "", "frames": [4, 5], "so_far": "", "characters": [],
-             "texts": ["Ben came.", "Ben left."], "captions": shown, "reader": reader}
-    film = {"dialogue": [], "text": [], "camera": "", "subject": "", "recognised": False,
-            "retry": ""}
+    story = {
+        "title": "",
+        "retry": "",
+        "frames": [4, 5],
+        "so_far": "",
+        "characters": [],
+        "texts": ["Ben came.", "Ben left."],
+        "captions": shown,
+        "reader": reader,
+    }
+    film = {
+        "dialogue": [],
+        "text": [],
+        "camera": "",
+        "subject": "",
+        "recognised": False,
+        "retry": "",
+    }
     return {
         "caption": prompts.render("caption", before=0, after=0, **film),
         "several": prompts.render("caption", before=1, after=1, **film),
         "narrate": prompts.render("narrate", **story),
         "link": prompts.render("link", **story),
         "characters": prompts.render(
-            "characters", series="", titles=[], speakers={}, descriptions={}, sentences=[],
-            dialogue=[], retry=""),
+            "characters",
+            series="",
+            titles=[],
+            speakers={},
+            descriptions={},
+            sentences=[],
+            dialogue=[],
+            retry="",
+        ),
     }
 
 
 def narrate(frames=(0, 1, 2), captions=CAPTIONS, schema="narrate"):
-    lines = [f"Picture {frame}: {json.dumps(sentence)} Dialogue: []"
-             for frame, sentence in zip(frames, captions, strict=True)]
+    lines = [
+        f"Picture {frame}: {json.dumps(sentence)} Dialogue: []"
+        for frame, sentence in zip(frames, captions, strict=True)
+    ]
     return asking("\n".join([f"Give one text each, in this order: {list(frames)}", *lines]), schema)
 
 
@@ -54,14 +82,17 @@ def asking(text, schema="", picture=None):
         content.insert(0, {"type": "image_url", "image_url": {"url": url}})
     question = {"model": "m", "messages": [{"role": "user", "content": content}]}
     if schema:
-        question["response_format"] = {"type": "json_schema",
-                                       "json_schema": {"name": schema, "schema": {}}}
+        question["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": schema, "schema": {}},
+        }
     return question
 
 
 def ask(server, question, **options):
-    with openai.OpenAI(base_url=server.url, api_key="any",
-                       **{"max_retries": 0, "timeout": 5, **options}) as client:
+    with openai.OpenAI(
+        base_url=server.url, api_key="any", **{"max_retries": 0, "timeout": 5, **options}
+    ) as client:
         return client.chat.completions.create(**question)
 
 
@@ -79,32 +110,47 @@ def test_a_story_has_the_pictures_asked_for_and_is_made_of_their_captions():
     with serving() as server:
         told = NarrativeAnswer.model_validate_json(text(ask(server, narrate((8, 9, 10)))))
     assert [(sentence.frame, sentence.text) for sentence in told.sentences] == [
-        (8, "Before long, once again, a girl in a red coat stands on a bridge. A bell rang far "
-            "away but that went unnoticed."),
-        (9, "A little later, in good time, Ben laughs at the fox. Leaves danced about which made "
-            "everybody smile."),
-        (10, "After that, a girl in a red coat stands on a bridge. The light turned golden while "
-             "nobody was in a hurry.")]
+        (
+            8,
+            "Before long, once again, a girl in a red coat stands on a bridge. A bell rang far "
+            "away but that went unnoticed.",
+        ),
+        (
+            9,
+            "A little later, in good time, Ben laughs at the fox. Leaves danced about which made "
+            "everybody smile.",
+        ),
+        (
+            10,
+            "After that, a girl in a red coat stands on a bridge. The light turned golden while "
+            "nobody was in a hurry.",
+        ),
+    ]
 
 
 def test_thirty_pictures_with_one_caption_get_thirty_texts():
     told = NarrativeAnswer.model_validate_json(
-        scripted.answer(narrate(range(30), ["Ben laughs."] * 30)))
+        scripted.answer(narrate(range(30), ["Ben laughs."] * 30))
+    )
     assert len({sentence.text for sentence in told.sentences}) == 30
 
 
 def test_a_linked_story_is_the_one_that_was_written():
-    question = asking('Rewrite it, in this order: [0, 1]\n'
-                      'Picture 0: "Ben said \\"no\\"." From: "Ben speaks."\n'
-                      'Picture 1: "He left." From: "A door."')
+    question = asking(
+        "Rewrite it, in this order: [0, 1]\n"
+        'Picture 0: "Ben said \\"no\\"." From: "Ben speaks."\n'
+        'Picture 1: "He left." From: "A door."'
+    )
     told = NarrativeAnswer.model_validate_json(scripted.answer(question))
     assert [sentence.text for sentence in told.sentences] == ['Ben said "no".', "He left."]
 
 
 def test_captions_differ_with_the_picture_and_not_from_time_to_time():
     pictures = [np.full((48, 64, 3), value, np.uint8) for value in (10, 90, 90)]
-    captions = [CaptionAnswer.model_validate_json(scripted.answer(asking("?", "caption", picture)))
-                for picture in pictures]
+    captions = [
+        CaptionAnswer.model_validate_json(scripted.answer(asking("?", "caption", picture)))
+        for picture in pictures
+    ]
     assert captions[0] != captions[1] == captions[2]
     assert captions[0].characters[0] in captions[0].sentence.lower()
 
@@ -121,16 +167,25 @@ def test_among_several_pictures_the_one_asked_for_is_described():
 
 
 def test_the_task_is_told_from_the_prompt_where_there_is_no_schema():
-    answers = {name: json.loads(scripted.answer(asking(prompt)))
-               for name, prompt in our_prompts().items()}
+    answers = {
+        name: json.loads(scripted.answer(asking(prompt))) for name, prompt in our_prompts().items()
+    }
     assert answers["caption"]["camera"] == answers["several"]["camera"]
     assert answers["narrate"]["sentences"] == [
-        {"frame": 4, "text": "After that, in good time, Ben comes. Somebody whistled "
-                             "a tune which made everybody smile."},
-        {"frame": 5, "text": "In the end, Ben goes. A dog barked twice while nobody "
-                             "was in a hurry."}]
-    assert answers["link"]["sentences"] == [{"frame": 4, "text": "Ben came."},
-                                            {"frame": 5, "text": "Ben left."}]
+        {
+            "frame": 4,
+            "text": "After that, in good time, Ben comes. Somebody whistled "
+            "a tune which made everybody smile.",
+        },
+        {
+            "frame": 5,
+            "text": "In the end, Ben goes. A dog barked twice while nobody was in a hurry.",
+        },
+    ]
+    assert answers["link"]["sentences"] == [
+        {"frame": 4, "text": "Ben came."},
+        {"frame": 5, "text": "Ben left."},
+    ]
     assert answers["characters"] == {"characters": []}
     assert scripted.answer(asking("Say hello.")) == "OK"
 
@@ -155,12 +210,14 @@ def test_what_is_too_much_at_once_waits_or_is_sent_away():
     def statuses(kind):
         behaviour = scripted.limited(answering(0.2), 2, kind, retry_after=7)
         with serving(behaviour) as server, ThreadPoolExecutor(5) as pool:
+
             def status(_):
                 try:
                     ask(server, narrate())
                 except openai.RateLimitError as error:
                     return error.status_code, error.response.headers["retry-after"]
                 return 200, ""
+
             return sorted(pool.map(status, range(5)))
 
     assert statuses("queue") == [(200, "")] * 5
@@ -234,8 +291,9 @@ def test_bodies_that_are_none():
 
 def ask_raw(behaviour):
     with serving(behaviour) as server:
-        request = urllib.request.Request(f"{server.url}/chat/completions",
-                                         json.dumps(narrate()).encode())
+        request = urllib.request.Request(
+            f"{server.url}/chat/completions", json.dumps(narrate()).encode()
+        )
         with urllib.request.urlopen(request) as reply:
             return reply.headers["Content-Type"], reply.read()
 

@@ -15,12 +15,26 @@ def test_truth_is_joined_by_film_and_time(tmp_path):
     dataset, sample = toy.make(tmp_path)
     known = readback.truth(dataset, sample)
     assert len(known) == 48
-    assert known["images/E0/1.jpg"] == Truth("images/E0/1.jpg", "E0", 1, "train", PLACE_NAMES[1],
-                                             (CHARACTERS[1], CHARACTERS[0]), "wide",
-                                             ACTION_NAMES[4])
-    assert known["images/E3/8.jpg"] == Truth("images/E3/8.jpg", "E3", 8, "val", PLACE_NAMES[2],
-                                             (CHARACTERS[2], CHARACTERS[0]), "wide",
-                                             ACTION_NAMES[5])
+    assert known["images/E0/1.jpg"] == Truth(
+        "images/E0/1.jpg",
+        "E0",
+        1,
+        "train",
+        PLACE_NAMES[1],
+        (CHARACTERS[1], CHARACTERS[0]),
+        "wide",
+        ACTION_NAMES[4],
+    )
+    assert known["images/E3/8.jpg"] == Truth(
+        "images/E3/8.jpg",
+        "E3",
+        8,
+        "val",
+        PLACE_NAMES[2],
+        (CHARACTERS[2], CHARACTERS[0]),
+        "wide",
+        ACTION_NAMES[5],
+    )
     assert known["images/E3/8.jpg"].main == CHARACTERS[2]
     assert [known[f"images/E3/{at}.jpg"].count for at in (7, 8)] == [1, 2]
     crowd = Truth("", "E", 0, "val", "pond", CHARACTERS, "wide")
@@ -123,20 +137,28 @@ class _Says:
     """A reader that gives the same answers whatever it sees."""
 
     def __init__(self, **answers):
-        self.answers = {name: np.eye(len(known))[[known.index(one) for one in answers[name]]]
-                        for name, known in readback.ANSWERS.items()}
+        self.answers = {
+            name: np.eye(len(known))[[known.index(one) for one in answers[name]]]
+            for name, known in readback.ANSWERS.items()
+        }
 
     def read(self, seen):
         return self.answers
 
 
 def test_the_main_character_alone_is_right_and_others_who_are_there_count_apart():
-    true = [Truth("", "E", 0, "val", "pond", ("Pip", "Momo"), "wide", "walks"),
-            Truth("", "E", 1, "val", "pond", ("Pip", "Momo"), "wide", "runs"),
-            Truth("", "E", 2, "val", "forest", ("Otto",), "wide", "runs"),
-            Truth("", "E", 3, "val", "beach", ("Pip",), "wide", "runs")]
-    reader = _Says(main=["Pip", "Momo", "Pip", "Pip"], place=["pond", "pond", "forest", "pond"],
-                   action=["walks", "walks", "runs", "digs"], count=[2, 2, 2, 1])
+    true = [
+        Truth("", "E", 0, "val", "pond", ("Pip", "Momo"), "wide", "walks"),
+        Truth("", "E", 1, "val", "pond", ("Pip", "Momo"), "wide", "runs"),
+        Truth("", "E", 2, "val", "forest", ("Otto",), "wide", "runs"),
+        Truth("", "E", 3, "val", "beach", ("Pip",), "wide", "runs"),
+    ]
+    reader = _Says(
+        main=["Pip", "Momo", "Pip", "Pip"],
+        place=["pond", "pond", "forest", "pond"],
+        action=["walks", "walks", "runs", "digs"],
+        count=[2, 2, 2, 1],
+    )
     right = readback.right(reader, np.zeros((4, 1, 1, 3), np.uint8), true)
     assert right["main"].tolist() == [True, False, False, True]
     assert right["there"].tolist() == [True, True, False, True]
@@ -145,7 +167,10 @@ def test_the_main_character_alone_is_right_and_others_who_are_there_count_apart(
     assert right["count"].tolist() == [True, True, False, True]
     constant = readback.constant(true)
     assert {name: constant[name].sum() for name in ("main", "there", "place")} == {
-        "main": 3, "there": 3, "place": 2}
+        "main": 3,
+        "there": 3,
+        "place": 2,
+    }
     assert constant["action"].tolist() == [False, True, True, True]
     assert constant["count"].sum() == 2
     assert all(len(one) == 0 for one in readback.constant([]).values())

@@ -9,8 +9,15 @@ AFTER = b"\n\nno line end at the end"
 
 
 def table(name, value=0.5):
-    return Table(name, f"Table {name}", "row", (Column("score", digits=1),),
-                 {"a": {"score": Figure(value, 3)}}, "Its text.", {"seed": 0})
+    return Table(
+        name,
+        f"Table {name}",
+        "row",
+        (Column("score", digits=1),),
+        {"a": {"score": Figure(value, 3)}},
+        "Its text.",
+        {"seed": 0},
+    )
 
 
 BODY = b"### Table %s\n\n| row | n | score |\n| --- | --- | --- |\n| a | 3 | %s |\n\nseed: 0\n"

@@ -18,18 +18,34 @@ QUOTES = "\"double\" 'single' <b>bold</b> & {{ 7 * 7 }}"
 TRUE, OURS, COPY = "ground truth", "tiny, " + EVIL, "copy " + QUOTES
 
 BOARD = Table(
-    "board", "Leaderboard " + QUOTES, "generator",
-    (Column("CLIPScore", "higher", digits=2), Column("distance", "lower", "px", 1),
-     Column("verdict " + EVIL)),
-    {TRUE: {"CLIPScore": Figure(0.9, 40, 0.85, 0.95), "distance": Figure(1.0, 40)},
-     OURS: {"CLIPScore": Figure(0.5, 40, 0.4, 0.6), "verdict " + EVIL: EVIL},
-     COPY: {"CLIPScore": Figure(0.45, 40, 0.44, 0.46), "distance": Figure(None, note=QUOTES)},
-     "paper": {"distance": Figure(0.25, note="FID")}},
+    "board",
+    "Leaderboard " + QUOTES,
+    "generator",
+    (
+        Column("CLIPScore", "higher", digits=2),
+        Column("distance", "lower", "px", 1),
+        Column("verdict " + EVIL),
+    ),
+    {
+        TRUE: {"CLIPScore": Figure(0.9, 40, 0.85, 0.95), "distance": Figure(1.0, 40)},
+        OURS: {"CLIPScore": Figure(0.5, 40, 0.4, 0.6), "verdict " + EVIL: EVIL},
+        COPY: {"CLIPScore": Figure(0.45, 40, 0.44, 0.46), "distance": Figure(None, note=QUOTES)},
+        "paper": {"distance": Figure(0.25, note="FID")},
+    },
     "**Bold** and [a link](https://example.org/) and [no link](javascript:alert(1)).\n\nAnd "
-    + EVIL, {"seed": 0, "models": {"clip": EVIL}}, published=("paper",), bounds=(TRUE,),
-    pictures=("a plot #1.svg",))
-TIMES = Table("times", "Times", "step", (Column("ours", unit="s"), Column("ratio", "higher")),
-              {"load": {"ours": Figure(0.123, 3), "ratio": Figure(2.5, 5, 2.4, 2.6)}})
+    + EVIL,
+    {"seed": 0, "models": {"clip": EVIL}},
+    published=("paper",),
+    bounds=(TRUE,),
+    pictures=("a plot #1.svg",),
+)
+TIMES = Table(
+    "times",
+    "Times",
+    "step",
+    (Column("ours", unit="s"), Column("ratio", "higher")),
+    {"load": {"ours": Figure(0.123, 3), "ratio": Figure(2.5, 5, 2.4, 2.6)}},
+)
 
 
 def picture(path: Path, colour: str, size=(320, 180)) -> str:
@@ -42,11 +58,16 @@ def told(folder: Path) -> dict[str, list[Story]]:
     first, red, blue = (picture(folder / f"{one}.png", one) for one in ("green", "red", "blue"))
     small = picture(folder / "small.png", "black", (64, 64))
     return {
-        TRUE: [Story("E1 " + EVIL, ("Once", EVIL, "end"), (first, red, blue)),
-               Story("E2", ("Twice", "more"), (first, blue))],
-        OURS: [Story("E2", ("Twice", "other"), (first, small)),
-               Story("E1 " + EVIL, ("Once", EVIL), (first, small))],
-        COPY: [Story("E1 " + EVIL, ("Once", EVIL, "finis"), (first, first, first))]}
+        TRUE: [
+            Story("E1 " + EVIL, ("Once", EVIL, "end"), (first, red, blue)),
+            Story("E2", ("Twice", "more"), (first, blue)),
+        ],
+        OURS: [
+            Story("E2", ("Twice", "other"), (first, small)),
+            Story("E1 " + EVIL, ("Once", EVIL), (first, small)),
+        ],
+        COPY: [Story("E1 " + EVIL, ("Once", EVIL, "finis"), (first, first, first))],
+    }
 
 
 @pytest.fixture
@@ -54,8 +75,12 @@ def made(tmp_path):
     out = tmp_path / "bench"
     out.mkdir()
     (out / "a plot #1.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    report.write(out, [BOARD, TIMES], told(tmp_path / "told"), {
-        "dataset": "data " + EVIL, "versions": {"torch": "2.9", "other": QUOTES}})
+    report.write(
+        out,
+        [BOARD, TIMES],
+        told(tmp_path / "told"),
+        {"dataset": "data " + EVIL, "versions": {"torch": "2.9", "other": QUOTES}},
+    )
     return out
 
 
@@ -100,22 +125,30 @@ class Page(HTMLParser):
 
 
 def pages(made: Path) -> dict[str, Page]:
-    return {path.name: Page(path) for path in [made / "report.html",
-                                               *sorted((made / "stories").glob("*.html"))]}
+    return {
+        path.name: Page(path)
+        for path in [made / "report.html", *sorted((made / "stories").glob("*.html"))]
+    }
 
 
 def test_a_table_shows_values_intervals_and_n_and_sets_the_published_apart(made):
     page = Page(made / "report.html")
     assert page.rows() == [
-        ["generator", "n", "CLIPScore ↑ , higher is better", "distance px ↓ , lower is better",
-         "verdict " + EVIL],
+        [
+            "generator",
+            "n",
+            "CLIPScore ↑ , higher is better",
+            "distance px ↓ , lower is better",
+            "verdict " + EVIL,
+        ],
         [TRUE + " a bound", "40", "0.90 0.85-0.95", "1.0", ""],
         [OURS, "40", "0.50 (best) 0.40-0.60", "", EVIL],
         [COPY, "40", "0.45 0.44-0.46", "– " + QUOTES, ""],
         ["Published figures, not measured here"],
         ["paper", "", "", "0.2 FID", ""],
         ["step", "ours s", "ratio ↑ , higher is better"],
-        ["load", "0.123 n 3", "2.500 2.400-2.600 n 5"]]
+        ["load", "0.123 n 3", "2.500 2.400-2.600 n 5"],
+    ]
     assert "seed: 0; models: clip " + EVIL in page.words
     assert "tables 2 figures measured 6 of them with an interval 4" in page.words
 
@@ -123,12 +156,19 @@ def test_a_table_shows_values_intervals_and_n_and_sets_the_published_apart(made)
 def test_cells_carry_what_they_are_sorted_by(made):
     page = Page(made / "report.html")
     keys = [[attrs.get("data-sort") for attrs, _ in row] for row in page.cells if row]
-    assert keys[1:4] == [[TRUE, "40", "0.9", "1.0", ""], [OURS, "40", "0.5", "", EVIL],
-                         [COPY, "40", "0.45", "", ""]]
+    assert keys[1:4] == [
+        [TRUE, "40", "0.9", "1.0", ""],
+        [OURS, "40", "0.5", "", EVIL],
+        [COPY, "40", "0.45", "", ""],
+    ]
     heads = [attrs for attrs, _ in page.cells[0]]
     assert [(one["aria-sort"], one["data-better"], one.get("class")) for one in heads] == [
-        ("none", "", None), ("none", "", "num"), ("none", "higher", "num"),
-        ("none", "lower", "num"), ("none", "", None)]
+        ("none", "", None),
+        ("none", "", "num"),
+        ("none", "higher", "num"),
+        ("none", "lower", "num"),
+        ("none", "", None),
+    ]
 
 
 def test_a_generator_leads_to_its_stories(made):
@@ -141,11 +181,12 @@ def test_stories_stand_side_by_side_by_number_and_opening(made):
     assert list(found) == ["report.html", "001.html", "002.html"]
     first, second = found["001.html"], found["002.html"]
     assert first.all("img", "alt") == [
-        f"{name}, picture {number}" for number, names in (
-            (1, (TRUE, OURS, COPY)), (2, (TRUE, OURS, COPY)), (3, (TRUE, COPY))) for name in names]
+        f"{name}, picture {number}"
+        for number, names in ((1, (TRUE, OURS, COPY)), (2, (TRUE, OURS, COPY)), (3, (TRUE, COPY)))
+        for name in names
+    ]
     # What all say is said once, above; what is missing leaves its place empty.
-    assert first.words.endswith(
-        f"{TRUE} {OURS} {COPY} 1 Once 2 {EVIL} 3 end none finis")
+    assert first.words.endswith(f"{TRUE} {OURS} {COPY} 1 Once 2 {EVIL} 3 end none finis")
     assert second.words.endswith(f"{TRUE} {OURS} {COPY} 1 Twice none 2 more other none")
     colours = []
     for source in first.all("img", "src"):
@@ -153,7 +194,14 @@ def test_stories_stand_side_by_side_by_number_and_opening(made):
             colours.append((image.size, max(range(3), key=image.getpixel((9, 9)).__getitem__)))
     wide, small = (192, 108), (64, 64)
     assert colours[:2] + colours[2:4] + colours[5:] == [
-        (wide, 1), (wide, 1), (wide, 1), (wide, 0), (wide, 1), (wide, 2), (wide, 1)]
+        (wide, 1),
+        (wide, 1),
+        (wide, 1),
+        (wide, 0),
+        (wide, 1),
+        (wide, 2),
+        (wide, 1),
+    ]
     assert colours[4][0] == small  # never enlarged
     assert len(list((made / "stories/pictures").iterdir())) == 4  # each once
     assert {attrs["loading"] for tag, attrs in first.tags if tag == "img"} == {"lazy"}
@@ -207,7 +255,11 @@ def test_again_gives_the_same_bytes_and_leaves_nothing_of_before(made, tmp_path)
     assert files() == before
     report.write(made, [BOARD], {TRUE: stories[TRUE][1:]}, about)
     left = {path.relative_to(made).as_posix() for path in files()} - {
-        "report.html", "results.json", "results.md", "a plot #1.svg"}
+        "report.html",
+        "results.json",
+        "results.md",
+        "a plot #1.svg",
+    }
     assert "stories/001.html" in left and len(left) == 1 + 2  # a page, two pictures
 
 
@@ -216,7 +268,10 @@ def test_tables_alone_make_a_report(tmp_path):
     page = Page(tmp_path / "new/report.html")
     assert "Stories side by side" not in page.words
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
-        "report.html", "results.json", "results.md"]
+        "report.html",
+        "results.json",
+        "results.md",
+    ]
 
 
 def test_a_missing_picture_is_named_and_the_figures_are_kept(tmp_path):
@@ -226,5 +281,6 @@ def test_a_missing_picture_is_named_and_the_figures_are_kept(tmp_path):
     (tmp_path / "broken.jpg").write_text("no picture")
     for name in ("broken.jpg", "gone.jpg"):
         with pytest.raises(ValueError, match=f"{name}.*make it again"):
-            report.write(tmp_path, [TIMES], {
-                "ours": [Story("a", ("text",), (str(tmp_path / name),))]}, {})
+            report.write(
+                tmp_path, [TIMES], {"ours": [Story("a", ("text",), (str(tmp_path / name),))]}, {}
+            )

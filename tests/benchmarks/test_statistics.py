@@ -11,7 +11,8 @@ def test_intervals_of_means_widen_where_groups_hold_together():
     half = 1.96 * values.std() / 20
     assert found.value == pytest.approx(values.mean()) and found.n == 400
     assert (found.low, found.high) == pytest.approx(
-        (values.mean() - half, values.mean() + half), abs=0.03)
+        (values.mean() - half, values.mean() + half), abs=0.03
+    )
     # Ten copies of each are no more evidence
     repeated = mean(np.repeat(values, 10), np.repeat([str(i) for i in range(400)], 10))
     assert (repeated.low, repeated.high) == pytest.approx((found.low, found.high))

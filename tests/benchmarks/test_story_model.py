@@ -21,8 +21,9 @@ def features(pictures):
 
 def paint(values):
     small = (values.reshape(-1, 2, 2, 3) * 255).clip(0, 255).astype(np.uint8)
-    return np.stack([cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
-                     for one in small])
+    return np.stack(
+        [cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) for one in small]
+    )
 
 
 def trained(predict):
@@ -64,16 +65,18 @@ def test_the_likest_training_caption_stands_for_its_picture(tmp_path, quick):
     # Captions name who and where, which is what pictures show, but for their brightness.
     likest = result.guesses["picture of the likest training caption"]
     assert likest.cosine.value > 0.95 > result.guesses["previous picture"].cosine.value
-    assert (result.guesses[story_model.PREDICTED]
-            == result.guesses["previous picture"])
+    assert result.guesses[story_model.PREDICTED] == result.guesses["previous picture"]
     linear = result.guesses[story_model.LINEAR]  # which does not know a brightness either
     assert likest.cosine.value - 0.05 < linear.cosine.value < 1
 
 
 def test_texts_are_alike_by_their_rare_words():
     known = ["the fox runs in the wood", "the bear sleeps in the wood", "the owl reads"]
-    assert story_model.likest(["The owl sits in the wood.", "A bear!", "nothing known"],
-                              known) == [2, 1, 0]
+    assert story_model.likest(["The owl sits in the wood.", "A bear!", "nothing known"], known) == [
+        2,
+        1,
+        0,
+    ]
 
 
 def test_vectors_of_texts_weigh_rare_words_and_pairs():
@@ -81,8 +84,9 @@ def test_vectors_of_texts_weigh_rare_words_and_pairs():
     one, two = 1.0, 1 + np.log(4 / 2)  # "a" is in all three, the others in one each
     # in the order of terms: a, a bear, a fox, bear, fox
     expected = np.array([[one, 0, two, 0, two], [0, 0, 0, two, 0]])
-    np.testing.assert_allclose(vectors, expected / np.linalg.norm(expected, axis=1)[:, None],
-                               rtol=1e-6)
+    np.testing.assert_allclose(
+        vectors, expected / np.linalg.norm(expected, axis=1)[:, None], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("noise", [0.01, 3.0])
@@ -97,19 +101,27 @@ def test_the_regression_is_a_ridges_with_the_penalty_that_does_best_on_what_is_l
 
     def left_out(penalty):
         rest = [np.arange(20) != i for i in range(20)]
-        return sum(np.square(inputs[~keep] @ ridge(inputs[keep], wanted[keep], penalty)
-                             + mean - wanted[~keep]).sum() for keep in rest)
+        return sum(
+            np.square(
+                inputs[~keep] @ ridge(inputs[keep], wanted[keep], penalty) + mean - wanted[~keep]
+            ).sum()
+            for keep in rest
+        )
 
     best = min(story_model.PENALTIES, key=left_out)
     assert best == {0.01: 0.1, 3.0: 3.0}[noise]
     found = story_model.regressed(learned, asked, wanted.reshape(20, 3, 1))
-    np.testing.assert_allclose(found[..., 0], (asked - learned.mean(0)) @ ridge(
-        inputs, wanted, best) + mean, rtol=1e-6)
+    np.testing.assert_allclose(
+        found[..., 0], (asked - learned.mean(0)) @ ridge(inputs, wanted, best) + mean, rtol=1e-6
+    )
 
 
 def test_candidates_are_of_other_shots_of_the_episode_without_the_previous_picture():
-    known = [Truth(f"{video}/{i}", video, i // 2, "val", "pond", ("Pip",), "wide")
-             for video in ("A", "B") for i in range(50)]
+    known = [
+        Truth(f"{video}/{i}", video, i // 2, "val", "pond", ("Pip",), "wide")
+        for video in ("A", "B")
+        for i in range(50)
+    ]
     dice = np.random.default_rng(0)
     found = story_model.candidates(known[10], "A/9", known, dice)
     assert len(found) == len(set(found)) == 31
@@ -127,8 +139,10 @@ def test_cosine_is_the_mean_over_tokens():
 
 def test_random_features_are_found_by_chance_and_draws_are_shared():
     dice = np.random.default_rng(0)
-    hits = [story_model.hit(*(dice.normal(size=(4, 8)) for _ in range(2)),
-                            dice.normal(size=(31, 4, 8))) for _ in range(2000)]
+    hits = [
+        story_model.hit(*(dice.normal(size=(4, 8)) for _ in range(2)), dice.normal(size=(31, 4, 8)))
+        for _ in range(2000)
+    ]
     assert np.mean(hits) == pytest.approx(1 / 32, abs=0.012)  # three standard errors
     same = np.ones((4, 8))
     assert story_model.hit(same, same, np.ones((3, 4, 8))) == 0.25
@@ -136,20 +150,35 @@ def test_random_features_are_found_by_chance_and_draws_are_shared():
 
 def test_tables_name_what_is_missed():
     def scores(main, place):
-        return {"main": Figure(main, 100, main - 0.1, main + 0.1), "there": Figure(0.95, 100),
-                "place": Figure(place, 100)}
+        return {
+            "main": Figure(main, 100, main - 0.1, main + 0.1),
+            "there": Figure(0.95, 100),
+            "place": Figure(place, 100),
+        }
 
     guess = story_model.Guess(Figure(0.5, 100, 0.4, 0.6), Figure(0.25, 100, 0.2, 0.3))
     result = story_model.Result(
-        100, 12, 4, 3, 0.795, 32.0, 1 / 32, {story_model.PREDICTED: guess},
-        {story_model.PAINTED_TRUE: scores(0.79, 0.8),
-         story_model.PAINTED_PREDICTED: scores(0.6, 0.61),
-         story_model.CHANCE: scores(0.4, 0.2)}, {"all": scores(0.95, 0.99)})
+        100,
+        12,
+        4,
+        3,
+        0.795,
+        32.0,
+        1 / 32,
+        {story_model.PREDICTED: guess},
+        {
+            story_model.PAINTED_TRUE: scores(0.79, 0.8),
+            story_model.PAINTED_PREDICTED: scores(0.6, 0.61),
+            story_model.CHANCE: scores(0.4, 0.2),
+        },
+        {"all": scores(0.95, 0.99)},
+    )
     near, read, ceilings = story_model.tables(result, {})
     assert near.cells[story_model.PREDICTED] == {"cosine": guess.cosine, "recall@1": guess.recall}
     assert near.cells["chance"]["recall@1"].value == 1 / 32
-    true, predicted = (read.cells[name] for name in (story_model.PAINTED_TRUE,
-                                                     story_model.PAINTED_PREDICTED))
+    true, predicted = (
+        read.cells[name] for name in (story_model.PAINTED_TRUE, story_model.PAINTED_PREDICTED)
+    )
     assert true["main character"] == Figure(0.79, 100, 0.79 - 0.1, 0.79 + 0.1)
     assert (true["aim"], true["reached"]) == ("80%", "missed: main character")
     assert (predicted["aim"], predicted["reached"]) == ("60%", "yes")

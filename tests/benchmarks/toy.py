@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.readback import ACTION_NAMES, CHARACTERS, PLACE_NAMES
-from pipeline.pictures import perceptual_hash
+from pipeline.runtime.images import perceptual_hash
 
 # Who is in the shots of an episode, the main one first, by number.
 SHOTS = ((0,), (1, 0), (2,), (0, 2), (1,), (2, 1), (0,), (1,), (2, 0), (0, 1), (2,), (1, 2))
@@ -30,19 +30,40 @@ def make(folder: Path, held_out: int = 1) -> tuple[str, str]:
         shots, images, captions = [], [], []
         for at, cast in enumerate(SHOTS):
             place = (at + number) % 3
-            shots.append({"start": 2.0 * at, "end": 2.0 * at + 2, "place": PLACE_NAMES[place],
-                          "characters": [CHARACTERS[i] for i in cast], "scale": "wide",
-                          "action": ACTION_NAMES[3 + cast[0]]})
+            shots.append(
+                {
+                    "start": 2.0 * at,
+                    "end": 2.0 * at + 2,
+                    "place": PLACE_NAMES[place],
+                    "characters": [CHARACTERS[i] for i in cast],
+                    "scale": "wide",
+                    "action": ACTION_NAMES[3 + cast[0]],
+                }
+            )
             image = f"images/{video}/{at}.jpg"
             seen = picture(cast[0], place, number, at)
             cv2.imwrite(str(dataset / image), seen)
-            rows.append({"video": video, "time": 2.0 * at + 1, "image": image,
-                         "phash": perceptual_hash(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY))})
+            rows.append(
+                {
+                    "video": video,
+                    "time": 2.0 * at + 1,
+                    "image": image,
+                    "phash": perceptual_hash(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY)),
+                }
+            )
             images.append(f"{video}/{at}.jpg")
             who = "Somebody" if at == 5 else CHARACTERS[cast[0]]
             captions.append(f"{who} is in the {PLACE_NAMES[place]}.")
-        shots.append({"start": 24.0, "end": 26.0, "place": "meadow", "characters": [],
-                      "scale": "wide", "action": ""})
+        shots.append(
+            {
+                "start": 24.0,
+                "end": 26.0,
+                "place": "meadow",
+                "characters": [],
+                "scale": "wide",
+                "action": "",
+            }
+        )
         (sample / f"{video}.truth.json").write_text(json.dumps({"shots": shots}))
         videos.append({"id": video, "split": split})
         chunks[split].append({"id": video, "images": images[:10], "captions": captions[:10]})
@@ -50,7 +71,8 @@ def make(folder: Path, held_out: int = 1) -> tuple[str, str]:
     (dataset / "dataset.json").write_text(json.dumps({"videos": videos}))
     for split, lines in chunks.items():
         (dataset / "images" / f"{split}_chunks.jsonl").write_text(
-            "".join(json.dumps(line) + "\n" for line in lines))
+            "".join(json.dumps(line) + "\n" for line in lines)
+        )
     return str(dataset), str(sample)
 
 

@@ -38,8 +38,13 @@ def test_each_policy_keeps_what_it_says():
 
 
 def test_a_budget_lets_go_of_the_oldest_pictures_first():
-    for budget, around in [(0, []), (4, []), (5, [12, 13, 14, 17, 18]), (10, [12, 13, 14, 17, 18]),
-                           (11, [3, 4, 5, 8, 9, 10, 12, 13, 14, 17, 18])]:
+    for budget, around in [
+        (0, []),
+        (4, []),
+        (5, [12, 13, 14, 17, 18]),
+        (10, [12, 13, 14, 17, 18]),
+        (11, [3, 4, 5, 8, 9, 10, 12, 13, 14, 17, 18]),
+    ]:
         few = SMALL.model_copy(update={"budget": budget})
         assert kept("multimodal", 3, few) == [0, 1, 2, *around, *range(19, 33)]
 
@@ -85,8 +90,13 @@ def told(one, vocabulary, texts, turns, seed=0):
     for at in range(1, turns):
         one.evict()
         seen = torch.stack([pictures(turns, seed + row)[at - 1] for row in range(rows)])
-        last = one.read([[vocabulary.eoi, *vocabulary.turn, *text[at % len(text)], vocabulary.boi]
-                         for text in texts], seen)
+        last = one.read(
+            [
+                [vocabulary.eoi, *vocabulary.turn, *text[at % len(text)], vocabulary.boi]
+                for text in texts
+            ],
+            seen,
+        )
     return last
 
 
@@ -95,8 +105,9 @@ def test_where_nothing_leaves_every_policy_is_dense(policy):
     tokenizer, vocabulary, model, texts = parts()
     wide = SMALL.model_copy(update={"window": 5})
     dense = told(reading(model, tokenizer, vocabulary, policy="dense"), vocabulary, [texts], 5)
-    same = told(reading(model, tokenizer, vocabulary, policy=policy, config=wide), vocabulary,
-                [texts], 5)
+    same = told(
+        reading(model, tokenizer, vocabulary, policy=policy, config=wide), vocabulary, [texts], 5
+    )
     short = told(reading(model, tokenizer, vocabulary, policy=policy), vocabulary, [texts], 5)
     assert torch.allclose(dense, same, atol=1e-5)
     assert not torch.allclose(dense, short, atol=1e-3)
@@ -131,24 +142,50 @@ def test_after_eviction_one_layer_reads_as_if_only_what_stayed_had_been_there(po
     assert stayed.shape[1] == one.seen.shape[1]
     wanted = model.hidden(stayed, None, torch.arange(stayed.shape[1])[None])
     assert torch.allclose(got[:, -1], wanted[:, -1], atol=1e-6)
-    original = reading(model, tokenizer, vocabulary, policy=policy,
-                       config=SMALL.model_copy(update={"positions": "original"}))
+    original = reading(
+        model,
+        tokenizer,
+        vocabulary,
+        policy=policy,
+        config=SMALL.model_copy(update={"positions": "original"}),
+    )
     same = torch.allclose(told(original, vocabulary, [texts], 7)[:, -1], wanted[:, -1], atol=1e-6)
     assert same == (policy == "window")  # whose tokens all move alike
 
 
 def language_model(model_type, **more):
     torch.manual_seed(0)
-    sizes = dict(hidden_size=32, num_hidden_layers=3, num_attention_heads=4, vocab_size=50,
-                 max_position_embeddings=256) | more
+    sizes = (
+        dict(
+            hidden_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            vocab_size=50,
+            max_position_embeddings=256,
+        )
+        | more
+    )
     return AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type, **sizes)).eval()
 
 
 LLAMA = dict(intermediate_size=64, num_key_value_heads=2)
-ROTARY = [("llama", LLAMA), ("qwen2", LLAMA), ("gpt_neox", dict(intermediate_size=64)),
-          ("llama", LLAMA | {"rope_parameters": {
-              "rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0,
-              "original_max_position_embeddings": 64}})]
+ROTARY = [
+    ("llama", LLAMA),
+    ("qwen2", LLAMA),
+    ("gpt_neox", dict(intermediate_size=64)),
+    (
+        "llama",
+        LLAMA
+        | {
+            "rope_parameters": {
+                "rope_type": "yarn",
+                "rope_theta": 10000.0,
+                "factor": 4.0,
+                "original_max_position_embeddings": 64,
+            }
+        },
+    ),
+]
 
 
 @pytest.mark.parametrize("model_type, more", ROTARY, ids=["llama", "qwen2", "gpt_neox", "yarn"])
@@ -160,20 +197,32 @@ def test_turned_keys_are_those_of_the_new_positions_in_every_layer(model_type, m
     at = torch.arange(18)[None]
     decoder(input_ids=first, position_ids=at[:, :6], past_key_values=cache, use_cache=True)
     unseen = torch.cat([torch.zeros(6, 6), torch.ones(6, 6).tril()], dim=1).bool()[None, None]
-    decoder(input_ids=second, position_ids=at[:, 6:12], past_key_values=cache, use_cache=True,
-            attention_mask=unseen)  # so that what stays knows nothing of what leaves
+    decoder(
+        input_ids=second,
+        position_ids=at[:, 6:12],
+        past_key_values=cache,
+        use_cache=True,
+        attention_mask=unseen,
+    )  # so that what stays knows nothing of what leaves
 
-    attention.keep(cache, torch.arange(6, 12)[None], torch.full((1, 6), -6),
-                   attention.rotation(llm))
+    attention.keep(
+        cache, torch.arange(6, 12)[None], torch.full((1, 6), -6), attention.rotation(llm)
+    )
 
-    got = decoder(input_ids=third, position_ids=at[:, 6:12], past_key_values=cache,
-                  use_cache=True, attention_mask=torch.ones(6, 12).tril(6).bool()[None, None])
+    got = decoder(
+        input_ids=third,
+        position_ids=at[:, 6:12],
+        past_key_values=cache,
+        use_cache=True,
+        attention_mask=torch.ones(6, 12).tril(6).bool()[None, None],
+    )
     wanted = decoder(input_ids=torch.cat([second, third], dim=1))
     assert torch.allclose(got.last_hidden_state, wanted.last_hidden_state[:, 6:], atol=1e-5)
 
 
-@pytest.mark.parametrize("model_type, more", [
-    ("gpt2", dict(n_embd=32, n_layer=2, n_head=4)), ("cohere", LLAMA)])
+@pytest.mark.parametrize(
+    "model_type, more", [("gpt2", dict(n_embd=32, n_layer=2, n_head=4)), ("cohere", LLAMA)]
+)
 def test_a_language_model_whose_keys_cannot_be_turned_is_refused(model_type, more):
     with pytest.raises(ConfigError, match=f"{model_type}.*--attention dense"):
         attention.rotation(language_model(model_type, **more))
@@ -223,10 +272,22 @@ def test_stories_are_told_by_a_policy():
     starts = begin((model, tokenizer), "Pip.", "Momo went to the beach.")
 
     def features(policy, starts=starts):
-        return [[one.features for one in moments] for moments in generate.tell(
-            model, tokenizer, vocabulary, starts, paint, 6, sampling=GREEDY,
-            seeds=[0] * len(starts), texts=[TEXTS * 2] * len(starts), policy=policy,
-            attention=SMALL)]
+        return [
+            [one.features for one in moments]
+            for moments in generate.tell(
+                model,
+                tokenizer,
+                vocabulary,
+                starts,
+                paint,
+                6,
+                sampling=GREEDY,
+                seeds=[0] * len(starts),
+                texts=[TEXTS * 2] * len(starts),
+                policy=policy,
+                attention=SMALL,
+            )
+        ]
 
     dense, sink = features("dense"), features("multimodal")
     for number in range(6):

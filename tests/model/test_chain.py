@@ -18,29 +18,87 @@ from model.runs import Run
 SIZE, CHUNK = 16, 3
 
 MODEL = {
-    "vision": {"image_size": SIZE, "tokens": 16, "towers": {
-        "embed_dim": 8, "vision_cfg": {"image_size": SIZE, "patch_size": 4, "width": 16,
-                                       "layers": 1, "head_width": 8},
-        "text_cfg": {"context_length": 16, "vocab_size": 400, "width": 16, "heads": 2, "layers": 1,
-                     "pool_type": "eos", "eos_id": 1}}},
-    "story": {"architecture": {
-        "model_type": "llama", "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
-        "num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": 300, "bos_token_id": 0,
-        "eos_token_id": 1}, "vocabulary": 300, "image_tokens": 4, "input_tokens": 4,
-        "resampler_heads": 2, "longest": 200},
+    "vision": {
+        "image_size": SIZE,
+        "tokens": 16,
+        "towers": {
+            "embed_dim": 8,
+            "vision_cfg": {
+                "image_size": SIZE,
+                "patch_size": 4,
+                "width": 16,
+                "layers": 1,
+                "head_width": 8,
+            },
+            "text_cfg": {
+                "context_length": 16,
+                "vocab_size": 400,
+                "width": 16,
+                "heads": 2,
+                "layers": 1,
+                "pool_type": "eos",
+                "eos_id": 1,
+            },
+        },
+    },
+    "story": {
+        "architecture": {
+            "model_type": "llama",
+            "hidden_size": 16,
+            "intermediate_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "vocab_size": 300,
+            "bos_token_id": 0,
+            "eos_token_id": 1,
+        },
+        "vocabulary": 300,
+        "image_tokens": 4,
+        "input_tokens": 4,
+        "resampler_heads": 2,
+        "longest": 200,
+    },
     "detokenizer": {
-        "vae": {"in_channels": 12, "out_channels": 12, "latent_channels": 4,
-                "block_out_channels": [8], "layers_per_block": 1, "norm_num_groups": 4,
-                "down_block_types": ["DownEncoderBlock2D"], "up_block_types": ["UpDecoderBlock2D"]},
-        "unet": {"sample_size": 8, "in_channels": 4, "out_channels": 4, "block_out_channels": [8],
-                 "layers_per_block": 1, "cross_attention_dim": 16, "attention_head_dim": 2,
-                 "norm_num_groups": 4, "down_block_types": ["CrossAttnDownBlock2D"],
-                 "up_block_types": ["CrossAttnUpBlock2D"]},
-        "image_size": SIZE, "width": 16, "depth": 1, "heads": 2, "queries": 16, "streams": [16],
-        "steps": 2, "guidance": 1.5},
+        "vae": {
+            "in_channels": 12,
+            "out_channels": 12,
+            "latent_channels": 4,
+            "block_out_channels": [8],
+            "layers_per_block": 1,
+            "norm_num_groups": 4,
+            "down_block_types": ["DownEncoderBlock2D"],
+            "up_block_types": ["UpDecoderBlock2D"],
+        },
+        "unet": {
+            "sample_size": 8,
+            "in_channels": 4,
+            "out_channels": 4,
+            "block_out_channels": [8],
+            "layers_per_block": 1,
+            "cross_attention_dim": 16,
+            "attention_head_dim": 2,
+            "norm_num_groups": 4,
+            "down_block_types": ["CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D"],
+        },
+        "image_size": SIZE,
+        "width": 16,
+        "depth": 1,
+        "heads": 2,
+        "queries": 16,
+        "streams": [16],
+        "steps": 2,
+        "guidance": 1.5,
+    },
 }
-STAGES = {"0a-towers": "towers", "0b-autoencoder": "autoencoder", "1-detokenizer": "detokenizer",
-          "2-story": "story", "3-adaptation": "adaptation"}
+STAGES = {
+    "0a-towers": "towers",
+    "0b-autoencoder": "autoencoder",
+    "1-detokenizer": "detokenizer",
+    "2-story": "story",
+    "3-adaptation": "adaptation",
+}
 LATER = "features 1-detokenizer 2-story predictions 3-adaptation"  # than stage 0
 TRAIN = {"steps": 2, "batch": 2, "learning_rate": 1e-3, "precision": "no"}
 
@@ -52,17 +110,22 @@ def place(tmp_path_factory):
     (folder / "preset").mkdir()
     (folder / "preset" / "model.yaml").write_text(yaml.safe_dump(MODEL))
     for name, kind in STAGES.items():
-        (folder / "preset" / f"{name}.yaml").write_text(yaml.safe_dump(
-            {"stage": kind, "train": TRAIN, "everything": True}))
+        (folder / "preset" / f"{name}.yaml").write_text(
+            yaml.safe_dump({"stage": kind, "train": TRAIN, "everything": True})
+        )
     (folder / "data" / "shards").mkdir(parents=True)
     (folder / "data" / "dataset.json").write_text("{}")
     rng = np.random.default_rng(0)
     for split, count in (("train", 3), ("val", 1)):
         with webdataset.TarWriter(f"{folder}/data/shards/{split}-00000-of-00001.tar") as tar:
             for number in range(count):
-                sample = {"__key__": f"{split}{number}", "json": {
-                    "captions": [f"{split} {number} goes {at}" for at in range(CHUNK)],
-                    "images": [f"{split}/{at}.jpg" for at in range(CHUNK)]}}
+                sample = {
+                    "__key__": f"{split}{number}",
+                    "json": {
+                        "captions": [f"{split} {number} goes {at}" for at in range(CHUNK)],
+                        "images": [f"{split}/{at}.jpg" for at in range(CHUNK)],
+                    },
+                }
                 for at in range(CHUNK):
                     file = io.BytesIO()
                     noise = rng.integers(0, 256, (SIZE, 24, 3), np.uint8)
@@ -73,8 +136,17 @@ def place(tmp_path_factory):
 
 
 def train(place, *more):
-    return command.main(["train", str(place / "preset"), "--data", str(place / "data"),
-                         "--run", str(place / "run"), *more])
+    return command.main(
+        [
+            "train",
+            str(place / "preset"),
+            "--data",
+            str(place / "data"),
+            "--run",
+            str(place / "run"),
+            *more,
+        ]
+    )
 
 
 def test_a_preset_is_trained_and_trained_again_only_where_it_changed(place, capsys):
@@ -85,8 +157,9 @@ def test_a_preset_is_trained_and_trained_again_only_where_it_changed(place, caps
     assert train(place) == 0
     assert capsys.readouterr().out.split("\n")[:-1] == [f"{name}: is there" for name in STAGES]
 
-    assert train(place, "--set", "model.attention.window=2", "--set",
-                 "model.detokenizer.steps=3") == 0  # what only stories are told with
+    assert (
+        train(place, "--set", "model.attention.window=2", "--set", "model.detokenizer.steps=3") == 0
+    )  # what only stories are told with
     assert capsys.readouterr().out.split("\n")[:-1] == [f"{name}: is there" for name in STAGES]
 
     assert train(place, "--set", "2-story.train.steps=3") == 0
@@ -97,32 +170,54 @@ def test_a_preset_is_trained_and_trained_again_only_where_it_changed(place, caps
     assert (place / "run" / "samples" / "3-adaptation-000002.png").exists()
 
 
-@pytest.mark.parametrize(("setting", "again"), [
-    ("0a-towers.train.steps=3", "0a-towers " + LATER),
-    ("0b-autoencoder.train.steps=3", "0b-autoencoder " + LATER),
-    ("1-detokenizer.train.steps=3", "1-detokenizer 3-adaptation"),
-    ("model.story.resampler_heads=1", "2-story predictions 3-adaptation"),
-    ("model.story.longest=150", LATER),
-    ("model.story.vocabulary=290", "0a-towers " + LATER),
-    ("model.detokenizer.depth=2", "1-detokenizer 3-adaptation"),
-    ("model.vision.tokens=4", "0a-towers " + LATER),
-    ("model.detokenizer.guidance=2", ""), ("model.detokenizer.guidance_rescale=0.5", ""),
-    ("model.detokenizer.ancestral=true", "")])
+@pytest.mark.parametrize(
+    ("setting", "again"),
+    [
+        ("0a-towers.train.steps=3", "0a-towers " + LATER),
+        ("0b-autoencoder.train.steps=3", "0b-autoencoder " + LATER),
+        ("1-detokenizer.train.steps=3", "1-detokenizer 3-adaptation"),
+        ("model.story.resampler_heads=1", "2-story predictions 3-adaptation"),
+        ("model.story.longest=150", LATER),
+        ("model.story.vocabulary=290", "0a-towers " + LATER),
+        ("model.detokenizer.depth=2", "1-detokenizer 3-adaptation"),
+        ("model.vision.tokens=4", "0a-towers " + LATER),
+        ("model.detokenizer.guidance=2", ""),
+        ("model.detokenizer.guidance_rescale=0.5", ""),
+        ("model.detokenizer.ancestral=true", ""),
+    ],
+)
 def test_a_setting_changes_what_depends_on_it_and_nothing_else(setting, again, place):
     kinds = {**STAGES, "features": "features", "predictions": "predictions"}
-    old, new = (Run(place / "run", config.read(str(place / "preset"), more))
-                for more in ((), (setting,)))
-    assert {name for name, kind in kinds.items()
-            if chain.key_of(old, kind, "data") != chain.key_of(new, kind, "data")
-            } == set(again.split())
+    old, new = (
+        Run(place / "run", config.read(str(place / "preset"), more)) for more in ((), (setting,))
+    )
+    assert {
+        name
+        for name, kind in kinds.items()
+        if chain.key_of(old, kind, "data") != chain.key_of(new, kind, "data")
+    } == set(again.split())
 
 
 def test_what_was_trained_tells_a_story(place):
     train(place)
     book = place / "book"
 
-    assert command.main(["generate", "--run", str(place / "run"), "--data", str(place / "data"),
-                         "--images", "3", "--out", str(book)]) == 0
+    assert (
+        command.main(
+            [
+                "generate",
+                "--run",
+                str(place / "run"),
+                "--data",
+                str(place / "data"),
+                "--images",
+                "3",
+                "--out",
+                str(book),
+            ]
+        )
+        == 0
+    )
 
     told = json.loads((book / "story.json").read_text())
     assert len(told["texts"]) == 1 + 3
@@ -131,14 +226,33 @@ def test_what_was_trained_tells_a_story(place):
 
 
 def test_a_story_longer_than_those_of_training_has_an_attention_sink_unless_told_otherwise(
-        place, capsys):
+    place, capsys
+):
     train(place)
-    for more, policy in ((["9"], "dense"), (["10"], "multimodal"),
-                         (["10", "--attention", "window"], "window")):
+    for more, policy in (
+        (["9"], "dense"),
+        (["10"], "multimodal"),
+        (["10", "--attention", "window"], "window"),
+    ):
         capsys.readouterr()
-        assert command.main(["generate", "--run", str(place / "run"), "--data",
-                             str(place / "data"), "--out", str(place / "book"), "--steps", "1",
-                             "--images", *more]) == 0
+        assert (
+            command.main(
+                [
+                    "generate",
+                    "--run",
+                    str(place / "run"),
+                    "--data",
+                    str(place / "data"),
+                    "--out",
+                    str(place / "book"),
+                    "--steps",
+                    "1",
+                    "--images",
+                    *more,
+                ]
+            )
+            == 0
+        )
         assert json.loads((place / "book" / "story.json").read_text())["attention"] == policy
         said = "11 pictures are more than the 10 of training" in capsys.readouterr().out
         assert said == (policy == "multimodal")
@@ -154,6 +268,7 @@ def test_features_and_latents_are_those_of_the_parts(place):
     assert chunk.features.shape == (CHUNK, 16, 16) and chunk.latents.shape == (CHUNK, 4, 8, 8)
     tower = runs.tower(run)
     from model import autoencoder, data, vision
+
     (raw,) = once(data.shards(str(place / "data"), "val"), dict)
     pictures = data.pictures(raw, SIZE)
     assert np.allclose(chunk.features, vision.features(tower, pictures, 16), atol=1e-2)
@@ -185,8 +300,9 @@ def test_the_adaptation_learns_from_what_is_predicted(place):
         stage = stages.build(run, name, str(place / "data"))
         seen, latents = next(iter(stage.batches(0)))
         assert len(seen) == len(latents) == 2 * (CHUNK - (source == "predictions"))
-        known = torch.cat([one.features for one in
-                           once(features.shards(run, "train", source), features.read)])
+        known = torch.cat(
+            [one.features for one in once(features.shards(run, "train", source), features.read)]
+        )
         assert all((known == one).all((1, 2)).any() for one in seen)
 
 

@@ -20,7 +20,12 @@ def test_the_paper_preset_has_the_paper_s_settings():
 
     story = paper.stages["2-story"].train
     assert (story.learning_rate, story.warmup, story.end, story.weight_decay, story.steps) == (
-        1e-4, 100, 0.05, 0.05, 6000)
+        1e-4,
+        100,
+        0.05,
+        0.05,
+        6000,
+    )
     assert (story.betas, story.epsilon, story.precision) == ((0.9, 0.98), 1e-6, "bf16")
     last = paper.stages["3-adaptation"].train
     assert (last.learning_rate, last.warmup, last.end, last.weight_decay) == (1e-4, 500, 0.01, 0.03)

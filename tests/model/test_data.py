@@ -35,17 +35,24 @@ def write(path: Path, keys: list[str], pictures: list[bytes], captions: list[str
     path.parent.mkdir(parents=True, exist_ok=True)
     with webdataset.TarWriter(str(path), encoder=False) as tar:
         for key in keys:
-            tar.write({"__key__": key, "json": json.dumps({"captions": captions}).encode(),
-                       **{f"{at:02d}.jpg": picture for at, picture in enumerate(pictures)}})
+            tar.write(
+                {
+                    "__key__": key,
+                    "json": json.dumps({"captions": captions}).encode(),
+                    **{f"{at:02d}.jpg": picture for at, picture in enumerate(pictures)},
+                }
+            )
     return str(path)
 
 
 def many(folder: Path, shards: int, samples: int = 23) -> list[str]:
     """As many samples, k00, k01, ..., in shards of unequal sizes."""
-    cuts = sorted({0, samples, *(samples * at * at // shards ** 2 for at in range(1, shards))})
+    cuts = sorted({0, samples, *(samples * at * at // shards**2 for at in range(1, shards))})
     keys = [f"k{at:02d}" for at in range(samples)]
-    return [write(folder / f"shards/train-{at:05d}-of-{shards:05d}.tar", keys[begin:end], [], [])
-            for at, (begin, end) in enumerate(itertools.pairwise(cuts))]
+    return [
+        write(folder / f"shards/train-{at:05d}-of-{shards:05d}.tar", keys[begin:end], [], [])
+        for at, (begin, end) in enumerate(itertools.pairwise(cuts))
+    ]
 
 
 def key(raw: dict) -> str:
@@ -71,19 +78,21 @@ def fail(raw: dict) -> str:
 @pytest.mark.parametrize(("workers", "world"), [(0, 1), (0, 3), (1, 2), (2, 1), (3, 2)])
 def test_every_epoch_gives_each_sample_once(tmp_path, shards, workers, world):
     paths = many(tmp_path, shards)  # 23 samples: no batch and no number of streams divides them
-    streams = [take(8, paths, key, list, batch=4, seed=1, workers=workers, rank=rank, world=world)
-               for rank in range(world)]
+    streams = [
+        take(8, paths, key, list, batch=4, seed=1, workers=workers, rank=rank, world=world)
+        for rank in range(world)
+    ]
     line = [key for step in zip(*streams, strict=True) for batch in step for key in batch]
     assert len(line) == 8 * 4 * world
     for begin in range(0, len(line) - 22, 23):
-        assert Counter(line[begin:begin + 23]) == Counter(f"k{at:02d}" for at in range(23))
+        assert Counter(line[begin : begin + 23]) == Counter(f"k{at:02d}" for at in range(23))
 
 
 def test_more_streams_than_samples_and_batches_of_several_epochs(tmp_path):
     paths = many(tmp_path, 1, samples=2)
     streams = [take(1, paths, key, list, batch=5, seed=1, rank=rank, world=4) for rank in range(4)]
     line = [key for (batch,) in streams for key in batch]
-    assert [set(line[at:at + 2]) for at in range(0, 20, 2)] == [{"k00", "k01"}] * 10
+    assert [set(line[at : at + 2]) for at in range(0, 20, 2)] == [{"k00", "k01"}] * 10
 
 
 def test_epochs_and_seeds_differ_and_the_same_seed_does_not(tmp_path):
@@ -97,7 +106,7 @@ def test_epochs_and_seeds_differ_and_the_same_seed_does_not(tmp_path):
 
 def test_shards_are_mixed(tmp_path):
     paths = many(tmp_path, 2)  # the first holds k00 to k04
-    (first,), = [take(1, paths, key, list, batch=23, seed=7)]
+    ((first,),) = [take(1, paths, key, list, batch=23, seed=7)]
     assert sorted(first[:5]) != [f"k{at:02d}" for at in range(5)]
 
 
@@ -111,8 +120,18 @@ def test_without_shuffling_the_order_is_that_of_the_shards(tmp_path):
 def test_a_stream_goes_on_where_it_was_left(tmp_path, start, workers):
     paths = many(tmp_path, 2)
     whole = take(15, paths, told, list, batch=4, seed=3, rank=1, world=2)
-    rest = take(15 - start, paths, told, list, batch=4, seed=3, rank=1, world=2, start=start,
-                workers=workers)
+    rest = take(
+        15 - start,
+        paths,
+        told,
+        list,
+        batch=4,
+        seed=3,
+        rank=1,
+        world=2,
+        start=start,
+        workers=workers,
+    )
     assert rest == whole[start:]
 
 
@@ -127,8 +146,15 @@ def test_what_is_skipped_and_what_others_give_is_not_read(tmp_path):
 
 
 def test_a_batch_is_what_collate_makes_of_the_items(tmp_path):
-    (batch,) = take(1, many(tmp_path, 1), lambda raw: np.float32(raw["__number__"]), np.stack,
-                    batch=3, seed=0, workers=1)
+    (batch,) = take(
+        1,
+        many(tmp_path, 1),
+        lambda raw: np.float32(raw["__number__"]),
+        np.stack,
+        batch=3,
+        seed=0,
+        workers=1,
+    )
     assert isinstance(batch, np.ndarray)  # not made a tensor by anyone
     np.testing.assert_array_equal(batch, np.array([0, 1, 2], np.float32))
 
@@ -144,14 +170,20 @@ def test_what_is_no_sample_of_a_tar_is_passed_over(tmp_path):
             tar.addfile(tarfile.TarInfo(name))
     assert [sorted(raw) for raw in data.once([str(path)], dict)] == [
         ["00.jpg", "__key__", "__number__", "__url__", "json"],
-        ["__key__", "__number__", "__url__", "json"]]
+        ["__key__", "__number__", "__url__", "json"],
+    ]
 
 
 def test_only_the_raw_sample_asked_for_is_read(tmp_path):
     path = write(tmp_path / "train-00000-of-00001.tar", ["one", "two"], [jpeg()], ["A dog."])
     first, second = data.once([path], dict)
-    assert first == {"__key__": "one", "__url__": path, "__number__": 0, "00.jpg": jpeg(),
-                     "json": b'{"captions": ["A dog."]}'}
+    assert first == {
+        "__key__": "one",
+        "__url__": path,
+        "__number__": 0,
+        "00.jpg": jpeg(),
+        "json": b'{"captions": ["A dog."]}',
+    }
     assert (second["__key__"], second["00.jpg"]) == ("two", jpeg())
 
 
@@ -159,9 +191,12 @@ def test_only_the_raw_sample_asked_for_is_read(tmp_path):
 
 
 def sample(pictures: list[bytes], captions: list[str]) -> dict:
-    return {"__key__": "tom_chunk_0", "__url__": "train-3.tar",
-            "json": json.dumps({"captions": captions}).encode(),
-            **{f"{at:02d}.jpg": picture for at, picture in enumerate(pictures)}}
+    return {
+        "__key__": "tom_chunk_0",
+        "__url__": "train-3.tar",
+        "json": json.dumps({"captions": captions}).encode(),
+        **{f"{at:02d}.jpg": picture for at, picture in enumerate(pictures)},
+    }
 
 
 def test_texts_are_the_captions_in_their_order():
@@ -180,14 +215,30 @@ def test_pictures_are_those_that_pillow_shows(size):
         assert np.abs(squashed - expected).mean() < 2.5  # of 255, on a ramp over all of them
 
 
-@pytest.mark.parametrize(("size", "decoded"), [
-    (45, (45, 80)), (46, (90, 160)), (90, (90, 160)), (91, (180, 320)), (128, (180, 320)),
-    (180, (180, 320)), (181, (360, 640)), (448, (360, 640))])
+@pytest.mark.parametrize(
+    ("size", "decoded"),
+    [
+        (45, (45, 80)),
+        (46, (90, 160)),
+        (90, (90, 160)),
+        (91, (180, 320)),
+        (128, (180, 320)),
+        (180, (180, 320)),
+        (181, (360, 640)),
+        (448, (360, 640)),
+    ],
+)
 def test_a_picture_is_decoded_no_larger_than_needed(size, decoded, monkeypatch):
     shapes = []
     resize = cv2.resize
-    monkeypatch.setattr(cv2, "resize", lambda picture, *given, **options: (
-        shapes.append(picture.shape[:2]), resize(picture, *given, **options))[1])
+    monkeypatch.setattr(
+        cv2,
+        "resize",
+        lambda picture, *given, **options: (
+            shapes.append(picture.shape[:2]),
+            resize(picture, *given, **options),
+        )[1],
+    )
     assert data.pictures(sample([jpeg(640, 360)], ["A."]), size).shape == (1, size, size, 3)
     assert shapes == [decoded]
 
@@ -226,17 +277,30 @@ def damaged(path: Path, kind: str) -> None:
     with tarfile.open(path) as tar:
         member = tar.getmembers()[5]
     whole = path.read_bytes()
-    cut = {"in a member": member.offset_data + 100, "behind a header": member.offset_data,
-           "in a header": member.offset + 100, "before a header": member.offset,
-           "everything": 0}
+    cut = {
+        "in a member": member.offset_data + 100,
+        "behind a header": member.offset_data,
+        "in a header": member.offset + 100,
+        "before a header": member.offset,
+        "everything": 0,
+    }
     if kind == "a header overwritten":
-        path.write_bytes(whole[:member.offset] + b"x" * 512 + whole[member.offset + 512:])
+        path.write_bytes(whole[: member.offset] + b"x" * 512 + whole[member.offset + 512 :])
     else:
-        path.write_bytes(whole[:cut[kind]])
+        path.write_bytes(whole[: cut[kind]])
 
 
-@pytest.mark.parametrize("kind", ["in a member", "behind a header", "in a header",
-                                  "before a header", "everything", "a header overwritten"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "in a member",
+        "behind a header",
+        "in a header",
+        "before a header",
+        "everything",
+        "a header overwritten",
+    ],
+)
 def test_a_shard_that_ends_too_early_is_an_error_before_the_first_batch(tmp_path, kind):
     path = tmp_path / "train-00000-of-00001.tar"
     write(path, ["a", "b", "c"], [jpeg()] * 2, ["A."] * 2)

@@ -13,29 +13,59 @@ from model.config import DetokenizerConfig
 from model.detokenizer import Detokenizer, Perceiver
 from model.resampler import grid_positions
 
-VAE = dict(in_channels=12, out_channels=12, latent_channels=4, block_out_channels=[8, 16],
-           down_block_types=["DownEncoderBlock2D"] * 2, up_block_types=["UpDecoderBlock2D"] * 2,
-           norm_num_groups=4, scaling_factor=0.5)
-UNET = dict(in_channels=4, out_channels=4, block_out_channels=[8, 16], layers_per_block=1,
-            down_block_types=["DownBlock2D", "CrossAttnDownBlock2D"],
-            up_block_types=["CrossAttnUpBlock2D", "UpBlock2D"], norm_num_groups=4,
-            cross_attention_dim=20, attention_head_dim=8)
-POOLED = dict(addition_embed_type="text_time", addition_time_embed_dim=8,
-              projection_class_embeddings_input_dim=6 * 8 + 10)
-SMALL = dict(vae=VAE, image_size=16, width=16, depth=1, heads=2, queries=4, streams=[8, 12],
-             steps=3)
+VAE = dict(
+    in_channels=12,
+    out_channels=12,
+    latent_channels=4,
+    block_out_channels=[8, 16],
+    down_block_types=["DownEncoderBlock2D"] * 2,
+    up_block_types=["UpDecoderBlock2D"] * 2,
+    norm_num_groups=4,
+    scaling_factor=0.5,
+)
+UNET = dict(
+    in_channels=4,
+    out_channels=4,
+    block_out_channels=[8, 16],
+    layers_per_block=1,
+    down_block_types=["DownBlock2D", "CrossAttnDownBlock2D"],
+    up_block_types=["CrossAttnUpBlock2D", "UpBlock2D"],
+    norm_num_groups=4,
+    cross_attention_dim=20,
+    attention_head_dim=8,
+)
+POOLED = dict(
+    addition_embed_type="text_time",
+    addition_time_embed_dim=8,
+    projection_class_embeddings_input_dim=6 * 8 + 10,
+)
+SMALL = dict(
+    vae=VAE, image_size=16, width=16, depth=1, heads=2, queries=4, streams=[8, 12], steps=3
+)
 
 SDXL = dict(
-    sample_size=128, in_channels=4, out_channels=4, block_out_channels=[320, 640, 1280],
+    sample_size=128,
+    in_channels=4,
+    out_channels=4,
+    block_out_channels=[320, 640, 1280],
     down_block_types=["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
-    up_block_types=["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"], layers_per_block=2,
-    cross_attention_dim=2048, attention_head_dim=[5, 10, 20],
-    transformer_layers_per_block=[1, 2, 10], use_linear_projection=True,
-    addition_embed_type="text_time", addition_time_embed_dim=256,
-    projection_class_embeddings_input_dim=2816)
-SDXL_VAE = dict(block_out_channels=[128, 256, 512, 512], layers_per_block=2, latent_channels=4,
-                down_block_types=["DownEncoderBlock2D"] * 4,
-                up_block_types=["UpDecoderBlock2D"] * 4)
+    up_block_types=["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+    layers_per_block=2,
+    cross_attention_dim=2048,
+    attention_head_dim=[5, 10, 20],
+    transformer_layers_per_block=[1, 2, 10],
+    use_linear_projection=True,
+    addition_embed_type="text_time",
+    addition_time_embed_dim=256,
+    projection_class_embeddings_input_dim=2816,
+)
+SDXL_VAE = dict(
+    block_out_channels=[128, 256, 512, 512],
+    layers_per_block=2,
+    latent_channels=4,
+    down_block_types=["DownEncoderBlock2D"] * 4,
+    up_block_types=["UpDecoderBlock2D"] * 4,
+)
 
 
 def small(unet=UNET | POOLED, **changes) -> Detokenizer:
@@ -46,8 +76,11 @@ def small(unet=UNET | POOLED, **changes) -> Detokenizer:
 
 def batch(count=3):
     dice = torch.Generator().manual_seed(5)
-    return (torch.randn(count, 4, 4, 4, generator=dice), torch.randn(count, 9, 6, generator=dice),
-            torch.randn(9, 6, generator=dice))
+    return (
+        torch.randn(count, 4, 4, 4, generator=dice),
+        torch.randn(count, 9, 6, generator=dice),
+        torch.randn(9, 6, generator=dice),
+    )
 
 
 def recorded(model: Detokenizer, monkeypatch) -> list[dict]:
@@ -56,8 +89,9 @@ def recorded(model: Detokenizer, monkeypatch) -> list[dict]:
 
     def forward(noisy, times, prompt, added_cond_kwargs=None):
         out = real(noisy, times, prompt, added_cond_kwargs=added_cond_kwargs)
-        calls.append(dict(noisy=noisy, times=times, prompt=prompt, added=added_cond_kwargs,
-                          out=out.sample))
+        calls.append(
+            dict(noisy=noisy, times=times, prompt=prompt, added=added_cond_kwargs, out=out.sample)
+        )
         return out
 
     monkeypatch.setattr(model.unet, "forward", forward)
@@ -103,8 +137,9 @@ def test_dropped_samples_train_with_the_features_of_a_blank_picture(dropped, mon
 
 @pytest.mark.parametrize(("scale", "rescale"), [(4.0, 0.0), (4.0, 0.7), (1.0, 0.7)])
 def test_guidance_leads_away_from_the_blank_picture(scale, rescale, monkeypatch):
-    model = small(guidance=scale, guidance_rescale=rescale, steps=1,
-                  schedule={"timestep_spacing": "trailing"})
+    model = small(
+        guidance=scale, guidance_rescale=rescale, steps=1, schedule={"timestep_spacing": "trailing"}
+    )
     calls = recorded(model, monkeypatch)
     _, features, blank = batch()
     monkeypatch.setattr(model, "decode", lambda latents: latents)
@@ -115,8 +150,10 @@ def test_guidance_leads_away_from_the_blank_picture(scale, rescale, monkeypatch)
     else:
         seen, unseen = calls[0]["out"].chunk(2)
         noise = unseen + scale * (seen - unseen)
-        spread = [(one - one.mean((1, 2, 3), keepdim=True)).square().sum((1, 2, 3), keepdim=True)
-                  .sqrt() for one in (seen, noise)]
+        spread = [
+            (one - one.mean((1, 2, 3), keepdim=True)).square().sum((1, 2, 3), keepdim=True).sqrt()
+            for one in (seen, noise)
+        ]
         noise = rescale * noise * spread[0] / spread[1] + (1 - rescale) * noise
     # One Euler step from the largest sigma to none takes all of the noise away.
     sigma = ((1 - model.noise.alphas_cumprod[-1]) / model.noise.alphas_cumprod[-1]).sqrt()
@@ -127,8 +164,9 @@ def test_guidance_leads_away_from_the_blank_picture(scale, rescale, monkeypatch)
 
 @pytest.mark.parametrize("ancestral", [False, True])
 def test_ancestral_sampling_puts_noise_in_again(ancestral, monkeypatch):
-    model = small(guidance=1.0, steps=2, ancestral=ancestral,
-                  schedule={"timestep_spacing": "trailing"})
+    model = small(
+        guidance=1.0, steps=2, ancestral=ancestral, schedule={"timestep_spacing": "trailing"}
+    )
     calls = recorded(model, monkeypatch)
     _, features, blank = batch()
     monkeypatch.setattr(model, "decode", lambda latents: latents)
@@ -137,16 +175,17 @@ def test_ancestral_sampling_puts_noise_in_again(ancestral, monkeypatch):
     start, new = (torch.randn(3, 4, 4, 4, generator=dice) for _ in range(2))
     kept = model.noise.alphas_cumprod[[999, 499]]
     high, low = ((1 - kept) / kept).sqrt()
-    put_in = low * (1 - (low / high)**2).sqrt() if ancestral else torch.tensor(0.0)
-    middle = (start * high + ((low**2 - put_in**2).sqrt() - high) * calls[0]["out"] + put_in * new)
+    put_in = low * (1 - (low / high) ** 2).sqrt() if ancestral else torch.tensor(0.0)
+    middle = start * high + ((low**2 - put_in**2).sqrt() - high) * calls[0]["out"] + put_in * new
     torch.testing.assert_close(latents, middle - low * calls[1]["out"], rtol=1e-3, atol=1e-3)
 
 
 def test_pictures_are_bytes_and_the_same_for_the_same_seed():
     model = small()
     _, features, blank = batch(2)
-    first, again, other = (model.generate(features, blank, torch.Generator().manual_seed(seed))
-                           for seed in (1, 1, 2))
+    first, again, other = (
+        model.generate(features, blank, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
+    )
     assert first.shape == (2, 16, 16, 3) and first.dtype == torch.uint8
     assert torch.equal(first, again) and not torch.equal(first, other)
 
@@ -156,17 +195,21 @@ def test_keys_values_and_the_perceiver_train_and_nothing_else():
     model(*batch()).backward()
     moved = {name for name, one in model.named_parameters() if one.grad is not None}
     assert {name for name in moved if name.startswith("unet.")} == {
-        name for name, _ in model.named_parameters()
-        if name.startswith("unet.") and (".to_k." in name or ".to_v." in name)}
+        name
+        for name, _ in model.named_parameters()
+        if name.startswith("unet.") and (".to_k." in name or ".to_v." in name)
+    }
     assert {name for name in moved if not name.startswith("unet.")} == {
-        f"perceiver.{name}" for name, _ in model.perceiver.named_parameters()}
+        f"perceiver.{name}" for name, _ in model.perceiver.named_parameters()
+    }
 
 
 def test_everything_but_the_autoencoder_trains_where_asked():
     model = small().trainable(everything=True)
     model(*batch()).backward()
-    assert {name.split(".")[0] for name, one in model.named_parameters()
-            if one.grad is None} == {"vae"}
+    assert {name.split(".")[0] for name, one in model.named_parameters() if one.grad is None} == {
+        "vae"
+    }
     assert all(one.grad is not None for one in model.unet.parameters())
 
 
@@ -211,8 +254,9 @@ def test_local_queries_start_from_the_features_at_their_places():
     unit = features / features.norm(dim=-1, keepdim=True) * 6**0.5
     below = unit[:, [8, 9, 12, 13]].mean(1)  # the lower left quarter of a grid of 4 x 4
     start = perceiver.queries[2] + grid_positions(2, 16)[2] + perceiver.project_in(below)
-    torch.testing.assert_close(perceiver(features)[0][:, 2],
-                               perceiver.streams[0](perceiver.norm(start)))
+    torch.testing.assert_close(
+        perceiver(features)[0][:, 2], perceiver.streams[0](perceiver.norm(start))
+    )
 
 
 def test_only_the_direction_of_a_feature_counts():
@@ -244,8 +288,15 @@ def test_sizes_of_the_paper():
     width = 1024
     layer = 2 * 2 * width + (1 + 2 + 1) * width**2 + 2 * width + 2 * 4 * width**2
     pool = 65 * width + 3 * (width**2 + width) + width * 1280 + 1280
-    perceiver = (64 * width + 4096 * width + width + 4 * layer + 2 * width
-                 + (width + 1) * (768 + 1280) + pool)
+    perceiver = (
+        64 * width
+        + 4096 * width
+        + width
+        + 4 * layer
+        + 2 * width
+        + (width + 1) * (768 + 1280)
+        + pool
+    )
     assert sum(one.numel() for one in model.perceiver.parameters()) == perceiver == 61_245_696
 
 
@@ -280,8 +331,9 @@ def test_the_autoencoders_loss_counts_pixels_and_edges():
     made = vae.decode(seen.sample()).sample
     made = made.reshape(2, 3, 2, 2, 8, 8).permute(0, 1, 4, 2, 5, 3).reshape(2, 3, 16, 16)
     off = made - true
-    edges = ((off[:, :, 1:] - off[:, :, :-1]).abs().mean()
-             + (off[..., 1:] - off[..., :-1]).abs().mean())
+    edges = (off[:, :, 1:] - off[:, :, :-1]).abs().mean() + (
+        off[..., 1:] - off[..., :-1]
+    ).abs().mean()
     assert torch.isclose(losses["pixels"], off.abs().mean() + (off**2).mean())
     assert torch.isclose(losses["edges"], edges)
     assert torch.isclose(losses["kl"], seen.kl().mean() / seen.mean[0].numel())

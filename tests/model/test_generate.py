@@ -34,8 +34,10 @@ def parts():
 def begin(parts, *texts):
     """Moment 0 of stories with these texts, each with its own picture."""
     encode = parts[1].encode
-    return [Moment(at, 0, text, encode(text, add_special_tokens=False), features(text), None)
-            for at, text in enumerate(texts)]
+    return [
+        Moment(at, 0, text, encode(text, add_special_tokens=False), features(text), None)
+        for at, text in enumerate(texts)
+    ]
 
 
 def features(text):
@@ -45,8 +47,12 @@ def features(text):
 
 def paint(features):
     """A grey picture of each, whose brightness says what was painted."""
-    return (features.mean((1, 2)).abs() * 1000).clamp(max=255).byte()[:, None, None, None].expand(
-        -1, 2, 2, 3)
+    return (
+        (features.mean((1, 2)).abs() * 1000)
+        .clamp(max=255)
+        .byte()[:, None, None, None]
+        .expand(-1, 2, 2, 3)
+    )
 
 
 def tell(parts, starts, count, **settings):
@@ -57,11 +63,16 @@ def tell(parts, starts, count, **settings):
 def from_scratch(parts, moments):
     """One pass over a whole story as training lays it out: features, and logits by token."""
     model, _, vocabulary = parts
-    layout = sequence.together([sequence.lay_out(
-        [one.ids for one in moments], vocabulary, range(1, len(moments)))], [len(moments)])
+    layout = sequence.together(
+        [sequence.lay_out([one.ids for one in moments], vocabulary, range(1, len(moments)))],
+        [len(moments)],
+    )
     given = torch.stack([one.features for one in moments]).double()
-    hidden = model.hidden(model.embedded(layout.ids, layout.given, given),
-                          sequence.mask(layout.turn), layout.positions)
+    hidden = model.hidden(
+        model.embedded(layout.ids, layout.given, given),
+        sequence.mask(layout.turn),
+        layout.positions,
+    )
     return model(layout, given).features, model.llm.get_output_embeddings()(hidden)[0], layout
 
 
@@ -76,8 +87,7 @@ def test_the_cache_gives_what_a_pass_over_the_whole_story_gives(parts):
     _, tokenizer, vocabulary = parts
     words = PictureTokens(vocabulary, len(tokenizer), 12).words
     targets = layout.targets[0]
-    chosen = [at for at in range(len(targets)) if targets[at] in words
-              and layout.turn[0, at] == 0]
+    chosen = [at for at in range(len(targets)) if targets[at] in words and layout.turn[0, at] == 0]
     assert sum(len(one.ids) for one in told) == len(chosen) > 3
     for at in chosen:
         may_end = targets[at - 1] not in vocabulary.turn  # a text has one word at least
@@ -133,8 +143,10 @@ def test_only_the_new_tokens_are_read_again(parts, monkeypatch):
 
     pictures = model.image_tokens
     assert passes == [2 + len(starts[0].ids)] + [
-        slots for [one] in told for slots in
-        [pictures + 1 + len(vocabulary.turn), *[1] * len(one.ids), 1 + pictures]]
+        slots
+        for [one] in told
+        for slots in [pictures + 1 + len(vocabulary.turn), *[1] * len(one.ids), 1 + pictures]
+    ]
 
 
 def test_padding_sees_at_least_itself(parts, monkeypatch):
@@ -165,8 +177,9 @@ def test_moments_come_as_soon_as_they_are_painted(parts):
 
 def test_texts_hold_words_alone_and_end_in_time(parts):
     _, tokenizer, vocabulary = parts
-    told = tell(parts, begin(parts, "Pip.", "Momo"), 4, sampling=Sampling(5.0, 1.0, 7),
-                seeds=[1, 2])
+    told = tell(
+        parts, begin(parts, "Pip.", "Momo"), 4, sampling=Sampling(5.0, 1.0, 7), seeds=[1, 2]
+    )
 
     texts = [one.ids for moments in told for one in moments]
     assert all(1 <= len(ids) <= 7 for ids in texts)
@@ -193,7 +206,7 @@ def chosen(parts, sampling, scores, times=400):
     class Fixed(torch.nn.Module):
         def forward(self, hidden):
             logits = torch.full((len(hidden), len(tokenizer)), -50.0)
-            logits[:, words[:len(scores)]] = torch.tensor(scores).log()
+            logits[:, words[: len(scores)]] = torch.tensor(scores).log()
             return logits
 
     class Reading:
@@ -205,9 +218,14 @@ def chosen(parts, sampling, scores, times=400):
             return torch.zeros(len(ids), 1, 1)
 
     ids = [[] for _ in range(times)]
-    generate._write(ids, Reading(), torch.zeros(times, 1),
-                    PictureTokens(vocabulary, len(tokenizer), 1), sampling,
-                    [torch.Generator().manual_seed(seed) for seed in range(times)])
+    generate._write(
+        ids,
+        Reading(),
+        torch.zeros(times, 1),
+        PictureTokens(vocabulary, len(tokenizer), 1),
+        sampling,
+        [torch.Generator().manual_seed(seed) for seed in range(times)],
+    )
     counts = Counter(words.tolist().index(one[0]) for one in ids)
     return [counts[at] / times for at in range(len(scores))]
 
@@ -219,7 +237,8 @@ def test_temperature_and_top_p_apply(parts):
     half = np.square(scores) / np.square(scores).sum()
     assert chosen(parts, Sampling(0.5, 1.0, 1), scores) == pytest.approx(half, abs=0.06)
     assert chosen(parts, Sampling(1.0, 0.7, 1), scores) == pytest.approx(
-        [0.625, 0.375, 0, 0], abs=0.06)
+        [0.625, 0.375, 0, 0], abs=0.06
+    )
     assert chosen(parts, Sampling(0.0, 1.0, 1), scores) == [1, 0, 0, 0]
 
 
@@ -229,25 +248,32 @@ def test_plain_generation_gives_whole_pictures_in_order_and_nothing_of_them_else
     prompt = torch.tensor([[vocabulary.bos, *tokenizer.encode("Pip sang")]] * 2)
     torch.manual_seed(0)
 
-    out = model.llm.generate(prompt, do_sample=True, max_new_tokens=120, top_k=0,
-                             logits_processor=LogitsProcessorList([grammar]),
-                             pad_token_id=vocabulary.eos, eos_token_id=vocabulary.eos)
+    out = model.llm.generate(
+        prompt,
+        do_sample=True,
+        max_new_tokens=120,
+        top_k=0,
+        logits_processor=LogitsProcessorList([grammar]),
+        pad_token_id=vocabulary.eos,
+        eos_token_id=vocabulary.eos,
+    )
 
     block = [vocabulary.boi, *vocabulary.image, vocabulary.eoi]
     for row in out.tolist():
-        told = row[:row.index(vocabulary.eos)] if vocabulary.eos in row else row
+        told = row[: row.index(vocabulary.eos)] if vocabulary.eos in row else row
         parted = " ".join(map(str, told)).split(" ".join(map(str, block)))
         assert len(parted) > 2
         for number, text in enumerate(parted[:-1]):
             ids = list(map(int, text.split()))
             lead = vocabulary.turn if number else [vocabulary.bos]
-            assert ids[:len(lead)] == lead
+            assert ids[: len(lead)] == lead
             assert 1 <= len(ids) - len(lead) <= 6
-            assert not {*vocabulary.added, vocabulary.bos, *vocabulary.turn} & set(ids[len(lead):])
+            assert not {*vocabulary.added, vocabulary.bos, *vocabulary.turn} & set(ids[len(lead) :])
 
 
 def test_a_turn_of_several_tokens_is_written_out(parts):
     from dataclasses import replace
+
     vocabulary = replace(parts[2], turn=[20, 21, 22])
     grammar = PictureTokens(vocabulary, 60, 3)
 
@@ -272,11 +298,12 @@ def test_what_cannot_begin_a_story_is_named(tmp_path):
     assert picture.shape == (4, 6, 3) and picture[0, 0].tolist() == [255, 0, 0]
     assert texts == ["Pip.", "Momo."] and "red.png" in said
     for image, texts, dataset, words in [
-            (tmp_path / "torn.jpg", ["Pip."], "", "torn.jpg cannot be read.*JPEG"),
-            (tmp_path / "none.jpg", ["Pip."], "", "none.jpg cannot be read.*No such file"),
-            (tmp_path / "red.png", [], "", "red.png needs a --text"),
-            (tmp_path / "red.png", ["Pip.", " "], "", "--text is empty"),
-            (None, [], str(tmp_path), "make dataset.*or begin a story with --image and --text")]:
+        (tmp_path / "torn.jpg", ["Pip."], "", "torn.jpg cannot be read.*JPEG"),
+        (tmp_path / "none.jpg", ["Pip."], "", "none.jpg cannot be read.*No such file"),
+        (tmp_path / "red.png", [], "", "red.png needs a --text"),
+        (tmp_path / "red.png", ["Pip.", " "], "", "--text is empty"),
+        (None, [], str(tmp_path), "make dataset.*or begin a story with --image and --text"),
+    ]:
         with pytest.raises(NoStart, match=words):
             generate.beginning(image and str(image), texts, dataset)
     with pytest.raises(NoStart, match=r"gone.*cannot be read"):

@@ -22,16 +22,33 @@ def parameters(part):
 def test_the_parts_of_a_large_preset(preset):
     settings = config.read(preset).model
     with torch.device("meta"):
-        tower = open_clip.create_model(settings.vision.model, load_weights=False, device="meta",
-                                       force_image_size=settings.vision.image_size).visual
+        tower = open_clip.create_model(
+            settings.vision.model,
+            load_weights=False,
+            device="meta",
+            force_image_size=settings.vision.image_size,
+        ).visual
         wide = vision.width(tower)
         words, image = LLM[preset] and settings.story.architecture.get("vocab_size", 32000), 64
-        vocabulary = Vocabulary(1, 2, words, words + 1, list(range(words + 2, words + 2 + image)),
-                                [3])
-        plain = story_lm.build(settings.story.model_copy(update={"lora": None}), vocabulary, words,
-                               wide, settings.vision.tokens, download=False)
-        adapted = story_lm.build(settings.story, vocabulary, words + 2 + image, wide,
-                                 settings.vision.tokens, download=False)
+        vocabulary = Vocabulary(
+            1, 2, words, words + 1, list(range(words + 2, words + 2 + image)), [3]
+        )
+        plain = story_lm.build(
+            settings.story.model_copy(update={"lora": None}),
+            vocabulary,
+            words,
+            wide,
+            settings.vision.tokens,
+            download=False,
+        )
+        adapted = story_lm.build(
+            settings.story,
+            vocabulary,
+            words + 2 + image,
+            wide,
+            settings.vision.tokens,
+            download=False,
+        )
 
     more = ((settings.vision.image_size // 14) ** 2 - (224 // 14) ** 2) * wide  # positions
     assert (wide, round((parameters(tower) - more) / 1e6, 2)) == VIT[preset]
@@ -39,38 +56,71 @@ def test_the_parts_of_a_large_preset(preset):
     hidden = plain.llm.config.hidden_size
 
     def resampler(count, width, kv):
-        return (count * width + (kv * width if kv != width else 0) + 4 * width  # query, kv, norms
-                + 4 * width * width + 4 * width)  # attention
+        return (
+            count * width
+            + (kv * width if kv != width else 0)
+            + 4 * width  # query, kv, norms
+            + 4 * width * width
+            + 4 * width
+        )  # attention
+
     assert parameters(plain.reader) == resampler(64, hidden, wide)
     assert parameters(plain.painter) == resampler(256, wide, hidden)
-    assert 0.005 < sum(one.numel() for one in adapted.llm.parameters() if one.requires_grad) / LLM[
-        preset] < 0.02  # LoRA is about a hundredth
+    assert (
+        0.005
+        < sum(one.numel() for one in adapted.llm.parameters() if one.requires_grad) / LLM[preset]
+        < 0.02
+    )  # LoRA is about a hundredth
 
 
 def test_the_perceiver_of_the_paper():
     settings = config.read("paper").model.detokenizer
     with torch.device("meta"):
-        perceiver = Perceiver(4096, settings.width, settings.depth, settings.heads,
-                              settings.queries, settings.streams, 1280)
+        perceiver = Perceiver(
+            4096,
+            settings.width,
+            settings.depth,
+            settings.heads,
+            settings.queries,
+            settings.streams,
+            1280,
+        )
 
     layer = 4 * 1024 + 4 * 1024 * 1024 + 2 * 1024 + 8 * 1024 * 1024  # norms, q kv out, feed-forward
     pool = 65 * 1024 + 3 * (1024 * 1024 + 1024) + 1024 * 1280 + 1280
-    assert parameters(perceiver) == (64 * 1024 + 4096 * 1024 + 1024 + 4 * layer + 2 * 1024
-                                     + 1024 * (768 + 1280) + 768 + 1280 + pool)
+    assert parameters(perceiver) == (
+        64 * 1024
+        + 4096 * 1024
+        + 1024
+        + 4 * layer
+        + 2 * 1024
+        + 1024 * (768 + 1280)
+        + 768
+        + 1280
+        + pool
+    )
 
 
 def test_a_model_that_cannot_be_loaded_is_named_with_its_setting(tmp_path):
     nowhere = str(tmp_path / "nowhere")
-    settings = config.read("small", [f"model.story.model={nowhere}",
-                                     f"model.detokenizer.model={nowhere}",
-                                     "model.vision.model=ViT-None"])
+    settings = config.read(
+        "small",
+        [
+            f"model.story.model={nowhere}",
+            f"model.detokenizer.model={nowhere}",
+            "model.vision.model=ViT-None",
+        ],
+    )
     run = runs.Run(tmp_path, settings)
     for setting, load in [
-            ("vision", lambda: vision.load(settings.model.vision)),
-            ("story", lambda: runs.make_tokenizer(run, [])),
-            ("story", lambda: story_lm.build(settings.model.story, Vocabulary(1, 2, 3, 4, [5], [6]),
-                                             7, 8, 4)),
-            ("detokenizer", lambda: runs.autoencoder(run)),
-            ("detokenizer", lambda: Detokenizer(settings.model.detokenizer, 8, None))]:
+        ("vision", lambda: vision.load(settings.model.vision)),
+        ("story", lambda: runs.make_tokenizer(run, [])),
+        (
+            "story",
+            lambda: story_lm.build(settings.model.story, Vocabulary(1, 2, 3, 4, [5], [6]), 7, 8, 4),
+        ),
+        ("detokenizer", lambda: runs.autoencoder(run)),
+        ("detokenizer", lambda: Detokenizer(settings.model.detokenizer, 8, None)),
+    ]:
         with pytest.raises(config.ConfigError, match=rf"model.{setting}.model: .* cannot be"):
             load()

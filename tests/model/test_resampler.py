@@ -10,8 +10,12 @@ def test_positions_are_sines_and_cosines_of_row_and_column():
     found = grid_positions(3, 8)
 
     row, column = 2, 1
-    wanted = [wave(place / 10000 ** (i / 2)) for place in (row, column)
-              for wave in (math.sin, math.cos) for i in (0, 1)]
+    wanted = [
+        wave(place / 10000 ** (i / 2))
+        for place in (row, column)
+        for wave in (math.sin, math.cos)
+        for i in (0, 1)
+    ]
     assert found[row * 3 + column].tolist() == pytest.approx(wanted)
 
 

@@ -11,9 +11,28 @@ TEXTS = [[100, 101], [110], [120, 121]]
 def test_the_last_turn_alone_is_the_released_sequence():
     found = sequence.lay_out(TEXTS, WORDS, [2])
 
-    assert found.ids.tolist() == [0, 100, 101, 7, 20, 21, 8,       # BoS text0 <img> 0 </img>
-                                  3, 110, 7, 20, 21, 8,            # [INST] text1 <img> 1 </img>
-                                  3, 120, 121, 7, 20, 21, 8]       # [INST] text2 <img> 2 </img>
+    assert found.ids.tolist() == [
+        0,
+        100,
+        101,
+        7,
+        20,
+        21,
+        8,  # BoS text0 <img> 0 </img>
+        3,
+        110,
+        7,
+        20,
+        21,
+        8,  # [INST] text1 <img> 1 </img>
+        3,
+        120,
+        121,
+        7,
+        20,
+        21,
+        8,
+    ]  # [INST] text2 <img> 2 </img>
     assert found.positions.tolist() == list(range(20))
     assert found.given.tolist() == [-1] * 4 + [0, 0] + [-1] * 4 + [1, 1] + [-1] * 8
     assert found.asked.tolist() == [-1] * 17 + [2, 2, -1]
@@ -29,8 +48,19 @@ def test_every_turn_puts_what_is_asked_for_beside_what_is_given():
     assert found.asked.tolist()[7:16] == [-1, -1, -1, 1, 1, -1, -1, -1, -1]
     assert found.given.tolist()[7:16] == [-1, -1, -1, -1, -1, -1, 1, 1, -1]
     assert found.turn.tolist()[7:16] == [0, 0, 0, 1, 1, 1, 0, 0, 0]
-    assert found.targets.tolist()[6:17] == [3, 110, 7, IGNORED, IGNORED, IGNORED, 1,
-                                            IGNORED, IGNORED, 3, 120]
+    assert found.targets.tolist()[6:17] == [
+        3,
+        110,
+        7,
+        IGNORED,
+        IGNORED,
+        IGNORED,
+        1,
+        IGNORED,
+        IGNORED,
+        3,
+        120,
+    ]
     assert len(found) == 20  # as long as the story is, whatever stands twice
 
 
@@ -46,11 +76,21 @@ def test_each_token_sees_what_it_would_see_if_its_turn_were_the_last():
                 continue
             same = (whole.turn[0] == turn) & (whole.positions[0] == alone.positions[0, row])
             there = visible[int(same.nonzero())]
-            assert (list(zip(whole.ids[0, there].tolist(), whole.given[0, there].tolist(),
-                             whole.positions[0, there].tolist(), strict=True))
-                    == list(zip(alone.ids[0, seen_alone[row]].tolist(),
-                                alone.given[0, seen_alone[row]].tolist(),
-                                alone.positions[0, seen_alone[row]].tolist(), strict=True)))
+            assert list(
+                zip(
+                    whole.ids[0, there].tolist(),
+                    whole.given[0, there].tolist(),
+                    whole.positions[0, there].tolist(),
+                    strict=True,
+                )
+            ) == list(
+                zip(
+                    alone.ids[0, seen_alone[row]].tolist(),
+                    alone.given[0, seen_alone[row]].tolist(),
+                    alone.positions[0, seen_alone[row]].tolist(),
+                    strict=True,
+                )
+            )
 
 
 def test_a_batch_pads_and_numbers_pictures_through():

@@ -23,15 +23,23 @@ def test_the_losses_are_cross_entropy_and_cosine_of_a_pass_that_is_made_by_hand(
 
     def vectors(tokens):
         return model.llm.get_input_embeddings()(torch.tensor(tokens))
+
     squares = features[0].reshape(2, 2, 2, 2, WIDTH).mean((1, 3)).reshape(1, 4, WIDTH)
     read = model.reader(squares)[0]  # 16 features are read as the means of 4
-    row = torch.cat([vectors([vocabulary.bos, *texts[0], vocabulary.boi]), read,
-                     vectors([vocabulary.eoi]), vectors(vocabulary.turn), vectors(texts[1]),
-                     vectors([vocabulary.boi, *vocabulary.image, vocabulary.eoi])])
+    row = torch.cat(
+        [
+            vectors([vocabulary.bos, *texts[0], vocabulary.boi]),
+            read,
+            vectors([vocabulary.eoi]),
+            vectors(vocabulary.turn),
+            vectors(texts[1]),
+            vectors([vocabulary.boi, *vocabulary.image, vocabulary.eoi]),
+        ]
+    )
     plain = model.llm(inputs_embeds=row[None], output_hidden_states=True)
     words = [*vocabulary.turn, *texts[1], vocabulary.boi]
     before = 2 + len(texts[0]) + len(read)  # where the end of the first picture is
-    logits = torch.cat([plain.logits[0, before:before + len(words)], plain.logits[0, -1:]])
+    logits = torch.cat([plain.logits[0, before : before + len(words)], plain.logits[0, -1:]])
     text = torch.nn.functional.cross_entropy(logits, torch.tensor([*words, vocabulary.eos]))
     hidden = plain.hidden_states[-1][0, -5:-1]
     predicted = model.painter(hidden[None])[0]
@@ -69,8 +77,13 @@ def test_pictures_of_a_batch_do_not_get_mixed_up(features):
     other = torch.randn(2, TOKENS, WIDTH)
     alone = model(told(vocabulary, texts, [1, 2, 3]), features)
 
-    batch = sequence.together([sequence.lay_out(texts[:2], vocabulary, [1]),
-                               sequence.lay_out(texts, vocabulary, [1, 2, 3])], [2, COUNT])
+    batch = sequence.together(
+        [
+            sequence.lay_out(texts[:2], vocabulary, [1]),
+            sequence.lay_out(texts, vocabulary, [1, 2, 3]),
+        ],
+        [2, COUNT],
+    )
     out = model(batch, torch.cat([other, features]))
 
     assert torch.allclose(out.features[1:], alone.features, atol=1e-5)

@@ -18,8 +18,10 @@ def told(stories=1, shape=(36, 64)):
     of one colour."""
     for number, (text, colour) in enumerate(zip(TEXTS, COLOURS, strict=True)):
         picture = np.full((*(shape if number == 0 else (32, 32)), 3), colour, np.uint8)
-        yield [Moment(story, number, f"{text}{story or ''}", [], None, picture)
-               for story in range(stories)]
+        yield [
+            Moment(story, number, f"{text}{story or ''}", [], None, picture)
+            for story in range(stories)
+        ]
 
 
 def write(folder, moments, *about):
@@ -37,15 +39,25 @@ def test_a_story_is_json_pictures_panels_and_a_page(tmp_path):
     names = ["00.jpg", "01.jpg", "02.jpg"]
     assert [paths for _, paths in given] == [[tmp_path / name] for name in names]
     assert {path.name for path in tmp_path.iterdir()} == {
-        *names, "story.json", "panels.jpg", "story.html"}
+        *names,
+        "story.json",
+        "panels.jpg",
+        "story.html",
+    }
     assert json.loads((tmp_path / "story.json").read_text()) == {
-        "texts": TEXTS, "images": names, "seed": 7, "top_p": 0.9}
+        "texts": TEXTS,
+        "images": names,
+        "seed": 7,
+        "top_p": 0.9,
+    }
     for name, colour in zip(names, COLOURS, strict=True):
         assert middle(tmp_path / name)[1] == pytest.approx(colour, abs=3)
 
 
-@pytest.mark.parametrize("shape, stretched", [
-    ((36, 64), (57, 32)), ((64, 36), (32, 57)), ((50, 50), (32, 32)), ((1800, 3200), (57, 32))])
+@pytest.mark.parametrize(
+    "shape, stretched",
+    [((36, 64), (57, 32)), ((64, 36), (32, 57)), ((50, 50), (32, 32)), ((1800, 3200), (57, 32))],
+)
 def test_pictures_have_the_shape_of_the_first(tmp_path, shape, stretched):
     write(tmp_path, told(shape=shape))
 
@@ -61,7 +73,10 @@ def test_the_page_is_one_file_with_the_pictures_in_it(tmp_path):
     pictures = [base64.b64decode(one.removeprefix("data:image/jpeg;base64,")) for one in sources]
     assert pictures == [(tmp_path / f"0{at}.jpg").read_bytes() for at in range(3)]
     assert re.findall(r"<figcaption[^>]*>(.*?)</figcaption>", page) == [
-        "Pip &amp; Momo met.", "They went &lt;home&gt;.", "Night fell."]
+        "Pip &amp; Momo met.",
+        "They went &lt;home&gt;.",
+        "Night fell.",
+    ]
     assert "http" not in page
     assert "seed: 7" in page
 
@@ -87,9 +102,13 @@ def test_panels_show_every_picture_in_its_place(tmp_path):
         for at, colour in enumerate(COLOURS):
             for inside in (20, 300):  # pixels from the left of 320
                 assert sheet.getpixel((20 + at * cell + inside, 20 + high // 2)) == pytest.approx(
-                    colour, abs=3)
-            below = np.asarray(sheet.crop((20 + at * cell, 20 + high + 5, (at + 1) * cell,
-                                           sheet.height)).convert("L"))
+                    colour, abs=3
+                )
+            below = np.asarray(
+                sheet.crop((20 + at * cell, 20 + high + 5, (at + 1) * cell, sheet.height)).convert(
+                    "L"
+                )
+            )
             assert below.min() < 100  # ink
 
 
@@ -132,4 +151,10 @@ def test_a_new_story_takes_the_place_of_the_old_and_of_nothing_else(tmp_path):
     write(tmp_path, list(told())[:2])
 
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "00.jpg", "01.jpg", "99.jpg", "panels.jpg", "story.html", "story.json"]
+        "00.jpg",
+        "01.jpg",
+        "99.jpg",
+        "panels.jpg",
+        "story.html",
+        "story.json",
+    ]

@@ -13,8 +13,17 @@ from model import checkpoints, train
 from model.config import Optimisation
 from model.train import Interrupted, Stage, TrainingStopped
 
-SETTINGS = Optimisation(steps=8, batch=2, learning_rate=0.1, warmup=2, precision="no", ema=0.9,
-                        save_every=3, check_every=4, accumulate=2)
+SETTINGS = Optimisation(
+    steps=8,
+    batch=2,
+    learning_rate=0.1,
+    warmup=2,
+    precision="no",
+    ema=0.9,
+    save_every=3,
+    check_every=4,
+    accumulate=2,
+)
 
 
 def stage(seen, fault=lambda number: None):
@@ -58,6 +67,7 @@ def test_a_stopped_run_goes_on_with_the_losses_of_one_that_was_not(muon, tmp_pat
     def stop(number):
         if number == 9:  # in the midst of step 5, of two batches each
             signal.raise_signal(signal.SIGINT)
+
     with pytest.raises(Interrupted, match="stopped after step 5 of 8; the same command goes on"):
         fit(tmp_path / "b", stage(parts, stop), settings)
     said = fit(tmp_path / "b", stage(parts), settings)
@@ -77,6 +87,7 @@ def test_a_killed_run_goes_on_from_the_last_checkpoint(tmp_path):
     def die(number):
         if number == 15:
             raise KeyboardInterrupt  # as good as any death: nothing is saved on the way out
+
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path / "b", stage([], die))
     fit(tmp_path / "b", stage(parts))
@@ -88,6 +99,7 @@ def test_another_key_begins_anew(tmp_path):
     def die(number):
         if number == 15:
             raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path, stage([], die))
     seen = []
@@ -105,13 +117,14 @@ def test_the_result_is_the_moving_average(tmp_path):
         if batch[0] % 2 == 0:
             weights.append(one.model.weight.detach().clone())
         return losses(model, batch)
+
     one.losses = watching
     fit(tmp_path, one)
     weights.append(one.model.weight.detach().clone())
 
     average = weights[0]
     for step, weight in enumerate(weights[1:], 1):
-        decay = 0.0 if step < 2 else min(0.9, 1 - step ** -0.75)
+        decay = 0.0 if step < 2 else min(0.9, 1 - step**-0.75)
         average = decay * average + (1 - decay) * weight
     saved = nn.Linear(3, 1)
     checkpoints.load(tmp_path / "1-test", saved)
@@ -132,6 +145,7 @@ def test_too_little_memory_says_what_to_do(tmp_path):
 
     def full(model, batch):
         raise torch.OutOfMemoryError("CUDA out of memory")
+
     one.losses = full
 
     with pytest.raises(TrainingStopped, match=r"a batch of 2 does not fit.*accumulate higher"):
@@ -145,8 +159,7 @@ def test_learning_rate_warms_up_and_falls_to_its_end(tmp_path):
     events.Reload()
     rates = {one.step: one.value for one in events.Scalars("train/learning_rate")}
     assert rates[20] == pytest.approx(0.1 * 0.25)
-    assert rates[10] == pytest.approx(
-        0.1 * (0.25 + 0.75 * 0.5 * (1 + math.cos(math.pi * 8 / 18))))
+    assert rates[10] == pytest.approx(0.1 * (0.25 + 0.75 * 0.5 * (1 + math.cos(math.pi * 8 / 18))))
     about = json.loads((tmp_path / "1-test" / "about.json").read_text())
     assert about["steps"] == 20 and about["key"] == "k"
 
@@ -167,12 +180,18 @@ def test_muon_has_the_weights_of_linear_layers_and_adam_the_rest():
     model = Parts()
     adam, muon = train._optimizers(model, SETTINGS.model_copy(update={"muon": 0.02}))
     names = {id(one): name for name, one in model.named_parameters()}
-    matrices, vectors, turned = ({names[id(one)] for one in group["params"]}
-                                 for group in (*adam.param_groups, *muon.param_groups))
+    matrices, vectors, turned = (
+        {names[id(one)] for one in group["params"]}
+        for group in (*adam.param_groups, *muon.param_groups)
+    )
     assert turned == {"attention.in_proj_weight", "attention.out_proj.weight", "layer.weight"}
     assert matrices == {"words.weight", "query", "image.weight"}
-    assert vectors == {"attention.in_proj_bias", "attention.out_proj.bias", "layer.bias",
-                       "image.bias"}
+    assert vectors == {
+        "attention.in_proj_bias",
+        "attention.out_proj.bias",
+        "layer.bias",
+        "image.bias",
+    }
     assert len(train._optimizers(model, SETTINGS)) == 1
 
 
@@ -187,4 +206,4 @@ def test_muons_step_is_the_gradients_directions_without_their_sizes():
     step = (before - model.weight.detach()) / (0.02 * 0.2 * 30**0.5)
     sizes = torch.linalg.svdvals(step)
     assert sizes.min() > 0.6 and sizes.max() < 1.3  # Newton and Schulz are not exact
-    assert torch.nn.functional.cosine_similarity(step.flatten(), (left @ right).flatten(), 0) > .97
+    assert torch.nn.functional.cosine_similarity(step.flatten(), (left @ right).flatten(), 0) > 0.97

@@ -9,10 +9,11 @@ from safetensors.torch import save_file
 from model import vision
 from model.config import VisionConfig
 
-TOWERS = {"embed_dim": 8,
-          "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "layers": 2,
-                         "head_width": 8},
-          "text_cfg": {"context_length": 8, "vocab_size": 50, "width": 16, "heads": 2, "layers": 1}}
+TOWERS = {
+    "embed_dim": 8,
+    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "layers": 2, "head_width": 8},
+    "text_cfg": {"context_length": 8, "vocab_size": 50, "width": 16, "heads": 2, "layers": 1},
+}
 
 
 @pytest.fixture
@@ -25,9 +26,10 @@ def test_features_are_the_patches_after_the_last_norm(pictures):
 
     found = vision.features(tower, pictures, 16)
 
-    values = (torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255
-              - torch.tensor(open_clip.OPENAI_DATASET_MEAN).view(3, 1, 1)
-              ) / torch.tensor(open_clip.OPENAI_DATASET_STD).view(3, 1, 1)
+    values = (
+        torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255
+        - torch.tensor(open_clip.OPENAI_DATASET_MEAN).view(3, 1, 1)
+    ) / torch.tensor(open_clip.OPENAI_DATASET_STD).view(3, 1, 1)
     patches = tower.conv1(values).flatten(2).transpose(1, 2)
     row = torch.cat([tower.class_embedding.expand(2, 1, -1), patches], dim=1)
     row = tower.ln_pre(row + tower.positional_embedding)
@@ -40,20 +42,25 @@ def test_fewer_tokens_are_the_means_of_squares(pictures):
     tower = vision.make(TOWERS).visual.eval()
 
     all_of_them = vision.features(tower, pictures, 16).reshape(2, 2, 2, 2, 2, 16)  # y in y, x in x
-    assert torch.allclose(vision.features(tower, pictures, 4),
-                          all_of_them.mean((2, 4)).reshape(2, 4, 16), atol=1e-6)
+    assert torch.allclose(
+        vision.features(tower, pictures, 4), all_of_them.mean((2, 4)).reshape(2, 4, 16), atol=1e-6
+    )
     with pytest.raises(ValueError, match="a grid of 4 x 4 features cannot be pooled to 9 tokens"):
         vision.features(tower, pictures, 9)
 
 
 def test_a_tower_comes_back_from_its_folder_frozen(tmp_path, pictures):
     pair = vision.make(TOWERS)
-    (tmp_path / "open_clip_config.json").write_text(json.dumps(
-        {"model_cfg": TOWERS, "preprocess_cfg": {}}))
+    (tmp_path / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": TOWERS, "preprocess_cfg": {}})
+    )
     save_file(pair.state_dict(), tmp_path / "open_clip_model.safetensors")
 
     loaded = vision.load(VisionConfig(model=f"local-dir:{tmp_path}", image_size=32, tokens=16))
 
-    assert torch.allclose(vision.features(loaded, pictures, 16),
-                          vision.features(pair.visual.eval(), pictures, 16), atol=1e-6)
+    assert torch.allclose(
+        vision.features(loaded, pictures, 16),
+        vision.features(pair.visual.eval(), pictures, 16),
+        atol=1e-6,
+    )
     assert not any(one.requires_grad for one in loaded.parameters())

@@ -24,19 +24,47 @@ def flipped(text: str, bits: int) -> str:
 
 def keyframe(video: str, time: float, **fields: Any) -> Keyframe:
     name = keyframe_id(video, time)
-    return Keyframe(**{
-        "id": name, "video": video, "series": "series", "image": f"images/{video}/{name}.jpg",
-        "time": time, "shot": int(time), "shot_start": time, "shot_end": time + 1, "width": 320,
-        "height": 180, "crop": [0, 0, 320, 180], "bytes": 1000, "sha256": "0" * 64,
-        "phash": phash(name), "sharpness": 100.0, "brightness": 0.5, "camera_motion": [0.0, 0.0],
-        "subject_motion": [0.0, 0.0], **fields})
+    return Keyframe(
+        **{
+            "id": name,
+            "video": video,
+            "series": "series",
+            "image": f"images/{video}/{name}.jpg",
+            "time": time,
+            "shot": int(time),
+            "shot_start": time,
+            "shot_end": time + 1,
+            "width": 320,
+            "height": 180,
+            "crop": [0, 0, 320, 180],
+            "bytes": 1000,
+            "sha256": "0" * 64,
+            "phash": phash(name),
+            "sharpness": 100.0,
+            "brightness": 0.5,
+            "camera_motion": [0.0, 0.0],
+            "subject_motion": [0.0, 0.0],
+            **fields,
+        }
+    )
 
 
 def story(video: str, number: int = 0, length: int = 30, **fields: Any) -> Story:
     images = [f"images/{video}/{keyframe_id(video, number * 100 + i)}.jpg" for i in range(length)]
-    return Story(**{
-        "id": f"{video}_story_{number:03d}", "video": video, "series": "series", "split": "train",
-        "complete": length == 30, "images": images,
-        "captions": [f"{video} {number} {i}." for i in range(length)],
-        "orders": list(range(length)), "descriptions": ["."] * length, "caption_model": "c",
-        "writers": ["w"] * length, "repaired": [False] * length, **fields})
+    return Story(
+        **{
+            "id": f"{video}_story_{number:03d}",
+            "video": video,
+            "series": "series",
+            "split": "train",
+            "complete": length == 30,
+            "images": images,
+            "captions": [f"{video} {number} {i}." for i in range(length)],
+            "orders": list(range(length)),
+            "descriptions": ["."] * length,
+            "caption_model": "c",
+            "writers": ["w"] * length,
+            "repaired": [False] * length,
+            **fields,
+        }
+    )

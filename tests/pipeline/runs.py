@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import asked_stages
-from pipeline.backends import loading
+from pipeline.graph import model_transforms
+from pipeline.inference.backends import loading
 from tests.pipeline.scripted import Scripted
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
@@ -21,7 +21,7 @@ def scripted_models(backend: Scripted) -> Iterator[Scripted]:
     """Makes `backend` the captioner and the writer of every run, until the block ends."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loading, "load", lambda role, spec, calls: backend)
-        patch.setattr(asked_stages, "_model", lambda role, spec, calls: backend)
+        patch.setattr(model_transforms, "_model", lambda role, spec, calls: backend)
         patch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
         yield backend
 

@@ -7,9 +7,9 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from pipeline.asking import Asker, asking
-from pipeline.backends import Answer, Request, Stop
-from pipeline.money import Purse
+from pipeline.inference.backends import Answer, Request, Stop
+from pipeline.inference.budget import Purse
+from pipeline.inference.client import Asker, asking
 
 T = TypeVar("T")
 
@@ -50,12 +50,24 @@ class Scripted:
 
 
 # What a story may say of its pictures, each unlike the others.
-TEXTS = ("Pip woke up early.", "A bird sang in the tree.", "Rain fell on the roof.",
-         "Momo baked some bread.", "They walked to the river.", "A boat came by slowly.",
-         "Nobody was on board.", "Pip climbed in first.", "The water was cold and clear.",
-         "A fish jumped over the rope.", "Momo laughed out loud.", "The sun went down.",
-         "Stars came out, one by one.", "It was time to go home.", "The door stood open.",
-         "Supper was still warm.")
+TEXTS = (
+    "Pip woke up early.",
+    "A bird sang in the tree.",
+    "Rain fell on the roof.",
+    "Momo baked some bread.",
+    "They walked to the river.",
+    "A boat came by slowly.",
+    "Nobody was on board.",
+    "Pip climbed in first.",
+    "The water was cold and clear.",
+    "A fish jumped over the rope.",
+    "Momo laughed out loud.",
+    "The sun went down.",
+    "Stars came out, one by one.",
+    "It was time to go home.",
+    "The door stood open.",
+    "Supper was still warm.",
+)
 
 
 def said(request: Request) -> str:
@@ -64,8 +76,14 @@ def said(request: Request) -> str:
         return json.dumps({"sentence": f"A picture called {request.key}."})
     if request.task == "characters":
         return json.dumps({"characters": []})
-    return json.dumps({"sentences": [
-        {"frame": one["frame"], "text": TEXTS[one["frame"]]} for one in request.facts["captions"]]})
+    return json.dumps(
+        {
+            "sentences": [
+                {"frame": one["frame"], "text": TEXTS[one["frame"]]}
+                for one in request.facts["captions"]
+            ]
+        }
+    )
 
 
 def in_turn(*texts: str | Exception) -> Callable[[Request], str | Exception]:
@@ -74,11 +92,19 @@ def in_turn(*texts: str | Exception) -> Callable[[Request], str | Exception]:
     return lambda _: left.pop(0)
 
 
-def asked(backend: Scripted, use: Callable[[Asker], Awaitable[T]], work: str = "",
-          purse: Purse | None = None, count: Callable[[str, int], None] = lambda *_: None) -> T:
+def asked(
+    backend: Scripted,
+    use: Callable[[Asker], Awaitable[T]],
+    work: str = "",
+    purse: Purse | None = None,
+    count: Callable[[str, int], None] = lambda *_: None,
+) -> T:
     """What `use` makes of an asker of the backend."""
+
     async def main() -> T:
-        async with asking("scripted", backend, work, purse or Purse(None, None, 0.0, 0),
-                          count) as asker:
+        async with asking(
+            "scripted", backend, work, purse or Purse(None, None, 0.0, 0), count
+        ) as asker:
             return await use(asker)
+
     return asyncio.run(main())

@@ -12,20 +12,28 @@ def test_settings_come_after_the_file_and_the_file_after_the_defaults(tmp_path):
     assert config.keyframes.black == DatasetConfig().keyframes.black
 
 
-@pytest.mark.parametrize("setting, message", [
-    ("keyframes.evry=2", r"no setting keyframes\.evry; there are every, shortest_shot"),
-    ("evry=2", "no setting evry; there are captioner, writer"),
-    ("keyframes.every=often", r"keyframes\.every: .*'often'"),
-    ("keyframes.every=0", r"keyframes\.every: .*greater than 0"),
-    ("writer=gpt", "writer: 'gpt' is no backend; use 'embedded', 'openai:MODEL'"),
-    ("writer=openai:m@http://me:secret@host/v1",
-     r"^writer: openai:m: a key does not belong (?!.*secret)"),
-    ("stories.language=de", r"^stories\.language: the embedded writer knows one way only"),
-    ("stories.tense=future", r"stories\.tense: Input should be 'past' or 'present', not 'future'"),
-    ("prices={m: {inputs: 3}}", r"no setting prices\.m\.inputs; there are input, output"),
-    ("quality.max_repetition=2", r"quality\.max_repetition: .*less than or equal to 1"),
-    ("keyframes.every", "write it as name=value"),
-])
+@pytest.mark.parametrize(
+    "setting, message",
+    [
+        ("keyframes.evry=2", r"no setting keyframes\.evry; there are every, shortest_shot"),
+        ("evry=2", "no setting evry; there are captioner, writer"),
+        ("keyframes.every=often", r"keyframes\.every: .*'often'"),
+        ("keyframes.every=0", r"keyframes\.every: .*greater than 0"),
+        ("writer=gpt", "writer: 'gpt' is no backend; use 'embedded', 'openai:MODEL'"),
+        (
+            "writer=openai:m@http://me:secret@host/v1",
+            r"^writer: openai:m: a key does not belong (?!.*secret)",
+        ),
+        ("stories.language=de", r"^stories\.language: the embedded writer knows one way only"),
+        (
+            "stories.tense=future",
+            r"stories\.tense: Input should be 'past' or 'present', not 'future'",
+        ),
+        ("prices={m: {inputs: 3}}", r"no setting prices\.m\.inputs; there are input, output"),
+        ("quality.max_repetition=2", r"quality\.max_repetition: .*less than or equal to 1"),
+        ("keyframes.every", "write it as name=value"),
+    ],
+)
 def test_a_setting_that_cannot_be_used_is_named(setting, message):
     with pytest.raises(ConfigError, match=message):
         load("", [setting])
@@ -49,8 +57,9 @@ def test_a_budget_needs_a_price():
 
 
 def test_where_a_server_runs_is_not_written_down():
-    config = load("", ["captioner=openai:eyes@http://10.0.0.7:8000/v1",
-                       "writer=transformers:/models/pen"])
+    config = load(
+        "", ["captioner=openai:eyes@http://10.0.0.7:8000/v1", "writer=transformers:/models/pen"]
+    )
     assert config.published()["captioner"] == "openai:eyes"
     assert config.published()["writer"] == "transformers:/models/pen"
     assert "10.0.0.7" not in str(config.published())

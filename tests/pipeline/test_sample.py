@@ -22,8 +22,11 @@ from pipeline.sample.script import write
 
 SHOTS = 5
 # The films drawn here are short: the seed is one whose shots have a dissolve among them.
-SEED = next(seed for seed in range(99)
-            if any(shot.into == "dissolve" for shot in write(seed, 1, SHOTS).shots))
+SEED = next(
+    seed
+    for seed in range(99)
+    if any(shot.into == "dissolve" for shot in write(seed, 1, SHOTS).shots)
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,29 +53,46 @@ def truth(folder: Path) -> dict[str, Any]:
 def frames(folder: Path) -> np.ndarray:
     """The decoded film, uint8 [n, 90, 160, 3]."""
     with av.open(str(folder / "S01E01.mp4")) as film:
-        return np.stack([frame.reformat(160, 90, "rgb24").to_ndarray()
-                         for frame in film.decode(video=0)])
+        return np.stack(
+            [frame.reformat(160, 90, "rgb24").to_ndarray() for frame in film.decode(video=0)]
+        )
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.iterdir())}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+    }
 
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(folder: Path, pair: Path) -> None:
-    assert digests(pair).items() >= {name: digest for name, digest in digests(folder).items()
-                                     if name.startswith("S01E01")}.items()
-    assert sorted(digests(folder)) == ["S01E01.mp4", "S01E01.srt", "S01E01.truth.json",
-                                       "manifest.csv", "sample.json"]
+    assert (
+        digests(pair).items()
+        >= {
+            name: digest for name, digest in digests(folder).items() if name.startswith("S01E01")
+        }.items()
+    )
+    assert sorted(digests(folder)) == [
+        "S01E01.mp4",
+        "S01E01.srt",
+        "S01E01.truth.json",
+        "manifest.csv",
+        "sample.json",
+    ]
 
 
 @pytest.mark.slow
 def test_another_seed_gives_another_film_and_replaces_the_old(pair: Path, tmp_path: Path) -> None:
     shutil.copytree(pair, tmp_path, dirs_exist_ok=True)
     draw(str(tmp_path), episodes=1, seed=SEED + 1, shots=1)
-    assert sorted(digests(tmp_path)) == ["S01E01.mp4", "S01E01.srt", "S01E01.truth.json",
-                                         "manifest.csv", "sample.json"]
+    assert sorted(digests(tmp_path)) == [
+        "S01E01.mp4",
+        "S01E01.srt",
+        "S01E01.truth.json",
+        "manifest.csv",
+        "sample.json",
+    ]
     assert digests(tmp_path)["S01E01.mp4"] != digests(pair)["S01E01.mp4"]
 
 
@@ -109,8 +129,9 @@ def test_cuts_are_where_the_picture_changes(frames: np.ndarray, truth: dict[str,
     within = [change[f - 1] for f in range(1, len(frames)) if f not in cuts | gradual]
     for cut in cuts:
         assert change[cut - 1] > 8, f"no cut at frame {cut}"
-        assert change[cut - 1] > 2 * max(change[cut - 4 : cut - 1].max(),
-                                         change[cut : cut + 3].max())
+        assert change[cut - 1] > 2 * max(
+            change[cut - 4 : cut - 1].max(), change[cut : cut + 3].max()
+        )
     assert max(within) < min(change[cut - 1] for cut in cuts)
 
 
@@ -124,9 +145,13 @@ def test_drawings_are_held_for_two_frames(frames: np.ndarray, truth: dict[str, A
 def test_a_dissolve_lies_between_its_ends(frames: np.ndarray, truth: dict[str, Any]) -> None:
     dissolve = next(one for one in truth["gradual"] if one["kind"] == "dissolve")
     before, middle, after = (
-        frames[i].astype(float) for i in (dissolve["first"] - 1,
-                                          (dissolve["first"] + dissolve["last"]) // 2,
-                                          dissolve["last"] + 1))
+        frames[i].astype(float)
+        for i in (
+            dissolve["first"] - 1,
+            (dissolve["first"] + dissolve["last"]) // 2,
+            dissolve["last"] + 1,
+        )
+    )
     apart = np.abs(before - after).mean()
     assert apart > 8
     assert np.abs(middle - (before + after) / 2).mean() < 0.3 * apart
@@ -186,8 +211,9 @@ def test_a_whole_episode_is_long_and_varied_enough(number: int) -> None:
     for shot in episode.shots:
         assert {line.speaker for line in shot.lines} <= {actor.name for actor in shot.actors}
         assert all(line.start < line.end <= shot.seconds for line in shot.lines)
-    everyone = {name for name in CAST if any(name in line.text for shot in story
-                                             for line in shot.lines)}
+    everyone = {
+        name for name in CAST if any(name in line.text for shot in story for line in shot.lines)
+    }
     assert {"Pip", "Momo"} <= everyone
 
 
@@ -201,6 +227,15 @@ def test_episodes_share_their_intro_and_little_else() -> None:
 def test_the_manifest_names_the_series(folder: Path) -> None:
     with open(folder / "manifest.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert rows == [{"uri": "S01E01.mp4", "series": SERIES, "season": "1", "episode": "1",
-                     "language": "en", "license": "CC0-1.0", "attribution": "drawn by StoryStream",
-                     "subtitles": "S01E01.srt"}]
+    assert rows == [
+        {
+            "uri": "S01E01.mp4",
+            "series": SERIES,
+            "season": "1",
+            "episode": "1",
+            "language": "en",
+            "license": "CC0-1.0",
+            "attribution": "drawn by StoryStream",
+            "subtitles": "S01E01.srt",
+        }
+    ]

@@ -15,14 +15,29 @@ from schemas.rows import (
     to_table,
 )
 
-STORY = Story("a_story_000", "a", "A", "train", True, ["images/a/1.jpg"], ["Once."], [0],
-              ["A hill."], "captioner", ["writer"], [False], True,
-              Scores(0.1, 2.5, 1.0, 0, 1.0, 0.0, 0.8, None))
+STORY = Story(
+    "a_story_000",
+    "a",
+    "A",
+    "train",
+    True,
+    ["images/a/1.jpg"],
+    ["Once."],
+    [0],
+    ["A hill."],
+    "captioner",
+    ["writer"],
+    [False],
+    True,
+    Scores(0.1, 2.5, 1.0, 0, 1.0, 0.0, 0.8, None),
+)
 
 
 def test_rows_come_back_as_they_went_in():
-    rows = [Video("a", "/films/a.mp4", "A", "a", season=None, episode=3, duration=1.5),
-            Video("b", "/films/b.mp4", "A", "b")]
+    rows = [
+        Video("a", "/films/a.mp4", "A", "a", season=None, episode=3, duration=1.5),
+        Video("b", "/films/b.mp4", "A", "b"),
+    ]
     assert from_table(to_table(rows, Video), Video) == rows
     assert from_table(to_table([STORY], Story), Story) == [STORY]
 

@@ -6,11 +6,19 @@ from schemas.storystream import chunk_records, keyframe_id, parse_keyframe_id, s
 
 def story(length: int) -> Story:
     return Story(
-        id="000258_story_001", video="000258", series="s", split="train", complete=length == 30,
+        id="000258_story_001",
+        video="000258",
+        series="s",
+        split="train",
+        complete=length == 30,
         images=[f"images/000258/{keyframe_id('000258', i)}.jpg" for i in range(length)],
-        captions=[f"text {i}" for i in range(length)], orders=list(range(length)),
-        descriptions=[""] * length, caption_model="c", writers=["w"] * length,
-        repaired=[False] * length)
+        captions=[f"text {i}" for i in range(length)],
+        orders=list(range(length)),
+        descriptions=[""] * length,
+        caption_model="c",
+        writers=["w"] * length,
+        repaired=[False] * length,
+    )
 
 
 def test_names_are_those_of_the_published_dataset():

@@ -9,8 +9,10 @@ def _story(name: str, *texts: str) -> Story:
 
 
 TRUE = _story("a", "Pip wakes up.", "Momo swims in the lake.", "Pip eats a red apple.")
-OTHERS = [_story("b", "Bo sees a red apple on a tree.", "Bo sleeps.", "Bo sings a song."),
-          _story("c", "A lake at night.", "Momo swims in the cold lake.", "The end.")]
+OTHERS = [
+    _story("b", "Bo sees a red apple on a tree.", "Bo sleeps.", "Bo sings a song."),
+    _story("c", "A lake at night.", "Momo swims in the cold lake.", "The end."),
+]
 
 
 def test_the_truth_is_the_story_itself() -> None:
@@ -43,6 +45,7 @@ def test_shuffled_panels_are_of_other_stories_and_differ_by_seed() -> None:
     assert told.images[0] == "a/0.jpg"
     assert all(image[0] in "bc" for image in told.images[1:])
     assert told == baselines.shuffled([TRUE, *OTHERS])(opening(TRUE, illustrate=False))
-    texts = {image: text for one in OTHERS for image, text in zip(one.images, one.texts,
-                                                                  strict=True)}
+    texts = {
+        image: text for one in OTHERS for image, text in zip(one.images, one.texts, strict=True)
+    }
     assert list(told.texts[1:]) == [texts[image] for image in told.images[1:]]

@@ -19,8 +19,10 @@ def _picture(path: Path) -> str:
 
 @pytest.fixture
 def openings(tmp_path: Path) -> list[Opening]:
-    return [Opening(name, _picture(tmp_path / f"{name}.jpg"), f"{name} begins.", 3)
-            for name in ("a", "b")]
+    return [
+        Opening(name, _picture(tmp_path / f"{name}.jpg"), f"{name} begins.", 3)
+        for name in ("a", "b")
+    ]
 
 
 def test_seed_story_writes_a_folder_a_story(tmp_path: Path, openings: list[Opening]) -> None:
@@ -46,15 +48,29 @@ def test_a_text_file_of_several_runs_is_named(tmp_path: Path, openings: list[Ope
         outputs.read(tmp_path, openings)
 
 
-def test_mm_interleaved_writes_texts_and_pictures_in_turn(tmp_path: Path,
-                                                          openings: list[Opening]) -> None:
+def test_mm_interleaved_writes_texts_and_pictures_in_turn(
+    tmp_path: Path, openings: list[Opening]
+) -> None:
     out = tmp_path / "out"
     painted = [_picture(out / "gen_img_2026" / name) for name in ("0_1_0.png", "0_3_0.png")]
     _picture(out / "gen_img_2026" / "1_1_0.png")
-    (out / "eval_results_2026.json").write_text(json.dumps([
-        {"sentences": ["a begins."], "generate_results": ["Then", "0_1_0.png", "At last",
-                                                          "0_3_0.png", "and no picture"]},
-        {"sentences": ["b begins."], "generate_results": ["Once", "1_1_0.png"]}]))
+    (out / "eval_results_2026.json").write_text(
+        json.dumps(
+            [
+                {
+                    "sentences": ["a begins."],
+                    "generate_results": [
+                        "Then",
+                        "0_1_0.png",
+                        "At last",
+                        "0_3_0.png",
+                        "and no picture",
+                    ],
+                },
+                {"sentences": ["b begins."], "generate_results": ["Once", "1_1_0.png"]},
+            ]
+        )
+    )
     stories, lacks = outputs.read(out, openings)
     assert stories[0].texts == ("a begins.", "Then", "At last")
     assert stories[0].images == (openings[0].image, *painted)
@@ -64,23 +80,29 @@ def test_mm_interleaved_writes_texts_and_pictures_in_turn(tmp_path: Path,
 def test_our_own_books_and_jsonl(tmp_path: Path, openings: list[Opening]) -> None:
     image = _picture(tmp_path / "out" / "b" / "00.jpg")
     (tmp_path / "out" / "b" / "story.json").write_text(
-        json.dumps({"texts": ["Hello."], "images": ["00.jpg"]}))
+        json.dumps({"texts": ["Hello."], "images": ["00.jpg"]})
+    )
     stories, lacks = outputs.read(tmp_path / "out", openings)
     assert [(one.id, one.images) for one in stories] == [("b", (image,))]
     assert lacks == f"{tmp_path / 'out'} lacks 1 of 2 stories and 2 pictures"
     (tmp_path / "out.jsonl").write_text(
-        json.dumps({"id": "a", "captions": ["Hi."], "images": ["out/b/00.jpg"]}) + "\n")
+        json.dumps({"id": "a", "captions": ["Hi."], "images": ["out/b/00.jpg"]}) + "\n"
+    )
     stories, _ = outputs.read(tmp_path / "out.jsonl", openings)
     assert stories[0].texts == ("Hi.",)
 
 
-@pytest.mark.parametrize(("lines", "said"), [
-    ('{"id": "a"}', "line 1: 'texts'|line 1: 'captions'"),
-    ('{"id": "z", "texts": [], "images": []}', "no story that begins"),
-    ('{"id": "a", "texts": ["Hi."], "images": ["gone.jpg"]}', "gone.jpg is not there"),
-])
-def test_what_cannot_be_read_is_named(tmp_path: Path, openings: list[Opening], lines: str,
-                                      said: str) -> None:
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('{"id": "a"}', "line 1: 'texts'|line 1: 'captions'"),
+        ('{"id": "z", "texts": [], "images": []}', "no story that begins"),
+        ('{"id": "a", "texts": ["Hi."], "images": ["gone.jpg"]}', "gone.jpg is not there"),
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    tmp_path: Path, openings: list[Opening], lines: str, said: str
+) -> None:
     (tmp_path / "out.jsonl").write_text(lines)
     with pytest.raises(ValueError, match=said):
         outputs.read(tmp_path / "out.jsonl", openings)

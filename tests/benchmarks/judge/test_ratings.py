@@ -10,8 +10,10 @@ from benchmarks import published
 from benchmarks.judge import ratings
 
 
-@pytest.mark.parametrize("wins, losses", [(0, 0), (1, 0), (5, 5), (8, 2), (0, 12), (22, 29),
-                                          (64, 93), (31, 86), (400, 500)])
+@pytest.mark.parametrize(
+    "wins, losses",
+    [(0, 0), (1, 0), (5, 5), (8, 2), (0, 12), (22, 29), (64, 93), (31, 86), (400, 500)],
+)
 def test_the_sign_test_is_scipys_binomial_test(wins, losses):
     expected = stats.binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
     assert ratings.sign_test(wins, losses) == pytest.approx(expected, rel=1e-9)

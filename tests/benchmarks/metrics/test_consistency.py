@@ -15,16 +15,21 @@ from tests.benchmarks import toy
 
 SIDE, LENGTH = 96, 13
 WHO, WHERE = ("Ann", "Bob", "Cat"), ("wood", "sea", "town")
-MARGINS = (consistency.STYLE.name, consistency.SCENE.name, consistency.CHARACTER.name,
-           consistency.PLACE.name)
+MARGINS = (
+    consistency.STYLE.name,
+    consistency.SCENE.name,
+    consistency.CHARACTER.name,
+    consistency.PLACE.name,
+)
 
 
 def test_margins_are_means_over_pairs():
     alike = np.arange(16.0).reshape(4, 4)
     same, other = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
     same[0, [1, 2]] = other[0, 3] = same[1, 0] = other[2, 0] = True
-    np.testing.assert_array_equal(consistency.margins(alike, same, other),
-                                  [1.5 - 3, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(
+        consistency.margins(alike, same, other), [1.5 - 3, np.nan, np.nan, np.nan]
+    )
 
 
 def test_pairs_of_labels():
@@ -33,8 +38,14 @@ def test_pairs_of_labels():
     assert np.argwhere(other).tolist() == [[0, 3], [2, 3], [3, 0], [3, 2]]
     assert consistency.pairs([])[0].shape == (0, 0)
     near, far = consistency.neighbours(7)
-    assert near.sum() == 12 and np.argwhere(far).tolist() == [[0, 5], [0, 6], [1, 6], [5, 0],
-                                                              [6, 0], [6, 1]]
+    assert near.sum() == 12 and np.argwhere(far).tolist() == [
+        [0, 5],
+        [0, 6],
+        [1, 6],
+        [5, 0],
+        [6, 0],
+        [6, 1],
+    ]
 
 
 def test_what_grows_steadily_is_no_likeness():
@@ -42,13 +53,16 @@ def test_what_grows_steadily_is_no_likeness():
     drifting = 2 + steps * np.ones((1, 3))
     assert consistency.likeness(drifting) == pytest.approx(np.zeros((12, 12)), abs=1e-9)
     content = np.random.default_rng(0).normal(size=(12, 3))
-    np.testing.assert_allclose(consistency.likeness(content + drifting),
-                               consistency.likeness(content), atol=1e-9)
+    np.testing.assert_allclose(
+        consistency.likeness(content + drifting), consistency.likeness(content), atol=1e-9
+    )
     # By numpy's own fit of a line
-    line = np.stack([np.polyval(np.polyfit(steps[:, 0], one, 1), steps[:, 0])
-                     for one in content.T], axis=1)
-    np.testing.assert_allclose(consistency.likeness(content),
-                               (content - line) @ (content - line).T, atol=1e-9)
+    line = np.stack(
+        [np.polyval(np.polyfit(steps[:, 0], one, 1), steps[:, 0]) for one in content.T], axis=1
+    )
+    np.testing.assert_allclose(
+        consistency.likeness(content), (content - line) @ (content - line).T, atol=1e-9
+    )
 
 
 def test_spread_is_the_mean_distance_of_pairs():
@@ -62,8 +76,11 @@ def picture(who, where, dice):
     """RGB [96, 96, 3]: a pattern for the place, a figure in the middle, none twice the same."""
     x, y = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
     shift = dice.uniform(0, 2 * np.pi)
-    wave = {"wood": np.sin(x / 2.5 + shift), "sea": np.sin(y / 7 + shift + x / 30),
-            "town": np.sign(np.sin(x / 5 + shift) * np.sin(y / 5 + shift))}[where]
+    wave = {
+        "wood": np.sin(x / 2.5 + shift),
+        "sea": np.sin(y / 7 + shift + x / 30),
+        "town": np.sign(np.sin(x / 5 + shift) * np.sin(y / 5 + shift)),
+    }[where]
     colour = {"wood": (60, 130, 50), "sea": (60, 110, 190), "town": (190, 150, 120)}[where]
     seen = np.clip(np.array(colour) + 45 * wave[..., None], 0, 255).astype(np.uint8)
     left, top = (int(one) for one in dice.integers(22, 38, 2))
@@ -112,12 +129,16 @@ def compared(world):
     openings = [opening(one, True) for one in reference]
     dice = np.random.default_rng(1)
 
-    noise = [write(folder, f"noise {at}", dice.integers(0, 256, (SIDE, SIDE, 3), np.uint8))
-             for at in range(1, LENGTH)]
-    stories = {"ground truth": reference,
-               "shuffled": [baselines.shuffled(reference)(one) for one in openings],
-               "copy of the first": [baselines.copy_first(one) for one in openings],
-               "noise": [replace(one, images=(one.images[0], *noise)) for one in reference]}
+    noise = [
+        write(folder, f"noise {at}", dice.integers(0, 256, (SIDE, SIDE, 3), np.uint8))
+        for at in range(1, LENGTH)
+    ]
+    stories = {
+        "ground truth": reference,
+        "shuffled": [baselines.shuffled(reference)(one) for one in openings],
+        "copy of the first": [baselines.copy_first(one) for one in openings],
+        "noise": [replace(one, images=(one.images[0], *noise)) for one in reference],
+    }
     [table] = consistency.tables(stories, reference, SIDE, shown, cache=folder / "cache")
     return table
 
@@ -150,10 +171,16 @@ def test_a_picture_for_each_character_and_place_gains_nothing(world):
     for one in reference:
         for what, image in zip(shown[one.id], one.images, strict=True):
             first.setdefault((what.main, what.place), image)
-    again = [replace(one, images=(one.images[0], *(
-        first[what.main, what.place] for what in shown[one.id][1:]))) for one in reference]
-    [table] = consistency.tables({"ground truth": reference, "again": again}, reference, SIDE,
-                                 shown, cache=folder / "cache")
+    again = [
+        replace(
+            one,
+            images=(one.images[0], *(first[what.main, what.place] for what in shown[one.id][1:])),
+        )
+        for one in reference
+    ]
+    [table] = consistency.tables(
+        {"ground truth": reference, "again": again}, reference, SIDE, shown, cache=folder / "cache"
+    )
     true, found = table.cells["ground truth"], table.cells["again"]
     assert all(found[name].value < true[name].value for name in MARGINS)
     assert found[consistency.COPIES.name].value > 0.2
@@ -163,8 +190,9 @@ def test_without_truth_texts_say_who_and_nobody_says_where(world):
     folder, reference, shown = world
     own = [replace(one, texts=tuple(f"Soon {text}" for text in one.texts)) for one in reference]
     for known in (None, shown):  # texts of its own: the truth's numbers are not theirs
-        [table] = consistency.tables({"own texts": own}, reference, SIDE, known,
-                                     cache=folder / "cache")
+        [table] = consistency.tables(
+            {"own texts": own}, reference, SIDE, known, cache=folder / "cache"
+        )
         assert table.cells["own texts"]["place"].note == "places are not known"
         assert table.cells["own texts"]["character"].low > 0
         assert ("No truth is known" in table.text) == (known is None)
@@ -174,8 +202,13 @@ def test_scenes_by_other_features_and_stories_that_are_too_short(world):
     folder, reference, _ = world
     flat = Embedder("flat", "clip", "1", lambda seen: np.full((len(seen), 2), 0.5, np.float32))
     short = [Story(one.id, one.texts[:2], one.images[:2]) for one in reference]
-    [table] = consistency.tables({"ground truth": reference, "short": short, "none": []}, reference,
-                                 SIDE, embedders=[flat], cache=folder / "cache")
+    [table] = consistency.tables(
+        {"ground truth": reference, "short": short, "none": []},
+        reference,
+        SIDE,
+        embedders=[flat],
+        cache=folder / "cache",
+    )
     assert table.cells["ground truth"]["scene, flat"].value == pytest.approx(0, abs=1e-9)
     assert table.cells["short"]["scene, flat"].note == "too few panels"
     assert table.cells["short"][consistency.COPIES.name].n == 3
@@ -183,8 +216,13 @@ def test_scenes_by_other_features_and_stories_that_are_too_short(world):
 
 
 def test_names_are_found_in_texts():
-    texts = ["Then Ann met Bob.", "He saw Ann, and Bob ran.", "Ann met Bob", "The old bob, Ann.",
-             "No, Ann said."]
+    texts = [
+        "Then Ann met Bob.",
+        "He saw Ann, and Bob ran.",
+        "Ann met Bob",
+        "The old bob, Ann.",
+        "No, Ann said.",
+    ]
     assert consistency.recurring_names(texts) == ["Ann"]  # bob is also a word
     assert consistency.first_named("Bob saw Ann.", ["Ann", "Bob"]) == "Bob"
     assert consistency.first_named("Annabel came.", ["Ann", "Bob"]) is None
@@ -192,8 +230,12 @@ def test_names_are_found_in_texts():
 
 def test_near_copies_survive_what_painters_do_but_not_a_move():
     dice = np.random.default_rng(3)
-    seen = np.stack([cv2.GaussianBlur(dice.integers(0, 256, (SIDE, SIDE, 3), np.uint8), (0, 0), 4)
-                     for _ in range(4)])
+    seen = np.stack(
+        [
+            cv2.GaussianBlur(dice.integers(0, 256, (SIDE, SIDE, 3), np.uint8), (0, 0), 4)
+            for _ in range(4)
+        ]
+    )
     seen = (255.0 * (seen - seen.min()) / np.ptp(seen)).astype(np.uint8)
     marks = consistency.hashes(seen)
     assert consistency.near_copies(marks, marks).tolist() == np.eye(4, dtype=bool).tolist()

@@ -12,14 +12,14 @@ from benchmarks.metrics import embeddings
 from benchmarks.metrics.embeddings import Embedder
 from model import config, runs, vision
 from model.runs import NotTrained, Run
-from pipeline.backends import imagenet
+from pipeline.inference.builtin import efficientnet
 from tests.model.tiny import TEXTS
 
-TOWERS = {"embed_dim": 8,
-          "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "layers": 2,
-                         "head_width": 8},
-          "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 2,
-                       "layers": 1}}
+TOWERS = {
+    "embed_dim": 8,
+    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "layers": 2, "head_width": 8},
+    "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
 
 
 @pytest.fixture
@@ -97,8 +97,9 @@ def test_each_picture_of_several_rows_is_seen_once(tmp_path, paths):
     counted = Counted()
     found = embeddings.by_path(counted.embedder, [paths[:2], [paths[1]] * 3, paths], 16, tmp_path)
     assert counted.seen == 3
-    assert np.array_equal(np.stack([found[path] for path in paths]),
-                          embeddings.features(counted.embedder, paths, 16))
+    assert np.array_equal(
+        np.stack([found[path] for path in paths]), embeddings.features(counted.embedder, paths, 16)
+    )
 
 
 def test_a_digest_knows_every_weight():
@@ -114,8 +115,8 @@ def test_a_digest_knows_every_weight():
 def test_efficientnet_is_the_pipelines(paths):
     embedder = embeddings.efficientnet()
     seen = embeddings.pictures(paths, 64)
-    assert np.array_equal(embedder.embed(seen), imagenet.features(seen))
-    assert embedder.version == embeddings.digest(imagenet.network())
+    assert np.array_equal(embedder.embed(seen), efficientnet.features(seen))
+    assert embedder.version == embeddings.digest(efficientnet.network())
 
 
 # Inception ---------------------------------------------------------------------------------------
@@ -125,6 +126,7 @@ def test_efficientnet_is_the_pipelines(paths):
 def random_inception(monkeypatch):
     """Its weights as they are before training."""
     from torch_fidelity import feature_extractor_inceptionv3 as module
+
     made = module.FeatureExtractorInceptionV3
     with monkeypatch.context() as without:
         without.setattr(module, "load_state_dict_from_url", lambda *_, **__: {})
@@ -135,6 +137,7 @@ def random_inception(monkeypatch):
 
 def test_inception_is_torchmetrics(tmp_path, paths, random_inception):
     from torchmetrics.image.fid import NoTrainInceptionV3
+
     torch.save(random_inception, tmp_path / "weights.pth")
     save_file(random_inception, tmp_path / "weights.safetensors")
     seen = embeddings.pictures(paths, 64)
@@ -187,8 +190,9 @@ def test_no_file_of_weights_is_unpickled(tmp_path):
     with pytest.raises(ValueError, match=r"weights\.pth is no file of weights alone"):
         embeddings.inception(str(tmp_path / "weights.pth"))
     evil(tmp_path / "open_clip_pytorch_model.bin", tmp_path / "touched")
-    (tmp_path / "open_clip_config.json").write_text(json.dumps(
-        {"model_cfg": TOWERS, "preprocess_cfg": {}}))
+    (tmp_path / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": TOWERS, "preprocess_cfg": {}})
+    )
     with pytest.raises(ValueError, match="is no file of weights alone"):
         embeddings.open_clip_towers(f"local-dir:{tmp_path}")
     assert not (tmp_path / "touched").exists()
@@ -201,15 +205,19 @@ def written(folder, settings):
     torch.manual_seed(0)
     pair = vision.make(settings).eval()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "open_clip_config.json").write_text(json.dumps(
-        {"model_cfg": settings, "preprocess_cfg": {}}))
-    save_file({name: one.contiguous() for name, one in pair.state_dict().items()},
-              folder / "open_clip_model.safetensors")
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": settings, "preprocess_cfg": {}})
+    )
+    save_file(
+        {name: one.contiguous() for name, one in pair.state_dict().items()},
+        folder / "open_clip_model.safetensors",
+    )
     return pair
 
 
 def test_an_open_clip_model_sees_and_reads_by_its_own_rules(tmp_path, paths):
     from open_clip import get_tokenizer
+
     pair = written(tmp_path / "clip", TOWERS)
     name = f"local-dir:{tmp_path / 'clip'}"
 
@@ -259,4 +267,5 @@ def test_a_runs_towers_read_as_in_training(tmp_path, paths):
     assert towers.texts([TEXTS[0], long]) == pytest.approx(said.numpy(), abs=1e-5)
     assert towers.pictures.embed(seen) == pytest.approx(wanted.numpy(), abs=1e-5)
     assert np.linalg.norm(towers.pictures.embed(embeddings.pictures(paths, 40)), axis=1) == (
-        pytest.approx(1))
+        pytest.approx(1)
+    )

@@ -6,8 +6,13 @@ from benchmarks.metrics import image_text
 from benchmarks.metrics.embeddings import Embedder, Towers
 from benchmarks.stories import Story
 
-COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200),
-           "white": (220, 220, 220), "yellow": (200, 200, 30)}
+COLOURS = {
+    "red": (200, 30, 30),
+    "green": (30, 200, 30),
+    "blue": (30, 30, 200),
+    "white": (220, 220, 220),
+    "yellow": (200, 200, 30),
+}
 
 
 def _unit(values):
@@ -17,8 +22,10 @@ def _unit(values):
 
 def towers(kind="towers", name="sample-trained towers"):
     """Who sees the mean colour and knows the words for five."""
-    return Towers(Embedder(name, kind, "abc", lambda seen: _unit(seen.mean((1, 2)) - 100)),
-                  lambda texts: _unit([np.subtract(COLOURS[text], 100) for text in texts]))
+    return Towers(
+        Embedder(name, kind, "abc", lambda seen: _unit(seen.mean((1, 2)) - 100)),
+        lambda texts: _unit([np.subtract(COLOURS[text], 100) for text in texts]),
+    )
 
 
 @pytest.fixture
@@ -53,19 +60,24 @@ def test_own_text_is_the_nearest_or_shares():
 
 
 def test_swapped_texts_and_copied_pictures_score_lower(tmp_path, stories):
-    swapped = [Story(one.id, (one.texts[0], *one.texts[2:], one.texts[1]), one.images)
-               for one in stories]
+    swapped = [
+        Story(one.id, (one.texts[0], *one.texts[2:], one.texts[1]), one.images) for one in stories
+    ]
     copied = [Story(one.id, one.texts, (one.images[0],) * 5) for one in stories]
     silent = [Story(one.id, ("red",) * 5, one.images) for one in stories]
     [found] = image_text.tables(
         {"ground truth": stories, "swapped": swapped, "copy": copied, "silent": silent},
-        [towers()], 8, cache=tmp_path / "cache")
+        [towers()],
+        8,
+        cache=tmp_path / "cache",
+    )
 
     score, cosine, own, chance = (one.name for one in found.columns)
     assert score == "CLIPScore's formula (sample-trained towers)"
     truth = found.cells["ground truth"]
     assert truth[cosine].value > 0.9 and truth[score].value == pytest.approx(
-        2.5 * truth[cosine].value)
+        2.5 * truth[cosine].value
+    )
     assert truth[own].value == 1 and truth[own].n == 24 and truth[chance].value == 0.25
     for name in ("swapped", "copy", "silent"):
         row = found.cells[name]
@@ -78,10 +90,13 @@ def test_swapped_texts_and_copied_pictures_score_lower(tmp_path, stories):
 
 def test_clip_is_called_so_and_nothing_is_nothing(stories):
     alone = [Story(one.id, one.texts[:1], one.images[:1]) for one in stories]
-    [found] = image_text.tables({"some": stories[:1], "alone": alone},
-                                [towers("clip", "ViT-B-32 openai"), towers()], 8)
+    [found] = image_text.tables(
+        {"some": stories[:1], "alone": alone}, [towers("clip", "ViT-B-32 openai"), towers()], 8
+    )
     assert [one.name for one in found.columns][:3] == [
-        "CLIPScore (ViT-B-32 openai)", "cosine (ViT-B-32 openai)",
-        "own text is the nearest (ViT-B-32 openai)"]
+        "CLIPScore (ViT-B-32 openai)",
+        "cosine (ViT-B-32 openai)",
+        "own text is the nearest (ViT-B-32 openai)",
+    ]
     assert len(found.columns) == 7
     assert all(one.value is None for one in found.cells["alone"].values())

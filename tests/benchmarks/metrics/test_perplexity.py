@@ -16,20 +16,24 @@ from benchmarks.metrics.perplexity import LanguageModel, nats, order
 from tests.tiny_models import make_language_model
 
 # Each text takes up what the one before ends with.
-RAIN = ("Pip looked out of the window and saw dark clouds.",
-        "Soon rain began to fall from the dark clouds.",
-        "The rain filled the street until there was a big puddle.",
-        "Pip put on his boots and jumped into the big puddle.",
-        "His boots were full of water, so he took them off at home.",
-        "At home Momo gave him a towel and a cup of hot cocoa.",
-        "When the cocoa was gone, they both fell asleep by the fire.")
-KITE = ("Zuzu made a red kite from paper and string.",
-        "She carried the red kite up to the top of the hill.",
-        "On the hill the wind was strong, and the kite flew high.",
-        "Then the string broke, and the kite flew away over the trees.",
-        "Zuzu ran after it into the forest and looked up in every tree.",
-        "At last she saw it in the tallest tree, and called Hugo for help.",
-        "Hugo climbed the tree, took the kite and gave it back to Zuzu.")
+RAIN = (
+    "Pip looked out of the window and saw dark clouds.",
+    "Soon rain began to fall from the dark clouds.",
+    "The rain filled the street until there was a big puddle.",
+    "Pip put on his boots and jumped into the big puddle.",
+    "His boots were full of water, so he took them off at home.",
+    "At home Momo gave him a towel and a cup of hot cocoa.",
+    "When the cocoa was gone, they both fell asleep by the fire.",
+)
+KITE = (
+    "Zuzu made a red kite from paper and string.",
+    "She carried the red kite up to the top of the hill.",
+    "On the hill the wind was strong, and the kite flew high.",
+    "Then the string broke, and the kite flew away over the trees.",
+    "Zuzu ran after it into the forest and looked up in every tree.",
+    "At last she saw it in the tallest tree, and called Hugo for help.",
+    "Hugo climbed the tree, took the kite and gave it back to Zuzu.",
+)
 
 
 def words(stories):
@@ -38,9 +42,13 @@ def words(stories):
 
 def letters(network):
     """A model whose tokens are bytes."""
+
     def tokenizer(text, **_):
-        return {"input_ids": list(text.encode()),
-                "offset_mapping": [(at, at + 1) for at in range(len(text))]}
+        return {
+            "input_ids": list(text.encode()),
+            "offset_mapping": [(at, at + 1) for at in range(len(text))],
+        }
+
     return LanguageModel("letters", network, tokenizer)
 
 
@@ -75,8 +83,10 @@ def test_nats_are_those_of_a_loop_over_beginnings(tmp_path):
     network = AutoModelForCausalLM.from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     texts = ["Pip runs home.", "Where is the red ball?", "A cat."]
-    parts = [tokenizer(part, add_special_tokens=False)["input_ids"]
-             for part in ("Pip runs home.", " Where is the red ball?", " A cat.")]
+    parts = [
+        tokenizer(part, add_special_tokens=False)["input_ids"]
+        for part in ("Pip runs home.", " Where is the red ball?", " A cat.")
+    ]
     done, expected = parts[0][:1], []
     with torch.no_grad():
         for part in (parts[0][1:], *parts[1:]):
@@ -112,8 +122,10 @@ def test_order_of_an_alphabet():
     # Without the spaces a text begins where the one before ends.
     def without_spaces(text, **_):
         places = [at for at, letter in enumerate(text) if letter != " "]
-        return {"input_ids": [ord(text[at]) for at in places],
-                "offset_mapping": [(at, at + 1) for at in places]}
+        return {
+            "input_ids": [ord(text[at]) for at in places],
+            "offset_mapping": [(at, at + 1) for at in places],
+        }
 
     glued = LanguageModel("glued", Follows(), without_spaces)
     assert order([ordered], glued).value == 1
@@ -131,8 +143,9 @@ def test_a_real_model_tells_a_story_from_its_shuffles():
     mixed = [[one[0], *(one[at] for at in 1 + dice.permutation(len(one) - 1))] for one in told]
     true, wrong = [nats(one, model) for one in told], [nats(one, model) for one in mixed]
     counts = [one[1:] for one in words(told)]
-    figures = [perplexity.perplexity([one[1:] for one in some],
-                                     counts).value for some in (true, wrong)]
+    figures = [
+        perplexity.perplexity([one[1:] for one in some], counts).value for some in (true, wrong)
+    ]
     assert figures[0] < figures[1] < 3 * figures[0]
     found = order(told, model, shuffles=3, surprise=true)
     assert found.value == 1 and found.n == 2 * 3

@@ -20,24 +20,31 @@ def test_frechet_distance_of_known_samples(dice):
     some = dice.normal(size=(400, 5)).astype(np.float32)
     other = (dice.normal(size=(300, 5)) @ dice.normal(size=(5, 5)) + 1).astype(np.float32)
     covariances = [np.cov(values, rowvar=False) for values in (some, other)]
-    wanted = (np.square(some.mean(0) - other.mean(0)).sum() + np.trace(sum(covariances))
-              - 2 * np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]).real).sum())
+    wanted = (
+        np.square(some.mean(0) - other.mean(0)).sum()
+        + np.trace(sum(covariances))
+        - 2 * np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]).real).sum()
+    )
 
     assert pictures.frechet(some, some) == pytest.approx(0, abs=1e-5)
     assert pictures.frechet(some, some + 2) == pytest.approx(5 * 4, rel=1e-5)
     assert pictures.frechet(some, 3 * some - 2 * some.mean(0)) == pytest.approx(
-        4 * some.var(0, ddof=1).sum(), rel=1e-4)
+        4 * some.var(0, ddof=1).sum(), rel=1e-4
+    )
     assert pictures.frechet(some, other) == pytest.approx(wanted, rel=1e-5)
     few, more = dice.normal(size=(4, 9)), dice.normal(size=(20, 9))  # fewer than features
     covariances = [np.cov(values, rowvar=False) for values in (few, more)]
-    wanted = (np.square(few.mean(0) - more.mean(0)).sum() + np.trace(sum(covariances))
-              - 2 * np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]) + 0j).real.sum())
+    wanted = (
+        np.square(few.mean(0) - more.mean(0)).sum()
+        + np.trace(sum(covariances))
+        - 2 * np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]) + 0j).real.sum()
+    )
     assert pictures.frechet(few, more) == pytest.approx(wanted, abs=1e-5)
 
 
 def test_gaussians_have_the_distance_of_the_closed_form(dice):
     deviations, others, shift = np.array([1.0, 2.0, 0.5]), np.array([2.0, 1.0, 0.5]), 0.7
-    wanted = 3 * shift ** 2 + ((deviations - others) ** 2).sum()
+    wanted = 3 * shift**2 + ((deviations - others) ** 2).sum()
     some, other = (dice.normal(size=(50_000, 3)) * scale for scale in (deviations, others))
     assert pictures.frechet(some, other + shift) == pytest.approx(wanted, rel=0.02)
 
@@ -49,7 +56,7 @@ def test_few_pictures_raise_the_distance_and_extrapolation_takes_that_away(dice)
         some, other = dice.normal(size=(2, count, width))
         plain.append(pictures.frechet(some, other + shift))
         endless.append(pictures.frechet_of_infinitely_many(some, other + shift, seed))
-    wanted = width * shift ** 2
+    wanted = width * shift**2
     assert np.mean(plain) > 3 * wanted
     assert np.mean(endless) == pytest.approx(wanted, abs=0.3 * (np.mean(plain) - wanted))
     with pytest.raises(ValueError, match=r"47 pictures are too few .* 24 features need 48"):
@@ -72,8 +79,9 @@ class Projected(torch.nn.Module):
 
 def test_torchmetrics_says_the_same(dice):
     network = Projected()
-    true, made = (torch.from_numpy(dice.integers(0, high, (40, 3, 8, 8), np.uint8))
-                  for high in (256, 200))
+    true, made = (
+        torch.from_numpy(dice.integers(0, high, (40, 3, 8, 8), np.uint8)) for high in (256, 200)
+    )
     fid = FrechetInceptionDistance(feature=network).set_dtype(torch.float64)
     kid = KernelInceptionDistance(feature=network, subsets=1, subset_size=40)
     for metric in (fid, kid):
@@ -83,33 +91,47 @@ def test_torchmetrics_says_the_same(dice):
 
     assert pictures.frechet(some, other) == pytest.approx(float(fid.compute()), rel=1e-6)
     assert pictures.mmd(some, other, pictures.polynomial) == pytest.approx(
-        float(kid.compute()[0]), rel=1e-5)
+        float(kid.compute()[0]), rel=1e-5
+    )
 
 
 def test_kernel_distance_is_unbiased_and_below_zero_half_of_the_time(dice):
-    found = np.array([pictures.mmd(*dice.normal(size=(2, 12, 4)), pictures.polynomial)
-                      for _ in range(400)])
+    found = np.array(
+        [pictures.mmd(*dice.normal(size=(2, 12, 4)), pictures.polynomial) for _ in range(400)]
+    )
     assert abs(found.mean()) < 3 * found.std() / 20
     assert 0.3 < (found < 0).mean() < 0.8
-    biased = np.array([pictures.mmd(*dice.normal(size=(2, 12, 4)), pictures.polynomial, False)
-                       for _ in range(100)])
+    biased = np.array(
+        [
+            pictures.mmd(*dice.normal(size=(2, 12, 4)), pictures.polynomial, False)
+            for _ in range(100)
+        ]
+    )
     assert (biased >= 0).all()
 
 
 def test_cmmd_is_what_a_double_loop_says(dice):
-    some, other = (values / np.linalg.norm(values, axis=1, keepdims=True)
-                   for values in (dice.normal(size=(7, 5)), dice.normal(size=(9, 5)) + 1))
+    some, other = (
+        values / np.linalg.norm(values, axis=1, keepdims=True)
+        for values in (dice.normal(size=(7, 5)), dice.normal(size=(9, 5)) + 1)
+    )
 
     def mean(one, two, apart):
-        found = [np.exp(-np.sum((a - b) ** 2) / 200) for i, a in enumerate(one)
-                 for j, b in enumerate(two) if not apart or i != j]
+        found = [
+            np.exp(-np.sum((a - b) ** 2) / 200)
+            for i, a in enumerate(one)
+            for j, b in enumerate(two)
+            if not apart or i != j
+        ]
         return np.mean(found)
 
     for unbiased in (True, False):
-        wanted = (mean(some, some, unbiased) + mean(other, other, unbiased)
-                  - 2 * mean(some, other, False))
+        wanted = (
+            mean(some, some, unbiased) + mean(other, other, unbiased) - 2 * mean(some, other, False)
+        )
         assert pictures.mmd(some, other, pictures.gaussian, unbiased) == pytest.approx(
-            wanted, abs=1e-12)
+            wanted, abs=1e-12
+        )
     assert pictures.mmd(some, some, pictures.gaussian, False) == pytest.approx(0, abs=1e-12)
 
 
@@ -122,6 +144,7 @@ def test_large_samples_go_block_by_block(dice, monkeypatch):
 
 def test_intervals_hold_the_truth_though_pictures_of_a_story_are_alike(dice):
     """Stories have a mean of their own; between infinitely many the kernel distance is known."""
+
     def linear(one, two):
         return one @ two.T
 
@@ -143,8 +166,9 @@ def test_intervals_hold_the_truth_though_pictures_of_a_story_are_alike(dice):
 def test_interval_of_the_frechet_distance_is_as_wide_as_it_varies(dice):
     others = dice.normal(size=(300, 4))
     numbers = np.repeat(np.arange(15), 5)
-    found = [pictures.frechet_figure(dice.normal(size=(75, 4)) + 1, numbers, others)
-             for _ in range(60)]
+    found = [
+        pictures.frechet_figure(dice.normal(size=(75, 4)) + 1, numbers, others) for _ in range(60)
+    ]
     widths = [(one.high - one.low) / (2 * 1.96) for one in found]
     assert np.mean(widths) == pytest.approx(np.std([one.value for one in found]), rel=0.3)
     assert all(one.low < one.value < one.high for one in found)
@@ -153,8 +177,14 @@ def test_interval_of_the_frechet_distance_is_as_wide_as_it_varies(dice):
 
 # Tables ------------------------------------------------------------------------------------------
 
-MEAN = Embedder("EfficientNet-Lite0", "imagenet", "abc", lambda seen: _unit(
-    np.float32(seen).reshape(len(seen), -1, 3)[:, ::5].reshape(len(seen), -1) - 128))
+MEAN = Embedder(
+    "EfficientNet-Lite0",
+    "imagenet",
+    "abc",
+    lambda seen: _unit(
+        np.float32(seen).reshape(len(seen), -1, 3)[:, ::5].reshape(len(seen), -1) - 128
+    ),
+)
 
 
 def _unit(values):
@@ -165,8 +195,11 @@ def story(folder, name, dice, hue, noise=0.0):
     """Four pictures around a colour; the first one is white."""
     images = []
     for at in range(5):
-        seen = np.clip(np.array(hue) + dice.normal(0, 20, 3) + dice.normal(0, 20, (16, 16, 3))
-                       * (1 + noise), 0, 255).astype(np.uint8)
+        seen = np.clip(
+            np.array(hue) + dice.normal(0, 20, 3) + dice.normal(0, 20, (16, 16, 3)) * (1 + noise),
+            0,
+            255,
+        ).astype(np.uint8)
         path = folder / f"{name}-{at}.png"
         cv2.imwrite(str(path), seen if at else np.full_like(seen, 255))
         images.append(str(path))
@@ -187,8 +220,13 @@ def test_tables_put_true_pictures_first_and_noise_last(tmp_path, dice, held_out)
     others = [story(tmp_path, f"train{at}", dice, (60, 90 + 3 * at, 200)) for at in range(12)]
     noisy = [story(tmp_path, f"noise{at}", dice, (60, 90 + 3 * at, 200), 4) for at in range(8)]
     blue = [story(tmp_path, f"blue{at}", dice, (200, 90, 60)) for at in range(8)]
-    found = table({"ground truth": held_out, "noisy": noisy, "blue": blue}, held_out, 16, [MEAN],
-                  others={"other true pictures": others})
+    found = table(
+        {"ground truth": held_out, "noisy": noisy, "blue": blue},
+        held_out,
+        16,
+        [MEAN],
+        others={"other true pictures": others},
+    )
 
     frechet, kernel = (f"{name} distance (EfficientNet-Lite0)" for name in ("Frechet", "kernel"))
     assert [one.name for one in found.columns] == [frechet, kernel, "of the reference itself"]
@@ -205,17 +243,20 @@ def test_tables_put_true_pictures_first_and_noise_last(tmp_path, dice, held_out)
 
 
 def test_pictures_of_the_reference_win_nothing(tmp_path, dice, held_out):
-    turned = [Story(one.id, one.texts, (one.images[0], *two.images[1:]))
-              for one, two in zip(held_out, held_out[1:] + held_out[:1], strict=True)]
-    partly = [*held_out[:3], *(story(tmp_path, f"new{at}", dice, (60, 90, 200))
-                               for at in range(5))]
-    cells = table({"ground truth": held_out, "turned": turned, "partly": partly}, held_out, 16,
-                  [MEAN]).cells
+    turned = [
+        Story(one.id, one.texts, (one.images[0], *two.images[1:]))
+        for one, two in zip(held_out, held_out[1:] + held_out[:1], strict=True)
+    ]
+    partly = [*held_out[:3], *(story(tmp_path, f"new{at}", dice, (60, 90, 200)) for at in range(5))]
+    cells = table(
+        {"ground truth": held_out, "turned": turned, "partly": partly}, held_out, 16, [MEAN]
+    ).cells
     frechet, kernel = (f"{name} distance (EfficientNet-Lite0)" for name in ("Frechet", "kernel"))
     assert cells["turned"][pictures.OWN.name].value == 1
     assert cells["turned"][frechet].value is None
     assert cells["turned"][kernel].value == pytest.approx(
-        cells["ground truth"][kernel].value, abs=0.05)
+        cells["ground truth"][kernel].value, abs=0.05
+    )
     assert cells["partly"][pictures.OWN.name].value == 3 / 8
     assert cells["partly"][frechet].value > 0
 
@@ -224,19 +265,32 @@ def test_measures_are_named_by_what_they_look_with(held_out):
     def named(name, kind, missing=""):
         return Embedder(name, kind, "1", MEAN.embed, missing)
 
-    found = table({"some": held_out[:2]}, held_out, 16, [
-        named("ViT-B-32 some", "clip"), named("sample-trained towers", "towers"),
-        named("Inception", "inception", "put it there")])
+    found = table(
+        {"some": held_out[:2]},
+        held_out,
+        16,
+        [
+            named("ViT-B-32 some", "clip"),
+            named("sample-trained towers", "towers"),
+            named("Inception", "inception", "put it there"),
+        ],
+    )
     names = [one.name for one in found.columns]
-    assert names == ["CMMD (ViT-B-32 some)", "CMMD's distance (sample-trained towers)", "FID",
-                     "KID", pictures.OWN.name]
+    assert names == [
+        "CMMD (ViT-B-32 some)",
+        "CMMD's distance (sample-trained towers)",
+        "FID",
+        "KID",
+        pictures.OWN.name,
+    ]
     assert found.cells["some"]["FID"] == Figure(None, note="no weights")
     assert "Inception: no weights; put it there" in found.text and "no CLIP" in found.text
 
 
 def test_enough_pictures_give_one_more_column(tmp_path, dice, held_out):
-    small = Embedder("Inception", "inception", "1",
-                     lambda seen: np.float32(seen).mean((1, 2)))  # 3 features
+    small = Embedder(
+        "Inception", "inception", "1", lambda seen: np.float32(seen).mean((1, 2))
+    )  # 3 features
     new = [story(tmp_path, f"new{at}", dice, (60, 90, 200)) for at in range(8)]
     found = table({"new": new, "ground truth": held_out}, held_out, 16, [small])
     assert [one.name for one in found.columns][:3] == ["FID", "FID, of infinitely many", "KID"]

@@ -19,9 +19,16 @@ from benchmarks.stories import Story
 from schemas.rows import Caption, Character, to_table
 
 CAST = [Character("Pip", name, "", "", [], "given") for name in ("Pip", "Momo", "Mr. Quint")]
-TOLD = ("Pip wakes up in the morning.", "Pip runs out of the house.", "Pip meets Momo at the gate.",
-        "Momo has lost a red ball.", "Momo looks under the bench.", "Quint finds it in his hat.",
-        "Mr. Quint laughs.", "Mr. Quint throws the ball up high.")
+TOLD = (
+    "Pip wakes up in the morning.",
+    "Pip runs out of the house.",
+    "Pip meets Momo at the gate.",
+    "Momo has lost a red ball.",
+    "Momo looks under the bench.",
+    "Quint finds it in his hat.",
+    "Mr. Quint laughs.",
+    "Mr. Quint throws the ball up high.",
+)
 
 
 def story(name, told):
@@ -29,16 +36,22 @@ def story(name, told):
 
 
 def shuffled(told, seed):
-    return [told[0], *(told[at] for at in 1 + np.random.default_rng(seed).permutation(
-        len(told) - 1))]
+    return [
+        told[0],
+        *(told[at] for at in 1 + np.random.default_rng(seed).permutation(len(told) - 1)),
+    ]
 
 
 def test_self_bleu_is_that_of_torchmetrics():
-    told = ["the cat sat on the mat and slept", "the cat sat on the red mat",
-            "a cat sat on the mat as the dog sat on the rug", "then the dog sat on the mat"]
+    told = [
+        "the cat sat on the mat and slept",
+        "the cat sat on the red mat",
+        "a cat sat on the mat as the dog sat on the rug",
+        "then the dog sat on the mat",
+    ]
     found = self_bleu(told, list("abcd"))
     for at, text in enumerate(told):
-        others = told[:at] + told[at + 1:]
+        others = told[:at] + told[at + 1 :]
         expected = float(bleu_score([text], [others], n_gram=4, smooth=True))
         assert found[at] == pytest.approx(expected, abs=1e-5), text
 
@@ -62,7 +75,10 @@ def test_self_bleu_leaves_out_the_owners_own():
 
 def test_who_is_named():
     assert named(["Pip's hat", "Old Quint and momo", "He runs"], CAST) == [
-        {"Pip"}, {"Mr. Quint", "Momo"}, set()]
+        {"Pip"},
+        {"Mr. Quint", "Momo"},
+        set(),
+    ]
 
 
 def test_names_over_texts_by_hand():
@@ -95,8 +111,10 @@ def caption(name, characters, action, sentence):
 
 def test_grounding_needs_captions_of_all_pictures():
     one = Story("s", ("Momo climbs a tree.", "Pip sleeps."), ("x/a.jpg", "x/b.jpg"))
-    known = {"a": caption("a", ["Momo"], "climbs a tree", "Momo climbs a tall tree."),
-             "b": caption("b", ["Pip"], "sleeps", "Pip sleeps in a bed.")}
+    known = {
+        "a": caption("a", ["Momo"], "climbs a tree", "Momo climbs a tall tree."),
+        "b": caption("b", ["Pip"], "sleeps", "Pip sleeps in a bed."),
+    }
     true = texts.grounded(one, known, CAST)
     swapped = texts.grounded(dataclasses.replace(one, texts=one.texts[::-1]), known, CAST)
     assert min(true) > 0.5 and max(swapped) < min(true)
@@ -105,15 +123,18 @@ def test_grounding_needs_captions_of_all_pictures():
 
 def test_tables():
     told = [story("s1", TOLD), story("s2", [text.replace("ball", "hat") for text in TOLD])]
-    stories = {"ground truth": told,
-               "shuffled": [story(one.id, shuffled(one.texts, at)) for at, one in enumerate(told)],
-               "in a loop": [story(one.id, TOLD[:1] * 8) for one in told]}
+    stories = {
+        "ground truth": told,
+        "shuffled": [story(one.id, shuffled(one.texts, at)) for at, one in enumerate(told)],
+        "in a loop": [story(one.id, TOLD[:1] * 8) for one in told],
+    }
     captions = {f"s1_{at}": caption(f"s1_{at}", [], "", text) for at, text in enumerate(TOLD)}
     first, second = texts.tables(stories, None, CAST, captions)
     rows = first.cells
     assert rows["ground truth"][texts.WORDS].n == 14  # the first text is given
     assert rows["ground truth"][texts.WORDS].value == pytest.approx(
-        np.mean([len(text.split()) for text in TOLD[1:]]))
+        np.mean([len(text.split()) for text in TOLD[1:]])
+    )
     assert rows["in a loop"][texts.REPETITION].value == pytest.approx(7 / 8)
     assert rows["in a loop"][texts.BLEU_WITHIN].value == pytest.approx(1)
     assert rows["ground truth"][texts.BLEU_BETWEEN].value > 0.8
@@ -129,7 +150,8 @@ def test_tables():
     # What says nothing of coherence is not with it: shuffling leaves it as it is.
     for column in (texts.WORDS, texts.REPETITION, texts.BLEU_WITHIN):
         assert first.cells["shuffled"][column].value == pytest.approx(
-            first.cells["ground truth"][column].value)
+            first.cells["ground truth"][column].value
+        )
 
 
 def test_what_is_not_known_is_said():

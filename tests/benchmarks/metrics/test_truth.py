@@ -30,26 +30,43 @@ class Blind:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     dataset, sample = toy.make(tmp_path_factory.mktemp("toy"), held_out=2)
-    reference = [Story(film, tuple(f"{film} {at}" for at in range(10)),
-                       tuple(f"{dataset}/images/{film}/{at}.jpg" for at in range(10)))
-                 for film in ("E2", "E3")]
+    reference = [
+        Story(
+            film,
+            tuple(f"{film} {at}" for at in range(10)),
+            tuple(f"{dataset}/images/{film}/{at}.jpg" for at in range(10)),
+        )
+        for film in ("E2", "E3")
+    ]
     return dataset, readback.truth(dataset, sample), reference
 
 
 def retold(reference, panels, texts=None):
     """The stories with other pictures: `panels` gives (story, number) for story and number."""
-    return [Story(one.id, texts or one.texts, (one.images[0], *(
-        reference[story].images[number] for story, number in (
-            panels(at, number) for number in range(1, 10)))))
-        for at, one in enumerate(reference)]
+    return [
+        Story(
+            one.id,
+            texts or one.texts,
+            (
+                one.images[0],
+                *(
+                    reference[story].images[number]
+                    for story, number in (panels(at, number) for number in range(1, 10))
+                ),
+            ),
+        )
+        for at, one in enumerate(reference)
+    ]
 
 
 def test_each_panel_is_held_against_the_true_one_of_its_number(made):
     dataset, known, reference = made
-    stories = {"ground truth": reference,
-               "copy of the first": retold(reference, lambda story, number: (story, 0)),
-               "shuffled": retold(reference, lambda story, number: (1 - story, number - 1)),
-               "own texts": retold(reference, lambda story, number: (story, 0), ("x",) * 10)}
+    stories = {
+        "ground truth": reference,
+        "copy of the first": retold(reference, lambda story, number: (story, 0)),
+        "shuffled": retold(reference, lambda story, number: (1 - story, number - 1)),
+        "own texts": retold(reference, lambda story, number: (story, 0), ("x",) * 10),
+    }
     table, by_length = truth.tables(stories, reference, known, dataset, SIZE, Eyes())
     assert (table.name, by_length.name) == ("truth", "truth-by-length")
 
@@ -77,8 +94,9 @@ def test_each_panel_is_held_against_the_true_one_of_its_number(made):
 
 def test_what_the_reader_cannot_read_is_no_score(made):
     dataset, known, reference = made
-    table, by_length = truth.tables({"ground truth": reference}, reference, known, dataset, SIZE,
-                                    Blind())
+    table, by_length = truth.tables(
+        {"ground truth": reference}, reference, known, dataset, SIZE, Blind()
+    )
     assert {cell.note for cell in table.cells["ground truth"].values()} == {"unreadable"}
     assert {cell.value for cell in by_length.cells["ground truth"].values()} == {None}
     assert table.cells[truth.CEILING]["place"].value is not None

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.speed import growth
 from benchmarks.speed.growth import Series
 from benchmarks.speed.process_tree import Tree
-from pipeline.videos import probe
+from pipeline.ingest.video import probe
 from schemas.rows import Video
 from tests.films import make_film, moving, scene
 
@@ -29,8 +29,13 @@ def test_what_starts_a_process_is_taken_off(monkeypatch):
 def test_a_film_is_copied_and_made_longer(monkeypatch, tmp_path):
     make_film(tmp_path / "film.mp4", moving(scene(1), 24))
     seen = {}
-    monkeypatch.setattr(growth, "_series", lambda name, what, commands, starts, rounds:
-                        seen.update({size: command(0) for size, command in commands.items()}))
+    monkeypatch.setattr(
+        growth,
+        "_series",
+        lambda name, what, commands, starts, rounds: seen.update(
+            {size: command(0) for size, command in commands.items()}
+        ),
+    )
     growth._many(str(tmp_path / "film.mp4"), (1, 3), str(tmp_path), 1)
     for count in (1, 3):
         films = seen[count][seen[count].index("--videos") + 1]
@@ -41,17 +46,22 @@ def test_a_film_is_copied_and_made_longer(monkeypatch, tmp_path):
 
 
 def test_the_table_and_the_picture(tmp_path):
-    found = [Series("number of films", "films", "CPU s", {1: [1.0, 1.2], 4: [4.0, 4.8]}),
-             Series("length of a film", "times as long", "CPU s", {1: [1.0, 1.0], 2: [2.0, 4.0]}),
-             Series("length of a story, kept", "pictures", "s", {10: [0.1] * 2, 100: [0.1] * 2}),
-             Series("length of a story, again", "pictures", "s", {10: [0.1] * 2, 100: [10.] * 2})]
+    found = [
+        Series("number of films", "films", "CPU s", {1: [1.0, 1.2], 4: [4.0, 4.8]}),
+        Series("length of a film", "times as long", "CPU s", {1: [1.0, 1.0], 2: [2.0, 4.0]}),
+        Series("length of a story, kept", "pictures", "s", {10: [0.1] * 2, 100: [0.1] * 2}),
+        Series("length of a story, again", "pictures", "s", {10: [0.1] * 2, 100: [10.0] * 2}),
+    ]
     table = growth._table(found, "film.mp4", "growth.png")
-    assert {name: (row["exponent"].low, row["exponent"].high, row["first"].value)
-            for name, row in table.cells.items()} == {
+    assert {
+        name: (row["exponent"].low, row["exponent"].high, row["first"].value)
+        for name, row in table.cells.items()
+    } == {
         "number of films": pytest.approx((1, 1, 1.1)),
         "length of a film": pytest.approx((1, 2, 1)),
         "length of a story, kept": pytest.approx((0, 0, 0.1), abs=1e-9),
-        "length of a story, again": pytest.approx((2, 2, 0.1))}
+        "length of a story, again": pytest.approx((2, 2, 0.1)),
+    }
     assert table.cells["number of films"]["sizes"] == "1, 4 films"
     assert table.pictures == ("growth.png",)
     growth._plot(found, tmp_path / "growth.png")

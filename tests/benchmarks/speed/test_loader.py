@@ -23,8 +23,9 @@ def dataset(tmp_path):
     (tmp_path / "shards").mkdir()
     (tmp_path / "images").mkdir()
     lines = []
-    with webdataset.TarWriter(str(tmp_path / "shards/train-00000-of-00001.tar"),
-                              encoder=False) as tar:
+    with webdataset.TarWriter(
+        str(tmp_path / "shards/train-00000-of-00001.tar"), encoder=False
+    ) as tar:
         for chunk, texts in enumerate(TEXTS):
             sample = {"__key__": f"k{chunk}", "json": json.dumps({"captions": texts}).encode()}
             names = [f"{chunk}-{at}.jpg" for at in range(2)]
@@ -32,7 +33,8 @@ def dataset(tmp_path):
                 ramp = np.linspace(0, 255, 320)[None, :, None] + np.zeros((180, 1, 3))
                 file = io.BytesIO()
                 Image.fromarray((ramp * (chunk * 2 + at + 1) / 8).astype(np.uint8)).save(
-                    file, "JPEG", quality=95)
+                    file, "JPEG", quality=95
+                )
                 sample[f"{at:02d}.jpg"] = file.getvalue()
                 (tmp_path / "images" / name).write_bytes(file.getvalue())
             lines.append(json.dumps({"images": names, "captions": texts}))
@@ -52,10 +54,14 @@ def trained(tmp_path):
     with webdataset.TarWriter(str(run.folder / "features/train-00000.tar")) as tar:
         for chunk, texts in enumerate(TEXTS):
             ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
-            tar.write({"__key__": f"k{chunk}", "json": {"id": f"k{chunk}", "texts": texts,
-                                                        "ids": ids},
-                       "features.npy": np.full((2, 64, 192), chunk, np.float16),
-                       "latents.npy": np.full((2, 16, 16, 16), chunk, np.float16)})
+            tar.write(
+                {
+                    "__key__": f"k{chunk}",
+                    "json": {"id": f"k{chunk}", "texts": texts, "ids": ids},
+                    "features.npy": np.full((2, 64, 192), chunk, np.float16),
+                    "latents.npy": np.full((2, 16, 16, 16), chunk, np.float16),
+                }
+            )
     return run
 
 
@@ -74,16 +80,20 @@ def test_all_tools_give_the_same_pictures_and_tokens(dataset):
     peer = next(iter(loader.loose(dataset, tokenizer, 96, 128)))
     given = (dataset, tokenizer, vocabulary, 96, 128)
     bytes_, seconds, layout = next(iter(loader.ours(*given, shuffle=False)))
-    floats, _, _ = next(iter(loader.ours(dataset, tokenizer, vocabulary, 96, 0, shuffle=False,
-                                         floats=True)))
+    floats, _, _ = next(
+        iter(loader.ours(dataset, tokenizer, vocabulary, 96, 0, shuffle=False, floats=True))
+    )
     assert bytes_.shape == (8, 96, 96, 3) and bytes_.dtype == torch.uint8
     assert floats.shape == peer["pictures"].shape == (8, 3, 96, 96)
     assert (floats - peer["pictures"]).abs().mean() < 0.02  # of about 4
     # The peer keeps the sides' ratio and cuts off what is over; the second pictures of the chunks.
     assert seconds.shape == (4, 128, 128, 3) and peer["second"].shape == (4, 3, 128, 128)
     torch.testing.assert_close(
-        seconds.float().mean((1, 2, 3)) / 127.5 - 1, peer["second"].mean((1, 2, 3)), atol=0.02,
-        rtol=0)
+        seconds.float().mean((1, 2, 3)) / 127.5 - 1,
+        peer["second"].mean((1, 2, 3)),
+        atol=0.02,
+        rtol=0,
+    )
     for ours, other, turn in zip(layout.ids, peer["ids"], layout.turn, strict=True):
         length = int((turn >= 0).sum())
         assert other[:length].tolist() == ours[:length].tolist()
@@ -114,18 +124,29 @@ def test_webdataset_goes_on_without_end(dataset):
 
 
 def test_the_table_has_a_row_a_tool_and_size_and_ratios_of_ours(dataset, trained):
-    (table,) = loader.run(dataset, str(trained.folder), 2, workers=0, batches=1,
-                          sizes=[(16, 0), (16, 32)])
-    tools = ("loose files", "webdataset", "webdataset, our decoding", "ours",
-             "ours, normalised too")
+    (table,) = loader.run(
+        dataset, str(trained.folder), 2, workers=0, batches=1, sizes=[(16, 0), (16, 32)]
+    )
+    tools = (
+        "loose files",
+        "webdataset",
+        "webdataset, our decoding",
+        "ours",
+        "ours, normalised too",
+    )
     assert list(table.cells) == [
         *(f"{tool}, 16 pixels" for tool in (*tools, loader.FEATURES)),
-        *(f"{tool}, 16 pixels, one at 32" for tool in tools)]
+        *(f"{tool}, 16 pixels, one at 32" for tool in tools),
+    ]
     for name, row in table.cells.items():
         assert row["chunks/s"].value > 0 and row["chunks/s"].n == 2
         assert {head for head in row if head.startswith("to ")} == (
-            {f"to {peer}" for peer in tools[:3]} if name.startswith("ours, 16") else
-            {"to loose files"} if name.startswith("ours") else set())
+            {f"to {peer}" for peer in tools[:3]}
+            if name.startswith("ours, 16")
+            else {"to loose files"}
+            if name.startswith("ours")
+            else set()
+        )
     ours = table.cells["ours, 16 pixels"]
     peer = table.cells["loose files, 16 pixels"]["chunks/s"]
     assert ours["chunks/s"].low / peer.high <= ours["to loose files"].value

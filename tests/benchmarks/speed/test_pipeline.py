@@ -8,12 +8,19 @@ from benchmarks.speed.processes import Cost
 
 
 def test_keyframes_stand_beside_both_peers(monkeypatch):
-    costs = {pipeline._DECODED: [Cost(2, 1, 90), Cost(4, 2, 90)],
-             pipeline._SCENEDETECT: [Cost(4, 4, 150), Cost(16, 9, 150)],
-             pipeline._OURS: [Cost(1, 1, 120), Cost(2, 2, 130)]}
+    costs = {
+        pipeline._DECODED: [Cost(2, 1, 90), Cost(4, 2, 90)],
+        pipeline._SCENEDETECT: [Cost(4, 4, 150), Cost(16, 9, 150)],
+        pipeline._OURS: [Cost(1, 1, 120), Cost(2, 2, 130)],
+    }
     commands = {}
-    monkeypatch.setattr(pipeline, "compare", lambda tools, rounds: commands.update(
-        {name: tool(0) for name, tool in tools.items()}) or costs)
+    monkeypatch.setattr(
+        pipeline,
+        "compare",
+        lambda tools, rounds: (
+            commands.update({name: tool(0) for name, tool in tools.items()}) or costs
+        ),
+    )
     table = pipeline._speed("/films/a.mp4", "/place", 2)
     ours = table.cells[pipeline._OURS]
     assert ours["CPU to decoding once"].value == 0.5
@@ -47,12 +54,16 @@ def test_films_together_stand_beside_films_one_by_one(monkeypatch, tmp_path):
 
 def test_shots_are_summed_over_films_and_spread_between_them(monkeypatch, tmp_path):
     for name in ("a", "b"):
-        (tmp_path / f"{name}.truth.json").write_text(json.dumps({
-            "fps": 24, "cuts": [{"frame": 10}, {"frame": 50}], "gradual": []}))
+        (tmp_path / f"{name}.truth.json").write_text(
+            json.dumps({"fps": 24, "cuts": [{"frame": 10}, {"frame": 50}], "gradual": []})
+        )
     films = [str(tmp_path / f"{name}.mp4") for name in ("a", "b")]
     monkeypatch.setattr(pipeline, "_our_transitions", lambda film, fps: ([10, 50], []))
-    monkeypatch.setattr(pipeline, "_their_transitions", lambda film, gradual: (
-        ([10], []) if film == films[0] else ([10, 50], [])))
+    monkeypatch.setattr(
+        pipeline,
+        "_their_transitions",
+        lambda film, gradual: ([10], []) if film == films[0] else ([10, 50], []),
+    )
     table = pipeline._shots(films)
     theirs = table.cells["scenedetect detect-content, cuts"]
     assert [theirs[head].value for head in ("true", "found", "right")] == [4, 3, 3]

@@ -9,8 +9,13 @@ BUSY = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() 
 
 def test_the_cost_of_a_process_counts_those_it_waited_for():
     alone = cost([sys.executable, "-c", BUSY])
-    with_child = cost([sys.executable, "-c",
-                       f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY!r}])"])
+    with_child = cost(
+        [
+            sys.executable,
+            "-c",
+            f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY!r}])",
+        ]
+    )
     assert alone.cpu >= 0.3 and with_child.cpu >= 0.3
     assert alone.wall >= 0.3 and alone.memory > 1
 

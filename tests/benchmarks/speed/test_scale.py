@@ -6,16 +6,21 @@ import pytest
 
 from benchmarks.speed.process_tree import Tree, watch
 from benchmarks.speed.scale import _of_film, _of_films, repeat
-from pipeline.videos import probe
+from pipeline.ingest.video import probe
 from schemas.rows import Video
 from tests.films import make_film, moving, scene
 
-CHILD = "import time; block = bytearray(80_000_000); time.sleep(1); 'pipeline.worker'"
+CHILD = "import time; block = bytearray(80_000_000); time.sleep(1); 'pipeline.graph.worker'"
 
 
 def test_the_peak_of_each_kind_of_process_is_told_and_what_all_take_together():
-    tree = watch([sys.executable, "-c", "import subprocess, sys\n"
-                  f"subprocess.run([sys.executable, '-c', {CHILD!r}])"])
+    tree = watch(
+        [
+            sys.executable,
+            "-c",
+            f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {CHILD!r}])",
+        ]
+    )
     assert tree.number == {"driver": 1, "worker": 1}
     assert 80 < tree.peak["worker"] < 200 and tree.peak["driver"] < 60
     assert tree.together > 80 and tree.wall >= 1 and tree.cpu > 0
@@ -41,9 +46,16 @@ def test_a_repeated_film_lasts_as_long_as_asked_and_shows_the_same_again(tmp_pat
 
 
 def test_many_films_stand_beside_the_fewest():
-    trees = {number: Tree(20.0 * number, 30.0 * number, {"driver": 300.0, "worker": size},
-                          {"driver": 1, "worker": 2}, 900.0)
-             for number, size in ((10, 220.0), (1, 200.0))}
+    trees = {
+        number: Tree(
+            20.0 * number,
+            30.0 * number,
+            {"driver": 300.0, "worker": size},
+            {"driver": 1, "worker": 2},
+            900.0,
+        )
+        for number, size in ((10, 220.0), (1, 200.0))
+    }
     table = _of_films(trees, {1: 25, 10: 250})
     assert table.cells["10"]["worker, peak, to the fewest"].value == pytest.approx(1.1)
     assert table.cells["10"]["CPU a film"].value == 30 and table.cells["1"]["keyframes"].value == 25
@@ -54,8 +66,9 @@ def test_many_films_stand_beside_the_fewest():
 
 
 def test_a_long_film_stands_beside_the_limit():
-    table = _of_film(Tree(60, 55, {"driver": 350.0, "decoder": 70.0}, {"driver": 1, "decoder": 2},
-                          500.0), 5400)
+    table = _of_film(
+        Tree(60, 55, {"driver": 350.0, "decoder": 70.0}, {"driver": 1, "decoder": 2}, 500.0), 5400
+    )
     assert table.cells["driver"]["to 700 MB"].value == 0.5
     assert table.cells["all together"]["number"].value == 3
     assert "1.50 h" in table.title

@@ -29,8 +29,10 @@ def test_all_ways_have_the_same_gradients():
     every = stages.laid_out(chunks, vocabulary, "every", cpu)
     ours = gradient([every], 1)
     # All texts have the same length, so that the mean of the passes' means is that of all.
-    each = gradient([training_step.ending(chunks, [turn, turn], vocabulary, cpu)
-                     for turn in range(1, 10)], 1 / 9)
+    each = gradient(
+        [training_step.ending(chunks, [turn, turn], vocabulary, cpu) for turn in range(1, 10)],
+        1 / 9,
+    )
     with sdpa_kernel(SDPBackend.MATH):
         spelled_out = gradient([every], 1)
     assert ours.abs().max() > 1e-3
@@ -53,27 +55,39 @@ def preset(tmp_path):
     shutil.copytree(config.PRESETS / "tiny", tmp_path / "preset")
     path = tmp_path / "preset" / "model.yaml"
     settings = yaml.safe_load(path.read_text())
-    settings["story"] = {**settings["story"], **STORY.model_dump(include={
-        "architecture", "image_tokens", "input_tokens", "resampler_heads"})}
+    settings["story"] = {
+        **settings["story"],
+        **STORY.model_dump(
+            include={"architecture", "image_tokens", "input_tokens", "resampler_heads"}
+        ),
+    }
     path.write_text(yaml.safe_dump(settings))
     return str(tmp_path / "preset")
 
 
 def test_the_table_has_a_row_a_way_and_ratios_of_ours(preset):
     (table,) = training_step.run(preset, rounds=2, batch=2, peak=100)
-    assert list(table.cells) == [training_step.OURS, training_step.EACH, training_step.RELEASED,
-                                 training_step.SPELLED_OUT]
+    assert list(table.cells) == [
+        training_step.OURS,
+        training_step.EACH,
+        training_step.RELEASED,
+        training_step.SPELLED_OUT,
+    ]
     ours = table.cells[training_step.OURS]
     for peer, name in training_step._PEERS.items():
         found = ours[f"time a turn, to {peer}"]
         beside = table.cells[name]["pictures/s"]
         assert found.n == 2 and found.low <= found.value <= found.high
-        assert (beside.low / ours["pictures/s"].high <= found.value
-                <= beside.high / ours["pictures/s"].low)
+        assert (
+            beside.low / ours["pictures/s"].high
+            <= found.value
+            <= beside.high / ours["pictures/s"].low
+        )
         assert not any(head.startswith("time a turn") for head in table.cells[name])
     assert ours["pictures/s"].high == pytest.approx(2 * 9 / ours["step"].low)
     assert ours["tokens/s"].value / ours["pictures/s"].value == pytest.approx(
-        1 + training_step.WORDS + 4 + 2, rel=0.2)
+        1 + training_step.WORDS + 4 + 2, rel=0.2
+    )
     assert ours["TFLOP/s"].value > 0
     if not torch.cuda.is_available():
         assert "of the device's peak" not in [one.name for one in table.columns]

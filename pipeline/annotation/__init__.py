@@ -1,0 +1,1 @@
+"""What models say of keyframes, and how that is held to account."""

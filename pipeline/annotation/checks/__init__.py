@@ -1,0 +1,1 @@
+"""Checks on written texts: each names what is wrong with one, or scores it."""

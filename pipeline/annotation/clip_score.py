@@ -1,0 +1,134 @@
+"""How well texts fit their pictures: the cosine of the two in the space of an open_clip model.
+
+A model is named by one line, which open_clip understands:
+
+    ViT-B-32:/models/weights.safetensors   one of its architectures, and a file of weights
+    ViT-B-32:laion2b_s34b_b79k             the same, and the name of weights that it can download
+    local-dir:/models/clip                 a folder with open_clip_config.json and weights
+    hf-hub:laion/CLIP-ViT-B-32-...         a model of the Hugging Face hub, or of its local cache
+
+`load` makes a model of it or raises NoWeights with a line for a person; `similarities` compares.
+The cosine is the measure of CLIPScore (Hessel et al. 2021, arXiv 2104.08718) before its scaling.
+What is high differs from model to model, so figures of two models do not compare.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import textwrap
+from collections.abc import Callable, Sequence
+
+import open_clip
+import torch
+from PIL import Image
+
+from pipeline.runtime import storage
+
+BATCH = 32  # pairs at once
+
+
+class NoWeights(Exception):
+    """A model that cannot be had here: what is missing, and what would help."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """A loaded model with what makes its input."""
+
+    network: torch.nn.Module
+    picture: Callable[[Image.Image], torch.Tensor]  # to 3 x side x side
+    tokens: Callable[[list[str]], torch.Tensor]  # to texts x context
+    device: str
+
+
+def load(spec: str) -> Clip:
+    """The model that `spec` names, in fp32, on the GPU if there is one.
+
+    Weights come from safetensors or through `torch.load(weights_only=True)`. Raises NoWeights.
+    """
+    name, weights = _parse(spec)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        network, picture = open_clip.create_model_from_pretrained(
+            name, weights or None, device=device, weights_only=True
+        )
+        # A stranger's config may ask for its own code to be run; only this kind of tokenizer can.
+        text = open_clip.get_model_config(name)["text_cfg"]
+        safe = {"trust_remote_code": False} if text.get("hf_tokenizer_name") else {}
+        tokens = open_clip.get_tokenizer(name, **safe)
+    except Exception as error:  # open_clip, its hub and the readers of weights raise all sorts
+        raise NoWeights(
+            f"the CLIP model {spec} cannot be loaded: {_line(error)}; {_remedy(name, weights)}"
+        ) from error
+    return Clip(network.eval(), picture, tokens, device)
+
+
+def similarities(clip: Clip, images: Sequence[str], texts: Sequence[str]) -> list[float]:
+    """The cosine of each picture, by path, with its own text, -1..1, in the order given.
+
+    A text longer than the model's context counts up to there. Raises ValueError where there are
+    not as many texts as pictures, and OSError for a picture that cannot be read.
+    """
+    pairs = list(zip(images, texts, strict=True))
+    cosines: list[float] = []
+    for start in range(0, len(pairs), BATCH):
+        cosines += _cosines(clip, pairs[start : start + BATCH])
+    return cosines
+
+
+@torch.inference_mode()
+def _cosines(clip: Clip, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    pictures = torch.stack([clip.picture(_open(path)) for path, _ in pairs]).to(clip.device)
+    tokens = clip.tokens([text for _, text in pairs]).to(clip.device)
+    seen = clip.network.encode_image(pictures, normalize=True)  # type: ignore[operator]
+    read = clip.network.encode_text(tokens, normalize=True)  # type: ignore[operator]
+    return (seen * read).sum(dim=-1).clamp(-1, 1).tolist()  # rounding can pass 1 by a hair
+
+
+def _open(path: str) -> Image.Image:
+    return Image.open(io.BytesIO(storage.read_bytes(path))).convert("RGB")
+
+
+def _parse(spec: str) -> tuple[str, str]:
+    """The model's name for open_clip and its weights; raises NoWeights for what cannot work."""
+    if spec.startswith("hf-hub:"):
+        return spec, ""
+    if spec.startswith("local-dir:"):
+        folder = spec.removeprefix("local-dir:")
+        if not os.path.isfile(os.path.join(folder, "open_clip_config.json")):
+            raise NoWeights(
+                f"the CLIP model {spec} is not there: {folder} must be a folder with "
+                "open_clip_config.json and weights"
+            )
+        return spec, ""
+    name, _, weights = spec.partition(":")
+    name = name.replace("/", "-")  # ViT-B/32, as papers write it
+    if open_clip.get_model_config(name) is None:
+        raise NoWeights(
+            f"the CLIP model {spec} is unknown: open_clip has no {name}; "
+            "open_clip.list_models() names what it has"
+        )
+    if not weights:
+        raise NoWeights(f"the CLIP model {spec} has no weights: write {name}:WEIGHTS.safetensors")
+    if weights not in open_clip.list_pretrained_tags_by_model(name) and not os.path.isfile(weights):
+        raise NoWeights(
+            f"the CLIP model {spec} is not there: there is no file {weights}; "
+            f"write {name}:WEIGHTS.safetensors with the path of one"
+        )
+    return name, weights
+
+
+def _remedy(name: str, weights: str) -> str:
+    if name.startswith("hf-hub:"):
+        model = name.removeprefix("hf-hub:")
+        return f"fetch it once where there is a network, with 'hf download {model}'"
+    if weights and not os.path.isfile(weights):
+        return f"they come over the network; without one write {name}:WEIGHTS.safetensors"
+    return "check that the weights are whole and belong to this model"
+
+
+def _line(error: Exception) -> str:
+    """The start of an error's text; those about weights go on for pages."""
+    return textwrap.shorten(str(error) or type(error).__name__, 240, placeholder=" ...")

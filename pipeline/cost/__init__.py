@@ -1,0 +1,1 @@
+"""What a run will take: calls, tokens, money, hours and bytes."""

@@ -1,0 +1,1 @@
+"""What is written and read back: shards, tables, report, exports, verification."""

@@ -1,0 +1,184 @@
+"""The dataset card: the README.md that the Hugging Face hub and people read first.
+
+It is made from what `dataset.json` says, and nothing else. The front matter tells
+`datasets.load_dataset` where the parts are; the body says what the dataset is, how to load it, whom
+to thank and what not to expect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jinja2
+import yaml
+
+from schemas.rows import CHUNK_LENGTH, STORY_LENGTH
+
+# Those of the hub's license ids that films come under; others are "other" with a name.
+# https://huggingface.co/docs/hub/repositories-licenses
+LICENSES = {
+    "cc0-1.0",
+    "cc-by-2.0",
+    "cc-by-2.5",
+    "cc-by-3.0",
+    "cc-by-4.0",
+    "cc-by-sa-3.0",
+    "cc-by-sa-4.0",
+    "cc-by-nc-2.0",
+    "cc-by-nc-3.0",
+    "cc-by-nc-4.0",
+    "cc-by-nd-4.0",
+    "cc-by-nc-nd-3.0",
+    "cc-by-nc-nd-4.0",
+    "cc-by-nc-sa-2.0",
+    "cc-by-nc-sa-3.0",
+    "cc-by-nc-sa-4.0",
+    "pddl",
+    "odc-by",
+    "unlicense",
+    "apache-2.0",
+    "mit",
+}
+
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+    (100_000_000, "10M<n<100M"),
+)
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
+
+
+def card(dataset: dict[str, Any]) -> str:
+    """The card of a dataset, front matter and all, from the content of its `dataset.json`.
+
+    The list of files may still be empty: the card is one of them, so it is written first. Raises
+    KeyError where a part of the manifest is missing.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.dataset"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"number": lambda value: f"{value:,}", "plain": plain, "code": code}
+    return environment.get_template("card.md.j2").render(
+        front_matter=yaml.safe_dump(front_matter(dataset), sort_keys=False, allow_unicode=True),
+        dataset=dataset,
+        films=used_films(dataset),
+        embedded=embedded_roles(dataset),
+        splits=_shard_splits(dataset),
+        story_length=STORY_LENGTH,
+        chunk_length=CHUNK_LENGTH,
+    )
+
+
+def used_films(dataset: dict[str, Any]) -> list[dict[str, Any]]:
+    """The films that gave keyframes; the others are named in the rejects only."""
+    return [video for video in dataset["videos"] if video["keyframes"]]
+
+
+def embedded_roles(dataset: dict[str, Any]) -> list[str]:
+    """Which of "captioner" and "writer" were the small default that comes with the pipeline."""
+    return [
+        role for role in ("captioner", "writer") if dataset["models"][role].startswith("embedded")
+    ]
+
+
+def front_matter(dataset: dict[str, Any]) -> dict[str, Any]:
+    """What the hub wants to know, in its own words.
+
+    Source: https://github.com/huggingface/hub-docs/blob/main/datasetcard.md
+    """
+    languages = _languages(video["language"] for video in used_films(dataset))
+    return {
+        **_license([video["license"] for video in used_films(dataset)]),
+        **({"language": languages} if languages else {}),
+        "pretty_name": dataset["name"],
+        "task_categories": ["image-to-text", "text-to-image", "text-generation"],
+        "size_categories": [_size(dataset["counts"]["keyframes"])],
+        "tags": ["storystream", "visual-storytelling", "animation", "webdataset"],
+        "configs": _configs(dataset),
+    }
+
+
+def license_id(text: str) -> str:
+    """The hub's id for a license as people write it, "" for one that it does not know.
+
+    "CC BY 3.0" and "https://creativecommons.org/licenses/by/3.0/" are both "cc-by-3.0".
+    """
+    link = re.search(r"creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)", text.lower())
+    name = f"cc-{link[1]}-{link[2]}" if link else _slug(text)
+    name = re.sub("^creative-commons-", "cc-", name).replace("attribution", "by")
+    return name if name in LICENSES else ""
+
+
+def _license(licenses: Sequence[str]) -> dict[str, str]:
+    """One known id where all films agree; anything else needs a person to look at the sources."""
+    named = sorted(set(licenses))
+    if not any(named):
+        return {"license": "unknown"}
+    ids = {license_id(text) for text in named}
+    if len(ids) == 1 and ids != {""}:
+        return {"license": ids.pop()}
+    return {
+        "license": "other",
+        "license_name": (_slug(named[0]) or "see-sources")
+        if len(named) == 1
+        else "several-see-sources",
+    }
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+
+
+def _languages(tags: Iterable[str]) -> list[str]:
+    """BCP 47 tags as the hub lists them: the language alone, two or three letters."""
+    codes = {tag.partition("-")[0].lower() for tag in tags}
+    return sorted(code for code in codes if re.fullmatch("[a-z]{2,3}", code))
+
+
+def _size(count: int) -> str:
+    return next((name for limit, name in _SIZES if count < limit), "100M<n<1B")
+
+
+def _shard_splits(dataset: dict[str, Any]) -> list[str]:
+    """The splits that have shards: "train", "val"."""
+    return [
+        split for split in ("train", "val") if dataset["splits"].get(split, {}).get("chunks", 0)
+    ]
+
+
+def _configs(dataset: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where `load_dataset` finds what; the hub says "validation" where our file names say "val".
+
+    `datasets` opens all configs of a card with the reader that fits the first one's files
+    (github.com/huggingface/datasets/issues/7101), so tables are named only where no shards are.
+    """
+    shards = [
+        {"split": "validation" if split == "val" else split, "path": f"shards/{split}-*.tar"}
+        for split in _shard_splits(dataset)
+    ]
+    if shards:
+        return [{"config_name": "chunks", "data_files": shards, "default": True}]
+    return [
+        {"config_name": "stories", "data_files": "stories.parquet", "default": True},
+        {"config_name": "keyframes", "data_files": "keyframes.parquet"},
+    ]
+
+
+def plain(text: str) -> str:
+    """A stranger's text as Markdown that shows just that, on one line, also inside a table."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def code(text: str) -> str:
+    """A stranger's text between backticks, also inside a table."""
+    return "`" + " ".join(text.split()).replace("`", "'").replace("|", "\\|") + "`"

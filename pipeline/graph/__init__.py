@@ -1,0 +1,1 @@
+"""The Beam graph: stages, transforms, runners and the run from end to end."""

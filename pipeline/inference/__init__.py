@@ -1,0 +1,1 @@
+"""Asking a model: client, response cache, budget, concurrency and backends."""

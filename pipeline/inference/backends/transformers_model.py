@@ -1,0 +1,450 @@
+"""Any local model of Hugging Face's transformers: one that reads pictures, or a language model.
+
+The backend "transformers:MODEL", where MODEL is a folder or an id on the Hub. transformers' own
+tables say what a config is: an image-text-to-text model, which can caption and write, or a causal
+language model, which can only write. Weights load from safetensors alone and no code that comes
+with a model is run.
+
+Questions go through the network in batches: those with equally many pictures together, short ones
+first, so that little is spent on padding. Decoding is greedy whatever the checkpoint asks for, so
+an answer depends on its question alone, as far as the machine's arithmetic does not depend on the
+size of a batch (in float32 that is very nearly so; in bfloat16 a close call may go the other way).
+
+The model sits on one GPU, in bfloat16, or on the CPU. One too large for that belongs on a server
+(`openai_server`), as does one that must give thousands of long answers: a server does not wait for
+the longest answer of a batch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import re
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import transformers
+from huggingface_hub.errors import LocalEntryNotFoundError
+from PIL import Image
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+)
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+)
+
+from pipeline.inference.backends import Answer, Request, Unanswered
+from pipeline.runtime import storage
+from pipeline.runtime.images import thumbnail
+
+_SAFE: dict[str, Any] = {"trust_remote_code": False}  # None, the default, would ask at the terminal
+_WANTED = (
+    "use a folder that holds config.json, the tokenizer and *.safetensors, "
+    "or a model's id on the Hugging Face Hub"
+)
+_NO_PICTURES = (
+    "this is a language model, which reads no pictures; as captioner choose one "
+    "that does, such as transformers:Qwen/Qwen2.5-VL-3B-Instruct"
+)
+
+# What a checkpoint may say about decoding and greedy decoding does not want. A penalty on
+# repetition is among them: JSON repeats its quotes and keys, and padding would count as a repeat.
+_NOT_GREEDY = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "typical_p",
+    "epsilon_cutoff",
+    "eta_cutoff",
+    "num_beams",
+    "repetition_penalty",
+    "no_repeat_ngram_size",
+    "max_length",
+)
+
+_Question = tuple[str, list[Image.Image]]  # a prompt and its pictures
+_Result = Answer | Unanswered
+
+_log = logging.getLogger(__name__)
+
+
+def load(
+    model: str,
+    *,
+    longest_side: int = 768,
+    max_tokens: int = 2048,
+    batch: int = 8,
+    pictures: bool = False,
+) -> TransformersModel:
+    """The model in memory, on the GPU where there is one.
+
+    longest_side: of the pictures given to it, in pixels; max_tokens: of an answer; batch: questions
+    that go through it at once; pictures: it must read pictures, which is checked before anything
+    large is loaded. Raises ValueError, naming the remedy, for a model that is not to be had or not
+    of a kind that can answer.
+    """
+    where = _place(model)
+    transformers.logging.disable_progress_bar()  # a run draws its own
+    try:
+        config = AutoConfig.from_pretrained(where, **_SAFE)
+        reads_pictures = _reads_pictures(config)
+        if pictures and not reads_pictures:
+            raise ValueError(_NO_PICTURES)
+        processor = (AutoProcessor if reads_pictures else AutoTokenizer).from_pretrained(
+            where, **_SAFE
+        )
+        if reads_pictures and not hasattr(processor, "image_processor"):
+            raise ValueError(
+                "it says nothing of how pictures go in: preprocessor_config.json is "
+                "missing from its files"
+            )
+        network = _network(
+            AutoModelForImageTextToText if reads_pictures else AutoModelForCausalLM, where
+        )
+    except torch.OutOfMemoryError:
+        raise ValueError(
+            f"transformers:{model}: it does not fit into the GPU's memory; choose a "
+            "smaller model, or serve it over several GPUs and use openai:MODEL"
+        ) from None
+    except OSError as error:
+        raise ValueError(_missing(model, error)) from error
+    except SafetensorError as error:
+        raise ValueError(
+            f"transformers:{model}: its weights are damaged, or came down only in "
+            f"part; download it again ({error})"
+        ) from error
+    except (ValueError, KeyError, ImportError) as error:  # transformers' own, in as many words
+        reason = str(error).strip().split("\n\n")[0]
+        raise ValueError(f"transformers:{model}: {reason}") from error
+    return TransformersModel(
+        model,
+        network,
+        processor,
+        reads_pictures=reads_pictures,
+        longest_side=longest_side,
+        max_tokens=max_tokens,
+        batch=batch,
+    )
+
+
+class TransformersModel:
+    """A loaded model. It may be asked from several threads, one of which waits for another."""
+
+    def __init__(
+        self,
+        name: str,
+        network: Any,
+        processor: Any,
+        *,
+        reads_pictures: bool,
+        longest_side: int,
+        max_tokens: int,
+        batch: int,
+    ) -> None:
+        self._name, self._network, self._processor = name, network, processor
+        self._reads_pictures, self._longest_side = reads_pictures, longest_side
+        self._max_tokens, self._batch = max_tokens, batch
+        self._fits: dict[int, int] = {}  # pictures a question -> questions the GPU can hold
+        self._tokenizer = processor.tokenizer if reads_pictures else processor
+        self._ends = _ends(name, network, self._tokenizer)
+        self._context = getattr(network.config.get_text_config(), "max_position_embeddings", None)
+        self._special = _special(processor, self._tokenizer)
+        self._lock = threading.Lock()  # neither a tokenizer nor the GPU's memory is for two at once
+
+        self._tokenizer.padding_side = "left"  # a prompt must end where its answer begins
+        if self._tokenizer.pad_token is None:
+            self._tokenizer.pad_token = self._tokenizer.convert_ids_to_tokens(min(self._ends))
+        if not processor.chat_template:
+            _log.warning(
+                "%s has no chat template and so has hardly learnt to answer questions; "
+                "they are put to it as they are",
+                name,
+            )
+        settings = network.generation_config
+        for setting in _NOT_GREEDY:
+            setattr(settings, setting, None)
+        settings.do_sample = False
+        settings.eos_token_id = sorted(self._ends)
+        settings.pad_token_id = self._tokenizer.pad_token_id
+
+    def answer(self, requests: Sequence[Request]) -> list[Answer | Unanswered]:
+        """One answer a request, in their order, or why that one could not be had.
+
+        Unanswered, as a value, is a question with a picture that cannot be read or that the model's
+        processor does not take, one longer than the model's context, and one for which the GPU has
+        not the memory even alone. An answer of `max_tokens` tokens was cut there. Raises ValueError
+        for pictures put to a language model.
+        """
+        if not self._reads_pictures and any(request.images for request in requests):
+            raise ValueError(f"transformers:{self._name}: {_NO_PICTURES}")
+        results: dict[int, _Result] = {}
+        order = sorted(
+            range(len(requests)),
+            key=lambda place: (len(requests[place].images), len(requests[place].prompt)),
+        )
+        with self._lock:
+            for pictures, group in itertools.groupby(
+                order, key=lambda place: len(requests[place].images)
+            ):
+                waiting = list(group)
+                while waiting:
+                    size = self._fits.get(pictures, self._batch)
+                    now, waiting = waiting[:size], waiting[size:]
+                    answers = self._answer_batch([requests[place] for place in now])
+                    results.update(zip(now, answers, strict=True))
+        return [results[place] for place in range(len(requests))]
+
+    def _answer_batch(self, requests: Sequence[Request]) -> list[_Result]:
+        questions = [self._question(request) for request in requests]
+        whole = [one for one in questions if not isinstance(one, Unanswered)]
+        answers = iter(self._complete(whole))
+        return [one if isinstance(one, Unanswered) else next(answers) for one in questions]
+
+    def _question(self, request: Request) -> _Question | Unanswered:
+        prompt = self._special.sub(lambda token: f"{token[0][0]} {token[0][1:]}", request.prompt)
+        try:
+            return prompt, [_picture(image.path, self._longest_side) for image in request.images]
+        except OSError as error:
+            return Unanswered(str(error))
+
+    def _complete(self, questions: list[_Question]) -> list[_Result]:
+        """Answers to one batch, by halves where the GPU has not the memory for the whole."""
+        if not questions:
+            return []
+        try:
+            return self._generate(questions)
+        except torch.OutOfMemoryError:
+            pass  # handled below, where the failed attempt's tensors are no longer held
+        torch.cuda.empty_cache()
+        if len(questions) == 1:
+            return [
+                Unanswered(
+                    f"the GPU has too little memory for {self._name} to answer this; "
+                    "use smaller pictures or a smaller model"
+                )
+            ]
+        half = (len(questions) + 1) // 2
+        self._fits[len(questions[0][1])] = half
+        _log.warning(
+            "%s: not enough GPU memory for %d questions at once; going on with %d",
+            self._name,
+            len(questions),
+            half,
+        )
+        return self._complete(questions[:half]) + self._complete(questions[half:])
+
+    def _generate(self, questions: list[_Question]) -> list[_Result]:
+        try:
+            inputs = self._inputs(questions)
+        except ValueError as error:  # a picture far too narrow, say
+            if len(questions) == 1:
+                return [Unanswered(f"{self._name} does not take this question: {error}")]
+            return [answer for one in questions for answer in self._generate([one])]
+        lengths = [int(length) for length in inputs["attention_mask"].sum(dim=1)]
+        room = [min(self._max_tokens, (self._context or 2**62) - length) for length in lengths]
+        if min(room) < 1:
+            fit = [one for one, left in zip(questions, room, strict=True) if left >= 1]
+            answers = iter(self._generate(fit) if fit else [])
+            return [
+                next(answers)
+                if left >= 1
+                else Unanswered(
+                    f"the prompt is {length} tokens long and {self._name} reads {self._context}, "
+                    "with its answer; use smaller or fewer pictures, or a model with a longer context"
+                )
+                for length, left in zip(lengths, room, strict=True)
+            ]
+
+        written = self._network.generate(**inputs, max_new_tokens=min(room))
+        rows = [self._until_end(row) for row in written[:, inputs["input_ids"].shape[1] :].tolist()]
+        # Who was cut off only because another prompt of the batch leaves less room is asked again.
+        cut = [
+            place
+            for place, row in enumerate(rows)
+            if row[-1] not in self._ends and room[place] > min(room)
+        ]
+        again = dict(
+            zip(
+                cut, self._generate([questions[place] for place in cut]) if cut else [], strict=True
+            )
+        )
+        return [
+            again[place]
+            if place in again
+            else Answer(self._decode(row), self._name, length, len(row))
+            for place, (row, length) in enumerate(zip(rows, lengths, strict=True))
+        ]
+
+    def _inputs(self, questions: list[_Question]) -> dict[str, Any]:
+        """What the network takes for one batch, padded on the left, on its device."""
+        if self._processor.chat_template:
+            inputs = self._in_chat(questions)
+        elif self._reads_pictures:
+            inputs = self._processor(
+                text=[self._marks(pictures) + prompt for prompt, pictures in questions],
+                images=[pictures for _, pictures in questions] if questions[0][1] else None,
+                padding=True,
+                return_tensors="pt",
+            )
+        else:
+            inputs = self._tokenizer(
+                [prompt for prompt, _ in questions], padding=True, return_tensors="pt"
+            )
+        if not self._reads_pictures:  # some tokenizers add what their models do not take
+            inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+        device, dtype = self._network.device, self._network.dtype
+        return {
+            name: value.to(device, dtype if value.is_floating_point() else None)
+            for name, value in inputs.items()
+        }
+
+    def _in_chat(self, questions: list[_Question]) -> Any:
+        """A batch of one-sided conversations, in the words of the model's chat template."""
+        options: dict[str, Any] = {"padding": True}
+        if self._reads_pictures:
+            said: list[Any] = [
+                [
+                    *({"type": "image", "image": picture} for picture in pictures),
+                    {"type": "text", "text": prompt},
+                ]
+                for prompt, pictures in questions
+            ]
+            options = {"processor_kwargs": options}
+        else:
+            said = [prompt for prompt, _ in questions]
+        if "enable_thinking" in str(self._processor.chat_template):
+            options["enable_thinking"] = False  # an answer is JSON, with no thinking before it
+        return self._processor.apply_chat_template(
+            [[{"role": "user", "content": content}] for content in said],
+            tokenize=True,
+            add_generation_prompt=True,
+            return_dict=True,
+            return_tensors="pt",
+            **options,
+        )
+
+    def _marks(self, pictures: list[Image.Image]) -> str:
+        """Where pictures go in a prompt without a chat template: before the words."""
+        mark = getattr(self._processor, "image_token", None) or ""
+        return str(mark) * len(pictures)
+
+    def _until_end(self, row: list[int]) -> list[int]:
+        """A row of tokens up to and with the first that ends it; what follows is padding."""
+        end = next((place for place, token in enumerate(row) if token in self._ends), len(row))
+        return row[: end + 1]
+
+    def _decode(self, row: list[int]) -> str:
+        words = row[:-1] if row[-1] in self._ends else row
+        return str(self._tokenizer.decode(words, skip_special_tokens=True)).strip()
+
+
+def _picture(path: str, longest_side: int) -> Image.Image:
+    """A picture, scaled down. Raises OSError for a file that is missing or no picture."""
+    picture = cv2.imdecode(np.frombuffer(storage.read_bytes(path), np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise OSError(f"{path} is no picture")
+    if max(picture.shape[:2]) > longest_side:
+        picture = thumbnail(picture, longest_side)
+    return Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+
+
+def _ends(name: str, network: Any, tokenizer: Any) -> set[int]:
+    """The tokens that end an answer: the checkpoint's, and the tokenizer's, which ends a turn."""
+    of_network = network.generation_config.eos_token_id
+    ends = set(of_network if isinstance(of_network, list) else [of_network])
+    ends = (ends | {tokenizer.eos_token_id}) - {None}
+    if not ends:
+        raise ValueError(
+            f"transformers:{name}: neither the model nor its tokenizer names a token "
+            "that ends an answer; set eos_token_id in generation_config.json"
+        )
+    return ends
+
+
+def _special(processor: Any, tokenizer: Any) -> re.Pattern[str]:
+    """The tokens that mean something to the model, such as the end of a turn, as they are spelt.
+
+    A question may hold what a film says, and a film that says "<|im_end|>" must not end it, nor one
+    that says "<image>" ask for a picture that is not there: a blank is put into each.
+    """
+    spelt = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    spelt |= {*tokenizer.all_special_tokens, str(getattr(processor, "image_token", ""))}
+    ordered = sorted((token for token in spelt if len(token) > 1), key=lambda one: (-len(one), one))
+    return re.compile("|".join(map(re.escape, ordered)) or r"(?!)")  # (?!) matches nothing
+
+
+def _network(kind: Any, where: str) -> Any:
+    """The network on the GPU in bfloat16, or on the CPU as the checkpoint has it.
+
+    On the CPU float16, which is slow there, becomes float32; bfloat16 stays, at half the memory.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = kind.from_pretrained(
+        where, use_safetensors=True, **_SAFE, dtype=torch.bfloat16 if device == "cuda" else "auto"
+    )
+    if network.device.type != device:  # a quantized one may be there already
+        network = network.to(device)
+    return network.float() if network.dtype == torch.float16 else network
+
+
+def _reads_pictures(config: Any) -> bool:
+    """Whether the model of this config reads pictures. Raises ValueError where it cannot write."""
+    if not config.is_encoder_decoder:
+        if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+            return True
+        if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING:
+            return False
+    raise ValueError(
+        f"a model of type {config.model_type!r} neither reads pictures and writes nor "
+        "goes on with a text; choose an image-text-to-text model or a causal language "
+        "model"
+    )
+
+
+def _place(model: str) -> str:
+    """The folder of a model, or its id on the Hub.
+
+    Raises ValueError for what looks like a folder and is none, or lacks a model's files.
+    """
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        if model[:1] in ("", ".", "/", "~") or model.count("/") > 1:
+            raise ValueError(f"transformers:{model}: there is no such folder; {_WANTED}")
+        return model
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"transformers:{model}: the folder has no config.json; {_WANTED}")
+    if not any(folder.glob("*.safetensors")):
+        raise ValueError(
+            f"transformers:{model}: the folder has no weights in safetensors, the "
+            f"only format that is read (others can run code); {_WANTED}"
+        )
+    return str(folder)
+
+
+def _missing(model: str, error: OSError) -> str:
+    """What to do about a model that could not be read from its folder or had from the Hub."""
+    if Path(model).expanduser().is_dir():
+        return f"transformers:{model}: {str(error).strip()}"
+    if isinstance(error.__cause__, LocalEntryNotFoundError):
+        return (
+            f"transformers:{model}: it is no folder, not in this machine's cache, and the "
+            f"Hugging Face Hub cannot be reached; download it once where there is a network "
+            f"(hf download {model}), or give a folder"
+        )
+    return (
+        f"transformers:{model}: the Hugging Face Hub does not give it: {str(error).strip()}\n"
+        "Check the name; a gated model needs its licence accepted and hf auth login; only "
+        "weights in safetensors are read"
+    )

@@ -1,0 +1,1 @@
+"""The embedded captioner and writer, which need no server and no download."""

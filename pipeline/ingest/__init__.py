@@ -1,0 +1,1 @@
+"""What is read of the sources: films found, manifests, videos, subtitles, speech."""

@@ -1,0 +1,198 @@
+"""Names: who a description means, and names that nobody gave."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.annotation.checks.character_names import misnamed, resolve, unknown
+from schemas.rows import Character
+
+
+def character(name: str, look: str = "", role: str = "", *called: str) -> Character:
+    return Character("Films", name, look, role, list(called), "given")
+
+
+GEORGE = character(
+    "George",
+    "a small brown monkey",
+    "a curious monkey who gets into trouble",
+    "a monkey",
+    "the brown monkey",
+)
+TED = character(
+    "The Man with the Yellow Hat",
+    "a tall man in a yellow suit and a yellow hat",
+    "George's friend",
+    "the man in yellow",
+    "Ted",
+)
+HUNDLEY = character(
+    "Hundley", "a brown dachshund, long and low", "the doorman's dog", "a small dog"
+)
+STEVE = character("Steve", "a boy with black hair", "Betsy's brother")
+BETSY = character("Betsy", "a girl with dark hair in a pink dress", "Steve's sister")
+QUINT = character("Mr. Quint", "an old farmer with a beard", "a neighbour")
+CAST = [GEORGE, TED, HUNDLEY, STEVE, BETSY, QUINT]
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "name"),
+    [
+        ("George", "George"),
+        ("the george", "George"),
+        ("A monkey", "George"),
+        ("Ted", "The Man with the Yellow Hat"),
+        ("man with the yellow hat", "The Man with the Yellow Hat"),
+        ("Curious George", "George"),
+        ("George the monkey", "George"),
+        ("George with the Man with the Yellow Hat", "George"),
+        ("Mister Quint", "Mr. Quint"),
+        ("Quint", "Mr. Quint"),
+    ],
+)
+def test_who_is_called_so(descriptor, name):
+    assert resolve([descriptor], CAST) == [name]
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "name"),
+    [
+        ("a brown monkey", "George"),
+        ("a little brown monkey wearing a red cap", "George"),
+        ("a chimp", "George"),
+        ("a tall man in a yellow hat", "The Man with the Yellow Hat"),
+        ("a brown dachshund on a leash", "Hundley"),
+        ("a boy", "Steve"),
+        ("a girl in a pink dress", "Betsy"),
+        ("an old farmer", "Mr. Quint"),
+        ("George's friend", "The Man with the Yellow Hat"),
+    ],
+)
+def test_who_looks_so(descriptor, name):
+    assert resolve([descriptor], CAST) == [name]
+
+
+@pytest.mark.parametrize(
+    "descriptor",
+    [
+        "a white monkey",  # George is brown
+        "two monkeys",
+        "monkeys",
+        "another monkey",
+        "a child",  # Steve or Betsy
+        "a person with a toy monkey",
+        "a blond man in a blue suit",
+        "an old man with a white beard",
+        "Steve's friend",
+        "George and Steve",
+        "a cat",
+        "a woman with a basket",
+        "",
+    ],
+)
+def test_in_doubt_a_description_stays_as_it_is(descriptor):
+    assert resolve([descriptor], CAST) == [descriptor]
+
+
+def test_one_name_each_in_their_order():
+    assert resolve(["a cat", "a brown monkey", "Ted"], CAST) == [
+        "a cat",
+        "George",
+        "The Man with the Yellow Hat",
+    ]
+    assert resolve(["a brown monkey"], []) == ["a brown monkey"]
+
+
+def test_a_look_that_two_share_is_nobodys():
+    jumpy = character("Jumpy", "a small gray monkey")
+    assert resolve(["a small monkey"], [GEORGE, jumpy]) == ["a small monkey"]
+    assert resolve(["a gray monkey"], [GEORGE, jumpy]) == ["Jumpy"]
+    twins = [character("Ann", "", "", "the twin"), character("Amy", "", "", "the twin")]
+    assert resolve(["the twin"], twins) == ["the twin"]
+
+
+def test_part_of_a_longer_name_is_enough():
+    assert resolve(
+        ["George", "George the monkey", "george"],
+        [character("Curious George", "a small brown monkey")],
+    ) == ["Curious George", "Curious George", "Curious George"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("George waved, and then Timmy waved back.", ["Timmy"]),
+        ("George saw Timmy's hat and Mr. Bumble's boat.", ["Timmy", "Bumble"]),
+        ('"Come on," Max said to George.', ["Max"]),
+        ('George said, "Hello, Max! Where is Anna-Lena?"', ["Max", "Anna-Lena"]),
+        ("Max ran. Then George ran after Max.", ["Max"]),
+        ("Timmy ran up the hill. Zuzu's kite flew.", ["Timmy", "Zuzu"]),  # no dictionary has them
+        ("George met Mary Smith.", ["Mary", "Smith"]),
+    ],
+)
+def test_names_that_nobody_gave(text, names):
+    assert unknown(text, CAST, "") == names
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Then George looked at the Man with the Yellow Hat.",
+        "Max ran up the hill.",  # opens a sentence, and max is a word
+        '"Look!" Everybody turned. "What is it?" They wondered: Was it real?',
+        "Whee! Kerplunk, went the stone.",
+        "It was Monday, and I knew I'm late, said George's friend Mr. Quint. 'Tis so.",
+        "On Christmas Eve they saw the Big Kite Contest.",
+        "On the first Sunday in May, Mother and Professor Quint came.",
+        "George shouted: STOP! He watched TV.",
+        "“Wait,” said Steve. “Not yet!”\nThey waited.",
+        "The Quints were at home.",
+        "",
+    ],
+)
+def test_what_is_no_new_name(text):
+    assert unknown(text, CAST, "A tree on Christmas eve.") == []
+
+
+def test_what_the_film_says_is_given():
+    text = "George and Timmy O'Hara went to Kite-Land with Compass."
+    assert unknown(text, CAST, "") == ["Timmy", "O'Hara", "Kite-Land", "Compass"]
+    assert unknown(text, CAST, "TIMMY O’HARA: My compass! Off to kite land.") == []
+
+
+def test_other_languages():
+    assert unknown("Dann lief Georg mit dem Hund los.", [], "", "de") == []
+    assert unknown("Dann lief Georg mit dem Hund los.", [], "", "de-AT") == []
+    assert unknown("Puis Jorge a vu Pierre. Soudain il rit.", [], "jorge", "fr") == ["Pierre"]
+    assert unknown("Zuzu rit.", [], "", "fr") == []
+    assert unknown("¿Qué pasa? —preguntó Ana.", [], "", "es") == ["Ana"]
+    assert unknown("小猴子爬上了树。", [], "", "zh") == []
+
+
+def test_a_look_in_place_of_a_name():
+    descriptors = ["a brown monkey", "the man in yellow", "a cat", "George"]
+    text = "The brown monkey climbed, and a cat watched the man in yellow."
+    assert misnamed(text, descriptors, CAST) == {
+        "brown monkey": "George",
+        "man in yellow": "The Man with the Yellow Hat",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "George, the brown monkey, climbed the tree.",
+        "The monkey climbed the tree.",
+        '"A brown monkey!" cried the farmer.',
+        "The brown monkeys of the zoo slept.",
+    ],
+)
+def test_a_look_beside_a_name_is_good_style(text):
+    assert misnamed(text, ["a brown monkey", "a monkey"], CAST) == {}
+
+
+def test_a_surname_is_a_name():
+    assert misnamed("Old Quint, the old farmer, nodded.", ["an old farmer"], CAST) == {}
+    assert misnamed("The old farmer nodded.", ["an old farmer"], CAST) == {
+        "old farmer": "Mr. Quint"
+    }

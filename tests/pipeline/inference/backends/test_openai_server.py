@@ -1,0 +1,743 @@
+"""Good and bad days of a server: what is asked of it, how often, and what comes of it."""
+
+import asyncio
+import base64
+import contextlib
+import io
+import json
+import re
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import pytest
+from PIL import Image
+
+from benchmarks import model_server as scripted
+from benchmarks.model_server import Reply, always, answering, error, every, first, serving
+from pipeline import model_specs
+from pipeline.config import CallsConfig
+from pipeline.inference import client, concurrency
+from pipeline.inference.backends import Answer, Gone, Picture, Refused, Request, Stop, Unanswered
+from pipeline.inference.backends import openai_server as ours
+from pipeline.inference.backends.openai_server import OpenAIServer
+from pipeline.inference.budget import Purse
+from pipeline.runtime import progress
+from schemas.answers import CaptionAnswer, NarrativeAnswer
+from tests import smollm_server
+from tests.films import scene
+
+KEY = "sk-very-secret"
+CALLS = CallsConfig(timeout=10, patience=20, tries=4)
+SHORT = CALLS.model_copy(update={"timeout": 0.4})  # only where it is to pass: machines are slow
+IMPATIENT = SHORT.model_copy(update={"patience": 0.4})
+STORY = (
+    'Give one text each, in this order: [7, 8, 9]\nPicture 7: "Ben comes."\n'
+    'Picture 8: "Ben laughs."\nPicture 9: "Ben goes."'
+)
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    monkeypatch.setattr(ours, "PAUSE", 0.02)
+    monkeypatch.setattr(ours, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(concurrency, "BREATH", 0.02)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    for name in ("CAPTIONER_API_KEY", "WRITER_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def request(prompt="what is it?", *images, answer=CaptionAnswer, task="caption"):
+    return Request("one", task, prompt, {}, answer, tuple(images))
+
+
+def requests(count):
+    return [request(f"number {number}") for number in range(count)]
+
+
+def backend(url="", calls=CALLS, role="captioner"):
+    return OpenAIServer(
+        role, model_specs.parse(f"openai:tiny@{url}" if url else "openai:tiny"), calls
+    )
+
+
+def results(url, *questions, calls=CALLS):
+    """What became of each question, all asked at once: its answer or what was raised."""
+
+    async def main():
+        async with backend(url, calls) as server:
+            return await asyncio.gather(*map(server.answer, questions), return_exceptions=True)
+
+    return asyncio.run(main())
+
+
+def result(behaviour, *questions, calls=CALLS):
+    """What became of the only question, and the server it was put to."""
+    with serving(behaviour) as server:
+        (found,) = results(server.url, *(questions or [request()]), calls=calls)
+        return found, server
+
+
+def sentence(answer):
+    return CaptionAnswer.model_validate_json(answer.text).sentence
+
+
+def good(question):
+    return scripted.answer(
+        {
+            "messages": [{"role": "user", "content": question.prompt}],
+            "response_format": {"json_schema": {"name": question.task}},
+        }
+    )
+
+
+def where(words, fault, otherwise):
+    """One behaviour for questions with these words in their prompt, another for the rest."""
+
+    async def behaviour(question, server):
+        told = words in question["messages"][0]["content"][-1]["text"]
+        return await (fault if told else otherwise)(question, server)
+
+    return behaviour
+
+
+def prompts(server):
+    return [question["messages"][0]["content"][-1]["text"] for question in server.asked]
+
+
+def kinds(found):
+    return [type(one) for one in found]
+
+
+@contextlib.contextmanager
+def meanwhile(function, *arguments, **named):
+    """Something that runs beside the block; yields its future."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(function, *arguments, **named)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+# Good days.
+
+
+def test_each_question_gets_its_answer_with_what_it_cost():
+    with serving() as server:
+        found = results(server.url, *requests(40))
+    assert [answer.text for answer in found] == [good(one) for one in requests(40)]
+    assert found[7] == Answer(found[7].text, "tiny", 2, round(len(found[7].text) / 4))
+    assert len(server.asked) == 40
+
+
+def test_the_schema_and_the_settings_go_with_the_question():
+    calls = CALLS.model_copy(update={"temperature": 0.7, "max_tokens": 100})
+    _, server = result(answering(), request("why?"), calls=calls)
+    (asked,) = server.asked
+    assert (asked["model"], asked["temperature"], asked["max_tokens"]) == ("tiny", 0.7, 100)
+    assert asked["messages"] == [{"role": "user", "content": [{"type": "text", "text": "why?"}]}]
+    form = asked["response_format"]["json_schema"]
+    assert (form["name"], form["schema"]["required"]) == ("caption", ["sentence"])
+
+
+def picture(path, height, width, number=1):
+    cv2.imwrite(str(path), scene(number, height, width)[..., ::-1])
+    return Picture(str(path), f"digest of {path.name}")
+
+
+def test_pictures_are_sent_in_order_the_large_ones_scaled_and_the_others_as_they_are(tmp_path):
+    small, large = picture(tmp_path / "a.jpg", 90, 160), picture(tmp_path / "b.jpg", 1080, 1920)
+    _, server = result(answering(), request("?", small, large, small))
+    *sent, text = server.asked[0]["messages"][0]["content"]
+    data = [base64.b64decode(one["image_url"]["url"].partition(";base64,")[2]) for one in sent]
+    assert data[0] == data[2] == (tmp_path / "a.jpg").read_bytes()
+    assert Image.open(io.BytesIO(data[1])).size == (768, 432)
+    assert text == {"type": "text", "text": "?"}
+
+
+def test_a_picture_that_cannot_be_read_is_one_question_without_an_answer(tmp_path):
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("no picture")
+    names = ["missing.jpg", "empty.jpg", "text.jpg"]
+    questions = [request("?", Picture(str(tmp_path / name), "1")) for name in names]
+    with serving() as server:
+        *bad, fine = results(server.url, *questions, request())
+    assert kinds([*bad, fine]) == [Unanswered] * 3 + [Answer]
+    for name, one in zip(names, bad, strict=True):
+        assert "cannot be read" in str(one) and name in str(one)
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_does_not_count_tokens_gets_an_estimate(tmp_path):
+    async def uncounted(question, server):
+        reply = await answering()(question, server)
+        del reply.body["usage"]
+        return reply
+
+    found, _ = result(uncounted, request("x" * 400, picture(tmp_path / "a.jpg", 90, 160)))
+    assert (found.input_tokens, found.output_tokens) == (100 + 1000, len(found.text) // 4)
+
+
+def test_half_a_character_in_an_answer_or_an_error_can_be_written_down():
+    message = {"choices": [{"message": {"content": "Ben \ud83d"}}]}
+    found, _ = result(always(Reply(body=json.dumps(message))))
+    assert found.text == "Ben ?"
+    found, _ = result(always(error(404, "no \udc00")))
+    assert "404: no ?" in str(found)
+
+
+# Where the server and the key come from.
+
+
+def key_sent(monkeypatch, role, **environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    async def main():
+        async with backend("http://127.0.0.1:1/v1", role=role) as server:
+            return server._client.api_key
+
+    return asyncio.run(main())
+
+
+def test_a_role_may_have_a_key_of_its_own(monkeypatch):
+    assert key_sent(monkeypatch, "captioner") == KEY
+    assert key_sent(monkeypatch, "captioner", CAPTIONER_API_KEY="sk-own") == "sk-own"
+    assert key_sent(monkeypatch, "writer") == KEY
+    assert key_sent(monkeypatch, "writer", WRITER_API_KEY=" sk-line\n") == "sk-line"
+
+
+def test_the_address_in_the_spec_goes_before_the_environments(monkeypatch):
+    with serving() as one, serving() as other:
+        monkeypatch.setenv("OPENAI_BASE_URL", one.url)
+        results("", request())
+        results(other.url, request(), request())
+    assert (len(one.asked), len(other.asked)) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "key, remedy",
+    [
+        ("", "openai:tiny: set OPENAI_API_KEY .any word will do for a server of your own"),
+        ("  ", "openai:tiny: set OPENAI_API_KEY"),
+        ("sk-1\nsk-2", "openai:tiny: the key holds characters that no key has"),
+        ("schlüssel", "was something else copied into OPENAI_API_KEY"),
+    ],
+)
+def test_without_a_usable_key_the_remedy_is_named(monkeypatch, key, remedy):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(ValueError, match=remedy) as caught:
+        backend()
+    assert not key.strip() or key not in str(caught.value)
+
+
+def test_what_an_answer_is_kept_under_holds_all_that_decides_it():
+    def kept(question=None, model="tiny", url="", **calls):
+        question = question or request("?", Picture("/a.jpg", "11"))
+        spec = model_specs.parse(f"openai:{model}@{url}" if url else f"openai:{model}")
+        settings = CALLS.model_copy(update=calls)
+        return json.dumps(OpenAIServer("captioner", spec, settings).exact(question))
+
+    same = kept()
+    assert KEY not in same and "localhost" not in kept(url="http://localhost:9/v1") == same
+    assert kept(request("?", Picture("gs://b/other.jpg", "11"))) == same
+    assert kept(at_once=3, timeout=9.0, tries=9, patience=0.0) == same
+    others = [
+        kept(request("?", Picture("/a.jpg", "22"))),
+        kept(request("?")),
+        kept(request("!")),
+        kept(request("?", answer=NarrativeAnswer)),
+        kept(model="large"),
+        kept(temperature=0.5),
+        kept(max_tokens=99),
+        kept(longest_side=99),
+    ]
+    assert len({same, *others}) == 9
+
+
+# Days that get better.
+
+FAULTS = {
+    "busy": (scripted.busy(0.05), "the server answered 429: Rate limit reached"),
+    "loading": (always(error(503, "Loading model")), "the server answered 503: Loading model"),
+    "500": (scripted.broken(), "the server answered 500: The server had an error"),
+    "a page": (
+        always(Reply(502, "<h1>Bad gateway</h1>", content_type="text/html")),
+        "the server answered 502: <h1>Bad gateway</h1>",
+    ),
+    "silence": (scripted.hanging(), "no answer within 0.4 s"),
+    "hanging up": (scripted.hanging_up(), "Connection error. Server disconnected"),
+    "cut": (scripted.breaking_off("cut"), "peer closed connection without sending complete"),
+    "half": (scripted.breaking_off("hang"), "no answer within 0.4 s"),
+    "drip": (scripted.breaking_off("drip"), "no answer within 0.4 s"),
+    "html": (scripted.html(), "no chat completion: <html><body>Please log in"),
+    "no json": (scripted.no_json(), "what came is no JSON: Expecting value"),
+    "deep json": (always(Reply(body="[" * 100_000)), "what came is no JSON"),
+    "a list": (always(Reply(body=[])), "what came is no chat completion"),
+    "null": (always(Reply(body="null")), "what came is no chat completion"),
+    "a number": (always(Reply(body={"choices": 3})), "what came is no chat completion"),
+    "no choice": (always(Reply(body={"choices": []})), "what came is no chat completion"),
+    "error 200": (always(Reply(body={"error": {"message": "no provider"}})), "no provider"),
+    "parts": (
+        always(Reply(body={"choices": [{"message": {"content": ["a", "b"]}}]})),
+        "what came is no chat completion",
+    ),
+}
+
+
+def calls_for(name):
+    return SHORT if "no answer within" in FAULTS[name][1] else CALLS
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_passes_is_tried_again(name):
+    found, server = result(first(2, FAULTS[name][0], answering()), calls=calls_for(name))
+    assert found.text == good(request())
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_server_that_answers_nothing_stops_the_run_once_the_patience_is_at_its_end(name):
+    began = time.monotonic()
+    found, server = result(always_slowly(FAULTS[name][0]), calls=IMPATIENT)
+    assert type(found) is Gone
+    assert FAULTS[name][1] in str(found)
+    assert str(found).startswith(f"tiny at {server.url}/: no answer for ")
+    assert 0.4 <= time.monotonic() - began < 5  # the last try may take a timeout, or two
+
+
+def always_slowly(fault):
+    """A fault that takes its time, or a test would ask a thousand times."""
+
+    async def behaviour(question, server):
+        await asyncio.sleep(0.02)
+        return await fault(question, server)
+
+    return behaviour
+
+
+@pytest.mark.parametrize("header", [{"Retry-After": "0.5"}, {"retry-after-ms": "500"}])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_asked_again_when_it_says(header, status):
+    found, server = result(first(1, always(error(status, "later", headers=header)), answering()))
+    assert type(found) is Answer
+    before, after = server.times
+    assert 0.5 <= after - before < 2
+
+
+def test_a_storm_of_refusals_is_sat_out():
+    refusing = scripted.limited(answering(0.01), 2, "reject", retry_after=0.02)
+    with serving(refusing) as server:
+        found = results(server.url, *requests(60))
+    assert kinds(found) == [Answer] * 60
+    assert server.most_in_flight <= 8
+    assert len(server.asked) - 60 < 30  # refused
+
+
+def test_failures_here_and_there_cost_one_more_call_each():
+    with serving(every(9, scripted.broken(), answering())) as server:
+        found = results(server.url, *requests(40))
+    assert kinds(found) == [Answer] * 40
+    assert len(server.asked) == 45
+
+
+def test_a_server_that_comes_up_late_is_waited_for():
+    port = free_port()
+    with meanwhile(results, f"http://127.0.0.1:{port}/v1", *requests(12)) as found:
+        time.sleep(0.4)
+        with serving(port=port) as server:
+            assert kinds(found.result(20)) == [Answer] * 12
+    asked = [prompt for prompt in prompts(server) if prompt != "Say OK."]
+    assert sorted(asked) == sorted(one.prompt for one in requests(12))
+
+
+def test_the_user_is_told_once_that_a_server_is_silent(monkeypatch):
+    said = []
+    monkeypatch.setattr(progress, "say", said.append)
+    monkeypatch.setattr(ours, "SILENCE", 0.1)
+    with serving(scripted.broken()) as server:
+        results(server.url, *requests(5), calls=IMPATIENT)
+    assert len(said) == 1
+    assert re.match(
+        rf"tiny at {server.url}/: no answer for 0 s \(the server answered 500: The "
+        r"server had an error\); trying on for up to 0 s",
+        said[0],
+    )
+
+
+# Questions that get no answer while others do.
+
+
+@pytest.mark.parametrize("name", [name for name in FAULTS if name != "busy"])
+def test_a_question_that_fails_for_ever_is_given_up_where_a_small_one_is_answered(name):
+    fault, text = FAULTS[name]
+    with serving(where("poison", fault, answering())) as server:
+        bad, *others = results(server.url, request("poison"), *requests(6), calls=calls_for(name))
+    assert type(bad) is Unanswered and text in str(bad)
+    assert kinds(others) == [Answer] * 6
+    assert prompts(server).count("poison") == 4
+    assert prompts(server).count("Say OK.") == 1
+
+
+def too_long():
+    return always(
+        error(
+            400,
+            "This model's maximum context length is 4096 tokens",
+            code="context_length_exceeded",
+        )
+    )
+
+
+def test_a_question_that_is_refused_is_given_up_where_a_small_one_is_answered():
+    with serving(where("poison", too_long(), answering())) as server:
+        bad, *others = results(server.url, request("poison"), *requests(6))
+    assert type(bad) is Unanswered
+    assert str(bad) == (
+        "the server answered 400: This model's maximum context length is 4096 tokens"
+    )
+    assert kinds(others) == [Answer] * 6
+    assert prompts(server).count("poison") == 2  # with the schema of the answer and without
+    # what did not help is not left out from then on
+    assert all(
+        "response_format" in one
+        for one in server.asked[-4:]
+        if "number" in one["messages"][0]["content"][-1]["text"]
+    )
+
+
+def test_a_question_too_large_for_any_minute_is_not_tried_for_ever():
+    large = always(
+        error(
+            429,
+            "Request too large for gpt-4o on tokens per min (TPM): Limit 30000",
+            kind="tokens",
+            code="rate_limit_exceeded",
+        )
+    )
+    found, _ = result(where("poison", large, answering()), request("poison"))
+    assert type(found) is Unanswered and "Request too large" in str(found)
+
+
+@pytest.mark.parametrize("fault", [too_long(), scripted.broken()])
+def test_a_run_of_nothing_but_hopeless_questions_gives_each_up_and_does_not_stop(fault):
+    with serving(where("poison", fault, answering())) as server:
+        found = results(server.url, *[request(f"poison {number}") for number in range(20)])
+    assert kinds(found) == [Unanswered] * 20
+
+
+# Servers that will never do.
+
+
+def test_a_refused_key_stops_at_once_and_is_not_told():
+    async def echo(question, server):
+        await asyncio.sleep(0.05)
+        return error(401, f"Incorrect API key provided: {KEY}.", code="invalid_api_key")
+
+    with serving(echo) as server:
+        found = results(server.url, *requests(30))
+    assert kinds(found) == [Refused] * 30
+    assert str(found[-1]) == (
+        f"tiny at {server.url}/: the server answered 401: Incorrect API key provided: ***. "
+        "(is the key right?)"
+    )
+    assert len(server.asked) == 8  # as many as are in flight to begin with
+
+
+@pytest.mark.parametrize(
+    "status, code, text",
+    [
+        (401, "", "is the key right?"),
+        (404, "model_not_found", "the name of the model right?"),
+        (402, "", "the server answered 402: says no"),
+        (429, "insufficient_quota", "the server answered 429: says no"),
+    ],
+)
+def test_what_does_not_pass_is_not_tried_again(status, code, text):
+    found, server = result(always(error(status, "says no", code=code)))
+    assert type(found) is Refused and text in str(found)
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_refuses_every_question_stops_the_run():
+    pinned = always(Reply(400, {"detail": "Server is pinned to 'smol'"}))  # transformers serve's
+    with serving(pinned) as server:
+        found = results(server.url, *requests(30))
+    assert kinds(found) == [Refused] * 30
+    assert str(found[0]) == (
+        f"tiny at {server.url}/: the server answered 400: Server is pinned to 'smol'"
+    )
+    assert len(server.asked) <= 4 * 8  # those in flight and their small ones, with and without
+
+
+@pytest.mark.parametrize(
+    "behaviour, kind",
+    [
+        (where("poison", always(error(403, "flagged")), answering()), Unanswered),
+        (always(error(403, "not for this key")), Refused),
+    ],
+)
+def test_what_is_forbidden_may_be_one_question_or_all(behaviour, kind):
+    found, _ = result(behaviour, request("poison"))
+    assert type(found) is kind and "the server answered 403: " in str(found)
+
+
+def test_a_model_that_takes_no_pictures_stops_the_run(tmp_path):
+    blind = error(400, "image_url is not supported by this model")
+
+    async def behaviour(question, server):
+        parts = question["messages"][0]["content"]
+        return await (answering()(question, server) if len(parts) == 1 else always(blind)(0, 0))
+
+    found, _ = result(behaviour, request("?", picture(tmp_path / "a.jpg", 90, 160)))
+    assert type(found) is Refused and "image_url is not supported" in str(found)
+
+
+def test_no_key_is_in_what_a_broken_server_shows():
+    body = Reply(500, f"<p>Authorization: Bearer {KEY}</p>", content_type="text/html")
+    found, _ = result(always_slowly(always(body)), calls=IMPATIENT)
+    assert type(found) is Gone and "Bearer ***" in str(found) and KEY not in str(found)
+
+
+def test_a_password_in_the_address_is_not_told(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://user:password@127.0.0.1:9/v1?key=word")
+    (found,) = results("", request(), calls=IMPATIENT)
+    assert type(found) is Gone and str(found).startswith("tiny at http://127.0.0.1:9/v1/: ")
+    assert "word" not in str(found)
+
+
+# Parameters that a server does not take.
+
+
+@pytest.mark.parametrize(
+    "behaviour, left_out",
+    [
+        (scripted.without_schema(answering()), {"response_format"}),
+        (scripted.without("temperature", answering()), {"temperature"}),
+        (scripted.without("max_tokens", answering()), {"max_tokens"}),
+        (
+            scripted.without("temperature", scripted.without("max_tokens", answering())),
+            {"temperature", "max_tokens"},
+        ),
+        (
+            scripted.without("response_format", scripted.without("temperature", answering())),
+            {"response_format", "temperature"},
+        ),
+    ],
+)
+def test_a_parameter_that_is_refused_is_left_out_from_then_on(behaviour, left_out):
+    async def main():
+        async with backend(server.url) as asked:
+            return [await asked.answer(one) for one in requests(4)]
+
+    with serving(behaviour) as server:
+        assert kinds(asyncio.run(main())) == [Answer] * 4
+    assert len(server.asked) == 4 + len(left_out)
+    for question in server.asked[len(left_out) :]:
+        wanted = {"response_format", "temperature", "max_tokens"} - left_out
+        assert wanted <= set(question) and not left_out & set(question)
+        assert question.get("max_completion_tokens") == (4096 if "max_tokens" in left_out else None)
+
+
+def test_questions_that_wait_meanwhile_leave_it_out_too():
+    with serving(scripted.without_schema(answering(0.02))) as server:
+        assert kinds(results(server.url, *requests(50))) == [Answer] * 50
+    assert len(server.asked) == 50 + 8  # those in flight to begin with
+
+
+def test_a_server_that_refuses_the_schema_and_does_not_say_so_is_asked_without():
+    async def behaviour(question, server):
+        mute = error(422, "unprocessable")
+        return await (always(mute) if "response_format" in question else answering())(
+            question, server
+        )
+
+    found, server = result(behaviour)
+    assert type(found) is Answer and len(server.asked) == 2
+
+
+# The end of it all.
+
+
+def test_a_stop_ends_all_waiting_and_lets_calls_in_flight_end():
+    async def main():
+        async with backend(server.url) as asked:
+            tasks = [asyncio.create_task(asked.answer(one)) for one in requests(20)]
+            while len(server.asked) < 8:
+                await asyncio.sleep(0.01)
+            asked.stop(Stop("enough"))
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    with serving(answering(0.2)) as server:
+        found = asyncio.run(main())
+    assert kinds(found) == [Answer] * 8 + [Stop] * 12
+    assert len(server.asked) == 8
+
+
+def test_a_stop_does_not_wait_as_long_as_a_busy_server_says():
+    async def main():
+        async with backend(server.url) as asked:
+            tasks = [asyncio.create_task(asked.answer(one)) for one in requests(20)]
+            while len(server.asked) < 8:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            asked.stop(Stop("enough"))
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    began = time.monotonic()
+    with serving(scripted.busy(60)) as server:
+        assert kinds(asyncio.run(main())) == [Stop] * 20
+    assert time.monotonic() - began < 20
+
+
+def test_a_server_may_be_asked_in_one_event_loop_after_the_other():
+    async def main():
+        async with asked:
+            tasks = [asyncio.create_task(asked.answer(one)) for one in requests(9)]
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    return await asyncio.gather(*tasks, return_exceptions=True)
+
+    with serving(scripted.busy(60)) as server:
+        asked = backend(server.url)
+        assert asyncio.run(main()) is None  # ended while the limit lets nobody in for a minute
+        server.behaviour = answering()
+        assert kinds(asyncio.run(main())) == [Answer] * 9
+
+
+def together(count):
+    """Answers when so many wait for it, or after a while; a slow machine sends one by one."""
+
+    async def behaviour(question, server):
+        until = time.monotonic() + 5
+        while server.most_in_flight < count and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+        return await answering()(question, server)
+
+    return behaviour
+
+
+def test_the_level_that_a_server_took_is_where_the_next_begins():
+    async def main(count):
+        async with asked:
+            await asyncio.gather(*map(asked.answer, requests(count)))
+
+    with serving(answering(0.03)) as server:
+        asked = backend(server.url)
+        asyncio.run(main(200))
+        server.most_in_flight, server.behaviour = 0, together(16)
+        asyncio.run(main(16))
+    assert server.most_in_flight == 16
+
+
+# Faults of the answer, through `asking.ask`.
+
+
+def told(behaviour, calls=CALLS):
+    """The outcome of a story of three pictures, and the server."""
+
+    def check(answer):
+        frames = [one.frame for one in answer.sentences]
+        if frames != [7, 8, 9]:
+            return f"sentences: pictures {frames}, not [7, 8, 9]"
+        return "" if all(one.text.strip() for one in answer.sentences) else "sentences: a blank one"
+
+    async def main():
+        question = request(STORY, answer=NarrativeAnswer, task="narrate")
+        async with client.asking(
+            "tiny",
+            kept_nowhere(backend(server.url, calls)),
+            "",
+            Purse(None, None, 0.0, 0),
+            lambda *_: None,
+        ) as asker:
+            return await client.ask(
+                question, asker, check, lambda fault: f"{STORY}\nAmong others: {fault}"
+            )
+
+    with serving(behaviour) as server:
+        return asyncio.run(main()), server
+
+
+def kept_nowhere(server):
+    server.exact = lambda _: None
+    return server
+
+
+@pytest.mark.parametrize("change", [scripted.in_prose, scripted.in_fence, str])
+def test_an_answer_in_other_words_is_still_one(change):
+    outcome, server = told(answering(change=change))
+    assert [one.frame for one in outcome.value.sentences] == [7, 8, 9]
+    assert (outcome.repaired, len(server.asked)) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    "behaviour, fault",
+    [
+        (scripted.truncated(), "answer: Invalid JSON: it ends too early"),
+        (answering(change=scripted.one_less), "sentences: pictures [7, 8], not [7, 8, 9]"),
+        (answering(change=scripted.swapped), "sentences: pictures [8, 7, 9], not [7, 8, 9]"),
+        (answering(change=scripted.emptied), "sentences: a blank one"),
+        (answering(change=scripted.refusing), "answer: Invalid JSON: expected"),
+        (scripted.declining(), "answer: Invalid JSON: expected"),
+        (answering(change=scripted.enormous), "characters; be brief"),
+        (answering(change=lambda _: ""), "answer: Invalid JSON: it ends too early"),
+    ],
+)
+def test_a_bad_answer_is_repaired_once_with_the_fault_stated(behaviour, fault):
+    outcome, server = told(first(1, behaviour, answering()))
+    assert outcome.repaired and [one.frame for one in outcome.value.sentences] == [7, 8, 9]
+    assert len(server.asked) == 2
+    assert fault in prompts(server)[1]
+    outcome, server = told(behaviour)
+    assert outcome.value is None and outcome.answered and fault in outcome.fault
+    assert len(server.asked) == 2
+
+
+# A real server.
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(smollm_server.missing()), reason="needs fastapi, uvicorn and a model")
+def test_a_real_server_with_a_real_model_that_ignores_the_schema():
+    calls = CallsConfig(max_tokens=64, timeout=60)
+
+    def told(url, model):
+        async def main():
+            asked = kept_nowhere(
+                OpenAIServer("writer", model_specs.parse(f"openai:{model}@{url}"), calls)
+            )
+            count = {}
+            async with client.asking(
+                model,
+                asked,
+                "",
+                Purse(None, None, 0.0, 0),
+                lambda name, more: count.update({name: count.get(name, 0) + more}),
+            ) as asker:
+                question = request(
+                    "Write one sentence about a fox.", task="narrate", answer=NarrativeAnswer
+                )
+                again = []
+                outcome = await client.ask(
+                    question,
+                    asker,
+                    lambda _: "",
+                    lambda fault: again.append(fault) or f"Be brief. {fault}",
+                )
+                return outcome, again, count
+
+        return asyncio.run(main())
+
+    with smollm_server.serving_smollm() as server:
+        outcome, again, count = told(server.url, server.model)
+        with pytest.raises(Refused, match="the server answered 400: "):
+            told(server.url, "another-model")
+    assert outcome.value is None and outcome.answered
+    assert len(again) == 1 and "Invalid JSON" in again[0] and "Invalid JSON" in outcome.fault
+    assert count["calls"] == 2
+    assert 10 < count["input_tokens"] < 200 and 2 < count["output_tokens"] <= 128

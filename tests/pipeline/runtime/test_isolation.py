@@ -1,0 +1,110 @@
+import ctypes
+import os
+import signal
+import time
+
+import av
+import pytest
+
+from pipeline.runtime import isolation
+
+
+def _add(one, other):
+    return one + other
+
+
+def _tell(tick):
+    for share in (0.25, 0.5):
+        tick(share)
+    return os.getpid()
+
+
+def _stop_reading():
+    raise av.error.EOFError(1, "end of the file")
+
+
+def _read_address_zero():
+    ctypes.string_at(0)
+
+
+def _work_for_ever():
+    while True:
+        pass
+
+
+def _take(megabytes):
+    return len(bytearray(megabytes << 20))
+
+
+def _killed(marks, times):
+    with open(marks, "a", encoding="utf-8") as file:
+        file.write("x")
+    if os.path.getsize(marks) <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+
+
+def test_a_call_gives_what_the_function_gives_and_tells_how_far_it_is():
+    told = []
+    assert isolation.call(_add, [1], [2]) == [1, 2]
+    assert isolation.call(_tell, tick=told.append) != os.getpid()
+    assert told == [0.25, 0.5]
+
+
+def test_the_process_is_used_again_until_it_has_taken_its_calls(monkeypatch):
+    monkeypatch.setattr(isolation, "_idle", [])
+    monkeypatch.setattr(isolation, "CALLS", 3)
+    first, *others = [isolation.call(os.getpid) for _ in range(7)]
+    assert others[:2] == [first] * 2 and others[2] not in (first, os.getpid())
+    assert others[2:5] == [others[2]] * 3 and others[5] not in (first, others[2])
+    with pytest.raises(ProcessLookupError):
+        os.kill(first, 0)
+
+
+def test_what_the_function_raises_comes_back():
+    with pytest.raises(ZeroDivisionError, match="by zero"):
+        isolation.call(divmod, 1, 0)
+    with pytest.raises((av.error.EOFError, RuntimeError), match="end of the file"):
+        isolation.call(_stop_reading)
+
+
+def test_a_crash_of_native_code_is_told_and_the_next_call_works():
+    with pytest.raises(isolation.Crashed, match="SIGSEGV"):
+        isolation.call(_read_address_zero)
+    assert isolation.call(_add, 1, 2) == 3
+
+
+def test_what_would_not_end_is_given_up(monkeypatch):
+    monkeypatch.setattr(isolation, "SECONDS", 0.2)
+    with pytest.raises(isolation.Crashed, match="it would not end"):
+        isolation.call(_work_for_ever)
+
+
+def test_a_film_that_would_take_all_memory_is_told_there_is_none():
+    assert isolation.call(_take, 64) == 64 << 20
+    with pytest.raises(MemoryError):
+        isolation.call(_take, (isolation.MEMORY >> 20) + 1024)
+
+
+def test_whoever_is_killed_once_is_asked_again_and_no_film_is_blamed(tmp_path):
+    assert isolation.call(_killed, str(tmp_path / "once"), 1) == "done"
+    with pytest.raises(RuntimeError, match=r"killed 2 times.*enough memory") as caught:
+        isolation.call(_killed, str(tmp_path / "twice"), 2)
+    assert not isinstance(caught.value, isolation.Crashed)
+
+
+def test_the_process_ends_with_its_caller_also_in_the_midst_of_work(tmp_path):
+    caller = os.fork()
+    if not caller:  # a caller of its own, that dies while its process works
+        isolation._idle.clear()
+        process = isolation._Process()
+        (tmp_path / "pid").write_text(str(process.process.pid))
+        process.connection.send((_work_for_ever, (), False, 60.0, {}, "/"))
+        os._exit(0)
+    os.waitpid(caller, 0)
+    pid = int((tmp_path / "pid").read_text())
+    for _ in range(200):
+        if not os.path.exists(f"/proc/{pid}"):
+            return
+        time.sleep(0.05)
+    pytest.fail("it still runs")

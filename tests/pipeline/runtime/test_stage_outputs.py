@@ -1,0 +1,70 @@
+import pytest
+
+from pipeline.annotation.captions import NO_ANSWER
+from pipeline.graph.stages import Film, final
+from pipeline.runtime import stage_outputs
+from schemas.rows import Keyframe, Reject, Video
+
+VIDEO = Video("a", "/a.mp4", "A", "Ä\n</script>", episode=2)
+ROWS = [VIDEO, Reject("video", "a", "broken", "why")]
+PART = "text/a"
+
+
+def test_rows_come_back_in_their_order(tmp_path):
+    file = str(tmp_path / "keyframes" / "a-1.jsonl")
+    stage_outputs.save(file, ROWS)
+    assert stage_outputs.load(file) == ROWS
+    assert stage_outputs.only(Reject, stage_outputs.load(file)) == [ROWS[1]]
+    assert stage_outputs.only(Keyframe, stage_outputs.load(file)) == []
+
+
+def test_no_rows_are_a_whole_part(tmp_path):
+    film, file = Film(VIDEO, str(tmp_path)), stage_outputs.path(str(tmp_path), PART)
+    stage_outputs.save(file, [])
+    assert final(film, PART) and stage_outputs.load(file) == []
+
+
+def test_a_part_with_a_question_that_got_no_answer_is_made_again(tmp_path):
+    film, file = Film(VIDEO, str(tmp_path)), stage_outputs.path(str(tmp_path), PART)
+    stage_outputs.save(file, [Reject("caption", "a", NO_ANSWER, "5 tries: 500")])
+    assert not final(film, PART)
+    before = stage_outputs.seal(file)
+    stage_outputs.save(file, ROWS)
+    assert final(film, PART) and stage_outputs.seal(file) != before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[: -1 - 40],
+        lambda data: data[: len(data) // 3],
+        lambda data: b"",
+        lambda data: data.replace(b"why", b"wha"),
+        lambda data: b"\n".join(data.split(b"\n")[1:]),
+    ],
+)
+def test_a_damaged_part_is_as_good_as_none(tmp_path, damage):
+    file = tmp_path / "text" / "a.jsonl"
+    stage_outputs.save(str(file), ROWS)
+    file.write_bytes(damage(file.read_bytes()))
+    assert not final(Film(VIDEO, str(tmp_path)), PART)
+    with pytest.raises(ValueError, match=r"a\.jsonl is damaged"):
+        stage_outputs.load(str(file))
+
+
+def test_the_rows_alone_make_the_digest_but_no_part_stands_in_for_another(tmp_path):
+    one, other = str(tmp_path / "a-1.jsonl"), str(tmp_path / "a-2.jsonl")
+    for file in (one, other):
+        stage_outputs.save(file, ROWS)
+    assert stage_outputs.seal(one) == stage_outputs.seal(other)
+    (tmp_path / "a-2.jsonl").write_bytes((tmp_path / "a-1.jsonl").read_bytes())
+    with pytest.raises(ValueError, match=r"a-2\.jsonl is damaged"):
+        stage_outputs.load(other)
+
+
+def test_a_name_changes_with_what_the_part_depends_on():
+    one = stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "a"}])
+    assert one == stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "a"}])
+    assert one != stage_outputs.name("captions", "film", ["keyframes/film-2", {"model": "a"}])
+    assert one != stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "b"}])
+    assert one.startswith("captions/film-")
