@@ -31,7 +31,7 @@ from pipeline.annotation.checks import character_names
 from pipeline.config import OutputConfig
 from pipeline.inference.builtin import smollm
 from pipeline.runtime.images import perceptual_hash
-from schemas.storystream import IMAGES
+from schemas.layout import IMAGES
 
 Score = Callable[[Sequence[str], Sequence[str]], NDArray[np.floating]]  # paths and texts, [n] each
 SCORED = 500  # pictures, at most, that a score looks at

@@ -19,11 +19,15 @@ from benchmarks import model_server
 from benchmarks.model_server import answering, limited, serving
 from pipeline import sample
 from pipeline.__main__ import main
+from pipeline.annotation import prompts
 from pipeline.config import load
 from pipeline.cost import estimate
 from pipeline.graph import run
 from pipeline.inference import response_cache
+from pipeline.inference.backends import Refused
+from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.builtin import smollm
+from pipeline.inference.client import Interrupted
 from pipeline.ingest import discovery, speech
 from pipeline.ingest.subtitles import Line
 from tests.films import make_film, shots
@@ -168,7 +172,7 @@ def test_parts_that_are_lost_are_made_of_kept_answers(films, out):
 def test_a_prompt_of_ones_own_redoes_only_what_it_touches(films, out, tmp_path):
     own = tmp_path / "prompts"
     own.mkdir()
-    shipped = Path(run.__file__).parent / "prompts" / "link.txt"
+    shipped = Path(prompts.__file__).parent / "link.txt"
     (own / "link.txt").write_text(shipped.read_text() + "Take care.\n")
     with serving() as server:
         make(films, out, settings(server))
@@ -264,17 +268,17 @@ def test_a_question_without_an_answer_is_asked_again_by_the_next_run(films, out,
 def test_a_budget_stops_the_run_before_it_is_passed_and_more_lets_it_go_on(films, out):
     with serving() as server:
         poor = settings(server, PRICES, "budget=0.3", "calls.max_tokens=500")
-        assert make(films, out, poor) == run.OUT_OF_BUDGET
+        assert make(films, out, poor) == BudgetSpent.exit_code
         spent, asked = response_cache.spent(str(out / "work")), len(server.asked)
         assert 0.05 < spent <= 0.3 and 0 < asked < len(ALL)
-        assert make(films, out, poor) == run.OUT_OF_BUDGET
+        assert make(films, out, poor) == BudgetSpent.exit_code
         assert len(server.asked) == asked
         assert not (out / "dataset.json").exists()
 
 
 def test_a_budget_goes_on_where_it_stopped(films, out):
     with serving() as server:
-        assert make(films, out, settings(server, PRICES, "budget=1")) == run.OUT_OF_BUDGET
+        assert make(films, out, settings(server, PRICES, "budget=1")) == BudgetSpent.exit_code
         assert make(films, out, settings(server, PRICES, "budget=9")) == 0
         assert tasks(server) == ALL
     used = [stage(out, name) for name in ("captions", "characters", "stories")]
@@ -293,7 +297,7 @@ def test_a_refused_key_is_said_at_once(films, out):
             check=False,
             timeout=60,
         )
-    assert ended.returncode == run.NO_SERVER
+    assert ended.returncode == Refused.exit_code
     assert "is the key right?" in ended.stderr and "Traceback" not in ended.stderr
     assert KEY not in ended.stderr
 
@@ -310,7 +314,7 @@ def test_a_server_that_dies_stops_the_run_and_nothing_is_lost(films, out):
 
         server.behaviour = dies
         short = settings(server, "calls.tries=2", "calls.patience=1")
-        assert make(films, out, short) == run.NO_SERVER
+        assert make(films, out, short) == Refused.exit_code
         server.behaviour = good
         server.asked.clear()
         assert make(films, out, short) == 0
@@ -330,7 +334,7 @@ def test_ctrl_c_keeps_the_answers_of_calls_in_flight(films, out):
         os.killpg(running.pid, signal.SIGINT)
         _, err = running.communicate(timeout=30)
         asked = len(server.asked)
-    assert running.returncode == run.INTERRUPTED
+    assert running.returncode == Interrupted.exit_code
     assert "calls in flight" in err and "Traceback" not in err
     kept = len(list((out / "work" / "answers").rglob("*.json")))
     assert kept == asked < 20

@@ -311,7 +311,7 @@ import sys
 from pipeline.inference.backends import openai_server, specs
 from pipeline.config import CallsConfig
 from tests.pipeline.scripted import asked
-from tests.pipeline.test_asking import all_of
+from tests.pipeline.inference.test_client import all_of
 url, work = sys.argv[1:]
 backend = openai_server.OpenAIServer("captioner", specs.parse(f"openai:tiny@{url}"),
                                      CallsConfig(at_once=4))
@@ -323,7 +323,7 @@ def test_a_run_that_is_killed_repeats_at_most_the_calls_that_were_in_flight(tmp_
     def run(server):
         return subprocess.Popen(
             [sys.executable, "-c", KILLED, server.url, str(tmp_path)],
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import KeyframesConfig, load
-from pipeline.graph import stages
 from pipeline.ingest import discovery
 from pipeline.ingest import video as ingest_video
 from pipeline.ingest.discovery import SourceError
 from pipeline.ingest.subtitles import SubtitlesError, parse
 from pipeline.keyframes import select
 from pipeline.keyframes.frame_stats import measure
+from pipeline.keyframes.stages import find_keyframes
 from pipeline.runtime import stage_outputs
+from pipeline.runtime.stage_inputs import Inputs, Job
+from pipeline.runtime.stage_outputs import Film
 from schemas.rows import Keyframe, Reject, Video
 from tests import broken_films
 
@@ -26,9 +28,10 @@ from tests import broken_films
 RUN = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))
-from pipeline import run, sources
+from pipeline.graph import run
+from pipeline.ingest import discovery
 from pipeline.config import load
-videos, rejects = sources.find(sys.argv[1])
+videos, rejects = discovery.find(sys.argv[1])
 sys.exit(run.run(videos, rejects, load(), sys.argv[2], ["--direct_running_mode=in_memory"],
                  until="selection"))
 """
@@ -307,8 +310,9 @@ def test_a_manifest_that_names_hostile_paths(corpus, tmp_path):
     assert {reject.reason for reject in rejects} == {"missing", "name", "not a file"}
     assert len(found) + len([reject for reject in rejects if reject.stage == "video"]) == len(uris)
     for video in found:
-        content = stages.find_keyframes(
-            stages.Film(video, str(out)), load(), f"keyframes/{video.id}-0", 1, lambda share: None
+        content = find_keyframes(
+            Inputs(Film(video, str(out)), {}),
+            Job(load(), str(out), output=f"keyframes/{video.id}-0"),
         )
         expected = (3, []) if video.id == "good" else (0, ["unreadable"])
         assert (
