@@ -158,6 +158,7 @@ def test_a_second_run_asks_nothing(films, out):
         assert len(server.asked) == asked
 
 
+@pytest.mark.slow
 def test_parts_that_are_lost_are_made_of_kept_answers(films, out):
     with serving() as server:
         make(films, out, settings(server))
@@ -169,6 +170,7 @@ def test_parts_that_are_lost_are_made_of_kept_answers(films, out):
     assert stage(out, "captions")["kept"] == 20
 
 
+@pytest.mark.slow
 def test_a_prompt_of_ones_own_redoes_only_what_it_touches(films, out, tmp_path):
     own = tmp_path / "prompts"
     own.mkdir()
@@ -220,6 +222,7 @@ def test_who_is_who_may_be_edited_and_stories_follow(films, out, tmp_path):
         assert "Berta" in file.read_text()
 
 
+@pytest.mark.slow
 def test_who_is_who_may_be_given(films, out, selected, tmp_path):
     own = tmp_path / "who.yaml"
     own.write_text("films: []\n")
@@ -276,6 +279,7 @@ def test_a_budget_stops_the_run_before_it_is_passed_and_more_lets_it_go_on(films
         assert not (out / "dataset.json").exists()
 
 
+@pytest.mark.slow
 def test_a_budget_goes_on_where_it_stopped(films, out):
     with serving() as server:
         assert make(films, out, settings(server, PRICES, "budget=1")) == BudgetSpent.exit_code
@@ -441,6 +445,7 @@ def test_without_weights_the_comparison_is_left_out_and_said_so(films, out, caps
     assert "Similarity of pictures and texts is left out: " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_is_recognised_from_sound_is_marked_and_never_mixed(films, out, tmp_path, monkeypatch):
     some = with_subtitles(films, tmp_path / "films", "Pip: Hello!")
     heard: list[str] = []
