@@ -65,6 +65,7 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(folder: Path, pair: Path) -> None:
     assert (
         digests(pair).items()
@@ -81,6 +82,7 @@ def test_the_same_seed_gives_the_same_bytes(folder: Path, pair: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_film_and_replaces_the_old(pair: Path, tmp_path: Path) -> None:
     shutil.copytree(pair, tmp_path, dirs_exist_ok=True)
     draw(str(tmp_path), episodes=1, seed=SEED + 1, shots=1)

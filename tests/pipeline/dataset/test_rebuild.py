@@ -15,11 +15,11 @@ import pytest
 from pipeline.__main__ import main
 from pipeline.config import load
 from pipeline.dataset import verify
-from pipeline.graph import model_transforms, run
-from pipeline.inference.backends import loading
+from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.testing.films import card, make_film, moving, scene, still
 from schemas.rows import Keyframe, Reject, from_table, to_table
+from tests.pipeline.runs import IN_MEMORY, scripted_models
 from tests.pipeline.scripted import Scripted, said
 
 # How docs/sharing.md packs a dataset without its pictures.
@@ -65,17 +65,13 @@ def made(tmp_path_factory) -> Path:
     (folder / "films").mkdir()
     for name, draw in FILMS.items():
         draw(folder / "films" / name)
-    backend = Scripted(said)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load", lambda role, spec, calls: backend)
-        patch.setattr(model_transforms, "_model", lambda role, spec, calls: backend)
-        patch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
+    with scripted_models(Scripted(said)):
         assert (
             run.run(
                 *discovery.find(str(folder / "films")),
                 load("", ["quality.min_grounding=null"]),
                 str(folder / "out"),
-                ["--direct_running_mode=in_memory"],
+                IN_MEMORY,
             )
             == 0
         )

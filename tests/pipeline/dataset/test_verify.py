@@ -14,12 +14,12 @@ import pytest
 from pipeline.__main__ import main
 from pipeline.config import load
 from pipeline.dataset import verify
-from pipeline.graph import model_transforms, run
-from pipeline.inference.backends import loading
+from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.runtime import stage_outputs
 from pipeline.testing.films import make_film, moving, scene, shots
 from schemas.rows import Caption, Keyframe, Reject, Story, arrow_schema
+from tests.pipeline.runs import IN_MEMORY, scripted_models
 from tests.pipeline.scripted import Scripted, said
 
 KINDS = {
@@ -49,17 +49,13 @@ def dataset(tmp_path_factory) -> Path:
         make_film(films / f"{name}.mp4", [*intro, *shots(count, 16, seed=seed)])
     (films / "S01E01.srt").write_text("1\n00:00:02,000 --> 00:00:03,000\nPip: Hello!\n")
     (films / "broken.mp4").write_bytes(b"this is no film" * 100)
-    backend = Scripted(said_of_pip)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load", lambda role, spec, calls: backend)
-        patch.setattr(model_transforms, "_model", lambda role, spec, calls: backend)
-        patch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
+    with scripted_models(Scripted(said_of_pip)):
         assert (
             run.run(
                 *discovery.find(str(films)),
                 load("", ["quality.min_grounding=null"]),
                 str(out),
-                ["--direct_running_mode=in_memory"],
+                IN_MEMORY,
             )
             == 0
         )
