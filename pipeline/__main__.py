@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from pipeline import config, model_specs
 from pipeline.graph import stages
+from schemas import layout
 
 _BACKENDS = (
     "embedded (the default), openai:MODEL, openai:MODEL@URL of a server of your own, or "
@@ -384,7 +385,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from pipeline.dataset import report
 
     report.write(arguments.out)
-    print(f"{arguments.out}/report.html")
+    print(f"{arguments.out}/{layout.REPORT}")
     return 0
 
 
@@ -400,8 +401,10 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     from pipeline.dataset import rebuild
 
     folder, _, name = arguments.manifest.rpartition("/")
-    if name != "dataset.json":
-        raise ValueError(f"{arguments.manifest} is no manifest: name the dataset.json of a dataset")
+    if name != layout.MANIFEST:
+        raise ValueError(
+            f"{arguments.manifest} is not a manifest: name the {layout.MANIFEST} of a dataset"
+        )
     return 1 if rebuild.rebuild(folder or ".", arguments.videos) else 0
 
 
