@@ -3,7 +3,7 @@
 #   train     OUT=folder PRESET=tiny RUN=folder ARGS=..
 #   generate  RUN=folder ARGS=..
 #   bench     OUT=folder RUN=folder BENCH=folder ARGS=..
-# LIGHT=1 installs, makes and tests without what models need that are loaded here (1.4 GB for 7.3):
+# LIGHT=1 installs, makes and tests without what models need that are loaded here (1.3 GB for 7.4):
 # with model servers, or up to --until selection.
 
 PYTHON ?= python3
@@ -61,7 +61,7 @@ test-fast: install  ## run the tests but for the slow ones
 lint: install  ## check style, types and which package may import which
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --no-cache
 
 install: $(DEV_INSTALLED) $(if $(LIGHT),,$(MODELS_INSTALLED))  ## install everything into .venv
 
