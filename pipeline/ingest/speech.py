@@ -27,7 +27,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from numpy.typing import NDArray
 
-from pipeline.ingest.discovery import two_letters
+from pipeline.ingest.languages import two_letters
 from pipeline.ingest.subtitles import Line, clean
 from pipeline.ingest.video import VideoError, decoded, first_frame, open_video, video_stream
 from pipeline.runtime.progress import Tick

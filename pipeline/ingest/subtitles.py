@@ -21,7 +21,7 @@ from av.stream import Discard, Disposition
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
 
-from pipeline.ingest.discovery import two_letters
+from pipeline.ingest.languages import two_letters
 from pipeline.ingest.video import VideoError, first_frame, open_video, video_stream
 from pipeline.runtime import storage
 from schemas.rows import Keyframe, Video

@@ -14,7 +14,7 @@ from pipeline.config import KeyframesConfig, load
 from pipeline.graph import stages
 from pipeline.ingest import discovery
 from pipeline.ingest import video as ingest_video
-from pipeline.ingest.discovery import SourceError
+from pipeline.ingest.source_files import SourceError
 from pipeline.ingest.subtitles import SubtitlesError, parse
 from pipeline.keyframes import select
 from pipeline.keyframes.frame_stats import measure
