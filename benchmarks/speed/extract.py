@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from pipeline.config import KeyframesConfig
-from pipeline.ingest.video import probe
+from pipeline.ingest.probe import probe
 from pipeline.keyframes.frame_stats import measure
 from pipeline.keyframes.select import extract
 from schemas.rows import Video

@@ -25,7 +25,8 @@ from pipeline.graph.model_transforms import ROLES
 from pipeline.graph.stages import Film
 from pipeline.inference import response_cache
 from pipeline.inference.backends.loading import name
-from pipeline.ingest.video import VideoError, probe
+from pipeline.ingest.probe import probe
+from pipeline.ingest.video import VideoError
 from pipeline.keyframes import select
 from pipeline.runtime import storage
 from schemas.rows import STORY_LENGTH, Keyframe, Video

@@ -26,7 +26,8 @@ from pipeline.dataset.manifest import read_manifest
 from pipeline.dataset.reader import inside, locate, read_rows
 from pipeline.dataset.verify.pictures import SAME_PICTURE
 from pipeline.ingest import discovery
-from pipeline.ingest.video import fingerprint, open_video, pixel_aspect, video_stream
+from pipeline.ingest.fingerprint import fingerprint
+from pipeline.ingest.video import open_video, pixel_aspect, video_stream
 from pipeline.keyframes import recurring
 from pipeline.keyframes.decode_at import frames_at
 from pipeline.runtime import isolation, lock, storage

@@ -23,7 +23,8 @@ from pipeline.config import DatasetConfig
 from pipeline.inference.backends import loading
 from pipeline.inference.client import Asker
 from pipeline.ingest import speech, subtitles
-from pipeline.ingest.video import VideoError, content_of, fingerprint
+from pipeline.ingest.fingerprint import fingerprint, model_fingerprint
+from pipeline.ingest.video import VideoError
 from pipeline.keyframes import ocr, segment_scan
 from pipeline.keyframes import recurring as _recurring
 from pipeline.keyframes import select as _select
@@ -187,7 +188,7 @@ def text_depends(film: Film, config: DatasetConfig) -> Any:
     return [
         film.parts["keyframes"],
         config.speech,
-        content_of(config.speech),
+        model_fingerprint(config.speech),
         film.video.language,
         _sidecar(film),
     ]
@@ -474,7 +475,7 @@ def quality_depends(film: Film, config: DatasetConfig) -> Any:
         config.stories.language,
         config.quality.model_dump(),
         sorted(_toxic(config.stories.language, config.quality.toxic_words_file) or []),
-        content_of(config.quality.clip.partition(":")[2]),
+        model_fingerprint(config.quality.clip.partition(":")[2]),
     ]
 
 

@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.ingest.timestamps import check_clock
 from pipeline.ingest.video import (
-    check_clock,
     decoded,
     open_video,
     packets,

@@ -16,7 +16,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pipeline.ingest.video import first_frame, open_video, stated_duration, video_stream
+from pipeline.ingest.probe import stated_duration
+from pipeline.ingest.video import first_frame, open_video, video_stream
 from pipeline.keyframes.frame_stats import Darkness, Measures, Segment, joined, segment
 from pipeline.runtime import storage
 

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import KeyframesConfig
-from pipeline.ingest.video import VideoError, open_video, probe, video_stream
+from pipeline.ingest.probe import probe
+from pipeline.ingest.video import VideoError, open_video, video_stream
 from pipeline.keyframes import segment_scan, shots
 from pipeline.keyframes.decode import cut_time, grab
 from pipeline.keyframes.frame_stats import Measures, joined, measure, segment

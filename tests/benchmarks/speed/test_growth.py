@@ -5,7 +5,7 @@ import pytest
 from benchmarks.speed import growth
 from benchmarks.speed.growth import Series
 from benchmarks.speed.process_tree import Tree
-from pipeline.ingest.video import probe
+from pipeline.ingest.probe import probe
 from schemas.rows import Video
 from tests.films import make_film, moving, scene
 

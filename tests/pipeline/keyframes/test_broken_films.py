@@ -13,9 +13,10 @@ import pytest
 from pipeline.config import KeyframesConfig, load
 from pipeline.graph import stages
 from pipeline.ingest import discovery
-from pipeline.ingest import video as ingest_video
+from pipeline.ingest.probe import probe
 from pipeline.ingest.source_files import SourceError
 from pipeline.ingest.subtitles import SubtitlesError, parse
+from pipeline.ingest.video import VideoError
 from pipeline.keyframes import select
 from pipeline.keyframes.frame_stats import measure
 from pipeline.runtime import stage_outputs
@@ -233,7 +234,7 @@ def test_a_sound_film_among_them_gives_what_it_gives_alone(corpus, done, tmp_pat
     alone, rejects = select.extract(film, measure(film.uri), KeyframesConfig(), str(tmp_path))
     assert rejects == []
     assert alone == stage_outputs.only(Keyframe, rows(done, "selection")["sound-film"])
-    assert ingest_video.probe(video).duration == film.duration == 3.0
+    assert probe(video).duration == film.duration == 3.0
 
 
 def test_nothing_is_written_outside_of_the_output(corpus, done):
@@ -317,8 +318,8 @@ def test_a_manifest_that_names_hostile_paths(corpus, tmp_path):
 def test_a_list_of_files_in_a_bucket_opens_none_of_them(corpus, tmp_path, name):
     (tmp_path / name).write_bytes((corpus / "lists" / name).read_bytes())
     (video,), _ = discovery.find(f"file://{tmp_path}/{name}")
-    with pytest.raises(ingest_video.VideoError, match="cannot be read as video"):
-        ingest_video.probe(video)
+    with pytest.raises(VideoError, match="cannot be read as video"):
+        probe(video)
 
 
 @pytest.mark.parametrize(

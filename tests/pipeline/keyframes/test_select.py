@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import KeyframesConfig
-from pipeline.ingest.video import probe
+from pipeline.ingest.probe import probe
 from pipeline.keyframes.frame_stats import measure
 from pipeline.keyframes.select import extract
 from pipeline.runtime.images import Geometry, displayed, encode
