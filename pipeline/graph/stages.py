@@ -225,7 +225,7 @@ def _speech(film: Film, config: DatasetConfig, threads: int, tick: Tick) -> list
             return []
     try:
         isolation.call(
-            speech.hear, video, size=video.size
+            speech.check_sound, video, size=video.size
         )  # where it crashes, it does not do so here
         return [
             Spoken(video.id, line.start, line.end, line.text)
