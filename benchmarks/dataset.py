@@ -30,14 +30,18 @@ from benchmarks.stories import Story
 from pipeline.annotation.checks import character_names
 from pipeline.config import OutputConfig
 from pipeline.inference.builtin import smollm
-from pipeline.runtime.images import perceptual_hash
+from pipeline.keyframes.near_duplicates import (
+    distance_blocks,
+    max_distance,
+    pack_hashes,
+    perceptual_hash,
+)
 from schemas.storystream import IMAGES
 
 Score = Callable[[Sequence[str], Sequence[str]], NDArray[np.floating]]  # paths and texts, [n] each
 SCORED = 500  # pictures, at most, that a score looks at
 _CHUNKS = re.compile(r"_\d+$")  # train_10, by StoryStream's chunk_data.py
 _HELD_OUT = frozenset(("val", "valid", "validation", "test"))
-_BLOCK = 2**22  # pairs of hashes that are compared at once: some 70 MB
 _NO_PIXELS = "no pictures in the folder"
 
 
@@ -147,25 +151,16 @@ def near_identical(hashes: Sequence[str], others: Sequence[str] | None = None) -
     default, what keeps a picture out of both sides of the split. A still scene with a mouth that
     moves may pass for the same. All pairs are compared: a minute or two for 100,000 pictures.
     """
-    bits = OutputConfig().split_likeness
-    one, other = _words(hashes), _words(hashes if others is None else others)
-    furthest = int((1 - bits) * 256)
-    found = np.zeros(len(one), bool)
-    rows = max(1, _BLOCK // max(len(other), 1))
-    for start in range(0, len(one), rows):
-        part = one[start : start + rows]
-        apart = np.zeros((len(part), len(other)), np.uint16)
-        for column in range(one.shape[1]):
-            apart += np.bitwise_count(part[:, None, column] ^ other[None, :, column])
+    words = pack_hashes(hashes)
+    other_words = words if others is None else pack_hashes(others)
+    furthest = max_distance(OutputConfig().split_likeness)
+    found = np.zeros(len(words), bool)
+    for start, apart in distance_blocks(words, other_words):
         close = apart <= furthest
         if others is None:
-            close &= np.arange(len(other)) < np.arange(start, start + len(part))[:, None]
-        found[start : start + rows] = close.any(1)
+            close &= np.arange(len(words)) < np.arange(start, start + len(apart))[:, None]
+        found[start : start + len(apart)] = close.any(1)
     return found
-
-
-def _words(hashes: Sequence[str]) -> NDArray[np.uint64]:
-    return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(-1, 4)
 
 
 IMAGE_COUNT, STORY_COUNT, WIDTH, HEIGHT, LENGTH, TOKENS, WORDS, STORY_WORDS, NAMES = (

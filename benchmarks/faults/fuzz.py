@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, TypeAlias
 from benchmarks.faults.tables import table
 from pipeline.config import load
 from pipeline.ingest import discovery, subtitles
-from pipeline.keyframes import select
+from pipeline.keyframes.extract import extract_film
 from pipeline.runtime import isolation, stage_outputs
 from schemas.rows import Keyframe, Reject, Video
 from tests.films import make_film, moving, scene
@@ -239,7 +239,7 @@ def _through(path: str, out: str) -> tuple[str, str, int, str]:
     videos, rejects = discovery.find(path)
     if rejects:
         return "rejected", rejects[0].reason, 0, ""
-    rows = select.of_film(
+    rows = extract_film(
         videos[0],
         load().keyframes,
         os.path.join(out, "pictures"),

@@ -37,7 +37,12 @@ from benchmarks.results import Cell, Column, Figure, Table
 from benchmarks.statistics import mean
 from benchmarks.stories import Pictures, Story, pictures
 from pipeline.inference.builtin import efficientnet
-from pipeline.runtime.images import perceptual_hash
+from pipeline.keyframes.near_duplicates import (
+    HASH_BITS,
+    distance_blocks,
+    pack_hashes,
+    perceptual_hash,
+)
 
 Floats = NDArray[np.floating]
 Flags = NDArray[np.bool_]
@@ -101,11 +106,7 @@ def pairs(labels: Sequence[str | None]) -> tuple[Flags, Flags]:
 
 def hashes(seen: Pictures) -> Hashes:
     """Perceptual hashes of pictures [n, size, size, 3]."""
-    return _hashes(perceptual_hash(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY)) for one in seen)
-
-
-def _hashes(hexadecimal: Iterable[str]) -> Hashes:
-    return np.frombuffer(b"".join(map(bytes.fromhex, hexadecimal)), np.uint64).reshape(-1, 4)
+    return pack_hashes(perceptual_hash(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY)) for one in seen)
 
 
 def near_copies(some: Hashes, others: Hashes) -> Flags:
@@ -114,12 +115,10 @@ def near_copies(some: Hashes, others: Hashes) -> Flags:
     A blur, noise, a tint or JPEG leave a copy one; a shift or crop by 2 % does not, so a copy with
     a moved camera is missed. Source: the DCT hash of C. Zauner (2010), as the pipeline has it.
     """
-    apart = (
-        np.stack([np.bitwise_count(others ^ one).sum(1, dtype=np.int64) for one in some])
-        if (len(some))
-        else np.zeros((0, len(others)), np.int64)
-    )
-    return 1 - apart / 256 >= COPY
+    copies = np.zeros((len(some), len(others)), bool)
+    for start, apart in distance_blocks(some, others):
+        copies[start : start + len(apart)] = 1 - apart / HASH_BITS >= COPY
+    return copies
 
 
 def spread(features: Floats) -> float:
@@ -205,7 +204,7 @@ def training_hashes(dataset: str | Path) -> Hashes:
     videos = json.loads(manifest.read_text(encoding="utf-8"))["videos"]
     films = {one["id"] for one in videos if one["split"] == "train"}
     rows = pq.read_table(table, columns=["video", "phash"]).to_pylist()
-    return _hashes(row["phash"] for row in rows if row["video"] in films)
+    return pack_hashes(row["phash"] for row in rows if row["video"] in films)
 
 
 def recurring_names(texts: Iterable[str], least: int = 3) -> list[str]:

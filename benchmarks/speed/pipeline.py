@@ -25,7 +25,7 @@ from benchmarks.speed.rounds import about, ratio, spread
 from benchmarks.speed.shot_scores import Score
 from pipeline import sample
 from pipeline.keyframes import shots
-from pipeline.keyframes.frame_stats import measure
+from pipeline.keyframes.frame_stats import scan_film
 
 _DECODED, _SCENEDETECT = "PyAV, every frame decoded", "scenedetect, shots and pictures"
 _OURS = "ours, keyframes on disk"
@@ -246,11 +246,11 @@ def _shots(films: Sequence[str]) -> Table:
 
 
 def _our_transitions(film: str, fps: float) -> tuple[list[int], list[float]]:
-    measures = measure(film)
-    _, transitions = shots.find(measures)
-    cuts = [round(measures.times[each.first] * fps) for each in transitions if each.kind == "cut"]
+    stats = scan_film(film)
+    _, transitions = shots.find(stats)
+    cuts = [round(stats.times[each.first] * fps) for each in transitions if each.kind == "cut"]
     gradual = [
-        (measures.times[each.first] + measures.times[each.last]) / 2 * fps
+        (stats.times[each.first] + stats.times[each.last]) / 2 * fps
         for each in transitions
         if each.kind != "cut"
     ]

@@ -27,7 +27,7 @@ from pipeline.inference import response_cache
 from pipeline.inference.backends.loading import name
 from pipeline.ingest.probe import probe
 from pipeline.ingest.video import VideoError
-from pipeline.keyframes import select
+from pipeline.keyframes.extract import keyframes_per_second
 from pipeline.runtime import storage
 from schemas.rows import STORY_LENGTH, Keyframe, Video
 
@@ -108,7 +108,7 @@ def _density(videos: Sequence[Video], config: DatasetConfig) -> float:
     for video in [videos[at * len(videos) // count] for at in range(count)]:
         length = min(video.duration, SECONDS_LOOKED_AT)
         try:
-            density = select.density(
+            density = keyframes_per_second(
                 video, config.keyframes, (video.duration - length) / 2, length, os.cpu_count() or 1
             )
         except (VideoError, ValueError, OSError, av.FFmpegError):

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import OutputConfig
+from pipeline.keyframes.near_duplicates import HASH_BITS, distances, hash_words, max_distance
 
 Hashes: TypeAlias = Mapping[str, bytes]  # film -> the perceptual hashes of its keyframes, joined
 
-_HASH_BYTES = 32
+_HASH_BYTES = HASH_BITS // 8
 _BANDS = 16  # of 16 bits: hashes with under 15 bits between them are equal in two bands at least
 
 
@@ -33,10 +34,10 @@ def likeness_groups(hashes: Hashes, likeness: float) -> list[list[str]]:
     owner = np.repeat(
         np.arange(len(films), dtype=np.int32), [len(hashes[film]) // _HASH_BYTES for film in films]
     )
-    words = np.frombuffer(b"".join(hashes[film] for film in films), np.uint64).reshape(-1, 4)
+    words = hash_words(b"".join(hashes[film] for film in films))
     joined = _Joined(len(films))
     words, owner = _different(words, owner, joined)
-    furthest = int((1 - likeness) * 8 * _HASH_BYTES)
+    furthest = max_distance(likeness)
     for run in _runs(words.view(np.uint16), owner, joined):
         _join_alike(words, owner, run, furthest, joined)
     groups: dict[int, list[str]] = defaultdict(list)
@@ -109,15 +110,13 @@ def _join_alike(
     _, group, sizes = np.unique(joined.first[owner[run]], return_inverse=True, return_counts=True)
     run = run[np.argsort(sizes[group], kind="stable")]
     films, groups = owner[run], joined.first[owner[run]]
-    columns = np.ascontiguousarray(words[run].T)
+    words = np.asfortranarray(words[run])  # a word of all hashes is contiguous
     for at in range(len(run) - 1):
         others = groups[at + 1 :] != groups[at]
         if not others.any():
             return
-        apart = np.bitwise_count(columns[:, at + 1 :] ^ columns[:, at : at + 1]).sum(
-            axis=0, dtype=np.uint16
-        )
-        alike = np.unique(films[at + 1 :][others & (apart <= furthest)])
+        near = distances(words[at + 1 :], words[at]) <= furthest
+        alike = np.unique(films[at + 1 :][others & near])
         for film in alike.tolist():
             joined.join(int(films[at]), film)
         if len(alike):

@@ -18,8 +18,8 @@ from pipeline.graph import stages
 from pipeline.graph.reshuffle import Spread
 from pipeline.graph.stage_cache import Run, kept, timed
 from pipeline.graph.stages import Film
+from pipeline.keyframes.extract import SCAN_SHARE
 from pipeline.keyframes.segment_scan import Bounds
-from pipeline.keyframes.select import MEASURING
 from pipeline.runtime import progress, stage_outputs, storage
 
 
@@ -75,14 +75,14 @@ def _measure(one: _Segment, run: Run) -> _Segment:
         with timed("keyframes"):
             part = stages.part_name("keyframes", one.film, one.depends)
             stages.measure_segment(one.film, part, one.bounds, one.number, run.threads)
-        tick(MEASURING / len(one.bounds))
+        tick(SCAN_SHARE / len(one.bounds))
     return one
 
 
 def _choose(by_film: tuple[str, Iterable[_Segment]], run: Run) -> Film:
     segments = list(by_film[1])
     film = segments[0].film
-    begun = MEASURING if len(segments) > 1 else -1.0
+    begun = SCAN_SHARE if len(segments) > 1 else -1.0
     return kept(
         "keyframes",
         film,

@@ -27,7 +27,8 @@ from pipeline.ingest.fingerprint import fingerprint, model_fingerprint
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes import ocr, segment_scan
 from pipeline.keyframes import recurring as _recurring
-from pipeline.keyframes import select as _select
+from pipeline.keyframes.extract import extract_film
+from pipeline.keyframes.title_cards import is_title_card
 from pipeline.runtime import isolation, stage_outputs, storage
 from pipeline.runtime.progress import Tick
 from pipeline.runtime.stage_outputs import AnyRow
@@ -145,7 +146,7 @@ def measure_segment(
         return
     with contextlib.suppress(isolation.Crashed, ValueError, OSError, av.FFmpegError, MemoryError):
         isolation.call(
-            segment_scan.keep, film.video.uri, bounds[number], threads, file, size=film.video.size
+            segment_scan.scan, film.video.uri, bounds[number], threads, file, size=film.video.size
         )
 
 
@@ -160,7 +161,7 @@ def find_keyframes(
     video, kept = film.video, _segments(film.work, part)
     try:
         rows: list[AnyRow] = isolation.call(
-            _select.of_film,
+            extract_film,
             video,
             config.keyframes,
             pictures(film.work, part),
@@ -206,13 +207,13 @@ def read_text(film: Film, config: DatasetConfig, threads: int, tick: Tick) -> li
     titles = {
         keyframe.id: " / ".join(screen.lines)[:200]
         for keyframe, screen in zip(found, screens, strict=True)
-        if ocr.mostly_text(screen)
+        if is_title_card(screen)
     }
     with_text = [
         dataclasses.replace(keyframe, text=screen.lines)
         for keyframe, screen in zip(found, screens, strict=True)
     ]
-    kept, rejects = _recurring.split_off(with_text, titles, "text")
+    kept, rejects = _recurring.split_rejects(with_text, titles, "text")
     spoken = _speech(film, config, threads, tick) if kept and config.speech else []
     return [*kept, *rejects, *spoken]
 
@@ -267,12 +268,12 @@ def recurring(series: Sequence[Film], config: DatasetConfig) -> dict[str, str]:
             found, _recurring.duration(probed(film), found), config.selection
         )
         episodes[film.video.id] = [(one.id, one.phash) for one in near]
-    return _recurring.recurring(episodes, config.selection)
+    return _recurring.find_recurring(episodes, config.selection)
 
 
 def select(film: Film, recurring: Mapping[str, str], config: DatasetConfig) -> list[AnyRow]:
     """A film's keyframes without what recurs in its series, with the dialogue spoken over them."""
-    kept, rejects = _recurring.split_off(
+    kept, rejects = _recurring.split_rejects(
         film.rows("text", Keyframe),
         {one: f"is also in another episode: {other}" for one, other in recurring.items()},
         "recurring",

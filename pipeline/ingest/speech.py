@@ -92,8 +92,8 @@ def check(model: str) -> None:
         if missing:
             raise ValueError(
                 f"{model} is not a Whisper model of faster-whisper (it lacks "
-                f"{', '.join(missing)}): make one with ct2-transformers-converter --copy_files tokenizer.json "
-                "preprocessor_config.json"
+                f"{', '.join(missing)}): make one with ct2-transformers-converter --copy_files "
+                "tokenizer.json preprocessor_config.json"
             )
         return
     from faster_whisper import available_models
@@ -202,7 +202,7 @@ def lines(segments: Iterable[Segment], offset: float) -> list[Line]:
     """Turns Whisper's segments into lines, `offset` seconds later, without likely inventions.
 
     Those are segments that it is unsure of or does not take for speech, words in a loop, and
-    credits known from its training. Sounds, [Music] and ♪ songs are left out as they are of subtitles.
+    credits known from its training. Sounds, [Music] and ♪ songs are left out as of subtitles.
     """
     events: list[pysubs2.SSAEvent] = []
     last, until = "", -_LOOP_SECONDS

@@ -12,7 +12,8 @@ from transformers import AutoTokenizer
 
 from benchmarks import dataset, published
 from benchmarks.results import markdown
-from pipeline.runtime.images import alike
+from pipeline.keyframes import near_duplicates
+from pipeline.keyframes.near_duplicates import similarity
 from schemas.rows import Keyframe, to_table
 from tests.tiny_models import make_language_model
 
@@ -187,11 +188,12 @@ def test_near_identical_is_what_comparing_each_pair_gives():
         bits[number, dice.permutation(256)[: number - 20]] ^= 1
     hashes = [np.packbits(one).tobytes().hex() for one in bits]
     before = [
-        any(alike(one, other) >= 0.945 for other in hashes[:at]) for at, one in enumerate(hashes)
+        any(similarity(one, other) >= 0.945 for other in hashes[:at])
+        for at, one in enumerate(hashes)
     ]
     assert dataset.near_identical(hashes).tolist() == before
     assert sum(before) == 15  # 0 to 14 bits
-    beside = [any(alike(one, other) >= 0.945 for other in hashes[:20]) for one in hashes[20:]]
+    beside = [any(similarity(one, other) >= 0.945 for other in hashes[:20]) for one in hashes[20:]]
     assert dataset.near_identical(hashes[20:], hashes[:20]).tolist() == beside
 
 
@@ -199,7 +201,7 @@ def test_in_blocks(monkeypatch):
     dice = np.random.default_rng(1)
     some = [dice.bytes(32).hex() for _ in range(6)]
     hashes = some + some[::-1]
-    monkeypatch.setattr(dataset, "_BLOCK", 30)  # two rows at once
+    monkeypatch.setattr(near_duplicates, "_BLOCK", 30)  # two rows at once
     assert dataset.near_identical(hashes).tolist() == [False] * 6 + [True] * 6
 
 

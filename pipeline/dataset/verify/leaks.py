@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pipeline.dataset.verify.known import Known
 from pipeline.dataset.verify.pictures import is_hash
 from pipeline.dataset.verify.problems import RUN, Problem
-from pipeline.runtime.images import alike
+from pipeline.keyframes.near_duplicates import similarity
 
 _BAND_DIGITS = 4  # hex digits; hashes with under 16 bits between them share one of 16 bands
 
@@ -48,7 +48,7 @@ def _leaks_in(
         if name not in told:
             share, twin = max(
                 (
-                    (alike(known.pictures[name].phash, known.pictures[other].phash), other)
+                    (similarity(known.pictures[name].phash, known.pictures[other].phash), other)
                     for other in of_train.get(band(name), ())
                 ),
                 default=(0.0, ""),

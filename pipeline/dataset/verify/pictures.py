@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import Any
-
-import cv2
-import numpy as np
 
 from pipeline.dataset.reader import locate
 from pipeline.dataset.verify.problems import COPY, PICTURE, RUN, Problem
+from pipeline.keyframes.near_duplicates import perceptual_hash, similarity
 from pipeline.runtime import storage
-from pipeline.runtime.images import alike, perceptual_hash
+from pipeline.runtime.images import ImageError, decode_luma
 from schemas.rows import Keyframe
 
 # A hash is of the picture before JPEG, which turns a few bits near the median: 4 of 256 in films.
@@ -35,9 +32,10 @@ def keyframe_picture_problem(out: str, keyframe: Keyframe) -> Problem | None:
         )
     if hashlib.sha256(data).hexdigest() != keyframe.sha256:
         return Problem("changed picture", where, "its sha256 is not that of its row", PICTURE)
-    picture = _decoded(data)
-    if picture is None:
-        return Problem("unreadable picture", where, "is no picture", PICTURE)
+    try:
+        picture = decode_luma(data, where)
+    except ImageError:
+        return Problem("unreadable picture", where, "is not an image", PICTURE)
     height, width = picture.shape
     if (width, height) != (keyframe.width, keyframe.height):
         return Problem(
@@ -47,7 +45,7 @@ def keyframe_picture_problem(out: str, keyframe: Keyframe) -> Problem | None:
             RUN,
         )
     if not is_hash(keyframe.phash) or (
-        alike(perceptual_hash(picture), keyframe.phash) < SAME_PICTURE
+        similarity(perceptual_hash(picture), keyframe.phash) < SAME_PICTURE
     ):
         return Problem("picture", where, "its phash is another picture's", RUN)
     return None
@@ -59,13 +57,10 @@ def reject_picture_problems(out: str, image: str) -> Iterator[Problem]:
     except OSError:
         yield Problem("missing picture", image, "rejects.parquet names it", COPY)
         return
-    if _decoded(data) is None:
-        yield Problem("unreadable picture", image, "is no picture", PICTURE)
-
-
-def _decoded(data: bytes) -> Any:
-    """The luma of a picture, None where it is none."""
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
+    try:
+        decode_luma(data, image)
+    except ImageError:
+        yield Problem("unreadable picture", image, "is not an image", PICTURE)
 
 
 def is_hash(text: str) -> bool:

@@ -419,7 +419,7 @@ DEFECTS = {
     "a picture does not decode": (
         repicture(lambda data: b"no JPEG" + data),
         "unreadable picture",
-        "875.jpg: is no picture",
+        "875.jpg: is not an image",
     ),
     "a caption is of no keyframe": (
         put("captions", keyframe="nothing"),

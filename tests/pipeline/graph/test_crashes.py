@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.faults import crashes, disturbances
 from pipeline.config import KeyframesConfig
-from pipeline.keyframes import select
+from pipeline.keyframes.extract import extract_film
 from pipeline.runtime import stage_outputs, storage
 from schemas.rows import Reject, Video
 from tests.films import make_film, moving, scene
@@ -98,7 +98,7 @@ def test_a_full_disk_is_no_fault_of_the_film(tmp_path, monkeypatch):
     film = make_film(tmp_path / "a.mp4", moving(scene(1), 24))
     monkeypatch.setattr(storage, "write_bytes", full)
     with pytest.raises(storage.CannotWrite):
-        select.of_film(
+        extract_film(
             Video("a", film, "series", "Film"),
             KeyframesConfig(),
             str(tmp_path / "pictures"),

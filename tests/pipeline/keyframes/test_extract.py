@@ -5,9 +5,10 @@ import pytest
 
 from pipeline.config import KeyframesConfig
 from pipeline.ingest.probe import probe
-from pipeline.keyframes.frame_stats import measure
-from pipeline.keyframes.select import extract
-from pipeline.runtime.images import Geometry, displayed, encode
+from pipeline.keyframes.extract import extract_keyframes
+from pipeline.keyframes.frame_stats import scan_film
+from pipeline.keyframes.geometry import Geometry, displayed
+from pipeline.runtime.images import encode_jpeg
 from schemas.rows import Video
 from schemas.storystream import keyframe_id
 from tests.films import make_film, moving, scene, shots, still
@@ -28,7 +29,9 @@ def test_each_shot_gives_a_picture_of_itself(tmp_path):
     film = make_film(
         tmp_path / "a.mp4", [frame for each in scenes for frame in moving(each, 30)], bframes=2
     )
-    keyframes, rejects = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
+    keyframes, rejects = extract_keyframes(
+        video(film), scan_film(film), CONFIG, str(tmp_path / "out")
+    )
     assert [keyframe.shot for keyframe in keyframes] == [0, 1, 2, 3, 4]
     assert rejects == []
     for keyframe, each in zip(keyframes, scenes, strict=True):
@@ -41,10 +44,10 @@ def test_each_shot_gives_a_picture_of_itself(tmp_path):
 def test_pictures_are_those_of_a_whole_decode(tmp_path):
     frames = shots(3, 40)
     film = make_film(tmp_path / "a.mp4", frames, bframes=3, gop=25)
-    keyframes, _ = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
+    keyframes, _ = extract_keyframes(video(film), scan_film(film), CONFIG, str(tmp_path / "out"))
     with av.open(film) as container:
         whole = {
-            round(frame.time, 6): encode(displayed(frame, Geometry())[0])
+            round(frame.time, 6): encode_jpeg(displayed(frame, Geometry())[0])
             for frame in container.decode(video=0)
         }
     assert len(keyframes) == 3
@@ -64,7 +67,7 @@ def test_the_ends_of_shots_are_exact_where_the_cut_lies_among_skipped_frames(tmp
             gop=250,
             options={"x264-params": "scenecut=0:b-adapt=0:b-pyramid=0"},
         )
-        one, two = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))[0]
+        one, two = extract_keyframes(video(film), scan_film(film), CONFIG, str(tmp_path / "out"))[0]
         assert one.shot_end == pytest.approx((first - 1) / 24, abs=1e-3)
         assert two.shot_start == pytest.approx(first / 24, abs=1e-3)
 
@@ -73,10 +76,12 @@ def test_a_long_shot_gives_several_unless_they_look_alike(tmp_path):
     wide = np.hstack([scene(seed) for seed in range(1, 10)])
     panned = [wide[:, 8 * i : 8 * i + 320] for i in range(288)]  # 12 s
     film = make_film(tmp_path / "a.mp4", panned)
-    keyframes, _ = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
+    keyframes, _ = extract_keyframes(video(film), scan_film(film), CONFIG, str(tmp_path / "out"))
     assert [keyframe.shot for keyframe in keyframes] == [0, 0, 0]
     same = make_film(tmp_path / "b.mp4", still(scene(1), 288))
-    keyframes, rejects = extract(video(same), measure(same), CONFIG, str(tmp_path / "out2"))
+    keyframes, rejects = extract_keyframes(
+        video(same), scan_film(same), CONFIG, str(tmp_path / "out2")
+    )
     assert len(keyframes) == 1
     assert [reject.reason for reject in rejects] == ["duplicate", "duplicate"]
     assert (tmp_path / "out2" / "rejected" / f"{rejects[0].key}.jpg").exists()
@@ -94,7 +99,9 @@ def test_what_shows_nothing_is_left_out_with_its_reason(tmp_path):
         + still(scene(4), 24)
     )
     film = make_film(tmp_path / "a.mp4", frames)
-    keyframes, rejects = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
+    keyframes, rejects = extract_keyframes(
+        video(film), scan_film(film), CONFIG, str(tmp_path / "out")
+    )
     assert len(keyframes) == 3
     assert {reject.reason for reject in rejects} == {"black", "flat", "short"}
 
@@ -103,7 +110,7 @@ def test_the_sharp_frame_is_taken_before_the_smeared_one(tmp_path):
     sharp = scene(1)
     smeared = [cv2.blur(np.roll(sharp, 6 * i, axis=1), (25, 1)) for i in range(1, 21)]
     film = make_film(tmp_path / "a.mp4", smeared[::-1] + still(sharp, 6) + smeared)
-    (keyframe,), _ = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
+    (keyframe,), _ = extract_keyframes(video(film), scan_film(film), CONFIG, str(tmp_path / "out"))
     assert 19.5 / 24 <= keyframe.time <= 26 / 24
 
 
@@ -111,7 +118,9 @@ def test_a_frame_of_a_dissolve_is_never_taken(tmp_path):
     one, other = scene(1), scene(2)
     mixed = [(one * (1 - i / 25) + other * (i / 25)).astype(np.uint8) for i in range(1, 25)]
     film = make_film(tmp_path / "a.mp4", still(one, 30) + mixed + still(other, 30))
-    keyframes, rejects = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
+    keyframes, rejects = extract_keyframes(
+        video(film), scan_film(film), CONFIG, str(tmp_path / "out")
+    )
     assert [reject.reason for reject in rejects] == ["dissolve"]
     for keyframe, each in zip(keyframes, (one, other), strict=True):
         assert np.abs(picture(tmp_path / "out", keyframe).astype(int) - each).mean() < 6
@@ -119,8 +128,10 @@ def test_a_frame_of_a_dissolve_is_never_taken(tmp_path):
 
 def test_two_calls_write_the_same_bytes_with_any_number_of_threads(tmp_path):
     film = make_film(tmp_path / "a.mp4", shots(2, 60, seed=1), bframes=2)
-    first = extract(video(film), measure(film), CONFIG, str(tmp_path / "one"))
-    assert first == extract(video(film), measure(film), CONFIG, str(tmp_path / "two"), threads=2)
+    first = extract_keyframes(video(film), scan_film(film), CONFIG, str(tmp_path / "one"))
+    assert first == extract_keyframes(
+        video(film), scan_film(film), CONFIG, str(tmp_path / "two"), threads=2
+    )
     for keyframe in first[0]:
         name = f"{keyframe.id}.jpg"
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
@@ -130,7 +141,9 @@ def test_pictures_stand_upright_without_bars_from_the_real_track(tmp_path):
     boxed = np.zeros((180, 320, 3), np.uint8)
     boxed[:, 40:280] = scene(1, 180, 240)
     film = make_film(tmp_path / "a.mp4", still(boxed, 30), rotation=90, second_track=True, gop=6)
-    (keyframe,), _ = extract(probe(video(film)), measure(film), CONFIG, str(tmp_path / "out"))
+    (keyframe,), _ = extract_keyframes(
+        probe(video(film)), scan_film(film), CONFIG, str(tmp_path / "out")
+    )
     shown = picture(tmp_path / "out", keyframe)
     assert shown.shape[:2] == (keyframe.height, keyframe.width)
     assert keyframe.height == pytest.approx(240, abs=3) and keyframe.width == 180
@@ -143,7 +156,7 @@ def test_times_are_true_at_a_variable_frame_rate(tmp_path):
     frames = shots(2, 20, seed=1)
     pts = [0.05 * i for i in range(20)] + [4 + 0.2 * i for i in range(20)]
     film = make_film(tmp_path / "a.mkv", frames, pts=pts)
-    one, two = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))[0]
+    one, two = extract_keyframes(video(film), scan_film(film), CONFIG, str(tmp_path / "out"))[0]
     assert one.shot_end == pytest.approx(0.95, abs=2e-3)
     assert two.shot_start == pytest.approx(4, abs=2e-3)
     for keyframe in (one, two):
