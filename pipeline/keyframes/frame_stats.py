@@ -30,7 +30,7 @@ from pipeline.ingest.video import (
 )
 from pipeline.keyframes.letterbox import DarkCounts
 
-THUMB = (32, 18)  # width, height of the tiny images that are kept
+THUMB = (32, 18)  # width, height of the tiny images
 _DIFF = (80, 45)  # width, height at which neighbours are compared
 _SHARP = (320, 180)  # width, height at which sharpness is measured
 _STEP_BACK = 0.5  # seconds to seek further back; doubles each time
