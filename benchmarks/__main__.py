@@ -13,12 +13,12 @@ from pathlib import Path
 HEAVY = ("fuzz", "crashes", "scale")  # minutes to hours of whole runs: not part of `all`
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") -> int:
     """Runs one command; returns its exit code. 1: something failed or got worse, 2: a wrong call,
-    130: Ctrl-C."""
+    130: Ctrl-C. `prog` is how usage lines call this program."""
     from pipeline.runtime.lock import Busy
 
-    arguments = _parser().parse_args(argv)
+    arguments = _parser(prog).parse_args(argv)
     try:
         return _heavy(arguments) if arguments.name in HEAVY else _measure(arguments)
     except (ValueError, Busy) as error:
@@ -33,10 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     from benchmarks import bench
 
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="NAME", dest="name")
     shared = _shared()
     for name, (help_text, _) in {

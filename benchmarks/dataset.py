@@ -36,7 +36,7 @@ from pipeline.keyframes.near_duplicates import (
     pack_hashes,
     perceptual_hash,
 )
-from schemas.storystream import IMAGES
+from schemas.layout import IMAGES
 
 Score = Callable[[Sequence[str], Sequence[str]], NDArray[np.floating]]  # paths and texts, [n] each
 SCORED = 500  # pictures, at most, that a score looks at

@@ -41,8 +41,8 @@ from model import generate, sequence, vision
 from model.config import AttentionConfig
 from model.generate import Teller
 from model.reading import Reading, roles_of
+from schemas.layout import IMAGES
 from schemas.rows import CHUNK_LENGTH
-from schemas.storystream import IMAGES
 
 LENGTHS = (10, 15, 25, 50, 100)
 AROUND = 5  # moments that stand for a length: those that end there

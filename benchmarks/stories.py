@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from schemas.storystream import IMAGES
+from schemas.layout import IMAGES
 
 Pictures = NDArray[np.uint8]  # RGB, [n, size, size, 3]
 

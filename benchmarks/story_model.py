@@ -37,7 +37,7 @@ import numpy as np
 from benchmarks import readback, statistics
 from benchmarks.readback import Flags, Floats, Pictures, Truth
 from benchmarks.results import Cell, Column, Figure, Table
-from schemas.storystream import IMAGES
+from schemas.layout import IMAGES
 
 AMONG = 32  # keyframes that the true one is looked for among
 FROM_TRUE, FROM_PREDICTED = 0.8, 0.6  # what reading back should reach

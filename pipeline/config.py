@@ -19,16 +19,6 @@ from pydantic import (
 
 from pipeline import model_specs
 
-STAGES = (
-    "keyframes",
-    "text",
-    "selection",
-    "captions",
-    "characters",
-    "stories",
-    "quality",
-)  # that can be done again
-
 
 class ConfigError(ValueError):
     """A setting that cannot be used, with its name and what would do."""

@@ -34,7 +34,7 @@ import psutil
 
 from benchmarks.faults.tables import table
 from benchmarks.model_server import Behaviour, Reply, Server, answering, completion, serving
-from pipeline.config import STAGES
+from pipeline.graph.stages import names as stage_names
 from pipeline.inference import response_cache
 from pipeline.runtime import stage_outputs
 from tests.films import make_film, moving, scene, still
@@ -205,7 +205,7 @@ def finish(bench: Bench, out: Path, *more: str) -> Finished:
         return Finished(ended, [f"exit code {ended.code}: {ended.said[-500:]}"], [], 0.0)
     again = []
     did = {stage["name"]: stage for stage in json.loads((out / "run.json").read_text())["stages"]}
-    for name, stage in ((name, did[name]) for name in STAGES):
+    for name, stage in ((name, did[name]) for name in stage_names()):
         wanted = len(part_names(bench.whole, name))
         if (stage["done"], stage["reused"]) != (wanted - there[name], there[name]):
             again.append(
@@ -219,7 +219,7 @@ def finish(bench: Bench, out: Path, *more: str) -> Finished:
         ended,
         different(bench.whole, out),
         again,
-        there.total() / sum(len(part_names(bench.whole, name)) for name in STAGES),
+        there.total() / sum(len(part_names(bench.whole, name)) for name in stage_names()),
     )
 
 
@@ -263,7 +263,7 @@ def parts_there(bench: Bench, out: Path) -> Counter[str]:
                 )
                 for name in part_names(bench.whole, stage)
             )
-            for stage in STAGES
+            for stage in stage_names()
         }
     )
 

@@ -26,7 +26,7 @@ from pipeline.inference import response_cache
 from pipeline.inference.backends import Answer, Backend, Stop, loading
 from pipeline.inference.budget import Purse
 from pipeline.inference.client import Asker, ask, asking, together
-from pipeline.runtime import lock, progress, storage
+from pipeline.runtime import interrupts, lock, progress, storage
 
 State = Literal["answered", "unparsed", "unanswered", "not asked"]
 
@@ -109,7 +109,7 @@ def judged(judge: str, role: str, questions: Sequence[Question], settings: Setti
         progress.display({role: sum(one.request is not None for one in questions)}),
     ):
         found = asyncio.run(_asked(spec, role, questions, settings))
-        if progress.interrupted():
+        if interrupts.interrupted():
             raise KeyboardInterrupt
     return found
 
@@ -138,7 +138,7 @@ async def _asked(
         purse,
         lambda name, amount: counts.update({name: amount}),
     ) as asker:
-        with progress.calls_in_flight():
+        with interrupts.calls_in_flight():
             answers = [
                 answer
                 for some in (known, new)

@@ -27,11 +27,11 @@ from benchmarks.metrics.perplexity import LanguageModel
 from benchmarks.results import Cell, Column, Figure, Table
 from benchmarks.statistics import mean
 from benchmarks.stories import Story
-from pipeline.annotation.characters import FOLDER
 from pipeline.annotation.checks import character_names
 from pipeline.annotation.checks.grounding import grounding
 from pipeline.annotation.story_scores import repetition
 from pipeline.annotation.words import words
+from schemas.layout import CHARACTERS
 from schemas.rows import Caption, Character
 
 BLEU = 4  # longest run of words that is compared
@@ -162,7 +162,7 @@ def cast_of(dataset: str | Path) -> list[Character]:
     Raises ValueError for a file there that is none of characters.
     """
     found = []
-    for file in sorted(Path(dataset, FOLDER).glob("*.yaml")):
+    for file in sorted(Path(dataset, CHARACTERS).glob("*.yaml")):
         try:
             for series, cast in yaml.safe_load(file.read_text(encoding="utf-8")).items():
                 found += [

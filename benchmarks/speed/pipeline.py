@@ -111,7 +111,7 @@ def _speed(film: str, folder: str, rounds: int) -> Table:
         "Whole processes with their start, which on a short film is a good part of each. Decoding "
         "every frame is what any tool pays that looks at each. scenedetect finds shots and saves a "
         "picture of each; ours also chooses among pictures and leaves out what is no story.",
-        about("av", "scenedetect", "opencv-python-headless", film=os.path.basename(film)),
+        about("av", "scenedetect-headless", "opencv-python-headless", film=os.path.basename(film)),
     )
 
 
@@ -239,7 +239,7 @@ def _shots(films: Sequence[str]) -> Table:
             "n": "films",
             "interval": "least and most of the films",
             "episodes": ", ".join(Path(film).stem for film in films),
-            "versions": {"scenedetect": metadata.version("scenedetect")},
+            "versions": {"scenedetect": metadata.version("scenedetect-headless")},
         },
         contest=False,
     )

@@ -19,11 +19,11 @@ from pipeline.inference.backends import Picture, Request
 from pipeline.inference.client import Asker, Outcome, ask, together
 from pipeline.runtime import storage
 from pipeline.runtime.progress import Tick
+from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.answers import CaptionAnswer
 from schemas.rows import Caption, Keyframe, Reject
 
 STILL = 0.03  # frame widths a second below which a picture counts as still
-NO_ANSWER = "no answer"  # the reason of a reject that the next run tries again
 
 
 async def caption(

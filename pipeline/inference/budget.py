@@ -21,6 +21,8 @@ _PICTURE = 1500  # tokens a picture, likewise
 class BudgetSpent(Stop):
     """The budget does not allow another call."""
 
+    exit_code = 5
+
 
 class Purse:
     """What one model's calls may cost, and have cost so far."""

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.inference import response_cache
 from pipeline.inference.backends import Answer, Backend, Request, Stop, Unanswered
 from pipeline.inference.budget import Purse
-from pipeline.runtime import progress
+from pipeline.runtime import interrupts
 
 LONGEST = 200_000  # characters of an answer; thirty texts have a fortieth of it
 
@@ -33,6 +33,8 @@ R = TypeVar("R")
 
 class Interrupted(Stop):
     """The user wants the run to stop."""
+
+    exit_code = 130
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +132,7 @@ async def asking(
 
 
 async def _watch(asker: Asker) -> None:
-    while not progress.interrupted():
+    while not interrupts.interrupted():
         await asyncio.sleep(0.2)
     asker.stop(Interrupted("stopped"))
 

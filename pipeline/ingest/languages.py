@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-# ISO 639-2 codes as containers and file names have them -> BCP 47; others stay as they are.
-_TWO_LETTERS = {
-    "ara": "ar",
-    "ces": "cs",
-    "cze": "cs",
-    "chi": "zh",
-    "zho": "zh",
-    "dan": "da",
-    "deu": "de",
-    "ger": "de",
-    "dut": "nl",
-    "nld": "nl",
-    "ell": "el",
-    "gre": "el",
-    "eng": "en",
-    "fin": "fi",
-    "fra": "fr",
-    "fre": "fr",
-    "heb": "he",
-    "hin": "hi",
-    "hun": "hu",
-    "ind": "id",
-    "ita": "it",
-    "jpn": "ja",
-    "kor": "ko",
-    "nor": "no",
-    "pol": "pl",
-    "por": "pt",
-    "ron": "ro",
-    "rum": "ro",
-    "rus": "ru",
-    "spa": "es",
-    "swe": "sv",
-    "tha": "th",
-    "tur": "tr",
-    "ukr": "uk",
-    "vie": "vi",
-}
+import re
+
+import langcodes
 
 
 def two_letters(language: str) -> str:
-    """Returns a language code in lower case, with two letters where it has such a form: "ENG" is
-    "en", "por_BR" is "pt-br"; "" for "und"."""
+    """Returns a language code in lower case, with two letters where it has such a form.
+
+    "ENG" is "en" and "por_BR" is "pt-br". Three-letter codes are those of ISO 639-2, both kinds
+    ("ger", "deu"), and ISO 639-3; what is none of them stays as it is. "und", which stands for no
+    language, is "".
+    """
     code, _, region = language.lower().replace("_", "-").partition("-")
-    code = _TWO_LETTERS.get(code, "" if code == "und" else code)
+    if code == "und":
+        code = ""
+    elif re.fullmatch("[a-z]{3}", code):
+        code = langcodes.standardize_tag(code).partition("-")[0]
     return f"{code}-{region}" if region else code

@@ -28,8 +28,9 @@ from pipeline.keyframes.select import Selection, all_candidates, frame_reject, s
 from pipeline.runtime import storage
 from pipeline.runtime.images import encode_jpeg, thumbnail
 from pipeline.runtime.stage_outputs import AnyRow
+from schemas import layout
+from schemas.published import keyframe_id
 from schemas.rows import Keyframe, Reject, Video
-from schemas.storystream import IMAGES, keyframe_id
 
 SCAN_SHARE = 0.7  # of the time that extraction takes is spent in the scan
 
@@ -184,9 +185,9 @@ def _shown(rejected: Sequence[tuple[int, Reject]]) -> set[int]:
 
 def _with_image(reject: Reject, image: NDArray[np.uint8], folder: str) -> Reject:
     """Writes a reject's thumbnail and returns the reject with its path in the dataset."""
-    path = storage.join(folder, "rejected", f"{reject.key}.jpg")
-    storage.write_bytes(path, encode_jpeg(thumbnail(image)))
-    return dataclasses.replace(reject, image=f"rejected/{reject.video}/{reject.key}.jpg")
+    path = layout.rejected_stage_picture(reject.key).split("/")
+    storage.write_bytes(storage.join(folder, *path), encode_jpeg(thumbnail(image)))
+    return dataclasses.replace(reject, image=layout.rejected_image_path(reject.video, reject.key))
 
 
 def _keyframe(
@@ -206,7 +207,7 @@ def _keyframe(
         id=name,
         video=video.id,
         series=video.series,
-        image=f"{IMAGES}/{video.id}/{name}.jpg",
+        image=layout.image_path(video.id, name),
         time=round(time, 6),
         shot=shot,
         shot_start=round(start, 6),
@@ -232,7 +233,7 @@ def _written(
 ) -> Keyframe:
     """Writes a keyframe's image and returns its row complete."""
     data = encode_jpeg(image)
-    storage.write_bytes(storage.join(folder, f"{keyframe.id}.jpg"), data)
+    storage.write_bytes(storage.join(folder, layout.stage_picture(keyframe.id)), data)
     camera, subject = motions
     return dataclasses.replace(
         keyframe,

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.config import SelectionConfig
 from pipeline.keyframes.near_duplicates import distances, max_distance, pack_hashes
+from schemas.layout import rejected_image_path
 from schemas.rows import Keyframe, Reject, Video
 
 Reason = Literal["text", "recurring"]  # why a keyframe is rejected; its image stays full size
@@ -68,7 +69,7 @@ def split_rejects(
             reason,
             details[keyframe.id],
             keyframe.video,
-            f"rejected/{keyframe.video}/{keyframe.id}.jpg",
+            rejected_image_path(keyframe.video, keyframe.id),
         )
         for keyframe in keyframes
         if keyframe.id in details

@@ -17,8 +17,8 @@ from pipeline.keyframes import shots
 from pipeline.keyframes.frame_quality import defect, score
 from pipeline.keyframes.frame_stats import FrameStats
 from pipeline.keyframes.shots import Shot, Transition
+from schemas.published import keyframe_id
 from schemas.rows import Reject, Video
-from schemas.storystream import keyframe_id
 
 _MOST_STRETCHES = 1 << 16  # of a shot; a film with a broken clock may state thousands of years
 

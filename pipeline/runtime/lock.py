@@ -22,7 +22,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from pipeline.runtime import progress, storage
+from pipeline.runtime import interrupts, storage
+from schemas import layout
 
 BEAT = 30.0  # seconds
 STALE = 120.0
@@ -58,7 +59,7 @@ def _who(path: str) -> str:
 
 @contextmanager
 def _locked(out: str) -> Iterator[None]:
-    path = os.path.join(out, "work", "lock")
+    path = os.path.join(out, layout.WORK, layout.LOCK)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
@@ -99,7 +100,7 @@ def _beating(out: str) -> Iterator[None]:
 def _clock(out: str) -> datetime:
     """The time by the clock that files in the bucket are dated by. A run that is killed meanwhile
     leaves the empty file that tells it."""
-    path = storage.join(out, "work", f"clock-{uuid.uuid4().hex}")
+    path = storage.join(out, layout.WORK, f"clock-{uuid.uuid4().hex}")
     storage.write_bytes(path, b"")
     written = storage.state(path)
     storage.remove([path])
@@ -110,7 +111,7 @@ class _Beat:
     """The file in a bucket, and the thread that writes it again and again."""
 
     def __init__(self, out: str) -> None:
-        self.out, self.path = out, storage.join(out, "work", "running.json")
+        self.out, self.path = out, storage.join(out, layout.WORK, layout.RUNNING)
         self.says = _me() | {"run": uuid.uuid4().hex}
         self.beats = 0
         self.version: storage.Version | None = None  # of the file, None where there is none
@@ -171,7 +172,7 @@ class _Beat:
             flush=True,
         )
         with suppress(OSError):  # the run is about to end by itself
-            progress.end_workers()  # makes the signal the end, whatever calls are in flight
+            interrupts.end_workers()  # makes the signal the end, whatever calls are in flight
         os.kill(os.getpid(), signal.SIGTERM)
 
     def end(self) -> None:

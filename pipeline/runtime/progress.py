@@ -1,9 +1,9 @@
-"""What a run is doing, shown while it does it.
+"""Shows the progress of a run on standard error.
 
-Workers may be other processes, so they leave notes: each appends a line a step to a file of its own
-in a folder that the driver reads. The driver draws a bar a stage with counts and the time left, or,
-where there is no terminal, prints a line whenever a stage has come a good way further. On a
-cluster nobody reads the notes, and the runner's own page shows the same counters.
+Workers may be other processes, so they leave notes: each appends a line per step to a file of its
+own in a folder that the driver reads. The driver draws a bar per stage with counts and the time
+left, or, where there is no terminal, prints a line whenever a stage has come a good way further. On
+a cluster nobody reads the notes, and the runner's own page shows the same counters.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.progress import (
@@ -30,20 +29,19 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-Tick: TypeAlias = Callable[[float], None]
+from pipeline.runtime import interrupts
+from pipeline.runtime.interrupts import FOLDER
 
-_FOLDER = "STORYSTREAM_PROGRESS"  # environment variable: where notes go; unset, there are none
-_STOP = "stop"  # the file there that asks workers to stop
-_END = "end"  # the file there that tells them to end at once
+Tick: TypeAlias = Callable[[float], None]
 
 
 def ticking(stage: str, begun: float = -1.0) -> Tick:
-    """What a stage calls with the share of a film that it has done, the last time with 1.
+    """Returns the callback that a stage tells which share of a film is done, the last time 1.
 
     `begun` is the share that others have told of already. Where it is none, as -1 says, the first
     note is that the stage has begun.
     """
-    folder = os.environ.get(_FOLDER)
+    folder = os.environ.get(FOLDER)
     noted = begun
 
     def tick(share: float) -> None:
@@ -59,76 +57,9 @@ def ticking(stage: str, begun: float = -1.0) -> Tick:
 
 def say(text: str) -> None:
     """Leaves a sentence for the driver to print."""
-    if folder := os.environ.get(_FOLDER):
+    if folder := os.environ.get(FOLDER):
         with open(os.path.join(folder, f"{os.getpid()}.notes"), "a", encoding="utf-8") as file:
             file.write(json.dumps(["", [time.time(), text]]) + "\n")
-
-
-@contextlib.contextmanager
-def calls_in_flight() -> Iterator[None]:
-    """While the block lasts, Ctrl-C is not the end: it asks for one (`interrupted`)."""
-    folder = os.environ.get(_FOLDER)
-    if not folder:
-        yield
-        return
-    descriptor, path = tempfile.mkstemp(suffix=".calls", dir=folder)
-    os.close(descriptor)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(FileNotFoundError):  # the driver has cleared up before us
-            os.remove(path)
-
-
-def interrupted() -> bool:
-    """Whether the user has asked the run to stop."""
-    folder = os.environ.get(_FOLDER)
-    return bool(folder) and os.path.exists(os.path.join(str(folder), _STOP))
-
-
-def end_workers() -> None:
-    """Tells the worker processes to end at once: Beam waits for each to end, but can tell only
-    those that it has heard of."""
-    if folder := os.environ.get(_FOLDER):
-        with open(os.path.join(folder, _END), "w", encoding="utf-8"):
-            pass
-
-
-def over() -> bool:
-    """Whether the worker processes are to end at once."""
-    folder = os.environ.get(_FOLDER)
-    return bool(folder) and os.path.exists(os.path.join(str(folder), _END))
-
-
-@contextlib.contextmanager
-def _stopping(folder: str) -> Iterator[None]:
-    """Ctrl-C, or SIGTERM, while calls are in flight, lets them end first; a second one does not,
-    nor one that comes when the workers have been told to end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    stop = os.path.join(folder, _STOP)
-
-    def stopping(number: int, frame: Any) -> None:
-        calls = any(name.endswith(".calls") for name in os.listdir(folder))
-        if over() or os.path.exists(stop) or not calls:
-            end_workers()
-            raise KeyboardInterrupt
-        with open(stop, "w", encoding="utf-8"):
-            pass
-        print(
-            "\nstopping once the calls in flight are answered, as they are paid for; "
-            "Ctrl-C again drops them",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    before = {number: signal.signal(number, stopping) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _notes(folder: str) -> Iterator[tuple[dict[str, float], list[str]]]:
@@ -159,18 +90,18 @@ def _notes(folder: str) -> Iterator[tuple[dict[str, float], list[str]]]:
 def display(stages: dict[str, int]) -> Iterator[None]:
     """Shows progress on standard error until the block ends; `stages` gives each stage's total."""
     with tempfile.TemporaryDirectory(prefix="storystream-") as folder:
-        os.environ[_FOLDER] = folder
+        os.environ[FOLDER] = folder
         stop = threading.Event()
         show = _bars if sys.stderr.isatty() else _lines
         thread = threading.Thread(target=show, args=(folder, stages, stop), daemon=True)
         thread.start()
         try:
-            with _stopping(folder):
+            with interrupts.handled(folder):
                 yield
         finally:
             stop.set()
             thread.join()
-            del os.environ[_FOLDER]
+            del os.environ[FOLDER]
 
 
 def _bars(folder: str, stages: dict[str, int], stop: threading.Event) -> None:

@@ -46,6 +46,8 @@ _NO_ANSWER = {
 class CannotWrite(OSError):
     """A file cannot be written, which is no fault of its content: there may be no room for it."""
 
+    exit_code = 2
+
 
 class Taken(OSError):
     """A file was not written, as another has written it in the meantime."""

@@ -60,13 +60,19 @@ class Unanswered(Exception):
 class Stop(RuntimeError):
     """No further question can be answered: the run stops, keeps what it has and can go on."""
 
+    exit_code = 1
+
 
 class Refused(Stop):
     """The server refuses the key, or every question that is put to it."""
 
+    exit_code = 6
+
 
 class Gone(Stop):
     """The server has not answered anything for as long as one waits for it."""
+
+    exit_code = 6
 
 
 class Model(Protocol):

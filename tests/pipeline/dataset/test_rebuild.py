@@ -132,7 +132,7 @@ def test_the_same_films_give_the_same_dataset(made, shared, capsys):
     assert not list((shared / "out").rglob("*.jpg"))
     assert rebuild(shared) == 0
     assert files(shared / "out") == files(made / "out")
-    assert "33 the same" in capsys.readouterr().out
+    assert "33 identical" in capsys.readouterr().out
     assert not verify.verify(str(shared / "out")).counts
 
 
@@ -156,7 +156,7 @@ def test_a_film_that_is_missing_is_named_and_may_come_later(made, shared, capsys
     assert rebuild(shared) == 1
     told = capsys.readouterr().out
     assert f"no such film: turned, {size:,} bytes, under any name" in told
-    assert "22 the same" in told and "1 of 2 shards have all their pictures" in told
+    assert "22 identical" in told and "1 of 2 shards have all their pictures" in told
     assert "missing films: turned\n" in told
     assert not list((shared / "out").rglob("turned*.jpg"))
     assert verify.verify(str(shared / "out")).counts["missing picture"]
@@ -165,7 +165,7 @@ def test_a_film_that_is_missing_is_named_and_may_come_later(made, shared, capsys
     assert files(shared / "out") == files(made / "out")
 
 
-def test_another_encoding_of_a_film_gives_pictures_alike_and_a_dataset_that_says_so(
+def test_another_encoding_of_a_film_gives_similar_pictures_and_a_dataset_that_says_so(
     made, shared, capsys
 ):
     make_film(
@@ -180,7 +180,7 @@ def test_another_encoding_of_a_film_gives_pictures_alike_and_a_dataset_that_says
     assert rebuild(shared) == 0
     told = capsys.readouterr().out
     assert "films/wide.mkv is not the file that the dataset was made of" in told
-    assert "22 the same" in told and "11 alike" in told and "written anew" in told
+    assert "22 identical" in told and "11 similar" in told and "written anew" in told
     after = row(out, "wide")
     assert after == {**before, "bytes": after["bytes"], "sha256": after["sha256"]}
     assert after["sha256"] != before["sha256"]
@@ -191,7 +191,7 @@ def test_another_encoding_of_a_film_gives_pictures_alike_and_a_dataset_that_says
     once = files(out)
     capsys.readouterr()
     assert rebuild(shared) == 0
-    assert files(out) == once and "37 pictures: 33 the same, 4 of" in capsys.readouterr().out
+    assert files(out) == once and "37 pictures: 33 identical, 4 of" in capsys.readouterr().out
     shutil.copy(made / "out/dataset.json", out)  # as if it had been stopped before the last step
     assert rebuild(shared) == 0
     assert files(out) == once
@@ -227,8 +227,8 @@ def test_another_film_of_the_same_name_gives_nothing(shared, capsys):
     before = (shared / "out/dataset.json").read_bytes()
     assert rebuild(shared) == 1
     told = capsys.readouterr().out
-    assert "keyframe_0-0-0-40.jpg is unlike: its likeness is 0." in told
-    assert "13 unlike" in told
+    assert "keyframe_0-0-0-40.jpg is different: its similarity is 0." in told
+    assert "13 different" in told
     assert not list((shared / "out").rglob("wide*.jpg"))
     assert (shared / "out/dataset.json").read_bytes() == before
 
@@ -238,7 +238,7 @@ def test_a_film_that_cannot_be_read_costs_itself_alone(shared, capsys):
     os.truncate(film, film.stat().st_size // 2)
     assert rebuild(shared) == 1
     told = capsys.readouterr().out
-    assert "22 the same" in told and "turned_keyframe_0-0-0-42.jpg is missing: " in told
+    assert "22 identical" in told and "turned_keyframe_0-0-0-42.jpg is missing: " in told
     assert "missing films" not in told
 
 

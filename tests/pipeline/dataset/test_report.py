@@ -21,8 +21,9 @@ from PIL import Image
 from pipeline.dataset import report
 from pipeline.dataset.charts import histogram
 from pipeline.dataset.dataset_card import card, license_id
+from pipeline.dataset.report.formatting import size, span
+from schemas.published import keyframe_id
 from schemas.rows import Keyframe, Reject, Scores, Story, to_table
-from schemas.storystream import keyframe_id
 
 EVIL = "</script><script>alert(1)</script>"
 QUOTES = "\"double\" 'single' `back` <b>bold</b> & {{ 7 * 7 }} | # [x](http://evil.example/)"
@@ -428,7 +429,7 @@ def test_time_and_files(made):
     words = page_of(made).words
     assert "The last run took 1 min 20 s on local, from 2026-01-02 03:04 UTC" in words
     assert (
-        "Stage Done now Kept from before Work Calls Answers kept Tokens in Tokens out Cost "
+        "Stage Done in this run Reused Work Calls Cached answers Tokens in Tokens out Cost "
         "Counts keyframes 2 0 5.0 s Keyframe 57 "
         "captions 50 7 2 min 1,050 7 2,000 400 1.75 Caption 57 "
         "All 2 min 5 s 1,050 7 2,000 400 1.75 Work, calls, tokens and cost"
@@ -446,12 +447,12 @@ def test_only_what_was_spent_has_a_column(made, tmp_path):
     (out / "run.json").write_text(json.dumps(run))
     report.write(str(out))
     words = page_of(out).words
-    assert "before Work Tokens in Tokens out Cost Counts keyframes" in words
+    assert "Reused Work Tokens in Tokens out Cost Counts keyframes" in words
     assert "All 2 min 5 s 2,000 400 0.0096 Work, calls, tokens" in words  # under 1, to 4 decimals
     run["stages"] = run["stages"][:1]
     (out / "run.json").write_text(json.dumps(run))
     report.write(str(out))
-    assert "before Work Counts keyframes 2 0 5.0 s Keyframe 57 All 5.0 s" in page_of(out).words
+    assert "Reused Work Counts keyframes 2 0 5.0 s Keyframe 57 All 5.0 s" in page_of(out).words
     assert "currency" not in page_of(out).words
 
 
@@ -580,7 +581,7 @@ def test_of_many_stories_some_of_each_film_are_shown(made, tmp_path):
     [(0.42, "0.4 s"), (59.6, "1 min"), (200, "3 min 20 s"), (3600, "1 h"), (7500, "2 h 5 min")],
 )
 def test_lengths_of_time(seconds, said):
-    assert report.span(seconds) == said
+    assert span(seconds) == said
 
 
 @pytest.mark.parametrize(
@@ -588,7 +589,7 @@ def test_lengths_of_time(seconds, said):
     [(812, "812 bytes"), (1_200_000, "1.2 MB"), (999_960, "1.0 MB"), (3.2e12, "3.2 TB")],
 )
 def test_sizes(count, said):
-    assert report.size(count) == said
+    assert size(count) == said
 
 
 def test_card_says_to_the_hub_what_it_wants_to_know(made):

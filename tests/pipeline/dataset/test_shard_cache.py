@@ -13,7 +13,7 @@ def written(out, one, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     record = FileRecord(one.path, len(content), "sha256 of " + one.digest)
-    shard_cache.save(str(out / "work"), one, record)
+    shard_cache.write_note(str(out / "work"), one, record)
     return record
 
 
@@ -47,7 +47,7 @@ def test_shards_that_change_places_keep_their_content(tmp_path):
     out, work, there = str(tmp_path), str(tmp_path / "work"), find(tmp_path)
     turned = [shard(0, 2, "b"), shard(1, 2, "a")]
     for each in turned:
-        shard_cache.put_aside(out, work, each, there[each.digest])
+        shard_cache.set_aside(out, work, each, there[each.digest])
     renamed = [shard_cache.rename(out, work, each, there[each.digest]) for each in turned]
     assert renamed == [
         FileRecord(turned[0].path, 12, "sha256 of b"),
@@ -63,8 +63,8 @@ def test_shards_that_change_places_keep_their_content(tmp_path):
 def test_sweeping_leaves_the_shards_that_are_named_and_what_is_said_of_them(tmp_path):
     written(tmp_path, shard(0, 2, "a"), b"1")
     record = written(tmp_path, shard(0, 1, "b"), b"2")
-    shard_cache.put_aside(str(tmp_path), str(tmp_path / "work"), shard(0, 1, "b"), record)
-    shard_cache.sweep(str(tmp_path), str(tmp_path / "work"), [record.path])
+    shard_cache.set_aside(str(tmp_path), str(tmp_path / "work"), shard(0, 1, "b"), record)
+    shard_cache.clean(str(tmp_path), str(tmp_path / "work"), [record.path])
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
         "train-00000-of-00001.tar",
         "train-00000-of-00001.tar.json",

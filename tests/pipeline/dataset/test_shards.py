@@ -9,7 +9,7 @@ import webdataset
 
 from pipeline.config import OutputConfig
 from pipeline.dataset import shards
-from pipeline.dataset.shards import Told
+from pipeline.dataset.shards import StorySummary
 from tests.pipeline.rows import story
 
 OF_64_MB = OutputConfig(shard_megabytes=64)
@@ -21,7 +21,7 @@ def many(films):
     for film in films:
         rng = random.Random(film)
         found += [
-            Told(
+            StorySummary(
                 f"{film}_story_{number:03d}",
                 film,
                 rng.randrange(1_000_000, 5_000_000),
@@ -68,7 +68,9 @@ def test_a_film_that_comes_or_goes_changes_the_shards_that_it_falls_into():
 def test_a_story_that_changes_changes_its_own_shard_only():
     stories = many(FILMS)
     before = planned(stories)
-    stories[500] = Told(stories[500].id, stories[500].video, stories[500].bytes, "another text")
+    stories[500] = StorySummary(
+        stories[500].id, stories[500].video, stories[500].bytes, "another text"
+    )
     after = planned(stories)
     assert [shard.stories for shard in after] == [shard.stories for shard in before]
     assert sum(one.digest != other.digest for one, other in zip(before, after, strict=True)) == 1
@@ -76,11 +78,11 @@ def test_a_story_that_changes_changes_its_own_shard_only():
 
 def test_every_story_with_chunks_is_in_one_shard_of_its_side_in_order():
     stories = [
-        Told("b_story_000", "b", 900, "1"),
-        Told("a_story_001", "a", 900, "2"),
-        Told("a_story_000", "a", 900, "3"),
-        Told("a_story_002", "a", 0, "too short"),
-        Told("c_story_000", "c", 900, "4"),
+        StorySummary("b_story_000", "b", 900, "1"),
+        StorySummary("a_story_001", "a", 900, "2"),
+        StorySummary("a_story_000", "a", 900, "3"),
+        StorySummary("a_story_002", "a", 0, "too short"),
+        StorySummary("c_story_000", "c", 900, "4"),
     ]
     side = {"a": "train", "b": "val", "c": "train"}
     plan = shards.plan(stories, side, OutputConfig(shard_megabytes=0.0009))
@@ -141,10 +143,10 @@ def test_a_damaged_picture_is_named_and_does_not_get_into_a_shard(tmp_path):
 def test_what_a_story_is_planned_by_is_what_its_samples_hold():
     told = story("a", length=25)
     held = {image: (100, "digest of " + image) for image in told.images}
-    plain = shards.told(told, held)
+    plain = shards.summarize(told, held)
     assert (plain.id, plain.video, plain.bytes) == ("a_story_000", "a", 2000)
     tail = {**held, told.images[24]: (999, "another picture, in no chunk")}
-    assert shards.told(told, tail) == plain
+    assert shards.summarize(told, tail) == plain
     other = {**held, told.images[19]: (100, "another picture")}
-    assert shards.told(told, other).digest != plain.digest
-    assert shards.told(story("a", length=25, captions=["."] * 25), held).digest != plain.digest
+    assert shards.summarize(told, other).digest != plain.digest
+    assert shards.summarize(story("a", length=25, captions=["."] * 25), held).digest != plain.digest

@@ -480,10 +480,10 @@ DEFECTS = {
         "story",
         "S01E01_story_000: its pictures are not in the order of the film",
     ),
-    "a picture is no keyframe's": (
+    "a picture is not that of a keyframe": (
         edit("stories", lambda story: story["images"].__setitem__(3, "images/S01E01/gone.jpg")),
         "story",
-        "images/S01E01/gone.jpg is no keyframe's",
+        "images/S01E01/gone.jpg is not that of a keyframe",
     ),
     "a description is another's": (
         edit("stories", lambda story: story["descriptions"].__setitem__(3, "Something else.")),
@@ -570,8 +570,8 @@ DEFECTS = {
         "S01E01_story_000: is in 'val', its film S01E01 in 'train'",
     ),
     "the same file is on both sides": (same_digest, "leak", "in train as S01E02_keyframe_"),
-    "the same picture is on both sides": (shared_picture(0), "leak", "looks like it (1.000)"),
-    "two pictures alike are on both sides": (shared_picture(14), "leak", "looks like it (0.945)"),
+    "the same picture is on both sides": (shared_picture(0), "leak", "looks the same (1.000)"),
+    "two pictures alike are on both sides": (shared_picture(14), "leak", "looks the same (0.945)"),
 }
 
 

@@ -8,10 +8,12 @@ import pytest
 
 from pipeline import __main__ as command
 from pipeline.config import load
-from pipeline.graph import run, stages
+from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.keyframes import segment_scan
+from pipeline.keyframes.stages import place_pictures
 from pipeline.runtime import stage_outputs, storage
+from pipeline.runtime.stage_outputs import Film
 from schemas.rows import Video
 from tests.films import make_film, shots
 from tests.pipeline.comparing import digests
@@ -113,7 +115,7 @@ def test_films_in_segments_give_what_they_give_as_a_whole(films, made, tmp_path,
     _, before = made
     monkeypatch.setattr(segment_scan, "SECONDS", 1.0)
     kept = []
-    monkeypatch.setattr(stages, "measure_segment", noting(stages.measure_segment, kept))
+    monkeypatch.setattr(segment_scan, "path", noting(segment_scan.path, kept))
     out = tmp_path / "again"
     make(films, out)
     assert len(kept) > 10
@@ -125,20 +127,22 @@ def test_another_choice_of_pictures_replaces_them_also_where_nothing_can_be_link
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr("os.link", no_link)
-    film = stages.Film(Video("a", "/a.mp4", "A", "A"), str(tmp_path / "work"))
+    film = Film(Video("a", "/a.mp4", "A", "A"), str(tmp_path / "work"))
     for part, picture in (("1", b"old!"), ("2", b"new!")):
         film = dataclasses.replace(
-            film, parts={stage: f"{stage}/a-{part}" for stage in ("keyframes", "text", "selection")}
+            film,
+            outputs={stage: f"{stage}/a-{part}" for stage in ("keyframes", "text", "selection")},
         )
-        for name in film.parts.values():
+        for name in film.outputs.values():
             stage_outputs.save(stage_outputs.path(film.work, name), [keyframe("a", 1.0)])
         storage.write_bytes(
             storage.join(
-                stages.pictures(film.work, film.parts["keyframes"]), f"{keyframe('a', 1.0).id}.jpg"
+                stage_outputs.pictures(film.work, film.outputs["keyframes"]),
+                f"{keyframe('a', 1.0).id}.jpg",
             ),
             picture,
         )
-        stages.place_pictures(film, str(tmp_path / "out"), False, lambda: None)
+        place_pictures([film], str(tmp_path / "out"), lambda *_: False, lambda: None)
         assert (tmp_path / "out" / keyframe("a", 1.0).image).read_bytes() == picture
 
 

@@ -23,7 +23,10 @@ from pipeline.config import load
 from pipeline.cost import estimate
 from pipeline.graph import run
 from pipeline.inference import response_cache
+from pipeline.inference.backends import Refused
+from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.builtin import smollm
+from pipeline.inference.client import Interrupted
 from pipeline.ingest import discovery, speech
 from pipeline.ingest.subtitles import Line
 from tests.films import make_film, shots
@@ -247,17 +250,17 @@ def test_a_budget_stops_the_run_before_it_is_passed_and_more_lets_it_go_on(films
     out = tmp_path / "out"
     with serving() as server:
         poor = settings(server, PRICES, "budget=0.3", "calls.max_tokens=500")
-        assert make(films, out, poor) == run.OUT_OF_BUDGET
+        assert make(films, out, poor) == BudgetSpent.exit_code
         spent, asked = response_cache.spent(str(out / "work")), len(server.asked)
         assert 0.05 < spent <= 0.3 and 0 < asked < len(ALL)
-        assert make(films, out, poor) == run.OUT_OF_BUDGET
+        assert make(films, out, poor) == BudgetSpent.exit_code
         assert len(server.asked) == asked
         assert not (out / "dataset.json").exists()
 
 
 def test_a_budget_goes_on_where_it_stopped(films, tmp_path):
     with serving() as server:
-        assert make(films, tmp_path, settings(server, PRICES, "budget=1")) == run.OUT_OF_BUDGET
+        assert make(films, tmp_path, settings(server, PRICES, "budget=1")) == BudgetSpent.exit_code
         assert make(films, tmp_path, settings(server, PRICES, "budget=9")) == 0
         assert tasks(server) == ALL
     used = [stage(tmp_path, name) for name in ("captions", "characters", "stories")]
@@ -275,7 +278,7 @@ def test_a_refused_key_is_said_at_once(films, tmp_path):
             check=False,
             timeout=60,
         )
-    assert ended.returncode == run.NO_SERVER
+    assert ended.returncode == Refused.exit_code
     assert "is the key right?" in ended.stderr and "Traceback" not in ended.stderr
     assert KEY not in ended.stderr
 
@@ -291,7 +294,7 @@ def test_a_server_that_dies_stops_the_run_and_nothing_is_lost(films, tmp_path):
 
         server.behaviour = dies
         short = settings(server, "calls.tries=2", "calls.patience=1")
-        assert make(films, tmp_path, short) == run.NO_SERVER
+        assert make(films, tmp_path, short) == Refused.exit_code
         server.behaviour = good
         server.asked.clear()
         assert make(films, tmp_path, short) == 0
@@ -310,7 +313,7 @@ def test_ctrl_c_keeps_the_answers_of_calls_in_flight(films, tmp_path):
         os.killpg(running.pid, signal.SIGINT)
         _, err = running.communicate(timeout=30)
         asked = len(server.asked)
-    assert running.returncode == run.INTERRUPTED
+    assert running.returncode == Interrupted.exit_code
     assert "calls in flight" in err and "Traceback" not in err
     kept = len(list((tmp_path / "work" / "answers").rglob("*.json")))
     assert kept == asked < 20

@@ -311,7 +311,7 @@ import sys
 from pipeline.inference.backends import openai_server, specs
 from pipeline.config import CallsConfig
 from tests.pipeline.scripted import asked
-from tests.pipeline.test_asking import all_of
+from tests.pipeline.inference.test_client import all_of
 url, work = sys.argv[1:]
 backend = openai_server.OpenAIServer("captioner", specs.parse(f"openai:tiny@{url}"),
                                      CallsConfig(at_once=4))

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import KeyframesConfig, load
-from pipeline.graph import stages
 from pipeline.ingest import discovery
 from pipeline.ingest.probe import probe
 from pipeline.ingest.source_files import SourceError
@@ -19,7 +18,10 @@ from pipeline.ingest.subtitles import SubtitlesError, parse
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes.extract import extract_film, extract_keyframes
 from pipeline.keyframes.frame_stats import scan_film
+from pipeline.keyframes.stages import find_keyframes
 from pipeline.runtime import stage_outputs
+from pipeline.runtime.stage_inputs import Inputs, Job
+from pipeline.runtime.stage_outputs import Film
 from schemas.rows import Keyframe, Reject, Video
 from tests import broken_films
 
@@ -303,8 +305,9 @@ def test_a_manifest_that_names_hostile_paths(corpus, tmp_path):
     assert {reject.reason for reject in rejects} == {"missing", "name", "not a file"}
     assert len(found) + len([reject for reject in rejects if reject.stage == "video"]) == len(uris)
     for video in found:
-        content = stages.find_keyframes(
-            stages.Film(video, str(out)), load(), f"keyframes/{video.id}-0", 1, lambda share: None
+        content = find_keyframes(
+            Inputs(Film(video, str(out)), {}),
+            Job(load(), str(out), output=f"keyframes/{video.id}-0"),
         )
         expected = (3, []) if video.id == "good" else (0, ["unreadable"])
         assert (

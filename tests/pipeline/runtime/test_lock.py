@@ -13,9 +13,9 @@ from contextlib import contextmanager
 import pytest
 
 from pipeline import __main__
-from pipeline.runtime import lock, progress, storage
+from pipeline.runtime import interrupts, lock, progress, storage
 from tests.films import make_film, moving, scene
-from tests.pipeline import test_s3
+from tests.pipeline.runtime import test_s3
 
 server = test_s3.server
 
@@ -110,14 +110,14 @@ def test_a_run_that_slept_too_long_ends_when_it_finds_another_in_its_place(
     out, path = "s3://datasets/slept", "s3://datasets/slept/work/running.json"
     taker = b'{"host": "taker", "pid": 7, "since": "2026", "run": "other"}'
     monkeypatch.setattr(lock, "BEAT", 0.2)
-    with lock.holding(out), progress.display({"captions": 1}), progress.calls_in_flight():
+    with lock.holding(out), progress.display({"captions": 1}), interrupts.calls_in_flight():
         with pytest.raises(KeyboardInterrupt):
             if other_has_ended:
                 storage.remove([path])
             else:
                 storage.write_bytes(path, taker)
             time.sleep(10)  # the calls in flight are not waited for
-        assert progress.over()  # nor the workers
+        assert interrupts.must_end()  # nor the workers
     if not other_has_ended:
         assert storage.read_bytes(path) == taker
         assert "(host taker, process 7, since 2026) has taken" in capsys.readouterr().err

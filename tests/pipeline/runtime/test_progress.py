@@ -1,7 +1,4 @@
 import re
-import signal
-
-import pytest
 
 from pipeline.runtime import progress
 
@@ -46,18 +43,3 @@ def test_what_a_worker_says_is_printed_once(capsys):
     with progress.display({"captions": 1}):
         progress.say("the server does not answer")
     assert capsys.readouterr().err.count("the server does not answer") == 1
-
-
-def test_ctrl_c_asks_calls_in_flight_to_end_and_a_second_one_does_not_wait(capsys):
-    with progress.display({"captions": 1}), progress.calls_in_flight():
-        assert not progress.interrupted()
-        signal.raise_signal(signal.SIGINT)
-        assert progress.interrupted()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert "Ctrl-C again drops them" in capsys.readouterr().err
-
-
-def test_ctrl_c_without_calls_in_flight_is_the_end():
-    with progress.display({"captions": 1}), pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)

@@ -10,7 +10,6 @@ import boto3
 import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
-from tests.pipeline.test_build import IN_MEMORY, config, digests
 
 from pipeline.dataset import report
 from pipeline.dataset.verify import describe, verify
@@ -18,7 +17,8 @@ from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.runtime import storage
 from tests.films import make_film, shots
-from tests.pipeline import test_build
+from tests.pipeline.graph import test_build
+from tests.pipeline.graph.test_build import IN_MEMORY, config, digests
 
 scripted = test_build.scripted
 

@@ -1,4 +1,4 @@
-"""The layout of the published StoryStream dataset: how its images are named, what a line holds.
+"""The published StoryStream dataset: how its images are named and what a line of its JSONL holds.
 
 Source: the `StoryStream` folder of github.com/TencentARC/SEED-Story (its README and chunk_data.py).
 A line is `{"id", "images", "captions", "orders"}`; image paths are relative to the image folder.
@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from schemas.layout import IMAGES
 from schemas.rows import CHUNK_LENGTH, Story
 
-IMAGES = "images"  # the folder, inside a dataset, that image paths in JSONL are relative to
-
-_NAME = re.compile(r"(?P<video>.+)_keyframe_(\d+)-(\d+)-(\d+)-(\d+)$")
+_KEYFRAME_ID = re.compile(r"(?P<video>.+)_keyframe_(\d+)-(\d+)-(\d+)-(\d+)$")
 
 
 def keyframe_id(video: str, seconds: float) -> str:
-    """The published name of the keyframe of `video` at `seconds`, without its ending.
+    """Returns the published name of the keyframe of `video` at `seconds`, without its ending.
 
     Numbers are not padded, as in the published data: 1199.688 s is `<video>_keyframe_0-19-59-688`.
     """
@@ -29,8 +28,8 @@ def keyframe_id(video: str, seconds: float) -> str:
 
 
 def parse_keyframe_id(name: str) -> tuple[str, float]:
-    """The video and the seconds in a keyframe's id. Raises ValueError for another name."""
-    match = _NAME.fullmatch(name)
+    """Returns the video and the seconds in a keyframe's id. Raises ValueError for another name."""
+    match = _KEYFRAME_ID.fullmatch(name)
     if match is None:
         raise ValueError(f"{name!r} is not '<video>_keyframe_<H>-<M>-<S>-<ms>'")
     hours, minutes, seconds, milliseconds = map(int, match.groups()[1:])
@@ -38,7 +37,7 @@ def parse_keyframe_id(name: str) -> tuple[str, float]:
 
 
 def story_record(story: Story) -> dict[str, Any]:
-    """One line of the JSONL of whole stories."""
+    """Returns the line of a whole story in the JSONL of stories."""
     return {
         "id": story.id,
         "images": [image.removeprefix(IMAGES + "/") for image in story.images],
@@ -48,7 +47,7 @@ def story_record(story: Story) -> dict[str, Any]:
 
 
 def chunk_records(story: Story) -> list[dict[str, Any]]:
-    """The story cut into chunks of 10, each a line of its own; a shorter rest makes none.
+    """Cuts a story into chunks of 10, each a line of the JSONL of chunks; a shorter rest is left.
 
     Orders start at 0 in each chunk, as the published loader expects.
     """
@@ -61,4 +60,18 @@ def chunk_records(story: Story) -> list[dict[str, Any]]:
             "orders": list(range(CHUNK_LENGTH)),
         }
         for start in range(0, len(story.images) - CHUNK_LENGTH + 1, CHUNK_LENGTH)
+    ]
+
+
+def sample_records(story: Story) -> list[dict[str, Any]]:
+    """Returns the JSON of a story's samples in the shards: its chunks, and where each is from."""
+    return [
+        {
+            **chunk,
+            "story": story.id,
+            "chunk": number,
+            "video": story.video,
+            "series": story.series,
+        }
+        for number, chunk in enumerate(chunk_records(story))
     ]

@@ -1,7 +1,7 @@
 import pytest
 
+from schemas.published import chunk_records, keyframe_id, parse_keyframe_id, story_record
 from schemas.rows import Story
-from schemas.storystream import chunk_records, keyframe_id, parse_keyframe_id, story_record
 
 
 def story(length: int) -> Story:
