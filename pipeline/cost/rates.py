@@ -80,7 +80,7 @@ PER_MINUTE = [stage.name for stage in STAGES if stage.per == "minute"]
 PER_SECOND = 32 / 3  # calls that one server, or a model on a GPU, answers: 32 at once, 3 s each
 ANSWER = 1000.0  # bytes of a kept answer
 # Seconds of one core that a call takes of us, and that a picture's million pixels take beside it,
-# which is made smaller: benchmarks.speed.throughput, with a server that answers at once.
+# which is made smaller: benchmarks.speed.model_calls, with a server that answers at once.
 ASKING, MEGAPIXEL = 0.0064, 0.0054
 
 

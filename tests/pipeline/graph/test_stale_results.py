@@ -14,7 +14,7 @@ from pipeline.config import DatasetConfig, load
 from pipeline.graph import model_transforms, run
 from pipeline.inference.backends import loading
 from pipeline.ingest import discovery
-from tests.films import make_film, shots
+from pipeline.testing.films import make_film, shots
 from tests.pipeline.comparing import digests
 from tests.pipeline.scripted import TEXTS, Scripted
 

@@ -8,8 +8,8 @@ import pytest
 from pipeline.ingest.fingerprint import fingerprint
 from pipeline.ingest.probe import probe
 from pipeline.ingest.video import VideoError, open_video, video_stream
+from pipeline.testing.films import make_film, moving, scene, still, tone
 from schemas.rows import Video
-from tests.films import make_film, moving, scene, still, tone
 
 
 def film(tmp_path, name="film.mp4", frames=None, **options):

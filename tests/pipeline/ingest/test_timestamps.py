@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.ingest.timestamps import check_clock
 from pipeline.ingest.video import VideoError, open_video, packets, video_stream
-from tests.films import make_film, moving, scene
+from pipeline.testing.films import make_film, moving, scene
 
 
 @pytest.mark.parametrize("ending", ["ts", "mpg", "mkv"])

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.ingest.video import decoded, open_video, packets, packets_from, video_stream
-from tests.films import make_film, moving, scene
+from pipeline.testing.films import make_film, moving, scene
 
 
 def film(tmp_path, name="film.mp4", frames=None, **options):

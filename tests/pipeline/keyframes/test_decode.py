@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.keyframes.decode import frames_at_indices, frames_at_times
 from pipeline.keyframes.frame_stats import scan_film
-from tests.films import make_film, moving, scene, shots
+from pipeline.testing.films import make_film, moving, scene, shots
 
 FILMS = {
     "a.mp4": {"bframes": 2, "gop": 20},

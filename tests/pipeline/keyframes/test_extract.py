@@ -9,9 +9,9 @@ from pipeline.keyframes.extract import extract_keyframes
 from pipeline.keyframes.frame_stats import scan_film
 from pipeline.keyframes.geometry import Geometry, displayed
 from pipeline.runtime.images import encode_jpeg
+from pipeline.testing.films import make_film, moving, scene, shots, still
 from schemas.published import keyframe_id
 from schemas.rows import Video
-from tests.films import make_film, moving, scene, shots, still
 
 CONFIG = KeyframesConfig()
 

@@ -2,7 +2,7 @@ import av
 import numpy as np
 
 from pipeline.keyframes.geometry import Geometry, displayed
-from tests.films import scene
+from pipeline.testing.films import scene
 
 
 def as_frame(rgb: np.ndarray) -> av.VideoFrame:

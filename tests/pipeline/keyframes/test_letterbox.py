@@ -1,5 +1,5 @@
 from pipeline.keyframes.frame_stats import scan_film
-from tests.films import make_film, scene, still
+from pipeline.testing.films import make_film, scene, still
 
 
 def test_letterbox_bars_are_found_and_dark_scenes_have_none(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.keyframes.geometry import Geometry
 from pipeline.keyframes.motion import motion
-from tests.films import scene
+from pipeline.testing.films import scene
 
 
 def as_frame(rgb: np.ndarray, time: float = 0.0) -> av.VideoFrame:

@@ -14,7 +14,7 @@ from pipeline.keyframes.near_duplicates import (
     similarity,
 )
 from pipeline.runtime.images import decode_luma, encode_jpeg
-from tests.films import scene
+from pipeline.testing.films import scene
 from tests.pipeline.rows import flipped, phash
 
 

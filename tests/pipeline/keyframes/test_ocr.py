@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.keyframes.ocr import read
 from pipeline.keyframes.title_cards import is_title_card
-from tests.films import card, scene
+from pipeline.testing.films import card, scene
 
 
 def written(tmp_path, picture, name="picture.jpg"):

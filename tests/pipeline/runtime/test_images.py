@@ -10,7 +10,7 @@ from pipeline.runtime.images import (
     encode_jpeg,
     thumbnail,
 )
-from tests.films import scene
+from pipeline.testing.films import scene
 
 
 def test_an_encoded_image_is_decoded_in_each_form():
