@@ -80,7 +80,9 @@ def similarities(clip: Clip, images: Sequence[str], texts: Sequence[str]) -> lis
 
 @torch.inference_mode()
 def _cosines(clip: Clip, pairs: Sequence[tuple[str, str]]) -> list[float]:
-    pictures = torch.stack([clip.picture(decode_pil(storage.read_bytes(path), path)) for path, _ in pairs]).to(clip.device)
+    pictures = torch.stack(
+        [clip.picture(decode_pil(storage.read_bytes(path), path)) for path, _ in pairs]
+    ).to(clip.device)
     tokens = clip.tokens([text for _, text in pairs]).to(clip.device)
     seen = clip.network.encode_image(pictures, normalize=True)  # type: ignore[operator]
     read = clip.network.encode_text(tokens, normalize=True)  # type: ignore[operator]
