@@ -16,7 +16,8 @@ EPISODES ?= 4
 BENCH ?= bench
 IMAGE ?= storystream
 
-PYTEST := $(PY) -m pytest -n logical --maxprocesses 8 --dist worksteal
+# A process a core, each of which takes 2 GB.
+PYTEST := $(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 # Layers of the installation, a stamp each. Every lock file is complete: the first has what films,
 # model servers, buckets and runners need, the second adds the models of the default captioner and
