@@ -105,7 +105,7 @@ def judged(judge: str, role: str, questions: Sequence[Question], settings: Setti
     """
     spec = parse(judge, settings)
     with (
-        lock.holding(settings.folder),  # two runs at once would pay twice
+        lock.locked(settings.folder),  # two runs at once would pay twice
         progress.display({role: sum(one.request is not None for one in questions)}),
     ):
         found = asyncio.run(_asked(spec, role, questions, settings))
@@ -192,7 +192,7 @@ async def _one(question: Question, asker: Asker, role: str, turn: asyncio.Semaph
         except Exception as error:  # the others must not be paid for in vain
             asker.stop(Stop(f"{type(error).__name__}: {error}"))
             raise
-    progress.ticking(role, 0.0)(1.0)
+    progress.ticker(role, 0.0)(1.0)
     state: State = (
         "answered"
         if outcome.value is not None

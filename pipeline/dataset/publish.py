@@ -27,7 +27,7 @@ from pipeline.dataset import dataset_card
 from pipeline.dataset.file_digests import FileRecord, recorded
 from pipeline.dataset.film_rows import probed_video, scored_stories
 from pipeline.runtime import stage_outputs, storage
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.prefetch import prefetch
 from pipeline.runtime.stage_outputs import Film
 from schemas.rows import (
     Caption,
@@ -82,7 +82,7 @@ def publish(
         f"{characters.FOLDER}/{storage.basename(characters.path(out, series))}"
         for series in sorted(told.cast)
     ]
-    records += ahead(functools.partial(_record, out), casts, 16)
+    records += prefetch(functools.partial(_record, out), casts, 16)
     manifest = {
         "name": config.output.name,
         "version": stage_outputs.digest(sorted((record.path, record.sha256) for record in records)),
@@ -205,7 +205,7 @@ def _write_tables(
             counts[kind.__name__] += len(rows)
 
         add(Reject, found_rejects)
-        for film in ahead(functools.partial(_content, out), films):
+        for film in prefetch(functools.partial(_content, out), films):
             side = split.get(film.video.id, "")
             stories = [dataclasses.replace(story, split=side) for story in film.rows[Story]]
             for kind, rows in film.rows.items():
@@ -297,5 +297,5 @@ def _strays_of_all(out: str, films: Collection[str], named: Collection[str]) -> 
         *(path for video in sorted(gone) for path in _pictures(out, video)),
         *lines,
         *untouched,
-        *storage.leftovers(out),
+        *storage.temporary_files(out),
     ]

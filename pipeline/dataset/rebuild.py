@@ -31,7 +31,7 @@ from pipeline.keyframes import recurring
 from pipeline.keyframes.decode_at import frames_at
 from pipeline.runtime import isolation, lock, storage
 from pipeline.runtime.images import Geometry, alike, displayed, encode, perceptual_hash, thumbnail
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.prefetch import prefetch
 from schemas.rows import Keyframe, Reject, Video, row
 from schemas.storystream import IMAGES, parse_keyframe_id
 
@@ -78,7 +78,7 @@ def rebuild(out: str, source: str, say: Callable[[str], None] = print) -> int:
     or another run is writing to `out`.
     """
     films = _films(out)
-    with lock.holding(out):
+    with lock.locked(out):
         return _rebuild(out, films, _find(films, source, say), say)
 
 
@@ -219,7 +219,7 @@ def _made(
             )
         return by_id[name], _of_film(out, by_id[name], files.get(name), pictures, threads)
 
-    yield from ahead(of_film, _pictures(out), cores)
+    yield from prefetch(of_film, _pictures(out), cores)
 
 
 def _pictures(out: str) -> Iterator[tuple[str, list[Picture]]]:

@@ -25,7 +25,7 @@ from pipeline.dataset.reader import inside, locate, open_file, read_rows
 from pipeline.dataset.shards import Shard, Told
 from pipeline.dataset.verify.files import digest
 from pipeline.runtime import stage_outputs, storage
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.prefetch import prefetch
 from schemas.rows import Keyframe, Story, arrow_schema, from_table, row, to_table
 
 Bytes = Mapping[str, tuple[int, str]]  # bytes and sha256 of pictures that have others than their
@@ -122,7 +122,7 @@ def _shards(
             _digests(out, sorted({film for film, _ in shard.stories}), differ),
         )
 
-    yield from ahead(made, planned, os.cpu_count() or 1)
+    yield from prefetch(made, planned, os.cpu_count() or 1)
 
 
 def _told(out: str, differ: Bytes) -> Iterator[Told]:

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.dataset.file_digests import FileRecord
 from pipeline.dataset.shards import Shard
 from pipeline.runtime import stage_outputs, storage
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.prefetch import prefetch
 
 _FOLDER = "shards"
 
@@ -29,7 +29,7 @@ def find(out: str, work: str) -> dict[str, FileRecord]:
     }
     paths = [path for path, _ in storage.find_in(storage.join(work, _FOLDER), "*.json")]
     found = {}
-    for path, data in zip(paths, ahead(storage.read_bytes, paths, 16), strict=True):
+    for path, data in zip(paths, prefetch(storage.read_bytes, paths, 16), strict=True):
         name = storage.basename(path).removesuffix(".json")
         record = _parsed(data)
         if record and size.get(name) == record["bytes"]:
@@ -41,13 +41,15 @@ def find(out: str, work: str) -> dict[str, FileRecord]:
 
 def put_aside(out: str, work: str, shard: Shard, kept: FileRecord) -> None:
     """Keeps a shard that gets another name, until it has got it."""
-    storage.place([(storage.join(out, *kept.path.split("/")), _aside(work, shard))])
+    storage.link_or_copy([(storage.join(out, *kept.path.split("/")), _aside(work, shard))])
 
 
 def rename(out: str, work: str, shard: Shard, kept: FileRecord) -> FileRecord:
     """Gives a shard that was put aside its new name."""
     forget(work, shard.path)
-    storage.place([(_aside(work, shard), storage.join(out, *shard.path.split("/")))], again=True)
+    storage.link_or_copy(
+        [(_aside(work, shard), storage.join(out, *shard.path.split("/")))], overwrite=True
+    )
     record = dataclasses.replace(kept, path=shard.path)
     save(work, shard, record)
     return record

@@ -18,7 +18,7 @@ from pipeline.config import OutputConfig
 from pipeline.dataset.file_digests import FileRecord, recorded
 from pipeline.dataset.split import fraction
 from pipeline.runtime import stage_outputs, storage
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.prefetch import prefetch
 from schemas.rows import Story
 from schemas.storystream import IMAGES, chunk_records
 
@@ -99,7 +99,7 @@ def write(out: str, path: str, stories: Sequence[Story], sha256: Mapping[str, st
     import webdataset  # loads PyTorch, which takes seconds: only who writes shards waits for it
 
     images = (image for story in stories for image in _images(story))
-    pictures = ahead(functools.partial(_picture, out, sha256), images)
+    pictures = prefetch(functools.partial(_picture, out, sha256), images)
     records: list[FileRecord] = []
     with (
         recorded(out, path, records) as file,

@@ -250,7 +250,7 @@ def of_film(
         IndexError,
         MemoryError,
     ) as error:
-        if storage.silent(video.uri, error):
+        if storage.is_unavailable(video.uri, error):
             raise
         return [
             video,
