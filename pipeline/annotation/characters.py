@@ -28,9 +28,9 @@ from pipeline.ingest.discovery import safe_name
 from pipeline.ingest.subtitles import split_speaker
 from pipeline.runtime import storage
 from schemas.answers import CharactersAnswer
+from schemas.layout import characters_path
 from schemas.rows import Caption, Character, Keyframe
 
-FOLDER = "characters"  # in the dataset folder
 GIVEN, SUBTITLES = "given", "subtitles"  # where characters come from, if not from a model
 MOST = 20  # characters of a series; more is not a list of who matters
 _SHOWN = 60  # descriptions, sentences and lines that a writer is shown
@@ -47,7 +47,7 @@ class CharactersError(ValueError):
 
 def path(out: str, series: str) -> str:
     """Where the characters of a series lie in a dataset folder."""
-    return storage.join(out, FOLDER, f"{safe_name(series)}.yaml")
+    return storage.join(out, *characters_path(safe_name(series)).split("/"))
 
 
 def given(series: str, config: DatasetConfig, out: str) -> list[Character] | None:

@@ -26,6 +26,7 @@ from pipeline.ingest.video import VideoError, probe
 from pipeline.keyframes import select
 from pipeline.runtime import storage
 from pipeline.runtime.stage_outputs import Film
+from schemas import layout
 from schemas.rows import Keyframe, Video
 
 LOOKED_AT = 8  # films, of each of which
@@ -52,7 +53,7 @@ class Work:
 def estimate(videos: Sequence[Video], config: DatasetConfig, out: str) -> dict[str, Work]:
     """What each stage would do. Reads headers of all films, some of a few, and what is in `out`."""
     work = {stage.name: Work() for stage in STAGES}
-    run = Run(config, out, storage.join(out, "work"))
+    run = Run(config, out, storage.join(out, layout.WORK))
     films = _known([Film(video, run.work) for video in videos], run)
     counts = _keyframes(films, config)
     takes = Takes(config, BUILT_IN, run.work)

@@ -15,7 +15,15 @@ from pipeline.annotation import expected_calls
 from pipeline.config import DatasetConfig
 from pipeline.cost import estimate
 from pipeline.cost.estimate import Work
-from pipeline.cost.rates import ANSWER, BUILT_IN, PER_SECOND, PICTURES, PLACES, Rates
+from pipeline.cost.rates import (
+    ANSWER,
+    BUILT_IN,
+    CACHED_ANSWERS,
+    PER_SECOND,
+    PICTURES,
+    PLACES,
+    Rates,
+)
 from pipeline.graph.stages import STAGES, Stage
 from pipeline.graph.stages import steps as all_steps
 from schemas.rows import Video
@@ -101,8 +109,8 @@ def storage(
         place: films.all_keyframes * rates.bytes[place] * (scale if place in PICTURES else 1)
         for place in PLACES
     }
-    if not sizes["work/answers"]:
-        sizes["work/answers"] = ANSWER * sum(
+    if not sizes[CACHED_ANSWERS]:
+        sizes[CACHED_ANSWERS] = ANSWER * sum(
             steps[stage.name].calls for stage in all_steps() if _kind(stage, config) != "embedded"
         )
     return sizes

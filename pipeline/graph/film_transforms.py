@@ -12,7 +12,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline.dataset import publish
+from pipeline.dataset import manifest
 from pipeline.graph.reshuffle import Spread
 from pipeline.graph.stage_cache import Cached, Run, is_there, jobs_of, key, output_name, timed
 from pipeline.graph.stages import Stage
@@ -97,7 +97,7 @@ def publish_files(stage: Stage, films: list[Film], run: Run) -> None:
     """Puts the files of a stage into the dataset folder, which then is no finished dataset until
     the run has come to its end."""
     if stage.publish is not None:
-        stage.publish(films, run.out, run.forced, lambda: publish.withdraw(run.out))
+        stage.publish(films, run.out, run.forced, lambda: manifest.delete_manifest(run.out))
 
 
 @dataclasses.dataclass(frozen=True)

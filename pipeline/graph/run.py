@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
@@ -11,18 +10,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
-import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import TestOptions
 
 from pipeline.config import DatasetConfig
 from pipeline.dataset import report
+from pipeline.dataset.manifest import read_json
+from pipeline.dataset.reader import read_rows
 from pipeline.graph import build, run_record, runners, stage_cache, stages
 from pipeline.inference.backends import Gone, Refused
 from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
 from pipeline.runtime import lock, progress, storage
-from schemas.rows import Reject, Video, from_table
+from schemas import layout
+from schemas.rows import Reject, Video
 
 NOTHING_CAME_THROUGH, TOO_MANY_REJECTS = 3, 4  # exit codes
 _SEGMENT_BYTES = 32_000_000  # that a segment of a long film has, about
@@ -52,7 +52,9 @@ def run(
     runners.check(options, [out, *(video.uri for video in videos)])
     # Of few films each gets several threads; more than 16 take memory and no less time.
     threads = min(16, max(1, workers // max(1, pieces)))
-    settings = stage_cache.Run(config, out, storage.join(out, "work"), threads, tuple(force), until)
+    settings = stage_cache.Run(
+        config, out, storage.join(out, layout.WORK), threads, tuple(force), until
+    )
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
     pipeline = beam.Pipeline(runner=runner, options=options)
     build.dataset(pipeline, videos, rejects, settings)
@@ -70,7 +72,7 @@ def run(
         if until:
             print(f"stopped after {until}; what was made is in {settings.work}")
             return 0
-        manifest = json.loads(storage.read_bytes(storage.join(out, "dataset.json")))
+        manifest = read_json(out)
         recorded = run_record.write(
             out,
             manifest,
@@ -108,7 +110,7 @@ def _conclude(
         print(
             f"  {side}: {_many(numbers['stories'], 'story')} of {_many(numbers['videos'], 'film')}"
         )
-    print(f"  look at it: {storage.join(out, 'report.html')}")
+    print(f"  look at it: {storage.join(out, layout.REPORT)}")
     if not counts["stories"]:
         print(
             "No story came through: the report lists what was left out and why; most of all "
@@ -133,11 +135,10 @@ def _many(number: int, word: str) -> str:
 
 def _most_frequent(out: str) -> str:
     """The reason that most things but keyframes were left out for, and how many."""
-    data = storage.read_bytes(storage.join(out, "rejects.parquet"))
-    rejects = from_table(pq.read_table(pa.BufferReader(data)), Reject)
+    rejects = list(read_rows(out, layout.REJECTS, Reject))
     (((stage, reason), number),) = Counter(
         (reject.stage, reject.reason)
         for reject in rejects
-        if reject.stage != "keyframe" or len({one.stage for one in rejects}) == 1
+        if reject.stage != "keyframe" or len({other.stage for other in rejects}) == 1
     ).most_common(1)
     return f"{stage}: {reason} ({number})"

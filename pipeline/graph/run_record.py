@@ -21,8 +21,8 @@ from pipeline.graph import stage_cache
 from pipeline.graph.stages import steps
 from pipeline.inference import response_cache
 from pipeline.runtime import storage
+from schemas import layout
 
-FILE = "run.json"
 SPENT = ("done", "seconds", "calls", "kept", "input_tokens", "output_tokens", "cost")  # and summed
 _FIGURES = ("done", "reused", *SPENT[1:])
 _COUNTERS = {"seconds": "milliseconds", "cost": "nanocost"}  # which are whole numbers
@@ -55,7 +55,7 @@ def write(
             "cores": os.cpu_count(),
         },
     }
-    storage.write_bytes(storage.join(out, FILE), json.dumps(record, indent=1).encode())
+    storage.write_bytes(storage.join(out, layout.RUN_RECORD), json.dumps(record, indent=1).encode())
     return record
 
 
@@ -149,8 +149,8 @@ def _with_earlier(stages: list[dict[str, Any]], out: str) -> list[dict[str, Any]
     rest is what the record of the last run says, as far as it is there. `timed_calls` are only
     those of recorded runs, whose seconds are known.
     """
-    before = _recorded(storage.join(out, FILE))
-    paid = response_cache.totals(storage.join(out, "work"))
+    before = _recorded(storage.join(out, layout.RUN_RECORD))
+    paid = response_cache.totals(storage.join(out, layout.WORK))
     prompts = {step.name: step.prompts for step in steps()}
     return [
         {

@@ -17,8 +17,7 @@ from typing import Any
 
 from pipeline.inference.backends import Answer
 from pipeline.runtime import storage
-
-FOLDER = "answers"  # in the folder of part files
+from schemas.layout import ANSWERS
 
 
 def digest(exact: dict[str, Any]) -> str:
@@ -28,7 +27,7 @@ def digest(exact: dict[str, Any]) -> str:
 
 
 def _path(work: str, key: str) -> str:
-    return storage.join(work, FOLDER, key[:2], f"{key}.json")
+    return storage.join(work, ANSWERS, key[:2], f"{key}.json")
 
 
 def load(work: str, key: str) -> Answer | None:
@@ -58,7 +57,7 @@ def save(work: str, key: str, answer: Answer, task: str, cost: float) -> None:
 
 
 def _all(work: str) -> Iterator[dict[str, Any]]:
-    paths = [path for path, _ in storage.find_in(storage.join(work, FOLDER), "**.json")]
+    paths = [path for path, _ in storage.find_in(storage.join(work, ANSWERS), "**.json")]
     with ThreadPoolExecutor(16) as pool:
         for data in pool.map(storage.read_bytes, paths):
             if (values := _read(data)) is not None:  # a damaged one will be asked for again

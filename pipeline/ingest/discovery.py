@@ -23,6 +23,8 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 
+import langcodes
+
 from pipeline.runtime import storage
 from schemas.rows import Reject, Video
 
@@ -92,44 +94,6 @@ _BOTH = re.compile(
 _NOT_TITLE = re.compile(r"\[[^\]]*\]|(?<!\w)(?:480|576|720|1080|2160)[pi](?!\w).*$", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)
 _SUBTITLE_KINDS = {"forced", "sdh", "cc"}  # tags of a subtitle file that are no language
-# ISO 639-2 codes as containers and file names have them -> BCP 47; others stay as they are.
-_TWO_LETTERS = {
-    "ara": "ar",
-    "ces": "cs",
-    "cze": "cs",
-    "chi": "zh",
-    "zho": "zh",
-    "dan": "da",
-    "deu": "de",
-    "ger": "de",
-    "dut": "nl",
-    "nld": "nl",
-    "ell": "el",
-    "gre": "el",
-    "eng": "en",
-    "fin": "fi",
-    "fra": "fr",
-    "fre": "fr",
-    "heb": "he",
-    "hin": "hi",
-    "hun": "hu",
-    "ind": "id",
-    "ita": "it",
-    "jpn": "ja",
-    "kor": "ko",
-    "nor": "no",
-    "pol": "pl",
-    "por": "pt",
-    "ron": "ro",
-    "rum": "ro",
-    "rus": "ru",
-    "spa": "es",
-    "swe": "sv",
-    "tha": "th",
-    "tur": "tr",
-    "ukr": "uk",
-    "vie": "vi",
-}
 
 
 class SourceError(ValueError):
@@ -682,7 +646,14 @@ def _sidecar_tags(uri: str, path: str) -> tuple[str, set[str]]:
 
 
 def two_letters(language: str) -> str:
-    """A language code in lower case, in its two-letter form where it has one: "ENG" is "en"."""
+    """A language code in lower case, in its two-letter form where it has one: "ENG" is "en".
+
+    Three-letter codes are those of ISO 639-2, both kinds ("ger", "deu"), and ISO 639-3; what is
+    none stays as it is. "und" is "", as no language is.
+    """
     code, _, region = language.lower().replace("_", "-").partition("-")
-    code = _TWO_LETTERS.get(code, "" if code == "und" else code)
+    if code == "und":
+        code = ""
+    elif re.fullmatch("[a-z]{3}", code):
+        code = langcodes.standardize_tag(code).partition("-")[0]
     return f"{code}-{region}" if region else code

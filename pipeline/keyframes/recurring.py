@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.config import SelectionConfig
+from schemas.layout import rejected_image_path
 from schemas.rows import Keyframe, Reject, Video
 
 Reason = Literal["text", "recurring"]  # why a keyframe is split off; its picture stays whole
@@ -67,7 +68,7 @@ def split_off(
             reason,
             dropped[keyframe.id],
             keyframe.video,
-            f"rejected/{keyframe.video}/{keyframe.id}.jpg",
+            rejected_image_path(keyframe.video, keyframe.id),
         )
         for keyframe in keyframes
         if keyframe.id in dropped

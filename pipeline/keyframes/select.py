@@ -33,8 +33,9 @@ from pipeline.runtime.images import (
     thumbnail,
 )
 from pipeline.runtime.stage_outputs import AnyRow
+from schemas import layout
+from schemas.published import keyframe_id
 from schemas.rows import Keyframe, Reject, Video
-from schemas.storystream import IMAGES, keyframe_id
 
 MEASURING = 0.7  # share of the time that keyframes take of the pass over all frames
 
@@ -359,9 +360,9 @@ def _shown(dropped: Sequence[tuple[int, Reject]]) -> set[int]:
 
 
 def _with_picture(reject: Reject, picture: NDArray[np.uint8], folder: str) -> Reject:
-    name = f"rejected/{reject.key}.jpg"
+    name = layout.rejected_stage_picture(reject.key)
     storage.write_bytes(storage.join(folder, *name.split("/")), encode(thumbnail(picture)))
-    return dataclasses.replace(reject, image=f"rejected/{reject.video}/{reject.key}.jpg")
+    return dataclasses.replace(reject, image=layout.rejected_image_path(reject.video, reject.key))
 
 
 def _keyframe(
@@ -381,7 +382,7 @@ def _keyframe(
         id=name,
         video=video.id,
         series=video.series,
-        image=f"{IMAGES}/{video.id}/{name}.jpg",
+        image=layout.image_path(video.id, name),
         time=round(time, 6),
         shot=shot,
         shot_start=round(start, 6),
@@ -407,7 +408,7 @@ def _written(
 ) -> Keyframe:
     """Writes the picture and returns the row with what was left out of it."""
     data = encode(picture)
-    storage.write_bytes(storage.join(folder, f"{keyframe.id}.jpg"), data)
+    storage.write_bytes(storage.join(folder, layout.stage_picture(keyframe.id)), data)
     camera, subject = motions
     return dataclasses.replace(
         keyframe,

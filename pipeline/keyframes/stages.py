@@ -18,6 +18,7 @@ from pipeline.keyframes import ocr, recurring, segment_scan, select
 from pipeline.runtime import isolation, stage_outputs, storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
+from schemas import layout
 from schemas.rows import Keyframe, Reject, Spoken
 
 MEASURING = select.MEASURING  # share of the keyframes stage's time that the pass over frames takes
@@ -60,7 +61,7 @@ def scan_segment(film: Inputs, job: Job, bounds: Sequence[segment_scan.Bounds], 
 
 
 def _segments(film: Inputs, job: Job) -> str:
-    return storage.join(film.film.work, "segments", job.output.rpartition("/")[2])
+    return storage.join(film.film.work, layout.SEGMENTS, job.output.rpartition("/")[2])
 
 
 def find_keyframes(film: Inputs, job: Job) -> list[AnyRow]:
@@ -89,10 +90,10 @@ def pictures_intact(film: Film, output: str, rows: Sequence[AnyRow]) -> bool:
     folder = stage_outputs.images_folder(film.work, output)
     sizes = dict(storage.find_in(folder, "**"))
     return all(
-        sizes.get(storage.join(folder, f"{row.id}.jpg")) == row.bytes
+        sizes.get(storage.join(folder, layout.stage_picture(row.id))) == row.bytes
         for row in stage_outputs.only(Keyframe, rows)
     ) and all(
-        sizes.get(storage.join(folder, "rejected", f"{row.key}.jpg"))
+        sizes.get(storage.join(folder, *layout.rejected_stage_picture(row.key).split("/")))
         for row in stage_outputs.only(Reject, rows)
         if row.image
     )
@@ -103,7 +104,7 @@ def read_text(film: Inputs, job: Job) -> list[AnyRow]:
     found = film.rows("keyframes", Keyframe)
     screens = []
     for number, keyframe in enumerate(found, 1):
-        screens += ocr.read([storage.join(film.images_folder, f"{keyframe.id}.jpg")])
+        screens += ocr.read([storage.join(film.images_folder, layout.stage_picture(keyframe.id))])
         job.tick(number / len(found))
     titles = {
         keyframe.id: " / ".join(screen.lines)[:200]
@@ -128,7 +129,8 @@ def select_keyframes(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
 def _near_edges(films: Sequence[Inputs], job: Job) -> dict[str, list[tuple[str, str]]]:
     """Id and perceptual hash of the keyframes near the ends of each film: all that is compared."""
     edges = {}
-    for film in films:
+    # Of several films that show the same, a reject names the largest.
+    for film in sorted(films, key=lambda film: (-film.video.size, film.video.id)):
         found = film.rows("text", Keyframe)
         near = recurring.near_edges(
             found, recurring.duration(film.video, found), job.config.selection
@@ -178,16 +180,17 @@ def _place(film: Film, out: str, again: bool, replacing: Callable[[], None]) -> 
     output = film.outputs["keyframes"]
     source = stage_outputs.images_folder(film.work, output)
     pairs = [
-        (f"{keyframe.id}.jpg", keyframe.image) for keyframe in film.rows("selection", Keyframe)
+        (layout.stage_picture(keyframe.id), keyframe.image)
+        for keyframe in film.rows("selection", Keyframe)
     ]
     for stage in ("keyframes", "text", "selection"):
-        folder = "rejected/" if stage == "keyframes" else ""
+        name = layout.rejected_stage_picture if stage == "keyframes" else layout.stage_picture
         pairs += [
-            (f"{folder}{reject.key}.jpg", reject.image)
-            for reject in film.rows(stage, Reject)
-            if reject.image
+            (name(reject.key), reject.image) for reject in film.rows(stage, Reject) if reject.image
         ]
-    note = storage.join(film.work, "placed", film.video.id)  # whose pictures are there, all of them
+    note = storage.join(
+        film.work, layout.PLACED, film.video.id
+    )  # whose pictures are there, all of them
     same = storage.exists(note) and storage.read_bytes(note) == output.encode()
     if not same:
         storage.remove([note])

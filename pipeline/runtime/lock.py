@@ -23,6 +23,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from pipeline.runtime import interrupts, storage
+from schemas import layout
 
 HEARTBEAT = 30.0  # seconds between two writes of the file
 STALE = 120.0  # seconds without one, after which the file may be taken over
@@ -58,7 +59,7 @@ def _holder(path: str) -> str:
 
 @contextmanager
 def _locked_on_disk(out: str) -> Iterator[None]:
-    path = os.path.join(out, "work", "lock")
+    path = os.path.join(out, layout.WORK, layout.LOCK)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
@@ -101,7 +102,7 @@ def _bucket_time(out: str) -> datetime:
 
     A run that is killed in between leaves that file behind.
     """
-    path = storage.join(out, "work", f"clock-{uuid.uuid4().hex}")
+    path = storage.join(out, layout.WORK, f"clock-{uuid.uuid4().hex}")
     storage.write_bytes(path, b"")
     written = storage.state(path)
     storage.remove([path])
@@ -112,7 +113,7 @@ class _LockFile:
     """The lock file in a bucket, and the thread that rewrites it."""
 
     def __init__(self, out: str) -> None:
-        self.out, self.path = out, storage.join(out, "work", "running.json")
+        self.out, self.path = out, storage.join(out, layout.WORK, layout.RUNNING)
         self.content = _this_process() | {"run": uuid.uuid4().hex}
         self.beats = 0
         self.version: storage.Version | None = None  # of the file, None while there is none

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pipeline.runtime import storage
-from schemas import rows
+from schemas import layout, rows
 from schemas.rows import Caption, Character, Keyframe, Reject, Row, Spoken, Story, Video
 
 AnyRow: TypeAlias = Video | Keyframe | Spoken | Caption | Character | Story | Reject
@@ -62,7 +62,7 @@ def path(work: str, output: str) -> str:
 
 def images_folder(work: str, output: str) -> str:
     """Returns the folder of the images that belong to an output of the keyframes stage."""
-    return storage.join(work, "pictures", output.rpartition("/")[2])
+    return storage.join(work, layout.PICTURES, output.rpartition("/")[2])
 
 
 def save(file: str, content: Sequence[AnyRow]) -> None:

@@ -264,7 +264,7 @@ def writing(path: str) -> Iterator[IO[bytes]]:
             except OSError as error:
                 raise CannotWrite(f"cannot write {error}") from error
         return
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    temporary = _temporary_name(path)
     try:
         with _open_temporary(temporary, path) as file:
             yield file
@@ -274,6 +274,11 @@ def writing(path: str) -> Iterator[IO[bytes]]:
         with suppress(OSError):  # the folder may not permit it
             os.remove(temporary)
         raise
+
+
+def _temporary_name(path: str) -> str:
+    """Returns a name beside a file's own that no other writer uses; `temporary_files` finds it."""
+    return f"{path}.{uuid.uuid4().hex}.tmp"
 
 
 @contextmanager
@@ -469,7 +474,7 @@ def _linked(source: str, target: str, before_replace: Callable[[], None]) -> boo
         if os.path.samefile(source, target):
             return True
         before_replace()
-    temporary = f"{target}.{uuid.uuid4().hex}.tmp"
+    temporary = _temporary_name(target)
     try:
         _with_folder(lambda: os.link(source, temporary), os.path.dirname(temporary))
         os.replace(temporary, target)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import math
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from torchmetrics.functional.text import bleu_score
 
+from benchmarks.datasets import annotations
 from benchmarks.metrics import texts
-from benchmarks.metrics.texts import carried, named, run_lengths, self_bleu, shared_by_neighbours
-from benchmarks.results import markdown
+from benchmarks.metrics.entity_grid import (
+    adjacent_overlap,
+    names_in_texts,
+    overlap_above_chance,
+    run_lengths,
+)
+from benchmarks.metrics.self_bleu import self_bleu
+from benchmarks.results.markdown import table_to_markdown
 from benchmarks.stories import Story
 from schemas.rows import Caption, Character, to_table
 
@@ -74,7 +81,7 @@ def test_self_bleu_leaves_out_the_owners_own():
 
 
 def test_who_is_named():
-    assert named(["Pip's hat", "Old Quint and momo", "He runs"], CAST) == [
+    assert names_in_texts(["Pip's hat", "Old Quint and momo", "He runs"], CAST) == [
         {"Pip"},
         {"Mr. Quint", "Momo"},
         set(),
@@ -84,24 +91,26 @@ def test_who_is_named():
 def test_names_over_texts_by_hand():
     said = [{"a"}, {"a", "b"}, {"b"}, set(), {"a"}]
     assert run_lengths(said) == [2, 1, 2]  # a, a again, b
-    assert shared_by_neighbours(said) == 2 / 4
+    assert adjacent_overlap(said) == 2 / 4
     # Of 10 pairs share: 0-1, 0-4, 1-2, 1-4.
-    assert carried(said) == pytest.approx(2 / 4 - 4 / 10)
-    assert math.isnan(carried([{"a"}]))
-    assert carried([{"a"}] * 5) == 0  # who repeats himself gains nothing
+    assert overlap_above_chance(said) == pytest.approx(2 / 4 - 4 / 10)
+    assert math.isnan(overlap_above_chance([{"a"}]))
+    assert overlap_above_chance([{"a"}] * 5) == 0  # who repeats himself gains nothing
 
 
 def test_carried_is_zero_over_all_orders():
     said = [{"a"}, {"a", "b"}, {"b"}, set(), {"a"}]
-    assert np.mean([carried(one) for one in itertools.permutations(said)]) == pytest.approx(0)
+    assert np.mean(
+        [overlap_above_chance(order) for order in itertools.permutations(said)]
+    ) == pytest.approx(0)
 
 
 def test_shuffling_loses_names_that_are_carried():
-    said = named(TOLD, CAST)
-    assert carried(said) > 0.25
+    said = names_in_texts(TOLD, CAST)
+    assert overlap_above_chance(said) > 0.25
     for seed in range(20):
-        mixed = named(shuffled(TOLD, seed), CAST)
-        assert carried(mixed) < carried(said)
+        mixed = names_in_texts(shuffled(TOLD, seed), CAST)
+        assert overlap_above_chance(mixed) < overlap_above_chance(said)
         assert np.mean(run_lengths(mixed)) < np.mean(run_lengths(said))
 
 
@@ -110,23 +119,25 @@ def caption(name, characters, action, sentence):
 
 
 def test_grounding_needs_captions_of_all_pictures():
-    one = Story("s", ("Momo climbs a tree.", "Pip sleeps."), ("x/a.jpg", "x/b.jpg"))
+    story = Story("s", ("Momo climbs a tree.", "Pip sleeps."), ("x/a.jpg", "x/b.jpg"))
     known = {
         "a": caption("a", ["Momo"], "climbs a tree", "Momo climbs a tall tree."),
         "b": caption("b", ["Pip"], "sleeps", "Pip sleeps in a bed."),
     }
-    true = texts.grounded(one, known, CAST)
-    swapped = texts.grounded(dataclasses.replace(one, texts=one.texts[::-1]), known, CAST)
+    true = texts.grounding_scores(story, known, CAST)
+    swapped = texts.grounding_scores(
+        dataclasses.replace(story, texts=story.texts[::-1]), known, CAST
+    )
     assert min(true) > 0.5 and max(swapped) < min(true)
-    assert texts.grounded(one, {"a": known["a"]}, CAST) is None
+    assert texts.grounding_scores(story, {"a": known["a"]}, CAST) is None
 
 
 def test_tables():
     told = [story("s1", TOLD), story("s2", [text.replace("ball", "hat") for text in TOLD])]
     stories = {
         "ground truth": told,
-        "shuffled": [story(one.id, shuffled(one.texts, at)) for at, one in enumerate(told)],
-        "in a loop": [story(one.id, TOLD[:1] * 8) for one in told],
+        "shuffled": [story(text.id, shuffled(text.texts, at)) for at, text in enumerate(told)],
+        "in a loop": [story(text.id, TOLD[:1] * 8) for text in told],
     }
     captions = {f"s1_{at}": caption(f"s1_{at}", [], "", text) for at, text in enumerate(TOLD)}
     first, second = texts.tables(stories, None, CAST, captions)
@@ -146,7 +157,7 @@ def test_tables():
         assert rows["ground truth"][column].value > rows["shuffled"][column].value
     assert rows["in a loop"][texts.CARRIED].value == 0
     assert rows["ground truth"][texts.PERPLEXITY].note == "no language model"
-    assert "| in a loop |" in markdown(second)
+    assert "| in a loop |" in table_to_markdown(second)
     # What says nothing of coherence is not with it: shuffling leaves it as it is.
     for column in (texts.WORDS, texts.REPETITION, texts.BLEU_WITHIN):
         assert first.cells["shuffled"][column].value == pytest.approx(
@@ -163,15 +174,11 @@ def test_what_is_not_known_is_said():
 
 
 def test_cast_and_captions_of_a_dataset(tmp_path):
-    assert texts.cast_of(tmp_path) == [] and texts.captions_of(tmp_path) == {}
-    (tmp_path / "characters").mkdir()
-    file = tmp_path / "characters" / "Pip.yaml"
-    file.write_text(yaml.safe_dump({"Pip": [{"name": "Momo", "called": ["a mouse"]}]}))
-    [momo] = texts.cast_of(tmp_path)
-    assert (momo.series, momo.name, momo.called) == ("Pip", "Momo", ["a mouse"])
+    assert annotations.read_cast(tmp_path) == [] and annotations.read_captions(tmp_path) == {}
+    momo = Character("Pip", "Momo", "a mouse", "a friend", ["a mouse"], "pen")
+    manifest = {"characters": [dataclasses.asdict(momo)]}
+    (tmp_path / "dataset.json").write_text(json.dumps(manifest))
+    assert annotations.read_cast(tmp_path) == [momo]
     row = caption("v_keyframe_0-0-1-0", ["Momo"], "runs", "Momo runs.")
     pq.write_table(to_table([row], Caption), tmp_path / "captions.parquet")
-    assert texts.captions_of(tmp_path) == {"v_keyframe_0-0-1-0": row}
-    file.write_text("- Momo")
-    with pytest.raises(ValueError, match=r"Pip\.yaml does not say who is who"):
-        texts.cast_of(tmp_path)
+    assert annotations.read_captions(tmp_path) == {"v_keyframe_0-0-1-0": row}

@@ -3,7 +3,7 @@ from pipeline.cost import estimate
 from pipeline.graph import run
 from pipeline.graph.stages import STAGES, names
 from pipeline.ingest import discovery
-from tests.films import make_film, shots
+from pipeline.testing.films import make_film, shots
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
 

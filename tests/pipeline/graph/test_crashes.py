@@ -7,20 +7,21 @@ import random
 
 import pytest
 
-from benchmarks.faults import crashes, disturbances
+from benchmarks.fault_injection import crashes, injected_faults, pipeline_runs, resume_checks
 from pipeline.config import KeyframesConfig
 from pipeline.keyframes import select
 from pipeline.runtime import stage_outputs, storage
+from pipeline.testing.films import make_film, moving, scene
 from schemas.rows import Reject, Video
-from tests.films import make_film, moving, scene
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    with crashes.bench(tmp_path_factory.mktemp("bench")) as found:
+    with pipeline_runs.prepare_experiment(tmp_path_factory.mktemp("bench")) as found:
         yield found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kinds", "seed"),
     [
@@ -35,32 +36,43 @@ def test_what_is_run_again_makes_the_same_bytes_and_only_what_was_missing(
     bench, tmp_path, kinds, seed
 ):
     try:
-        did, wrong, finished = crashes.disturb(bench, tmp_path / "out", kinds, random.Random(seed))
-    except disturbances.Impossible as error:
+        did, wrong, finished = crashes.inject_and_finish(
+            bench, tmp_path / "out", kinds, random.Random(seed)
+        )
+    except injected_faults.NotPossibleHere as error:
         pytest.skip(str(error))
     assert (wrong, finished.wrong, finished.again) == ([], [], []), did
 
 
+@pytest.mark.slow
 def test_a_manifest_is_gone_before_what_it_names_is_replaced(bench, tmp_path):
     out, fewer = tmp_path / "out", tmp_path / "films"
-    disturbances.copy(bench, out)
+    injected_faults.copy_reference(bench, out)
     fewer.mkdir()
     for name in ("S01E01.mp4", "S01E01.srt"):
         (fewer / name).symlink_to(bench.films / name)
     before = (out / "stories.parquet").read_bytes()
-    ended = crashes.end(
-        crashes.start(
-            bench, out, crashes.IN_ONE_PROCESS, "--videos", str(fewer), dying="before:README.md"
+    ended = pipeline_runs.wait_for_end(
+        pipeline_runs.start_run(
+            bench,
+            out,
+            pipeline_runs.IN_ONE_PROCESS,
+            "--videos",
+            str(fewer),
+            dying="before:README.md",
         )
     )
     assert ended.code == -9 and (out / "stories.parquet").read_bytes() != before
     assert not (out / "dataset.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_dies_where_it_is_told_to(bench, tmp_path):
     out = tmp_path / "out"
-    ended = crashes.end(crashes.start(bench, out, crashes.IN_ONE_PROCESS, dying="4"))
-    assert ended.code == -9 and crashes.parts_there(bench, out).total() == 0
+    ended = pipeline_runs.wait_for_end(
+        pipeline_runs.start_run(bench, out, pipeline_runs.IN_ONE_PROCESS, dying="4")
+    )
+    assert ended.code == -9 and resume_checks.parts_there(bench, out).total() == 0
     assert not (out / "dataset.json").exists()
 
 
@@ -71,9 +83,11 @@ def test_half_a_part_and_a_file_that_the_manifest_does_not_know_are_found(tmp_pa
     (tmp_path / "dataset.json").write_text(
         json.dumps({"files": [{"path": "README.md", "sha256": "of the old one"}]})
     )
-    assert crashes.unsound(tmp_path) == [f"{tmp_path}/README.md is not what dataset.json says"]
+    assert resume_checks.find_half_written(tmp_path) == [
+        f"{tmp_path}/README.md is not what dataset.json says"
+    ]
     part.write_bytes(part.read_bytes()[:-9])
-    assert len(crashes.unsound(tmp_path)) == 2
+    assert len(resume_checks.find_half_written(tmp_path)) == 2
 
 
 def test_what_differs_is_named(tmp_path):
@@ -82,7 +96,7 @@ def test_what_differs_is_named(tmp_path):
         for name in names:
             (tmp_path / folder / name).write_text(name if name != "c" else folder)
         (tmp_path / folder / "work" / "part").write_text(folder)
-    assert crashes.different(tmp_path / "one", tmp_path / "other") == [
+    assert resume_checks.differing_files(tmp_path / "one", tmp_path / "other") == [
         "a is missing",
         "c differs",
         "d is too much",

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.model_server import serving
 from pipeline import __main__
 from pipeline.dataset import report
 from pipeline.graph import prometheus, run_record
 from pipeline.graph.stages import names as stage_names
 from pipeline.runtime import storage
-from tests.films import make_film, shots
+from pipeline.testing.films import make_film, shots
+from pipeline.testing.model_server import serving
 
 PRICES = "prices={eyes: {input: 10, output: 20}, pen: {input: 100, output: 200}}"
 

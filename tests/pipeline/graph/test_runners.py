@@ -17,14 +17,15 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.dataflow.internal import apiclient
 
-from benchmarks.model_server import answering, serving
 from pipeline.config import load
 from pipeline.graph import build, run, runners, stage_cache
 from pipeline.graph.stages import names as stage_names
 from pipeline.inference.budget import BudgetSpent
 from pipeline.ingest import discovery
+from pipeline.testing.behaviours import answering
+from pipeline.testing.films import make_film, shots
+from pipeline.testing.model_server import serving
 from schemas.rows import Reject, Video
-from tests.films import make_film, shots
 from tests.pipeline.comparing import digests
 
 ROOT = Path(__file__).parents[3]
@@ -104,6 +105,7 @@ def options(request) -> list[str]:
     return request.getfixturevalue(request.param.replace(" ", "_"))
 
 
+@pytest.mark.slow
 def test_every_runner_makes_the_same_dataset(films, settings, made, options, tmp_path):
     assert make(films, tmp_path, settings, options) == 0
     assert digests(tmp_path) == digests(made)
@@ -117,6 +119,7 @@ def test_every_runner_makes_the_same_dataset(films, settings, made, options, tmp
         assert done == [3] * len(stage_names())
 
 
+@pytest.mark.slow
 def test_an_empty_budget_ends_the_run_on_every_runner(films, settings, made, options, tmp_path):
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     dear = [

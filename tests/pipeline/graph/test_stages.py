@@ -9,8 +9,8 @@ from pipeline.graph.stages import STAGES, Stage
 from pipeline.ingest import discovery
 from pipeline.runtime.stage_inputs import Inputs, UndeclaredRead, declared, setting
 from pipeline.runtime.stage_outputs import Film
+from pipeline.testing.films import make_film, shots
 from schemas.rows import Caption, Keyframe, Reject, Video
-from tests.films import make_film, shots
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.model_server import answering, serving
 from pipeline import model_specs
 from pipeline.config import CallsConfig, Price
 from pipeline.inference import concurrency, response_cache
@@ -22,6 +21,8 @@ from pipeline.inference.backends import Answer, Gone, Request, Stop, Unanswered,
 from pipeline.inference.budget import Purse
 from pipeline.inference.client import LONGEST, Interrupted, Outcome, ask, parse, together
 from pipeline.runtime import progress
+from pipeline.testing.behaviours import answering
+from pipeline.testing.model_server import serving
 from schemas.answers import CaptionAnswer
 from tests.pipeline.scripted import Scripted, asked, in_turn
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ingest.discovery import SourceError, describe, find, video_ids
+from pipeline.ingest.discovery import SourceError, describe, find, two_letters, video_ids
 from schemas.rows import Video
 
 
@@ -325,3 +325,27 @@ class TestSidecar:
     def test_its_language_is_taken_for_the_films(self, tmp_path):
         place(tmp_path, "f.mp4", "f.ger.srt")
         assert find(str(tmp_path))[0][0].language == "de"
+
+
+@pytest.mark.parametrize(
+    ("code", "short"),
+    [
+        ("ENG", "en"),
+        ("ger", "de"),
+        ("deu", "de"),
+        ("fre", "fr"),
+        ("chi", "zh"),
+        ("por-BR", "pt-br"),
+        ("pt_BR", "pt-br"),
+        ("und", ""),
+        ("", ""),
+        ("en", "en"),
+        ("yue", "yue"),
+        ("english", "english"),
+        ("wel", "cy"),
+        ("qqq", "qqq"),
+        ("e-t", "e-t"),
+    ],
+)
+def test_two_letters(code, short):
+    assert two_letters(code) == short

@@ -16,8 +16,8 @@ from pipeline.ingest.video import (
     probe,
     video_stream,
 )
+from pipeline.testing.films import make_film, moving, scene, still, tone
 from schemas.rows import Video
-from tests.films import make_film, moving, scene, still, tone
 
 
 def film(tmp_path, name="film.mp4", frames=None, **options):

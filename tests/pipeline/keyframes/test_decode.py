@@ -3,7 +3,7 @@ import numpy as np
 
 from pipeline.keyframes.decode import cut_time, grab
 from pipeline.keyframes.frame_stats import measure
-from tests.films import make_film, moving, scene, still
+from pipeline.testing.films import make_film, moving, scene, still
 
 
 def test_any_frame_can_be_reached_again_in_any_company(tmp_path):

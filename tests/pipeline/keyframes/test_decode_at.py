@@ -5,7 +5,7 @@ import pytest
 from pipeline.keyframes.decode import grab
 from pipeline.keyframes.decode_at import frames_at
 from pipeline.keyframes.frame_stats import measure
-from tests.films import make_film, moving, scene, shots
+from pipeline.testing.films import make_film, moving, scene, shots
 
 FILMS = {
     "a.mp4": {"bframes": 2, "gop": 20},

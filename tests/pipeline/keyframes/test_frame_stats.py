@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.keyframes.frame_stats import measure
-from tests.films import make_film, moving, scene, still
+from pipeline.testing.films import make_film, moving, scene, still
 
 
 def test_times_are_presentation_times_also_at_a_variable_frame_rate(tmp_path):

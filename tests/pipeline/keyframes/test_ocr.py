@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.keyframes.ocr import Box, ScreenText, mostly_text, read
-from tests.films import card, scene
+from pipeline.testing.films import card, scene
 
 
 def written(tmp_path, picture, name="picture.jpg"):

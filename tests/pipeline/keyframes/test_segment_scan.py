@@ -7,7 +7,7 @@ import pytest
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes import segment_scan
 from pipeline.keyframes.frame_stats import Measures, measure
-from tests.films import make_film, shots
+from pipeline.testing.films import make_film, shots
 
 
 def in_segments(film, folder, seconds):

@@ -8,9 +8,9 @@ from pipeline.ingest.video import probe
 from pipeline.keyframes.frame_stats import measure
 from pipeline.keyframes.select import extract
 from pipeline.runtime.images import Geometry, displayed, encode
+from pipeline.testing.films import make_film, moving, scene, shots, still
+from schemas.published import keyframe_id
 from schemas.rows import Video
-from schemas.storystream import keyframe_id
-from tests.films import make_film, moving, scene, shots, still
 
 CONFIG = KeyframesConfig()
 

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.keyframes import shots
 from pipeline.keyframes.frame_stats import measure
-from tests.films import make_film, moving, scene, still
+from pipeline.testing.films import make_film, moving, scene, still
 
 
 def blend(one: np.ndarray, other: np.ndarray, n: int) -> list[np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.runtime.images import Geometry, alike, displayed, encode, motion, perceptual_hash
-from tests.films import scene
+from pipeline.testing.films import scene
 
 
 def as_frame(rgb: np.ndarray, time: float = 0.0) -> av.VideoFrame:

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline import __main__
 from pipeline.runtime import interrupts, lock, progress, storage
-from tests.films import make_film, moving, scene
+from pipeline.testing.films import make_film, moving, scene
 from tests.pipeline.runtime import test_s3
 
 server = test_s3.server
