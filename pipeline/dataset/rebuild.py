@@ -32,7 +32,7 @@ from pipeline.keyframes.geometry import Geometry, displayed
 from pipeline.keyframes.near_duplicates import perceptual_hash, similarity
 from pipeline.runtime import isolation, lock, storage
 from pipeline.runtime.images import decode_luma, encode_jpeg, thumbnail
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.prefetch import prefetch
 from schemas import layout
 from schemas.published import parse_keyframe_id
 from schemas.rows import Keyframe, Reject, Video, row
@@ -79,7 +79,7 @@ def rebuild(out: str, source: str, log: Callable[[str], None] = print) -> int:
     table is missing, something cannot be written or another run is writing to `out`.
     """
     films = _read_films(out)
-    with lock.holding(out):
+    with lock.locked(out):
         return _rebuild(out, films, _find_files(films, source, log), log)
 
 
@@ -231,7 +231,7 @@ def _make_all(
             )
         return by_id[name], _make_film(out, by_id[name], files.get(name), pictures, threads)
 
-    yield from ahead(of_film, _pictures(out), cores)
+    yield from prefetch(of_film, _pictures(out), cores)
 
 
 def _pictures(out: str) -> Iterator[tuple[str, list[Picture]]]:

@@ -31,7 +31,7 @@ def _digest(path: str) -> str:
     try:
         return fingerprint(path)
     except OSError as error:
-        if storage.silent(path, error):
+        if storage.is_unavailable(path, error):
             raise
         return "gone"
 
@@ -48,7 +48,7 @@ def find_dialogue(film: Inputs, job: Job) -> list[AnyRow]:
         if left_out:
             rejects.append(Reject("subtitles", where, "left out", left_out, video.id))
     except (subtitles.SubtitlesError, isolation.Crashed, OSError) as error:
-        if storage.silent(where, error):
+        if storage.is_unavailable(where, error):
             raise
         rejects.append(Reject("subtitles", where, "unreadable", str(error), video.id))
     written = [Spoken(video.id, line.start, line.end, line.text) for line in lines]

@@ -72,7 +72,7 @@ def extract_film(
         IndexError,
         MemoryError,
     ) as error:
-        if storage.silent(video.uri, error):
+        if storage.is_unavailable(video.uri, error):
             raise
         return [
             video,

@@ -32,7 +32,7 @@ def content(film: Inputs, job: Job) -> str:
     try:
         return fingerprint(film.film.video.uri)
     except OSError as error:
-        if storage.silent(film.film.video.uri, error):
+        if storage.is_unavailable(film.film.video.uri, error):
             raise
         return "gone"
 
@@ -69,7 +69,7 @@ def _segments(film: Inputs, job: Job) -> str:
 def find_keyframes(film: Inputs, job: Job) -> list[AnyRow]:
     """Returns the film's row as probed, its keyframes and rejects; a bad film is a reject."""
     video, scanned = film.video, _segments(film, job)
-    folder = stage_outputs.pictures(film.film.work, job.output)
+    folder = stage_outputs.images_folder(film.film.work, job.output)
     try:
         rows: list[AnyRow] = isolation.call(
             extract.extract_film,
@@ -89,7 +89,7 @@ def find_keyframes(film: Inputs, job: Job) -> list[AnyRow]:
 
 def pictures_intact(film: Film, output: str, rows: Sequence[AnyRow]) -> bool:
     """Returns whether the pictures of a keyframes output are there, those of keyframes in full."""
-    folder = stage_outputs.pictures(film.work, output)
+    folder = stage_outputs.images_folder(film.work, output)
     sizes = dict(storage.find_in(folder, "**"))
     return all(
         sizes.get(storage.join(folder, layout.stage_picture(row.id))) == row.bytes
@@ -106,7 +106,7 @@ def read_text(film: Inputs, job: Job) -> list[AnyRow]:
     found = film.rows("keyframes", Keyframe)
     screens = []
     for number, keyframe in enumerate(found, 1):
-        screens += ocr.read([storage.join(film.pictures, layout.stage_picture(keyframe.id))])
+        screens += ocr.read([storage.join(film.images_folder, layout.stage_picture(keyframe.id))])
         job.tick(number / len(found))
     titles = {
         keyframe.id: " / ".join(screen.lines)[:200]
@@ -180,7 +180,7 @@ def place_pictures(
 
 def _place(film: Film, out: str, again: bool, replacing: Callable[[], None]) -> None:
     output = film.outputs["keyframes"]
-    source = stage_outputs.pictures(film.work, output)
+    source = stage_outputs.images_folder(film.work, output)
     pairs = [
         (layout.stage_picture(keyframe.id), keyframe.image)
         for keyframe in film.rows("selection", Keyframe)
@@ -196,7 +196,7 @@ def _place(film: Film, out: str, again: bool, replacing: Callable[[], None]) -> 
     same = storage.exists(note) and storage.read_bytes(note) == output.encode()
     if not same:
         storage.remove([note])
-    storage.place(
+    storage.link_or_copy(
         [
             (storage.join(source, *name.split("/")), storage.join(out, *image.split("/")))
             for name, image in pairs
