@@ -5,8 +5,10 @@ import pytest
 
 from pipeline.config import KeyframesConfig
 from pipeline.ingest.video import probe
+from pipeline.keyframes import select
 from pipeline.keyframes.frame_stats import measure
 from pipeline.keyframes.select import extract
+from pipeline.runtime import storage
 from pipeline.runtime.images import Geometry, displayed, encode
 from pipeline.testing.films import make_film, moving, scene, shots, still
 from schemas.published import keyframe_id
@@ -148,3 +150,22 @@ def test_times_are_true_at_a_variable_frame_rate(tmp_path):
     assert two.shot_start == pytest.approx(4, abs=2e-3)
     for keyframe in (one, two):
         assert min(abs(keyframe.time - each) for each in pts) < 2e-3
+
+
+def test_a_full_disk_is_no_fault_of_the_film(tmp_path, monkeypatch):
+    """It would be a reject for good, as its part may still find room."""
+
+    def full(path: str, data: bytes) -> None:
+        raise storage.CannotWrite(f"cannot write {path}: no space left")
+
+    film = make_film(tmp_path / "a.mp4", moving(scene(1), 24))
+    monkeypatch.setattr(storage, "write_bytes", full)
+    with pytest.raises(storage.CannotWrite):
+        select.of_film(
+            Video("a", film, "series", "Film"),
+            KeyframesConfig(),
+            str(tmp_path / "pictures"),
+            str(tmp_path / "segments"),
+            1,
+            lambda share: None,
+        )
