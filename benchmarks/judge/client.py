@@ -172,7 +172,8 @@ def _split_by_cached(
     questions: Sequence[Question], backend: Backend, work: str
 ) -> tuple[list[Question], list[Question]]:
     """Splits questions into those that need no call, as far as is known, and those that do."""
-    known, new = [], []
+    known: list[Question] = []
+    new: list[Question] = []
     for question in questions:
         exact = backend.exact(question.request) if question.request else None
         there = exact is None or response_cache.load(work, response_cache.digest(exact)) is not None

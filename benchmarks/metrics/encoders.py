@@ -67,7 +67,7 @@ def efficientnet() -> ImageEncoder:
         "EfficientNet-Lite0",
         "imagenet",
         weights_digest(_efficientnet.network()),
-        _efficientnet.features,
+        lambda seen: _efficientnet.features(list(seen)),
     )
 
 
@@ -101,7 +101,9 @@ def inception(weights: str = "") -> ImageEncoder:
         return _missing_inception(
             f"put {URL} into checkpoints/ of torch hub's folder, or give the file"
         )
-    held = io.BytesIO()  # torch-fidelity unpickles what it is given, so it gets what we have read
+    held: Any = (
+        io.BytesIO()
+    )  # torch-fidelity unpickles what it is given, so it gets what we have read
     torch.save(_read_weights(path), held)
     held.seek(0)
     try:
