@@ -16,6 +16,8 @@ EPISODES ?= 4
 BENCH ?= bench
 IMAGE ?= storystream
 
+PYTEST := $(PY) -m pytest -n logical --maxprocesses 8 --dist worksteal
+
 # Layers of the installation, a stamp each. Every lock file is complete: the first has what films,
 # model servers, buckets and runners need, the second adds the models of the default captioner and
 # writer, the third what trains, tells and measures; that for tests and checks adds to the first.
@@ -26,11 +28,11 @@ DEV_INSTALLED := $(VENV)/installed-dev
 DATASET_INSTALLED := $(if $(LIGHT),$(LIGHT_INSTALLED),$(if \
   $(findstring transformers:,$(CAPTIONER)$(WRITER)),$(MODELS_INSTALLED),$(VENV)/installed-embedded))
 
-.PHONY: help dataset sample train generate bench test lint install image lock clean
+.PHONY: help dataset sample train generate bench test test-fast lint install image lock clean
 .NOTPARALLEL:  # one pip at a time
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' Makefile | while read -r name text; do \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | while read -r name text; do \
 	  printf 'make %-9s %s\n' "$$name" "$$text"; done
 
 dataset: $(DATASET_INSTALLED) $(if $(VIDEOS),,sample)  ## make a dataset of VIDEOS, else of the sample cartoon
@@ -51,7 +53,10 @@ bench: $(MODELS_INSTALLED)  ## measure the dataset, the model and their speed: o
 	@$(PY) -m benchmarks all --run "$(RUN)" --data "$(OUT)" --out "$(BENCH)" $(ARGS)
 
 test: install  ## run the tests
-	$(PY) -m pytest
+	$(PYTEST) --durations 25
+
+test-fast: install  ## run the tests but for the slow ones
+	$(PYTEST) -m "not slow"
 
 lint: install  ## check style, types and which package may import which
 	$(VENV)/bin/ruff check

@@ -2,7 +2,7 @@
 
 `work/shards/<name>.json` is the note of the shard of that name: what it is made of. It is removed
 before a shard is put under that name and written after it, so a shard with a note is whole. When
-shards before it come or go, a shard gets another number: it is saved under its digest first, since
+shards before it come or go, a shard gets another number: it is stashed under its digest first, as
 the file of its new name may be another shard whose turn has not come yet.
 """
 
@@ -39,15 +39,15 @@ def find(out: str, work: str) -> dict[str, FileRecord]:
     return found
 
 
-def set_aside(out: str, work: str, shard: Shard, earlier: FileRecord) -> None:
-    """Saves a shard that is to get another name, until `rename` gives it that."""
-    storage.place([(locate(out, earlier.path), _saved_path(work, shard))])
+def stash(out: str, work: str, shard: Shard, earlier: FileRecord) -> None:
+    """Stashes a shard that is to get another name, until `rename` gives it that."""
+    storage.place([(locate(out, earlier.path), _stash_path(work, shard))])
 
 
 def rename(out: str, work: str, shard: Shard, earlier: FileRecord) -> FileRecord:
-    """Gives a shard that was set aside its new name."""
+    """Gives a stashed shard its new name."""
     delete_note(work, shard.path)
-    storage.place([(_saved_path(work, shard), locate(out, shard.path))], again=True)
+    storage.place([(_stash_path(work, shard), locate(out, shard.path))], again=True)
     record = dataclasses.replace(earlier, path=shard.path)
     write_note(work, shard, record)
     return record
@@ -68,7 +68,7 @@ def write_note(work: str, shard: Shard, record: FileRecord) -> None:
 
 
 def clean(out: str, work: str, current: Collection[str]) -> None:
-    """Removes all shards but the `current` ones, their notes, and what was set aside."""
+    """Removes all shards but the `current` ones, their notes, and what was stashed."""
     keep = {_note_path(work, path) for path in current} | {locate(out, path) for path in current}
     notes = [path for path, _ in storage.find_in(storage.join(work, SHARDS), "*")]
     shards = [path for path, _ in storage.find_in(storage.join(out, SHARDS), "*")]
@@ -76,7 +76,7 @@ def clean(out: str, work: str, current: Collection[str]) -> None:
         storage.remove([path for path in paths if path not in keep])
 
 
-def _saved_path(work: str, shard: Shard) -> str:
+def _stash_path(work: str, shard: Shard) -> str:
     return storage.join(work, SHARDS, f"{shard.digest}.tar")
 
 

@@ -64,8 +64,8 @@ class WriteShards(beam.PTransform):
             decided
             | "Plan" >> beam.FlatMap(_plan, self.run)
             | "Spread kept ones" >> Spread(lambda job: job.shard.path)
-            | "Put aside" >> beam.Map(_put_aside, self.run)
-            | "Spread" >> Spread(lambda job: job.shard.path)  # all of them are aside now
+            | "Stash" >> beam.Map(_stash, self.run)
+            | "Spread" >> Spread(lambda job: job.shard.path)  # all of them are stashed now
             | "Write" >> beam.Map(_write_shard, self.run)
         )
 
@@ -117,9 +117,9 @@ def _plan(decided: tuple[list[_Summary], dict[str, str]], run: Run) -> Iterator[
         yield _Job(shard, of, None if again else there.get(shard.digest))
 
 
-def _put_aside(job: _Job, run: Run) -> _Job:
+def _stash(job: _Job, run: Run) -> _Job:
     if job.kept and job.kept.path != job.shard.path:
-        shard_cache.set_aside(run.out, run.work, job.shard, job.kept)
+        shard_cache.stash(run.out, run.work, job.shard, job.kept)
     return job
 
 

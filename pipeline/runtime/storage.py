@@ -256,7 +256,7 @@ def writing(path: str) -> Iterator[IO[bytes]]:
             except OSError as error:
                 raise CannotWrite(f"cannot write {error}") from error
         return
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    temporary = _temporary(path)
     try:
         with _created(temporary, path) as file:
             yield file
@@ -266,6 +266,11 @@ def writing(path: str) -> Iterator[IO[bytes]]:
         with suppress(OSError):  # the folder may be one that nothing can be done in
             os.remove(temporary)
         raise
+
+
+def _temporary(path: str) -> str:
+    """Returns a name beside a file's own, which no other writer has and `leftovers` knows."""
+    return f"{path}.{uuid.uuid4().hex}.tmp"
 
 
 @contextmanager
@@ -456,7 +461,7 @@ def _linked(source: str, target: str, replacing: Callable[[], None]) -> bool:
         if os.path.samefile(source, target):
             return True
         replacing()
-    temporary = f"{target}.{uuid.uuid4().hex}.tmp"
+    temporary = _temporary(target)
     try:
         _in_folder(lambda: os.link(source, temporary), temporary)
         os.replace(temporary, target)

@@ -18,6 +18,7 @@ def experiment(tmp_path_factory):
         yield found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kinds", "seed"),
     [
@@ -40,6 +41,7 @@ def test_what_is_run_again_makes_the_same_bytes_and_only_what_was_missing(
     assert (wrong, finished.wrong, finished.again) == ([], [], []), did
 
 
+@pytest.mark.slow
 def test_a_manifest_is_gone_before_what_it_names_is_replaced(experiment, tmp_path):
     out, fewer = tmp_path / "out", tmp_path / "films"
     injected_faults.copy_reference(experiment, out)
@@ -61,6 +63,7 @@ def test_a_manifest_is_gone_before_what_it_names_is_replaced(experiment, tmp_pat
     assert not (out / "dataset.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_dies_where_it_is_told_to(experiment, tmp_path):
     out = tmp_path / "out"
     ended = pipeline_runs.wait_for_end(

@@ -3,6 +3,7 @@ import pytest
 from benchmarks.speed import model_calls
 
 
+@pytest.mark.slow
 def test_both_kinds_of_server_are_asked_by_both_tools():
     table = model_calls.run(calls=40, one_by_one=2, seconds=0.1, at_once=4, rounds=2)
     values = {

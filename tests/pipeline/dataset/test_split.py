@@ -28,7 +28,7 @@ def compared_one_by_one(pictures, likeness):
                 for b in pieces(pictures[other])
             ):
                 first, second = sorted((group[film], group[other]))
-                group = {one: first if of == second else of for one, of in group.items()}
+                group = {name: first if of == second else of for name, of in group.items()}
     return [[film for film in films if group[film] == first] for first in sorted({*group.values()})]
 
 
@@ -90,25 +90,26 @@ def test_many_pictures_that_differ_in_little_are_no_trouble():
 
 def test_the_share_of_films_that_is_held_out_is_as_asked_and_the_same_each_time():
     pictures = hashes(**{f"film{i}": [f"picture {i}"] for i in range(400)})
-    told = dict.fromkeys(pictures, 3)
-    split = assign_splits(pictures, told, OutputConfig(val_share=0.1))
+    stories = dict.fromkeys(pictures, 3)
+    split = assign_splits(pictures, stories, OutputConfig(val_share=0.1))
     assert sorted(split) == sorted(pictures)
     assert 25 < list(split.values()).count("val") < 55
     assert (
-        assign_splits(dict(reversed(pictures.items())), told, OutputConfig(val_share=0.1)) == split
+        assign_splits(dict(reversed(pictures.items())), stories, OutputConfig(val_share=0.1))
+        == split
     )
 
 
 def test_films_that_come_and_go_move_no_other():
     pictures = hashes(**{f"film{i}": [f"picture {i}"] for i in range(60)})
-    told = {film: number % 4 for number, film in enumerate(pictures)}
-    split = assign_splits(pictures, told, OutputConfig())
+    stories = {film: number % 4 for number, film in enumerate(pictures)}
+    split = assign_splits(pictures, stories, OutputConfig())
     assert set(split.values()) == {"train", "val"}
-    assert set(split) == {film for film in pictures if told[film]}
-    for gone in (film for film in pictures if split.get(film) == "train"):
-        left = {film: joined for film, joined in pictures.items() if film != gone}
-        assert assign_splits(left, told, OutputConfig()) == {
-            film: side for film, side in split.items() if film != gone
+    assert set(split) == {film for film in pictures if stories[film]}
+    for removed in (film for film in pictures if split.get(film) == "train"):
+        left = {film: joined for film, joined in pictures.items() if film != removed}
+        assert assign_splits(left, stories, OutputConfig()) == {
+            film: side for film, side in split.items() if film != removed
         }
 
 

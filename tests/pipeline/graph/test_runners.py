@@ -105,6 +105,7 @@ def options(request) -> list[str]:
     return request.getfixturevalue(request.param.replace(" ", "_"))
 
 
+@pytest.mark.slow
 def test_every_runner_makes_the_same_dataset(films, settings, made, options, tmp_path):
     assert make(films, tmp_path, settings, options) == 0
     assert digests(tmp_path) == digests(made)
@@ -118,6 +119,7 @@ def test_every_runner_makes_the_same_dataset(films, settings, made, options, tmp
         assert done == [3] * len(stage_names())
 
 
+@pytest.mark.slow
 def test_an_empty_budget_ends_the_run_on_every_runner(films, settings, made, options, tmp_path):
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     dear = [

@@ -185,6 +185,7 @@ def listing(folder: Path) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_each_film_gives_its_keyframes_or_the_reason_why_not(corpus, done):
     found, rejects = discovery.find(str(corpus))
     outcomes = {os.path.relpath(reject.key, corpus): reject.reason for reject in rejects}
@@ -209,6 +210,7 @@ def test_each_film_gives_its_keyframes_or_the_reason_why_not(corpus, done):
     )
 
 
+@pytest.mark.slow
 def test_hostile_subtitles_are_read_or_rejected_and_cost_no_picture(corpus, done):
     said, rejected = {}, set()
     for film, content in rows(done, "selection").items():
@@ -224,6 +226,7 @@ def test_hostile_subtitles_are_read_or_rejected_and_cost_no_picture(corpus, done
     assert rejected | SAID.keys() == broken_films.SUBTITLES.keys()
 
 
+@pytest.mark.slow
 def test_a_sound_film_among_them_gives_what_it_gives_alone(corpus, done, tmp_path):
     (video,), _ = discovery.find(str(corpus / "sound" / "film.mp4"))
     (film,) = [
@@ -238,6 +241,7 @@ def test_a_sound_film_among_them_gives_what_it_gives_alone(corpus, done, tmp_pat
     assert ingest_video.probe(video).duration == film.duration == 3.0
 
 
+@pytest.mark.slow
 def test_nothing_is_written_outside_of_the_output(corpus, done):
     names = {path.name for path in corpus.parent.iterdir()}
     assert names == {"made", "films", "out"}
@@ -246,12 +250,14 @@ def test_nothing_is_written_outside_of_the_output(corpus, done):
     assert {path.name for path in done.iterdir()} <= {"work", "images", "rejected"}
 
 
+@pytest.mark.slow
 def test_a_reject_says_where_a_clock_starts_again_and_what_to_do(corpus, done):
     (reject,) = stage_outputs.only(Reject, rows(done, "keyframes")["shaped-clock-starts-again"])
     assert "its clock starts again after 1.0 s" in reject.detail
     assert "ffmpeg -i FILM -c copy NEW" in reject.detail
 
 
+@pytest.mark.slow
 def test_a_reject_says_that_pictures_are_too_large(corpus, done):
     (reject,) = stage_outputs.only(Reject, rows(done, "keyframes")["shaped-100-million-pixels"])
     assert "its pictures have 10000 x 10000 pixels" in reject.detail

@@ -97,6 +97,7 @@ def empty(server):
     return out
 
 
+@pytest.mark.slow
 def test_the_dataset_is_the_same_wherever_films_and_dataset_are(films, empty, scripted, tmp_path):
     assert make(films, tmp_path / "all here") == 0
     here = digests(tmp_path / "all here")
@@ -118,6 +119,7 @@ def test_the_dataset_is_the_same_wherever_films_and_dataset_are(films, empty, sc
     assert [line for row in keyframes for line in row["dialogue"]] == ["Pip: Hello!"]
 
 
+@pytest.mark.slow
 def test_a_dataset_in_a_bucket_is_verified_reported_and_gone_on_with(
     films, empty, scripted, server, tmp_path
 ):
@@ -159,6 +161,7 @@ def test_a_dataset_in_a_bucket_is_verified_reported_and_gone_on_with(
     assert not verify(empty).counts
 
 
+@pytest.mark.slow
 def test_worker_processes_read_and_write_there_too(films, empty):
     found, _ = discovery.find("s3://films/pip")
     run.run(found[:1], [], config(), empty, until="keyframes")

@@ -374,7 +374,7 @@ def test_the_user_is_told_once_that_a_server_is_silent(monkeypatch):
 # Questions that get no answer while others do.
 
 
-@pytest.mark.parametrize("name", set(FAULTS) - {"busy"})
+@pytest.mark.parametrize("name", [name for name in FAULTS if name != "busy"])
 def test_a_question_that_fails_for_ever_is_given_up_where_a_small_one_is_answered(name):
     fault, text = FAULTS[name]
     with serving(where("poison", fault, answering())) as server:
@@ -703,6 +703,7 @@ def test_a_bad_answer_is_repaired_once_with_the_fault_stated(behaviour, fault):
 # A real server.
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(smollm_server.missing()), reason="needs fastapi, uvicorn and a model")
 def test_a_real_server_with_a_real_model_that_ignores_the_schema():
     calls = CallsConfig(max_tokens=64, timeout=60)
