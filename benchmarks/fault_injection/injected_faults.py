@@ -146,7 +146,7 @@ def _send_signal(
     files = chance.randint(1, round(within * _files(experiment.whole)))
     more = chance.choice([0.0, chance.uniform(0, 2)])  # files come in bursts, with much between
     run = pipeline_runs.start_run(experiment, out)
-    late = time.monotonic() + pipeline_runs.TIMEOUT  # what hangs is told of by `crashes.end`
+    late = time.monotonic() + pipeline_runs.TIMEOUT  # `wait_for_end` reports what hangs
     while run.poll() is None and _files(out) < files and time.monotonic() < late:
         time.sleep(0.01)
     time.sleep(more)

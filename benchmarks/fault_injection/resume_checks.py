@@ -19,7 +19,7 @@ from pipeline.graph.stages import names as stage_names
 from pipeline.inference import response_cache
 from pipeline.runtime import stage_outputs
 
-RUN_RECORDS = {"run.json", "report.html"}  # of the dataset folder, what tells of the run itself
+RUN_RECORDS = {"run.json", "report.html"}  # files of the dataset folder that describe the run
 
 
 class FinishedRun(NamedTuple):

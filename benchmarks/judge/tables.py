@@ -20,7 +20,7 @@ from benchmarks.results.confidence_intervals import bootstrap_mean
 from benchmarks.results.tables import Cell, Column, Figure, Table
 from pipeline.annotation import prompts
 
-GROUND_TRUTH = "ground truth"  # the row that nobody competes with, where there is one
+GROUND_TRUTH = "ground truth"  # a bound, where it is a row
 NO_JUDGE = (
     "**No judge was asked.** Give one with `--judge openai:MODEL[@URL]` (any server with "
     "OpenAI's chat completions and a model that reads pictures; the key is taken from "

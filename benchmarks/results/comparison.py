@@ -47,7 +47,7 @@ VERDICTS: tuple[Verdict, ...] = (
     "not compared",
     "same",
 )
-FEW_ROUNDS = 5  # so many and as many lie apart once in 126 times where nothing changed
+FEW_ROUNDS = 5  # two times five rounds are disjoint once in 126 times without a change
 TOLERANCE = 0.25
 
 # Parts of `Table.about` that may be others: what was measured, and where. The rest is how.

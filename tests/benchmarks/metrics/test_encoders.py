@@ -102,13 +102,13 @@ def evil(path, touched):
 
 def test_no_file_of_weights_is_unpickled(tmp_path):
     evil(tmp_path / "weights.pth", tmp_path / "touched")
-    with pytest.raises(ValueError, match=r"weights\.pth is no file of weights alone"):
+    with pytest.raises(ValueError, match=r"weights\.pth is not a file of weights only"):
         encoders.inception(str(tmp_path / "weights.pth"))
     evil(tmp_path / "open_clip_pytorch_model.bin", tmp_path / "touched")
     (tmp_path / "open_clip_config.json").write_text(
         json.dumps({"model_cfg": TOWERS, "preprocess_cfg": {}})
     )
-    with pytest.raises(ValueError, match="is no file of weights alone"):
+    with pytest.raises(ValueError, match="is not a file of weights only"):
         encoders.load_open_clip(f"local-dir:{tmp_path}")
     assert not (tmp_path / "touched").exists()
 

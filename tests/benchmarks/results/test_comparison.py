@@ -190,5 +190,5 @@ def test_published_figures_cannot_get_worse():
 
 def test_a_file_that_is_no_result_is_named(tmp_path):
     (tmp_path / "old.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"old\.json is no results\.json"):
+    with pytest.raises(ValueError, match=r"old\.json is not a results\.json"):
         comparison.compare_results(tmp_path / "old.json", [])

@@ -64,5 +64,5 @@ def test_a_file_that_is_no_result_is_named(tmp_path, content):
     path = tmp_path / "results.json"
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(ValueError, match=r"results\.json is no results\.json that"):
+    with pytest.raises(ValueError, match=r"results\.json is not a results\.json of"):
         results_json.read_results(path)
