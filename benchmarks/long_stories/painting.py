@@ -38,7 +38,7 @@ def score_painted(
 
     size = teller.run.preset.model.detokenizer.image_size
     everything = labels.read_keyframes(dataset, sorted(set(itertools.chain(*stories.images))), size)
-    wanted = efficientnet.features(everything)
+    wanted = efficientnet.features(list(everything))
     found = {}
     for length in lengths:
         moments = moments_at(length)
@@ -59,6 +59,8 @@ def score_painted(
                 **{
                     what: bootstrap_mean(right[what].tolist(), groups) for what in ("main", "place")
                 },
-                "frechet": Figure(frechet_distance(efficientnet.features(made), wanted), len(made)),
+                "frechet": Figure(
+                    frechet_distance(efficientnet.features(list(made)), wanted), len(made)
+                ),
             }
     return found

@@ -56,7 +56,7 @@ def load_language_model(model: str = "") -> LanguageModel:
         network = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").eval()
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{folder} is no causal language model: {error}; give the folder or id of "
+            f"{folder} is not a causal language model: {error}; give the folder or id of "
             "one that transformers loads"
         ) from error
     if not tokenizer.is_fast:

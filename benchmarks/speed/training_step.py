@@ -18,6 +18,7 @@ import random
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -177,7 +178,8 @@ def build(settings: Preset) -> tuple[StoryLM, Vocabulary, int]:
         runs.make_tokenizer(run, ["Pip and Momo walk to the old mill by the river."])
         tokenizer, vocabulary = runs.tokenizer(run)
     torch.manual_seed(0)
-    width = vision.width(vision.make(seen.towers).visual if seen.towers else vision.load(seen))
+    encoder: Any = vision.make(seen.towers).visual if seen.towers else vision.load(seen)
+    width = vision.width(encoder)
     return (
         story_lm.build(settings.model.story, vocabulary, len(tokenizer), width, seen.tokens),
         vocabulary,

@@ -5,9 +5,10 @@ import pytest
 
 from pipeline.config import KeyframesConfig
 from pipeline.ingest.probe import probe
-from pipeline.keyframes.extract import extract_keyframes
+from pipeline.keyframes.extract import extract_film, extract_keyframes
 from pipeline.keyframes.frame_stats import scan_film
 from pipeline.keyframes.geometry import Geometry, displayed
+from pipeline.runtime import storage
 from pipeline.runtime.images import encode_jpeg
 from pipeline.testing.films import make_film, moving, scene, shots, still
 from schemas.published import keyframe_id
@@ -161,3 +162,22 @@ def test_times_are_true_at_a_variable_frame_rate(tmp_path):
     assert two.shot_start == pytest.approx(4, abs=2e-3)
     for keyframe in (one, two):
         assert min(abs(keyframe.time - each) for each in pts) < 2e-3
+
+
+def test_a_full_disk_is_no_fault_of_the_film(tmp_path, monkeypatch):
+    """It would be a reject for good, as its output may still find room."""
+
+    def full(path: str, data: bytes) -> None:
+        raise storage.CannotWrite(f"cannot write {path}: no space left")
+
+    film = make_film(tmp_path / "a.mp4", moving(scene(1), 24))
+    monkeypatch.setattr(storage, "write_bytes", full)
+    with pytest.raises(storage.CannotWrite):
+        extract_film(
+            Video("a", film, "series", "Film"),
+            KeyframesConfig(),
+            str(tmp_path / "pictures"),
+            str(tmp_path / "segments"),
+            1,
+            lambda share: None,
+        )
