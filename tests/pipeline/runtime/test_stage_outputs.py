@@ -70,24 +70,16 @@ def test_the_rows_alone_make_the_digest_but_no_output_stands_in_for_another(tmp_
 
 
 def test_a_name_changes_with_what_the_output_depends_on():
-<<<<<<< HEAD
     name = stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "a"}])
     assert name == stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "a"}])
     assert name != stage_outputs.name("captions", "film", ["keyframes/film-2", {"model": "a"}])
     assert name != stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "b"}])
     assert name.startswith("captions/film-")
-=======
-    one = stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "a"}])
-    assert one == stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "a"}])
-    assert one != stage_outputs.name("captions", "film", ["keyframes/film-2", {"model": "a"}])
-    assert one != stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "b"}])
-    assert one.startswith("captions/film-")
 
 
-def test_a_part_does_not_stand_in_for_another(tmp_path):
+def test_an_output_does_not_stand_in_for_another(tmp_path):
     stage_outputs.save(str(tmp_path / "a-01.jsonl"), [])
     (tmp_path / "b-02.jsonl").write_bytes((tmp_path / "a-01.jsonl").read_bytes())
     assert stage_outputs.load(str(tmp_path / "a-01.jsonl")) == []
     with pytest.raises(ValueError, match=r"b-02.jsonl is damaged"):
         stage_outputs.load(str(tmp_path / "b-02.jsonl"))
->>>>>>> room-benchmarks
