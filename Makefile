@@ -2,6 +2,7 @@
 # make dataset EPISODES=100: of a longer sample, enough to train on
 # make train [OUT=folder] [PRESET=tiny] [RUN=folder] [ARGS=..], make generate [RUN=folder] [ARGS=..]
 # make bench [OUT=folder] [RUN=folder] [BENCH=folder] [ARGS=..]: one report of everything
+# make bench-cpu: how much longer this machine would take with AVX2 alone
 # make test, make lint
 # LIGHT=1 installs without what models need that are loaded here (1.4 GB for 7.3): with model servers,
 # or up to --until selection
@@ -19,7 +20,7 @@ LOCKS := requirements.lock requirements-dev.lock $(if $(LIGHT),,requirements-tor
 
 IMAGE ?= storystream
 
-.PHONY: dataset sample train generate test lint bench install image lock clean
+.PHONY: dataset sample train generate test lint bench bench-cpu install image lock clean
 
 dataset: install $(if $(VIDEOS),,sample)
 	@$(PY) -m pipeline dataset --videos $(if $(VIDEOS),"$(VIDEOS)",data/sample) --out "$(OUT)" \
@@ -44,6 +45,9 @@ lint: install
 
 bench: install
 	@$(PY) -m benchmarks all --run "$(RUN)" --data "$(OUT)" --out "$(BENCH)" $(ARGS)
+
+bench-cpu: install
+	@$(PY) -m benchmarks cpu $(ARGS)
 
 install: $(INSTALLED)
 

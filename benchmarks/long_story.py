@@ -37,7 +37,7 @@ from benchmarks.readback import Floats, Pictures, Truth
 from benchmarks.results import Better, Column, Figure, Table
 from benchmarks.speed.rounds import INTERVAL, spread
 from benchmarks.statistics import mean
-from model import generate, sequence, vision
+from model import generate, precision, sequence, vision
 from model.config import AttentionConfig
 from model.generate import Teller
 from model.reading import Reading, roles_of
@@ -504,7 +504,7 @@ def _painted(
         for name, told in own.items():
             features = told.features[:, moments].flatten(0, 1)
             dice = torch.Generator(teller.painter.device).manual_seed(length)  # the same for all
-            with torch.autocast(teller.painter.device.type, torch.bfloat16):  # as it was trained
+            with precision.autocast(teller.painter_setting, teller.painter.device):
                 pictures[name] = teller.painter.generate(features, teller.blank, dice).cpu().numpy()
         here: list[Truth] = [known[image] for image in images if image in known]
         seen = [at for at, image in enumerate(images) if image in known]

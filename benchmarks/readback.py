@@ -45,6 +45,7 @@ from torch.nn import functional
 
 from benchmarks import stories
 from benchmarks.stories import Pictures
+from model import precision
 from pipeline.inference.builtin.efficientnet import one_thread
 from pipeline.sample.actions import ACTIONS
 from pipeline.sample.figures import CAST
@@ -259,7 +260,7 @@ def _trained(seen: Pictures, known: Sequence[Truth], seed: int) -> Reader:
         for _ in range(EPOCHS):
             for rows in torch.randperm(len(known)).split(BATCH):
                 values = disturbed(_values(seen[rows.numpy()]))
-                with torch.autocast("cpu", torch.bfloat16):
+                with precision.autocast("auto", torch.device("cpu")):
                     said = reader(values.contiguous(memory_format=torch.channels_last))
                 loss = functional.binary_cross_entropy_with_logits(said["there"], there[rows])
                 for name, right in wanted.items():

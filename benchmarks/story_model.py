@@ -459,7 +459,7 @@ def load(folder: str, seed: int = 0) -> Trained:
     """
     import torch
 
-    from model import autoencoder, config, runs, sequence, vision
+    from model import autoencoder, config, precision, runs, sequence, vision
 
     run = runs.Run(Path(folder), config.read(str(Path(folder, "preset"))))
     settings = run.preset.model
@@ -482,10 +482,10 @@ def load(folder: str, seed: int = 0) -> Trained:
             made = teller(layout, torch.from_numpy(seen).to(device)).features
         return made.float().cpu().numpy()
 
-    def painting(by: Any) -> Callable[[Floats], Pictures]:
+    def painting(by: Any, setting: str) -> Callable[[Floats], Pictures]:
         def paint(values: Floats) -> Pictures:
             dice = torch.Generator(device).manual_seed(seed)
-            with torch.autocast(device.type, torch.bfloat16):  # as it was trained
+            with precision.autocast(setting, device):
                 return by.generate(torch.from_numpy(values).to(device), blank, dice).cpu().numpy()
 
         return paint
@@ -495,8 +495,8 @@ def load(folder: str, seed: int = 0) -> Trained:
         settings.detokenizer.image_size,
         features,
         predict,
-        painting(painter),
-        painting(adapted),
+        painting(painter, run.stage("detokenizer")[1].train.precision),
+        painting(adapted, run.stage("adaptation")[1].train.precision),
         lambda pictures: autoencoder.rebuilt(painter.vae, torch.from_numpy(pictures)).cpu().numpy(),
     )
 

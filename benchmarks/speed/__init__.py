@@ -8,5 +8,7 @@ scale          many films, and a long one
 loader         chunks that a trainer is given
 training_step  a step of the story stage
 generation     a picture and its text
+cpu            work with this CPU's instructions and with AVX2 alone: training steps
+               (`cpu_training`), products of matrices (`cpu_products`)
 growth         how cost grows with films, their length and stories' length
 """

@@ -24,9 +24,7 @@ from pipeline.inference.backends import loading
 from pipeline.inference.client import Asker
 from pipeline.ingest import speech, subtitles
 from pipeline.ingest.video import VideoError, content_of, fingerprint
-from pipeline.keyframes import ocr, segment_scan
-from pipeline.keyframes import recurring as _recurring
-from pipeline.keyframes import select as _select
+from pipeline.keyframes import ocr, recurring, segment_scan, select
 from pipeline.runtime import isolation, stage_outputs, storage
 from pipeline.runtime.progress import Tick
 from pipeline.runtime.stage_outputs import AnyRow
