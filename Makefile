@@ -29,7 +29,7 @@ DEV_INSTALLED := $(VENV)/installed-dev
 DATASET_INSTALLED := $(if $(LIGHT),$(LIGHT_INSTALLED),$(if \
   $(findstring transformers:,$(CAPTIONER)$(WRITER)),$(MODELS_INSTALLED),$(VENV)/installed-embedded))
 
-.PHONY: help dataset sample train generate bench test test-fast lint install image lock clean
+.PHONY: help dataset sample train generate bench bench-cpu test test-fast lint install image lock clean
 .NOTPARALLEL:  # one pip at a time
 
 help:  ## this list
@@ -52,6 +52,9 @@ generate: $(MODELS_INSTALLED)  ## tell a story with the trained model
 
 bench: $(MODELS_INSTALLED)  ## measure the dataset, the model and their speed: one report
 	@$(PY) -m benchmarks all --run "$(RUN)" --data "$(OUT)" --out "$(BENCH)" $(ARGS)
+
+bench-cpu: $(MODELS_INSTALLED)  ## measure how much longer this CPU takes with AVX2 alone
+	@$(PY) -m benchmarks cpu $(ARGS)
 
 test: install  ## run the tests
 	$(PYTEST) --durations 25
