@@ -80,9 +80,11 @@ $(VENV)/installed-%: requirements-%.lock $(LIGHT_INSTALLED)
 	$(call install,$<)
 	touch $@
 
-# Without dependencies: the lock files have them all. What they leave out, pip check is told.
+# Without dependencies: the lock files have them all. What they leave out, pip check is told. On Python
+# 3.13 rapidocr-onnxruntime works and denies it.
 define install
-$(PY) -m pip install --disable-pip-version-check --progress-bar off -q --no-deps -r $(1)
+$(PY) -m pip install --disable-pip-version-check --progress-bar off -q --no-deps \
+  --ignore-requires-python -r $(1)
 $(PY) tools/excluded.py
 endef
 
