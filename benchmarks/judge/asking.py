@@ -23,9 +23,11 @@ from benchmarks.judge.questions import CRITERIA, Question, prompt
 from pipeline import model_specs
 from pipeline.config import CallsConfig, Price
 from pipeline.inference import response_cache
-from pipeline.inference.backends import Answer, Backend, Stop, loading
-from pipeline.inference.budget import Purse
-from pipeline.inference.client import Asker, ask, asking, together
+from pipeline.inference.backends import loading
+from pipeline.inference.budget import Budget
+from pipeline.inference.client import ModelClient, gather, open_client
+from pipeline.inference.protocol import Answer, Backend, Stop
+from pipeline.inference.repair import ask
 from pipeline.runtime import lock, progress, storage
 
 State = Literal["answered", "unparsed", "unanswered", "not asked"]
@@ -119,7 +121,7 @@ async def _asked(
 ) -> Judgement:
     work = storage.join(settings.folder, "work")
     price = settings.prices.get(spec.model)
-    purse = Purse(
+    budget = Budget(
         price,
         settings.budget,
         response_cache.spent(work) if settings.budget is not None else 0.0,
@@ -131,18 +133,18 @@ async def _asked(
     known, new = _by_kept(questions, backend, work)
     progress.say(f"{spec.model}: {len(new)} questions to ask, {len(known)} need no call")
     turn = asyncio.Semaphore(settings.calls.at_once)  # in their order
-    async with asking(
+    async with open_client(
         loading.name(role, spec),
         backend,
         work,
-        purse,
+        budget,
         lambda name, amount: counts.update({name: amount}),
-    ) as asker:
+    ) as client:
         with progress.calls_in_flight():
             answers = [
                 answer
                 for some in (known, new)
-                for answer in await together(_one(one, asker, role, turn) for one in some)
+                for answer in await gather(_one(one, client, role, turn) for one in some)
             ]
     place = {id(question): at for at, question in enumerate(questions)}
     answers.sort(key=lambda one: place[id(one.question)])
@@ -156,9 +158,9 @@ async def _asked(
         counts["kept"],
         sum(one.input_tokens for one in used),
         sum(one.output_tokens for one in used),
-        sum(map(purse.cost, used)) if price else None,
+        sum(map(budget.cost, used)) if price else None,
         counts["nanocost"] / 1e9 if price else None,
-        str(asker.stopped or ""),
+        str(client.stopped or ""),
         words,
     )
 
@@ -169,13 +171,15 @@ def _by_kept(
     """Those that cost nothing, as far as is known, and those that are still to be asked."""
     known, new = [], []
     for one in questions:
-        exact = backend.exact(one.request) if one.request else None
+        exact = backend.cache_key(one.request) if one.request else None
         there = exact is None or response_cache.load(work, response_cache.digest(exact)) is not None
         (known if there else new).append(one)
     return known, new
 
 
-async def _one(question: Question, asker: Asker, role: str, turn: asyncio.Semaphore) -> Judged:
+async def _one(
+    question: Question, client: ModelClient, role: str, turn: asyncio.Semaphore
+) -> Judged:
     request = question.request
     if request is None:
         return Judged(question, "answered")
@@ -183,14 +187,14 @@ async def _one(question: Question, asker: Asker, role: str, turn: asyncio.Semaph
         try:
             outcome = await ask(
                 request,
-                asker,
+                client,
                 lambda _: "",
                 lambda fault: prompt(request.task, request.facts, fault),
             )
         except Stop as reason:
             return Judged(question, "not asked", fault=str(reason))
         except Exception as error:  # the others must not be paid for in vain
-            asker.stop(Stop(f"{type(error).__name__}: {error}"))
+            client.stop(Stop(f"{type(error).__name__}: {error}"))
             raise
     progress.ticking(role, 0.0)(1.0)
     state: State = (
@@ -206,7 +210,7 @@ async def _one(question: Question, asker: Asker, role: str, turn: asyncio.Semaph
         outcome.value,
         outcome.fault,
         outcome.repaired and outcome.value is not None,
-        outcome.said,
+        outcome.answers,
     )
 
 

@@ -31,7 +31,7 @@ from pipeline.annotation.characters import FOLDER
 from pipeline.annotation.checks import character_names
 from pipeline.annotation.checks.grounding import grounding
 from pipeline.annotation.story_scores import repetition
-from pipeline.annotation.words import words
+from pipeline.annotation.words import tokenize
 from schemas.rows import Caption, Character
 
 BLEU = 4  # longest run of words that is compared
@@ -51,7 +51,7 @@ def self_bleu(texts: Sequence[str], owners: Sequence[str]) -> list[float]:
     to the counts of runs of 2 to 4 words (Lin and Och 2004), without which a short text has 0.
     Source: Zhu et al., Texygen (arXiv 1802.01886); Papineni et al., BLEU (2002).
     """
-    told = [words(text) for text in texts]
+    told = [tokenize(text) for text in texts]
     counts = [Counter(gram for n in range(1, BLEU + 1) for gram in _runs(one, n)) for one in told]
     most: dict[tuple[str, ...], list[tuple[int, str]]] = {}  # the best two owners of each run
     for owner, some in zip(owners, counts, strict=True):

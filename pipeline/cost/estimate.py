@@ -157,7 +157,7 @@ class Takes:
             role: model_specs.parse(getattr(config, role)) for role in ("captioner", "writer")
         }
         self.seen = {
-            role: response_cache.tokens(work, name(role, spec)) if work else {}
+            role: response_cache.mean_tokens(work, name(role, spec)) if work else {}
             for role, spec in self.specs.items()
             if spec.kind != "embedded"
         }

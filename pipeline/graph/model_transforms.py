@@ -24,9 +24,10 @@ from pipeline.graph import stages
 from pipeline.graph.stage_cache import Keeping, Run, count, measure, timed
 from pipeline.graph.stages import Film
 from pipeline.inference import response_cache
-from pipeline.inference.backends import Stop, loading
-from pipeline.inference.budget import Purse
-from pipeline.inference.client import Asker, asking, together
+from pipeline.inference.backends import loading
+from pipeline.inference.budget import Budget
+from pipeline.inference.client import ModelClient, gather, open_client
+from pipeline.inference.protocol import Stop
 from pipeline.runtime import progress, stage_outputs
 from pipeline.runtime.progress import Tick
 from schemas.rows import Reject
@@ -43,7 +44,7 @@ class _Stage:
     role: str  # "captioner" or "writer"
     series: bool
     depends: Callable[[Films, Run], Any]
-    make: Callable[[Films, Run, Asker, Tick], Awaitable[list[stage_outputs.AnyRow]]]
+    make: Callable[[Films, Run, ModelClient, Tick], Awaitable[list[stage_outputs.AnyRow]]]
 
 
 _STAGES = {
@@ -51,21 +52,21 @@ _STAGES = {
         "captioner",
         False,
         lambda films, run: stages.captions_depend(films[0], run.config),
-        lambda films, run, asker, tick: stages.write_captions(
-            films[0], run.config, run.out, asker, tick
+        lambda films, run, client, tick: stages.write_captions(
+            films[0], run.config, run.out, client, tick
         ),
     ),
     "characters": _Stage(
         "writer",
         True,
         lambda films, run: stages.characters_depend(films, run.config, run.out),
-        lambda films, run, asker, tick: stages.name_characters(films, run.config, run.out, asker),
+        lambda films, run, client, tick: stages.name_characters(films, run.config, run.out, client),
     ),
     "stories": _Stage(
         "writer",
         False,
         lambda films, run: stages.stories_depend(films[0], run.config),
-        lambda films, run, asker, tick: stages.tell_stories(films[0], run.config, asker, tick),
+        lambda films, run, client, tick: stages.tell_stories(films[0], run.config, client, tick),
     ),
 }
 ROLES = {name: stage.role for name, stage in _STAGES.items()}
@@ -141,31 +142,31 @@ async def _ask(
         loaded = _loaded(role, spec, config)
     backend = loading.backend(loaded, spec, config.calls)
     spent = response_cache.spent(run.work) if config.budget is not None else 0.0
-    purse = Purse(config.prices.get(spec.model), config.budget, spent, config.calls.max_tokens)
+    budget = Budget(config.prices.get(spec.model), config.budget, spent, config.calls.max_tokens)
     turn = asyncio.Semaphore(FILMS)
 
-    async def one(job: Sequence[Keeping], asker: Asker) -> list[Film]:
+    async def one(job: Sequence[Keeping], client: ModelClient) -> list[Film]:
         async with turn:
             try:
-                return await _ask_job(job, stage, run, asker)
+                return await _ask_job(job, stage, run, client)
             except Stop:
                 raise
             except Exception as error:  # the others must not be paid for in vain
-                asker.stop(Stop(f"{type(error).__name__}: {error}"))
+                client.stop(Stop(f"{type(error).__name__}: {error}"))
                 raise
 
     # Ctrl-C waits for what is in flight only where asking again would cost something.
     waits = progress.calls_in_flight() if spec.kind != "embedded" else contextlib.nullcontext()
-    async with asking(
+    async with open_client(
         loading.name(role, spec),
         backend,
         run.work,
-        purse,
+        budget,
         functools.partial(count, stage),
         functools.partial(measure, stage),
-    ) as asker:
+    ) as client:
         with waits:
-            return await together(one(job, asker) for job in jobs)
+            return await gather(one(job, client) for job in jobs)
 
 
 def _loaded(role: str, spec: model_specs.Spec, config: Any) -> Any:
@@ -177,12 +178,12 @@ def _loaded(role: str, spec: model_specs.Spec, config: Any) -> Any:
 _model = functools.cache(loading.load)
 
 
-async def _ask_job(job: Sequence[Keeping], stage: str, run: Run, asker: Asker) -> list[Film]:
+async def _ask_job(job: Sequence[Keeping], stage: str, run: Run, client: ModelClient) -> list[Film]:
     if all(one.there for one in job):
         return [one.done(None) for one in job]
     for one in job:  # since it was made, others have had their turn
         one.began = time.monotonic()
-    rows = await _STAGES[stage].make([one.film for one in job], run, asker, job[0].tick)
+    rows = await _STAGES[stage].make([one.film for one in job], run, client, job[0].tick)
     # What was left out is said once, of the first film of a series.
     others = [row for row in rows if not isinstance(row, Reject)]
     return [one.done(rows if one is job[0] else others) for one in job]

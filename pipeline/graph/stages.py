@@ -21,7 +21,7 @@ from pipeline.annotation.checks import character_names, grounding
 from pipeline.annotation.stories import tell
 from pipeline.config import DatasetConfig
 from pipeline.inference.backends import loading
-from pipeline.inference.client import Asker
+from pipeline.inference.client import ModelClient
 from pipeline.ingest import speech, subtitles
 from pipeline.ingest.video import VideoError, content_of, fingerprint
 from pipeline.keyframes import ocr, segment_scan
@@ -371,13 +371,13 @@ def _asked(role: str, config: DatasetConfig, *names: str) -> list[Any]:
 
 
 async def write_captions(
-    film: Film, config: DatasetConfig, out: str, asker: Asker, tick: Tick
+    film: Film, config: DatasetConfig, out: str, client: ModelClient, tick: Tick
 ) -> list[AnyRow]:
     """A caption for each selected keyframe, or a reject."""
     chosen = film.rows("selection", Keyframe)
     if not chosen:
         return []
-    written, rejects = await caption(chosen, asker, out, config, tick)
+    written, rejects = await caption(chosen, client, out, config, tick)
     return [*written, *rejects]
 
 
@@ -394,7 +394,7 @@ def characters_depend(series: Sequence[Film], config: DatasetConfig, out: str) -
 
 
 async def name_characters(
-    series: Sequence[Film], config: DatasetConfig, out: str, asker: Asker
+    series: Sequence[Film], config: DatasetConfig, out: str, client: ModelClient
 ) -> list[AnyRow]:
     """Who is who in a series: given by the user, or drafted from its captions and dialogue."""
     name = series[0].video.series
@@ -406,7 +406,7 @@ async def name_characters(
         return []
     keyframes_ = [row for film in series for row in film.rows("selection", Keyframe)]
     titles = [film.video.title for film in series]
-    drafted, outcome = await characters.draft(name, keyframes_, written, titles, asker, config)
+    drafted, outcome = await characters.draft(name, keyframes_, written, titles, client, config)
     if outcome.value is not None:
         return list(drafted)
     reason = "unreadable answer" if outcome.answered else NO_ANSWER
@@ -437,7 +437,9 @@ def stories_depend(film: Film, config: DatasetConfig) -> Any:
     ]
 
 
-async def tell_stories(film: Film, config: DatasetConfig, asker: Asker, tick: Tick) -> list[AnyRow]:
+async def tell_stories(
+    film: Film, config: DatasetConfig, client: ModelClient, tick: Tick
+) -> list[AnyRow]:
     """The film's stories, or rejects."""
     chosen, written = film.rows("selection", Keyframe), film.rows("captions", Caption)
     if not written:
@@ -446,7 +448,7 @@ async def tell_stories(film: Film, config: DatasetConfig, asker: Asker, tick: Ti
         chosen,
         written,
         film.rows("characters", Character),
-        asker,
+        client,
         config,
         tick,
         title=film.video.title,
