@@ -4,9 +4,9 @@ A film's keyframes are cut into stories of 30 in film order. Each is written in 
 that the prompt stays short, with the text before as context; then one linking pass over the whole
 story smooths the seams. Stories are independent of each other and are written at the same time.
 
-No answer is trusted: `checks.narratives` says what is wrong with one, and the model is told and
-asked once more. What fails again is asked for in smaller windows, and a story that fails even so is
-a reject.
+No answer is trusted: `checks.narratives` says what is wrong with one, and the model is asked once
+more with the fault stated. What fails again is asked for in smaller windows, and a story that fails
+even so is a reject.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ async def _write_story(draft: _Draft, writer: _Writer) -> Story | Reject:
         draft = outcome
     outcome = await _ask(draft, "link", 0, len(draft.frames), writer)
     if not outcome.answered:
-        return _reject(draft, NO_ANSWER, f"to the question that links it: {outcome.fault}")
+        return _reject(draft, NO_ANSWER, f"to the linking request: {outcome.fault}")
     return _story(_linked(draft, outcome), writer, linked=outcome.value is not None)
 
 

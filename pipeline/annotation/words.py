@@ -6,7 +6,7 @@ adds to a lemma the groups of synonyms it belongs to, so that "dash" matches "ru
 short and made for what children's films show; they are no dictionary. Lemmas, stop words and
 synonyms are English; the rest works in any language.
 
-Texts are tokenized in two ways, as two things are asked of words:
+There are two tokenizations, as comparing and counting need different words:
 
 - `tokenize`, to compare texts: every run of letters or digits counts, case-folded; Chinese or Thai
   without spaces stays in one piece.

@@ -33,7 +33,7 @@ class Request:
     facts: dict[str, Any]  # what the prompt was made from, for the embedded models, which do not
     answer: type[BaseModel]  # what the text of the answer must parse as
     images: tuple[Picture, ...] = ()
-    repeat: int = 0  # number of a repeat, which is cached apart from the first, to measure variance
+    repeat: int = 0  # number of a repeat, which is cached by itself, to measure variance
 
     @property
     def repeat_field(self) -> dict[str, int]:

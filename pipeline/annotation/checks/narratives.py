@@ -1,7 +1,7 @@
 """Checks the narrative of a window: each text's form, its names and its grounding.
 
 What may be wrong with an answer: the wrong pictures, an empty text, a repeat of the text before, a
-refusal, the prompt said back, a prompt injection followed, a name that nobody has, a character by
+refusal, the prompt repeated, a prompt injection followed, a name that nobody has, a character by
 another name, a text that is not about its picture.
 """
 
@@ -18,7 +18,7 @@ from pipeline.config import DatasetConfig
 from schemas.answers import NarrativeAnswer
 from schemas.rows import Character
 
-_MAX_FAULTS = 6  # that a model is told at once
+_MAX_FAULTS = 6  # in a repair prompt
 
 
 def fault(
