@@ -5,11 +5,11 @@ ARG BEAM
 FROM apache/beam_python3.11_sdk:${BEAM} AS beam
 
 FROM python:3.11-slim
-# "requirements.lock requirements-torch.lock" for models that are loaded in the workers
-ARG LOCKS=requirements.lock
+# requirements-models.lock for models that are loaded in the workers
+ARG LOCK=requirements.lock
 WORKDIR /opt/storystream
-COPY requirements.lock requirements-torch.lock ./
-RUN for lock in ${LOCKS}; do pip install --no-cache-dir --no-deps -r ${lock} || exit 1; done
+COPY requirements.lock requirements-models.lock ./
+RUN pip install --no-cache-dir --no-deps -r ${LOCK}
 COPY . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
  && useradd --create-home storystream

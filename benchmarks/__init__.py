@@ -1,1 +1,1 @@
-"""Is it any good, how fast, against whom. `python -m benchmarks --help` lists what can be run."""
+"""Benchmarks: how good the dataset and the story model are, and how fast both are made."""

@@ -1,6 +1,6 @@
-"""`python -m benchmarks`: is the dataset good, is the model good, are we fast.
+"""Runs benchmarks of the dataset, the story model and their speed: `python -m benchmarks NAME`.
 
-`all` measures everything and writes one report; every other NAME measures one thing.
+`all` runs every benchmark and writes one report; every other NAME runs one.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-HEAVY = ("fuzz", "crashes", "scale")  # minutes to hours of whole runs: not part of `all`
+HEAVY = ("fuzz", "crashes", "scale", "cpu")  # minutes to hours of whole runs: not part of `all`
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code. 1: something failed or got worse, 2: a wrong call,
-    130: Ctrl-C."""
+def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") -> int:
+    """Runs one command; returns its exit code. 1: something failed or got worse, 2: wrong
+    arguments, 130: Ctrl-C. `prog` is how usage lines call this program."""
     from pipeline.runtime.lock import Busy
 
-    arguments = _parser().parse_args(argv)
+    arguments = _parser(prog).parse_args(argv)
     try:
         return _heavy(arguments) if arguments.name in HEAVY else _measure(arguments)
     except (ValueError, Busy) as error:
@@ -26,38 +26,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print(
-            "stopped; what was told, answered and found out is kept, and the same command goes "
-            "on from there",
+            "stopped; stories, answers and features are cached, and the same command resumes",
             file=sys.stderr,
         )
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    from benchmarks import bench
+def _parser(prog: str) -> argparse.ArgumentParser:
+    from benchmarks import suite
 
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="NAME", dest="name")
     shared = _shared()
     for name, (help_text, _) in {
-        "all": ("all of those that follow", None),
-        **bench.BENCHMARKS,
+        "all": ("every benchmark that follows", None),
+        **suite.BENCHMARKS,
     }.items():
         commands.add_parser(name, help=help_text, parents=[shared])
-    fuzz = commands.add_parser("fuzz", help="mutated films: what comes of them, what escapes")
+    fuzz = commands.add_parser("fuzz", help="runs mutated films through the pipeline")
     fuzz.add_argument("--films", type=int, default=2000)
     fuzz.add_argument("--seed", type=int, default=0)
     crashes = commands.add_parser(
         "crashes",
-        help="runs that are killed, starved and tampered with: what the next run makes of it",
+        help="injects faults into runs and checks the next run",
     )
-    crashes.add_argument("--kills", type=int, default=50, help="folders that are disturbed")
+    crashes.add_argument(
+        "--kills", type=int, default=50, help="folders that faults are injected into"
+    )
     crashes.add_argument("--seed", type=int, default=0)
-    scale = commands.add_parser("scale", help="many films, and a long one: memory and time")
+    scale = commands.add_parser("scale", help="memory and time of many films and of a long one")
     scale.add_argument("--films", type=int, nargs="+", default=[1, 10, 100])
     scale.add_argument("--hours", type=float, default=3.0, help="of the long film, 0 for none")
     scale.add_argument("--film", default="", help="that the long film repeats, else the sample")
     scale.add_argument("--folder", default="", help="for the films and datasets while it lasts")
+    cpu = commands.add_parser(
+        "cpu", help="training steps with this CPU's instructions and with AVX2 alone"
+    )
+    cpu.add_argument("--rounds", type=int, default=3)
     return parser
 
 
@@ -69,7 +74,7 @@ def _shared() -> argparse.ArgumentParser:
     what.add_argument(
         "--sample",
         default="data/sample",
-        help="that it was made from; '' for films of your own, whose truth nobody knows",
+        help="that it was made from; '' for your own films, which have no ground truth",
     )
     what.add_argument(
         "--datasets",
@@ -93,7 +98,7 @@ def _shared() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="NAME=FOLDER",
-        help="the same, told freely from the first picture and sentence",
+        help="the same, generated freely from the first picture and sentence",
     )
     what.add_argument("--film", default="", help="that keyframes are timed on, else the sample's")
     how = shared.add_argument_group("how")
@@ -116,7 +121,7 @@ def _shared() -> argparse.ArgumentParser:
         "--clip",
         default="",
         metavar="MODEL[:WEIGHTS]",
-        help="of open_clip, beside the towers of the run",
+        help="of open_clip, beside the encoders of the run",
     )
     models.add_argument("--inception", default="", metavar="FILE", help="its weights, or 'hub'")
     models.add_argument(
@@ -149,7 +154,7 @@ def _shared() -> argparse.ArgumentParser:
 
 
 def _measure(arguments: argparse.Namespace) -> int:
-    from benchmarks import bench
+    from benchmarks import settings, suite
 
     judges, prices = len(arguments.judge), len(arguments.judge_price)
     if prices not in (0, judges):
@@ -157,13 +162,13 @@ def _measure(arguments: argparse.Namespace) -> int:
             f"{judges} judges and {prices} prices: give --judge-price IN OUT once "
             "for each, in their order"
         )
-    setting = bench.Setting(
+    setting = settings.Settings(
         runs=tuple(arguments.run),
         data=arguments.data,
         sample=arguments.sample,
         out=arguments.out,
         seed=arguments.seed,
-        policies=tuple(arguments.policies or bench.POLICIES),
+        policies=tuple(arguments.policies or settings.POLICIES),
         illustrated=tuple(map(_named, arguments.illustrated)),
         told=tuple(map(_named, arguments.told)),
         datasets=tuple(arguments.datasets),
@@ -177,8 +182,8 @@ def _measure(arguments: argparse.Namespace) -> int:
         thorough=arguments.thorough,
         film=arguments.film,
     )
-    names = list(bench.BENCHMARKS) if arguments.name == "all" else [arguments.name]
-    return bench.run(
+    names = list(suite.BENCHMARKS) if arguments.name == "all" else [arguments.name]
+    return suite.run(
         setting,
         names,
         Path(arguments.compare) if arguments.compare else None,
@@ -197,26 +202,23 @@ def _named(given: str) -> tuple[str, str]:
 
 def _heavy(arguments: argparse.Namespace) -> int:
     if arguments.name == "crashes":
-        from benchmarks.faults import crashes
+        from benchmarks.fault_injection import crashes
 
         text, bad = crashes.run(arguments.kills, arguments.seed)
     elif arguments.name == "fuzz":
-        from benchmarks.faults import fuzz
+        from benchmarks.fault_injection import fuzz
 
         text, bad = fuzz.run(arguments.films, arguments.seed)
     else:
-        from benchmarks import results
-        from benchmarks.speed import scale
+        from benchmarks.results import markdown
+        from benchmarks.speed import cpu, scale
 
-        text, bad = (
-            "\n\n".join(
-                map(
-                    results.markdown,
-                    scale.run(arguments.films, arguments.hours, arguments.film, arguments.folder),
-                )
-            ),
-            0,
+        tables = (
+            cpu.run(arguments.rounds)
+            if arguments.name == "cpu"
+            else scale.run(arguments.films, arguments.hours, arguments.film, arguments.folder)
         )
+        text, bad = "\n\n".join(map(markdown.table_to_markdown, tables)), 0
     print(text)
     return 1 if bad else 0
 

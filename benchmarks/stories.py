@@ -1,4 +1,4 @@
-"""Stories that are compared: what each begins with, and what a generator made of it.
+"""Stories that are compared, their openings, and their pictures.
 
 A story on disk is what `make generate` and others write: a folder with `story.json` (`id`, `texts`,
 `images`, names of files beside it). Pictures are named by path and read when a measure needs them.
@@ -10,20 +10,20 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from schemas.storystream import IMAGES
-
-Pictures = NDArray[np.uint8]  # RGB, [n, size, size, 3]
+from benchmarks.array_types import Pictures
+from pipeline.dataset import reader
+from schemas import layout
 
 
 @dataclass(frozen=True)
 class Story:
-    """Texts and the paths of their pictures, one each; number 0 is what the story begins with."""
+    """Texts and the paths of their pictures, one each; number 0 is the opening."""
 
     id: str  # of the opening that it goes on from
     texts: tuple[str, ...]
@@ -32,8 +32,8 @@ class Story:
 
 @dataclass(frozen=True)
 class Opening:
-    """What a generator is given. `following` are the sentences that it has to illustrate; where
-    that is empty, it writes its own."""
+    """What a generator is given. `following` are the sentences to illustrate; where that is empty,
+    it writes its own."""
 
     id: str
     image: str  # path
@@ -42,27 +42,40 @@ class Opening:
     following: tuple[str, ...] = ()
 
 
-def of_dataset(dataset: str | Path, split: str = "val") -> list[Story]:
-    """The whole stories of one side of a dataset's split, by its JSONL in StoryStream's layout.
+def read_stories(dataset: str | Path, split: str = "val") -> list[Story]:
+    """Reads the whole stories of one side of a dataset's split, by its JSONL in StoryStream's
+    layout.
 
     Raises ValueError where there are none.
     """
-    path = Path(dataset, IMAGES, f"{split}_stories.jsonl")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    if not lines:
-        raise ValueError(f"{path} is missing or empty: make the dataset of more films")
     return [
         Story(
-            one["id"],
-            tuple(one["captions"]),
-            tuple(str(Path(dataset, IMAGES, name)) for name in one["images"]),
+            values["id"],
+            tuple(values["captions"]),
+            tuple(str(Path(dataset, layout.IMAGES, name)) for name in values["images"]),
         )
-        for one in map(json.loads, lines)
+        for values in read_jsonl(dataset, layout.stories_jsonl_path(split))
     ]
 
 
-def opening(story: Story, illustrate: bool) -> Opening:
-    """What the story begins with; with its other texts to `illustrate`, or to be told freely."""
+def read_jsonl(dataset: str | Path, name: str) -> list[dict[str, Any]]:
+    """Reads a JSONL file of stories or chunks of a dataset.
+
+    Raises ValueError where it is missing or empty.
+    """
+    found = reader.has_file(str(dataset), name)
+    lines = reader.read_file(str(dataset), name).splitlines() if found else []
+    if not lines:
+        raise ValueError(
+            f"{reader.locate(str(dataset), name)} is missing or empty: make the dataset of more "
+            "films"
+        )
+    return [json.loads(line) for line in lines]
+
+
+def make_opening(story: Story, illustrate: bool) -> Opening:
+    """Returns the opening of a story; with its other texts to `illustrate`, or to be told
+    freely."""
     return Opening(
         story.id,
         story.images[0],
@@ -72,8 +85,8 @@ def opening(story: Story, illustrate: bool) -> Opening:
     )
 
 
-def pictures(paths: Iterable[str], size: int) -> Pictures:
-    """Pictures squashed to squares of `size` pixels, decoded as the story model's data are.
+def read_pictures(paths: Iterable[str], size: int) -> Pictures:
+    """Reads pictures as squares of `size` pixels, decoded as the story model's data are.
 
     Raises ValueError for one that is missing or does not decode.
     """

@@ -15,9 +15,10 @@ from typing import Any
 from model.config import POLICIES
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code; 2 stands for a wrong call, 130 for Ctrl-C."""
-    arguments = _parser().parse_args(argv)
+def main(argv: Sequence[str] | None = None, prog: str = "python -m model") -> int:
+    """Runs one command and returns its exit code; 2 stands for a wrong call, 130 for Ctrl-C. `prog`
+    is how usage lines call this program."""
+    arguments = _parser(prog).parse_args(argv)
     warnings.filterwarnings("ignore", category=FutureWarning)
     from model.config import ConfigError
     from model.data import DataError
@@ -38,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     train = commands.add_parser("train", help="trains the stages of a preset, one after the other")
     train.set_defaults(command=_train)

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from schemas.settings import put
+
 PRESETS = Path(__file__).parent / "presets"
 POLICIES = ("dense", "window", "sink", "multimodal", "recompute")  # see `model.attention`
 
@@ -212,7 +214,10 @@ class Optimisation(Section):
     ema: float = Field(
         0.0, ge=0, lt=1, description="decay of the weights' moving average, 0 for none"
     )
-    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        description="of products; auto is bf16 where the device has instructions for it, else fp32",
+    )
     checkpointing: bool = Field(False, description="gradient checkpointing")
     compile: bool = Field(False, description="torch.compile")
     workers: int = Field(0, ge=0, description="processes that read data")
@@ -280,17 +285,17 @@ def naming(setting: str, model: str) -> Iterator[None]:
 
 
 def _put(files: dict[str, Any], setting: str) -> None:
-    name, equals, value = setting.partition("=")
-    file, *path, last = name.split(".") if "." in name else ("", name)
-    place: Any = files.get(file)
-    for part in path:  # a section that the file leaves out has defaults
-        place = place.setdefault(part, {}) if isinstance(place, dict) else None
-    if not equals or not isinstance(place, dict):
-        raise ConfigError(
-            f"--set {setting}: write FILE.NAME=VALUE, with FILE one of "
-            f"{', '.join(files)}, such as 2-story.train.steps=100"
-        )
-    place[last] = yaml.safe_load(value)
+    usage = (
+        f"write FILE.NAME=VALUE, with FILE one of {', '.join(files)}, such as "
+        "2-story.train.steps=100"
+    )
+    file, dot, _ = setting.partition("=")[0].partition(".")
+    if not dot or file not in files:
+        raise ConfigError(f"--set {setting}: {usage}")
+    try:
+        put(files, setting, usage)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _said(error: ValidationError) -> str:

@@ -39,6 +39,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from webdataset import filters, tariterators
 
+from schemas.layout import SHARDS, shard_path
+
 Raw = dict[str, Any]
 
 _AGAIN = "remove it and have it made again (by `make dataset`, features by the training)"
@@ -53,12 +55,12 @@ def shards(dataset: str, split: str) -> list[str]:
 
     Raises DataError where there are none, or where their names say that some are missing.
     """
-    folder = Path(dataset, "shards")
+    folder = Path(dataset, SHARDS)
     found = sorted(path.name for path in folder.glob(f"{split}-*.tar"))
     if not found:
         raise DataError(f"no {split}-*.tar in {folder}: `make dataset OUT={dataset}` writes them")
-    whole = [f"{split}-{at:05d}-of-{len(found):05d}.tar" for at in range(len(found))]
-    if found != whole:
+    whole = [shard_path(split, number, len(found)) for number in range(len(found))]
+    if [f"{SHARDS}/{name}" for name in found] != whole:
         raise DataError(
             f"{folder} holds {', '.join(found[:3])}{', ...' if found[3:] else ''}, which is not "
             f"one whole set of {split} shards: `make dataset OUT={dataset}` writes it again"

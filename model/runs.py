@@ -29,6 +29,7 @@ from model.config import Preset, StageConfig, naming
 from model.detokenizer import Detokenizer
 from model.story_lm import StoryLM
 from model.tokens import Vocabulary
+from schemas.layout import MANIFEST
 
 
 class NotTrained(ValueError):
@@ -69,7 +70,7 @@ def write_preset(run: Run) -> None:
 
 def digest(dataset: str) -> str:
     """What identifies a dataset: a digest of its manifest, 16 hex digits."""
-    return hashlib.sha256(Path(dataset, "dataset.json").read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(Path(dataset, MANIFEST).read_bytes()).hexdigest()[:16]
 
 
 def make_tokenizer(run: Run, texts: Iterable[str]) -> None:

@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Sequence
 
 from pipeline import config, model_specs
+from pipeline.graph import stages
+from schemas import layout
 
 _BACKENDS = (
     "embedded (the default), openai:MODEL, openai:MODEL@URL of a server of your own, or "
@@ -19,20 +21,22 @@ _BACKENDS = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code; 2 stands for a wrong call."""
+def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") -> int:
+    """Runs one command and returns its exit code; 2 stands for a wrong call. `prog` is how usage
+    lines call this program."""
     # Here and in workers: Arrow's own allocator keeps ten times what its tables ever took.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    arguments, beam_arguments = _parser().parse_known_args(argv)
+    parser = _parser(prog)
+    arguments, beam_arguments = parser.parse_known_args(argv)
     if beam_arguments and arguments.command is not _dataset:
-        _parser().error(f"unknown arguments: {' '.join(beam_arguments)}")
+        parser.error(f"unknown arguments: {' '.join(beam_arguments)}")
     arguments.beam = beam_arguments
     verbose = getattr(arguments, "verbose", False)
     if not verbose:
         _hush()
     file = getattr(arguments, "metrics", "")
     if file:
-        _check_metrics(file)
+        _check_metrics(file, parser)
     code = 1  # what nobody expects to be raised ends the program so
     try:
         code = _ended(arguments, verbose)
@@ -42,18 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _check_metrics(file: str) -> None:
+def _check_metrics(file: str, parser: argparse.ArgumentParser) -> None:
     """Ends the program where the file cannot be written: found out now, not after days."""
     folder = os.path.dirname(file) or "."
     if not os.path.isdir(folder):
-        _parser().error(f"--metrics {file}: there is no such folder")
+        parser.error(f"--metrics {file}: there is no such folder")
     if os.path.isdir(file):
-        _parser().error(
+        parser.error(
             f"--metrics {file}: this is a folder; name a file in it, such as "
             f"{os.path.join(file, 'storystream.prom')}"
         )
     if not os.access(folder, os.W_OK | os.X_OK):
-        _parser().error(f"--metrics {file}: nothing may be written to this folder")
+        parser.error(f"--metrics {file}: nothing may be written to this folder")
 
 
 def _write_metrics(file: str, out: str, code: int) -> None:
@@ -74,6 +78,12 @@ def _ended(arguments: argparse.Namespace, verbose: bool) -> int:
         return 130
     except (ValueError, OSError) as error:
         print(f"error: {_said(error)}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:  # of an extra; what a plain installation needs is there
+        print(
+            f"error: {error}; make install, or pip install 'storystream[models]', brings it",
+            file=sys.stderr,
+        )
         return 2
     except RuntimeError as error:  # what Beam makes of an error in a worker, its traceback inside
         from pipeline.graph import run, runners
@@ -117,8 +127,8 @@ def _hush() -> None:
     threading.excepthook = lambda _: None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     dataset = commands.add_parser(
@@ -143,14 +153,14 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="STAGE|FILM",
-        help=f"do a stage ({', '.join(config.STAGES)}) or all of a film, by its "
+        help=f"do a stage ({', '.join(stages.names())}) or all of a film, by its "
         "id, again, with the answers that are kept; may be repeated",
     )
     dataset.add_argument(
         "--until",
         default="",
         metavar="STAGE",
-        choices=list(config.STAGES),
+        choices=stages.names(),
         help="stop after this stage",
     )
     dataset.add_argument(
@@ -296,10 +306,10 @@ def _dataset(arguments: argparse.Namespace) -> int:
 
 
 def _check_force(forced: Sequence[str], films: Sequence[str]) -> None:
-    known = [*config.STAGES, *films]
+    known = [*stages.names(), *films]
     for name in forced:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 3) or config.STAGES
+            near = difflib.get_close_matches(name, known, 3) or stages.names()
             raise ValueError(
                 f"--force {name}: there is no such stage and no film of that id; "
                 f"there are {', '.join(near)}"
@@ -381,7 +391,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from pipeline.dataset import report
 
     report.write(arguments.out)
-    print(f"{arguments.out}/report.html")
+    print(f"{arguments.out}/{layout.REPORT}")
     return 0
 
 
@@ -397,8 +407,10 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     from pipeline.dataset import rebuild
 
     folder, _, name = arguments.manifest.rpartition("/")
-    if name != "dataset.json":
-        raise ValueError(f"{arguments.manifest} is no manifest: name the dataset.json of a dataset")
+    if name != layout.MANIFEST:
+        raise ValueError(
+            f"{arguments.manifest} is not a manifest: name the {layout.MANIFEST} of a dataset"
+        )
     return 1 if rebuild.rebuild(folder or ".", arguments.videos) else 0
 
 

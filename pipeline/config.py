@@ -18,16 +18,7 @@ from pydantic import (
 )
 
 from pipeline import model_specs
-
-STAGES = (
-    "keyframes",
-    "text",
-    "selection",
-    "captions",
-    "characters",
-    "stories",
-    "quality",
-)  # that can be done again
+from schemas.settings import put
 
 
 class ConfigError(ValueError):
@@ -283,23 +274,14 @@ def load(path: str = "", settings: Sequence[str] = ()) -> DatasetConfig:
                 f"config file {path} must hold settings such as 'captioner: embedded'"
             )
     for setting in settings:
-        _put(values, setting)
+        try:
+            put(values, setting, "write it as name=value, such as keyframes.every=3")
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
     try:
         return DatasetConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError("; ".join(_fault(fault) for fault in error.errors())) from None
-
-
-def _put(values: dict[str, Any], setting: str) -> None:
-    name, equals, text = setting.partition("=")
-    if not equals:
-        raise ConfigError(f"--set {setting}: write it as name=value, such as keyframes.every=3")
-    *sections, leaf = name.split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise ConfigError(f"--set {setting}: {section} is one value, not a section")
-    values[leaf] = yaml.safe_load(text)
 
 
 def _fault(fault: Any) -> str:

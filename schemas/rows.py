@@ -20,7 +20,7 @@ CHUNK_LENGTH = 10  # keyframes in a chunk: what the paper trains on
 
 @dataclasses.dataclass(frozen=True)
 class Video:
-    """One film as it was found; `videos.probe` fills in what only its content tells."""
+    """A film as it was found; `pipeline.ingest.video.probe` adds what only its content tells."""
 
     id: str  # safe as a folder name, unique in the dataset
     uri: str
@@ -37,7 +37,7 @@ class Video:
     duration: float = 0.0  # seconds
     width: int = 0  # pixels as displayed, after rotation
     height: int = 0
-    fps: float = 0.0  # average frames a second
+    fps: float = 0.0  # average frames per second
     rotation: int = 0  # degrees clockwise to turn a decoded frame for display: 0, 90, 180, 270
     # letterbox of a decoded frame: rows above, below, columns left, right
     bars: list[int] = dataclasses.field(default_factory=lambda: [0, 0, 0, 0])
@@ -45,7 +45,7 @@ class Video:
 
 @dataclasses.dataclass(frozen=True)
 class Keyframe:
-    """The picture that stands for a shot or part of it."""
+    """A picture that represents a shot or a part of it."""
 
     id: str  # "<video>_keyframe_<H>-<M>-<S>-<ms>"
     video: str
@@ -57,14 +57,14 @@ class Keyframe:
     shot_end: float  # time of the shot's last own frame
     width: int  # pixels, after cropping
     height: int
-    crop: list[int]  # x, y, width, height of the kept area in the displayed frame
+    crop: list[int]  # x, y, width, height of the picture in the displayed frame
     bytes: int  # of the JPEG
     sha256: str  # of the JPEG
     phash: str  # 256-bit perceptual hash, hex
     sharpness: float  # variance of the Laplacian of the luma at 320x180, levels squared
     brightness: float  # mean luma, 0..1
-    camera_motion: list[float]  # x, y: how the camera moves, frame widths a second
-    subject_motion: list[float]  # x, y: how the moving part moves, frame widths a second
+    camera_motion: list[float]  # x, y: how the camera moves, frame widths per second
+    subject_motion: list[float]  # x, y: how the moving part moves, frame widths per second
     dialogue: list[str] = dataclasses.field(default_factory=list)  # until the next keyframe
     recognised: bool = False  # the film's dialogue is recognised from its sound, not written
     text: list[str] = dataclasses.field(default_factory=list)  # read on the screen
@@ -72,17 +72,18 @@ class Keyframe:
 
 @dataclasses.dataclass(frozen=True)
 class Spoken:
-    """A line of dialogue that was recognised from a film's sound."""
+    """A line of a film's dialogue, read from subtitles or recognised from its sound."""
 
     video: str
     start: float
     end: float
     text: str
+    recognised: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Caption:
-    """What one picture shows, as fields and as one sentence."""
+    """A caption: what a picture shows, as fields and as a sentence."""
 
     keyframe: str
     video: str
@@ -98,7 +99,7 @@ class Caption:
 
 @dataclasses.dataclass(frozen=True)
 class Character:
-    """Somebody of a series: who a description means, and the one name that stories use."""
+    """A character of a series: its name in stories, and what captions call it."""
 
     series: str
     name: str
@@ -110,21 +111,21 @@ class Character:
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """How good a story is, as far as that can be measured (`pipeline.annotation.story_scores` says how)."""
+    """How good a story is, as far as `pipeline.annotation.story_scores` can measure it."""
 
     repetition: float | None  # 0..1, share of runs of 4 words that the story had before
     reading_grade: float | None  # US school years, English only
     language_share: float | None  # 0..1, share of words known in the story's language
     toxic_words: int | None  # how many
     name_consistency: float | None  # 0..1, share of texts that name nobody unknown
-    repaired: float | None  # 0..1, share of texts that came of a second question
+    repaired: float | None  # 0..1, share of texts that came from a second question
     grounding: float | None  # 0..1, share of what the captions say that the texts say, English only
     similarity: float | None  # -1..1, mean cosine of pictures and texts; None without a model
 
 
 @dataclasses.dataclass(frozen=True)
 class Story:
-    """Up to 30 keyframes in film order, each with the next sentence of one narrative."""
+    """A story: up to 30 keyframes in film order, each with the next sentence of a narrative."""
 
     id: str  # "<video>_story_<number>"
     video: str
@@ -132,23 +133,23 @@ class Story:
     split: str  # "train", "val", or "" before the split is made
     complete: bool  # False for a tail of fewer than STORY_LENGTH keyframes
     images: list[str]  # as in Keyframe.image
-    captions: list[str]  # the narrative, one text an image
+    captions: list[str]  # the narrative, a text per image
     orders: list[int]  # 0..n-1
     descriptions: list[str]  # the caption sentence each text was written from
     caption_model: str
     writers: list[str]  # what wrote each text: a model's name, or "plain" for a joined caption
-    repaired: list[bool]  # whether each text came of a second question, as the first answer failed
-    linked: bool = True  # False where the answer that should smooth the seams was no use
+    repaired: list[bool]  # whether each text is of a second question, as the first answer failed
+    linked: bool = True  # False where the answer that links the windows was not usable
     scores: Scores | None = None  # None before the quality stage
 
 
 @dataclasses.dataclass(frozen=True)
 class Reject:
-    """Something that was left out, and why. Nothing is dropped without one."""
+    """Something that was left out, and why. Nothing is dropped without a reject."""
 
     stage: str  # "video", "subtitles", "keyframe", "caption", "story"
     key: str  # what was left out: a uri, a keyframe id, a story id
-    reason: str  # one word or two, the same for all of a kind: "black", "duplicate"
+    reason: str  # a word or two, the same for all of a kind: "black", "duplicate"
     detail: str  # for a person: the figures, the other picture, the error
     video: str = ""
     image: str = ""  # a small picture of it, relative to the dataset folder, "" for none
@@ -182,14 +183,14 @@ def _fields(kind: Any) -> list[pa.Field]:
 
 
 def row(kind: type[Row], values: dict[str, Any]) -> Row:
-    """The row with these values, as `dataclasses.asdict` gives them."""
+    """Builds a row from its values, as `dataclasses.asdict` gives them."""
     if kind is Story and values.get("scores") is not None:
         values = {**values, "scores": Scores(**values["scores"])}
     return kind(**values)
 
 
 def arrow_schema(row_type: type[Row]) -> pa.Schema:
-    """The Arrow schema of a row type: a column a field, nullable only where the field may be None.
+    """Returns the Arrow schema of a row type: a column for each field, nullable if it may be None.
 
     Raises KeyError for a field whose type has no column type here.
     """
@@ -197,7 +198,7 @@ def arrow_schema(row_type: type[Row]) -> pa.Schema:
 
 
 def to_table(rows: Iterable[Row], row_type: type[Row]) -> pa.Table:
-    """Rows as a table with `arrow_schema(row_type)`, in the order given. No rows make an empty one.
+    """Converts rows to a table with `arrow_schema(row_type)`, in order. No rows make an empty one.
 
     Raises pyarrow.ArrowException where a value does not fit its column.
     """
@@ -206,5 +207,5 @@ def to_table(rows: Iterable[Row], row_type: type[Row]) -> pa.Table:
 
 
 def from_table(table: pa.Table, row_type: type[Row]) -> list[Row]:
-    """The rows of a table that `to_table` made, equal to those that went in."""
+    """Converts a table that `to_table` made back to its rows, equal to those that went in."""
     return [row(row_type, values) for values in table.to_pylist()]

@@ -17,7 +17,7 @@ from pathlib import Path
 import av
 import cv2
 
-from tests.films import make_film, moving, scene, tone
+from pipeline.testing.films import make_film, moving, scene, tone
 
 FPS = 24
 SHOTS = ((1, 24), (2, 24), (3, 24))  # the seed of each scene and its frames

@@ -1,10 +1,12 @@
-"""One thread for every test's arithmetic, and the end of the run for a test that stands still.
+"""Sets what holds for every test: one thread, a limit of time, and the skips that CI accepts.
 
-The networks here are tiny: a second thread gains nothing, and where the cores are also wanted by
-others the threads wait for each other. So also for the processes that tests start.
+One thread for every test's arithmetic, also in the processes that tests start: the networks here
+are tiny, a second thread gains nothing, and where the cores are also wanted by others the threads
+wait for each other.
 """
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,6 +19,14 @@ os.environ["OMP_NUM_THREADS"] = "1"
 LONGEST = 300  # seconds for one test; the slowest takes a tenth of that on two busy cores
 STDERR = pytest.StashKey[int]()
 
+# The reasons for which CI may skip a test. Any other fails there: `make install` has installed all
+# that the tests need.
+EXPECTED_SKIPS = (
+    r"only root can become somebody else",
+    r"mounting a small disk takes a superuser",
+    r"permissions do not bind a superuser, and there is no setpriv",
+)
+
 
 def pytest_configure(config):
     config.stash[STDERR] = os.dup(2)  # not the one that is captured during a test
@@ -25,7 +35,11 @@ def pytest_configure(config):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Ends the run, saying in a few lines where each thread is: of a long log the end is kept."""
+    """Ends the run, saying in a few lines where each thread is: of a long log the end is kept.
+
+    Under pytest-xdist the worker exits, and --max-worker-restart=0 (in pyproject.toml) then ends
+    the run.
+    """
     timer = threading.Timer(LONGEST, stood_still, (item.nodeid, item.config.stash[STDERR]))
     timer.daemon = True
     timer.start()
@@ -45,3 +59,23 @@ def stood_still(test, stderr):
             lines.append(f"{names.get(ident, ident)}: {' > '.join(where)}\n")
     os.write(stderr, "".join(lines).encode())
     os._exit(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    return expected((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    return expected((yield))  # of a module that skips itself
+
+
+def expected(report):
+    """Returns the report; where `CI` is set, as a failure if EXPECTED_SKIPS lacks its reason."""
+    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+        path, line, reason = report.longrepr
+        if not any(re.search(known, reason) for known in EXPECTED_SKIPS):
+            report.outcome = "failed"
+            report.longrepr = f"{path}:{line}: {reason}: this skip is not expected in CI"
+    return report

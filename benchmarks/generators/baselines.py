@@ -1,4 +1,4 @@
-"""Generators that need no model: a floor, a search, and a ceiling for all that do."""
+"""Baseline generators that need no model: repetition, retrieval, shuffling, and the true story."""
 
 from __future__ import annotations
 
@@ -6,67 +6,77 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from benchmarks.metrics.tfidf import most_similar
 from benchmarks.stories import Opening, Story
-from benchmarks.story_model import likest
 
 Generator = Callable[[Opening], Story]
 
 
-def truth(known: Sequence[Story]) -> Generator:
-    """The ceiling: the story itself, which its opening names."""
-    by_id = {one.id: one for one in known}
+def ground_truth(known: Sequence[Story]) -> Generator:
+    """Returns a generator of the true stories: the upper bound."""
+    by_id = {story.id: story for story in known}
 
     def generate(opening: Opening) -> Story:
-        one = by_id[opening.id]
-        return Story(one.id, one.texts[: opening.length], one.images[: opening.length])
+        """Returns the true story of the opening."""
+        story = by_id[opening.id]
+        return Story(story.id, story.texts[: opening.length], story.images[: opening.length])
 
     return generate
 
 
-def copy_first(opening: Opening) -> Story:
-    """The first picture again and again, with the sentences that are asked for, else the first."""
+def repeat_first(opening: Opening) -> Story:
+    """Repeats the first picture, with the given sentences or else the first sentence."""
     texts = opening.following or (opening.text,) * (opening.length - 1)
     return Story(opening.id, (opening.text, *texts), (opening.image,) * opening.length)
 
 
-def retrieval(training: Sequence[Story]) -> Generator:
-    """Illustrates each sentence with the training picture whose own text is most like it.
+def retrieve(training: Sequence[Story]) -> Generator:
+    """Returns a generator that illustrates each sentence with the training picture of the most
+    similar text.
 
-    Told freely, it goes on with the training story whose text is most like the opening's. Likeness
-    is that of `story_model.likest`: TF-IDF of words and pairs of words.
+    Told freely, it continues with the training story whose text is most similar to the opening's.
+    Similarity is that of `tfidf.most_similar`.
     """
     moments = [(story, at) for story in training for at in range(len(story.texts))]
     known = [story.texts[at] for story, at in moments]
     begins = [(story, at) for story, at in moments if at + 1 < len(story.texts)]
 
     def generate(opening: Opening) -> Story:
+        """Returns the story of retrieved pictures, and texts where none are given."""
         if opening.following:
-            found = [moments[at] for at in likest(opening.following, known)]
+            found = [moments[at] for at in most_similar(opening.following, known)]
             texts = opening.following
         else:
-            [nearest] = likest([opening.text], [story.texts[at] for story, at in begins])
+            [nearest] = most_similar([opening.text], [story.texts[at] for story, at in begins])
             story, start = begins[nearest]
             order = [*range(start + 1, len(story.texts)), *range(start + 1)]  # round and round
             found = [(story, order[at % len(order)]) for at in range(opening.length - 1)]
-            texts = tuple(one.texts[at] for one, at in found)
+            texts = tuple(story.texts[at] for story, at in found)
         return Story(
             opening.id,
             (opening.text, *texts),
-            (opening.image, *(one.images[at] for one, at in found)),
+            (opening.image, *(story.images[at] for story, at in found)),
         )
 
     return generate
 
 
-def shuffled(known: Sequence[Story], seed: int = 0) -> Generator:
-    """What no measure of a story may prefer: true pictures and texts of other stories, in disorder.
+def shuffle(known: Sequence[Story], seed: int = 0) -> Generator:
+    """Returns a generator of true pictures and texts of other stories in random order, which no
+    measure of a story may prefer.
 
     A story's panels after the first are drawn from all others; texts stay with their pictures,
     unless the sentences are given.
     """
 
     def generate(opening: Opening) -> Story:
-        pool = [(one, at) for one in known if one.id != opening.id for at in range(len(one.texts))]
+        """Returns the opening with panels drawn from the other stories."""
+        pool = [
+            (story, at)
+            for story in known
+            if story.id != opening.id
+            for at in range(len(story.texts))
+        ]
         dice = np.random.default_rng([seed, *opening.id.encode()])
         found = [
             pool[at]
@@ -74,11 +84,11 @@ def shuffled(known: Sequence[Story], seed: int = 0) -> Generator:
                 len(pool), opening.length - 1, replace=len(pool) < opening.length - 1
             )
         ]
-        texts = opening.following or tuple(one.texts[at] for one, at in found)
+        texts = opening.following or tuple(story.texts[at] for story, at in found)
         return Story(
             opening.id,
             (opening.text, *texts),
-            (opening.image, *(one.images[at] for one, at in found)),
+            (opening.image, *(story.images[at] for story, at in found)),
         )
 
     return generate

@@ -1,8 +1,8 @@
-"""A model that looks at stories and judges them, as the SEED-Story paper had GPT-4 do.
+"""A vision-language model as judge of stories, as the SEED-Story paper used GPT-4.
 
-questions    what it is asked: scores of one story, a preference between two
-asking       asks, by the pipeline's own calls: kept, resumed, within a budget
-preferences  what both orders of a pair come to, and how far the order decided
-ratings      sign test, Bradley-Terry ratings, kappa
-tables       all of it as tables (`tables.run`)
+questions      the prompts: scores of one story, a preference between two client         asks,
+through the pipeline's inference client: cached, resumed, within a budget preferences    what both
+orders of a pair amount to, and position bias bradley_terry  ratings from preferences sign_test
+significance of preferences agreement      agreement of judges, Cohen's kappa run, tables    the
+benchmark and its tables
 """

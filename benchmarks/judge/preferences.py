@@ -1,10 +1,9 @@
-"""From single answers to preferences: what both orders of a pair come to.
+"""Derives preferences from single answers: what both orders of a pair amount to.
 
-A judge that looks at two stories may go by the place where each is shown. So a story is preferred
-only where it is preferred in both orders; all else is a tie (the rule of MT-Bench: Zheng et al.,
-Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena, 2023, arXiv 2306.05685, 3.4). Where the
-story shown first is preferred both times, or the one shown second, the order has decided, and that
-is counted.
+A judge of two stories may be biased by their position. So a story is preferred only where it is
+preferred in both orders; all else is a tie (the rule of MT-Bench: Zheng et al., Judging
+LLM-as-a-Judge with MT-Bench and Chatbot Arena, 2023, arXiv 2306.05685, 3.4). Pairs where the story
+shown first is preferred both times, or the one shown second, are counted as decided by position.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.judge.asking import Judged
-from benchmarks.judge.questions import field
+from benchmarks.judge.client import JudgedQuestion
+from benchmarks.judge.questions import answer_field
 
 Place = Literal["first", "second", "tie"]
 _PLACES: dict[str, Place] = {"A": "first", "B": "second", "tie": "tie"}
 
 
 @dataclass(frozen=True)
-class Pair:
-    """What a judge says of two stories of one opening, by one criterion, in both orders."""
+class JudgedPair:
+    """A judge's answers about two stories of one opening, by one criterion, in both orders."""
 
     opening: str
     stories: tuple[str, str]  # generators
@@ -45,53 +44,61 @@ class Pair:
         return {("first", "first"): 1, ("second", "second"): -1}.get((self.forth, self.back), 0)
 
 
-def pairs(answers: Sequence[Judged], criterion: str) -> list[Pair]:
-    """The pairs of which both orders were answered. A pair is named as it was shown at first."""
+def judged_pairs(answers: Sequence[JudgedQuestion], criterion: str) -> list[JudgedPair]:
+    """Returns the pairs with answers in both orders. A pair is named in the order it was shown in
+    first."""
     found: dict[tuple[str, tuple[str, ...], int], Place] = {}
     same = set()
-    for one in answers:
-        if len(one.question.shown) == 2 and one.state == "answered":
-            found[one.question.item] = (
-                _PLACES[getattr(one.value, field(criterion)).better] if one.value else "tie"
+    for answer in answers:
+        if len(answer.question.shown) == 2 and answer.state == "answered":
+            found[answer.question.item] = (
+                _PLACES[getattr(answer.value, answer_field(criterion)).better]
+                if answer.value
+                else "tie"
             )
-            if one.question.request is None:
-                same.add(one.question.item)
+            if answer.question.request is None:
+                same.add(answer.question.item)
     both, done = [], set()
     for item, place in found.items():
-        opening, (one, other), repeat = item
-        turned = (opening, (other, one), repeat)
+        opening, (first, second), repeat = item
+        turned = (opening, (second, first), repeat)
         if turned in found and item not in done:
             done.add(turned)
-            both.append(Pair(opening, (one, other), repeat, place, found[turned], item not in same))
+            both.append(
+                JudgedPair(opening, (first, second), repeat, place, found[turned], item not in same)
+            )
     return both
 
 
-def named(answers: Sequence[Judged]) -> list[tuple[str, str]]:
-    """The pairs of generators that were compared, answered or not, as they were shown at first."""
+def compared_pairs(answers: Sequence[JudgedQuestion]) -> list[tuple[str, str]]:
+    """Returns the pairs of generators that were compared, answered or not, in the order shown
+    first."""
     found: dict[tuple[str, ...], None] = {}
-    for one in answers:
-        if len(shown := one.question.shown) == 2 and shown[::-1] not in found:
+    for answer in answers:
+        if len(shown := answer.question.shown) == 2 and shown[::-1] not in found:
             found[shown] = None
-    return [(one, other) for one, other in found]
+    return [(first, second) for first, second in found]
 
 
-def settled(found: Sequence[Pair]) -> dict[tuple[tuple[str, str], str], int]:
-    """One outcome a pair of generators and opening: of repeats, the story preferred more often."""
+def outcomes_by_opening(found: Sequence[JudgedPair]) -> dict[tuple[tuple[str, str], str], int]:
+    """Returns one outcome per pair of generators and opening: of repeats, the story preferred more
+    often."""
     sums: dict[tuple[tuple[str, str], str], int] = {}
-    for one in found:
-        key = one.stories, one.opening
-        sums[key] = sums.get(key, 0) + one.outcome
+    for pair in found:
+        key = pair.stories, pair.opening
+        sums[key] = sums.get(key, 0) + pair.outcome
     return {key: int(np.sign(total)) for key, total in sums.items()}
 
 
-def wins(found: Sequence[Pair], generators: Sequence[str]) -> NDArray[np.float64]:
-    """How often row was preferred to column, a tie as half a win of each: [openings, n, n]."""
-    outcomes = settled(found)
-    openings = {name: at for at, name in enumerate(dict.fromkeys(one.opening for one in found))}
+def win_matrix(found: Sequence[JudgedPair], generators: Sequence[str]) -> NDArray[np.float64]:
+    """Counts how often row was preferred to column, a tie as half a win of each: [openings, n,
+    n]."""
+    outcomes = outcomes_by_opening(found)
+    openings = {name: at for at, name in enumerate(dict.fromkeys(pair.opening for pair in found))}
     place = {name: at for at, name in enumerate(generators)}
     table = np.zeros((len(openings), len(place), len(place)))
-    for ((one, other), opening), outcome in outcomes.items():
-        row, column = place[one], place[other]
+    for ((first, second), opening), outcome in outcomes.items():
+        row, column = place[first], place[second]
         table[openings[opening], row, column] += (1 + outcome) / 2
         table[openings[opening], column, row] += (1 - outcome) / 2
     return table

@@ -1,11 +1,11 @@
-"""What the judge is asked, and the form of its answers.
+"""The judge's questions and the schema of its answers.
 
-One question has all criteria, each answered with a reason and then a mark. The judge sees pictures
-and texts alone: nothing says who made a story, and a text is put into the prompt as JSON, so that
-it cannot pass for a part of the question.
+One question has all criteria, each answered with a reason and then a score or a choice. The judge
+sees pictures and texts only: nothing tells which generator made a story, and a text is put into the
+prompt as JSON, so that it cannot pass for a part of the question.
 
 A pair is asked about in both orders. Two generators that begin with the same panels are a tie that
-nobody need pay for.
+needs no call.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ CRITERIA: Mapping[str, str] = {
 Choice = Literal["A", "B", "tie"]
 
 
-def _number(value: Any) -> Any:
+def _check_score(value: Any) -> Any:
     if isinstance(value, bool):  # which pydantic would take for 0 or 1
         raise ValueError("a score is a whole number from 0 to 10")
     return value
 
 
-def _choice(value: Any) -> Any:
-    """What is plainly meant is not asked for again, for that costs money."""
+def _read_choice(value: Any) -> Any:
+    """Accepts spellings of a choice that are unambiguous: asking again costs money."""
     plain = str(value).strip(" .\"'").lower().removeprefix("story ")
     return {"a": "A", "b": "B", "tie": "tie", "equal": "tie", "neither": "tie"}.get(plain, value)
 
@@ -52,19 +52,20 @@ class Mark(BaseModel):
     """A score under one criterion."""
 
     reason: str
-    score: Annotated[int, Field(ge=0, le=10), BeforeValidator(_number)]
+    score: Annotated[int, Field(ge=0, le=10), BeforeValidator(_check_score)]
 
 
 class Verdict(BaseModel):
     """Which of two stories is better under one criterion."""
 
     reason: str
-    better: Annotated[Choice, BeforeValidator(_choice)]
+    better: Annotated[Choice, BeforeValidator(_read_choice)]
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question, and what it is about. The generators are in the order they are shown in."""
+    """One question, and what it is about. The generators are in the order in which they are
+    shown."""
 
     opening: str
     shown: tuple[str, ...]  # one generator to be scored, two to be compared
@@ -73,25 +74,26 @@ class Question:
 
     @property
     def item(self) -> tuple[str, tuple[str, ...], int]:
-        """What two judges would both be asked about."""
+        """Identifies the question across judges."""
         return self.opening, self.shown, self.repeat
 
 
-def field(criterion: str) -> str:
-    """The name of a criterion in an answer."""
+def answer_field(criterion: str) -> str:
+    """Returns the name of a criterion in an answer."""
     return criterion.replace(" ", "_").replace("-", "_")
 
 
 @functools.cache
-def answers(task: str, criteria: tuple[str, ...]) -> type[BaseModel]:
-    """The form of an answer."""
+def answer_model(task: str, criteria: tuple[str, ...]) -> type[BaseModel]:
+    """Returns the schema of an answer."""
     fields: dict[str, Any] = {
-        field(one): (Mark if task == "score" else Verdict, ...) for one in criteria
+        answer_field(criterion): (Mark if task == "score" else Verdict, ...)
+        for criterion in criteria
     }
     return create_model("Scores" if task == "score" else "Preferences", **fields)
 
 
-def questions(
+def make_questions(
     stories: Mapping[str, Sequence[Story]],
     criteria: Sequence[str],
     panels: int,
@@ -99,20 +101,20 @@ def questions(
     pairs: Sequence[tuple[str, str]],
     repeats: int,
 ) -> list[Question]:
-    """All questions, opening by opening, so that what an early end leaves is whole openings.
+    """Makes all questions, opening by opening, so that an early end leaves whole openings.
 
     Only the first `panels` panels are shown, and of a pair as many as both have. Raises ValueError
     for stories that cannot be shown.
     """
-    picture = functools.cache(_picture)  # for this time: files may be others the next
+    picture = functools.cache(_read_picture)  # for this time: files may be others the next
     told = {name: _by_opening(name, some) for name, some in stories.items()}
     found = []
-    for opening in dict.fromkeys(one for some in told.values() for one in some):
+    for opening in dict.fromkeys(opening for some in told.values() for opening in some):
         here = {name: some[opening] for name, some in told.items() if opening in some}
         asked: list[tuple[str, ...]] = [(name,) for name in here] if scores else []
-        for one, other in pairs:
-            if one in here and other in here:
-                asked += [(one, other), (other, one)]
+        for first, second in pairs:
+            if first in here and second in here:
+                asked += [(first, second), (second, first)]
         for repeat, shown in itertools.product(range(repeats), asked):
             length = min(panels, *(len(here[name].images) for name in shown))
             parts = [
@@ -124,57 +126,66 @@ def questions(
                     opening,
                     shown,
                     repeat,
-                    _request(parts, tuple(criteria), f"{opening}: {' / '.join(shown)}", repeat),
+                    _make_request(
+                        parts, tuple(criteria), f"{opening}: {' / '.join(shown)}", repeat
+                    ),
                 )
             )
     return found
 
 
 def _by_opening(name: str, stories: Sequence[Story]) -> dict[str, Story]:
-    found = {one.id: one for one in stories}
+    found = {story.id: story for story in stories}
     if len(found) < len(stories):
         raise ValueError(f"{name} has two stories of one opening: give each an id of its own")
-    for one in stories:
-        if not one.images or len(one.images) != len(one.texts):
+    for story in stories:
+        if not story.images or len(story.images) != len(story.texts):
             raise ValueError(
-                f"{name}, story {one.id}: {len(one.images)} pictures and "
-                f"{len(one.texts)} texts; there must be one of each a panel"
+                f"{name}, story {story.id}: {len(story.images)} pictures and "
+                f"{len(story.texts)} texts; there must be one of each a panel"
             )
     return found
 
 
-def _picture(path: str) -> Picture:
+def _read_picture(path: str) -> Picture:
     try:
         return Picture(path, hashlib.sha256(Path(path).read_bytes()).hexdigest())
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}; make the story again") from error
 
 
-def _request(
+def _make_request(
     parts: Sequence[tuple[tuple[str, ...], tuple[Picture, ...]]],
     criteria: tuple[str, ...],
     key: str,
     repeat: int,
 ) -> Request | None:
-    digests = [(texts, [one.sha256 for one in pictures]) for texts, pictures in parts]
+    digests = [(texts, [picture.sha256 for picture in pictures]) for texts, pictures in parts]
     if len(parts) == 2 and digests[0] == digests[1]:
         return None
     task = "score" if len(parts) == 1 else "compare"
     facts: dict[str, Any] = {
-        "criteria": [{"field": field(one), "asks": CRITERIA[one]} for one in criteria],
-        **({"texts": parts[0][0]} if task == "score" else {"stories": [one for one, _ in parts]}),
+        "criteria": [
+            {"field": answer_field(criterion), "asks": CRITERIA[criterion]}
+            for criterion in criteria
+        ],
+        **(
+            {"texts": parts[0][0]}
+            if task == "score"
+            else {"stories": [texts for texts, _ in parts]}
+        ),
     }
     return Request(
         key,
         task,
-        prompt(task, facts),
+        render_prompt(task, facts),
         facts,
-        answers(task, criteria),
+        answer_model(task, criteria),
         tuple(picture for _, pictures in parts for picture in pictures),
         repeat,
     )
 
 
-def prompt(task: str, facts: Mapping[str, Any], fault: str = "") -> str:
-    """The question in words; with a fault, the question after an answer that had it."""
+def render_prompt(task: str, facts: Mapping[str, Any], fault: str = "") -> str:
+    """Renders the prompt; with a fault, the prompt that follows an answer with that fault."""
     return prompts.render(task, PROMPTS, retry=fault, **facts)

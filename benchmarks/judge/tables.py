@@ -1,7 +1,7 @@
-"""The judge's tables: scores, preferences, ratings, how far the order decided, agreement, cost.
+"""Tables of the judge: scores, preferences, ratings, position bias, agreement, cost.
 
-`run` judges stories and makes them. The SEED-Story paper's own figures stand beside ours, marked as
-published; without a judge they stand alone, with a line that says how to give one.
+The SEED-Story paper's results stand beside ours, marked as published; without a judge they stand
+alone, with a line that says how to give one.
 """
 
 from __future__ import annotations
@@ -11,141 +11,51 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks import published
-from benchmarks.judge import preferences, ratings
-from benchmarks.judge.asking import Judged, Judgement, Settings, judged, parse
-from benchmarks.judge.preferences import Pair
-from benchmarks.judge.questions import CRITERIA, PROMPTS, field, questions
-from benchmarks.results import Cell, Column, Figure, Table
-from benchmarks.statistics import mean
-from benchmarks.stories import Story
+from benchmarks import published_results
+from benchmarks.judge import agreement, bradley_terry, preferences, sign_test
+from benchmarks.judge.client import JudgedQuestion, JudgeRun, JudgeSettings
+from benchmarks.judge.preferences import JudgedPair
+from benchmarks.judge.questions import PROMPTS, answer_field
+from benchmarks.results.confidence_intervals import bootstrap_mean
+from benchmarks.results.tables import Cell, Column, Figure, Table
 from pipeline.annotation import prompts
 
-TRUTH = "ground truth"  # the row that nobody competes with, where there is one
+GROUND_TRUTH = "ground truth"  # a bound, where it is a row
 NO_JUDGE = (
     "**No judge was asked.** Give one with `--judge openai:MODEL[@URL]` (any server with "
     "OpenAI's chat completions and a model that reads pictures; the key is taken from "
-    "JUDGE_API_KEY or OPENAI_API_KEY) or `--judge transformers:FOLDER`; what it would cost "
-    "is held down by `--judge-price` and `--budget`."
+    "JUDGE_API_KEY or OPENAI_API_KEY) or `--judge transformers:FOLDER`; cost is "
+    "limited by `--judge-price` and `--budget`."
 )
 PAPER = (
-    f"The published row is from {published.SEED_STORY_PAPER}: another judge (GPT-4), other "
+    f"The published row is from {published_results.SEED_STORY_PAPER}: another judge (GPT-4), other "
     "films and other models."
 )
 UNPARSED = Column("unparsed", "", "%", 1)
 SHARE = ("%", 1)
 BIAS = "position bias"
-
 Rows = dict[str, dict[str, Cell]]
 
 
-def run(
-    stories: Mapping[str, Sequence[Story]],
-    judges: Sequence[str] = (),
-    settings: Settings | None = None,
-) -> list[Table]:
-    """Judges stories, given by generator, and returns the tables. Several judges are asked one
-    after the other, the second with the key in JUDGE2_API_KEY.
-
-    Raises ValueError for a judge, a setting or stories that cannot be used, before anything is
-    asked; lock.Busy where another run keeps answers in the same folder; KeyboardInterrupt. What
-    ends the calls otherwise (the budget, a key that is refused) is said in the tables of what was
-    answered until then.
-    """
-    settings = settings or Settings()
-    pairs = _checked(stories, judges, settings)
-    if not judges:
-        return [_scores(None, (), settings), *_preferences(None, settings)]
-    asked = questions(
-        stories, settings.criteria, settings.panels, settings.scores, pairs, settings.repeats
-    )
-    found = [
-        judged(one, f"judge{number if number > 1 else ''}", asked, settings)
-        for number, one in enumerate(judges, start=1)
-    ]
-    tables = [
-        dataclasses.replace(
-            table,
-            name=f"{table.name}{f'-{number}' if number > 1 else ''}",
-            title=f"{table.title} ({one.judge})",
-        )
-        for number, one in enumerate(found, start=1)
-        for table in _of_one(one, tuple(stories), settings)
-    ]
-    raters = _raters(found)
-    return [
-        *tables,
-        *([_agreement(raters, found, settings)] if raters else []),
-        _cost(found, settings),
-    ]
-
-
-def _checked(
-    stories: Mapping[str, Sequence[Story]], judges: Sequence[str], settings: Settings
-) -> list[tuple[str, str]]:
-    """The pairs of generators to compare. Raises ValueError for what cannot be asked."""
-    for one in judges:
-        parse(one, settings)
-    if len(set(judges)) < len(judges):
-        raise ValueError("one judge is named twice: ask it the same again with repeats")
-    if odd := set(settings.criteria) - set(CRITERIA):
-        raise ValueError(
-            f"there is no criterion {', '.join(sorted(odd))}; there are {', '.join(CRITERIA)}"
-        )
-    if min(settings.panels, settings.repeats, len(settings.criteria)) < 1:
-        raise ValueError("a judge needs one panel, one criterion and one repeat at the least")
-    if settings.against and settings.against not in stories:
-        raise ValueError(
-            f"there are no stories of {settings.against} to compare with; there are "
-            f"{', '.join(stories)}"
-        )
-    if not settings.pairs:
-        return []
-    return [
-        pair
-        for pair in itertools.combinations(stories, 2)
-        if not settings.against or settings.against in pair
-    ]
-
-
-def _of_one(one: Judgement, generators: Sequence[str], settings: Settings) -> list[Table]:
-    tables = [_scores(one, generators, settings)] if settings.scores else []
-    if settings.pairs and len(generators) > 1:
-        found = {name: preferences.pairs(one.answers, name) for name in settings.criteria}
-        order = _order(one, found, settings)
-        tables += [
-            _warned(table, order)
-            for table in (
-                *_preferences(one, settings, found),
-                _ratings(one, generators, found, settings),
-            )
-        ]
-        tables.append(order)
-    return tables
-
-
-def _warned(table: Table, order: Table) -> Table:
-    """A table of preferences, which says first where they are not to be trusted."""
+def warn_of_position_bias(table: Table, order: Table) -> Table:
+    """Returns a table of preferences with a warning where the judge is biased by position."""
     biased = [
         name
         for name, row in order.cells.items()
-        if isinstance(cell := row["first shown wins"], Figure) and cell.note == BIAS
+        if isinstance(cell := row["first shown preferred"], Figure) and cell.note == BIAS
     ]
     if not biased:
         return table
-    warning = (
-        f"**This judge goes by the order in which stories are shown** "
-        f"({', '.join(biased)}): see *{order.title}*"
-    )
+    warning = f"**This judge has a position bias** ({', '.join(biased)}): see *{order.title}*"
     return dataclasses.replace(table, text=f"{warning}\n\n{table.text}")
 
 
-def _about(one: Judgement | None, settings: Settings, task: str) -> dict[str, Any]:
-    if one is None:
-        return {"source": published.SEED_STORY_PAPER}
-    stopped = {"stopped": one.stopped} if one.stopped else {}
+def _metadata(judge_run: JudgeRun | None, settings: JudgeSettings, task: str) -> dict[str, Any]:
+    if judge_run is None:
+        return {"source": published_results.SEED_STORY_PAPER}
+    stopped = {"stopped": judge_run.stopped} if judge_run.stopped else {}
     return {
-        "judge": one.judge,
+        "judge": judge_run.judge,
         "temperature": settings.calls.temperature,
         "prompt": prompts.identity(task, PROMPTS),
         "panels": settings.panels,
@@ -157,126 +67,134 @@ def _about(one: Judgement | None, settings: Settings, task: str) -> dict[str, An
     }
 
 
-def _text(one: Judgement | None, text: str) -> str:
-    """What a table says of itself, first that it is not whole."""
-    if one is None:
+def _description(judge_run: JudgeRun | None, text: str) -> str:
+    """Returns a table's text, with a warning first where not all questions were asked."""
+    if judge_run is None:
         return f"{NO_JUDGE}\n\n{text}"
-    missing = sum(answer.state == "not asked" for answer in one.answers)
+    missing = sum(answer.state == "not asked" for answer in judge_run.answers)
     warning = (
-        f"**Not all was asked: {missing} of {len(one.answers)} questions are open** "
-        f"({one.stopped}). What was answered is kept; the same command goes on from "
-        "there.\n\n"
+        f"**Not all was asked: {missing} of {len(judge_run.answers)} questions are open** "
+        f"({judge_run.stopped}). Answers are cached; the same command "
+        "resumes.\n\n"
         if missing
         else ""
     )
     return f"{warning}{text}"
 
 
-def _unparsed(answers: Sequence[Judged]) -> Figure:
-    """The share of answers that could not be read, also when asked again; n counts openings."""
+def _unparsed_share(answers: Sequence[JudgedQuestion]) -> Figure:
+    """Computes the share of answers that could not be parsed, also when asked again; n counts
+    openings."""
     found: dict[str, list[bool]] = {}
-    for one in answers:
-        if one.question.request is not None and one.state in ("answered", "unparsed"):
-            found.setdefault(one.question.opening, []).append(one.state == "unparsed")
-    return mean([sum(some) / len(some) for some in found.values()], list(found))
+    for answer in answers:
+        if answer.question.request is not None and answer.state in ("answered", "unparsed"):
+            found.setdefault(answer.question.opening, []).append(answer.state == "unparsed")
+    return bootstrap_mean([sum(some) / len(some) for some in found.values()], list(found))
 
 
-# Scores ------------------------------------------------------------------------------------------
-
-
-def _scores(one: Judgement | None, generators: Sequence[str], settings: Settings) -> Table:
+def scores_table(
+    judge_run: JudgeRun | None, generators: Sequence[str], settings: JudgeSettings
+) -> Table:
+    """Makes the table of mean scores by generator and criterion."""
     rows: Rows = {}
     for name in generators:
-        assert one is not None
-        mine = [answer for answer in one.answers if answer.question.shown == (name,)]
-        rows[name] = {
-            criterion: _score(mine, criterion, settings.seed) for criterion in settings.criteria
-        } | {UNPARSED.name: _unparsed(mine)}
-    paper = f"{published.PREFERENCE_BETWEEN[1]}, by GPT-4"
-    rows[paper] = {name: Figure(published.GPT4_SCORES[name]) for name in settings.criteria}
+        assert judge_run is not None
+        mine = [answer for answer in judge_run.answers if answer.question.shown == (name,)]
+        scores: dict[str, Cell] = {
+            criterion: _mean_score(mine, criterion, settings.seed)
+            for criterion in settings.criteria
+        }
+        rows[name] = {**scores, UNPARSED.name: _unparsed_share(mine)}
+    paper = f"{published_results.PREFERENCE_BETWEEN[1]}, by GPT-4"
+    rows[paper] = {name: Figure(published_results.GPT4_SCORES[name]) for name in settings.criteria}
     return Table(
         "judge-scores",
         "Scores of a judge, 0-10",
         "generator",
         (*(Column(name, "higher", "", 2) for name in settings.criteria), UNPARSED),
         rows,
-        _text(
-            one,
-            f"What a model gives the first {settings.panels} panels of a story, in whole "
-            "numbers. n counts stories; repeats of one are averaged. An answer that cannot be "
-            "read, also when asked again, counts as unparsed and not as zero. Scores of one "
-            "judge can be held against each other; those of two cannot, for each has its own "
-            f"scale. {PAPER}",
+        _description(
+            judge_run,
+            f"Scores of the first {settings.panels} panels of a story, in whole numbers. n "
+            "counts stories; repeats of one are averaged. An answer that cannot be parsed, also "
+            "when asked again, counts as unparsed and not as zero. Scores of one judge can be "
+            f"compared with each other; those of two cannot, for each has its own scale. {PAPER}",
         ),
-        _about(one, settings, "score"),
+        _metadata(judge_run, settings, "score"),
         published=(paper,),
-        bounds=tuple(name for name in generators if name == TRUTH),
+        bounds=tuple(name for name in generators if name == GROUND_TRUTH),
     )
 
 
-def _score(answers: Sequence[Judged], criterion: str, seed: int) -> Figure:
+def _mean_score(answers: Sequence[JudgedQuestion], criterion: str, seed: int) -> Figure:
     by_story: dict[str, list[int]] = {}
-    for one in answers:
-        if one.value is not None:
-            by_story.setdefault(one.question.opening, []).append(
-                getattr(one.value, field(criterion)).score
+    for answer in answers:
+        if answer.value is not None:
+            by_story.setdefault(answer.question.opening, []).append(
+                getattr(answer.value, answer_field(criterion)).score
             )
-    return mean([sum(some) / len(some) for some in by_story.values()], list(by_story), seed)
+    return bootstrap_mean(
+        [sum(some) / len(some) for some in by_story.values()], list(by_story), seed
+    )
 
 
-# Preferences -------------------------------------------------------------------------------------
-
-
-def _preferences(
-    one: Judgement | None, settings: Settings, found: Mapping[str, Sequence[Pair]] | None = None
+def preference_tables(
+    judge_run: JudgeRun | None,
+    settings: JudgeSettings,
+    found: Mapping[str, Sequence[JudgedPair]] | None = None,
 ) -> list[Table]:
-    """A table a criterion."""
+    """Makes a table of preferences per criterion."""
     return [
-        _preferred(one, name, (found or {}).get(name, ()), settings) for name in settings.criteria
+        _preference_table(judge_run, name, (found or {}).get(name, ()), settings)
+        for name in settings.criteria
     ]
 
 
-def _preferred(
-    one: Judgement | None, criterion: str, pairs: Sequence[Pair], settings: Settings
+def _preference_table(
+    judge_run: JudgeRun | None, criterion: str, pairs: Sequence[JudgedPair], settings: JudgeSettings
 ) -> Table:
     rows: Rows = {}
-    asked = [answer for answer in (one.answers if one else ()) if len(answer.question.shown) == 2]
-    outcomes = preferences.settled(pairs)
-    for stories in preferences.named(asked):
+    asked = [
+        answer
+        for answer in (judge_run.answers if judge_run else ())
+        if len(answer.question.shown) == 2
+    ]
+    outcomes = preferences.outcomes_by_opening(pairs)
+    for stories in preferences.compared_pairs(asked):
         mine = {
             opening: outcome for (names, opening), outcome in outcomes.items() if names == stories
         }
         rows[" / ".join(stories)] = {
             **{
-                name: mean(
+                name: bootstrap_mean(
                     [float(outcome == wanted) for outcome in mine.values()],
                     list(mine),
                     settings.seed,
                 )
                 for name, wanted in (("first", 1), ("second", -1), ("tie", 0))
             },
-            "sign test p": _sign(list(mine.values())),
-            UNPARSED.name: _unparsed(
+            "sign test p": _sign_test_figure(list(mine.values())),
+            UNPARSED.name: _unparsed_share(
                 [answer for answer in asked if set(answer.question.shown) == set(stories)]
             ),
         }
-    paper = f"{' / '.join(published.PREFERENCE_BETWEEN)}, by GPT-4"
-    theirs = published.PREFERENCES[criterion]
+    paper = f"{' / '.join(published_results.PREFERENCE_BETWEEN)}, by GPT-4"
+    theirs = published_results.PREFERENCES[criterion]
     first, second, ties = theirs.counts()
     rows[paper] = {
         name: Figure(getattr(theirs, name), theirs.stories) for name in ("first", "second", "tie")
     }
-    rows[paper]["sign test p"] = _sign([1] * first + [-1] * second + [0] * ties)
+    rows[paper]["sign test p"] = _sign_test_figure([1] * first + [-1] * second + [0] * ties)
     text = (
-        "How often whose story is preferred, of the openings that both went on from. Both "
-        "orders are asked, and a story is preferred only where it is in both: all else is a "
-        "tie, so a judge that goes by the order, and one that is not sure, both make ties. Two "
-        "stories that are the same are a tie without being asked about. The sign test (exact, "
-        "two-sided, ties left out) is the chance that a coin is as uneven. With many pairs "
-        f"some are below 0.05 by luck. {PAPER}"
+        "How often which story is preferred, of the openings that both continue. Both orders "
+        "are asked, and a story is preferred only where it is in both: all else is a tie, so a "
+        "judge biased by position and one that is uncertain both make ties. Two stories that "
+        "are the same are a tie without being asked about. The sign test (exact, two-sided, "
+        "ties left out) is the probability that a fair coin is as uneven. With many pairs some "
+        f"are below 0.05 by chance. {PAPER}"
     )
     return Table(
-        f"judge-pairs-{field(criterion).replace('_', '-')}",
+        f"judge-pairs-{answer_field(criterion).replace('_', '-')}",
         f"Preferred for {criterion}",
         "first / second",
         (
@@ -285,27 +203,32 @@ def _preferred(
             UNPARSED,
         ),
         rows,
-        _text(one, text) if criterion == settings.criteria[0] else "Read as the first of these.",
-        _about(one, settings, "compare"),
+        _description(judge_run, text)
+        if criterion == settings.criteria[0]
+        else "As in the first of these tables.",
+        _metadata(judge_run, settings, "compare"),
         published=(paper,),
     )
 
 
-def _sign(outcomes: Sequence[int]) -> Figure:
-    p = ratings.sign_test(outcomes.count(1), outcomes.count(-1))
+def _sign_test_figure(outcomes: Sequence[int]) -> Figure:
+    p = sign_test.sign_test(outcomes.count(1), outcomes.count(-1))
     return Figure(
         p, len(outcomes), note="below 0.001" if p < 0.001 else "" if p < 0.05 else "not significant"
     )
 
 
-def _ratings(
-    one: Judgement,
+def ratings_table(
+    judge_run: JudgeRun,
     generators: Sequence[str],
-    found: Mapping[str, Sequence[Pair]],
-    settings: Settings,
+    found: Mapping[str, Sequence[JudgedPair]],
+    settings: JudgeSettings,
 ) -> Table:
+    """Makes the table of Bradley-Terry ratings."""
     rated = {
-        name: ratings.rate(preferences.wins(pairs, generators), settings.seed)
+        name: bradley_terry.rate_generators(
+            preferences.win_matrix(pairs, generators), settings.seed
+        )
         for name, pairs in found.items()
     }
     rows: Rows = {
@@ -318,19 +241,24 @@ def _ratings(
         "generator",
         tuple(Column(name, "higher", "points", 0) for name in found),
         rows,
-        _text(
-            one,
-            "Bradley-Terry ratings from all pairs, ties as half wins: 400 points more are "
-            "odds of ten to one, the mean of all rows is 0. One tie is added to every pair, so "
-            "that who never wins has a finite rating; with few openings that draws all together. "
-            "A rating says who is better than the others here, not how good.",
+        _description(
+            judge_run,
+            "Bradley-Terry ratings from all pairs, ties as half wins: 400 points more are odds "
+            "of ten to one, the mean of all rows is 0. One tie is added to every pair, so that "
+            "a generator that never wins has a finite rating; with few openings that pulls all "
+            "ratings together. A rating ranks the generators here; it does not say how good "
+            "they are.",
         ),
-        _about(one, settings, "compare") | {"method": "Bradley-Terry, MM algorithm (Hunter 2004)"},
-        bounds=tuple(name for name in generators if name == TRUTH),
+        _metadata(judge_run, settings, "compare")
+        | {"method": "Bradley-Terry, MM algorithm (Hunter 2004)"},
+        bounds=tuple(name for name in generators if name == GROUND_TRUTH),
     )
 
 
-def _order(one: Judgement, found: Mapping[str, Sequence[Pair]], settings: Settings) -> Table:
+def position_bias_table(
+    judge_run: JudgeRun, found: Mapping[str, Sequence[JudgedPair]], settings: JudgeSettings
+) -> Table:
+    """Makes the table of position bias: how often the order of two stories decides."""
     rows: Rows = {}
     for criterion, some in found.items():
         pairs = [pair for pair in some if pair.asked]
@@ -341,7 +269,7 @@ def _order(one: Judgement, found: Mapping[str, Sequence[Pair]], settings: Settin
             for place in (pair.forth, pair.back)
             if place != "tie"
         ]
-        shown_first = mean(
+        shown_first = bootstrap_mean(
             [float(first) for _, first in decided],
             [opening for opening, _ in decided],
             settings.seed,
@@ -352,90 +280,81 @@ def _order(one: Judgement, found: Mapping[str, Sequence[Pair]], settings: Settin
             and not (shown_first.low <= 0.5 <= shown_first.high)
         ):
             shown_first = dataclasses.replace(shown_first, note=BIAS)
-        rows[criterion] = {"first shown wins": shown_first} | {
-            name: mean([float(test) for test in tests], openings, settings.seed)
+        rows[criterion] = {"first shown preferred": shown_first}
+        rows[criterion] |= {
+            name: bootstrap_mean([float(test) for test in tests], openings, settings.seed)
             for name, tests in (
-                ("order decides", [pair.by_order != 0 for pair in pairs]),
-                ("first both times", [pair.by_order == 1 for pair in pairs]),
-                ("second both times", [pair.by_order == -1 for pair in pairs]),
+                ("decided by position", [pair.by_order != 0 for pair in pairs]),
+                ("first position both times", [pair.by_order == 1 for pair in pairs]),
+                ("second position both times", [pair.by_order == -1 for pair in pairs]),
                 ("same story both times", [pair.outcome != 0 for pair in pairs]),
             )
         }
     return Table(
-        "judge-order",
-        "Does the order decide?",
+        "judge-position-bias",
+        "Position bias of the judge",
         "criterion",
         (
-            Column("first shown wins", "", *SHARE),
-            Column("order decides", "lower", *SHARE),
+            Column("first shown preferred", "", *SHARE),
+            Column("decided by position", "lower", *SHARE),
             *(
                 Column(name, "", *SHARE)
-                for name in ("first both times", "second both times", "same story both times")
+                for name in (
+                    "first position both times",
+                    "second position both times",
+                    "same story both times",
+                )
             ),
         ),
         rows,
-        _text(
-            one,
-            "Every pair is asked about in both orders. *First shown wins* is how often, of "
-            "the answers that are no tie, the story shown first is preferred: half where the "
-            "judge does not go by the order. *Order decides*: pairs of which the one shown first "
-            "is preferred both times, or the one shown second both times: 0 for a sure judge, "
-            "half for one that tosses coins, all for one that looks at the order alone. "
-            "Preferences mean little where it is large.",
+        _description(
+            judge_run,
+            "Every pair is asked about in both orders. *First shown preferred* is how often, of "
+            "the answers that are not a tie, the story shown first is preferred: half for a "
+            "judge without position bias. *Decided by position*: pairs of which the one shown "
+            "first is preferred both times, or the one shown second both times: 0 for a "
+            "consistent judge, half for random answers, all for one that judges by position "
+            "alone. Preferences mean little where it is large.",
         ),
-        _about(one, settings, "compare"),
+        _metadata(judge_run, settings, "compare"),
     )
 
 
-# Agreement and cost ------------------------------------------------------------------------------
-
-
-def _raters(found: Sequence[Judgement]) -> dict[str, list[tuple[Judgement, int | None]]]:
-    """Who is held against whom: the repeats of a judge, and every two judges."""
-    groups: dict[str, list[tuple[Judgement, int | None]]] = {}
-    for one in found:
-        repeats = sorted({answer.question.repeat for answer in one.answers})
-        if len(repeats) > 1:
-            groups[f"{one.judge}, {len(repeats)} times"] = [(one, repeat) for repeat in repeats]
-    for one, other in itertools.combinations(found, 2):
-        groups[f"{one.judge} / {other.judge}"] = [(one, None), (other, None)]
-    return groups
-
-
-def _agreement(
-    groups: Mapping[str, Sequence[tuple[Judgement, int | None]]],
-    found: Sequence[Judgement],
-    settings: Settings,
+def agreement_table(
+    groups: Mapping[str, Sequence[tuple[JudgeRun, int | None]]],
+    found: Sequence[JudgeRun],
+    settings: JudgeSettings,
 ) -> Table:
+    """Makes the table of agreement between repeats and between judges."""
     rows: Rows = {}
     for (label, raters), criterion in itertools.product(groups.items(), settings.criteria):
         row: dict[str, Cell] = {}
         if settings.scores:
-            row["same score"], row["kappa of scores"] = ratings.agreement(
-                [_said_scores(*rater, criterion) for rater in raters], True, settings.seed
+            row["same score"], row["kappa of scores"] = agreement.agreement(
+                [_scores_by_item(*rater, criterion) for rater in raters], True, settings.seed
             )
         if settings.pairs:
-            row["same preference"], row["kappa of preferences"] = ratings.agreement(
-                [_said_preferences(*rater, criterion) for rater in raters], False, settings.seed
+            row["same preference"], row["kappa of preferences"] = agreement.agreement(
+                [_preferences_by_item(*rater, criterion) for rater in raters], False, settings.seed
             )
         rows[f"{criterion}: {label}"] = row
     return Table(
         "judge-agreement",
-        "Do judges agree?",
+        "Agreement of judges",
         "criterion: judges",
         tuple(
             Column(name, "higher", *(SHARE if name.startswith("same") else ("", 2)))
             for name in next(iter(rows.values()))
         ),
         rows,
-        "How often two answers to the same question say the same, and Cohen's kappa: 1 is full "
-        "agreement, 0 what chance would give. Scores are weighed by the square of how far they are "
-        "apart; preferences are what both orders come to. Of more than two repeats it is the mean "
-        "over all pairs. Kappa is low where nearly all answers are alike, though they agree. "
-        "Repeats at temperature 0 say how steady the server is, not how sure the model: a judge "
-        "can be wrong the same way every time.",
+        "How often two answers to the same question are equal, and Cohen's kappa: 1 is full "
+        "agreement, 0 agreement by chance. Scores are weighted by their squared difference; "
+        "preferences are outcomes of both orders. Of more than two repeats it is the mean over "
+        "all pairs. Kappa is low where nearly all answers are equal, though they agree. Repeats "
+        "at temperature 0 show how deterministic the server is, not how certain the model: a "
+        "judge can be wrong the same way every time.",
         {
-            "judges": [one.judge for one in found],
+            "judges": [judge_run.judge for judge_run in found],
             "temperature": settings.calls.temperature,
             "repeats": settings.repeats,
             "seed": settings.seed,
@@ -444,34 +363,38 @@ def _agreement(
     )
 
 
-def _said_scores(one: Judgement, repeat: int | None, criterion: str) -> dict[Any, float]:
+def _scores_by_item(judge_run: JudgeRun, repeat: int | None, criterion: str) -> dict[Any, float]:
     return {
-        _item(answer.question.item, repeat): getattr(answer.value, field(criterion)).score
-        for answer in one.answers
+        _item(answer.question.item, repeat): getattr(answer.value, answer_field(criterion)).score
+        for answer in judge_run.answers
         if answer.value
         and len(answer.question.shown) == 1
         and repeat in (None, answer.question.repeat)
     }
 
 
-def _said_preferences(one: Judgement, repeat: int | None, criterion: str) -> dict[Any, float]:
+def _preferences_by_item(
+    judge_run: JudgeRun, repeat: int | None, criterion: str
+) -> dict[Any, float]:
     return {
         _item((pair.opening, pair.stories, pair.repeat), repeat): pair.outcome
-        for pair in preferences.pairs(one.answers, criterion)
+        for pair in preferences.judged_pairs(judge_run.answers, criterion)
         if pair.asked and repeat in (None, pair.repeat)
     }
 
 
 def _item(item: tuple[Any, ...], repeat: int | None) -> tuple[Any, ...]:
-    """Repeats are raters of the same item; between judges each repeat is an item of its own."""
+    """Identifies what was rated: repeats are raters of the same item; between judges each repeat is
+    its own."""
     return item if repeat is None else item[:-1]
 
 
-def _cost(found: Iterable[Judgement], settings: Settings) -> Table:
+def cost_table(found: Iterable[JudgeRun], settings: JudgeSettings) -> Table:
+    """Makes the table of calls, tokens and cost by judge."""
     columns = (
         *(
             Column(name, "", "", 0)
-            for name in ("questions", "repaired", "unparsed", "unanswered", "not asked")
+            for name in ("questions", "parsed on retry", "unparsed", "unanswered", "not asked")
         ),
         Column("tokens in", "", "", 0),
         Column("tokens out", "", "", 0),
@@ -479,36 +402,40 @@ def _cost(found: Iterable[Judgement], settings: Settings) -> Table:
     )
     rows: Rows = {}
     now = []
-    for one in found:
-        states = [answer.state for answer in one.answers]
-        rows[one.judge] = {
-            "questions": Figure(sum(each.question.request is not None for each in one.answers)),
-            "repaired": Figure(sum(each.repaired for each in one.answers)),
+    for judge_run in found:
+        states = [answer.state for answer in judge_run.answers]
+        rows[judge_run.judge] = {
+            "questions": Figure(
+                sum(each.question.request is not None for each in judge_run.answers)
+            ),
+            "parsed on retry": Figure(sum(each.repaired for each in judge_run.answers)),
             **{
                 name: Figure(states.count(name)) for name in ("unparsed", "unanswered", "not asked")
             },
-            "tokens in": Figure(one.input_tokens),
-            "tokens out": Figure(one.output_tokens),
-            "cost": Figure(one.cost, note="" if one.cost is not None else "no price given"),
+            "tokens in": Figure(judge_run.input_tokens),
+            "tokens out": Figure(judge_run.output_tokens),
+            "cost": Figure(
+                judge_run.cost, note="" if judge_run.cost is not None else "no price given"
+            ),
         }
-        paid = "" if one.paid is None else f" and paid {one.paid:.4f}"
+        paid = "" if judge_run.paid is None else f" and paid {judge_run.paid:.4f}"
         now.append(
-            f"This run made {one.calls} calls to {one.judge}{paid}; {one.kept} answers were "
-            f"kept from before. Every answer with its reasons: `{one.words}`."
+            f"This run made {judge_run.calls} calls to {judge_run.judge}{paid}; {judge_run.kept} "
+            f"answers were cached. Every answer with its reasons: `{judge_run.words}`."
         )
     return Table(
         "judge-cost",
-        "What the judge took",
+        "Cost of the judge",
         "judge",
         columns,
         rows,
-        "Tokens and cost are of all answers in these tables, those that were kept from an earlier "
-        "run too. *Repaired*: readable when asked again; *unparsed*: not even then; *unanswered*: "
-        "refused or failed, and asked again by the next run. " + " ".join(now),
+        "Tokens and cost are of all answers in these tables, cached ones included. *Unparsed*: not "
+        "parsed on retry either; *unanswered*: refused or failed, and asked again by the next run. "
+        + " ".join(now),
         {
             "price of a million tokens": {
-                model: f"{one.input:g} in, {one.output:g} out"
-                for model, one in settings.prices.items()
+                model: f"{price.input:g} in, {price.output:g} out"
+                for model, price in settings.prices.items()
             }
             or "not given",
             "budget": "none" if settings.budget is None else settings.budget,

@@ -1,10 +1,10 @@
-"""What is measured of stories: each module has one question, its metrics and their table.
+"""Metrics of generated pictures and texts, and of shot detection.
 
-embeddings    what turns pictures and texts into features, for the others
-pictures      are they like true ones, as a set?
-image_text    does a picture show what its text says?
-consistency   do a story's pictures belong together?
-truth         are the right character, place and action there, by the sample's ground truth?
-texts         do the texts read like a story?
-perplexity    what a language model makes of them, for `texts`
+image_distribution    FID, KID, CMMD of each generator's pictures; fid_kid_cmmd has the formulas
+clip_score            CLIPScore and recall of a picture's own text consistency           margins of
+similarity within a story; consistency_features, panel_labels near_copies           repeated panels
+and copies of training pictures texts                 the tables of texts; self_bleu, entity_grid,
+perplexity have the measures tfidf                 the most similar of known texts encoders
+networks that turn pictures and texts into features; feature_cache shot_detection        cuts and
+fades against the sample's ground truth; shot_scores
 """

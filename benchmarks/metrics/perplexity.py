@@ -1,12 +1,11 @@
-"""How well a language model foresees a story's texts from the story so far, and whether it can
-tell their order.
+"""Perplexity of a story's texts given the story so far, and whether a language model finds their
+order.
 
-Perplexity alone praises whoever repeats himself: nothing is easier to foresee than what has been
-said. So it never stands without `order`, which asks whether the model finds the texts likelier in
-the order they are told in than shuffled. A story in a loop, or one whose texts have nothing to do
-with one another, has no order to find.
+Perplexity alone rewards repetition: nothing is easier to predict than what has been said. So it
+stands beside `order_discrimination`, which tests whether the model finds the texts more likely in
+their order than shuffled. A story in a loop, or one of unrelated texts, has no order to find.
 
-Any causal language model of transformers does. Figures of two models cannot be compared.
+Any causal language model of transformers will do. Figures of two models cannot be compared.
 """
 
 from __future__ import annotations
@@ -21,8 +20,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from benchmarks.results import Figure
-from benchmarks.statistics import Floats, bootstrap, mean
+from benchmarks.array_types import Floats
+from benchmarks.results.confidence_intervals import bootstrap_mean, bootstrap_statistic
+from benchmarks.results.tables import Figure
+from model import precision
 from pipeline.inference.builtin import smollm
 
 SHUFFLES = 2  # that a story is held against: each costs as much as the story
@@ -30,16 +31,17 @@ SHUFFLES = 2  # that a story is held against: each costs as much as the story
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A loaded causal language model and what to call it."""
+    """A loaded causal language model and its name."""
 
     name: str
     network: Any
     tokenizer: Any  # a fast one: it must say where in a text its tokens are
 
 
-def load(model: str = "") -> LanguageModel:
-    """A causal language model by its folder or id, in the precision it was saved in; "" for the
-    embedded SmolLM2-135M-Instruct.
+def load_language_model(model: str = "") -> LanguageModel:
+    """Loads a causal language model by its folder or id, "" for the embedded SmolLM2-135M-Instruct:
+    in the precision it was saved in, or in float32 where that is bfloat16 and the device has no
+    instructions for it.
 
     Raises ValueError where there is none, or its tokenizer does not say where tokens are.
     """
@@ -56,7 +58,7 @@ def load(model: str = "") -> LanguageModel:
         network = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").eval()
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{folder} is no causal language model: {error}; give the folder or id of "
+            f"{folder} is not a causal language model: {error}; give the folder or id of "
             "one that transformers loads"
         ) from error
     if not tokenizer.is_fast:
@@ -64,14 +66,15 @@ def load(model: str = "") -> LanguageModel:
             f"the tokenizer of {folder} does not say where its tokens are; give a "
             "model that has a tokenizer.json"
         )
-    return LanguageModel(
-        name, network.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
-    )
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if network.dtype == torch.bfloat16 and not precision.has_bf16(device):
+        network = network.float()
+    return LanguageModel(name, network.to(device), tokenizer)
 
 
-def nats(texts: Sequence[str], model: LanguageModel) -> Floats:
-    """How much each text surprises the model that has read those before it: float64 [texts], the
-    sum over the text's tokens of -ln p.
+def text_nats(texts: Sequence[str], model: LanguageModel) -> Floats:
+    """Computes the negative log-likelihood of each text given those before it: float64 [texts], in
+    nats, the sum over the text's tokens.
 
     The texts are joined by spaces and read in one pass; a story longer than the model's context
     in several, where each token still has at least the latter half of a context before it. The
@@ -99,61 +102,61 @@ def nats(texts: Sequence[str], model: LanguageModel) -> Floats:
 
 
 def perplexity(surprise: Sequence[Floats], words: Sequence[Floats], seed: int = 0) -> Figure:
-    """Perplexity per word: exp of all nats over all words. Lower is better.
+    """Computes perplexity per word: exp of all nats over all words. Lower is better.
 
     `surprise` and `words` are, for each story, the nats and the number of words of its texts, each
     [texts]. By word, not by token, so that a model with longer tokens is not worse off. The
-    interval is by stories. Lies where a story repeats itself (lower), and about rare names and
-    subjects (higher); it knows nothing of pictures.
+    interval is by stories. Misleading where a story repeats itself (lower) and for rare names and
+    subjects (higher); it does not consider pictures.
 
     Source: Jelinek et al., Perplexity (1977).
     """
-    sums = np.array([one.sum() for one in surprise])
-    counts = np.array([np.sum(one) for one in words], float)
+    sums = np.array([nats.sum() for nats in surprise])
+    counts = np.array([np.sum(counts) for counts in words], float)
     if not counts.sum():
         return Figure(None, 0, note="no words")
-    figure = bootstrap(
+    figure = bootstrap_statistic(
         lambda rows: float(sums[rows].sum() / max(counts[rows].sum(), 1)),
         len(sums),
         seed,
         draws=2000,
     )
-    value, low, high = (float(np.exp(one)) for one in (figure.value, figure.low, figure.high))
+    value, low, high = (float(np.exp(value)) for value in (figure.value, figure.low, figure.high))
     return Figure(value, figure.n, low, high)
 
 
-def order(
+def order_discrimination(
     stories: Sequence[Sequence[str]],
     model: LanguageModel,
     seed: int = 0,
     shuffles: int = SHUFFLES,
     surprise: Sequence[Floats] | None = None,
 ) -> Figure:
-    """The share of shuffled stories that the model finds less likely than the story as it is told;
-    chance, for a story without an order, is 0.5. Higher is better.
+    """Computes the share of shuffled stories that the model finds less likely than the story as it
+    is told; chance, for a story without an order, is 0.5. Higher is better.
 
-    Texts but the first are shuffled, `shuffles` times a story, and both are scored on these texts.
-    Where both are equally likely (all texts the same) it counts half. `surprise` is what `nats`
-    gives for the stories, where that is known. Stories of fewer than three texts have one order
-    only and are left out.
+    Texts but the first are shuffled, `shuffles` times per story, and both are scored on these
+    texts. Where both are equally likely (all texts the same) it counts half. `surprise` is what
+    `text_nats` gives for the stories, where that is known. Stories of fewer than three texts have
+    one order only and are left out.
 
-    Lies where a model knows a formula of stories ("one day ... the end") and nothing else.
+    Misleading where a model knows a formula of stories ("one day ... the end") and nothing else.
 
     Source: the discrimination test of Barzilay and Lapata, Modeling Local Coherence (2008), with a
-    language model as Laban et al. (arXiv 2107.03448) have it.
+    language model as in Laban et al. (arXiv 2107.03448).
     """
     wins, groups = [], []
     for number, texts in enumerate(stories):
         if len(texts) < 3:
             continue
-        own = nats(texts, model) if surprise is None else surprise[number]
+        own = text_nats(texts, model) if surprise is None else surprise[number]
         dice = np.random.default_rng([seed, number])
         for _ in range(shuffles):
             mixed = [0, *(1 + dice.permutation(len(texts) - 1))]
             if all(texts[at] == text for at, text in zip(mixed, texts, strict=True)):
                 wins.append(0.5)
             else:
-                other = nats([texts[at] for at in mixed], model)
+                other = text_nats([texts[at] for at in mixed], model)
                 wins.append(float(own[1:].sum() < other[1:].sum()))
             groups.append(str(number))
-    return mean(wins, groups, seed)
+    return bootstrap_mean(wins, groups, seed)

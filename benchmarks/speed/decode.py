@@ -1,4 +1,5 @@
-"""Decodes every frame of a film to nothing: what any tool that looks at each frame must pay.
+"""Decodes every frame of a film and discards it: the least that any tool pays that looks at each
+frame.
 
 `python -m benchmarks.speed.decode FILM`
 """

@@ -1,9 +1,9 @@
-"""What a picture with its text takes to tell, by what is kept of what was read before.
+"""Measures the time of generating a picture and its text, by what is cached between pictures.
 
-Ours keeps keys and values: all of them (`dense`), or those that the multimodal sink keeps. The
-released script keeps none from one picture to the next: it reads its window of 8 pictures again
-from nothing (`recompute`). A script without a window would read the whole story again. Painting
-comes on top and is the same for all; its share is told apart.
+Ours caches keys and values: all of them (`dense`), or those that the multimodal sink keeps. The
+released script caches none from one picture to the next: it reads its window of 8 pictures again
+from scratch (`recompute`). A script without a window would read the whole story again. Painting is
+added and is the same for all; its share is measured separately.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import long_story
-from benchmarks.long_story import WORDS, Variant
-from benchmarks.results import Cell, Column, Table
-from benchmarks.speed.rounds import about, clocked, ratio, spread, timed
+from benchmarks.long_stories import cost
+from benchmarks.long_stories.cost import WORDS
+from benchmarks.long_stories.policies import PolicyVariant
+from benchmarks.results.tables import Cell, Column, Table
+from benchmarks.speed.timing import about, clocked, ratio, spread, timed
 from model import generate
 from model.generate import Teller
 
-DENSE, SINK = "cache kept, dense", "cache kept, multimodal sink"
+DENSE, SINK = "cached, dense", "cached, multimodal sink"
 WINDOW, ALL = "window read again (the released script)", "whole story read again"
 LENGTHS = (10, 25)
 _PEERS = {"window read again": WINDOW, "whole story read again": ALL}
@@ -38,8 +39,8 @@ def run(folder: str, lengths: Sequence[int] = LENGTHS, rounds: int = 7) -> list[
 def seconds(
     teller: Teller, names: Sequence[str], lengths: Sequence[int], rounds: int
 ) -> dict[tuple[str, int], list[float]]:
-    """Of the last picture and its text of stories of so many pictures, told in each of the named
-    ways; by name and length, a figure a round."""
+    """Measures seconds of the last picture and its text of stories of so many pictures, in each of
+    the named ways; by name and length, a figure per round."""
     found: dict[tuple[str, int], list[float]] = {}
     for length in lengths:
         taken = timed({name: _way(teller, name, length) for name in names}, rounds)
@@ -52,12 +53,12 @@ def _way(teller: Teller, name: str, length: int) -> Callable[[], float]:
     # end of one more picture, for only what has left a window makes it be read again.
     more = {"window": length - 1}
     variant, last = {
-        DENSE: (Variant(name, "dense", {}), length),
-        SINK: (Variant(name, "multimodal", {}), length),
-        WINDOW: (Variant(name, "recompute", {}), length),
-        ALL: (Variant(name, "recompute", more), length + 1),
+        DENSE: (PolicyVariant(name, "dense", {}), length),
+        SINK: (PolicyVariant(name, "multimodal", {}), length),
+        WINDOW: (PolicyVariant(name, "recompute", {}), length),
+        ALL: (PolicyVariant(name, "recompute", more), length + 1),
     }[name]
-    return lambda: long_story.cost(teller, variant, last).seconds
+    return lambda: cost.measure_cost(teller, variant, last).seconds
 
 
 def _told(teller: Teller, lengths: Sequence[int], rounds: int) -> Table:
@@ -67,27 +68,30 @@ def _told(teller: Teller, lengths: Sequence[int], rounds: int) -> Table:
         cells[name][f"picture {length}"] = spread(taken)
         if name in (DENSE, SINK):
             cells[name] |= {
-                f"picture {length}, to {head}": ratio(taken, found[peer, length])
+                f"picture {length}, relative to {head}": ratio(taken, found[peer, length])
                 for head, peer in _PEERS.items()
             }
     columns = [
-        one
+        column
         for length in lengths
-        for one in (
+        for column in (
             Column(f"picture {length}", unit="s"),
-            *(Column(f"picture {length}, to {head}", "lower", digits=2) for head in _PEERS),
+            *(
+                Column(f"picture {length}, relative to {head}", "lower", digits=2)
+                for head in _PEERS
+            ),
         )
     ]
     return Table(
         "generation",
-        f"Telling: time of a picture's features and its text of {WORDS} tokens",
-        "what is kept",
+        f"Generation: time of a picture's features and its text of {WORDS} tokens",
+        "what is cached",
         tuple(columns),
         cells,
         "One story at a time, without painting. The words, one by one, take the same time in all "
         "ways, so the longer a text, the nearer the ratios are to 1. Where nothing has left the "
         "window yet, `recompute` reads nothing twice, though the released script does. Words and "
-        "features are random, as what they say costs nothing.",
+        "features are random, as content has no cost.",
         about("torch", "transformers", **_of(teller)),
         contest=False,
     )
@@ -105,14 +109,14 @@ def _painted(teller: Teller, length: int, rounds: int) -> Table:
     whole = [sum(pair) for pair in zip(*found.values(), strict=True)]
     return Table(
         "painting",
-        f"Painting beside telling, {steps} steps of the de-tokenizer",
+        f"Painting beside generation, {steps} steps of the de-tokenizer",
         "part",
-        (Column("a picture", unit="s"), Column("share", unit="%", digits=0)),
+        (Column("per picture", unit="s"), Column("share", unit="%", digits=0)),
         {
-            name: {"a picture": spread(taken), "share": ratio(taken, whole)}
+            name: {"per picture": spread(taken), "share": ratio(taken, whole)}
             for name, taken in found.items()
         },
-        "With the cache kept, dense.",
+        "With a dense cache.",
         about("torch", "diffusers", **_of(teller)),
         contest=False,
     )

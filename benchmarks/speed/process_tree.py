@@ -1,7 +1,7 @@
-"""Memory of a run with all its processes, by what they are: driver, workers, decoders.
+"""Measures memory of a run with all its processes, by kind: driver, workers, decoders.
 
 The system keeps each process's own peak, which is read while the process lives; what all take
-together, with what they share counted once, is looked at a few times a second.
+together, with shared memory counted once, is sampled a few times per second.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KINDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Tree:
-    """What a command took, with all the processes that it started."""
+    """The cost of a command, with all the processes that it started."""
 
     wall: float  # seconds
     cpu: float  # seconds, user and system
@@ -46,19 +46,19 @@ def watch(command: Sequence[str]) -> Tree:
         while process.poll() is None:
             total = 0.0
             root = psutil.Process(process.pid)
-            for one in [root, *root.children(recursive=True)]:
+            for member in [root, *root.children(recursive=True)]:
                 try:
-                    words = " ".join(one.cmdline())
-                    if not words:  # it has ended, and nobody has asked how
+                    words = " ".join(member.cmdline())
+                    if not words:  # ended, not yet waited for
                         continue
-                    kind[one.pid] = (
+                    kind[member.pid] = (
                         "driver"
-                        if one.pid == root.pid
+                        if member.pid == root.pid
                         else next((name for word, name in _KINDS.items() if word in words), "other")
                     )
-                    peak[one.pid] = max(peak.get(one.pid, 0.0), _high_water(one.pid))
-                    cpu[one.pid] = sum(one.cpu_times()[:2])
-                    total += one.memory_full_info().pss / 1e6
+                    peak[member.pid] = max(peak.get(member.pid, 0.0), _high_water(member.pid))
+                    cpu[member.pid] = sum(member.cpu_times()[:2])
+                    total += member.memory_full_info().pss / 1e6
                 except (psutil.Error, FileNotFoundError, ProcessLookupError):
                     continue  # it has just ended
             together = max(together, total)

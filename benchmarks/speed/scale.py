@@ -1,8 +1,8 @@
-"""Scale: does memory stay flat when films get many or long, and time as linear as it should be?
+"""Measures whether memory stays constant and time linear when films are many or long.
 
 The same few episodes of the sample stand under many names, each a film of its own series, so that
 nothing recurs and every stage does every film; the embedded models answer anew for each. The long
-film is one episode over and over, joined without decoding: its length, its frames and its shots are
+film is one episode repeated, joined without decoding: its length, its frames and its shots are
 those of a long film, but most of its keyframes are near copies, which are rejected as such.
 """
 
@@ -17,9 +17,11 @@ from pathlib import Path
 
 import av
 
-from benchmarks.results import Cell, Column, Figure, Table
+from benchmarks.results.tables import Cell, Column, Figure, Table
 from benchmarks.speed.process_tree import Tree, watch
 from pipeline import sample
+from pipeline.dataset import reader
+from schemas import layout
 
 EPISODES = 4  # different ones
 LIMIT = 700  # MB, for a long film
@@ -29,8 +31,7 @@ _KINDS = ("driver", "worker", "decoder")
 def run(
     films: Sequence[int] = (1, 10, 100), hours: float = 3.0, film: str = "", folder: str = ""
 ) -> list[Table]:
-    """Runs the pipeline on so many films, and its keyframe stage on one of so many `hours`, 0 for
-    none.
+    """Runs the pipeline on so many films, and its keyframe stage on a film of `hours`, 0 for none.
 
     `film` is what the long film is made of, an episode of the sample where it is "". Everything
     lies in `folder` while it lasts, or where temporary files do.
@@ -57,9 +58,9 @@ def _many(drawn: Sequence[str], films: Sequence[int], place: str) -> Table:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.link(file, target)
         tree = trees[number] = watch(_command(str(source), out))
-        record = json.loads(Path(out, "run.json").read_text())
+        record = json.loads(reader.read_file(out, layout.RUN_RECORD))
         reused = sum(stage["reused"] + stage["kept"] for stage in record["stages"])
-        made = json.loads(Path(out, "dataset.json").read_text())["counts"]
+        made = reader.read_manifest(out).counts
         if made["videos"] != number or reused:
             raise RuntimeError(f"{made['videos']} of {number} films, {reused} results reused")
         keyframes[number] = made["keyframes"]
@@ -68,13 +69,13 @@ def _many(drawn: Sequence[str], films: Sequence[int], place: str) -> Table:
 
 
 def _of_films(trees: Mapping[int, Tree], keyframes: Mapping[int, int]) -> Table:
-    """What runs on so many films took, beside the one with the fewest."""
+    """Makes the table of runs on so many films, beside the one with the fewest."""
     values = {
         number: {
             **{f"{kind}, peak": tree.peak[kind] for kind in _KINDS if kind in tree.peak},
             "all processes, peak": tree.together,
-            "wall a film": tree.wall / number,
-            "CPU a film": tree.cpu / number,
+            "wall per film": tree.wall / number,
+            "CPU per film": tree.cpu / number,
         }
         for number, tree in trees.items()
     }
@@ -88,16 +89,16 @@ def _of_films(trees: Mapping[int, Tree], keyframes: Mapping[int, int]) -> Table:
         for head, value in row.items():
             cells[str(number)][head] = Figure(value)
             if row is not first and head in first:
-                cells[str(number)][f"{head}, to the fewest"] = Figure(value / first[head])
+                cells[str(number)][f"{head}, relative to the fewest"] = Figure(value / first[head])
     heads = [*(f"{kind}, peak" for kind in _KINDS), "all processes, peak"]
     columns = [
         Column("keyframes", digits=0),
         Column("workers", digits=0),
         *(Column(head, unit="MB", digits=0) for head in heads),
-        *(Column(f"{one} a film", unit="s", digits=1) for one in ("wall", "CPU")),
+        *(Column(f"{clock} per film", unit="s", digits=1) for clock in ("wall", "CPU")),
         *(
-            Column(f"{head}, to the fewest", "lower", digits=2)
-            for head in (*heads, "wall a film", "CPU a film")
+            Column(f"{head}, relative to the fewest", "lower", digits=2)
+            for head in (*heads, "wall per film", "CPU per film")
         ),
     ]
     return Table(
@@ -128,7 +129,7 @@ def _of_film(tree: Tree, seconds: float) -> Table:
         kind: {
             "number": Figure(tree.number[kind]),
             "peak of the largest": Figure(tree.peak[kind]),
-            f"to {LIMIT} MB": Figure(tree.peak[kind] / LIMIT),
+            f"relative to {LIMIT} MB": Figure(tree.peak[kind] / LIMIT),
         }
         for kind in sorted(tree.peak)
     }
@@ -145,7 +146,7 @@ def _of_film(tree: Tree, seconds: float) -> Table:
         (
             Column("number", digits=0),
             Column("peak of the largest", unit="MB", digits=0),
-            Column(f"to {LIMIT} MB", "lower", digits=2),
+            Column(f"relative to {LIMIT} MB", "lower", digits=2),
             Column("wall", unit="s", digits=0),
             Column("CPU", unit="s", digits=0),
         ),
@@ -158,8 +159,8 @@ def _of_film(tree: Tree, seconds: float) -> Table:
 
 
 def repeat(film: str, seconds: float, path: str) -> float:
-    """Writes the pictures of a film over and over, without decoding them, until they last for so
-    many seconds; returns how long they do."""
+    """Writes the pictures of a film repeatedly, without decoding them, until they last `seconds`;
+    returns how long they do."""
     with av.open(path, "w") as target:
         target_stream, end = None, 0
         while True:

@@ -22,11 +22,11 @@ from pipeline.inference.protocol import Picture, Request
 from pipeline.inference.repair import Outcome, ask
 from pipeline.runtime import storage
 from pipeline.runtime.progress import Tick
+from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.answers import CaptionAnswer
 from schemas.rows import Caption, Keyframe, Reject
 
 STILL = 0.03  # frame widths per second, below which a motion counts as none
-NO_ANSWER = "no answer"  # reason of a reject that the next run tries again
 
 
 async def caption(

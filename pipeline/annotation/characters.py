@@ -27,12 +27,12 @@ from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient
 from pipeline.inference.protocol import Request
 from pipeline.inference.repair import Outcome, ask
-from pipeline.ingest.discovery import safe_name
+from pipeline.ingest.naming import safe_name
 from pipeline.runtime import storage
 from schemas.answers import CharactersAnswer
+from schemas.layout import characters_path
 from schemas.rows import Caption, Character, Keyframe
 
-FOLDER = "characters"  # in the dataset folder
 GIVEN, SUBTITLES = "given", "subtitles"  # the sources of characters, beside models
 MAX_CHARACTERS = 20  # of a series
 _MAX_SHOWN = 60  # descriptions, sentences and lines in a prompt
@@ -49,7 +49,7 @@ class CharactersError(ValueError):
 
 def path(out: str, series: str) -> str:
     """Returns the path of a series' characters in a dataset folder."""
-    return storage.join(out, FOLDER, f"{safe_name(series)}.yaml")
+    return storage.join(out, *characters_path(safe_name(series)).split("/"))
 
 
 def given(series: str, config: DatasetConfig, out: str) -> list[Character] | None:

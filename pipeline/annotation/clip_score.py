@@ -14,7 +14,6 @@ A model is named by one line:
 from __future__ import annotations
 
 import dataclasses
-import io
 import os
 import textwrap
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ import torch
 from PIL import Image
 
 from pipeline.runtime import storage
+from pipeline.runtime.images import decode_pil
 
 BATCH = 32  # pairs at once
 
@@ -79,16 +79,13 @@ def similarities(clip: Clip, images: Sequence[str], texts: Sequence[str]) -> lis
 
 @torch.inference_mode()
 def _cosines(clip: Clip, pairs: Sequence[tuple[str, str]]) -> list[float]:
-    pictures = torch.stack([clip.preprocess(_open(path)) for path, _ in pairs]).to(clip.device)
+    images = [decode_pil(storage.read_bytes(path), path) for path, _ in pairs]
+    pictures = torch.stack([clip.preprocess(image) for image in images]).to(clip.device)
     tokens = clip.tokenize([text for _, text in pairs]).to(clip.device)
     image_features = clip.network.encode_image(pictures, normalize=True)  # type: ignore[operator]
     text_features = clip.network.encode_text(tokens, normalize=True)  # type: ignore[operator]
     cosines = (image_features * text_features).sum(dim=-1)
     return cosines.clamp(-1, 1).tolist()  # rounding can exceed 1 slightly
-
-
-def _open(path: str) -> Image.Image:
-    return Image.open(io.BytesIO(storage.read_bytes(path))).convert("RGB")
 
 
 def _parse(spec: str) -> tuple[str, str]:

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.annotation import prompts
-from pipeline.annotation.captions import NO_ANSWER
 from pipeline.annotation.checks import character_names, narratives
 from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient, gather
 from pipeline.inference.protocol import Request
 from pipeline.inference.repair import Outcome, ask
 from pipeline.runtime.progress import Tick
+from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.answers import NarrativeAnswer
 from schemas.rows import STORY_LENGTH, Caption, Character, Keyframe, Reject, Story
 

@@ -12,7 +12,6 @@ dictionary for the language. None never fails a gate.
 
 from __future__ import annotations
 
-import importlib.resources
 import re
 from collections.abc import Collection, Iterable, Sequence
 
@@ -20,38 +19,11 @@ import simplemma
 
 from pipeline.annotation.words import dictionary_words
 from pipeline.config import QualityConfig
-from pipeline.runtime import storage
+from pipeline.runtime import storage, word_lists
 from schemas.rows import Scores
 
 # Codes of simplemma's dictionaries that are not those of BCP 47.
 _DICTIONARIES = {"no": "nb", "hr": "hbs", "bs": "hbs", "sr": "hbs", "fil": "tl"}
-
-# What the word list of better-profanity also has, though a decent story may say it: animals and
-# plants, things, names, mild oaths, the body, who people are, and phrases that arise by chance
-# ("he sent Jack off to market"). Without these a flower-pot or Puss in Boots would be toxic.
-_ORDINARY = """
-    areole, arian, aryan, ass, asses, bestial, blue waffle, bondage, breasts, brown shower,
-    brown showers, chink, cock, cocks, coon, cow girl, cow girls, cowgirl, cowgirls, crap, crotch,
-    damn, deep throat, dick, dink, dinks, dogging, dong, doofus, dopey, drunk, dummy, dyke, dykes,
-    enlargement, erect, erection, facial, fagot, fagots, fanny, fart, fat, fingering, fisted, fisty,
-    flange, fondle, foobar, frigg, frigga, gae, gai, gay, gays, gey, god, golden shower, gringo,
-    guido, hebe, hell, hemp, hitler, hiv, hoar, hoare, homey, homo, honky, hooch, hookah, hooter,
-    hooters, horny, hump, humped, humping, hussy, inbred, jack off, jackass, jerk, jerked, junkie,
-    junky, kill, kinky, knob, kummer, lech, len, leper, lesbians, lmao, loin, loins, lube, lust,
-    lusting, lusty, mams, maxi, menses, menstruate, menstruation, moron, muff, murder, naked,
-    napalm, nappy, nazi, nazism, niggle, nimrod, ninny, nipple, nipples, nob, nude, omg, opiate,
-    opium, oral, orally, organ, ovary, ovum, ovums, paddy, pantie, panties, panty, pastie, pasty,
-    pawn, pecker, pee, peepee, penetrate, penetration, playboy, pms, pollock, poop, pot, potty,
-    prick, pricks, prig, prude, punky, puss, pussies, pussy, queer, queers, quicky, racy, reefer,
-    reich, revue, rimming, rum, rump, sandbar, scantily, screw, screwed, screwing, scum, seaman,
-    seamen, seduce, sex, shag, sissy, slave, sleazy, slope, smut, smutty, snatch, sniper, snuff,
-    sodom, souse, soused, sperm, spick, spunk, steamy, stoned, strip, stroke, stupid, suck, sucked,
-    sucking, tampon, tawdry, teat, three some, thrust, thug, tinkle, tit, titi, tits, toke, toots,
-    tramp, transsexual, trashy, tush, ugly, undies, unwed, urinal, urine, uterus, uzi, valium,
-    viagra, virgin, vixen, vodka, vomit, vulgar, wad, wang, wazoo, wedgie, weed, weenie, weewee,
-    weiner, weirdo, wench, whitey, whiz, willies, willy, womb, woody, xx, xxx
-"""
-
 
 # Each score, the setting that is its threshold, and the reject's reason if it fails.
 GATES = (
@@ -185,27 +157,17 @@ def mean(values: Sequence[float]) -> float | None:
 
 
 def word_list(language: str, path: str = "") -> frozenset[str] | None:
-    """What `toxic_words` looks for: the lines of a file, or without one the list for English.
+    """Reads the words that `toxic_words` counts, from a file or else `toxic_words_en.txt`.
 
-    That is the list of better-profanity without `_ORDINARY` and without what only its own matching
-    understands ("sh1t"). None for other languages: there "dick" may mean fat. In a file, empty
-    lines and those that begin with # do not count. Raises OSError for a file that cannot be read
-    and UnicodeDecodeError for one that is not UTF-8.
+    None for languages other than English without a file: there "dick" may mean fat. Blank lines and
+    those that begin with # are no entries. Raises OSError for a file that cannot be read and
+    UnicodeDecodeError for one that is not UTF-8.
     """
     if path:
-        lines = storage.read_bytes(path).decode("utf-8-sig").splitlines()
-        return frozenset(
-            line.strip() for line in lines if line.strip() and not line.startswith("#")
-        )
-    if _code(language) != "en":
-        return None
-    source = importlib.resources.files("better_profanity") / "profanity_wordlist.txt"
-    entries = {
-        " ".join(dictionary_words(line))
-        for line in source.read_text(encoding="utf-8").splitlines()
-        if re.fullmatch("[A-Za-z -]+", line)
-    }
-    return frozenset(entries - {entry.strip() for entry in _ORDINARY.split(",")})
+        return frozenset(word_lists.parse(storage.read_bytes(path).decode("utf-8-sig")))
+    if _code(language) == "en":
+        return frozenset(word_lists.read(__package__, "toxic_words_en.txt"))
+    return None
 
 
 def _syllables(word: str) -> int:

@@ -9,39 +9,32 @@ answers as long as they ask for, at four characters a token.
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import av
 
 from pipeline import model_specs
-from pipeline.annotation import prompts
-from pipeline.config import STAGES, DatasetConfig
+from pipeline.annotation.expected_calls import ExpectedCalls
+from pipeline.config import DatasetConfig
 from pipeline.cost.rates import ASKING, BUILT_IN, MEGAPIXEL, PER_SECOND, Questions, Rates
-from pipeline.graph import stages
-from pipeline.graph.model_transforms import ROLES
-from pipeline.graph.stages import Film
+from pipeline.graph.stage_cache import Run, jobs_of
+from pipeline.graph.stages import STAGES, Stage
 from pipeline.inference import response_cache
 from pipeline.inference.backends.loading import name
-from pipeline.ingest.video import VideoError, probe
-from pipeline.keyframes import select
+from pipeline.ingest.probe import probe
+from pipeline.ingest.video import VideoError
+from pipeline.keyframes.extract import keyframes_per_second
 from pipeline.runtime import storage
-from schemas.rows import STORY_LENGTH, Keyframe, Video
+from pipeline.runtime.stage_outputs import Film
+from schemas import layout
+from schemas.rows import Keyframe, Video
 
 LOOKED_AT = 8  # films, of each of which
 SECONDS_LOOKED_AT = 120.0  # in its middle are looked at
 # Share of those keyframes that are kept: 0.85 in the sample, 0.61 in Big Buck Bunny, which has long
 # credits and pictures that come back, 0.79 in its trailer. Rather too many calls than too few.
 KEPT = 0.84
-
-CHARACTERS_A_TOKEN = 4.0
-PATCH = 28  # pixels a side of what is a token of a picture (Qwen2.5-VL; other models differ much)
-CAPTION, DIALOGUE = 30, 8  # tokens of a caption's sentence, of what is said over a keyframe
-CAPTION_ANSWER = 95  # tokens of a caption with its fields
-CHARACTER, CAST = 45, 6  # tokens of an entry, and entries of a series
-WORD, FORM = 1.35, 14  # tokens a word, and of the JSON around a text
 
 
 @dataclasses.dataclass
@@ -60,22 +53,23 @@ class Work:
 
 def estimate(videos: Sequence[Video], config: DatasetConfig, out: str) -> dict[str, Work]:
     """What each stage would do. Reads headers of all films, some of a few, and what is in `out`."""
-    work = {stage: Work() for stage in STAGES}
-    films = _known([Film(video, storage.join(out, "work")) for video in videos], config, out)
+    work = {stage.name: Work() for stage in STAGES}
+    run = Run(config, out, storage.join(out, layout.WORK))
+    films = _known([Film(video, run.work) for video in videos], run)
     counts = _keyframes(films, config)
-    takes = Takes(config, BUILT_IN, storage.join(out, "work"))
-    drafted: set[str] = set()
+    takes = Takes(config, BUILT_IN, run.work)
+    asked: set[tuple[str, str]] = set()  # stage and series
     for film, (video, count) in counts:
         for stage in STAGES:
-            if stage in film.parts:
-                work[stage].reused += 1
+            if stage.name in film.outputs:
+                work[stage.name].reused += 1
                 continue
-            work[stage].films += 1
-            if stage == "characters" and video.series in drafted:  # once for the series
-                continue
-            if stage == "characters":
-                drafted.add(video.series)
-            takes.add(work[stage], stage, video, count)
+            work[stage.name].films += 1
+            if stage.role and stage.scope == "series":  # once for the series
+                if (stage.name, video.series) in asked:
+                    continue
+                asked.add((stage.name, video.series))
+            takes.add(work[stage.name], stage, video, count)
     return work
 
 
@@ -90,7 +84,7 @@ def _keyframes(
         except (VideoError, OSError):
             continue  # the run makes a reject of it, at no cost
         last = next(
-            (stage for stage in ("selection", "text", "keyframes") if stage in film.parts), None
+            (stage for stage in ("selection", "text", "keyframes") if stage in film.outputs), None
         )
         if last:
             known.append((film, (video, len(film.rows(last, Keyframe)))))
@@ -107,7 +101,7 @@ def _density(videos: Sequence[Video], config: DatasetConfig) -> float:
     for video in [videos[at * len(videos) // count] for at in range(count)]:
         length = min(video.duration, SECONDS_LOOKED_AT)
         try:
-            density = select.density(
+            density = keyframes_per_second(
                 video, config.keyframes, (video.duration - length) / 2, length, os.cpu_count() or 1
             )
         except (VideoError, ValueError, OSError, av.FFmpegError):
@@ -116,34 +110,26 @@ def _density(videos: Sequence[Video], config: DatasetConfig) -> float:
     return KEPT * found / seconds if seconds else 0.0
 
 
-def _known(films: list[Film], config: DatasetConfig, out: str) -> list[Film]:
-    """The films with those parts that an earlier run has left and this one would take."""
-
-    def series(film: Film) -> list[Film]:
-        return [other for other in films if other.video.series == film.video.series]
-
-    depends: dict[str, Callable[[Film], Any]] = {
-        "keyframes": lambda film: stages.keyframes_depend(film, config),
-        "text": lambda film: stages.text_depends(film, config),
-        "selection": lambda film: stages.selection_depends(film, series(film), config),
-        "captions": lambda film: stages.captions_depend(film, config),
-        "characters": lambda film: stages.characters_depend(series(film), config, out),
-        "stories": lambda film: stages.stories_depend(film, config),
-        "quality": lambda film: stages.quality_depends(film, config),
-    }
-    for stage in STAGES:
-        films = [_with_part(film, stage, depends[stage]) for film in films]
-    return films
+def _known(films: list[Film], run: Run) -> list[Film]:
+    """The films with those outputs that an earlier run has left and this one would use."""
+    for stage in run.stages:
+        jobs: dict[str, list[Film]] = {}
+        for film in films:
+            video = film.video
+            jobs.setdefault(video.series if stage.scope == "series" else video.id, []).append(film)
+        films = [film for job in jobs.values() for film in _with_output(stage, job, run)]
+    return sorted(films, key=lambda film: film.video.id)
 
 
-def _with_part(film: Film, stage: str, depends: Callable[[Film], Any]) -> Film:
+def _with_output(stage: Stage, job: list[Film], run: Run) -> list[Film]:
     try:
-        part = stages.part_name(stage, film, depends(film))
-    except (KeyError, OSError):  # a stage before it is not done, or the film cannot be read
-        return film
-    if not stages.final(film, part):
-        return film
-    return dataclasses.replace(film, parts={**film.parts, stage: part})
+        films = jobs_of(stage, job, run)
+    except (KeyError, OSError, ValueError):
+        return job  # a stage before it is not done, or a film or its output cannot be read
+    return [
+        film.film.with_output(stage.name, film.output) if film.there else film.film
+        for film in films
+    ]
 
 
 class Takes:
@@ -162,14 +148,14 @@ class Takes:
             if spec.kind != "embedded"
         }
 
-    def add(self, work: Work, stage: str, video: Video, count: int) -> None:
+    def add(self, work: Work, stage: Stage, video: Video, count: int) -> None:
         """Adds a film of so many keyframes to what a stage has to do."""
-        if stage not in ROLES:
-            work.seconds += self.rates.seconds[stage] * (
-                video.duration / 60 if stage == "keyframes" else count
+        if not stage.role:
+            work.seconds += self.rates.seconds[stage.name] * (
+                video.duration / 60 if stage.per == "minute" else count
             )
             return
-        spec = self.specs[ROLES[stage]]
+        spec = self.specs[stage.role]
         calls, tokens_in, tokens_out = self._asked(stage, video, count)
         work.calls += calls
         work.input_tokens += tokens_in
@@ -179,37 +165,37 @@ class Takes:
             work.cost += (tokens_in * price.input + tokens_out * price.output) / 1e6
         if spec.kind == "embedded":
             own = self.rates if self.known(stage) else BUILT_IN
-            work.seconds += own.seconds[stage] * count
+            work.seconds += own.seconds[stage.name] * count
         else:
             if spec.kind == "openai":  # else our share is in how long a worker's model takes
                 work.seconds += self.asking(stage, (video.width, video.height)) * calls
             work.waiting += calls / (self.per_second(stage) or PER_SECOND)
 
-    def per_second(self, stage: str) -> float | None:
+    def per_second(self, stage: Stage) -> float | None:
         """Calls of this very model that were seen to be answered a second, None for none."""
         known = self.known(stage)
         return known.per_second if known else None
 
-    def asking(self, stage: str, size: tuple[int, int]) -> float:
+    def asking(self, stage: Stage, size: tuple[int, int]) -> float:
         """Seconds of a core for one call of a server, with the pictures that go with it."""
-        pictures = 1 + 2 * self.config.captions.neighbours if stage == "captions" else 0
+        pictures = 1 + 2 * self.config.captions.neighbours if stage.role == "captioner" else 0
         return ASKING + pictures * MEGAPIXEL * size[0] * size[1] / 1e6
 
-    def known(self, stage: str) -> Questions | None:
+    def known(self, stage: Stage) -> Questions | None:
         """What the rates know of the stage's questions to this very model."""
-        questions = self.rates.asked.get(stage)
-        same = questions and questions.model == self.specs[ROLES[stage]].identity
+        questions = self.rates.asked.get(stage.name)
+        same = questions and questions.model == self.specs[stage.role].identity
         return questions if same else None
 
-    def _asked(self, stage: str, video: Video, count: int) -> tuple[float, float, float]:
+    def _asked(self, stage: Stage, video: Video, count: int) -> tuple[float, float, float]:
         """Calls, tokens of their questions, tokens of their answers."""
         if known := self.known(stage):
             return count * known.calls, count * known.input_tokens, count * known.output_tokens
-        seen = self.seen.get(ROLES[stage], {})
+        seen = self.seen.get(stage.role, {})
         # A question that is asked twice, as its answer failed, is in what was seen.
         sums = [
-            (number, *seen.get(task, (read, written)))
-            for task, number, read, written in self._calls(stage, video, count)
+            (calls.calls, *seen.get(calls.prompt, (calls.input_tokens, calls.output_tokens)))
+            for calls in (stage.expected_calls or _no_calls)(self.config, video, count)
         ]
         return (
             sum(number for number, _, _ in sums),
@@ -217,57 +203,9 @@ class Takes:
             sum(number * written for number, _, written in sums),
         )
 
-    def _calls(self, stage: str, video: Video, count: int) -> list[tuple[str, int, float, float]]:
-        """Task, calls, tokens of a question, tokens of an answer."""
-        if stage == "captions":
-            return [("caption", count, self._caption(video), CAPTION_ANSWER)]
-        if stage == "characters":
-            some = min(count, 60)
-            return [
-                (
-                    "characters",
-                    1,
-                    self._prompt("characters") + some * (CAPTION + DIALOGUE),
-                    CAST * CHARACTER,
-                )
-            ]
-        settings = self.config.stories
-        text = settings.words * WORD
-        calls: list[tuple[str, int, float, float]] = []
-        for start in range(0, count, STORY_LENGTH):
-            length = min(STORY_LENGTH, count - start)
-            if length < settings.shortest:
-                break
-            for first in range(0, length, settings.window):
-                asked = min(settings.window, length - first)
-                calls.append(
-                    (
-                        "narrate",
-                        1,
-                        self._prompt("narrate") + first * text + asked * (CAPTION + DIALOGUE + 8),
-                        asked * (text + FORM),
-                    )
-                )
-            calls.append(
-                (
-                    "link",
-                    1,
-                    self._prompt("link") + length * (CAPTION + text + 6),
-                    length * (text + FORM),
-                )
-            )
-        return calls
 
-    def _prompt(self, task: str) -> float:
-        """Tokens of a prompt without what is filled in, which its blanks are about as long as."""
-        return prompts.length(task, self.config.prompts) / CHARACTERS_A_TOKEN
-
-    def _caption(self, video: Video) -> float:
-        side = self.config.calls.longest_side
-        scale = min(1.0, side / max(video.width, video.height, 1))
-        picture = math.ceil(video.width * scale / PATCH) * math.ceil(video.height * scale / PATCH)
-        shown = 1 + 2 * self.config.captions.neighbours
-        return self._prompt("caption") + DIALOGUE + shown * picture
+def _no_calls(config: DatasetConfig, video: Video, keyframes: int) -> list[ExpectedCalls]:
+    return []
 
 
 def in_all(work: dict[str, Work]) -> Work:

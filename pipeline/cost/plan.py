@@ -11,12 +11,21 @@ import dataclasses
 from collections.abc import Sequence
 
 from pipeline import model_specs
+from pipeline.annotation import expected_calls
 from pipeline.config import DatasetConfig
 from pipeline.cost import estimate
 from pipeline.cost.estimate import Work
-from pipeline.cost.rates import ANSWER, BUILT_IN, PER_SECOND, PICTURES, PLACES, Rates
-from pipeline.graph import run_record
-from pipeline.graph.model_transforms import ROLES
+from pipeline.cost.rates import (
+    ANSWER,
+    BUILT_IN,
+    CACHED_ANSWERS,
+    PER_SECOND,
+    PICTURES,
+    PLACES,
+    Rates,
+)
+from pipeline.graph.stages import STAGES, Stage
+from pipeline.graph.stages import steps as all_steps
 from schemas.rows import Video
 
 SERIES = 26  # films, for each of which characters are asked about once
@@ -63,13 +72,13 @@ def work(films: Films, config: DatasetConfig, rates: Rates) -> dict[str, Work]:
         height=films.size[1],
     )
     steps = {}
-    for stage in run_record.STEPS:
+    for stage in all_steps():
         one = Work()
         takes.add(one, stage, film, count)
-        # What is asked about a series was seen a keyframe, or else is guessed for one film.
-        once = stage == "characters" and not takes.known(stage)
+        # What is asked about a series was seen per keyframe, or else is guessed for one film.
+        once = stage.role and stage.scope == "series" and not takes.known(stage)
         times = films.all_keyframes / count if count else 0.0
-        steps[stage] = _times(one, times, times / SERIES if once else times)
+        steps[stage.name] = _times(one, times, times / SERIES if once else times)
     return steps
 
 
@@ -100,23 +109,23 @@ def storage(
         place: films.all_keyframes * rates.bytes[place] * (scale if place in PICTURES else 1)
         for place in PLACES
     }
-    if not sizes["work/answers"]:
-        sizes["work/answers"] = ANSWER * sum(
-            steps[stage].calls for stage in ROLES if _kind(stage, config) != "embedded"
+    if not sizes[CACHED_ANSWERS]:
+        sizes[CACHED_ANSWERS] = ANSWER * sum(
+            steps[stage.name].calls for stage in all_steps() if _kind(stage, config) != "embedded"
         )
     return sizes
 
 
-def _kind(stage: str, config: DatasetConfig) -> str:
-    return model_specs.parse(getattr(config, ROLES[stage])).kind if stage in ROLES else "embedded"
+def _kind(stage: Stage, config: DatasetConfig) -> str:
+    return model_specs.parse(getattr(config, stage.role)).kind if stage.role else "embedded"
 
 
-def seconds(stage: str, one: Work, config: DatasetConfig, workers: int, servers: int) -> float:
+def seconds(stage: Stage, one: Work, config: DatasetConfig, workers: int, servers: int) -> float:
     """How long a step is worked on, by so many workers of a core and so many servers, or by the
     workers of `calls.workers`, each with the model on its GPU."""
     kind = _kind(stage, config)
     if kind == "embedded":
-        return one.seconds / (1 if stage == "publish" else workers)
+        return one.seconds / (1 if stage.name == "publish" else workers)
     if kind == "transformers":
         return one.waiting / config.calls.workers
     return max(one.waiting / servers, one.seconds)  # one process asks them all
@@ -145,7 +154,7 @@ def describe(
 def _steps(
     steps: dict[str, Work], config: DatasetConfig, workers: Sequence[int], servers: int
 ) -> list[str]:
-    kinds = [_kind(stage, config) for stage in ROLES]
+    kinds = [_kind(stage, config) for stage in STAGES]
     answers = [
         f"{number} {one}{'s' * (number > 1)}"
         for kind, number, one in (
@@ -162,8 +171,10 @@ def _steps(
         f"{'cost':>11}" + "".join(f" {number:>8,}" for number in workers),
     ]
     took = {
-        stage: [seconds(stage, one, config, number, servers) for number in workers]
-        for stage, one in steps.items()
+        stage.name: [
+            seconds(stage, steps[stage.name], config, number, servers) for number in workers
+        ]
+        for stage in all_steps()
     }
     took["in all"] = [sum(column) for column in zip(*took.values(), strict=True)]
     for stage, one in [*steps.items(), ("in all", estimate.in_all(steps))]:
@@ -197,11 +208,11 @@ def _storage(sizes: dict[str, float]) -> list[str]:
 def assumptions(films: Films, config: DatasetConfig, rates: Rates) -> list[str]:
     """All that the plan takes for granted, and where it is from."""
     takes = estimate.Takes(config, rates)
-    own = [stage for stage in run_record.STEPS if _kind(stage, config) == "embedded"]
-    asked = [stage for stage in run_record.STEPS if stage not in own]
+    own = [stage for stage in all_steps() if _kind(stage, config) == "embedded"]
+    asked = [stage for stage in all_steps() if stage not in own]
 
-    def source(stage: str) -> str:
-        return "built in" if stage in ROLES and not takes.known(stage) else rates.source[stage]
+    def source(stage: Stage) -> str:
+        return "built in" if stage.role and not takes.known(stage) else rates.source[stage.name]
 
     said = [
         f"{films.keyframes:.3g} keyframes a minute ({rates.source['films']}), as the films and "
@@ -210,8 +221,8 @@ def assumptions(films: Films, config: DatasetConfig, rates: Rates) -> list[str]:
     for stage in own:
         took = takes.rates if source(stage) != "built in" else BUILT_IN
         said.append(
-            f"{stage}: {took.seconds[stage]:.3g} s of a core a "
-            f"{'minute of film' if stage == 'keyframes' else 'keyframe'} ({source(stage)})"
+            f"{stage.name}: {took.seconds[stage.name]:.3g} s of a core per "
+            f"{'minute of film' if stage.per == 'minute' else 'keyframe'} ({source(stage)})"
         )
     said.append(
         "workers are as fast as the core that was measured on, and always busy; steps "
@@ -236,22 +247,24 @@ def assumptions(films: Films, config: DatasetConfig, rates: Rates) -> list[str]:
             else f"calls.workers={config.calls.workers}, each with one"
         )
         said.append(
-            f"{stage}: a {'server' if served else 'GPU'} answers {measured or PER_SECOND:.3g} "
+            f"{stage.name}: a {'server' if served else 'GPU'} answers {measured or PER_SECOND:.3g} "
             f"calls a second ({source(stage) if measured else 'assumed, not measured'}); {asks}"
         )
         said.append(
-            f"{stage}: calls and tokens "
+            f"{stage.name}: calls and tokens "
             + (
                 f"as in {source(stage)}"
                 if known
                 else (
                     "by the prompts, every answer right the first time, "
-                    f"{estimate.CHARACTERS_A_TOKEN:g} characters or {estimate.PATCH}x{estimate.PATCH} "
-                    "pixels a token" + f", {SERIES} films a series" * (stage == "characters")
+                    f"{expected_calls.CHARACTERS_PER_TOKEN:g} characters or "
+                    f"{expected_calls.PATCH}x{expected_calls.PATCH} pixels per token"
+                    + f", {SERIES} films per series"
+                    * (stage.scope == "series")
                 )
             )
         )
-    models = {model_specs.parse(getattr(config, ROLES[stage])).model for stage in asked}
+    models = {model_specs.parse(getattr(config, stage.role)).model for stage in asked}
     if unpriced := sorted(models - set(config.prices)):
         said.append(f"cost is of tokens alone; no price is set for {', '.join(unpriced)} (prices)")
     return [

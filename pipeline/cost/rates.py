@@ -14,21 +14,24 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.graph import run_record
-from pipeline.graph.model_transforms import ROLES
+from pipeline.graph.stages import STAGES, steps
 from pipeline.runtime import storage
+from schemas import layout
 
 # Folders of a dataset whose size grows with the keyframes, by the path that a file begins with.
+STAGE_PICTURES = f"{layout.WORK}/{layout.PICTURES}"
+CACHED_ANSWERS = f"{layout.WORK}/{layout.ANSWERS}"
 PLACES = {
-    "work/pictures": "keyframes and rejected pictures, where the stages keep them",
-    "work/answers": "answers of models, a file each",
-    "work": "part files",
-    "images": "keyframes, where the dataset has them",
-    "rejected": "what the report shows of pictures left out",
-    "shards": "WebDataset tars",
+    STAGE_PICTURES: "keyframes and rejected pictures, where the stages keep them",
+    CACHED_ANSWERS: "answers of models, a file each",
+    layout.WORK: "part files",
+    layout.IMAGES: "keyframes, where the dataset has them",
+    layout.REJECTED: "what the report shows of pictures left out",
+    layout.SHARDS: "WebDataset tars",
     "": "tables, manifest, report",
 }
-PICTURES = ("work/pictures", "images", "rejected", "shards")  # those that hold pictures
+# Those that hold pictures.
+PICTURES = (STAGE_PICTURES, layout.IMAGES, layout.REJECTED, layout.SHARDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,40 +63,32 @@ BUILT_IN = Rates(
     size=(1280, 720),
     minutes=22.0,
     keyframes=14.8,
-    seconds={
-        "keyframes": 2.0,
-        "text": 0.1,
-        "selection": 0.001,
-        "captions": 0.12,
-        "characters": 0.01,
-        "stories": 0.23,
-        "quality": 0.001,
-        "shards": 0.001,
-        "publish": 0.001,
-    },
+    seconds={stage.name: stage.seconds for stage in steps()},
     bytes={
-        "work/pictures": 248e3,
-        "work/answers": 0.0,
-        "work": 3e3,
-        "images": 205e3,
-        "rejected": 44e3,
-        "shards": 205e3,
+        STAGE_PICTURES: 248e3,
+        CACHED_ANSWERS: 0.0,
+        layout.WORK: 3e3,
+        layout.IMAGES: 205e3,
+        layout.REJECTED: 44e3,
+        layout.SHARDS: 205e3,
         "": 0.5e3,
     },
-    source=dict.fromkeys(("films", "bytes", *run_record.STEPS), "built in"),
+    source=dict.fromkeys(("films", "bytes", *(stage.name for stage in steps())), "built in"),
 )
+ROLES = {stage.name: stage.role for stage in STAGES}
+PER_MINUTE = [stage.name for stage in STAGES if stage.per == "minute"]
 PER_SECOND = 32 / 3  # calls that one server, or a model on a GPU, answers: 32 at once, 3 s each
 ANSWER = 1000.0  # bytes of a kept answer
 # Seconds of one core that a call takes of us, and that a picture's million pixels take beside it,
-# which is made smaller: benchmarks.speed.throughput, with a server that answers at once.
+# which is made smaller: benchmarks.speed.model_calls, with a server that answers at once.
 ASKING, MEGAPIXEL = 0.0064, 0.0054
 
 
 def of_dataset(out: str) -> Rates:
     """The rates of a finished dataset. Raises OSError where there is none, and ValueError where it
     tells nothing, as it has no keyframes or is of another version."""
-    manifest = _read(storage.join(out, "dataset.json"), _Manifest)
-    run = _read(storage.join(out, run_record.FILE), _Run)
+    manifest = _read(storage.join(out, layout.MANIFEST), _Manifest)
+    run = _read(storage.join(out, layout.RUN_RECORD), _Run)
     read = [video for video in manifest.videos if video.duration]
     minutes = sum(video.duration for video in read) / 60
     keyframes = manifest.counts.keyframes
@@ -106,12 +101,12 @@ def of_dataset(out: str) -> Rates:
         if not passes:
             continue  # its runner does not count
         source[name] = out
-        model = getattr(manifest.models, ROLES[name]) if name in ROLES else "embedded"
+        model = getattr(manifest.models, ROLES[name]) if ROLES.get(name) else "embedded"
         if model == "embedded":  # else they are of waiting for a server or a GPU
             seconds[name] = (
-                _in_all(stage, "seconds") / passes / (minutes if name == "keyframes" else keyframes)
+                _in_all(stage, "seconds") / passes / (minutes if name in PER_MINUTE else keyframes)
             )
-        if name in ROLES:
+        if ROLES.get(name):
             asked[name] = _questions(model, stage, max(1.0, passes) * keyframes)
     return Rates(
         size=max((video.width, video.height) for video in read),
@@ -128,13 +123,13 @@ def settings(out: str) -> list[str]:
     """The settings that a dataset was made with, as `config.load` takes them; none for no `out`."""
     if not out:
         return []
-    manifest = _read(storage.join(out, "dataset.json"), _Manifest)
+    manifest = _read(storage.join(out, layout.MANIFEST), _Manifest)
     return [f"{name}={json.dumps(value)}" for name, value in manifest.config.items()]
 
 
 def _passes(stage: _Stage, manifest: _Manifest) -> float:
     """How often the stage has done all that the dataset holds, in all runs that were recorded."""
-    shards = sum(file.path.startswith("shards/") for file in manifest.files)
+    shards = sum(file.path.startswith(f"{layout.SHARDS}/") for file in manifest.files)
     number = {"shards": shards, "publish": 1}.get(stage.name, len(manifest.videos))
     return _in_all(stage, "done") / max(1, number)
 

@@ -1,4 +1,4 @@
-"""Histograms for the report: small SVG drawings in the page's own colours and font."""
+"""Draws the histograms of the report: small SVGs in the page's own colours and font."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def histogram(
     note: str = "",
     scale: tuple[float, float] | None = None,
 ) -> dict[str, Any] | None:
-    """A chart and the sentences under it; None where there is nothing to count.
+    """Draws a histogram, with the sentences under it; None where there are no values.
 
     `mark` is a value to draw a dashed line at, and `note` says what it is. `scale` is the least and
     the most that a value can be, where that is known. Few values are drawn as dots: bars of one or
@@ -86,7 +86,7 @@ def _spread(values: np.ndarray) -> str:
 
 
 def _bins(values: np.ndarray, scale: tuple[float, float] | None) -> np.ndarray:
-    """Edges of the bars: one a number where they are few whole numbers, 24 even ones elsewhere."""
+    """Returns the edges of the bars: a bar per number for few whole numbers, else 24 even bars."""
     low, high = scale or (values.min(), values.max())
     if scale is None and high - low < 40 and np.all(values == np.round(values)):
         return np.arange(low - 0.5, high + 1)
@@ -94,7 +94,7 @@ def _bins(values: np.ndarray, scale: tuple[float, float] | None) -> np.ndarray:
 
 
 def _svg(figure: Figure, salt: str) -> str:
-    """The figure as an SVG element to stand in HTML, the same for the same figure.
+    """Converts a figure to an SVG element for HTML, the same for the same figure.
 
     `salt` keeps the names inside one picture apart from those of others in the same page.
     """
@@ -111,5 +111,5 @@ def _svg(figure: Figure, salt: str) -> str:
 
 
 def short(value: float) -> str:
-    """A figure for a sentence: "1,204", "28", "6.8", "0.43"."""
+    """Formats a number for a sentence: "1,204", "28", "6.8", "0.43"."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

@@ -1,4 +1,4 @@
-"""The dataset card: the README.md that the Hugging Face hub and people read first.
+"""The dataset card: the README.md that people and the Hugging Face hub read first.
 
 It is made from what `dataset.json` says, and nothing else. The front matter tells
 `datasets.load_dataset` where the parts are; the body says what the dataset is, how to load it, whom
@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from schemas import layout
 from schemas.rows import CHUNK_LENGTH, STORY_LENGTH
 
 # Those of the hub's license ids that films come under; others are "other" with a name.
@@ -55,7 +56,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
 
 
 def card(dataset: dict[str, Any]) -> str:
-    """The card of a dataset, front matter and all, from the content of its `dataset.json`.
+    """Renders the card of a dataset, with its front matter, from the content of `dataset.json`.
 
     The list of files may still be empty: the card is one of them, so it is written first. Raises
     KeyError where a part of the manifest is missing.
@@ -80,19 +81,19 @@ def card(dataset: dict[str, Any]) -> str:
 
 
 def used_films(dataset: dict[str, Any]) -> list[dict[str, Any]]:
-    """The films that gave keyframes; the others are named in the rejects only."""
+    """Returns the films that gave keyframes; the others are named in the rejects only."""
     return [video for video in dataset["videos"] if video["keyframes"]]
 
 
 def embedded_roles(dataset: dict[str, Any]) -> list[str]:
-    """Which of "captioner" and "writer" were the small default that comes with the pipeline."""
+    """Returns which of "captioner" and "writer" were the embedded default models."""
     return [
         role for role in ("captioner", "writer") if dataset["models"][role].startswith("embedded")
     ]
 
 
 def front_matter(dataset: dict[str, Any]) -> dict[str, Any]:
-    """What the hub wants to know, in its own words.
+    """Returns the front matter of the card, in the terms of the hub.
 
     Source: https://github.com/huggingface/hub-docs/blob/main/datasetcard.md
     """
@@ -109,7 +110,7 @@ def front_matter(dataset: dict[str, Any]) -> dict[str, Any]:
 
 
 def license_id(text: str) -> str:
-    """The hub's id for a license as people write it, "" for one that it does not know.
+    """Returns the hub's id for a license as people write it, "" for one that it does not know.
 
     "CC BY 3.0" and "https://creativecommons.org/licenses/by/3.0/" are both "cc-by-3.0".
     """
@@ -120,7 +121,7 @@ def license_id(text: str) -> str:
 
 
 def _license(licenses: Sequence[str]) -> dict[str, str]:
-    """One known id where all films agree; anything else needs a person to look at the sources."""
+    """Returns the known id where all films agree; anything else needs a look at the sources."""
     named = sorted(set(licenses))
     if not any(named):
         return {"license": "unknown"}
@@ -140,7 +141,7 @@ def _slug(text: str) -> str:
 
 
 def _languages(tags: Iterable[str]) -> list[str]:
-    """BCP 47 tags as the hub lists them: the language alone, two or three letters."""
+    """Converts BCP 47 tags to what the hub lists: the language alone, two or three letters."""
     codes = {tag.partition("-")[0].lower() for tag in tags}
     return sorted(code for code in codes if re.fullmatch("[a-z]{2,3}", code))
 
@@ -150,35 +151,40 @@ def _size(count: int) -> str:
 
 
 def _shard_splits(dataset: dict[str, Any]) -> list[str]:
-    """The splits that have shards: "train", "val"."""
-    return [
-        split for split in ("train", "val") if dataset["splits"].get(split, {}).get("chunks", 0)
-    ]
+    """Returns the splits that have shards: "train", "val"."""
+    return [split for split in layout.SPLITS if dataset["splits"].get(split, {}).get("chunks", 0)]
 
 
 def _configs(dataset: dict[str, Any]) -> list[dict[str, Any]]:
-    """Where `load_dataset` finds what; the hub says "validation" where our file names say "val".
+    """Returns what `load_dataset` loads; the hub says "validation" where our file names say "val".
 
     `datasets` opens all configs of a card with the reader that fits the first one's files
     (github.com/huggingface/datasets/issues/7101), so tables are named only where no shards are.
     """
     shards = [
-        {"split": "validation" if split == "val" else split, "path": f"shards/{split}-*.tar"}
+        {
+            "split": "validation" if split == layout.VAL else split,
+            "path": f"{layout.SHARDS}/{split}-*.tar",
+        }
         for split in _shard_splits(dataset)
     ]
     if shards:
         return [{"config_name": "chunks", "data_files": shards, "default": True}]
     return [
-        {"config_name": "stories", "data_files": "stories.parquet", "default": True},
-        {"config_name": "keyframes", "data_files": "keyframes.parquet"},
+        {
+            "config_name": "stories",
+            "data_files": layout.table_path(layout.STORIES),
+            "default": True,
+        },
+        {"config_name": "keyframes", "data_files": layout.table_path(layout.KEYFRAMES)},
     ]
 
 
 def plain(text: str) -> str:
-    """A stranger's text as Markdown that shows just that, on one line, also inside a table."""
+    """Escapes untrusted text for Markdown, on one line, also inside a table."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
 def code(text: str) -> str:
-    """A stranger's text between backticks, also inside a table."""
+    """Puts untrusted text between backticks, also inside a table."""
     return "`" + " ".join(text.split()).replace("`", "'").replace("|", "\\|") + "`"

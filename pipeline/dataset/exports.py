@@ -1,9 +1,10 @@
-"""A finished dataset as interleaved tars: a story is a document of pictures and texts in turn.
+"""Exports a dataset as interleaved tars: a story is a document of pictures and texts in turn.
 
 The layout is that of MINT-1T's PDFs, which NeMo Curator's interleaved reader takes too. A document
-is two files in a tar: `<story>.json`, where `texts` and `images` are as long as each other and of
-each place one is null, and `<story>.tiff`, which holds the pictures in the order of `images` and of
-`image_metadata`. A TIFF may hold a JPEG as it is, so each picture is the file that the dataset has.
+is two files in a tar: `<story>.json`, where `texts` and `images` have the same length and exactly
+one of the two is null at each position, and `<story>.tiff`, which holds the pictures in the order
+of `images` and of `image_metadata`. A TIFF may hold a JPEG unchanged, so each picture has the bytes
+of the dataset's file.
 
 Only what is published is read: the tables and the pictures.
 """
@@ -12,15 +13,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 import json
 import struct
 import tarfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.dataset.manifest import read_manifest
-from pipeline.dataset.reader import locate, read_rows
+from pipeline.dataset.manifest import read_json, read_manifest
+from pipeline.dataset.reader import read_file, read_films
 from pipeline.runtime import storage
 from schemas.rows import Keyframe, Story
 
@@ -32,16 +32,15 @@ def export(out: str, folder: str, megabytes: float = MEGABYTES) -> list[str]:
     """Writes the stories of the dataset `out` into `folder` as `{train,val}-00000.tar` and so on.
 
     Returns the paths of the tars. The same dataset gives the same bytes. Raises ValueError where
-    the folder holds something, `out` is no finished dataset, or a picture is not the one that
+    the folder is not empty, `out` is not a finished dataset, or a picture is not the one that
     keyframes.parquet names, and OSError where a file is missing.
     """
-    read_manifest(out)
+    splits = read_manifest(out).splits
     if storage.find_in(folder, "**"):
         raise ValueError(f"{folder} is not empty: name a new folder, or empty it")
-    manifest = json.loads(storage.read_bytes(locate(out, "dataset.json")))
-    films = {film["id"]: film for film in manifest["videos"]}
+    films = {film["id"]: film for film in read_json(out)["videos"]}
     paths: list[str] = []
-    for split in sorted(manifest["splits"]):
+    for split in sorted(splits):
         documents = _documents(out, split, films)
         document = next(documents, None)
         while document is not None:
@@ -61,32 +60,28 @@ def export(out: str, folder: str, megabytes: float = MEGABYTES) -> list[str]:
 
 
 def _documents(out: str, split: str, films: dict[str, Any]) -> Iterator[dict[str, bytes]]:
-    """The stories of one side, each as the files that stand for it in a tar."""
-    keyframes = itertools.groupby(read_rows(out, "keyframes", Keyframe), lambda one: one.video)
-    stories = itertools.groupby(read_rows(out, "stories", Story), lambda one: one.video)
-    for video, told in stories:  # both tables have the films in the same order
-        rows = next((group for film, group in keyframes if film == video), iter(()))
-        by_image = {keyframe.image: keyframe for keyframe in rows}
-        for story in told:
+    """Yields each story of one side of the split as its files in a tar: name -> content."""
+    for film, stories, keyframes in read_films(out):
+        for story in stories:
             if story.split != split:
                 continue
-            if unknown := set(story.images) - by_image.keys():
+            if unknown := set(story.images) - keyframes.keys():
                 raise ValueError(
                     f"{story.id}: keyframes.parquet does not know {min(unknown)}: "
                     f"`python -m pipeline verify {out}` says more"
                 )
-            shown = [by_image[image] for image in story.images]
+            of_story = [keyframes[image] for image in story.images]
             yield {
-                f"{story.id}.json": _record(story, shown, films[video]),
+                f"{story.id}.json": _record(story, of_story, films[film]),
                 f"{story.id}.tiff": tiff(
-                    [_picture(out, one) for one in shown],
-                    [(one.width, one.height) for one in shown],
+                    [_picture(out, keyframe) for keyframe in of_story],
+                    [(keyframe.width, keyframe.height) for keyframe in of_story],
                 ),
             }
 
 
 def _picture(out: str, keyframe: Keyframe) -> bytes:
-    data = storage.read_bytes(locate(out, keyframe.image))
+    data = read_file(out, keyframe.image)
     if hashlib.sha256(data).hexdigest() != keyframe.sha256:
         raise ValueError(
             f"{keyframe.image} is not the picture that keyframes.parquet names: "
@@ -96,23 +91,23 @@ def _picture(out: str, keyframe: Keyframe) -> bytes:
 
 
 def _record(story: Story, keyframes: Sequence[Keyframe], film: dict[str, Any]) -> bytes:
-    """The JSON of a document: each picture, and after it its text."""
-    names = [f"page_{at}_image_0" for at in range(len(keyframes))]  # as MINT-1T calls pictures
+    """Returns the JSON of a document: each picture, followed by its text."""
+    names = [f"page_{page}_image_0" for page in range(len(keyframes))]  # MINT-1T's names
     return json.dumps(
         {
             "texts": [text for caption in story.captions for text in (None, caption)],
             "images": [image for name in names for image in (name, None)],
             "image_metadata": [
                 {
-                    "page": at,
+                    "page": page,
                     "xref": 0,
-                    "width": one.width,
-                    "height": one.height,
-                    "sha256": one.sha256,
-                    "keyframe": one.id,
-                    "time": one.time,
+                    "width": keyframe.width,
+                    "height": keyframe.height,
+                    "sha256": keyframe.sha256,
+                    "keyframe": keyframe.id,
+                    "time": keyframe.time,
                 }
-                for at, one in enumerate(keyframes)
+                for page, keyframe in enumerate(keyframes)
             ],
             "story": story.id,
             "video": story.video,
@@ -127,13 +122,13 @@ def _record(story: Story, keyframes: Sequence[Keyframe], film: dict[str, Any]) -
 
 
 def tiff(pictures: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> bytes:
-    """JPEG files of three colours as the pages of one TIFF, each as it is.
+    """Joins JPEG files of three colour channels as the pages of one TIFF, without re-encoding.
 
     `sizes` are width and height of each. The layout is that of TIFF 6.0 with the JPEG of its
     Technical Note 2: a page is one strip, which is a whole JPEG file.
     """
     data = bytearray(b"II*\0" + bytes(4))
-    link = 4  # where the place of the next page's tags is written
+    link = 4  # where the offset of the next page's tags is written
     for picture, (width, height) in zip(pictures, sizes, strict=True):
         strip = len(data)
         data += picture + bytes(len(picture) % 2)
@@ -143,7 +138,7 @@ def tiff(pictures: Sequence[bytes], sizes: Sequence[tuple[int, int]]) -> bytes:
         tags = [
             (256, _LONG, 1, width),
             (257, _LONG, 1, height),
-            (258, _SHORT, 3, bits),  # bits a sample
+            (258, _SHORT, 3, bits),  # bits per sample
             (259, _SHORT, 1, 7),  # compression: JPEG
             (262, _SHORT, 1, 6),  # colours: YCbCr
             (273, _LONG, 1, strip),

@@ -1,32 +1,120 @@
-"""The files of a dataset, by the names they have in it."""
+"""Reading a finished dataset: its files by the names they have in it, and the rows of its tables.
+
+Everything that reads a dataset back goes through here: verification, report, rebuild, exports and
+the benchmarks. Tables are read a batch at a time, as those of a large dataset exceed memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.dataset.manifest import read_json, read_manifest
 from pipeline.runtime import storage
-from schemas.rows import row
+from schemas import layout
+from schemas.rows import Character, Keyframe, Row, Story, from_table, row
+
+_BATCH = 1024  # rows
 
 
 def locate(out: str, name: str) -> str:
+    """Returns the path of the file `name` of the dataset in the folder `out`."""
     return storage.join(out, *name.split("/"))
 
 
-def inside(name: str) -> bool:
-    """Whether a name is one of a file in the dataset's folder, whoever wrote it."""
+def is_inside(name: str) -> bool:
+    """Tells whether a name stays within the dataset's folder, whoever wrote it."""
     return all(part not in ("", "..") for part in name.split("/"))
 
 
+def has_file(out: str, name: str) -> bool:
+    """Tells whether the dataset has a file of that name."""
+    return storage.exists(locate(out, name))
+
+
 def open_file(out: str, name: str) -> IO[bytes]:
+    """Opens a file of the dataset for reading and seeking. Raises OSError where it is missing."""
     return storage.reading(locate(out, name))
 
 
-def read_rows(out: str, table: str, kind: Any) -> Iterator[Any]:
-    """The rows of a table, few of them in memory at a time. Raises OSError where it is missing."""
-    with open_file(out, f"{table}.parquet") as file:
-        for batch in pq.ParquetFile(file).iter_batches(1024):
-            for values in batch.to_pylist():
-                yield row(kind, values)
+def read_file(out: str, name: str) -> bytes:
+    """Reads a file of the dataset, such as a picture. Raises OSError where it is missing."""
+    return storage.read_bytes(locate(out, name))
+
+
+def read_batches(
+    out: str, table: str, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Reads a table, or some of its columns, up to 1024 rows at a time.
+
+    Raises OSError where it is missing and pyarrow.ArrowException where it is not Parquet.
+    """
+    with open_file(out, layout.table_path(table)) as file:
+        yield from pq.ParquetFile(file).iter_batches(
+            _BATCH, columns=None if columns is None else list(columns)
+        )
+
+
+def read_rows(out: str, table: str, kind: type[Row]) -> Iterator[Row]:
+    """Reads the rows of a table, in its order. Raises as `read_batches` does."""
+    for batch in read_batches(out, table):
+        for values in batch.to_pylist():
+            yield row(kind, values)
+
+
+def read_table(
+    out: str, table: str, columns: Sequence[str] | None = None, filters: Any = None
+) -> pa.Table:
+    """Reads a whole table, or those columns and rows of it that are wanted, into memory.
+
+    `filters` are as in `pyarrow.parquet.read_table`. Raises as `read_batches` does.
+    """
+    with open_file(out, layout.table_path(table)) as file:
+        return pq.read_table(
+            file, columns=None if columns is None else list(columns), filters=filters
+        )
+
+
+def read_matching(
+    out: str, table: str, kind: type[Row], column: str, values: Sequence[str]
+) -> list[Row]:
+    """Reads the rows of a table whose `column` has one of some values, in the table's order."""
+    wanted = pc.field(column).isin(pa.array(values, pa.string()))
+    return from_table(read_table(out, table, filters=wanted), kind)
+
+
+def read_stories(out: str, split: str) -> Iterator[Story]:
+    """Reads the stories of one side of the split, "train" or "val", sorted by film and number."""
+    return (story for story in read_rows(out, layout.STORIES, Story) if story.split == split)
+
+
+def read_films(out: str) -> Iterator[tuple[str, list[Story], dict[str, Keyframe]]]:
+    """Reads each film that has stories: its id, its stories, and its keyframes by image.
+
+    Memory holds one film at a time. Raises as `read_batches` does.
+    """
+    keyframes = itertools.groupby(
+        read_rows(out, layout.KEYFRAMES, Keyframe), lambda keyframe: keyframe.video
+    )
+    stories = itertools.groupby(read_rows(out, layout.STORIES, Story), lambda story: story.video)
+    for film, of_film in stories:  # both tables have the films in the same order
+        rows = next((group for name, group in keyframes if name == film), iter(()))
+        yield film, list(of_film), {keyframe.image: keyframe for keyframe in rows}
+
+
+def read_splits(out: str) -> dict[str, str]:
+    """Reads the side of the split of each film: "train", "val" or, without a story, "".
+
+    Raises ValueError where `out` is not a finished dataset.
+    """
+    return {film.id: film.split for film in read_manifest(out).videos}
+
+
+def read_characters(out: str) -> list[Character]:
+    """Reads the characters of all series. Raises as `read_json` does."""
+    return [row(Character, values) for values in read_json(out)["characters"]]

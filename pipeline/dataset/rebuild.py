@@ -1,9 +1,9 @@
-"""The pictures of a dataset that was shared without them, made again from its films.
+"""Rebuilding the pictures of a dataset that was shared without them, from its films.
 
-Films are known by their fingerprint, whatever they are called; a file of a film's name that is
-another is tried too. Each picture is decoded at its time, as it was when the dataset was made, and
-compared with its row: the same versions of the libraries give the same bytes. What is not the same
-must look the same, or it is left out and named. `reshard` then makes the shards of them.
+Films are found by their fingerprint, whatever their names; a file with a film's name and other
+content is tried too. Each picture is decoded at its time, as it was when the dataset was made, and
+compared with its row: the same versions of the libraries give the same bytes. A picture with other
+bytes must look the same, or it is left out and named. `reshard` then writes the shards.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,29 +18,32 @@ from typing import get_args
 
 import av
 import cv2
-import numpy as np
 
 from pipeline.dataset import reshard
-from pipeline.dataset.manifest import read_manifest
-from pipeline.dataset.reader import inside, locate, read_rows
+from pipeline.dataset.manifest import read_json, read_manifest
+from pipeline.dataset.reader import has_file, is_inside, locate, read_file, read_rows
 from pipeline.dataset.verify.pictures import SAME_PICTURE
 from pipeline.ingest import discovery
-from pipeline.ingest.video import fingerprint, open_video, pixel_aspect, video_stream
+from pipeline.ingest.fingerprint import fingerprint
+from pipeline.ingest.video import open_video, pixel_aspect, video_stream
 from pipeline.keyframes import recurring
-from pipeline.keyframes.decode_at import frames_at
+from pipeline.keyframes.decode import frames_at_times
+from pipeline.keyframes.geometry import Geometry, displayed
+from pipeline.keyframes.near_duplicates import perceptual_hash, similarity
 from pipeline.runtime import isolation, lock, storage
-from pipeline.runtime.images import Geometry, alike, displayed, encode, perceptual_hash, thumbnail
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.images import decode_luma, encode_jpeg, thumbnail
+from pipeline.runtime.prefetch import prefetch
+from schemas import layout
+from schemas.published import parse_keyframe_id
 from schemas.rows import Keyframe, Reject, Video, row
-from schemas.storystream import IMAGES, parse_keyframe_id
 
-SHOWN = 20  # pictures of a film that could not be made that are written out
+SHOWN = 20  # pictures of a film that could not be made, and missing films, that are named
 # What may become of a picture. Of rejects' pictures no digest is known.
-SAME, OF_REJECT, ALIKE, UNLIKE, MISSING = OUTCOMES = (
-    "the same",
+IDENTICAL, OF_REJECT, SIMILAR, DIFFERENT, MISSING = OUTCOMES = (
+    "identical",
     "of rejects",
-    "alike",
-    "unlike",
+    "similar",
+    "different",
     "missing",
 )
 
@@ -57,81 +59,89 @@ class Picture:
 
 
 @dataclasses.dataclass(frozen=True)
-class Made:
+class Result:
     """What became of a picture."""
 
     picture: Picture
     outcome: str  # one of OUTCOMES
     detail: str = ""
-    bytes: int = 0  # of a picture that is alike
+    bytes: int = 0  # of a similar picture
     sha256: str = ""
 
 
-def rebuild(out: str, source: str, say: Callable[[str], None] = print) -> int:
-    """Makes the pictures and the shards of the dataset in the folder `out`; returns how many
-    pictures are still not there.
+def rebuild(out: str, source: str, log: Callable[[str], None] = print) -> int:
+    """Makes the pictures and the shards of the dataset in the folder `out`.
 
-    `source` names the films as it does for a dataset. What is done is told to `say`, a line at a
-    time. Pictures that are there already are kept. Raises ValueError where `out` is no dataset,
-    where its tables name other films or lead out of the folders that are for pictures and shards,
-    or where there are no films, and OSError where a table is missing, something cannot be written
-    or another run is writing to `out`.
+    Returns how many pictures are still missing. `source` names the films as it does for a dataset.
+    Progress goes to `log`, a line at a time. Pictures that are there already are not made again.
+    Raises ValueError where `out` is not a dataset, where its tables name other films or lead out of
+    the folders that are for pictures and shards, or where there are no films, and OSError where a
+    table is missing, something cannot be written or another run is writing to `out`.
     """
-    films = _films(out)
-    with lock.holding(out):
-        return _rebuild(out, films, _find(films, source, say), say)
+    films = _read_films(out)
+    with lock.locked(out):
+        return _rebuild(out, films, _find_files(films, source, log), log)
 
 
 def _rebuild(
-    out: str, films: Sequence[Video], files: Mapping[str, Video], say: Callable[[str], None]
+    out: str, films: Sequence[Video], files: Mapping[str, Video], log: Callable[[str], None]
 ) -> int:
-    lacking: list[str] = []  # films
+    missing_films: list[str] = []
     counts: Counter[str] = Counter()
-    differ: dict[str, Made] = {}  # by path: keyframes' pictures that are not as their rows say
-    for film, made in _made(out, films, files):
-        found = Counter(one.outcome for one in made)
+    changed: dict[str, Result] = {}  # by path: keyframes' pictures that are not as their rows say
+    for film, results in _make_all(out, films, files):
+        found = Counter(result.outcome for result in results)
         counts += found
-        say(_told(film, files.get(film.id), found))
+        log(_film_line(film, files.get(film.id), found))
         if found[MISSING] and film.id not in files:
-            lacking.append(film.id)
-        bad = [one for one in made if one.outcome in (UNLIKE, MISSING) and film.id in files]
-        for one in bad[:SHOWN]:
-            say(f"  {one.picture.path} is {one.outcome}: {one.detail}")
+            missing_films.append(film.id)
+        bad = [
+            result
+            for result in results
+            if result.outcome in (DIFFERENT, MISSING) and film.id in files
+        ]
+        for result in bad[:SHOWN]:
+            log(f"  {result.picture.path} is {result.outcome}: {result.detail}")
         if len(bad) > SHOWN:
-            say(f"  and {len(bad) - SHOWN} more")
-        differ |= {
-            one.picture.path: one for one in made if one.picture.keyframe and one.outcome != SAME
+            log(f"  and {len(bad) - SHOWN} more")
+        changed |= {
+            result.picture.path: result
+            for result in results
+            if result.picture.keyframe and result.outcome != IDENTICAL
         }
-    say(f"{counts.total()} pictures: {_counted(counts)}")
-    if lacking:
-        say(
-            f"missing films: {', '.join(lacking[:SHOWN])}"
-            f"{f' and {len(lacking) - SHOWN} more' if len(lacking) > SHOWN else ''}"
+    log(f"{counts.total()} pictures: {_describe_counts(counts)}")
+    if missing_films:
+        log(
+            f"missing films: {', '.join(missing_films[:SHOWN])}"
+            f"{f' and {len(missing_films) - SHOWN} more' if len(missing_films) > SHOWN else ''}"
         )
-    left = counts[UNLIKE] + counts[MISSING]
-    if left:
-        done, planned = reshard.some(out, differ)
-        say(
-            f"{done} of {planned} shards have all their pictures and are there. The same command "
-            "goes on from here, once there are films to make the rest of."
+    missing = counts[DIFFERENT] + counts[MISSING]
+    if missing:
+        written, planned = reshard.write_complete(out, changed)
+        log(
+            f"{written} of {planned} shards have all their pictures and are there. The same "
+            "command continues from here, once there are films to make the rest from."
         )
-    elif reshard.all_of_them(out, {path: (one.bytes, one.sha256) for path, one in differ.items()}):
-        say("The files are those that dataset.json names.")
+    elif reshard.write_all(
+        out, {path: (result.bytes, result.sha256) for path, result in changed.items()}
+    ):
+        log("The files are those that dataset.json names.")
     else:
-        say(
+        log(
             "Pictures or shards have other bytes here: the shards, keyframes.parquet, README.md "
             "and dataset.json are written anew, with a new version."
         )
-    return left
+    return missing
 
 
-def _films(out: str) -> list[Video]:
-    """The films of a dataset, as its manifest has them."""
+def _read_films(out: str) -> list[Video]:
+    """Reads the films of a dataset from its manifest."""
     read_manifest(out)
     names = [field.name for field in dataclasses.fields(Video)]
-    manifest = json.loads(storage.read_bytes(locate(out, "dataset.json")))
     try:
-        return [row(Video, {name: film[name] for name in names}) for film in manifest["videos"]]
+        return [
+            row(Video, {name: film[name] for name in names}) for film in read_json(out)["videos"]
+        ]
     except KeyError as error:
         raise ValueError(
             f"{out}: dataset.json does not say {error} of its films: it was made by "
@@ -142,22 +152,24 @@ def _films(out: str) -> list[Video]:
 # --- films ---------------------------------------------------------------------------------------
 
 
-def _find(films: Sequence[Video], source: str, say: Callable[[str], None]) -> dict[str, Video]:
-    """The file that each film is made from again, by the film's id; it has its own fingerprint.
+def _find_files(
+    films: Sequence[Video], source: str, log: Callable[[str], None]
+) -> dict[str, Video]:
+    """Finds the file to make each film's pictures from, by the film's id, with its fingerprint.
 
-    What is there and cannot be read is told to `say`.
+    Files that cannot be read are logged.
     """
-    there, rejects = discovery.find(source)
+    found, rejects = discovery.find(source)
     for reject in rejects:
-        say(f"{reject.key}: {reject.detail}")
+        log(f"{reject.key}: {reject.detail}")
     sizes, wanted = {film.size for film in films}, {film.fingerprint for film in films} - {""}
     by_content: dict[str, Video] = {}
     by_name: dict[str, Video] = {}
-    for file in there:
+    for file in found:
         try:
             digest = fingerprint(file.uri) if file.size in sizes else ""
         except OSError as error:
-            say(f"{file.uri}: cannot be read: {error}")
+            log(f"{file.uri}: cannot be read: {error}")
             continue
         file = dataclasses.replace(file, fingerprint=digest)
         if digest in wanted:
@@ -165,51 +177,51 @@ def _find(films: Sequence[Video], source: str, say: Callable[[str], None]) -> di
         else:  # it may be another encoding
             by_name.setdefault(file.id, file)
             by_name.setdefault(_stem(file.uri), file)
-    found = {
+    matches = {
         film.id: by_content.get(film.fingerprint)
         or by_name.get(film.id)
         or by_name.get(_stem(film.uri))
         for film in films
     }
-    return {film: file for film, file in found.items() if file}
+    return {film: file for film, file in matches.items() if file}
 
 
 def _stem(uri: str) -> str:
     return os.path.splitext(uri.rpartition("/")[2])[0]
 
 
-def _told(film: Video, file: Video | None, found: Counter[str]) -> str:
-    """A line about a film."""
-    counted = _counted(found)
+def _film_line(film: Video, file: Video | None, found: Counter[str]) -> str:
+    """Describes in a line what became of a film's pictures."""
+    counts = _describe_counts(found)
     if file is None and found[MISSING]:
         return (
-            f"{film.id}: {counted}: no such film: {_stem(film.uri)}, {film.size:,} bytes, "
+            f"{film.id}: {counts}: no such film: {_stem(film.uri)}, {film.size:,} bytes, "
             "under any name"
         )
     if file is not None and file.fingerprint != film.fingerprint:
         return (
-            f"{film.id}: {counted}: {file.uri} is not the file that the dataset was made of, "
+            f"{film.id}: {counts}: {file.uri} is not the file that the dataset was made of, "
             "only its name is"
         )
-    return f"{film.id}: {counted}"
+    return f"{film.id}: {counts}"
 
 
-def _counted(found: Counter[str]) -> str:
+def _describe_counts(found: Counter[str]) -> str:
     return ", ".join(f"{found[outcome]} {outcome}" for outcome in OUTCOMES if found[outcome])
 
 
 # --- pictures ------------------------------------------------------------------------------------
 
 
-def _made(
+def _make_all(
     out: str, films: Sequence[Video], files: Mapping[str, Video]
-) -> Iterator[tuple[Video, list[Made]]]:
-    """What became of the pictures of each film that has any, a film at a time, many at once."""
+) -> Iterator[tuple[Video, list[Result]]]:
+    """Makes the pictures of each film that has any, several films at once; yields in order."""
     cores = os.cpu_count() or 1
     threads = max(1, cores // max(1, len(films)))
     by_id = {film.id: film for film in films}
 
-    def of_film(job: tuple[str, list[Picture]]) -> tuple[Video, list[Made]]:
+    def of_film(job: tuple[str, list[Picture]]) -> tuple[Video, list[Result]]:
         name, pictures = job
         if name not in by_id:
             raise ValueError(
@@ -217,16 +229,16 @@ def _made(
                 "dataset.json does not know: they are not of one dataset; copy all of "
                 "it again"
             )
-        return by_id[name], _of_film(out, by_id[name], files.get(name), pictures, threads)
+        return by_id[name], _make_film(out, by_id[name], files.get(name), pictures, threads)
 
-    yield from ahead(of_film, _pictures(out), cores)
+    yield from prefetch(of_film, _pictures(out), cores)
 
 
 def _pictures(out: str) -> Iterator[tuple[str, list[Picture]]]:
-    """The pictures of each film, in the order of their times."""
+    """Lists the pictures of each film, sorted by time."""
     rejected: dict[str, list[Picture]] = defaultdict(list)
-    for reject in read_rows(out, "rejects", Reject):
-        if reject.image and not reject.image.startswith(f"{IMAGES}/"):  # those are keyframes'
+    for reject in read_rows(out, layout.REJECTS, Reject):
+        if reject.image and not reject.image.startswith(f"{layout.IMAGES}/"):  # those: keyframes'
             rejected[reject.video].append(
                 Picture(
                     _checked(reject.image),
@@ -235,17 +247,21 @@ def _pictures(out: str) -> Iterator[tuple[str, list[Picture]]]:
                     reject.reason not in get_args(recurring.Reason),
                 )
             )
-    keyframes = read_rows(out, "keyframes", Keyframe)
-    for video, rows in itertools.groupby(keyframes, lambda one: one.video):
-        pictures = [Picture(_checked(one.image), one.time, one) for one in rows]
-        yield video, sorted([*pictures, *rejected.pop(video, [])], key=lambda one: one.time)
+    keyframes = read_rows(out, layout.KEYFRAMES, Keyframe)
+    for video, rows in itertools.groupby(keyframes, lambda keyframe: keyframe.video):
+        pictures = [Picture(_checked(keyframe.image), keyframe.time, keyframe) for keyframe in rows]
+        yield video, sorted([*pictures, *rejected.pop(video, [])], key=_time)
     for video in sorted(rejected):
-        yield video, sorted(rejected[video], key=lambda one: one.time)
+        yield video, sorted(rejected[video], key=_time)
+
+
+def _time(picture: Picture) -> float:
+    return picture.time
 
 
 def _checked(path: str) -> str:
-    """The path of a picture, which whoever made the dataset may have led anywhere."""
-    if path.split("/")[0] not in (IMAGES, "rejected") or not inside(path):
+    """Returns the path of a picture, after checking it: tables may come from anybody."""
+    if path.split("/")[0] not in (layout.IMAGES, layout.REJECTED) or not is_inside(path):
         raise ValueError(
             f"{path} is no place for a picture of a dataset: those are in images/ and "
             "rejected/; do not trust these tables"
@@ -253,19 +269,26 @@ def _checked(path: str) -> str:
     return path
 
 
-def _of_film(
+def _make_film(
     out: str, film: Video, file: Video | None, pictures: Sequence[Picture], threads: int
-) -> list[Made]:
-    """What became of the pictures of one film."""
-    made = [Made(one, SAME if one.keyframe else OF_REJECT) for one in pictures if _there(out, one)]
-    kept = {one.picture.path for one in made}
-    left = [one for one in pictures if one.path not in kept]
-    if not left:
-        return made
+) -> list[Result]:
+    """Makes the pictures of a film that are not there yet."""
+    results = [
+        Result(picture, IDENTICAL if picture.keyframe else OF_REJECT)
+        for picture in pictures
+        if _is_there(out, picture)
+    ]
+    there = {result.picture.path for result in results}
+    missing = [picture for picture in pictures if picture.path not in there]
+    if not missing:
+        return results
     if file is None:
-        return [*made, *(Made(one, MISSING) for one in left)]
+        return [*results, *(Result(picture, MISSING) for picture in missing)]
     try:
-        return [*made, *isolation.call(make, out, film, file, left, threads, size=film.size)]
+        return [
+            *results,
+            *isolation.call(make_pictures, out, film, file, missing, threads, size=film.size),
+        ]
     except (
         isolation.Crashed,
         ValueError,
@@ -275,63 +298,71 @@ def _of_film(
         IndexError,
         MemoryError,
     ) as error:
-        return [*made, *(Made(one, MISSING, str(error)) for one in left)]
+        return [*results, *(Result(picture, MISSING, str(error)) for picture in missing)]
 
 
-def _there(out: str, picture: Picture) -> bool:
-    """Whether a picture is there; of a keyframe's the bytes are known."""
-    path = locate(out, picture.path)
-    if not storage.exists(path):
+def _is_there(out: str, picture: Picture) -> bool:
+    """Tells whether a picture is there; of a keyframe's picture the bytes are checked."""
+    if not has_file(out, picture.path):
         return False
     return picture.keyframe is None or (
-        hashlib.sha256(storage.read_bytes(path)).hexdigest() == picture.keyframe.sha256
+        hashlib.sha256(read_file(out, picture.path)).hexdigest() == picture.keyframe.sha256
     )
 
 
-def make(
+def make_pictures(
     out: str, film: Video, file: Video, pictures: Sequence[Picture], threads: int
-) -> list[Made]:
-    """Makes pictures of a film, in the order of their times, from a file.
+) -> list[Result]:
+    """Makes pictures of a film, sorted by time, from a file.
 
-    Those that are the same or alike are written. Raises as `frames_at` does.
+    Those that are identical or similar are written. Raises as `frames_at_times` does.
     """
     with open_video(file.uri) as container:
         aspect = float(pixel_aspect(video_stream(container)))
     above, below, left, right = film.bars
     geometry = Geometry((above, below, left, right), aspect, film.rotation)
     same_film = file.fingerprint == film.fingerprint
-    made, rejected = [], []
-    frames = frames_at(file.uri, [picture.time for picture in pictures], threads, skip=same_film)
+    results, of_rejects = [], []
+    times = [picture.time for picture in pictures]
+    frames = frames_at_times(file.uri, times, threads, skip=same_film)
     for picture, frame in zip(pictures, frames, strict=True):
         if frame is None or frame.height <= above + below or frame.width <= left + right:
-            made.append(Made(picture, UNLIKE, "there is no such frame"))
+            results.append(Result(picture, DIFFERENT, "there is no such frame"))
             continue
         image = displayed(frame, geometry)[0]
-        data = encode(thumbnail(image) if picture.small else image)
+        data = encode_jpeg(thumbnail(image) if picture.small else image)
         if picture.keyframe is None:
-            rejected.append((picture, data))
+            of_rejects.append((picture, data))
             continue
-        made.append(_compared(picture, picture.keyframe, data))
-        if made[-1].outcome != UNLIKE:
+        results.append(_compare(picture, picture.keyframe, data))
+        if results[-1].outcome != DIFFERENT:
             storage.write_bytes(locate(out, picture.path), data)
-    if not same_film and any(one.outcome == UNLIKE for one in made):
-        return [*made, *(Made(one, UNLIKE, "the film's keyframes are") for one, _ in rejected)]
-    for picture, data in rejected:
+    if not same_film and any(result.outcome == DIFFERENT for result in results):
+        # Of rejects' pictures nothing is known: they are as good as the film's keyframes.
+        return [
+            *results,
+            *(Result(picture, DIFFERENT, "the film's keyframes are") for picture, _ in of_rejects),
+        ]
+    for picture, data in of_rejects:
         storage.write_bytes(locate(out, picture.path), data)
-        made.append(Made(picture, OF_REJECT))
-    return made
+        results.append(Result(picture, OF_REJECT))
+    return results
 
 
-def _compared(picture: Picture, keyframe: Keyframe, data: bytes) -> Made:
-    """What a JPEG is to the row of the picture that it should be."""
+def _compare(picture: Picture, keyframe: Keyframe, data: bytes) -> Result:
+    """Compares a JPEG with the row of the picture that it should be."""
     digest = hashlib.sha256(data).hexdigest()
     if digest == keyframe.sha256:
-        return Made(picture, SAME)
-    luma = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)
+        return Result(picture, IDENTICAL)
+    luma = decode_luma(data, picture.path)
     height, width = luma.shape
     if (width, height) != (keyframe.width, keyframe.height):
-        return Made(picture, UNLIKE, f"is {width}x{height}, not {keyframe.width}x{keyframe.height}")
-    likeness = alike(perceptual_hash(luma), keyframe.phash)
+        return Result(
+            picture, DIFFERENT, f"is {width}x{height}, not {keyframe.width}x{keyframe.height}"
+        )
+    likeness = similarity(perceptual_hash(luma), keyframe.phash)
     if likeness < SAME_PICTURE:
-        return Made(picture, UNLIKE, f"its likeness is {likeness:.2f}, less than {SAME_PICTURE}")
-    return Made(picture, ALIKE, bytes=len(data), sha256=digest)
+        return Result(
+            picture, DIFFERENT, f"its similarity is {likeness:.2f}, less than {SAME_PICTURE}"
+        )
+    return Result(picture, SIMILAR, bytes=len(data), sha256=digest)

@@ -1,175 +1,151 @@
-"""The shards of a dataset made again from what is published, and the manifest that names them.
+"""Writing the shards of a dataset again from what is published, and the manifest that names them.
 
 Whoever has the tables and the pictures can make the shards: the same tables and pictures give the
-same tars. Where pictures have other bytes, the table of keyframes, the shards and the manifest are
-written anew, so that the folder holds together again.
+same tars. Where pictures have other bytes than their rows say, the table of keyframes, the shards
+and the manifest are written anew, so that the folder is consistent again.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import metadata
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import pyarrow.parquet as pq
 
 from pipeline.config import OutputConfig
-from pipeline.dataset import dataset_card, shards
-from pipeline.dataset.file_digests import FileRecord
-from pipeline.dataset.reader import inside, locate, open_file, read_rows
-from pipeline.dataset.shards import Shard, Told
-from pipeline.dataset.verify.files import digest
-from pipeline.runtime import stage_outputs, storage
-from pipeline.runtime.prefetch import ahead
-from schemas.rows import Keyframe, Story, arrow_schema, from_table, row, to_table
+from pipeline.dataset import shards
+from pipeline.dataset.file_digests import FileRecord, file_record
+from pipeline.dataset.manifest import read_json, write_manifest
+from pipeline.dataset.reader import (
+    has_file,
+    is_inside,
+    locate,
+    read_batches,
+    read_films,
+    read_matching,
+    read_table,
+)
+from pipeline.dataset.shards import Shard, StorySummary
+from pipeline.runtime import storage
+from pipeline.runtime.prefetch import prefetch
+from schemas import layout
+from schemas.rows import Keyframe, Story, arrow_schema, row, to_table
 
-Bytes = Mapping[str, tuple[int, str]]  # bytes and sha256 of pictures that have others than their
-# rows say, by path
+# Path -> bytes and sha256, of the pictures that have others than their rows say.
+Changed: TypeAlias = Mapping[str, tuple[int, str]]
 
-_KEYFRAMES = "keyframes.parquet"
 _LIBRARIES = ("av", "numpy", "webdataset")  # what decides the bytes of pictures, beside OpenCV
 
 
-def some(out: str, lacking: Collection[str]) -> tuple[int, int]:
-    """Makes the shards none of whose pictures is `lacking`; returns how many these are, and how
-    many there are to be."""
-    records = list(_shards(out, _manifest(out), {}, lacking))
+def write_complete(out: str, missing: Collection[str]) -> tuple[int, int]:
+    """Writes the shards that need none of the `missing` pictures.
+
+    Returns how many these are, and how many there are to be. The manifest stays as it is.
+    """
+    records = list(_write_shards(out, read_json(out), {}, missing))
     return sum(record is not None for record in records), len(records)
 
 
-def all_of_them(out: str, differ: Bytes) -> bool:
-    """Makes the shards, all pictures being there; returns whether they are as the manifest says.
+def write_all(out: str, changed: Changed) -> bool:
+    """Writes all shards, every picture being there; tells whether all is as the manifest says.
 
-    Where they are not, or pictures `differ` from their rows, these rows and the manifest are
-    written anew, then the manifest. Shards that earlier calls have made of other pictures and
-    those that they were stopped at are removed. Raises ValueError where a shard belongs elsewhere.
+    Where it is not, or pictures are `changed`, their rows, then the card and the manifest are
+    written anew. Shards that earlier calls have made of other pictures, or were stopped at, are
+    removed. Raises ValueError where the path of a shard leads out of the folder.
     """
-    manifest = _manifest(out)
-    before = {file["path"]: FileRecord(**file) for file in manifest["files"]}
-    made = {record.path: record for record in _shards(out, manifest, differ, ()) if record}
-    if differ:
-        _write_keyframes(out, differ)
-    after = {path: record for path, record in before.items() if not path.startswith("shards/")}
-    after |= made | {_KEYFRAMES: _record(out, _KEYFRAMES)}
+    content = read_json(out)
+    before = {file["path"]: FileRecord(**file) for file in content["files"]}
+    written = {record.path: record for record in _write_shards(out, content, changed, ()) if record}
+    if changed:
+        _update_keyframes(out, changed)
+    after = {
+        path: record for path, record in before.items() if not path.startswith(f"{layout.SHARDS}/")
+    }
+    keyframes = layout.table_path(layout.KEYFRAMES)
+    after |= written | {keyframes: file_record(out, keyframes)}
     if after != before:
-        _write_manifest(out, manifest, after)
-    keep = {locate(out, path) for path in made}
-    there = [path for path, _ in storage.find_in(locate(out, "shards"), "*")]
-    storage.remove([path for path in there if path not in keep])
+        content["rebuilt"] = {
+            "opencv": cv2.__version__,
+            **{name: metadata.version(name) for name in _LIBRARIES},
+        }
+        write_manifest(out, content, after.values())
+    current = {locate(out, path) for path in written}
+    found = [path for path, _ in storage.find_in(locate(out, layout.SHARDS), "*")]
+    storage.remove([path for path in found if path not in current])
     return after == before
 
 
-def _write_manifest(out: str, manifest: dict[str, Any], files: Mapping[str, FileRecord]) -> None:
-    """The card and the manifest, with the version that the files have here."""
-    named = {path: record for path, record in files.items() if path != "README.md"}
-    manifest["version"] = stage_outputs.digest(
-        sorted((path, one.sha256) for path, one in named.items())
-    )
-    manifest["rebuilt"] = {
-        "opencv": cv2.__version__,
-        **{name: metadata.version(name) for name in _LIBRARIES},
-    }
-    storage.write_bytes(locate(out, "README.md"), dataset_card.card(manifest).encode())
-    named["README.md"] = _record(out, "README.md")
-    manifest["files"] = [dataclasses.asdict(named[path]) for path in sorted(named)]
-    storage.write_bytes(
-        locate(out, "dataset.json"),
-        json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n",
-    )
-
-
-def _manifest(out: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(storage.read_bytes(locate(out, "dataset.json")))
-    return found
-
-
-def _record(out: str, name: str) -> FileRecord:
-    return FileRecord(name, *digest(out, name))
-
-
-def _shards(
-    out: str, manifest: Mapping[str, Any], differ: Bytes, lacking: Collection[str]
+def _write_shards(
+    out: str, content: Mapping[str, Any], changed: Changed, missing: Collection[str]
 ) -> Iterator[FileRecord | None]:
-    """Makes the shards, several at once; None stands for one with a picture that is `lacking`."""
-    named = {file["path"]: FileRecord(**file) for file in manifest["files"]}
-    side = {film["id"]: film["split"] for film in manifest["videos"]}
-    planned = shards.plan(_told(out, differ), side, OutputConfig(**manifest["config"]["output"]))
+    """Writes the shards, several at once; yields None for one that needs a `missing` picture."""
+    recorded = {file["path"]: FileRecord(**file) for file in content["files"]}
+    splits = {film["id"]: film["split"] for film in content["videos"]}
+    planned = shards.plan(
+        _summaries(out, changed), splits, OutputConfig(**content["config"]["output"])
+    )
     for shard in planned:
-        if not inside(shard.path):  # the sides of the split are what whoever made it calls them
+        if not is_inside(shard.path):  # the names of the splits are whatever the manifest says
             raise ValueError(
                 f"{shard.path} is no place for a shard of a dataset; do not trust its dataset.json"
             )
 
-    def made(shard: Shard) -> FileRecord | None:
-        stories = _stories(out, [story for _, story in shard.stories])
-        if any(image in lacking for story in stories for image in story.images):
+    def write(shard: Shard) -> FileRecord | None:
+        stories = _read_stories(out, [story for _, story in shard.stories])
+        if any(image in missing for story in stories for image in story.images):
             return None
         if (
-            storage.exists(locate(out, shard.path))
-            and (_record(out, shard.path) == named.get(shard.path))
-            and not any(image in differ for story in stories for image in story.images)
+            has_file(out, shard.path)
+            and file_record(out, shard.path) == recorded.get(shard.path)
+            and not any(image in changed for story in stories for image in story.images)
         ):
-            return named[shard.path]
-        return shards.write(
-            out,
-            shard.path,
-            stories,
-            _digests(out, sorted({film for film, _ in shard.stories}), differ),
-        )
+            return recorded[shard.path]
+        films = sorted({film for film, _ in shard.stories})
+        return shards.write(out, shard.path, stories, _picture_digests(out, films, changed))
 
-    yield from ahead(made, planned, os.cpu_count() or 1)
+    yield from prefetch(write, planned, os.cpu_count() or 1)
 
 
-def _told(out: str, differ: Bytes) -> Iterator[Told]:
-    """The stories, as the plan of the shards takes them."""
-    keyframes = itertools.groupby(read_rows(out, "keyframes", Keyframe), lambda one: one.video)
-    stories = itertools.groupby(read_rows(out, "stories", Story), lambda one: one.video)
-    for video, told in stories:  # both tables have the films in the same order
-        rows = next((group for film, group in keyframes if film == video), iter(()))
-        pictures = {one.image: differ.get(one.image, (one.bytes, one.sha256)) for one in rows}
-        for story in told:
-            yield shards.told(story, pictures)
+def _summaries(out: str, changed: Changed) -> Iterator[StorySummary]:
+    """Sums up the stories for the plan of the shards."""
+    for _, stories, keyframes in read_films(out):
+        pictures = {
+            image: changed.get(image, (keyframe.bytes, keyframe.sha256))
+            for image, keyframe in keyframes.items()
+        }
+        for story in stories:
+            yield shards.summarize(story, pictures)
 
 
-def _stories(out: str, names: Sequence[str]) -> list[Story]:
-    with open_file(out, "stories.parquet") as file:
-        found = pq.read_table(file, filters=[("id", "in", names)])
-    by_name = {story.id: story for story in from_table(found, Story)}
-    return [by_name[name] for name in names]
+def _read_stories(out: str, ids: Sequence[str]) -> list[Story]:
+    by_id = {story.id: story for story in read_matching(out, layout.STORIES, Story, "id", ids)}
+    return [by_id[name] for name in ids]
 
 
-def _digests(out: str, films: Sequence[str], differ: Bytes) -> dict[str, str]:
-    """The sha256 of each picture of some films, by path."""
-    with open_file(out, _KEYFRAMES) as file:
-        found = pq.read_table(file, columns=["image", "sha256"], filters=[("video", "in", films)])
+def _picture_digests(out: str, films: Sequence[str], changed: Changed) -> dict[str, str]:
+    """Returns the sha256 of each picture of some films, by path."""
+    found = read_table(out, layout.KEYFRAMES, ["image", "sha256"], filters=[("video", "in", films)])
     rows = zip(found["image"].to_pylist(), found["sha256"].to_pylist(), strict=True)
-    return {image: differ.get(image, (0, sha256))[1] for image, sha256 in rows}
+    return {image: changed.get(image, (0, sha256))[1] for image, sha256 in rows}
 
 
-def _write_keyframes(out: str, differ: Bytes) -> None:
-    """The table of keyframes with the bytes that their pictures have here."""
+def _update_keyframes(out: str, changed: Changed) -> None:
+    """Writes the table of keyframes with the bytes and digests of the changed pictures."""
+
+    def updated(keyframe: Keyframe) -> Keyframe:
+        if keyframe.image not in changed:
+            return keyframe
+        size, sha256 = changed[keyframe.image]
+        return dataclasses.replace(keyframe, bytes=size, sha256=sha256)
+
     with (
-        open_file(out, _KEYFRAMES) as file,
-        storage.writing(locate(out, _KEYFRAMES)) as new,
-        pq.ParquetWriter(new, arrow_schema(Keyframe), compression="zstd") as table,
+        storage.writing(locate(out, layout.table_path(layout.KEYFRAMES))) as file,
+        pq.ParquetWriter(file, arrow_schema(Keyframe), compression="zstd") as table,
     ):
-        for batch in pq.ParquetFile(file).iter_batches(1024):
-            rows = [row(Keyframe, values) for values in batch.to_pylist()]
-            table.write_table(
-                to_table(
-                    [
-                        dataclasses.replace(
-                            one, bytes=differ[one.image][0], sha256=differ[one.image][1]
-                        )
-                        if one.image in differ
-                        else one
-                        for one in rows
-                    ],
-                    Keyframe,
-                )
-            )
+        for batch in read_batches(out, layout.KEYFRAMES):
+            rows = [updated(row(Keyframe, values)) for values in batch.to_pylist()]
+            table.write_table(to_table(rows, Keyframe))

@@ -1,9 +1,9 @@
-"""Shards that an earlier run has written, so that only those that changed are written again.
+"""Reusing the shards that an earlier run has written, so that only changed ones are written again.
 
-`work/shards/<name>.json` says of the shard of that name what it is made of. It is removed before a
-shard is put under that name and written after it, so where there is one the shard is whole. When
-shards before it come or go, a shard gets another number: it is put aside first, as what it is made
-of, since the file of its new name may be another shard whose turn has not come yet.
+`work/shards/<name>.json` is the note of the shard of that name: what it is made of. It is removed
+before a shard is put under that name and written after it, so a shard with a note is whole. When
+shards before it come or go, a shard gets another number: it is stashed under its digest first, as
+the file of its new name may be another shard whose turn has not come yet.
 """
 
 from __future__ import annotations
@@ -14,80 +14,78 @@ from collections.abc import Collection
 from typing import Any
 
 from pipeline.dataset.file_digests import FileRecord
+from pipeline.dataset.reader import locate
 from pipeline.dataset.shards import Shard
 from pipeline.runtime import stage_outputs, storage
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.prefetch import prefetch
+from schemas.layout import SHARDS
 
-_FOLDER = "shards"
+_READS_AT_ONCE = 16
 
 
 def find(out: str, work: str) -> dict[str, FileRecord]:
-    """The shards that are there, by the digest of what they are made of."""
+    """Finds the whole shards of an earlier run, by the digest of what they are made of."""
     size = {
         storage.basename(path): size
-        for path, size in storage.find_in(storage.join(out, _FOLDER), "*.tar")
+        for path, size in storage.find_in(storage.join(out, SHARDS), "*.tar")
     }
-    paths = [path for path, _ in storage.find_in(storage.join(work, _FOLDER), "*.json")]
+    paths = [path for path, _ in storage.find_in(storage.join(work, SHARDS), "*.json")]
     found = {}
-    for path, data in zip(paths, ahead(storage.read_bytes, paths, 16), strict=True):
+    for path, data in zip(paths, prefetch(storage.read_bytes, paths, _READS_AT_ONCE), strict=True):
         name = storage.basename(path).removesuffix(".json")
-        record = _parsed(data)
-        if record and size.get(name) == record["bytes"]:
-            found[record["made of"]] = FileRecord(
-                f"{_FOLDER}/{name}", record["bytes"], record["sha256"]
-            )
+        note = _parse_note(data)
+        if note and size.get(name) == note["bytes"]:
+            found[note["made of"]] = FileRecord(f"{SHARDS}/{name}", note["bytes"], note["sha256"])
     return found
 
 
-def put_aside(out: str, work: str, shard: Shard, kept: FileRecord) -> None:
-    """Keeps a shard that gets another name, until it has got it."""
-    storage.place([(storage.join(out, *kept.path.split("/")), _aside(work, shard))])
+def stash(out: str, work: str, shard: Shard, earlier: FileRecord) -> None:
+    """Stashes a shard that is to get another name, until `rename` gives it that."""
+    storage.link_or_copy([(locate(out, earlier.path), _stash_path(work, shard))])
 
 
-def rename(out: str, work: str, shard: Shard, kept: FileRecord) -> FileRecord:
-    """Gives a shard that was put aside its new name."""
-    forget(work, shard.path)
-    storage.place([(_aside(work, shard), storage.join(out, *shard.path.split("/")))], again=True)
-    record = dataclasses.replace(kept, path=shard.path)
-    save(work, shard, record)
+def rename(out: str, work: str, shard: Shard, earlier: FileRecord) -> FileRecord:
+    """Gives a stashed shard its new name."""
+    delete_note(work, shard.path)
+    storage.link_or_copy([(_stash_path(work, shard), locate(out, shard.path))], overwrite=True)
+    record = dataclasses.replace(earlier, path=shard.path)
+    write_note(work, shard, record)
     return record
 
 
-def forget(work: str, path: str) -> None:
-    """Removes what is said of a shard, before another gets its name."""
-    storage.remove([_about(work, path)])
+def delete_note(work: str, path: str) -> None:
+    """Deletes the note of a shard, before another one gets its name."""
+    storage.remove([_note_path(work, path)])
 
 
-def save(work: str, shard: Shard, record: FileRecord) -> None:
-    """Says of a shard that it has been written."""
+def write_note(work: str, shard: Shard, record: FileRecord) -> None:
+    """Writes the note of a shard, once it has been written."""
     values = {"made of": shard.digest, "bytes": record.bytes, "sha256": record.sha256}
     storage.write_bytes(
-        _about(work, shard.path),
+        _note_path(work, shard.path),
         json.dumps({**values, "digest": stage_outputs.digest(values)}).encode(),
     )
 
 
-def sweep(out: str, work: str, named: Collection[str]) -> None:
-    """Removes all shards but those named, and what is said of them or was put aside."""
-    there = [path for path, _ in storage.find_in(storage.join(out, _FOLDER), "*")]
-    keep = {_about(work, path) for path in named} | {
-        storage.join(out, *path.split("/")) for path in named
-    }
-    said = [path for path, _ in storage.find_in(storage.join(work, _FOLDER), "*")]
-    for paths in (said, there):  # in this order: what is said of a shard is never without it
+def clean(out: str, work: str, current: Collection[str]) -> None:
+    """Removes all shards but the `current` ones, their notes, and what was stashed."""
+    keep = {_note_path(work, path) for path in current} | {locate(out, path) for path in current}
+    notes = [path for path, _ in storage.find_in(storage.join(work, SHARDS), "*")]
+    shards = [path for path, _ in storage.find_in(storage.join(out, SHARDS), "*")]
+    for paths in (notes, shards):  # in this order: there is never a note without its shard
         storage.remove([path for path in paths if path not in keep])
 
 
-def _aside(work: str, shard: Shard) -> str:
-    return storage.join(work, _FOLDER, f"{shard.digest}.tar")
+def _stash_path(work: str, shard: Shard) -> str:
+    return storage.join(work, SHARDS, f"{shard.digest}.tar")
 
 
-def _about(work: str, path: str) -> str:
-    return storage.join(work, _FOLDER, f"{storage.basename(path)}.json")
+def _note_path(work: str, path: str) -> str:
+    return storage.join(work, SHARDS, f"{storage.basename(path)}.json")
 
 
-def _parsed(data: bytes) -> dict[str, Any] | None:
-    """What a file says of a shard, None where it is damaged."""
+def _parse_note(data: bytes) -> dict[str, Any] | None:
+    """The content of a note, None where it is damaged."""
     try:
         values: dict[str, Any] = json.loads(data)
         digest = values.pop("digest")

@@ -1,154 +1,138 @@
-"""The stages that look at films and ask nobody: keyframes, text, selection, quality.
+"""Beam transforms of the stages that ask no model: films in, films with the stage's output out.
 
-Each is a transform from films to films that have the stage's part. A long film's frames are passed
-over in segments, by whichever workers are free; the selection sees all the films of a series.
+A film's work may begin in parts, by whichever workers are free. A stage whose scope is a series
+sees all the films of one at once.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
 
-from pipeline.dataset import publish
-from pipeline.graph import stages
+from pipeline.dataset import manifest
 from pipeline.graph.reshuffle import Spread
-from pipeline.graph.stage_cache import Run, kept, timed
-from pipeline.graph.stages import Film
-from pipeline.keyframes.segment_scan import Bounds
-from pipeline.keyframes.select import MEASURING
-from pipeline.runtime import progress, stage_outputs, storage
+from pipeline.graph.stage_cache import Cached, Run, is_there, jobs_of, key, output_name, timed
+from pipeline.graph.stages import Stage
+from pipeline.runtime import progress
+from pipeline.runtime.stage_outputs import Film
 
 
 def largest_first(film: Film) -> tuple[int, str]:
-    """What to sort films by: work is dealt out in turn, so the largest first leaves the workers
-    with about as much each."""
+    """Returns what to sort films by: work is dealt out in turn, so the largest first leaves the
+    workers with about as much each."""
     return -film.video.size, film.video.id
 
 
+class RunStage(beam.PTransform):
+    """Films to films with the output of a stage."""
+
+    def __init__(self, stage: Stage, run: Run) -> None:
+        super().__init__()
+        self.stage, self.run = stage, run
+
+    def expand(self, films: Any) -> Any:
+        if self.stage.scope == "series":
+            return (
+                films
+                | beam.GroupBy(_series)
+                | beam.FlatMap(run_series, self.stage, self.run)
+                | Spread(_id)
+            )
+        if self.stage.parts is None:
+            return films | beam.Map(run_film, self.stage, self.run)
+        return (
+            films
+            | "Parts" >> beam.FlatMap(_split, self.stage, self.run)
+            | "Spread parts" >> Spread(lambda part: f"{part.film.video.id}/{part.number}")
+            | "Work on parts" >> beam.Map(_work, self.stage, self.run)
+            | "By film" >> beam.GroupBy(lambda part: part.film.video.id)
+            | "Run" >> beam.Map(_join, self.stage, self.run)
+        )
+
+
+def _id(film: Film) -> str:
+    return film.video.id
+
+
+def _series(film: Film) -> str:
+    return film.video.series
+
+
+def run_film(film: Film, stage: Stage, run: Run) -> Film:
+    """Returns the film with the stage's output, made now or found from an earlier run."""
+    with timed(stage.name):
+        (cached,) = jobs_of(stage, [film], run)
+        return _done(cached, stage, run)
+
+
+def _done(cached: Cached, stage: Stage, run: Run) -> Film:
+    if cached.there:
+        return cached.reused()
+    assert stage.run is not None
+    job = run.job(stage, output=cached.output, tick=cached.tick)
+    return cached.made(stage.run(stage.inputs(cached.film), job))
+
+
+def run_series(series: tuple[str, Iterable[Film]], stage: Stage, run: Run) -> list[Film]:
+    """Returns the films of a series with the stage's output."""
+    with timed(stage.name):
+        cached = jobs_of(stage, list(series[1]), run)
+        if all(film.there for film in cached):
+            done = [film.reused() for film in cached]
+        else:
+            assert stage.run is not None
+            rows = stage.run([stage.inputs(film.film) for film in cached], run.job(stage))
+            done = [
+                film.reused() if film.there else film.made(made)
+                for film, made in zip(cached, rows, strict=True)
+            ]
+    publish_files(stage, done, run)
+    return done
+
+
+def publish_files(stage: Stage, films: list[Film], run: Run) -> None:
+    """Puts the files of a stage into the dataset folder, which then is no finished dataset until
+    the run has come to its end."""
+    if stage.publish is not None:
+        stage.publish(films, run.out, run.forced, lambda: manifest.delete_manifest(run.out))
+
+
 @dataclasses.dataclass(frozen=True)
-class _Segment:
-    """One of the segments that a film's keyframes are looked for in."""
+class _Part:
+    """One of the parts that the work on a film begins in."""
 
     film: Film
-    depends: Any  # what the film's keyframes depend on
-    bounds: list[Bounds]  # of all of them
+    key: Any  # of the stage's output
+    parts: list[Any]  # all of them
     number: int
 
 
-class FindKeyframes(beam.PTransform):
-    """The keyframes: a pass over each segment of a film, and then the choice among all frames."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self.run = run
-
-    def expand(self, films: Any) -> Any:
-        return (
-            films
-            | "Segments" >> beam.FlatMap(_segments, self.run)
-            | "Spread segments" >> Spread(lambda one: f"{one.film.video.id}/{one.number}")
-            | "Measure" >> beam.Map(_measure, self.run)
-            | "By film" >> beam.GroupBy(lambda one: one.film.video.id)
-            | "Choose" >> beam.Map(_choose, self.run)
-        )
+def _split(film: Film, stage: Stage, run: Run) -> Iterator[_Part]:
+    assert stage.parts is not None
+    depends = key(stage, [film], run)
+    there = is_there(stage, film, depends, run)
+    parts = [None] if there else stage.parts.split(stage.inputs(film), run.segment)
+    for number in range(len(parts)):
+        yield _Part(film, depends, parts, number)
 
 
-def _segments(film: Film, run: Run) -> Iterator[_Segment]:
-    depends = stages.keyframes_depend(film, run.config)
-    there = storage.exists(
-        stage_outputs.path(run.work, stages.part_name("keyframes", film, depends))
-    )
-    bounds: list[Bounds] = [(None, None)]
-    if run.forced("keyframes", film) or not there:
-        bounds = stages.segment_bounds(film, run.segment)
-    for number in range(len(bounds)):
-        yield _Segment(film, depends, bounds, number)
+def _work(part: _Part, stage: Stage, run: Run) -> _Part:
+    assert stage.parts is not None
+    if len(part.parts) > 1:
+        tick = progress.ticker(stage.name)
+        with timed(stage.name):
+            job = run.job(stage, output=output_name(stage, part.film, part.key))
+            stage.parts.work(stage.inputs(part.film), job, part.parts, part.number)
+        tick(stage.parts.share / len(part.parts))
+    return part
 
 
-def _measure(one: _Segment, run: Run) -> _Segment:
-    if len(one.bounds) > 1:
-        tick = progress.ticking("keyframes")
-        with timed("keyframes"):
-            part = stages.part_name("keyframes", one.film, one.depends)
-            stages.measure_segment(one.film, part, one.bounds, one.number, run.threads)
-        tick(MEASURING / len(one.bounds))
-    return one
-
-
-def _choose(by_film: tuple[str, Iterable[_Segment]], run: Run) -> Film:
-    segments = list(by_film[1])
-    film = segments[0].film
-    begun = MEASURING if len(segments) > 1 else -1.0
-    return kept(
-        "keyframes",
-        film,
-        segments[0].depends,
-        lambda part, tick: stages.find_keyframes(film, run.config, part, run.threads, tick),
-        run,
-        begun,
-    )
-
-
-def read_text(film: Film, run: Run) -> Film:
-    """The film with the text on its keyframes."""
-    return kept(
-        "text",
-        film,
-        stages.text_depends(film, run.config),
-        lambda part, tick: stages.read_text(film, run.config, run.threads, tick),
-        run,
-    )
-
-
-def judge(film: Film, run: Run) -> Film:
-    """The film with its stories' scores, and those that are dropped for them."""
-    return kept(
-        "quality",
-        film,
-        stages.quality_depends(film, run.config),
-        lambda part, tick: stages.judge(film, run.config, run.out),
-        run,
-    )
-
-
-class SelectBySeries(beam.PTransform):
-    """The selection, which looks at all the films of a series."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__()
-        self.run = run
-
-    def expand(self, films: Any) -> Any:
-        return (
-            films
-            | beam.GroupBy(lambda film: film.video.series)
-            | beam.FlatMap(_select_series, self.run)
-            | Spread(lambda film: film.video.id)
-        )
-
-
-def _select_series(series: tuple[str, Iterable[Film]], run: Run) -> Iterator[Film]:
-    films = sorted(series[1], key=largest_first)
-    recurring = functools.cache(lambda: stages.recurring(films, run.config))  # if one is missing
-    for film in films:
-        done = _select(film, films, recurring, run)
-        stages.place_pictures(
-            done, run.out, run.forced("keyframes", film), lambda: publish.withdraw(run.out)
-        )
-        yield done
-
-
-def _select(
-    film: Film, series: Sequence[Film], recurring: Callable[[], dict[str, str]], run: Run
-) -> Film:
-    return kept(
-        "selection",
-        film,
-        stages.selection_depends(film, series, run.config),
-        lambda part, tick: stages.select(film, recurring(), run.config),
-        run,
-    )
+def _join(by_film: tuple[str, Iterable[_Part]], stage: Stage, run: Run) -> Film:
+    assert stage.parts is not None
+    parts = list(by_film[1])
+    begun = stage.parts.share if len(parts) > 1 else -1.0
+    with timed(stage.name):
+        return _done(Cached(stage, parts[0].film, parts[0].key, run, begun), stage, run)

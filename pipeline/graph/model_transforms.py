@@ -1,4 +1,4 @@
-"""The stages that ask a model: captions, characters, stories.
+"""Beam transforms of the stages that ask a model: captions, characters, stories.
 
 Many films are asked about at the same time, by one worker where a server answers, so that it has
 many calls to answer and a model loaded here whole batches. An embedded model, which takes a core,
@@ -9,85 +9,43 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
 
 from pipeline import model_specs
-from pipeline.dataset import publish
-from pipeline.graph import stages
-from pipeline.graph.stage_cache import Keeping, Run, count, measure, timed
-from pipeline.graph.stages import Film
+from pipeline.graph.film_transforms import publish_files
+from pipeline.graph.stage_cache import Cached, Run, count, jobs_of, measure, timed
+from pipeline.graph.stages import Stage
 from pipeline.inference import response_cache
 from pipeline.inference.backends import loading
 from pipeline.inference.budget import Budget
 from pipeline.inference.client import ModelClient, gather, open_client
 from pipeline.inference.protocol import Stop
-from pipeline.runtime import progress, stage_outputs
-from pipeline.runtime.progress import Tick
-from schemas.rows import Reject
+from pipeline.runtime import interrupts
+from pipeline.runtime.stage_outputs import Film
 
 FILMS = 64  # asked about at once: enough calls for any server, and memory that stays what it is
 
 Films = Sequence[Film]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Stage:
-    """What sets one of these stages apart. It looks at a film, or at all those of a series."""
-
-    role: str  # "captioner" or "writer"
-    series: bool
-    depends: Callable[[Films, Run], Any]
-    make: Callable[[Films, Run, ModelClient, Tick], Awaitable[list[stage_outputs.AnyRow]]]
-
-
-_STAGES = {
-    "captions": _Stage(
-        "captioner",
-        False,
-        lambda films, run: stages.captions_depend(films[0], run.config),
-        lambda films, run, client, tick: stages.write_captions(
-            films[0], run.config, run.out, client, tick
-        ),
-    ),
-    "characters": _Stage(
-        "writer",
-        True,
-        lambda films, run: stages.characters_depend(films, run.config, run.out),
-        lambda films, run, client, tick: stages.name_characters(films, run.config, run.out, client),
-    ),
-    "stories": _Stage(
-        "writer",
-        False,
-        lambda films, run: stages.stories_depend(films[0], run.config),
-        lambda films, run, client, tick: stages.tell_stories(films[0], run.config, client, tick),
-    ),
-}
-ROLES = {name: stage.role for name, stage in _STAGES.items()}
-
-
 class Ask(beam.PTransform):
-    """Films to films with the stage's part."""
+    """Films to films with the output of a stage."""
 
-    def __init__(self, stage: str, run: Run) -> None:
+    def __init__(self, stage: Stage, run: Run) -> None:
         super().__init__()
         self.stage, self.run = stage, run
 
     def expand(self, films: Any) -> Any:
-        spec = model_specs.parse(getattr(self.run.config, ROLES[self.stage]))
+        spec = model_spec(self.stage, self.run)
         # One worker keeps a server busy, and only one can know how much it takes.
         workers = {"embedded": 0, "openai": 1}.get(spec.kind, self.run.config.calls.workers)
-        key = (
-            (lambda film: film.video.series)
-            if _STAGES[self.stage].series
-            else (lambda film: film.video.id)
-        )
+        key = _series if self.stage.scope == "series" else _id
         groups = (
             films
             | "Together" >> beam.GroupBy(key)
@@ -105,47 +63,52 @@ class Ask(beam.PTransform):
         return asked | "Films asked" >> beam.FlatMap(lambda films: films)
 
 
+def _id(film: Film) -> str:
+    return film.video.id
+
+
+def _series(film: Film) -> str:
+    return film.video.series
+
+
+def model_spec(stage: Stage, run: Run) -> model_specs.Spec:
+    """Returns the model that a stage asks, as the config names it."""
+    return model_specs.parse(getattr(run.config, stage.role))
+
+
 def _worker(name: str, workers: int) -> str:
     """Which of the workers asks about this film or series; of its own name where any may."""
     return str(int(hashlib.sha256(name.encode()).hexdigest(), 16) % workers) if workers else name
 
 
-def ask(jobs: Iterable[Films], stage: str, run: Run, loaded: Any = None) -> list[Film]:
-    """The films with the stage's part. A job is a film, or the films of a series.
+def ask(jobs: Iterable[Films], stage: Stage, run: Run, loaded: Any = None) -> list[Film]:
+    """Returns the films with the stage's output. A job is a film, or the films of a series.
 
     `loaded` is the model, where somebody has loaded it already.
     """
-    with timed(stage):
-        kept = [_keepings(stage, films, run) for films in jobs]
-        if all(one.there for job in kept for one in job):  # then no model need be loaded
-            done = [[one.done(None) for one in job] for job in kept]
+    with timed(stage.name):
+        cached = [jobs_of(stage, films, run) for films in jobs]
+        if all(film.there for job in cached for film in job):  # then no model need be loaded
+            done = [[film.reused() for film in job] for job in cached]
         else:
-            done = asyncio.run(_ask(kept, stage, run, loaded))
-        if stage == "characters":
-            for films in done:
-                stages.keep_characters(films[0], run.out, lambda: publish.withdraw(run.out))
+            done = asyncio.run(_ask(cached, stage, run, loaded))
+    for films in done:
+        publish_files(stage, films, run)
     return [film for films in done for film in films]
 
 
-def _keepings(stage: str, films: Films, run: Run) -> list[Keeping]:
-    films = sorted(films, key=lambda film: film.video.id)
-    depends = _STAGES[stage].depends(films, run)
-    return [Keeping(stage, film, depends, run) for film in films]
-
-
 async def _ask(
-    jobs: Sequence[Sequence[Keeping]], stage: str, run: Run, loaded: Any
+    jobs: Sequence[Sequence[Cached]], stage: Stage, run: Run, loaded: Any
 ) -> list[list[Film]]:
-    role, config = ROLES[stage], run.config
-    spec = model_specs.parse(getattr(config, role))
+    spec, config = model_spec(stage, run), run.config
     if loaded is None:
-        loaded = _loaded(role, spec, config)
+        loaded = _loaded(stage.role, spec, config)
     backend = loading.backend(loaded, spec, config.calls)
     spent = response_cache.spent(run.work) if config.budget is not None else 0.0
     budget = Budget(config.prices.get(spec.model), config.budget, spent, config.calls.max_tokens)
     turn = asyncio.Semaphore(FILMS)
 
-    async def one(job: Sequence[Keeping], client: ModelClient) -> list[Film]:
+    async def in_turn(job: Sequence[Cached], client: ModelClient) -> list[Film]:
         async with turn:
             try:
                 return await _ask_job(job, stage, run, client)
@@ -156,17 +119,17 @@ async def _ask(
                 raise
 
     # Ctrl-C waits for what is in flight only where asking again would cost something.
-    waits = progress.calls_in_flight() if spec.kind != "embedded" else contextlib.nullcontext()
+    waits = interrupts.calls_in_flight() if spec.kind != "embedded" else contextlib.nullcontext()
     async with open_client(
-        loading.name(role, spec),
+        loading.name(stage.role, spec),
         backend,
         run.work,
         budget,
-        functools.partial(count, stage),
-        functools.partial(measure, stage),
+        functools.partial(count, stage.name),
+        functools.partial(measure, stage.name),
     ) as client:
         with waits:
-            return await gather(one(job, client) for job in jobs)
+            return await gather(in_turn(job, client) for job in jobs)
 
 
 def _loaded(role: str, spec: model_specs.Spec, config: Any) -> Any:
@@ -178,12 +141,17 @@ def _loaded(role: str, spec: model_specs.Spec, config: Any) -> Any:
 _model = functools.cache(loading.load)
 
 
-async def _ask_job(job: Sequence[Keeping], stage: str, run: Run, client: ModelClient) -> list[Film]:
-    if all(one.there for one in job):
-        return [one.done(None) for one in job]
-    for one in job:  # since it was made, others have had their turn
-        one.began = time.monotonic()
-    rows = await _STAGES[stage].make([one.film for one in job], run, client, job[0].tick)
-    # What was left out is said once, of the first film of a series.
-    others = [row for row in rows if not isinstance(row, Reject)]
-    return [one.done(rows if one is job[0] else others) for one in job]
+async def _ask_job(
+    job: Sequence[Cached], stage: Stage, run: Run, client: ModelClient
+) -> list[Film]:
+    if all(film.there for film in job):
+        return [film.reused() for film in job]
+    for film in job:  # since it was made, others have had their turn
+        film.began = time.monotonic()
+    assert stage.run is not None
+    inputs = [stage.inputs(film.film) for film in job]
+    given = run.job(stage, tick=job[0].tick, client=client)
+    if stage.scope == "film":
+        return [job[0].made(await stage.run(inputs[0], given))]
+    rows = await stage.run(inputs, given)
+    return [film.made(made) for film, made in zip(job, rows, strict=True)]

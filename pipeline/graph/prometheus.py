@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from pipeline.graph import run_record
 from pipeline.runtime import storage
+from schemas.layout import RUN_RECORD
 
 _STAGE = {
     "done": "Films (shards) that the stage worked on",
@@ -44,7 +44,7 @@ def write(file: str, out: str, code: int) -> None:
     Raises OSError where the file cannot be written.
     """
     figures = [_figure("run_exit_code", "How the last call ended, 0 for well", code)]
-    path = storage.join(out, run_record.FILE)
+    path = storage.join(out, RUN_RECORD)
     try:
         if storage.exists(path):
             figures += list(_figures(json.loads(storage.read_bytes(path))))  # all or none

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
@@ -11,26 +10,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
-import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import TestOptions
 
-from pipeline.config import STAGES, DatasetConfig
+from pipeline.config import DatasetConfig
 from pipeline.dataset import report
-from pipeline.graph import build, run_record, runners, stage_cache
+from pipeline.dataset.manifest import read_json
+from pipeline.dataset.reader import read_rows
+from pipeline.graph import build, run_record, runners, stage_cache, stages
+from pipeline.inference.budget import BudgetSpent
+from pipeline.inference.client import Interrupted
+from pipeline.inference.protocol import Gone, Refused
 from pipeline.runtime import lock, progress, storage
-from schemas.rows import Reject, Video, from_table
+from schemas import layout
+from schemas.rows import Reject, Video
 
 NOTHING_CAME_THROUGH, TOO_MANY_REJECTS = 3, 4  # exit codes
-CANNOT_WRITE, OUT_OF_BUDGET, NO_SERVER, INTERRUPTED = 2, 5, 6, 130
 _SEGMENT_BYTES = 32_000_000  # that a segment of a long film has, about
-_STOPS = {
-    "BudgetSpent": OUT_OF_BUDGET,
-    "Refused": NO_SERVER,
-    "Gone": NO_SERVER,
-    "Interrupted": INTERRUPTED,
-    "CannotWrite": CANNOT_WRITE,
-}  # what a worker raised
+_STOPS = (BudgetSpent, Refused, Gone, Interrupted, storage.CannotWrite)  # that workers raise
 
 
 def run(
@@ -56,7 +52,9 @@ def run(
     runners.check(options, [out, *(video.uri for video in videos)])
     # Of few films each gets several threads; more than 16 take memory and no less time.
     threads = min(16, max(1, workers // max(1, pieces)))
-    settings = stage_cache.Run(config, out, storage.join(out, "work"), threads, tuple(force), until)
+    settings = stage_cache.Run(
+        config, out, storage.join(out, layout.WORK), threads, tuple(force), until
+    )
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
     pipeline = beam.Pipeline(runner=runner, options=options)
     build.dataset(pipeline, videos, rejects, settings)
@@ -64,8 +62,9 @@ def run(
         runners.finish(pipeline)
         print(f"{name} takes the graph; nothing was run")
         return 0
-    with lock.holding(out):
-        shown = STAGES[: STAGES.index(until) + 1] if until else STAGES
+    with lock.locked(out):
+        names = stages.names()
+        shown = names[: names.index(until) + 1] if until else names
         if name:
             print(f"{name} has {len(videos)} films to work on; its page or log says how far it is")
         with progress.display(dict.fromkeys(shown, len(videos))):
@@ -73,7 +72,7 @@ def run(
         if until:
             print(f"stopped after {until}; what was made is in {settings.work}")
             return 0
-        manifest = json.loads(storage.read_bytes(storage.join(out, "dataset.json")))
+        manifest = read_json(out)
         recorded = run_record.write(
             out,
             manifest,
@@ -87,11 +86,12 @@ def run(
 
 
 def stop_code(error: BaseException) -> tuple[int, str]:
-    """The exit code and the reason of a run that a `Stop` in a worker ended, (0, "") for another
-    error. Beam hands on what a worker raised as the text of its traceback."""
-    pattern = rf"\b({'|'.join(_STOPS)})(?:\(RuntimeError\))?: (.*?)(?: \[while running .*)?$"
+    """Returns the exit code and the reason of a run that a stop in a worker ended, (0, "") for
+    another error. Beam hands on what a worker raised as the text of its traceback."""
+    codes = {stop.__name__: stop.exit_code for stop in _STOPS}
+    pattern = rf"\b({'|'.join(codes)})(?:\(RuntimeError\))?: (.*?)(?: \[while running .*)?$"
     found = re.findall(pattern, f"{type(error).__name__}: {error}", re.MULTILINE)
-    return (_STOPS[found[-1][0]], found[-1][1]) if found else (0, "")
+    return (codes[found[-1][0]], found[-1][1]) if found else (0, "")
 
 
 def _conclude(
@@ -110,7 +110,7 @@ def _conclude(
         print(
             f"  {side}: {_many(numbers['stories'], 'story')} of {_many(numbers['videos'], 'film')}"
         )
-    print(f"  look at it: {storage.join(out, 'report.html')}")
+    print(f"  look at it: {storage.join(out, layout.REPORT)}")
     if not counts["stories"]:
         print(
             "No story came through: the report lists what was left out and why; most of all "
@@ -135,11 +135,10 @@ def _many(number: int, word: str) -> str:
 
 def _most_frequent(out: str) -> str:
     """The reason that most things but keyframes were left out for, and how many."""
-    data = storage.read_bytes(storage.join(out, "rejects.parquet"))
-    rejects = from_table(pq.read_table(pa.BufferReader(data)), Reject)
+    rejects = list(read_rows(out, layout.REJECTS, Reject))
     (((stage, reason), number),) = Counter(
         (reject.stage, reject.reason)
         for reject in rejects
-        if reject.stage != "keyframe" or len({one.stage for one in rejects}) == 1
+        if reject.stage != "keyframe" or len({other.stage for other in rejects}) == 1
     ).most_common(1)
     return f"{stage}: {reason} ({number})"

@@ -17,15 +17,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from pipeline.config import STAGES
 from pipeline.graph import stage_cache
+from pipeline.graph.stages import steps
 from pipeline.inference import response_cache
 from pipeline.runtime import storage
+from schemas import layout
 
-FILE = "run.json"
-STEPS = (*STAGES, "shards", "publish")  # all that is recorded: the stages, and what follows them
 SPENT = ("done", "seconds", "calls", "kept", "input_tokens", "output_tokens", "cost")  # and summed
-_TASKS = {"captions": ["caption"], "characters": ["characters"], "stories": ["narrate", "link"]}
 _FIGURES = ("done", "reused", *SPENT[1:])
 _COUNTERS = {"seconds": "milliseconds", "cost": "nanocost"}  # which are whole numbers
 _HIDDEN = re.compile(r"key|secret|token|password|endpoint|credential", re.IGNORECASE)
@@ -57,7 +55,7 @@ def write(
             "cores": os.cpu_count(),
         },
     }
-    storage.write_bytes(storage.join(out, FILE), json.dumps(record, indent=1).encode())
+    storage.write_bytes(storage.join(out, layout.RUN_RECORD), json.dumps(record, indent=1).encode())
     return record
 
 
@@ -87,43 +85,45 @@ def _metrics(result: Any) -> dict[str, list[Any]] | None:
 
 def _stages(metrics: Mapping[str, Iterable[Any]] | None) -> list[dict[str, Any]]:
     """What each stage did."""
+    names = [step.name for step in steps()]
     if metrics is None:
         return [
             {"name": stage, **dict.fromkeys(_FIGURES), "counters": {}, "distributions": {}}
-            for stage in STEPS
+            for stage in names
         ]
-    counted: dict[str, dict[str, int]] = {stage: {} for stage in STEPS}
-    spread: dict[str, dict[str, dict[str, float]]] = {stage: {} for stage in STEPS}
-    for stage, name, number in _ours(metrics["counters"]):
-        counted[stage][name] = counted[stage].get(name, 0) + number
-    for stage, name, found in _ours(metrics["distributions"]):
-        if found.count:
-            spread[stage][name] = _joined(spread[stage].get(name), found)
-    stages = []
-    for stage, counters in counted.items():
-        figures: dict[str, float] = {
-            name: counters.pop(_COUNTERS.get(name, name), 0) for name in _FIGURES
-        }
-        figures["seconds"] /= 1e3
-        figures["cost"] /= 1e9
-        stages.append(
-            {
-                "name": stage,
-                **figures,
-                "counters": dict(sorted(counters.items())),
-                "distributions": dict(sorted(spread[stage].items())),
-            }
-        )
-    return stages
+    counters: dict[str, dict[str, int]] = {stage: {} for stage in names}
+    distributions: dict[str, dict[str, dict[str, float]]] = {stage: {} for stage in names}
+    for stage, name, value in _of_stages(metrics["counters"], names):
+        counters[stage][name] = counters[stage].get(name, 0) + value
+    for stage, name, value in _of_stages(metrics["distributions"], names):
+        if value.count:
+            distributions[stage][name] = _joined(distributions[stage].get(name), value)
+    return [_figures(stage, counters[stage], distributions[stage]) for stage in names]
 
 
-def _ours(found: Iterable[Any]) -> Iterable[tuple[str, str, Any]]:
-    """Stage, name and value of each of our metrics; a step that is not recorded has none."""
-    for one in found:
-        stage, _, name = one.key.metric.name.partition("/")
-        ours = one.key.metric.namespace == stage_cache.NAMESPACE and stage in STEPS
-        if ours and one.result is not None:  # a zero, of portable runners
-            yield stage, name, one.result
+def _figures(
+    stage: str, counters: dict[str, int], distributions: Mapping[str, Any]
+) -> dict[str, Any]:
+    figures: dict[str, float] = {
+        name: counters.pop(_COUNTERS.get(name, name), 0) for name in _FIGURES
+    }
+    figures["seconds"] /= 1e3
+    figures["cost"] /= 1e9
+    return {
+        "name": stage,
+        **figures,
+        "counters": dict(sorted(counters.items())),
+        "distributions": dict(sorted(distributions.items())),
+    }
+
+
+def _of_stages(metrics: Iterable[Any], names: Sequence[str]) -> Iterable[tuple[str, str, Any]]:
+    """Stage, name and value of each metric that is ours."""
+    for metric in metrics:
+        stage, _, name = metric.key.metric.name.partition("/")
+        ours = metric.key.metric.namespace == stage_cache.NAMESPACE and stage in names
+        if ours and metric.result is not None:  # a zero, of portable runners
+            yield stage, name, metric.result
 
 
 def _joined(before: Mapping[str, float] | None, more: Any) -> dict[str, float]:
@@ -145,19 +145,20 @@ def _joined(before: Mapping[str, float] | None, more: Any) -> dict[str, float]:
 def _with_earlier(stages: list[dict[str, Any]], out: str) -> list[dict[str, Any]]:
     """The stages with what earlier runs spent on them.
 
-    Where answers are kept their files say so, also those of runs that were stopped; the rest is
-    what the record of the last run says, as far as it is there. `timed_calls` are only those of
-    recorded runs, whose seconds are known.
+    Where model responses are cached their files say so, also those of runs that were stopped; the
+    rest is what the record of the last run says, as far as it is there. `timed_calls` are only
+    those of recorded runs, whose seconds are known.
     """
-    before = _recorded(storage.join(out, FILE))
-    paid = response_cache.totals(storage.join(out, "work"))
+    before = _recorded(storage.join(out, layout.RUN_RECORD))
+    paid = response_cache.totals(storage.join(out, layout.WORK))
+    prompts = {step.name: step.prompts for step in steps()}
     return [
         {
             **stage,
             "earlier": _earlier(
                 stage,
                 before.get(stage["name"], {}),
-                [paid[task] for task in _TASKS.get(stage["name"], ()) if task in paid],
+                [paid[prompt] for prompt in prompts[stage["name"]] if prompt in paid],
             ),
         }
         for stage in stages
@@ -192,5 +193,5 @@ def _earlier(
     """What was spent on a stage before this run: as recorded, or all that was paid but this."""
     earlier = {name: recorded.get(name, 0) for name in (*SPENT, "timed_calls")}
     for name in paid[0] if paid else ():
-        earlier[name] = max(0, round(sum(task[name] for task in paid) - (stage[name] or 0), 9))
+        earlier[name] = max(0, round(sum(calls[name] for calls in paid) - (stage[name] or 0), 9))
     return earlier

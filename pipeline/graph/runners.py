@@ -33,7 +33,7 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProv
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from pipeline.runtime import progress
+from pipeline.runtime import interrupts
 
 _PATIENCE = 20.0  # seconds for a job server to answer
 _YEAR = 365 * 24 * 3600
@@ -168,7 +168,7 @@ def _missing_workers() -> Iterator[None]:
 
     def noticed(number: int, frame: Any) -> None:
         if sys.exc_info()[0] is None:  # or it is ending already, and for a better reason
-            progress.end_workers()
+            interrupts.end_workers()
             raise RuntimeError("Channel closed: a worker process died")
 
     def failed(arguments: threading.ExceptHookArgs) -> None:

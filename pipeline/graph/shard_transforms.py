@@ -8,14 +8,13 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline.config import STAGES
-from pipeline.dataset import publish, shard_cache, shards, split
+from pipeline.dataset import manifest, publish, shard_cache, shards, split
 from pipeline.dataset.file_digests import FileRecord
-from pipeline.dataset.shards import Shard, Told
-from pipeline.graph import stages
+from pipeline.dataset.film_rows import scored_stories
+from pipeline.dataset.shards import Shard, StorySummary
 from pipeline.graph.reshuffle import Gather, Spread
 from pipeline.graph.stage_cache import Run, count, measure, timed
-from pipeline.graph.stages import Film
+from pipeline.runtime.stage_outputs import Film
 from schemas.rows import Keyframe, Reject, Story
 
 
@@ -25,7 +24,7 @@ class _Summary:
 
     film: Film
     hashes: bytes
-    stories: list[Told]
+    stories: list[StorySummary]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +64,8 @@ class WriteShards(beam.PTransform):
             decided
             | "Plan" >> beam.FlatMap(_plan, self.run)
             | "Spread kept ones" >> Spread(lambda job: job.shard.path)
-            | "Put aside" >> beam.Map(_put_aside, self.run)
-            | "Spread" >> Spread(lambda job: job.shard.path)  # all of them are aside now
+            | "Stash" >> beam.Map(_stash, self.run)
+            | "Spread" >> Spread(lambda job: job.shard.path)  # all of them are stashed now
             | "Write" >> beam.Map(_write_shard, self.run)
         )
 
@@ -79,7 +78,7 @@ def publish_dataset(
     `rejects` are those of the search for videos."""
     (films, side), records = grouped[1]["films"][0], list(grouped[1]["records"])
     publish.publish(run.out, [one.film for one in films], side, records, rejects, run.config)
-    shard_cache.sweep(run.out, run.work, [record.path for record in records])
+    shard_cache.clean(run.out, run.work, [record.path for record in records])
     count("publish", "done", 1)
 
 
@@ -90,18 +89,18 @@ def _sum_up(film: Film) -> _Summary:
     return _Summary(
         film,
         b"".join(bytes.fromhex(one.phash) for one in keyframes),
-        [shards.told(story, pictures) for story in stages.told(film)[0]],
+        [shards.summarize(story, pictures) for story in scored_stories(film)[0]],
     )
 
 
 @timed("publish")
 def _split(films: list[_Summary], run: Run) -> tuple[list[_Summary], dict[str, str]]:
-    side = split.splits(
+    side = split.assign_splits(
         {one.film.video.id: one.hashes for one in films},
         {one.film.video.id: len(one.stories) for one in films},
         run.config.output,
     )
-    publish.withdraw(run.out)
+    manifest.delete_manifest(run.out)
     return [dataclasses.replace(one, hashes=b"") for one in films], side
 
 
@@ -114,13 +113,13 @@ def _plan(decided: tuple[list[_Summary], dict[str, str]], run: Run) -> Iterator[
         (story for one in films for story in one.stories), side, run.config.output
     ):
         of = [film_of[video] for video in sorted({video for video, _ in shard.stories})]
-        again = any(run.forced(stage, film) for stage in STAGES for film in of)
+        again = any(run.forced(stage.name, film) for stage in run.stages for film in of)
         yield _Job(shard, of, None if again else there.get(shard.digest))
 
 
-def _put_aside(job: _Job, run: Run) -> _Job:
+def _stash(job: _Job, run: Run) -> _Job:
     if job.kept and job.kept.path != job.shard.path:
-        shard_cache.put_aside(run.out, run.work, job.shard, job.kept)
+        shard_cache.stash(run.out, run.work, job.shard, job.kept)
     return job
 
 
@@ -138,9 +137,9 @@ def _write_shard(job: _Job, run: Run) -> FileRecord:
     for film in job.films:
         stories |= {one.id: one for one in film.rows("quality", Story) if one.id in wanted}
         sha256 |= {one.image: one.sha256 for one in film.rows("selection", Keyframe)}
-    shard_cache.forget(run.work, shard.path)
+    shard_cache.delete_note(run.work, shard.path)
     written = shards.write(run.out, shard.path, [stories[one] for _, one in shard.stories], sha256)
-    shard_cache.save(run.work, shard, written)
+    shard_cache.write_note(run.work, shard, written)
     count("shards", "done", 1)
     measure("shards", "bytes", written.bytes)
     return written

@@ -12,25 +12,25 @@ from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from pipeline import model_specs
 from pipeline.graph import model_transforms
 from pipeline.graph.stage_cache import Run
-from pipeline.graph.stages import Film
+from pipeline.graph.stages import Stage
 from pipeline.inference.backends import loading
 from pipeline.runtime import stage_outputs
+from pipeline.runtime.stage_outputs import Film
 
 
 class SharedModel(ModelHandler[Sequence[Sequence[Film]], list[Film], Any]):
     """The model of a stage, and what is done with it for that stage's films."""
 
-    def __init__(self, stage: str, run: Run) -> None:
+    def __init__(self, stage: Stage, run: Run) -> None:
         super().__init__()
         self.stage, self.run = stage, run
 
     def load_model(self) -> Any:
         """The model. RunInference calls it once a machine."""
-        role, config = model_transforms.ROLES[self.stage], self.run.config
-        return loading.load(role, model_specs.parse(getattr(config, role)), config.calls)
+        spec = model_transforms.model_spec(self.stage, self.run)
+        return loading.load(self.stage.role, spec, self.run.config.calls)
 
     def run_inference(
         self,
@@ -38,7 +38,7 @@ class SharedModel(ModelHandler[Sequence[Sequence[Film]], list[Film], Any]):
         model: Any,
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[list[Film]]:
-        """The films of each group of jobs with the stage's part."""
+        """The films of each group of jobs with the stage's output."""
         return [model_transforms.ask(jobs, self.stage, self.run, model) for jobs in batch]
 
     def share_model_across_processes(self) -> bool:
@@ -54,12 +54,11 @@ class SharedModel(ModelHandler[Sequence[Sequence[Film]], list[Film], Any]):
         return {"min_batch_size": 1, "max_batch_size": 1}
 
 
-def inference(stage: str, run: Run) -> RunInference:
-    """The transform from groups of jobs to films with the stage's part.
+def inference(stage: Stage, run: Run) -> RunInference:
+    """The transform from groups of jobs to films with the stage's output.
 
     Stages of a run that ask the same model share it; other runs on the machine, which may have
     other settings, do not.
     """
-    role = model_transforms.ROLES[stage]
-    tag = stage_outputs.digest([model_specs.parse(getattr(run.config, role)).identity, run.id])
+    tag = stage_outputs.digest([model_transforms.model_spec(stage, run).identity, run.id])
     return RunInference(SharedModel(stage, run), model_identifier=f"storystream-{tag}")

@@ -1,4 +1,4 @@
-"""How every stage keeps what it makes of a film: a part, found again or made once, and counted."""
+"""Caches each stage's output per film: finds it by its key, or saves it once it is made."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import contextlib
 import dataclasses
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from apache_beam.metrics import Metrics
 
+from pipeline import model_specs
+from pipeline.annotation import prompts
 from pipeline.config import DatasetConfig
 from pipeline.graph import stages
-from pipeline.graph.stages import Film
+from pipeline.graph.stages import Stage
+from pipeline.inference.backends import loading
 from pipeline.keyframes import segment_scan
-from pipeline.runtime import progress, stage_outputs
-from schemas.rows import Keyframe
+from pipeline.runtime import progress, stage_outputs, storage
+from pipeline.runtime.stage_inputs import Job, declared, setting
+from pipeline.runtime.stage_outputs import AnyRow, Film
+from schemas.rows import Keyframe, Reject
 
 NAMESPACE = "storystream"
 
@@ -34,10 +39,18 @@ class Run:
     # Seconds of a film that one worker passes over.
     segment: float = dataclasses.field(default_factory=lambda: segment_scan.SECONDS)
     id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)  # unlike any other run's
+    stages: tuple[Stage, ...] = dataclasses.field(default_factory=lambda: stages.STAGES)
 
     def forced(self, stage: str, film: Film) -> bool:
-        """Whether a stage of a film is to be done again, whatever is there."""
+        """Returns whether a stage of a film is to be done again, whatever is there."""
         return stage in self.force or film.video.id in self.force
+
+    def job(self, stage: Stage, **more: Any) -> Job:
+        """Returns what a stage is given beside its films."""
+        readable = [*stage.settings, *stage.file_settings]
+        if stage.role:
+            readable += [stage.role, "calls", "prompts"]
+        return Job(declared(self.config, readable), self.out, threads=self.threads, **more)
 
 
 def count(stage: str, name: str, amount: int) -> None:
@@ -60,48 +73,120 @@ def timed(stage: str) -> Iterator[None]:
         count(stage, "milliseconds", round(1000 * (time.monotonic() - started)))
 
 
-class Keeping:
-    """One film at one stage: the part that it makes there, or that an earlier run has left."""
+def key(stage: Stage, films: Sequence[Film], run: Run) -> Any:
+    """Returns all that a stage's rows of a film, or of the films of a series, depend on, as JSON.
 
-    def __init__(self, stage: str, film: Film, depends: Any, run: Run, begun: float = -1.0) -> None:
+    Raises KeyError where a stage before it is not done.
+    """
+    inputs = [stage.inputs(film) for film in films]
+    files = stage.files and stage.files(
+        inputs if stage.scope == "series" else inputs[0], run.job(stage)
+    )
+    return [
+        stage.name,
+        stage.version,
+        [_film_key(stage, film) for film in films],
+        {path: setting(run.config, path) for path in stage.settings},
+        _model_key(stage, run.config),
+        files,
+    ]
+
+
+def _film_key(stage: Stage, film: Film) -> Any:
+    return [
+        film.video.id,
+        {
+            name: stage_outputs.rows_digest(
+                stage_outputs.path(film.work, film.outputs[name]), kinds
+            )
+            for name, kinds in stage.reads.items()
+        },
+        {field: getattr(film.video, field) for field in stage.video},
+    ]
+
+
+def _model_key(stage: Stage, config: DatasetConfig) -> Any:
+    """What the answers of a stage's model depend on, beside what they are about."""
+    if not stage.role:
+        return None
+    spec = model_specs.parse(getattr(config, stage.role))
+    calls = ["max_tokens", "temperature"] if spec.kind != "embedded" else []
+    if calls and stage.role == "captioner":  # a writer sees no pictures
+        calls.append("longest_side")
+    return [
+        loading.identity(spec),
+        [getattr(config.calls, name) for name in calls],
+        [prompts.identity(name, config.prompts) for name in stage.prompts],
+    ]
+
+
+def output_name(stage: Stage, film: Film, depends: Any) -> str:
+    """Returns the name of a stage's output for a film, given its key."""
+    return stage_outputs.name(stage.name, film.video.id, depends)
+
+
+def is_there(stage: Stage, film: Film, depends: Any, run: Run) -> bool:
+    """Returns whether an output of that key is to be used: it is final and not to be done again."""
+    output = output_name(stage, film, depends)
+    return not run.forced(stage.name, film) and is_final(stage, film, output)
+
+
+def jobs_of(stage: Stage, films: Sequence[Film], run: Run) -> list[Cached]:
+    """Returns the films of one job of a stage, a film or all those of a series, in the order of
+    their ids, each with its output where that is there."""
+    films = sorted(films, key=lambda film: film.video.id)
+    depends = key(stage, films, run)
+    return [Cached(stage, film, depends, run) for film in films]
+
+
+class Cached:
+    """The output of one stage for one film: there from an earlier run, or still to be made."""
+
+    def __init__(
+        self, stage: Stage, film: Film, depends: Any, run: Run, begun: float = -1.0
+    ) -> None:
+        """`depends` is the output's key, `begun` as in `progress.ticker`."""
         self.stage, self.film = stage, film
-        self.part = stages.part_name(stage, film, depends)
-        self._file = stage_outputs.path(run.work, self.part)
-        self.there = not run.forced(stage, film) and stages.final(film, self.part)
-        self.tick = progress.ticking(stage, begun)
+        self.output = output_name(stage, film, depends)
+        self._file = stage_outputs.path(film.work, self.output)
+        self.there = is_there(stage, film, depends, run)
+        self.tick = progress.ticker(stage.name, begun)
         self.began = time.monotonic()
 
-    def done(self, rows: Sequence[stage_outputs.AnyRow] | None) -> Film:
-        """The film with the part: these rows, or None for those that are there."""
-        if rows is None:
-            count(self.stage, "reused", 1)
-        else:
-            stage_outputs.save(self._file, rows)
-            count(self.stage, "done", 1)
-            measure(self.stage, "milliseconds", round(1000 * (time.monotonic() - self.began)))
-            measure(self.stage, "rows", len(rows))
-            if self.stage == "keyframes":  # the only one that makes pictures
-                measure(
-                    self.stage,
-                    "bytes",
-                    sum(row.bytes for row in stage_outputs.only(Keyframe, rows)),
-                )
-            for row in rows:
-                count(self.stage, f"rows {type(row).__name__}", 1)
+    def reused(self) -> Film:
+        """Returns the film with the output that is there."""
+        count(self.stage.name, "reused", 1)
+        return self._done()
+
+    def made(self, rows: Sequence[AnyRow]) -> Film:
+        """Saves the rows and returns the film with them."""
+        name = self.stage.name
+        stage_outputs.save(self._file, rows)
+        count(name, "done", 1)
+        measure(name, "milliseconds", round(1000 * (time.monotonic() - self.began)))
+        measure(name, "rows", len(rows))
+        if self.stage.intact is not None:  # it makes pictures
+            measure(name, "bytes", sum(row.bytes for row in stage_outputs.only(Keyframe, rows)))
+        for row in rows:
+            count(name, f"rows {type(row).__name__}", 1)
+        return self._done()
+
+    def _done(self) -> Film:
         self.tick(1.0)
-        return dataclasses.replace(self.film, parts={**self.film.parts, self.stage: self.part})
+        return self.film.with_output(self.stage.name, self.output)
 
 
-def kept(
-    stage: str,
-    film: Film,
-    depends: Any,
-    make: Callable[[str, progress.Tick], list[stage_outputs.AnyRow]],
-    run: Run,
-    begun: float = -1.0,
-) -> Film:
-    """The film with the stage's part, made now or found from an earlier run. `begun` is as in
-    `progress.ticking`."""
-    with timed(stage):
-        keeping = Keeping(stage, film, depends, run, begun)
-        return keeping.done(None if keeping.there else make(keeping.part, keeping.tick))
+def is_final(stage: Stage, film: Film, output: str) -> bool:
+    """Returns whether an output is there, undamaged, with its files, and without a question that
+    got no answer."""
+    file = stage_outputs.path(film.work, output)
+    if not storage.exists(file):
+        return False
+    try:
+        rows = stage_outputs.load(file)
+    except ValueError:
+        return False
+    rejects = stage_outputs.only(Reject, rows)
+    if any(reject.reason == stage_outputs.NO_ANSWER for reject in rejects):
+        return False
+    return stage.intact is None or stage.intact(film, output, rows)

@@ -2,7 +2,7 @@
 
 By itself Beam's takes its time to notice that a driver was killed, and would still write meanwhile.
 A driver that ends can tell only those workers to end that have found it already; the others see it
-by `progress.over`.
+by `interrupts.must_end`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from pipeline.runtime import progress
+from pipeline.runtime import interrupts
 
 _WATCH = 0.5  # seconds
 
@@ -27,7 +27,7 @@ def main() -> None:
 
 def _end_with(driver: int) -> None:
     # The shell that started this process has become it, so its parent is the driver.
-    while os.getppid() == driver and not progress.over():
+    while os.getppid() == driver and not interrupts.must_end():
         time.sleep(_WATCH)
     os._exit(1)
 

@@ -21,6 +21,8 @@ _PICTURE_TOKENS = 1500  # per picture, likewise
 class BudgetSpent(Stop):
     """The budget does not allow another call."""
 
+    exit_code = 5
+
 
 class Budget:
     """What one model's calls may cost, and have cost so far."""

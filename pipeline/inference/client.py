@@ -16,13 +16,15 @@ from typing import Any, TypeVar
 from pipeline.inference import response_cache
 from pipeline.inference.budget import Budget
 from pipeline.inference.protocol import Answer, Backend, Request, Stop
-from pipeline.runtime import progress
+from pipeline.runtime import interrupts
 
 R = TypeVar("R")
 
 
 class Interrupted(Stop):
     """The user has asked the run to stop."""
+
+    exit_code = 130
 
 
 class ModelClient:
@@ -110,7 +112,7 @@ async def open_client(
 
 
 async def _watch_for_interrupt(client: ModelClient) -> None:
-    while not progress.interrupted():
+    while not interrupts.interrupted():
         await asyncio.sleep(0.2)
     client.stop(Interrupted("stopped"))
 

@@ -60,13 +60,19 @@ class Unanswered(Exception):
 class Stop(RuntimeError):
     """Ends the run, as no further request can be answered. Cached answers stay for the next run."""
 
+    exit_code = 1
+
 
 class Refused(Stop):
     """The server refuses the API key, or every request."""
 
+    exit_code = 6
+
 
 class Gone(Stop):
     """The server has not answered any request for as long as the configured patience."""
+
+    exit_code = 6
 
 
 class Model(Protocol):

@@ -17,8 +17,7 @@ from typing import Any
 
 from pipeline.inference.protocol import Answer
 from pipeline.runtime import storage
-
-FOLDER = "answers"  # in the folder of stage outputs
+from schemas.layout import ANSWERS
 
 
 def digest(value: dict[str, Any]) -> str:
@@ -28,7 +27,7 @@ def digest(value: dict[str, Any]) -> str:
 
 
 def _path(work: str, request_digest: str) -> str:
-    return storage.join(work, FOLDER, request_digest[:2], f"{request_digest}.json")
+    return storage.join(work, ANSWERS, request_digest[:2], f"{request_digest}.json")
 
 
 def load(work: str, request_digest: str) -> Answer | None:
@@ -63,7 +62,7 @@ def save(work: str, request_digest: str, answer: Answer, task: str, cost: float)
 
 def _entries(work: str) -> Iterator[dict[str, Any]]:
     """Reads all cache files but the damaged ones, which will be asked for again."""
-    paths = [path for path, _ in storage.find_in(storage.join(work, FOLDER), "**.json")]
+    paths = [path for path, _ in storage.find_in(storage.join(work, ANSWERS), "**.json")]
     with ThreadPoolExecutor(16) as pool:
         for data in pool.map(storage.read_bytes, paths):
             if (entry := _parse(data)) is not None:

@@ -1,4 +1,4 @@
-"""Reads the word lists that lie as text files beside the modules that use them."""
+"""Reads word lists: text files with an entry per line, beside the modules that use them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from importlib import resources
 
 @functools.cache
 def read(package: str, name: str) -> tuple[str, ...]:
-    """Reads the entries of a list, one per line; blank lines and those that begin with # are none.
+    """Reads the entries of a list.
 
     `package` is that of the module that uses it (its `__package__`), `name` the file's name.
     """
-    text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
+    return parse(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> tuple[str, ...]:
+    """Returns the entries of a list; blank lines and those that begin with # are none."""
     lines = (line.strip() for line in text.splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))

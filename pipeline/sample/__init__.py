@@ -1,9 +1,9 @@
 """The sample: a cartoon that the project draws itself, to try everything on.
 
-`draw` writes episodes with subtitles, a manifest and the truth about every shot. `script` makes up
-the episodes from the seed, `places` and `figures` know how things look, `actions` how they move,
-`film` turns one shot into pictures; this module puts shots one after the other, fades and dissolves
-between them, encodes them and writes down what it did. All of it is local files.
+`draw` writes episodes with subtitles, a manifest and the ground truth of every shot. `script` makes
+up the episodes from the seed, `places` and `figures` define how things look, `actions` how they
+move, `film` draws the frames of a shot; this module joins the shots by cuts, fades and dissolves,
+encodes the films and writes the ground truth. All files are local.
 
     <folder>/S01E01.mp4  S01E01.srt  S01E01.truth.json ...  manifest.csv  sample.json
 """
@@ -17,6 +17,7 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from multiprocessing import get_context
@@ -39,18 +40,18 @@ DISSOLVE, FADE, BLACK = 16, 20, 4  # frames; a fade is half out, black, half in
 def draw(folder: str, episodes: int = 4, seed: int = 0, shots: int | None = None) -> list[str]:
     """Draws the sample into `folder` and returns the paths of its videos, in order.
 
-    What is there already with the same parameters, drawn by the same code, is kept; what an earlier
-    call drew otherwise is replaced. `shots` keeps only the first story shots of each episode. Equal
-    parameters give equal bytes with equal versions of the libraries. Episodes are drawn in parallel
-    by fresh processes, so a script that calls this needs the usual `if __name__ == "__main__"`.
-    Raises ValueError where there is nothing to draw.
+    Films that are there already, drawn with the same parameters by the same code, are not drawn
+    again; others of an earlier call are replaced. `shots` limits each episode to its first story
+    shots. Equal parameters give equal bytes with equal versions of the libraries. Episodes are
+    drawn in parallel by fresh processes, so a script that calls this needs the usual
+    `if __name__ == "__main__"`. Raises ValueError where there is nothing to draw.
     """
     if episodes < 1 or (shots is not None and shots < 1):
         raise ValueError("a sample has at least one episode of at least one shot")
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)
     names = [f"S01E{number:02d}" for number in range(1, episodes + 1)]
-    _forget_others(home, names, {"seed": seed, "shots": shots, "code": _code()})
+    _remove_others(home, names, {"seed": seed, "shots": shots, "code": _code()})
     missing = [
         (folder, name, number, seed, shots)
         for number, name in enumerate(names, 1)
@@ -68,15 +69,15 @@ def draw(folder: str, episodes: int = 4, seed: int = 0, shots: int | None = None
 
 
 def _code() -> str:
-    """A digest of the modules that draw: another code, another sample."""
+    """Digests the modules that draw: other code gives another sample."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _forget_others(home: Path, names: list[str], parameters: dict[str, Any]) -> None:
-    """Removes what `sample.json` says an earlier call drew and this call does not ask for."""
+def _remove_others(home: Path, names: list[str], parameters: dict[str, Any]) -> None:
+    """Removes the films of an earlier call, by `sample.json`, that this call does not ask for."""
     record = home / "sample.json"
     before = (
         json.loads(record.read_text()) if record.exists() else {"episodes": [], "parameters": {}}
@@ -88,10 +89,17 @@ def _forget_others(home: Path, names: list[str], parameters: dict[str, Any]) -> 
     _write(record, json.dumps({"parameters": parameters, "episodes": names}, indent=2).encode())
 
 
-def _write(path: Path, data: bytes) -> None:
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary path that is renamed to `path` when the block ends without an error."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data)
+    yield temporary
     temporary.replace(path)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with _replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def _manifest(names: list[str]) -> str:
@@ -125,9 +133,8 @@ def _draw_episode(job: tuple[str, str, int, int, int | None]) -> None:
     _write(home / f"{name}.srt", _srt(episode.shots, spans).encode())
     truth = {"video": f"{name}.mp4", "number": number, "seed": seed, **_truth(episode, spans)}
     _write(home / f"{name}.truth.json", json.dumps(truth, indent=1).encode())
-    temporary = home / f".{name}.{os.getpid()}.tmp"
-    _encode(temporary, episode.shots, spans, seed + number)
-    temporary.replace(home / f"{name}.mp4")  # last, so that a video is never without its companions
+    with _replacing(home / f"{name}.mp4") as temporary:  # last: a video always has its other files
+        _encode(temporary, episode.shots, spans, seed + number)
 
 
 # Time --------------------------------------------------------------------------------------------
@@ -148,7 +155,7 @@ class Span:
 
 
 def timeline(shots: tuple[Shot, ...]) -> list[Span]:
-    """Where each shot lies in the film, in frames."""
+    """Returns where each shot lies in the film, in frames."""
     spans, clock = [], 0
     for i, shot in enumerate(shots):
         long = round(shot.seconds * FPS / 2) * 2
@@ -160,12 +167,12 @@ def timeline(shots: tuple[Shot, ...]) -> list[Span]:
 
 
 def _pictures(shots: tuple[Shot, ...], spans: list[Span]) -> Iterator[Canvas]:
-    """All frames of the film in order, each a uint8 RGB [360, 640, 3]."""
-    drawers: dict[int, _Twos] = {}
+    """Draws all frames of the film in order, each a uint8 RGB [360, 640, 3]."""
+    drawers: dict[int, _ShotDrawer] = {}
 
     def seen(i: int, frame: int) -> Canvas:
         if i not in drawers:  # painting a place is slow: once a shot, and only when it is needed
-            drawers[i] = _Twos(shots[i], spans[i])
+            drawers[i] = _ShotDrawer(shots[i], spans[i])
         return drawers[i].at(frame)
 
     for i, span in enumerate(spans):
@@ -189,7 +196,7 @@ def _pictures(shots: tuple[Shot, ...], spans: list[Span]) -> Iterator[Canvas]:
 
 
 def _dimmed(picture: Canvas, after: int) -> Canvas:
-    """A frame that lies `after` frames behind the middle of a fade (negative: before it)."""
+    """Dims a frame that lies `after` frames behind the middle of a fade (negative: before it)."""
     away = after if after >= 0 else -after - 1
     light = (away - BLACK // 2 + 1) / (FADE // 2 - BLACK // 2 + 1)
     if light >= 1:
@@ -197,8 +204,8 @@ def _dimmed(picture: Canvas, after: int) -> Canvas:
     return cv2.convertScaleAbs(picture, alpha=max(0.0, light))
 
 
-class _Twos:
-    """A shot being filmed: paints its place when first asked, holds each drawing for two frames."""
+class _ShotDrawer:
+    """A shot being drawn: paints its place when first asked, holds each drawing for two frames."""
 
     def __init__(self, shot: Shot, span: Span) -> None:
         self.shot, self.span, self.draw = shot, span, _drawer(shot)
@@ -257,7 +264,7 @@ def _encode(path: Path, shots: tuple[Shot, ...], spans: list[Span], seed: int) -
 
 
 def _yuv(picture: Canvas) -> Canvas:
-    """A picture as planar YUV 4:2:0 (BT.601), uint8 [540, 640].
+    """Converts a picture to planar YUV 4:2:0 (BT.601), uint8 [540, 640].
 
     OpenCV is much faster at it than swscale but takes each chroma sample from one pixel of four, so
     chroma comes from a picture of half the size.
@@ -276,7 +283,7 @@ def _clock(seconds: float) -> str:
 
 
 def _spoken(shots: tuple[Shot, ...], spans: list[Span]) -> list[list[dict[str, Any]]]:
-    """The dialogue of each shot, in seconds of the film, never beyond the shot."""
+    """Returns the dialogue of each shot, in seconds of the film, never beyond the shot."""
     spoken = []
     for shot, span in zip(shots, spans, strict=True):
         start, end = span.first / FPS, span.last / FPS
@@ -330,7 +337,10 @@ def _truth(episode: Episode, spans: list[Span]) -> dict[str, Any]:
         "duration": spans[-1].last / FPS,
         "cuts": cuts,
         "gradual": gradual,
-        "shots": [_shot_truth(*one) for one in zip(episode.shots, spans, spoken, strict=True)],
+        "shots": [
+            _shot_truth(shot, span, lines)
+            for shot, span, lines in zip(episode.shots, spans, spoken, strict=True)
+        ],
     }
 
 

@@ -506,7 +506,7 @@ def _dreams(pen: Pen, pose: Pose, t: float, colour: str) -> None:
 
 @dataclass(frozen=True)
 class Action:
-    """How one action looks; `speed` is in units a second."""
+    """How an action looks; `speed` is in units per second."""
 
     move: Move
     thing: Thing | None = None

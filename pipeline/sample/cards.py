@@ -16,7 +16,7 @@ _INK = "#3a1f4d"
 
 
 def _bounce(frame: Canvas, text: str, x: float, y: float, size: float, t: float) -> None:
-    """Letters in many colours that hop into place one after the other and then sway."""
+    """Draws letters in many colours that hop into place one after the other and then sway."""
     pictures = [
         lettering(letter, size, _HUES[i % len(_HUES)], _INK, size / 9) if letter != " " else None
         for i, letter in enumerate(text)
@@ -46,7 +46,7 @@ def _bounce(frame: Canvas, text: str, x: float, y: float, size: float, t: float)
 
 
 def logo(shot: Shot, picture: Picture) -> Picture:
-    """The shot of the intro that shows the name of the series."""
+    """Draws the shot of the intro that shows the name of the series."""
 
     def drawn(t: float) -> Canvas:
         frame = picture(t).copy()
@@ -57,7 +57,7 @@ def logo(shot: Shot, picture: Picture) -> Picture:
 
 
 def title_card(shot: Shot, picture: Picture) -> Picture:
-    """The episode's title beside a waving hero, on the softened place."""
+    """Draws the episode's title beside a waving hero, on the softened place."""
     title, number = shot.text
     dark = np.linspace(0.62, 0.0, WIDTH)[None, :, None] * np.array([52, 28, 78, 255])
     veil = np.repeat(np.rint(dark).astype(np.uint8), HEIGHT, axis=0)
@@ -86,7 +86,7 @@ def title_card(shot: Shot, picture: Picture) -> Picture:
 
 
 def credits_card(shot: Shot) -> Picture:
-    """Words that scroll up a starry sky."""
+    """Draws the credits, scrolling up a starry sky."""
     sky = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     pen = view(sky, WIDTH / 2, HEIGHT / 2, 1.0)
     pen.gradient([(0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)], "#141a4a", "#433a86")

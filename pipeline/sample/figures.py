@@ -18,7 +18,7 @@ Spot = tuple[float, float]
 
 @dataclass(frozen=True)
 class Character:
-    """One of the cast. `looks` is how a caption would describe them."""
+    """A character of the cast. `looks` is how a caption would describe them."""
 
     name: str
     species: str
@@ -33,7 +33,7 @@ class Character:
 
     @property
     def line(self) -> str:
-        """The colour of the outline: the fur's own, deep and warm."""
+        """Returns the colour of the outline: the fur's own, deep and warm."""
         return mix(self.fur, "#2b1533", 0.68)
 
 
@@ -149,13 +149,13 @@ SHOULDERS = ((11.0, -42.0), (-12.0, -42.0))
 
 
 def shadow(pen: Pen, who: Character, pose: Pose) -> None:
-    """The soft spot on the ground below a figure; it shrinks as the figure leaps."""
+    """Draws the soft spot on the ground below a figure; it shrinks as the figure leaps."""
     near = max(0.35, 1 - pose.lift / 90)
     pen.glow(0, 1, 36 * who.size * near, 9 * who.size * near, "#1c2440", 0.62 * near)
 
 
 def body_pen(pen: Pen, who: Character, pose: Pose) -> Pen:
-    """The pen for everything above the legs: lifted, leaned, squashed, origin between the feet."""
+    """Returns the pen for what is above the legs, lifted, leaned, squashed; origin at the feet."""
     stretch = 1 - pose.squash
     return pen.at(0, -pose.lift + pose.drop, pose.lean, 1 + pose.squash * 0.6, stretch)
 

@@ -37,7 +37,7 @@ class Layer:
 
 
 def _seen(camera: Camera, depth: float) -> Camera:
-    """What of a layer of that depth the camera looks at: its middle and its zoom."""
+    """Returns what the camera sees of a layer of that depth: its middle and its zoom."""
     x, y, zoom = camera
     near = min(depth, 1.0)
     return 320 + (x - 320) * depth, 180 + (y - 180) * depth, 1 + (zoom - 1) * (0.3 + 0.7 * near)
@@ -45,7 +45,7 @@ def _seen(camera: Camera, depth: float) -> Camera:
 
 @lru_cache(maxsize=1)
 def _paper() -> Canvas:
-    """The grain of the paper, 128 where it changes nothing: RGBA [900, 1600, 4]."""
+    """Draws the grain of the paper, 128 where it changes nothing: RGBA [900, 1600, 4]."""
     rng = np.random.default_rng(7)
     grain = rng.normal(0, 0.006, (900, 1600)).astype(np.float32)
     for cell, strength in ((6, 0.006), (40, 0.014)):
@@ -117,7 +117,7 @@ def _finish(layer: Layer, blur: float) -> Layer:
 
 
 def _lay(layers: list[Layer], camera: Camera) -> Canvas:
-    """All layers as the camera sees them, in one RGB frame."""
+    """Draws all layers as the camera sees them, in one RGB frame."""
     _, sky = _seen_through(layers[0], camera)  # it hides all
     frame = cv2.cvtColor(sky, cv2.COLOR_RGBA2RGB)
     for layer in layers[1:]:
@@ -127,7 +127,7 @@ def _lay(layers: list[Layer], camera: Camera) -> Canvas:
 
 
 def _seen_through(layer: Layer, camera: Camera) -> tuple[slice, Canvas]:
-    """The rows of the frame that a layer is seen in, and how: RGBA as wide as the frame."""
+    """Returns the rows of the frame that a layer is seen in, and their RGBA, full width."""
     x, y, zoom = _seen(camera, layer.depth)
     grow = zoom / layer.scale
     above = (layer.origin[1] - y) * zoom + HEIGHT / 2
@@ -144,7 +144,7 @@ def _seen_through(layer: Layer, camera: Camera) -> tuple[slice, Canvas]:
 
 
 def _doubled(frame: Canvas) -> Canvas:
-    """A frame with each pixel twice as wide and high; OpenCV is slow at it with three channels."""
+    """Doubles a frame in width and height; OpenCV is slow at it with three channels."""
     large = np.empty((2 * HEIGHT, 2 * WIDTH, 3), np.uint8)
     large[::2] = large[1::2] = cv2.resize(
         frame, (2 * WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST
@@ -159,7 +159,7 @@ def _cameras(shot: Shot) -> tuple[Camera, Camera]:
 
 
 def filmed(shot: Shot) -> Picture:
-    """Paints the place of a story shot and gives a function that draws the shot at any second."""
+    """Paints the place of a story shot and returns a function that draws the shot at any second."""
     light = light_of(shot.place, shot.time, shot.weather)
     path = _cameras(shot)
     layers, near = _layers(shot, light, path)
@@ -203,7 +203,7 @@ def _place(pen: Pen, actor: Actor, shot: Shot, t: float) -> None:
 
 
 def _stir(pen: Pen, shot: Shot, light: Light, t: float) -> None:
-    """What moves behind the figures: the surf, the glints of the pond."""
+    """Draws what moves behind the figures: the surf, the glints of the pond."""
     if shot.place not in WATER:
         return
     rng = np.random.default_rng(shot.seed + 5)
@@ -226,7 +226,7 @@ def _stir(pen: Pen, shot: Shot, light: Light, t: float) -> None:
 
 
 def _weather(pen: Pen, shot: Shot, light: Light, t: float) -> None:
-    """What drifts before the camera: snow, rain, petals, leaves, fireflies."""
+    """Draws what drifts before the camera: snow, rain, petals, leaves, fireflies."""
     if not shot.weather:
         return
     rng = np.random.default_rng(shot.seed + 9)

@@ -13,7 +13,7 @@ _NOTES = (261.6, 293.7, 329.6, 392.0, 440.0, 523.3, 587.3, 659.3)
 
 
 def _melody(seconds: float, seed: int) -> np.ndarray:
-    """The tune as float32 [samples], never louder than about a fifth of full scale."""
+    """Composes the tune as float32 [samples], never louder than about a fifth of full scale."""
     rng = np.random.default_rng([seed, 77])
     beat, ring = 0.26, 1.1
     sound = np.zeros(int((seconds + 2) * RATE), np.float32)
@@ -32,7 +32,7 @@ def _melody(seconds: float, seed: int) -> np.ndarray:
 
 
 def tune(seconds: float, seed: int) -> Iterator[av.AudioFrame]:
-    """The tune in frames of 1024 samples, for an AAC encoder of 24 kHz mono."""
+    """Yields the tune in frames of 1024 samples, for an AAC encoder of 24 kHz mono."""
     sound = _melody(seconds, seed)
     for at in range(0, len(sound), 1024):
         frame = av.AudioFrame.from_ndarray(

@@ -43,7 +43,7 @@ Colour = tuple[int, int, int, int]
 
 @lru_cache(maxsize=4096)
 def mix(first: str, second: str, part: float) -> str:
-    """The colour `part` of the way (0..1) from the first to the second."""
+    """Returns the colour `part` of the way (0..1) from the first to the second."""
     pairs = zip(_rgb(first), _rgb(second), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in pairs)
 
@@ -75,13 +75,13 @@ def _spline(points: tuple[tuple[float, float], ...], closed: bool) -> NDArray[np
 
 
 def smooth(points: Points, closed: bool = True) -> NDArray[np.float64]:
-    """A Catmull-Rom curve through [n, 2] points, as [m, 2] points, 6 to a span."""
+    """Returns a Catmull-Rom curve through [n, 2] points, as [m, 2] points, 6 to a span."""
     return _spline(tuple(map(tuple, points)), closed)
 
 
 @lru_cache(maxsize=4096)
 def _outward(points: tuple[tuple[float, float], ...]) -> NDArray[np.float64]:
-    """The direction out of a smooth closed shape at each point of its curve, one unit long."""
+    """Returns the unit normals out of a smooth closed shape at each point of its curve."""
     curve = _spline(points, True)
     along = np.roll(curve, -1, axis=0) - np.roll(curve, 1, axis=0)
     across = along[:, ::-1] * (1, -1)  # to the left of the way
@@ -92,7 +92,7 @@ def _outward(points: tuple[tuple[float, float], ...]) -> NDArray[np.float64]:
 
 
 def bend(start: Points, end: Points, bow: float) -> NDArray[np.float64]:
-    """An arc of 8 points from start to end that bulges `bow` units to the right of its way; just
+    """Returns an arc of 8 points from start to end, `bow` units to the right of its way; just
     the two where it does not."""
     (ax, ay), (bx, by) = start, end
     if not bow:
@@ -113,11 +113,13 @@ def _soft_disc() -> NDArray[np.float32]:
 def _soft_spot(
     wide: int, tall: int, colour: Colour, strength: int, channels: int
 ) -> tuple[Canvas, Canvas]:
-    """A soft disc of 2 x wide by 2 x tall pixels, `strength` of 255 in its middle: what to keep of
-    what lies under it, and what to add."""
+    """Returns a soft disc of 2 x wide by 2 x tall pixels, `strength` of 255 in its middle: what to
+    multiply the pixels under it by (of 255), and what to add to them."""
     part = cv2.resize(_soft_disc(), (2 * wide, 2 * tall), interpolation=cv2.INTER_LINEAR)
     keep = cv2.convertScaleAbs(part, alpha=-strength, beta=255)
-    add = [cv2.convertScaleAbs(part, alpha=strength / 255 * one) for one in colour[:channels]]
+    add = [
+        cv2.convertScaleAbs(part, alpha=strength / 255 * channel) for channel in colour[:channels]
+    ]
     return cv2.merge([keep] * channels), cv2.merge(add)
 
 
@@ -134,28 +136,28 @@ class Pen:
     def at(
         self, x: float, y: float, turn: float = 0.0, sx: float = 1.0, sy: float | None = None
     ) -> Pen:
-        """The same pen with its origin at (x, y), turned clockwise by degrees and scaled."""
+        """Returns the pen with its origin at (x, y), turned clockwise by degrees and scaled."""
         sy = sx if sy is None else sy
         c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
         local = np.array([[c * sx, -s * sy, x], [s * sx, c * sy, y], [0, 0, 1]])
         return Pen(self.canvas, self.matrix @ local, self.tint, self.haze, self.fog)
 
     def flat(self) -> Pen:
-        """The same pen without light and haze, for what shines by itself."""
+        """Returns the pen without light and haze, for what shines by itself."""
         return replace(self, tint=(1.0, 1.0, 1.0), fog=0.0)
 
     @cached_property
     def scale(self) -> float:
-        """Pixels of the canvas to one local unit."""
+        """Returns how many pixels of the canvas a local unit has."""
         m = self.matrix
         return math.sqrt(abs(m[0, 0] * m[1, 1] - m[0, 1] * m[1, 0]))
 
     def colour(self, colour: str) -> Colour:
-        """A colour as the canvas gets it."""
+        """Returns a colour as the canvas gets it, in light and haze."""
         return _lit(colour, self.tint, self.haze, self.fog)
 
     def to_pixels(self, points: Points) -> NDArray[np.float64]:
-        """[n, 2] local points as [n, 2] pixels."""
+        """Converts [n, 2] local points to [n, 2] pixels."""
         return np.asarray(points, dtype=float) @ self.matrix[:, :2].T + self.matrix[:, 2]
 
     @cached_property
@@ -167,7 +169,7 @@ class Pen:
         return (np.asarray(points, dtype=float) @ turn + move).astype(np.int32)
 
     def poly(self, points: Points, fill: str, line: str | None = None, width: float = 1.6) -> None:
-        """A filled polygon, with an outline `width` units wide where `line` is a colour."""
+        """Draws a filled polygon, with an outline `width` units wide where `line` is a colour."""
         fixed = self._fixed(points)
         cv2.fillPoly(self.canvas, [fixed], self.colour(fill), cv2.LINE_AA, _SHIFT)
         if line:
@@ -182,7 +184,7 @@ class Pen:
             )
 
     def blob(self, points: Points, fill: str, line: str | None = None, width: float = 1.6) -> None:
-        """A filled smooth shape through the points, outlined as `poly` does."""
+        """Draws a filled smooth shape through the points, outlined as `poly` does."""
         curve = smooth(points)
         if not line:
             self.poly(curve, fill)
@@ -204,7 +206,7 @@ class Pen:
         turn: float = 0.0,
         width: float = 1.6,
     ) -> None:
-        """A filled ellipse around (x, y)."""
+        """Draws a filled ellipse around (x, y)."""
         size = max(rx, ry) * self.scale
         circle = _CIRCLE if size > 12 else _CIRCLE[::2] if size > 3 else _CIRCLE[::4]
         c, s = (math.cos(math.radians(turn)), math.sin(math.radians(turn))) if turn else (1.0, 0.0)
@@ -221,7 +223,7 @@ class Pen:
         cv2.fillPoly(self.canvas, [fixed.astype(np.int32)], self.colour(fill), cv2.LINE_AA, _SHIFT)
 
     def line(self, points: Points, width: float, colour: str) -> None:
-        """An open line with round ends."""
+        """Draws an open line with round ends."""
         cv2.polylines(
             self.canvas,
             [self._fixed(points)],
@@ -233,12 +235,12 @@ class Pen:
         )
 
     def limb(self, points: Points, width: float, fill: str, line: str, edge: float = 1.5) -> None:
-        """A line with an outline: an arm, a leg, a rope."""
+        """Draws a line with an outline: an arm, a leg, a rope."""
         self.line(points, width + 2 * edge, line)
         self.line(points, width, fill)
 
     def gradient(self, points: Points, top: str, bottom: str) -> None:
-        """A polygon filled from its top colour to its bottom colour; not anti-aliased, so for
+        """Fills a polygon from its top colour to its bottom colour; not anti-aliased, so for
         layers that are drawn larger and scaled down."""
         pixels = self.to_pixels(points)
         height, width = self.canvas.shape[:2]
@@ -266,7 +268,7 @@ class Pen:
         return np.rint((pixels - (left, top)) * (1 << _SHIFT)).astype(np.int32)
 
     def glow(self, x: float, y: float, rx: float, ry: float, colour: str, strength: float) -> None:
-        """A soft spot that fades to nothing at its rim: light, shadow, blush, mist."""
+        """Draws a soft spot that fades to nothing at its rim: light, shadow, blush, mist."""
         ((px, py),) = self.to_pixels([(x, y)])
         wide, tall = max(2, round(rx * self.scale)), max(2, round(ry * self.scale))
         height, width, channels = self.canvas.shape
@@ -288,7 +290,7 @@ class Pen:
 
 
 def view(canvas: Canvas, x: float, y: float, zoom: float) -> Pen:
-    """A pen whose units are the world's, with the world point (x, y) in the canvas's middle."""
+    """Returns a pen in the units of the world, with the point (x, y) in the canvas's middle."""
     height, width = canvas.shape[:2]
     return Pen(
         canvas, np.array([[zoom, 0, width / 2 - x * zoom], [0, zoom, height / 2 - y * zoom]])
@@ -297,7 +299,7 @@ def view(canvas: Canvas, x: float, y: float, zoom: float) -> Pen:
 
 @lru_cache(maxsize=512)
 def lettering(text: str, size: float, fill: str, edge: str, border: float = 0.0) -> Canvas:
-    """Text as a premultiplied RGBA picture with a rounded border, cut close around it."""
+    """Draws text as a premultiplied RGBA picture with a rounded border, cut close around it."""
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     font = ImageFont.truetype(str(folder / "DejaVuSans-Bold.ttf"), round(size * 2))
     pad = round(border * 2) + 4

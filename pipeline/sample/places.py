@@ -105,7 +105,7 @@ LIGHTS = {light.name: light for light in _LIGHTS}
 
 
 def light_of(place: str, time: str, weather: str) -> Light:
-    """The light of a time of day as it is in a place: grey in the rain, warm by lamplight."""
+    """Returns the light of a time of day in a place: grey in the rain, warm by lamplight."""
     light = LIGHTS[time]
     if place in INDOORS and time == "night":
         return replace(light, tint=(0.80, 0.68, 0.68), figures=(0.98, 0.90, 0.86))
@@ -168,7 +168,7 @@ def _ridge(rng: Rng, y: float, swell: float, step: float = 120.0) -> list[tuple[
 def _hills(
     pen: Pen, rng: Rng, y: float, swell: float, top: str, low: str, step: float = 120.0
 ) -> list[tuple[float, float]]:
-    """Rolling land from its ridge to the bottom; returns the ridge, for things to stand on."""
+    """Draws rolling land from its ridge to the bottom; returns the ridge, where things stand."""
     crest = [(float(px), float(py)) for px, py in smooth(_ridge(rng, y, swell, step), closed=False)]
     pen.gradient([*crest, (crest[-1][0], BOTTOM), (crest[0][0], BOTTOM)], top, low)
     return crest
@@ -427,7 +427,7 @@ def _hilltop(layer: Layer, light: Light, rng: Rng) -> None:
 
 
 def front(pen: Pen, place: str, x: float, rng: Rng) -> None:
-    """Leaves and flowers close before the camera, at both sides of the world's `x`."""
+    """Draws leaves and flowers close to the camera, at both sides of the world's `x`."""
     leaf = {"mountain": "#5f8f93", "beach": "#58ae58", "forest": "#2f7a48"}.get(place, "#4a9648")
     for side in (-1, 1):
         if rng.random() < 0.25:
@@ -532,7 +532,7 @@ def _pond(layer: Layer, light: Light, rng: Rng) -> None:
 
 
 def _room(layer: Layer, light: Light, rng: Rng, papers: tuple[str, ...]) -> tuple[Pen, str, float]:
-    """Wallpaper, skirting, floor boards and a window on the sky outside.
+    """Draws wallpaper, skirting, floor boards and a window on the sky outside.
 
     Returns the pen, the wallpaper's colour and where the window is, so that nothing hangs over it.
     """
@@ -690,5 +690,5 @@ WATER = frozenset({"beach", "pond"})
 
 
 def paint(place: str, light: Light, rng: Rng, layer: Layer) -> None:
-    """Draws a place from back to front; `layer(depth)` begins the next layer and gives its pen."""
+    """Draws a place from back to front; `layer(depth)` begins a layer and returns its pen."""
     PLACES[place](layer, light, rng)

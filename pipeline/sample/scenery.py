@@ -17,7 +17,7 @@ LEFT, RIGHT = -260.0, 900.0  # how far a place goes in world units
 
 
 def cloud(pen: Pen, x: float, y: float, size: float, top: str, low: str, rng: Rng) -> None:
-    """A cloud of five puffs around (x, y)."""
+    """Draws a cloud of five puffs around (x, y)."""
     puffs = [(-44, 4.0, 17), (-22, -7.0, 22), (4, -14.0, 27), (30, -5.0, 21), (50, 5.0, 15)]
     puffs = [(dx, dy + float(rng.uniform(-5, 5)), r) for dx, dy, r in puffs]
     pen = pen.at(x, y, 0, size)
@@ -29,7 +29,7 @@ def cloud(pen: Pen, x: float, y: float, size: float, top: str, low: str, rng: Rn
 
 
 def tree(pen: Pen, x: float, y: float, size: float, leaf: str, rng: Rng) -> None:
-    """A tree with a round crown, about 130 units tall at size 1."""
+    """Draws a tree with a round crown, about 130 units tall at size 1."""
     pen.glow(x, y, 46 * size, 9 * size, "#12233a", 0.5)
     pen = pen.at(x, y, 0, size)
     bark, lean = "#8a5d42", float(rng.uniform(-5, 5))
@@ -68,7 +68,7 @@ def tree(pen: Pen, x: float, y: float, size: float, leaf: str, rng: Rng) -> None
 
 
 def pine(pen: Pen, x: float, y: float, size: float, leaf: str, snow: bool = False) -> None:
-    """A fir of three tiers, with snow on them or without."""
+    """Draws a fir of three tiers, with snow on them or without."""
     pen.glow(x, y, 34 * size, 7 * size, "#12233a", 0.45)
     pen = pen.at(x, y, 0, size)
     pen.poly([(-5, 1), (-4, -22), (4, -22), (5, 1)], "#76503c")
@@ -102,7 +102,7 @@ def pine(pen: Pen, x: float, y: float, size: float, leaf: str, snow: bool = Fals
 
 
 def bush(pen: Pen, x: float, y: float, size: float, leaf: str, rng: Rng, berry: str = "") -> None:
-    """A bush, with berries where a colour is given."""
+    """Draws a bush, with berries where a colour is given."""
     pen.glow(x, y, 34 * size, 6 * size, "#12233a", 0.45)
     pen = pen.at(x, y, 0, size)
     for dx, dy, r in ((-19, -9, 13), (0, -15, 18), (19, -9, 14)):
@@ -115,7 +115,7 @@ def bush(pen: Pen, x: float, y: float, size: float, leaf: str, rng: Rng, berry: 
 
 
 def tufts(pen: Pen, rng: Rng, many: int, colour: str, top: float = 256, low: float = 372) -> None:
-    """Grass over the whole width of a place, larger towards the camera."""
+    """Draws grass over the whole width of a place, larger towards the camera."""
     for _ in range(many):
         x, y = float(rng.uniform(LEFT, RIGHT)), float(rng.uniform(top, low))
         tall = 4 + 7 * (y - top) / (low - top)
@@ -131,7 +131,7 @@ def tufts(pen: Pen, rng: Rng, many: int, colour: str, top: float = 256, low: flo
 
 
 def flowers(pen: Pen, rng: Rng, many: int, top: float = 258, low: float = 366) -> None:
-    """Flowers of three colours over the whole width of a place."""
+    """Draws flowers of three colours over the whole width of a place."""
     petals = ("#ffffff", "#ff8fb1", "#ffd24d", "#b48ae8", "#ff7a5c")
     kinds = [str(petals[i]) for i in rng.integers(0, len(petals), 3)]
     for _ in range(many):
@@ -154,7 +154,7 @@ def flowers(pen: Pen, rng: Rng, many: int, top: float = 258, low: float = 366) -
 
 
 def rock(pen: Pen, x: float, y: float, size: float, colour: str = "#9aa2b0") -> None:
-    """A rock."""
+    """Draws a rock."""
     pen.glow(x, y, 24 * size, 6 * size, "#12233a", 0.5)
     pen = pen.at(x, y, 0, size)
     pen.blob(
@@ -167,7 +167,7 @@ def rock(pen: Pen, x: float, y: float, size: float, colour: str = "#9aa2b0") -> 
 
 
 def mushroom(pen: Pen, x: float, y: float, size: float, cap: str) -> None:
-    """A spotted mushroom."""
+    """Draws a spotted mushroom."""
     pen = pen.at(x, y, 0, size)
     pen.glow(0, 0, 12, 3, "#12233a", 0.5)
     pen.blob([(-4, 0), (-3, -11), (3, -11), (4, 0), (0, 1)], "#fff0dc")
@@ -177,7 +177,7 @@ def mushroom(pen: Pen, x: float, y: float, size: float, cap: str) -> None:
 
 
 def fence(pen: Pen, y: float, first: float, last: float) -> None:
-    """A picket fence along y, from one x to another."""
+    """Draws a picket fence along y, from one x to another."""
     wood = "#fbf1e2"
     for dy in (-20, -10):
         pen.line([(first, y + dy), (last, y + dy)], 3.4, mix(wood, "#6a5568", 0.2))
@@ -189,7 +189,7 @@ def fence(pen: Pen, y: float, first: float, last: float) -> None:
 
 
 def trunk(pen: Pen, x: float, y: float, size: float) -> None:
-    """A tree so tall that its crown is out of the picture."""
+    """Draws a tree so tall that its crown is out of the picture."""
     pen.glow(x, y, 60 * size, 11 * size, "#12233a", 0.5)
     pen = pen.at(x, y, 0, size)
     bark = "#7b5541"
@@ -217,7 +217,7 @@ def trunk(pen: Pen, x: float, y: float, size: float) -> None:
 
 
 def star(pen: Pen, x: float, y: float, size: float, colour: str) -> None:
-    """A five-pointed star around (x, y): a starfish, a sticker."""
+    """Draws a five-pointed star around (x, y): a starfish, a sticker."""
     ring = [
         (
             x + size * (1 if i % 2 else 0.5) * math.sin(i * math.pi / 5),
@@ -229,7 +229,7 @@ def star(pen: Pen, x: float, y: float, size: float, colour: str) -> None:
 
 
 def boat(pen: Pen, x: float, y: float, size: float, colour: str) -> None:
-    """A sailing boat on its waterline."""
+    """Draws a sailing boat on its waterline."""
     pen = pen.at(x, y, 0, size)
     pen.line([(0, -6), (0, -52)], 2.4, "#7a5238")
     pen.blob([(2, -50), (14, -34), (26, -12), (2, -12)], "#fff8ea")
@@ -239,7 +239,7 @@ def boat(pen: Pen, x: float, y: float, size: float, colour: str) -> None:
 
 
 def palm(pen: Pen, x: float, y: float, size: float, rng: Rng) -> None:
-    """A palm that leans to one side."""
+    """Draws a palm that leans to one side."""
     pen.glow(x, y, 36 * size, 7 * size, "#4a2f1a", 0.4)
     pen = pen.at(x, y, 0, size, size)
     lean = float(rng.choice([-24.0, 24.0]))
@@ -261,7 +261,7 @@ def palm(pen: Pen, x: float, y: float, size: float, rng: Rng) -> None:
 
 
 def parasol(pen: Pen, x: float, y: float, colour: str) -> None:
-    """A striped parasol, stuck in the sand."""
+    """Draws a striped parasol, stuck in the sand."""
     pen.glow(x + 10, y, 50, 8, "#4a2f1a", 0.4)
     pen = pen.at(x, y, 9)
     pen.line([(0, 0), (0, -84)], 3, "#fff3de")
@@ -281,7 +281,7 @@ def house(
     lit: bool,
     rng: Rng,
 ) -> None:
-    """A house whose front begins at x; it has one row of windows or two."""
+    """Draws a house whose front begins at x; it has one row of windows or two."""
     pen.glow(x + wide / 2, y, wide * 0.68, 9, "#12233a", 0.45)
     pen.gradient(
         [(x, y - tall), (x + wide, y - tall), (x + wide, y), (x, y)],
@@ -345,7 +345,7 @@ def house(
 
 
 def lamp(pen: Pen, x: float, y: float, lit: bool) -> None:
-    """A street lamp."""
+    """Draws a street lamp."""
     pen.line([(x, y), (x, y - 84)], 3.6, "#3f4766")
     pen.line([(x - 6, y), (x + 6, y)], 4, "#3f4766")
     if lit:
@@ -356,7 +356,7 @@ def lamp(pen: Pen, x: float, y: float, lit: bool) -> None:
 
 
 def mill(pen: Pen, x: float, y: float) -> None:
-    """A windmill."""
+    """Draws a windmill."""
     pen.glow(x, y, 60, 9, "#12233a", 0.45)
     pen.gradient(
         [(x - 17, y - 104), (x + 17, y - 104), (x + 29, y), (x - 29, y)], "#fff6e6", "#f0d9bd"
@@ -384,7 +384,7 @@ def mill(pen: Pen, x: float, y: float) -> None:
 
 
 def peak(pen: Pen, x: float, y: float, tall: float, rng: Rng) -> None:
-    """A mountain with snow on top."""
+    """Draws a mountain with snow on top."""
     wide, ridge = tall * 0.95, float(rng.uniform(-12, 12))
     pen.poly([(x - wide, y), (x + ridge * 0.4, y - tall), (x + wide, y)], "#7f93c0")
     pen.poly(
@@ -411,7 +411,7 @@ def peak(pen: Pen, x: float, y: float, tall: float, rng: Rng) -> None:
 
 
 def snowman(pen: Pen, x: float, y: float) -> None:
-    """A snowman with a red scarf."""
+    """Draws a snowman with a red scarf."""
     pen.glow(x, y, 34, 7, "#2b3f70", 0.45)
     for dy, r in ((-17, 20), (-46, 15), (-69, 11)):
         pen.oval(x + 1.5, y + dy + 2, r, r, "#c3d5ec")
@@ -423,14 +423,14 @@ def snowman(pen: Pen, x: float, y: float) -> None:
 
 
 def hanging_lamp(pen: Pen, x: float, shade: str, lit: bool) -> None:
-    """A lamp that hangs from the ceiling at x."""
+    """Draws a lamp that hangs from the ceiling at x."""
     pen.line([(x, -160), (x, 26)], 2, "#6a4a4a")
     (pen.flat() if lit else pen).oval(x, 46, 8, 7, "#fff3bf")
     pen.blob([(x - 30, 46), (x - 20, 28), (x, 21), (x + 20, 28), (x + 30, 46), (x, 44)], shade)
 
 
 def shelf(pen: Pen, x: float, y: float, rng: Rng, books: bool) -> None:
-    """A shelf with books or with jars on it; (x, y) is the middle of its board."""
+    """Draws a shelf with books or with jars on it; (x, y) is the middle of its board."""
     pen.poly([(x - 56, y), (x + 56, y), (x + 56, y + 6), (x - 56, y + 6)], "#a9714a")
     at = x - 50
     while at < x + 42:
@@ -464,7 +464,7 @@ def shelf(pen: Pen, x: float, y: float, rng: Rng, books: bool) -> None:
 
 
 def picture(pen: Pen, x: float, y: float, rng: Rng) -> None:
-    """A small landscape in a frame around (x, y)."""
+    """Draws a small landscape in a frame around (x, y)."""
     pen.poly([(x - 25, y - 19), (x + 25, y - 19), (x + 25, y + 19), (x - 25, y + 19)], "#c98f52")
     pen.poly([(x - 21, y - 15), (x + 21, y - 15), (x + 21, y + 15), (x - 21, y + 15)], "#bfe3f2")
     pen.poly(
@@ -482,7 +482,7 @@ def picture(pen: Pen, x: float, y: float, rng: Rng) -> None:
 
 
 def fridge(pen: Pen, x: float, colour: str) -> None:
-    """A round-shouldered fridge that stands on the kitchen floor."""
+    """Draws a round-shouldered fridge that stands on the kitchen floor."""
     pen.glow(x, 278, 60, 8, "#3a2030", 0.5)
     pen.poly(
         [

@@ -31,7 +31,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Actor:
-    """One figure of a shot: where it stands (halfway through), which way, what it does."""
+    """A figure of a shot: where it stands (halfway through), which way, what it does."""
 
     name: str
     action: str
@@ -45,7 +45,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Shot:
-    """Everything that the picture of one shot depends on.
+    """A shot: everything that its picture depends on.
 
     `camera` is the world point in the middle and the zoom, `move` how far it pans in the shot and
     by which part it zooms, `seed` what stands where in the place, `into` how the next shot begins
@@ -69,7 +69,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Episode:
-    """A title and its shots: intro, title card, story, credits."""
+    """An episode: its title and its shots: intro, title card, story, credits."""
 
     title: str
     shots: tuple[Shot, ...]
@@ -208,7 +208,7 @@ _TALL = frozenset(
 
 @dataclass
 class _Desk:
-    """What lies before the writer: the dice, the scene being written, the shots so far."""
+    """The state of writing an episode: random numbers, the current scene, the shots so far."""
 
     rng: Rng
     shots: list[Shot] = field(default_factory=list)
@@ -224,7 +224,7 @@ def _pick(rng: Rng, options: tuple[str, ...] | list[str]) -> str:
 
 
 def _scene(desk: _Desk, place: str, time: str) -> None:
-    """Begins a scene; how the last one gives way is decided here."""
+    """Begins a scene; the transition from the last one is decided here."""
     if desk.shots:
         into = str(desk.rng.choice(["dissolve", "fade", "cut"], p=[0.45, 0.4, 0.15]))
         desk.shots[-1] = replace(desk.shots[-1], into=into)
@@ -244,7 +244,7 @@ def _shot(
     mood: str = "",
     seconds: float = 0.0,
 ) -> None:
-    """Frames and adds one shot: `cast` is who does what, left to right, `said` who says what."""
+    """Frames and adds a shot: `cast` is who does what, left to right, `said` who says what."""
     rng = desk.rng
     lines, clock = [], 0.2
     for speaker, text in said:
@@ -308,7 +308,7 @@ def _shot(
 def _framing(
     rng: Rng, scale: str, zoom: float, actors: list[Actor], seconds: float
 ) -> tuple[tuple[float, float, float], tuple[float, float]]:
-    """Where the camera stands for these actors, and how it moves."""
+    """Returns where the camera stands for these actors, and how it moves."""
     x = sum(actor.x for actor in actors) / len(actors)
     travel = max(
         (ACTIONS[a.action].speed * CAST[a.name].size * seconds * a.facing for a in actors), key=abs
@@ -418,7 +418,7 @@ def _visit(desk: _Desk, stop: _Stop, party: list[str], quest: _Quest) -> None:
 
 
 def _pastime(desk: _Desk, hero: str, friend: str, host: str, quest: _Quest) -> None:
-    """What the friends do before they go on."""
+    """Writes the shots of what the friends do before they go on."""
     pastimes = ["search", "eat", "dance"] + (["dig"] if quest.use != "digs" else [])
     match _pick(desk.rng, pastimes):
         case "search":
@@ -536,7 +536,7 @@ def _story(seed: int, number: int) -> tuple[str, list[Shot]]:
 
 
 def _intro() -> list[Shot]:
-    """The title sequence: the same in every episode of every sample."""
+    """Returns the title sequence: the same in every episode of every sample."""
     desk = _Desk(np.random.default_rng(31))
     _scene(desk, "hilltop", "morning")
     _shot(desk, "wide", [("Momo", "walks"), ("Pip", "runs")], seconds=2.0)
@@ -615,7 +615,7 @@ def _credits(title: str) -> Shot:
 
 
 def write(seed: int, number: int, shots: int | None = None) -> Episode:
-    """Episode `number` (from 1) of a series: intro, title card, story, credits.
+    """Writes episode `number` (from 1) of a series: intro, title card, story, credits.
 
     `shots` keeps only so many story shots from the beginning; a whole story has 38 to 45.
     """

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.readback import ACTION_NAMES, CHARACTERS, PLACE_NAMES
-from pipeline.runtime.images import perceptual_hash
+from benchmarks.attributes.labels import ACTION_NAMES, CHARACTERS, PLACE_NAMES
+from pipeline.keyframes.near_duplicates import perceptual_hash
 
 # Who is in the shots of an episode, the main one first, by number.
 SHOTS = ((0,), (1, 0), (2,), (0, 2), (1,), (2, 1), (0,), (1,), (2, 0), (0, 1), (2,), (1, 2))
@@ -65,10 +65,19 @@ def make(folder: Path, held_out: int = 1) -> tuple[str, str]:
             }
         )
         (sample / f"{video}.truth.json").write_text(json.dumps({"shots": shots}))
-        videos.append({"id": video, "split": split})
+        videos.append({"id": video, "split": split, "keyframes": len(SHOTS), "stories": 1})
         chunks[split].append({"id": video, "images": images[:10], "captions": captions[:10]})
     pq.write_table(pa.Table.from_pylist(rows), dataset / "keyframes.parquet")
-    (dataset / "dataset.json").write_text(json.dumps({"videos": videos}))
+    manifest = {
+        "version": "toy",
+        "config": {"output": {"split_likeness": 0.945}},
+        "counts": {},
+        "splits": {},
+        "videos": videos,
+        "characters": [],
+        "files": [],
+    }
+    (dataset / "dataset.json").write_text(json.dumps(manifest))
     for split, lines in chunks.items():
         (dataset / "images" / f"{split}_chunks.jsonl").write_text(
             "".join(json.dumps(line) + "\n" for line in lines)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from schemas.published import keyframe_id
 from schemas.rows import Keyframe, Story
-from schemas.storystream import keyframe_id
 
 
 def phash(seed: object) -> str:

@@ -65,6 +65,7 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(folder: Path, pair: Path) -> None:
     assert (
         digests(pair).items()
@@ -81,6 +82,7 @@ def test_the_same_seed_gives_the_same_bytes(folder: Path, pair: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_film_and_replaces_the_old(pair: Path, tmp_path: Path) -> None:
     shutil.copytree(pair, tmp_path, dirs_exist_ok=True)
     draw(str(tmp_path), episodes=1, seed=SEED + 1, shots=1)
@@ -121,7 +123,11 @@ def test_cuts_are_where_the_picture_changes(frames: np.ndarray, truth: dict[str,
     change = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(
         axis=(1, 2, 3)
     )  # [i]: i -> i + 1
-    gradual = {f for one in truth["gradual"] for f in range(one["first"] - 1, one["last"] + 2)}
+    gradual = {
+        frame
+        for change in truth["gradual"]
+        for frame in range(change["first"] - 1, change["last"] + 2)
+    }
     cuts = {cut["frame"] for cut in truth["cuts"]}
     assert len(cuts) >= 5
     within = [change[f - 1] for f in range(1, len(frames)) if f not in cuts | gradual]
@@ -141,7 +147,7 @@ def test_drawings_are_held_for_two_frames(frames: np.ndarray, truth: dict[str, A
 
 
 def test_a_dissolve_lies_between_its_ends(frames: np.ndarray, truth: dict[str, Any]) -> None:
-    dissolve = next(one for one in truth["gradual"] if one["kind"] == "dissolve")
+    dissolve = next(change for change in truth["gradual"] if change["kind"] == "dissolve")
     before, middle, after = (
         frames[i].astype(float)
         for i in (
@@ -160,7 +166,7 @@ def test_a_dissolve_lies_between_its_ends(frames: np.ndarray, truth: dict[str, A
 
 
 def test_a_fade_goes_through_black(frames: np.ndarray, truth: dict[str, Any]) -> None:
-    fades = [one for one in truth["gradual"] if one["kind"] == "fade"]
+    fades = [change for change in truth["gradual"] if change["kind"] == "fade"]
     assert len(fades) >= 2  # after the title card, before the credits
     for fade in fades:
         light = frames[fade["first"] - 1 : fade["last"] + 2].mean(axis=(1, 2, 3))

@@ -103,7 +103,7 @@
   function show() {
     const wanted = new URLSearchParams(location.hash.slice(1));
     if (book && !wanted.has("story")) return;  // a link to another section of the page
-    const next = books.find((one) => one.id === wanted.get("story")) || books[0];
+    const next = books.find((candidate) => candidate.id === wanted.get("story")) || books[0];
     if (next !== book) openBook(next);
     const number = parseInt(wanted.get("page"), 10) || 1;
     page = Math.min(Math.max(number, 1), book.pages.length) - 1;
@@ -115,11 +115,11 @@
     if (view === "spread") showSpread(); else showPage();
   }
 
-  $("shelf").replaceChildren(...books.map((one) => make("li", {}, make("button", {
-    type: "button", onclick: () => go({story: one.id, page: 1}),
-  }, picture(one.pages[one.pages.length >> 1]),
-  make("b", {dir: "auto", textContent: one.film}),
-  make("span", {textContent: "Story " + one.number})))));
+  $("shelf").replaceChildren(...books.map((entry) => make("li", {}, make("button", {
+    type: "button", onclick: () => go({story: entry.id, page: 1}),
+  }, picture(entry.pages[entry.pages.length >> 1]),
+  make("b", {dir: "auto", textContent: entry.film}),
+  make("span", {textContent: "Story " + entry.number})))));
   $("back").onclick = () => turn(-1);
   $("on").onclick = () => turn(1);
   $("as-book").onclick = () => go({view: "book"});

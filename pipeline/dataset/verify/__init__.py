@@ -1,12 +1,12 @@
-"""Is a dataset folder whole and does it hold together? Here, or wherever it was copied to.
+"""Verifies a finished dataset folder: is it whole, and consistent? Here, or wherever it was copied.
 
-First the files: each that `dataset.json` names, with its bytes and digest, and none that nothing
-explains. Then the tables against each other and against their pictures, then what is made of them:
-the JSONL, the shards, the split. Nothing is taken from the stages that made it but the formats and
-the measure of likeness, so that a fault of theirs shows.
+First the files: each that `dataset.json` names, with its size and digest, and no other. Then the
+tables against each other and against their pictures, then what is derived from them: the JSONL, the
+shards, the split. Nothing is taken from the stages that made it but the formats and the perceptual
+hash, so that a fault of theirs shows.
 
-Each check is a generator of what is wrong. Tables, shards and pictures are read a piece at a time:
-what stays in memory is ids and digests.
+Each check is a generator of problems. Tables, shards and pictures are read a piece at a time: only
+ids and digests stay in memory.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.dataset.manifest import read_manifest
+from pipeline.dataset.verify.captions import check_captions
 from pipeline.dataset.verify.counts import check_counts
-from pipeline.dataset.verify.files import check_files, check_strays
-from pipeline.dataset.verify.keyframes import check_captions, check_keyframes
-from pipeline.dataset.verify.known import Known
+from pipeline.dataset.verify.files import check_files
+from pipeline.dataset.verify.index import Index
+from pipeline.dataset.verify.jsonl import check_jsonl
+from pipeline.dataset.verify.keyframes import check_keyframes
 from pipeline.dataset.verify.leaks import check_leaks
-from pipeline.dataset.verify.lines import check_lines
 from pipeline.dataset.verify.problems import Problem
-from pipeline.dataset.verify.rejects import check_left_out, check_rejects
+from pipeline.dataset.verify.rejects import check_rejects
 from pipeline.dataset.verify.shards import check_shards
 from pipeline.dataset.verify.stories import check_stories
-from pipeline.dataset.verify.tables import check_schemas
-from schemas.storystream import IMAGES
+from pipeline.dataset.verify.table_schemas import check_table_schemas
+from pipeline.dataset.verify.unexplained import check_unexplained
+from pipeline.dataset.verify.unknown_files import check_unknown_files
+from schemas import layout
 
 SHOWN = 20  # problems of a kind that are written out
 
@@ -37,26 +40,26 @@ class Verdict(NamedTuple):
 
     problems: list[Problem]  # the first SHOWN of each kind
     counts: Counter[str]  # how many there are of each kind
-    summary: str  # what was looked at
+    summary: str  # what was checked
 
 
 def verify(out: str) -> Verdict:
-    """What is wrong with the dataset in the folder `out`.
+    """Checks the dataset in the folder `out`.
 
-    Raises ValueError where the folder is no finished dataset.
+    Raises ValueError where the folder is not a finished dataset.
     """
     manifest = read_manifest(out)
-    known = Known(out, manifest, {film.id: film.split for film in manifest.videos})
+    index = Index(out, manifest, {film.id: film.split for film in manifest.videos})
     problems: list[Problem] = []
     counts: Counter[str] = Counter()
-    for problem in _problems(known):
+    for problem in _problems(index):
         counts[problem.kind] += 1
         if counts[problem.kind] <= SHOWN:
             problems.append(problem)
-    pictures = len(known.pictures) + sum(
-        not image.startswith(f"{IMAGES}/") for image in known.reject_images
+    pictures = len(index.pictures) + sum(
+        not image.startswith(f"{layout.IMAGES}/") for image in index.reject_images
     )
-    shown = ", ".join(
+    contents = ", ".join(
         f"{manifest.counts.get(name, 0)} {label}"
         for name, label in (
             ("videos", "films"),
@@ -66,11 +69,11 @@ def verify(out: str) -> Verdict:
             ("rejects", "rejects"),
         )
     )
-    return Verdict(problems, counts, f"{len(manifest.files) + pictures + 1} files, {shown}")
+    return Verdict(problems, counts, f"{len(manifest.files) + pictures + 1} files, {contents}")
 
 
 def describe(verdict: Verdict) -> str:
-    """A verdict in words: a line a problem, and how many there are."""
+    """Describes a verdict: a line for each problem, and how many there are."""
     lines = []
     for kind, count in verdict.counts.items():
         lines += [
@@ -85,16 +88,16 @@ def describe(verdict: Verdict) -> str:
     return "\n".join([*lines, f"{end} {verdict.summary}"])
 
 
-def _problems(known: Known) -> Iterator[Problem]:
-    bad = yield from check_files(known)
-    if (yield from check_schemas(known, bad)):
-        keyframes = yield from check_keyframes(known)
-        yield from check_captions(known)
-        rejects = yield from check_rejects(known)
-        stories = yield from check_stories(known)
-        yield from check_counts(known, keyframes, rejects, stories)
-        yield from check_left_out(known)
-        yield from check_lines(known, bad)
-        yield from check_shards(known, bad)
-        yield from check_leaks(known)
-        yield from check_strays(known)
+def _problems(index: Index) -> Iterator[Problem]:
+    bad_files = yield from check_files(index)
+    if (yield from check_table_schemas(index, bad_files)):
+        keyframes = yield from check_keyframes(index)
+        yield from check_captions(index)
+        rejects = yield from check_rejects(index)
+        stories = yield from check_stories(index)
+        yield from check_counts(index, keyframes, rejects, stories)
+        yield from check_unexplained(index)
+        yield from check_jsonl(index, bad_files)
+        yield from check_shards(index, bad_files)
+        yield from check_leaks(index)
+        yield from check_unknown_files(index)

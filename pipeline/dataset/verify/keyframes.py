@@ -1,44 +1,46 @@
-"""The keyframes with their pictures, and the captions, each of a keyframe."""
+"""Finds keyframes whose rows contradict themselves, the manifest or their pictures."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from pipeline.dataset.verify.known import Known, Picture, image_path, text_digest
+from pipeline.dataset.reader import read_batches
+from pipeline.dataset.verify.index import Index, Picture
 from pipeline.dataset.verify.pictures import keyframe_picture_problem
 from pipeline.dataset.verify.problems import RUN, Problem
-from pipeline.dataset.verify.tables import batches, rows
-from schemas.rows import Keyframe
-from schemas.storystream import parse_keyframe_id
+from schemas.layout import KEYFRAMES, image_path
+from schemas.published import parse_keyframe_id
+from schemas.rows import Keyframe, row
 
 
-def check_keyframes(known: Known) -> Generator[Problem, None, Counter[str]]:
-    """The keyframes and their pictures; returns how many there are of each film."""
-    counted: Counter[str] = Counter()
+def check_keyframes(index: Index) -> Generator[Problem, None, Counter[str]]:
+    """Checks the keyframes and their pictures; returns how many keyframes each film has."""
+    counts: Counter[str] = Counter()
     with ThreadPoolExecutor() as pool:
-        for batch in batches(known, "keyframes"):
-            for found in pool.map(partial(keyframe_picture_problem, known.out), batch):
-                if found:
-                    yield found
-            for keyframe in batch:
-                counted[keyframe.video] += 1
-                what = _keyframe_fault(keyframe, known)
-                if what:
-                    yield Problem("keyframe", keyframe.id, what, RUN)
-                known.pictures[keyframe.id] = Picture(
+        for batch in read_batches(index.out, KEYFRAMES):
+            keyframes = [row(Keyframe, values) for values in batch.to_pylist()]
+            for problem in pool.map(partial(keyframe_picture_problem, index.out), keyframes):
+                if problem:
+                    yield problem
+            for keyframe in keyframes:
+                counts[keyframe.video] += 1
+                fault = _row_fault(keyframe, index)
+                if fault:
+                    yield Problem("keyframe", keyframe.id, fault, RUN)
+                index.pictures[keyframe.id] = Picture(
                     sys.intern(keyframe.video), keyframe.sha256, keyframe.phash
                 )
-    return counted
+    return counts
 
 
-def _keyframe_fault(keyframe: Keyframe, known: Known) -> str:
-    if keyframe.id in known.pictures:
+def _row_fault(keyframe: Keyframe, index: Index) -> str:
+    if keyframe.id in index.pictures:
         return "is in the table twice"
-    if keyframe.video not in known.side:
+    if keyframe.video not in index.splits:
         return f"dataset.json knows no film {keyframe.video}"
     try:
         video, time = parse_keyframe_id(keyframe.id)
@@ -51,23 +53,3 @@ def _keyframe_fault(keyframe: Keyframe, known: Known) -> str:
     if keyframe.image != image_path(video, keyframe.id):
         return f"its image is called {keyframe.image}"
     return ""
-
-
-def check_captions(known: Known) -> Iterator[Problem]:
-    """The captions, each of a keyframe."""
-    for caption in rows(known, "captions"):
-        picture = known.pictures.get(caption.keyframe)
-        what = (
-            "is of no keyframe"
-            if picture is None
-            else "is there twice"
-            if caption.keyframe in known.described
-            else f"its row says {caption.video}, its keyframe {picture.video}"
-            if caption.video != picture.video
-            else "its sentence is blank"
-            if not caption.sentence.strip()
-            else ""
-        )
-        if what:
-            yield Problem("caption", caption.keyframe, what, RUN)
-        known.described[caption.keyframe] = text_digest(caption.sentence)

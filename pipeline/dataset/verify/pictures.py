@@ -1,19 +1,14 @@
-"""A picture against the row that names it."""
+"""Finds pictures that are missing, changed, unreadable, or not those of their rows."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from typing import Any
 
-import cv2
-import numpy as np
-
-from pipeline.dataset.reader import locate
+from pipeline.dataset.reader import read_file
 from pipeline.dataset.verify.problems import COPY, PICTURE, RUN, Problem
-from pipeline.runtime import storage
-from pipeline.runtime.images import alike, perceptual_hash
+from pipeline.keyframes.near_duplicates import perceptual_hash, similarity
+from pipeline.runtime.images import ImageError, decode_luma
 from schemas.rows import Keyframe
 
 # A hash is of the picture before JPEG, which turns a few bits near the median: 4 of 256 in films.
@@ -21,52 +16,53 @@ SAME_PICTURE = 0.95
 
 
 def keyframe_picture_problem(out: str, keyframe: Keyframe) -> Problem | None:
-    where = keyframe.image
+    """Checks the picture of a keyframe against its row; returns the first problem."""
+    image = keyframe.image
     try:
-        data = storage.read_bytes(locate(out, where))
+        data = read_file(out, image)
     except OSError:
-        return Problem("missing picture", where, "keyframes.parquet names it", COPY)
+        return Problem("missing picture", image, "keyframes.parquet names it", COPY)
     if len(data) != keyframe.bytes:
         return Problem(
             "changed picture",
-            where,
+            image,
             f"has {len(data)} bytes, its row says {keyframe.bytes}",
             PICTURE,
         )
     if hashlib.sha256(data).hexdigest() != keyframe.sha256:
-        return Problem("changed picture", where, "its sha256 is not that of its row", PICTURE)
-    picture = _decoded(data)
-    if picture is None:
-        return Problem("unreadable picture", where, "is no picture", PICTURE)
+        return Problem("changed picture", image, "its sha256 is not that of its row", PICTURE)
+    try:
+        picture = decode_luma(data, image)
+    except ImageError:
+        return Problem("unreadable picture", image, "is not an image", PICTURE)
     height, width = picture.shape
     if (width, height) != (keyframe.width, keyframe.height):
         return Problem(
             "picture",
-            where,
+            image,
             f"is {width}x{height}, its row says {keyframe.width}x{keyframe.height}",
             RUN,
         )
     if not is_hash(keyframe.phash) or (
-        alike(perceptual_hash(picture), keyframe.phash) < SAME_PICTURE
+        similarity(perceptual_hash(picture), keyframe.phash) < SAME_PICTURE
     ):
-        return Problem("picture", where, "its phash is another picture's", RUN)
+        return Problem("picture", image, "its phash is another picture's", RUN)
     return None
 
 
-def reject_picture_problems(out: str, image: str) -> Iterator[Problem]:
+def reject_picture_problem(out: str, image: str) -> Problem | None:
+    """Checks that the picture of a reject is there and is an image."""
     try:
-        data = storage.read_bytes(locate(out, image))
+        data = read_file(out, image)
     except OSError:
-        yield Problem("missing picture", image, "rejects.parquet names it", COPY)
-        return
-    if _decoded(data) is None:
-        yield Problem("unreadable picture", image, "is no picture", PICTURE)
-
-
-def _decoded(data: bytes) -> Any:
-    """The luma of a picture, None where it is none."""
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
+        return Problem("missing picture", image, "rejects.parquet names it", COPY)
+    try:
+        decode_luma(data, image)
+    except ImageError:
+        return Problem("unreadable picture", image, "is not an image", PICTURE)
+    return None
 
 
 def is_hash(text: str) -> bool:
+    """Tells whether a text is a perceptual hash: 64 hex digits."""
     return re.fullmatch(r"[0-9a-f]{64}", text) is not None

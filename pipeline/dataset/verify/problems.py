@@ -1,4 +1,4 @@
-"""What can be wrong with a dataset, and what helps against it."""
+"""What can be wrong with a dataset, and the remedies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 RUN, DELETE = "run the pipeline again", "delete it"
 COPY = f"copy it again, or {RUN}"
-# The pipeline leaves a picture alone that is there already, so it has to go first.
+# The pipeline does not touch a picture that is there already, so it has to be deleted first.
 PICTURE = f"copy it again, or delete it and {RUN} with --force keyframes"
 
 

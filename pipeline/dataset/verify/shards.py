@@ -1,67 +1,71 @@
-"""The shards: their names, each sample in them, and each chunk there."""
+"""Finds shards that are misnamed or unreadable, and samples that are missing or not as expected."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterator
 
 from pipeline.dataset.reader import open_file
-from pipeline.dataset.verify.known import SIDES, Known, image_id
+from pipeline.dataset.verify.expected_records import parse_record, record_fault
+from pipeline.dataset.verify.index import Index
 from pipeline.dataset.verify.problems import RUN, Problem
-from pipeline.dataset.verify.records import parsed, record_fault
+from schemas import layout
 from schemas.rows import CHUNK_LENGTH
 
-_SHARD = re.compile(rf"shards/({'|'.join(SIDES)})-(\d{{5}})-of-(\d{{5}})\.tar")
 
+def check_shards(index: Index, bad_files: set[str]) -> Iterator[Problem]:
+    """Checks the names of the tars, each sample in them, and that no chunk is missing.
 
-def check_shards(known: Known, bad: set[str]) -> Iterator[Problem]:
-    """The tars: their names, each sample in them, and each chunk there."""
-    of_side: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    Needs keyframes and stories.
+    """
+    numbers: dict[str, list[tuple[int, int]]] = defaultdict(list)  # split -> number and count
     seen: dict[str, set[str]] = defaultdict(set)
-    partly = set()  # sides whose missing chunks may be in a file that was not read
-    for file in known.manifest.files:
-        if not file.path.startswith("shards/"):
+    incomplete = set()  # splits whose missing chunks may be in a file that was not read
+    for file in index.manifest.files:
+        if not file.path.startswith(f"{layout.SHARDS}/"):
             continue
-        match = _SHARD.fullmatch(file.path)
-        if match is None:
-            yield Problem("shard", file.path, "is not called as shards are", RUN)
+        name = layout.parse_shard_path(file.path)
+        if name is None:
+            yield Problem("shard", file.path, "is not named as shards are", RUN)
             continue
-        of_side[match[1]].append((int(match[2]), int(match[3])))
-        if file.path in bad:
-            partly.add(match[1])
+        split, number, count = name
+        numbers[split].append((number, count))
+        if file.path in bad_files:
+            incomplete.add(split)
             continue
         try:
-            yield from _shard(known, file.path, known.records.get(match[1], {}), seen[match[1]])
+            yield from _check_shard(index, file.path, index.records.get(split, {}), seen[split])
         except tarfile.TarError as error:
-            partly.add(match[1])
-            yield Problem("unreadable file", file.path, f"is no tar: {error}", RUN)
-    for side in sorted({*of_side, *SIDES}):
-        numbers = sorted(of_side[side])
-        if numbers != [(number, len(numbers)) for number in range(len(numbers))]:
-            partly.add(side)
+            incomplete.add(split)
+            yield Problem("unreadable file", file.path, f"is not a tar: {error}", RUN)
+    for split in layout.SPLITS:
+        found = sorted(numbers[split])
+        if found != [(number, len(found)) for number in range(len(found))]:
+            incomplete.add(split)
             yield Problem(
                 "shard",
-                "dataset.json",
-                f"the numbers of its {side} shards leave a gap: "
-                + ", ".join(f"{number} of {total}" for number, total in numbers),
+                layout.MANIFEST,
+                f"the numbers of its {split} shards leave a gap: "
+                + ", ".join(f"{number} of {count}" for number, count in found),
                 RUN,
             )
-        for key in sorted(known.records.get(side, {}).keys() - seen[side]):
-            if side not in partly:
-                yield Problem("shard", f"shards/{side}", f"{key} is in none of them", RUN)
+        for key in sorted(index.records.get(split, {}).keys() - seen[split]):
+            if split not in incomplete:
+                yield Problem("shard", f"{layout.SHARDS}/{split}", f"{key} is in none of them", RUN)
 
 
-def _shard(known: Known, path: str, records: dict[str, bytes], seen: set[str]) -> Iterator[Problem]:
-    """One tar, read once from front to back, a sample in memory at a time."""
-    with open_file(known.out, path) as file, tarfile.open(fileobj=file, mode="r|") as tar:
+def _check_shard(
+    index: Index, path: str, expected: dict[str, bytes], seen: set[str]
+) -> Iterator[Problem]:
+    """Checks a tar, read once from front to back, a sample in memory at a time."""
+    with open_file(index.out, path) as file, tarfile.open(fileobj=file, mode="r|") as tar:
         key, sample = "", dict[str, bytes]()
         for member in tar:
             name, _, ending = member.name.partition(".")  # as WebDataset tells samples apart
             if name != key and key:
-                yield from _sample(known, path, key, sample, records, seen)
+                yield from _check_sample(index, path, key, sample, expected, seen)
                 sample = {}
             key = name
             data = tar.extractfile(member)
@@ -69,26 +73,29 @@ def _shard(known: Known, path: str, records: dict[str, bytes], seen: set[str]) -
                 yield Problem("shard", path, f"{member.name} is in it twice", RUN)
             sample[ending] = data.read() if data else b""
         if key:
-            yield from _sample(known, path, key, sample, records, seen)
+            yield from _check_sample(index, path, key, sample, expected, seen)
 
 
-def _sample(
-    known: Known,
+def _check_sample(
+    index: Index,
     path: str,
     key: str,
     sample: dict[str, bytes],
-    records: dict[str, bytes],
+    expected: dict[str, bytes],
     seen: set[str],
 ) -> Iterator[Problem]:
-    record = parsed(sample.get("json", b""))
-    fault = record_fault(record, records, seen)
+    record = parse_record(sample.get("json", b""))
+    fault = record_fault(record, expected, seen)
     if not fault and record["id"] != key:
         fault = f"{record['id']} has another key"
     if fault:
         yield Problem("shard", path, f"in the sample {key}, {fault}", RUN)
         return
-    wanted = {f"{at:02d}.jpg": image_id(image) for at, image in enumerate(record["images"])}
-    if sample.keys() != {"json", *wanted}:
+    keyframes = {
+        layout.sample_image(position): layout.image_keyframe(image)
+        for position, image in enumerate(record["images"])
+    }
+    if sample.keys() != {"json", *keyframes}:
         yield Problem(
             "shard",
             path,
@@ -96,8 +103,10 @@ def _sample(
             f"and {CHUNK_LENGTH} pictures",
             RUN,
         )
-    for ending in sorted(wanted.keys() & sample.keys()):
-        picture = known.pictures.get(wanted[ending])
-        # That the file has this digest was looked at with the keyframes.
+    for ending in sorted(keyframes.keys() & sample.keys()):
+        picture = index.pictures.get(keyframes[ending])
+        # That the file of the image has this digest is checked with the keyframes.
         if picture and hashlib.sha256(sample[ending]).hexdigest() != picture.sha256:
-            yield Problem("shard", path, f"{key}.{ending} is not the picture {wanted[ending]}", RUN)
+            yield Problem(
+                "shard", path, f"{key}.{ending} is not the picture {keyframes[ending]}", RUN
+            )

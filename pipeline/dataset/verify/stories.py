@@ -1,4 +1,4 @@
-"""The stories: each in itself, and against the keyframes, captions and rejects."""
+"""Finds stories that contradict themselves, the keyframes, captions and rejects, or the split."""
 
 from __future__ import annotations
 
@@ -6,52 +6,57 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator
 
-from pipeline.dataset.publish import DROPPED
-from pipeline.dataset.verify.known import SIDES, Known, image_id, text_digest
+from pipeline.dataset.reader import read_rows
+from pipeline.dataset.verify.expected_records import expect_records
+from pipeline.dataset.verify.index import Index, text_digest
 from pipeline.dataset.verify.problems import RUN, Problem
-from pipeline.dataset.verify.records import expect
-from pipeline.dataset.verify.tables import rows
+from schemas.layout import DROPPED_STORIES, SPLITS, STORIES, image_keyframe
+from schemas.published import chunk_records, parse_keyframe_id
 from schemas.rows import STORY_LENGTH, Story
-from schemas.storystream import chunk_records, parse_keyframe_id
 
 
-def check_stories(known: Known) -> Generator[Problem, None, dict[str, Counter[str]]]:
-    """The stories; returns how many stories and chunks there are of each film."""
-    counted: dict[str, Counter[str]] = defaultdict(Counter)
-    for table in ("stories", DROPPED):
-        for story in rows(known, table):
-            for what in _story_faults(story, known):
-                yield Problem("story", story.id, what, RUN)
-            known.stories.add(story.id)
-            known.story_of.update(dict.fromkeys(map(image_id, story.images), story.id))
-            if table == DROPPED:
-                if story.id not in known.rejects:
+def check_stories(index: Index) -> Generator[Problem, None, dict[str, Counter[str]]]:
+    """Checks the stories, dropped ones too; returns for each film its "stories" and "chunks".
+
+    Needs keyframes, captions and rejects.
+    """
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for table in (STORIES, DROPPED_STORIES):
+        for story in read_rows(index.out, table, Story):
+            for fault in _story_faults(story, index):
+                yield Problem("story", story.id, fault, RUN)
+            index.stories.add(story.id)
+            index.story_of.update(dict.fromkeys(map(image_keyframe, story.images), story.id))
+            if table == DROPPED_STORIES:
+                if story.id not in index.rejects:
                     yield Problem("story", story.id, "was dropped, and no reject says why", RUN)
                 continue
-            if story.id in known.rejects:
-                yield Problem("story", story.id, "is kept, and a reject says it is not", RUN)
-            if story.split not in SIDES or story.split != known.side.get(story.video):
+            if story.id in index.rejects:
+                yield Problem(
+                    "story", story.id, "is in the dataset, and a reject says it is not", RUN
+                )
+            film_split = index.splits.get(story.video)
+            if story.split not in SPLITS or story.split != film_split:
                 yield Problem(
                     "split",
                     story.id,
-                    f"is in {story.split!r}, its film "
-                    f"{story.video} in {known.side.get(story.video)!r}",
+                    f"is in {story.split!r}, its film {story.video} in {film_split!r}",
                     RUN,
                 )
-            counted[story.video]["stories"] += 1
-            counted[story.video]["chunks"] += len(chunk_records(story))
-            if story.split in SIDES:
-                expect(story, known)
-    return counted
+            counts[story.video]["stories"] += 1
+            counts[story.video]["chunks"] += len(chunk_records(story))
+            if story.split in SPLITS:
+                expect_records(story, index)
+    return counts
 
 
-def _story_faults(story: Story, known: Known) -> Iterator[str]:
-    """What is wrong with one story."""
+def _story_faults(story: Story, index: Index) -> Iterator[str]:
+    """Describes what is wrong with a story."""
     length = len(story.images)
-    if story.id in known.stories:
+    if story.id in index.stories:
         yield "is there twice"
         return
-    if story.video not in known.side:
+    if story.video not in index.splits:
         yield f"dataset.json knows no film {story.video}"
     lengths = {
         name: len(getattr(story, name))
@@ -63,30 +68,30 @@ def _story_faults(story: Story, known: Known) -> Iterator[str]:
         yield f"its orders are {story.orders}"
     if story.complete != (length == STORY_LENGTH) or length > STORY_LENGTH:
         yield f"has {length} pictures and says complete={story.complete}"
-    for at, text in enumerate(story.captions):
+    for position, text in enumerate(story.captions):
         if not text.strip():
-            yield f"its caption {at} is blank"
-    yield from _image_faults(story, known)
+            yield f"its caption {position} is blank"
+    yield from _image_faults(story, index)
 
 
-def _image_faults(story: Story, known: Known) -> Iterator[str]:
+def _image_faults(story: Story, index: Index) -> Iterator[str]:
     times = []
-    for at, image in enumerate(story.images):
-        name = image_id(image)
-        if not known.is_keyframe(image):
-            yield f"its picture {image} is no keyframe's"
+    for position, image in enumerate(story.images):
+        keyframe = image_keyframe(image)
+        if not index.is_keyframe_image(image):
+            yield f"its picture {image} is not that of a keyframe"
             continue
-        if known.pictures[name].video != story.video:
+        if index.pictures[keyframe].video != story.video:
             yield f"its picture {image} is of another film"
-        if name in known.story_of:
-            yield f"its picture {image} is also in {known.story_of[name]}"
-        if at < len(story.descriptions) and known.described.get(name) != text_digest(
-            story.descriptions[at]
+        if keyframe in index.story_of:
+            yield f"its picture {image} is also in {index.story_of[keyframe]}"
+        if position < len(story.descriptions) and index.captions.get(keyframe) != text_digest(
+            story.descriptions[position]
         ):
-            yield f"its description {at} is not the caption of {name}"
+            yield f"its description {position} is not the caption of {keyframe}"
         try:
-            times.append(parse_keyframe_id(name)[1])
-        except ValueError:  # said of the keyframe
+            times.append(parse_keyframe_id(keyframe)[1])
+        except ValueError:  # reported with the keyframe
             continue
     if any(after <= before for before, after in itertools.pairwise(times)):
         yield "its pictures are not in the order of the film"

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.config import CallsConfig
 from pipeline.inference.backends.batches import BatchedModel
 from pipeline.inference.protocol import Backend
-from pipeline.ingest.video import content_of
+from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.model_specs import EMBEDDED, Spec
 
 MAX_REQUESTS = 64  # given to a model at once, which splits them into batches of its own size
@@ -29,7 +29,7 @@ def name(role: str, spec: Spec) -> str:
 @functools.cache
 def identity(spec: Spec) -> str:
     """Returns what identifies a model: its name, and a digest of the files of a local folder."""
-    files = content_of(spec.model) if spec.kind == "transformers" else ""
+    files = model_fingerprint(spec.model) if spec.kind == "transformers" else ""
     return f"{spec.identity} {files}".strip()
 
 

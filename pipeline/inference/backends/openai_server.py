@@ -29,7 +29,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import openai
 from pydantic import BaseModel
@@ -48,7 +47,7 @@ from pipeline.inference.protocol import (
 from pipeline.inference.retries import Fault
 from pipeline.model_specs import Spec
 from pipeline.runtime import progress, storage
-from pipeline.runtime.images import encode, thumbnail
+from pipeline.runtime.images import ImageError, decode_bgr, encode_jpeg, thumbnail
 
 SILENCE = 5.0  # seconds without an answer after which the user is told
 _OPTIONAL = ("response_format", "temperature", "max_tokens")
@@ -290,18 +289,19 @@ class OpenAIServer:
     async def _content(self, request: Request) -> list[dict[str, Any]]:
         try:
             files = [await asyncio.to_thread(self._jpeg, picture) for picture in request.images]
-        except OSError as error:
+        except (OSError, ImageError) as error:
             raise Unanswered(f"a picture cannot be read: {error}") from None
         return [*map(_image_part, files), {"type": "text", "text": request.prompt}]
 
     def _jpeg(self, picture: Picture) -> bytes:
-        """Returns the picture as JPEG, scaled down to the configured size. Raises OSError."""
+        """Returns the picture as JPEG, scaled down to the configured size.
+
+        Raises OSError or ImageError.
+        """
         data = storage.read_bytes(picture.path)
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-        if pixels is None:
-            raise OSError(f"{picture.path} is not an image")
+        pixels = decode_bgr(data, picture.path)
         if max(pixels.shape[:2]) > self._calls.longest_side or not data.startswith(_JPEG):
-            return encode(thumbnail(pixels, self._calls.longest_side))
+            return encode_jpeg(thumbnail(pixels, self._calls.longest_side))
         return data
 
 
@@ -317,7 +317,7 @@ def _parameter_to_drop(fault: Fault, unsupported: frozenset[str]) -> str:
 
 def _probe(request: Request) -> list[dict[str, Any]]:
     """Makes a request of the same kind with nothing in it to refuse or to fail on."""
-    grey = encode(np.full((224, 224, 3), 128, np.uint8))
+    grey = encode_jpeg(np.full((224, 224, 3), 128, np.uint8))
     return [_image_part(grey)] * bool(request.images) + [{"type": "text", "text": "Say OK."}]
 
 

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
 import transformers
 from huggingface_hub.errors import LocalEntryNotFoundError
@@ -46,7 +45,7 @@ from transformers.models.auto.modeling_auto import (
 
 from pipeline.inference.protocol import Answer, Request, Unanswered
 from pipeline.runtime import storage
-from pipeline.runtime.images import thumbnail
+from pipeline.runtime.images import ImageError, decode_bgr, thumbnail
 
 # Explicitly False: None, the default, would ask at the terminal.
 _SAFE: dict[str, Any] = {"trust_remote_code": False}
@@ -219,7 +218,7 @@ class TransformersModel:
         )
         try:
             return prompt, [_picture(image.path, self._longest_side) for image in request.images]
-        except OSError as error:
+        except (OSError, ImageError) as error:
             return Unanswered(str(error))
 
     def _complete(self, pairs: list[_Input]) -> list[_Result]:
@@ -355,10 +354,8 @@ class TransformersModel:
 
 
 def _picture(path: str, longest_side: int) -> Image.Image:
-    """Reads a picture and scales it down. Raises OSError if it is missing or not an image."""
-    picture = cv2.imdecode(np.frombuffer(storage.read_bytes(path), np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise OSError(f"{path} is not an image")
+    """Reads a picture and scales it down. Raises OSError or ImageError if that fails."""
+    picture = decode_bgr(storage.read_bytes(path), path)
     if max(picture.shape[:2]) > longest_side:
         picture = thumbnail(picture, longest_side)
     return Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))

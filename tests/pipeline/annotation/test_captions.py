@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pipeline.annotation import prompts
-from pipeline.annotation.captions import NO_ANSWER, caption, direction
+from pipeline.annotation.captions import caption, direction
 from pipeline.config import load
 from pipeline.inference.protocol import Picture, Unanswered
+from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.rows import Caption, Keyframe
 from tests.pipeline import rows
 from tests.pipeline.scripted import Scripted, in_turn, with_client

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.annotation.captions import NO_ANSWER
 from pipeline.annotation.stories import tell
 from pipeline.config import load
 from pipeline.inference.protocol import Request, Unanswered
+from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.rows import Caption, Character, Keyframe
 from tests.pipeline import rows
 from tests.pipeline.scripted import Scripted, with_client

@@ -143,6 +143,8 @@ def test_the_list_for_english_knows_what_is_foul_and_what_a_tale_may_say():
     ]
     assert toxic_words(tale, words) == 0
     assert word_list("de") is None  # "dick" is fat
+    assert all(toxic_words([entry], words) for entry in words)  # none is written so that it is lost
+    assert len(words) == 604
 
 
 def test_a_file_of_words_takes_the_place_of_the_list(tmp_path):

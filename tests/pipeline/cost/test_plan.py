@@ -9,6 +9,8 @@ from pipeline import __main__
 from pipeline.config import load
 from pipeline.cost import plan, rates
 
+STAGE = {stage.name: stage for stage in plan.all_steps()}
+
 SERVED = [
     "captioner=openai:eyes",
     "writer=openai:pen",
@@ -129,7 +131,7 @@ def test_more_workers_and_servers_take_less_time(dataset):
     steps = plan.work(films(known), config, known)
 
     def seconds(name, workers, servers=1):
-        return plan.seconds(name, steps[name], config, workers, servers)
+        return plan.seconds(STAGE[name], steps[name], config, workers, servers)
 
     assert seconds("keyframes", 10) == pytest.approx(1800)
     assert seconds("publish", 10) == pytest.approx(6)  # one worker's
@@ -237,7 +239,7 @@ def test_local_models_are_limited_by_their_gpus(dataset):
     captions = steps["captions"]
     assert captions.calls == pytest.approx(600) and captions.seconds == 0  # nobody but the GPUs
     assert captions.waiting == pytest.approx(600 / rates.PER_SECOND)
-    assert plan.seconds("captions", captions, config, 100, 9) == captions.waiting / 4
+    assert plan.seconds(STAGE["captions"], captions, config, 100, 9) == captions.waiting / 4
     printed = plan.describe(films(known), config, known, [100], 9)
     assert "hours with 9 servers, 4 GPUs and so many workers\n" in printed
     assert (
@@ -285,7 +287,7 @@ def test_the_command_takes_settings_and_rates_from_a_dataset(dataset, capsys):
         "0.46",
     ]
     assert lines["keyframes"] == ["keyframes", "50.0", "-", "0", "-", "-", "0.00", "10.0"]
-    assert f"- keyframes: 300 s of a core a minute of film ({dataset})" in printed
+    assert f"- keyframes: 300 s of a core per minute of film ({dataset})" in printed
 
 
 def test_the_built_in_rates_say_that_they_are(capsys):

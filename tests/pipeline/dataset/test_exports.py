@@ -13,9 +13,9 @@ from PIL import Image, ImageSequence
 
 from pipeline.__main__ import main
 from pipeline.dataset.exports import export
-from pipeline.runtime.images import encode
+from pipeline.runtime.images import encode_jpeg
+from pipeline.testing.films import scene
 from schemas.rows import Keyframe, Story, to_table
-from tests.films import scene
 from tests.pipeline.rows import keyframe, story
 
 
@@ -23,16 +23,16 @@ from tests.pipeline.rows import keyframe, story
 def dataset(tmp_path):
     """Two films with a story each in `train`, and one in `val` whose story is shorter."""
     out = tmp_path / "out"
-    told = [story("a"), story("b"), story("c", length=12, split="val")]
-    shown = []
-    for one in told:
-        for at, image in enumerate(one.images):
-            data = encode(scene(at, 60 + 2 * at, 96))
+    stories = [story("a"), story("b"), story("c", length=12, split="val")]
+    keyframes = []
+    for of_film in stories:
+        for at, image in enumerate(of_film.images):
+            data = encode_jpeg(scene(at, 60 + 2 * at, 96))
             (out / image).parent.mkdir(parents=True, exist_ok=True)
             (out / image).write_bytes(data)
-            shown.append(
+            keyframes.append(
                 keyframe(
-                    one.video,
+                    of_film.video,
                     at,
                     width=96,
                     height=60 + 2 * at,
@@ -40,8 +40,8 @@ def dataset(tmp_path):
                     sha256=hashlib.sha256(data).hexdigest(),
                 )
             )
-    pq.write_table(to_table(told, Story), out / "stories.parquet")
-    pq.write_table(to_table(shown, Keyframe), out / "keyframes.parquet")
+    pq.write_table(to_table(stories, Story), out / "stories.parquet")
+    pq.write_table(to_table(keyframes, Keyframe), out / "keyframes.parquet")
     film = {
         "keyframes": 30,
         "stories": 1,
@@ -58,7 +58,7 @@ def dataset(tmp_path):
                 "counts": {},
                 "files": [],
                 "splits": {"train": {}, "val": {}},
-                "videos": [{**film, "id": one.video, "split": one.split} for one in told],
+                "videos": [{**film, "id": each.video, "split": each.split} for each in stories],
             }
         )
     )
@@ -80,8 +80,8 @@ def as_mint_1t(path):
                 )
             ]
             number = {
-                f"page_{one['page']}_image_{one['xref']}": at
-                for at, one in enumerate(record["image_metadata"])
+                f"page_{image['page']}_image_{image['xref']}": at
+                for at, image in enumerate(record["image_metadata"])
             }
             yield (
                 record,
@@ -105,21 +105,27 @@ def as_nemo_curator(path):
             for page, at in enumerate(at for at, image in enumerate(record["images"]) if image):
                 tiff.seek(page)
                 rows.append((at, tiff.convert("RGB")))
-            yield [content for _, content in sorted(rows, key=lambda one: one[0])]
+            yield [content for _, content in sorted(rows, key=lambda row: row[0])]
 
 
 def test_a_document_is_a_story_picture_and_text_in_turn(dataset, tmp_path, capsys):
     assert main(["export", str(dataset), "--to", str(tmp_path / "to")]) == 0
     train, val = capsys.readouterr().out.split()
     assert (train, val) == (f"{tmp_path}/to/train-00000.tar", f"{tmp_path}/to/val-00000.tar")
-    (one, content), (other, _) = as_mint_1t(train)
-    assert (one["story"], other["story"]) == ("a_story_000", "b_story_000")
-    assert (one["title"], one["license"], one["attribution"]) == ("The Kite", "CC0-1.0", "Pip")
+    (first, content), (second, _) = as_mint_1t(train)
+    assert (first["story"], second["story"]) == ("a_story_000", "b_story_000")
+    assert (first["title"], first["license"], first["attribution"]) == (
+        "The Kite",
+        "CC0-1.0",
+        "Pip",
+    )
     assert content[1::2] == [f"a 0 {at}." for at in range(30)]
     for at, page in enumerate(content[::2]):
         path = dataset / f"images/a/a_keyframe_0-0-{at}-0.jpg"
         assert np.array_equal(page, cv2.imread(str(path))[..., ::-1])
-        assert one["image_metadata"][at]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert (
+            first["image_metadata"][at]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        )
     ((short, _),) = as_mint_1t(val)
     assert short["texts"][:2] == [None, "c 0 0."] and len(short["images"]) == 24
 

@@ -15,11 +15,11 @@ import pytest
 from pipeline.__main__ import main
 from pipeline.config import load
 from pipeline.dataset import verify
-from pipeline.graph import model_transforms, run
-from pipeline.inference.backends import loading
+from pipeline.graph import run
 from pipeline.ingest import discovery
+from pipeline.testing.films import card, make_film, moving, scene, still
 from schemas.rows import Keyframe, Reject, from_table, to_table
-from tests.films import card, make_film, moving, scene, still
+from tests.pipeline.runs import IN_MEMORY, scripted_models
 from tests.pipeline.scripted import Scripted, said
 
 # How docs/sharing.md packs a dataset without its pictures.
@@ -65,17 +65,13 @@ def made(tmp_path_factory) -> Path:
     (folder / "films").mkdir()
     for name, draw in FILMS.items():
         draw(folder / "films" / name)
-    backend = Scripted(said)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load", lambda role, spec, calls: backend)
-        patch.setattr(model_transforms, "_model", lambda role, spec, calls: backend)
-        patch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
+    with scripted_models(Scripted(said)):
         assert (
             run.run(
                 *discovery.find(str(folder / "films")),
                 load("", ["quality.min_grounding=null"]),
                 str(folder / "out"),
-                ["--direct_running_mode=in_memory"],
+                IN_MEMORY,
             )
             == 0
         )
@@ -109,7 +105,7 @@ def files(out):
 
 def row(out, film, at=0):
     table = pq.read_table(out / "keyframes.parquet").to_pylist()
-    return [one for one in table if one["video"] == film][at]
+    return [keyframe for keyframe in table if keyframe["video"] == film][at]
 
 
 def test_the_films_are_what_this_is_about(made):
@@ -119,9 +115,9 @@ def test_the_films_are_what_this_is_about(made):
     }
     assert shapes == {"letterboxed": (320, 140), "turned": (180, 320), "wide": (427, 180)}
     rejects = {
-        one["reason"]: cv2.imread(str(made / "out" / one["image"])).shape
-        for one in pq.read_table(made / "out/rejects.parquet").to_pylist()
-        if one["video"] == "wide" and one["image"].startswith("rejected/")
+        reject["reason"]: cv2.imread(str(made / "out" / reject["image"])).shape
+        for reject in pq.read_table(made / "out/rejects.parquet").to_pylist()
+        if reject["video"] == "wide" and reject["image"].startswith("rejected/")
     }
     assert rejects == {"text": (180, 427, 3), "short": (135, 320, 3)}
 
@@ -132,7 +128,7 @@ def test_the_same_films_give_the_same_dataset(made, shared, capsys):
     assert not list((shared / "out").rglob("*.jpg"))
     assert rebuild(shared) == 0
     assert files(shared / "out") == files(made / "out")
-    assert "33 the same" in capsys.readouterr().out
+    assert "33 identical" in capsys.readouterr().out
     assert not verify.verify(str(shared / "out")).counts
 
 
@@ -154,10 +150,10 @@ def test_a_film_that_is_missing_is_named_and_may_come_later(made, shared, capsys
     (shared / "films/turned.mov").rename(shared / "turned.mov")
     size = (shared / "turned.mov").stat().st_size
     assert rebuild(shared) == 1
-    told = capsys.readouterr().out
-    assert f"no such film: turned, {size:,} bytes, under any name" in told
-    assert "22 the same" in told and "1 of 2 shards have all their pictures" in told
-    assert "missing films: turned\n" in told
+    printed = capsys.readouterr().out
+    assert f"no such film: turned, {size:,} bytes, under any name" in printed
+    assert "22 identical" in printed and "1 of 2 shards have all their pictures" in printed
+    assert "missing films: turned\n" in printed
     assert not list((shared / "out").rglob("turned*.jpg"))
     assert verify.verify(str(shared / "out")).counts["missing picture"]
     (shared / "turned.mov").rename(shared / "films/found.mov")
@@ -165,7 +161,7 @@ def test_a_film_that_is_missing_is_named_and_may_come_later(made, shared, capsys
     assert files(shared / "out") == files(made / "out")
 
 
-def test_another_encoding_of_a_film_gives_pictures_alike_and_a_dataset_that_says_so(
+def test_another_encoding_of_a_film_gives_similar_pictures_and_a_dataset_that_says_so(
     made, shared, capsys
 ):
     make_film(
@@ -178,9 +174,9 @@ def test_another_encoding_of_a_film_gives_pictures_alike_and_a_dataset_that_says
     out = shared / "out"
     before = row(out, "wide")
     assert rebuild(shared) == 0
-    told = capsys.readouterr().out
-    assert "films/wide.mkv is not the file that the dataset was made of" in told
-    assert "22 the same" in told and "11 alike" in told and "written anew" in told
+    printed = capsys.readouterr().out
+    assert "films/wide.mkv is not the file that the dataset was made of" in printed
+    assert "22 identical" in printed and "11 similar" in printed and "written anew" in printed
     after = row(out, "wide")
     assert after == {**before, "bytes": after["bytes"], "sha256": after["sha256"]}
     assert after["sha256"] != before["sha256"]
@@ -191,7 +187,7 @@ def test_another_encoding_of_a_film_gives_pictures_alike_and_a_dataset_that_says
     once = files(out)
     capsys.readouterr()
     assert rebuild(shared) == 0
-    assert files(out) == once and "37 pictures: 33 the same, 4 of" in capsys.readouterr().out
+    assert files(out) == once and "37 pictures: 33 identical, 4 of" in capsys.readouterr().out
     shutil.copy(made / "out/dataset.json", out)  # as if it had been stopped before the last step
     assert rebuild(shared) == 0
     assert files(out) == once
@@ -226,9 +222,9 @@ def test_another_film_of_the_same_name_gives_nothing(shared, capsys):
     make_film(shared / "films/wide.mkv", drawn(4), sample_aspect_ratio=Fraction(4, 3), fps=25)
     before = (shared / "out/dataset.json").read_bytes()
     assert rebuild(shared) == 1
-    told = capsys.readouterr().out
-    assert "keyframe_0-0-0-40.jpg is unlike: its likeness is 0." in told
-    assert "13 unlike" in told
+    printed = capsys.readouterr().out
+    assert "keyframe_0-0-0-40.jpg is different: its similarity is 0." in printed
+    assert "13 different" in printed
     assert not list((shared / "out").rglob("wide*.jpg"))
     assert (shared / "out/dataset.json").read_bytes() == before
 
@@ -237,9 +233,9 @@ def test_a_film_that_cannot_be_read_costs_itself_alone(shared, capsys):
     film = shared / "films/turned.mov"
     os.truncate(film, film.stat().st_size // 2)
     assert rebuild(shared) == 1
-    told = capsys.readouterr().out
-    assert "22 the same" in told and "turned_keyframe_0-0-0-42.jpg is missing: " in told
-    assert "missing films" not in told
+    printed = capsys.readouterr().out
+    assert "22 identical" in printed and "turned_keyframe_0-0-0-42.jpg is missing: " in printed
+    assert "missing films" not in printed
 
 
 def test_a_wrong_call_says_what_is_meant(shared, capsys):
@@ -295,7 +291,7 @@ def test_a_shard_that_belongs_elsewhere_is_refused(shared, capsys):
 
 def test_pictures_look_as_the_films_do(made):
     """That the fixture's films are turned, cropped and stretched, and not only their rows."""
-    one = row(made / "out", "letterboxed")
-    picture = cv2.imread(str(made / "out" / one["image"]))
-    frame = list(drawn(1, bars=20))[round(one["time"] * 24)][20:-20, :, ::-1]
+    keyframe = row(made / "out", "letterboxed")
+    picture = cv2.imread(str(made / "out" / keyframe["image"]))
+    frame = list(drawn(1, bars=20))[round(keyframe["time"] * 24)][20:-20, :, ::-1]
     assert np.abs(picture.astype(int) - frame).mean() < 6

@@ -9,7 +9,7 @@ import webdataset
 
 from pipeline.config import OutputConfig
 from pipeline.dataset import shards
-from pipeline.dataset.shards import Told
+from pipeline.dataset.shards import StorySummary
 from tests.pipeline.rows import story
 
 OF_64_MB = OutputConfig(shard_megabytes=64)
@@ -21,7 +21,7 @@ def many(films):
     for film in films:
         rng = random.Random(film)
         found += [
-            Told(
+            StorySummary(
                 f"{film}_story_{number:03d}",
                 film,
                 rng.randrange(1_000_000, 5_000_000),
@@ -33,11 +33,11 @@ def many(films):
 
 
 def planned(stories, config=OF_64_MB):
-    return shards.plan(stories, dict.fromkeys((one.video for one in stories), "train"), config)
+    return shards.plan(stories, dict.fromkeys((story.video for story in stories), "train"), config)
 
 
 def sizes(plan, stories):
-    of = {one.id: one.bytes for one in stories}
+    of = {story.id: story.bytes for story in stories}
     return [sum(of[name] for _, name in shard.stories) for shard in plan]
 
 
@@ -55,10 +55,10 @@ def test_shards_have_the_target_size_in_the_mean_and_never_more_than_twice():
 def test_a_film_that_comes_or_goes_changes_the_shards_that_it_falls_into():
     before = {shard.digest: shard for shard in planned(many(FILMS))}
     others = []
-    for gone in FILMS:
-        after = planned(many([film for film in FILMS if film != gone]))
+    for removed in FILMS:
+        after = planned(many([film for film in FILMS if film != removed]))
         kept = {shard.digest for shard in after} & before.keys()
-        own = sum(any(video == gone for video, _ in shard.stories) for shard in before.values())
+        own = sum(any(video == removed for video, _ in shard.stories) for shard in before.values())
         others.append(len(before) - len(kept) - own)
         for shard in after:
             assert shard.digest not in kept or shard.stories == before[shard.digest].stories
@@ -68,19 +68,21 @@ def test_a_film_that_comes_or_goes_changes_the_shards_that_it_falls_into():
 def test_a_story_that_changes_changes_its_own_shard_only():
     stories = many(FILMS)
     before = planned(stories)
-    stories[500] = Told(stories[500].id, stories[500].video, stories[500].bytes, "another text")
+    stories[500] = StorySummary(
+        stories[500].id, stories[500].video, stories[500].bytes, "another text"
+    )
     after = planned(stories)
     assert [shard.stories for shard in after] == [shard.stories for shard in before]
-    assert sum(one.digest != other.digest for one, other in zip(before, after, strict=True)) == 1
+    assert sum(old.digest != new.digest for old, new in zip(before, after, strict=True)) == 1
 
 
 def test_every_story_with_chunks_is_in_one_shard_of_its_side_in_order():
     stories = [
-        Told("b_story_000", "b", 900, "1"),
-        Told("a_story_001", "a", 900, "2"),
-        Told("a_story_000", "a", 900, "3"),
-        Told("a_story_002", "a", 0, "too short"),
-        Told("c_story_000", "c", 900, "4"),
+        StorySummary("b_story_000", "b", 900, "1"),
+        StorySummary("a_story_001", "a", 900, "2"),
+        StorySummary("a_story_000", "a", 900, "3"),
+        StorySummary("a_story_002", "a", 0, "too short"),
+        StorySummary("c_story_000", "c", 900, "4"),
     ]
     side = {"a": "train", "b": "val", "c": "train"}
     plan = shards.plan(stories, side, OutputConfig(shard_megabytes=0.0009))
@@ -93,24 +95,24 @@ def test_every_story_with_chunks_is_in_one_shard_of_its_side_in_order():
     assert shards.plan([], {}, OutputConfig()) == []
 
 
-def pictures(out: Path, told) -> dict[str, str]:
+def pictures(out: Path, example) -> dict[str, str]:
     """Writes a story's pictures; returns their digests."""
-    for image in told.images:
+    for image in example.images:
         (out / image).parent.mkdir(parents=True, exist_ok=True)
         (out / image).write_bytes(b"picture " + image.encode())
     return {
-        image: hashlib.sha256(b"picture " + image.encode()).hexdigest() for image in told.images
+        image: hashlib.sha256(b"picture " + image.encode()).hexdigest() for image in example.images
     }
 
 
 def test_webdataset_reads_what_is_written_and_it_is_the_same_every_time(tmp_path):
-    told = story("a", length=25)
-    sha256 = pictures(tmp_path, told)
-    record = shards.write(str(tmp_path), "shards/train-00000-of-00001.tar", [told], sha256)
+    example = story("a", length=25)
+    sha256 = pictures(tmp_path, example)
+    record = shards.write(str(tmp_path), "shards/train-00000-of-00001.tar", [example], sha256)
     path = tmp_path / record.path
     content = path.read_bytes()
     assert (record.bytes, record.sha256) == (len(content), hashlib.sha256(content).hexdigest())
-    assert shards.write(str(tmp_path), record.path, [told], sha256) == record
+    assert shards.write(str(tmp_path), record.path, [example], sha256) == record
     with tarfile.open(path) as tar:
         assert {member.mtime for member in tar} == {0}
     samples = list(webdataset.WebDataset(str(path), shardshuffle=False))
@@ -118,33 +120,33 @@ def test_webdataset_reads_what_is_written_and_it_is_the_same_every_time(tmp_path
         "a_story_000_chunk_0",
         "a_story_000_chunk_1",
     ]
-    assert json.loads(samples[1]["json"])["captions"] == told.captions[10:20]
-    assert samples[1]["09.jpg"] == b"picture " + told.images[19].encode()
+    assert json.loads(samples[1]["json"])["captions"] == example.captions[10:20]
+    assert samples[1]["09.jpg"] == b"picture " + example.images[19].encode()
 
 
 def test_a_damaged_picture_is_named_and_does_not_get_into_a_shard(tmp_path):
-    told = story("a")
-    sha256 = pictures(tmp_path, told)
-    (tmp_path / told.images[7]).write_bytes(b"damaged")
+    example = story("a")
+    sha256 = pictures(tmp_path, example)
+    (tmp_path / example.images[7]).write_bytes(b"damaged")
     with pytest.raises(
         shards.DamagedPicture,
-        match=rf"{told.images[7]} has other bytes .*"
+        match=rf"{example.images[7]} has other bytes .*"
         r"--force a makes",
     ):
-        shards.write(str(tmp_path), "shards/train-00000-of-00001.tar", [told], sha256)
-    (tmp_path / told.images[7]).unlink()
-    with pytest.raises(shards.DamagedPicture, match=rf"{told.images[7]} is missing"):
-        shards.write(str(tmp_path), "shards/train-00000-of-00001.tar", [told], sha256)
+        shards.write(str(tmp_path), "shards/train-00000-of-00001.tar", [example], sha256)
+    (tmp_path / example.images[7]).unlink()
+    with pytest.raises(shards.DamagedPicture, match=rf"{example.images[7]} is missing"):
+        shards.write(str(tmp_path), "shards/train-00000-of-00001.tar", [example], sha256)
     assert list((tmp_path / "shards").iterdir()) == []
 
 
 def test_what_a_story_is_planned_by_is_what_its_samples_hold():
-    told = story("a", length=25)
-    held = {image: (100, "digest of " + image) for image in told.images}
-    plain = shards.told(told, held)
+    example = story("a", length=25)
+    held = {image: (100, "digest of " + image) for image in example.images}
+    plain = shards.summarize(example, held)
     assert (plain.id, plain.video, plain.bytes) == ("a_story_000", "a", 2000)
-    tail = {**held, told.images[24]: (999, "another picture, in no chunk")}
-    assert shards.told(told, tail) == plain
-    other = {**held, told.images[19]: (100, "another picture")}
-    assert shards.told(told, other).digest != plain.digest
-    assert shards.told(story("a", length=25, captions=["."] * 25), held).digest != plain.digest
+    tail = {**held, example.images[24]: (999, "another picture, in no chunk")}
+    assert shards.summarize(example, tail) == plain
+    other = {**held, example.images[19]: (100, "another picture")}
+    assert shards.summarize(example, other).digest != plain.digest
+    assert shards.summarize(story("a", length=25, captions=["."] * 25), held).digest != plain.digest

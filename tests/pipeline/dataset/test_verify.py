@@ -14,12 +14,12 @@ import pytest
 from pipeline.__main__ import main
 from pipeline.config import load
 from pipeline.dataset import verify
-from pipeline.graph import model_transforms, run
-from pipeline.inference.backends import loading
+from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.runtime import stage_outputs
+from pipeline.testing.films import make_film, moving, scene, shots
 from schemas.rows import Caption, Keyframe, Reject, Story, arrow_schema
-from tests.films import make_film, moving, scene, shots
+from tests.pipeline.runs import IN_MEMORY, scripted_models
 from tests.pipeline.scripted import Scripted, said
 
 KINDS = {
@@ -49,17 +49,13 @@ def dataset(tmp_path_factory) -> Path:
         make_film(films / f"{name}.mp4", [*intro, *shots(count, 16, seed=seed)])
     (films / "S01E01.srt").write_text("1\n00:00:02,000 --> 00:00:03,000\nPip: Hello!\n")
     (films / "broken.mp4").write_bytes(b"this is no film" * 100)
-    backend = Scripted(said_of_pip)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load", lambda role, spec, calls: backend)
-        patch.setattr(model_transforms, "_model", lambda role, spec, calls: backend)
-        patch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
+    with scripted_models(Scripted(said_of_pip)):
         assert (
             run.run(
                 *discovery.find(str(films)),
                 load("", ["quality.min_grounding=null"]),
                 str(out),
-                ["--direct_running_mode=in_memory"],
+                IN_MEMORY,
             )
             == 0
         )
@@ -130,7 +126,7 @@ def edit(table, change, at=0):
 
 def put(table, at=0, **values):
     """A damage: one row of a table has other values."""
-    return edit(table, lambda one: one.update(values), at)
+    return edit(table, lambda row: row.update(values), at)
 
 
 def twice(table):
@@ -219,9 +215,9 @@ def shared_picture(likeness):
 
     def damage(out):
         content = rows(out, "keyframes")
-        one = next(row for row in content if row["video"] == "S01E01")
+        first = next(row for row in content if row["video"] == "S01E01")
         other = next(row for row in content if row["video"] == "S01E02")
-        value = int(one["phash"], 16) ^ (1 << likeness) - 1
+        value = int(first["phash"], 16) ^ (1 << likeness) - 1
         other["phash"] = f"{value:064x}"
         write(out, "keyframes", content)
 
@@ -231,10 +227,10 @@ def shared_picture(likeness):
 def same_digest(out):
     """The first pictures of both episodes are, by their rows, the same file."""
     content = rows(out, "keyframes")
-    one, other = (
+    first, other = (
         next(row for row in content if row["video"] == video) for video in ("S01E01", "S01E02")
     )
-    other["sha256"] = one["sha256"]
+    other["sha256"] = first["sha256"]
     write(out, "keyframes", content)
 
 
@@ -245,7 +241,7 @@ def older_schema(out):
     redigest(out)
 
 
-def stray(name):
+def unknown_file(name):
     def damage(out):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(b"what is this")
@@ -259,9 +255,9 @@ def renamed_shard(out):
 
 
 def drop_a_story(out):
-    (one, other) = rows(out, "stories")
-    write(out, "dropped_stories", [one])
-    write(out, "stories", [other])
+    dropped, left = rows(out, "stories")
+    write(out, "dropped_stories", [dropped])
+    write(out, "stories", [left])
 
 
 def reversed_pictures(story):
@@ -322,17 +318,17 @@ DEFECTS = {
         "rejected/S01E01/",
     ),
     "a picture too many": (
-        stray("images/S01E01/S01E01_keyframe_9-9-9-9.jpg"),
+        unknown_file("images/S01E01/S01E01_keyframe_9-9-9-9.jpg"),
         "unknown file",
         "images/S01E01/S01E01_keyframe_9-9-9-9.jpg",
     ),
     "a shard too many": (
-        stray("shards/val-00001-of-00002.tar"),
+        unknown_file("shards/val-00001-of-00002.tar"),
         "unknown file",
         "shards/val-00001-of-00002.tar",
     ),
     "a character file too many": (
-        stray("characters/Old.yaml"),
+        unknown_file("characters/Old.yaml"),
         "unknown file",
         "characters/Old.yaml",
     ),
@@ -419,7 +415,7 @@ DEFECTS = {
     "a picture does not decode": (
         repicture(lambda data: b"no JPEG" + data),
         "unreadable picture",
-        "875.jpg: is no picture",
+        "875.jpg: is not an image",
     ),
     "a caption is of no keyframe": (
         put("captions", keyframe="nothing"),
@@ -480,10 +476,10 @@ DEFECTS = {
         "story",
         "S01E01_story_000: its pictures are not in the order of the film",
     ),
-    "a picture is no keyframe's": (
+    "a picture is not that of a keyframe": (
         edit("stories", lambda story: story["images"].__setitem__(3, "images/S01E01/gone.jpg")),
         "story",
-        "images/S01E01/gone.jpg is no keyframe's",
+        "images/S01E01/gone.jpg is not that of a keyframe",
     ),
     "a description is another's": (
         edit("stories", lambda story: story["descriptions"].__setitem__(3, "Something else.")),
@@ -492,7 +488,7 @@ DEFECTS = {
     ),
     "a story is there twice": (twice("stories"), "story", "S01E01_story_000: is there twice"),
     "a story is dropped in silence": (drop_a_story, "story", "S01E01_story_000: was dropped"),
-    "a story is kept and dropped": (
+    "a story is in the dataset and dropped": (
         lambda out: write(out, "dropped_stories", rows(out, "stories")[:1]),
         "story",
         "S01E01_story_000: is there twice",
@@ -570,8 +566,8 @@ DEFECTS = {
         "S01E01_story_000: is in 'val', its film S01E01 in 'train'",
     ),
     "the same file is on both sides": (same_digest, "leak", "in train as S01E02_keyframe_"),
-    "the same picture is on both sides": (shared_picture(0), "leak", "looks like it (1.000)"),
-    "two pictures alike are on both sides": (shared_picture(14), "leak", "looks like it (0.945)"),
+    "the same picture is on both sides": (shared_picture(0), "leak", "looks the same (1.000)"),
+    "two pictures alike are on both sides": (shared_picture(14), "leak", "looks the same (0.945)"),
 }
 
 
@@ -587,8 +583,8 @@ def test_a_defect_is_named(name, copy, capsys):
 
 def test_a_story_that_a_gate_dropped_is_explained_by_its_reject(copy):
     drop_a_story(copy)
-    told = Reject("quality", "S01E01_story_000", "repetition", "0.9 is above 0.6", "S01E01")
-    write(copy, "rejects", [*rows(copy, "rejects"), vars(told)])
+    reject = Reject("quality", "S01E01_story_000", "repetition", "0.9 is above 0.6", "S01E01")
+    write(copy, "rejects", [*rows(copy, "rejects"), vars(reject)])
     counts = verify.verify(str(copy)).counts
     assert counts["count"] and not counts["story"] and not counts["unexplained"]
 
@@ -617,7 +613,7 @@ def test_a_copy_without_its_work_is_whole_too(copy, capsys):
 def test_a_folder_may_be_called_like_a_pattern(copy, tmp_path):
     moved = copy.rename(tmp_path / "a[1]*")
     assert not verify.verify(str(moved)).counts
-    stray("images/more.jpg")(moved)
+    unknown_file("images/more.jpg")(moved)
     assert verify.verify(str(moved)).counts == {"unknown file": 1}
 
 

@@ -12,26 +12,22 @@ import pytest
 import webdataset
 
 from pipeline import sample
-from pipeline.config import STAGES, load
-from pipeline.graph import model_transforms, run
-from pipeline.inference.backends import loading
+from pipeline.config import load
+from pipeline.graph import run
+from pipeline.graph.stages import names as stage_names
 from pipeline.ingest import discovery
+from pipeline.testing.films import make_film, scene, shots, still
 from schemas.rows import Keyframe, Story, from_table
-from tests.films import make_film, scene, shots, still
 from tests.pipeline.comparing import digests
+from tests.pipeline.runs import IN_MEMORY, copied, scripted_models
 from tests.pipeline.scripted import TEXTS, Scripted, said
-
-IN_MEMORY = ["--direct_running_mode=in_memory"]
 
 
 @pytest.fixture
-def scripted(monkeypatch):
+def scripted():
     """The captioner and the writer: what they are asked is in `keys`."""
-    backend = Scripted(said)
-    monkeypatch.setattr(loading, "load", lambda role, spec, calls: backend)
-    monkeypatch.setattr(model_transforms, "_model", lambda role, spec, calls: backend)
-    monkeypatch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
-    return backend
+    with scripted_models(Scripted(said)) as backend:
+        yield backend
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +40,21 @@ def films(tmp_path_factory) -> Path:
     (folder / "S01E01.srt").write_text("1\n00:00:02,000 --> 00:00:03,000\nPip: Hello!\n")
     (folder / "S01E03.mp4").write_bytes(b"this is no film" * 100)
     return folder
+
+
+@pytest.fixture(scope="module")
+def made(films, tmp_path_factory) -> Path:
+    """The dataset of the films, to look at; `again` is for tests that change it."""
+    out = tmp_path_factory.mktemp("made") / "out"
+    with scripted_models(Scripted(said)):
+        assert make(films, out) == 0
+    return out
+
+
+@pytest.fixture
+def again(made, tmp_path) -> Path:
+    """The same dataset, of a test's own."""
+    return copied(made, tmp_path / "again")
 
 
 def make(films, out, settings=(), beam=IN_MEMORY, **options) -> int:
@@ -62,9 +73,8 @@ def rejects(out: Path) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_films_become_a_dataset(films, scripted, tmp_path):
-    assert make(films, tmp_path) == 0
-    manifest = json.loads((tmp_path / "dataset.json").read_text())
+def test_films_become_a_dataset(made):
+    manifest = json.loads((made / "dataset.json").read_text())
     assert manifest["counts"] == {
         "videos": 3,
         "keyframes": 24,
@@ -72,7 +82,7 @@ def test_films_become_a_dataset(films, scripted, tmp_path):
         "chunks": 2,
         "rejects": 5,
     }
-    assert sorted(rejects(tmp_path)) == [
+    assert sorted(rejects(made)) == [
         ("keyframe", "recurring", "S01E01"),
         ("keyframe", "recurring", "S01E01"),
         ("keyframe", "recurring", "S01E02"),
@@ -80,22 +90,21 @@ def test_films_become_a_dataset(films, scripted, tmp_path):
         ("video", "unreadable", "S01E03"),
     ]
     for file in manifest["files"]:
-        content = (tmp_path / file["path"]).read_bytes()
+        content = (made / file["path"]).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (
             file["bytes"],
             file["sha256"],
         ), file["path"]
-    keyframes = from_table(pq.read_table(tmp_path / "keyframes.parquet"), Keyframe)
+    keyframes = from_table(pq.read_table(made / "keyframes.parquet"), Keyframe)
     for keyframe in keyframes:
-        content = (tmp_path / keyframe.image).read_bytes()
+        content = (made / keyframe.image).read_bytes()
         assert hashlib.sha256(content).hexdigest() == keyframe.sha256
     assert [line for keyframe in keyframes for line in keyframe.dialogue] == ["Pip: Hello!"]
-    assert len(list((tmp_path / "images").rglob("*.jpg"))) == 24
+    assert len(list((made / "images").rglob("*.jpg"))) == 24
 
 
-def test_stories_stand_in_film_order_with_their_own_pictures(films, scripted, tmp_path):
-    make(films, tmp_path)
-    for story in from_table(pq.read_table(tmp_path / "stories.parquet"), Story):
+def test_stories_stand_in_film_order_with_their_own_pictures(made):
+    for story in from_table(pq.read_table(made / "stories.parquet"), Story):
         times = [image.rpartition("_")[2] for image in story.images]
         assert len(times) == 12 and story.orders == list(range(12)) and not story.complete
         assert story.captions == list(TEXTS[:12])
@@ -103,55 +112,50 @@ def test_stories_stand_in_film_order_with_their_own_pictures(films, scripted, tm
             assert description == f"A picture called {Path(image).stem}."
 
 
-def test_what_is_written_is_read_back_by_the_usual_libraries(films, scripted, tmp_path):
-    make(films, tmp_path)
+def test_what_is_written_is_read_back_by_the_usual_libraries(made, tmp_path):
     chunks = datasets.load_dataset(
         "webdataset",
-        data_files={side: str(tmp_path / f"shards/{side}-*.tar") for side in ("train", "val")},
+        data_files={side: str(made / f"shards/{side}-*.tar") for side in ("train", "val")},
         cache_dir=str(tmp_path / "cache"),
     )
     assert {side: len(chunks[side]) for side in chunks} == {"train": 1, "val": 1}
     assert chunks["train"][0]["00.jpg"].size == (320, 180)
     (sample_,) = webdataset.WebDataset(
-        str(tmp_path / "shards/val-00000-of-00001.tar"), shardshuffle=False
+        str(made / "shards/val-00000-of-00001.tar"), shardshuffle=False
     ).decode("rgb8")
     lines = [
-        json.loads(line) for line in (tmp_path / "images/val_chunks.jsonl").read_text().splitlines()
+        json.loads(line) for line in (made / "images/val_chunks.jsonl").read_text().splitlines()
     ]
     assert [sample_["json"]["captions"]] == [line["captions"] for line in lines]
-    first = tmp_path / "images" / lines[0]["images"][0]
+    first = made / "images" / lines[0]["images"][0]
     assert np.array_equal(sample_["00.jpg"].shape, (180, 320, 3)) and first.exists()
-    assert list(pandas.read_parquet(tmp_path / "stories.parquet")["complete"]) == [False, False]
+    assert list(pandas.read_parquet(made / "stories.parquet")["complete"]) == [False, False]
 
 
-def test_two_runs_give_the_same_bytes(films, scripted, tmp_path):
-    make(films, tmp_path / "one")
-    make(films, tmp_path / "two")
-    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+def test_two_runs_give_the_same_bytes(films, made, scripted, tmp_path):
+    assert make(films, tmp_path) == 0
+    assert digests(tmp_path) == digests(made)
 
 
-def test_a_second_run_does_nothing_again(films, scripted, tmp_path):
-    make(films, tmp_path)
-    before = digests(tmp_path)
-    scripted.asked.clear()
-    make(films, tmp_path)
+def test_a_second_run_does_nothing_again(films, scripted, again):
+    before = digests(again)
+    make(films, again)
     assert scripted.asked == []
-    assert digests(tmp_path) == before
-    stages_ = json.loads((tmp_path / "run.json").read_text())["stages"]
+    assert digests(again) == before
+    stages_ = json.loads((again / "run.json").read_text())["stages"]
     assert [(stage["name"], stage["done"], stage["reused"]) for stage in stages_] == [
-        *((name, 0, 3) for name in STAGES),
+        *((name, 0, 3) for name in stage_names()),
         ("shards", 0, 2),
         ("publish", 1, 0),
     ]
 
 
-def test_another_writer_keeps_the_captions(films, scripted, tmp_path):
-    make(films, tmp_path)
-    scripted.asked.clear()
-    make(films, tmp_path, ["writer=openai:another"])
+def test_another_writer_keeps_the_captions(films, scripted, again):
+    make(films, again, ["writer=openai:another"])
     assert scripted.asked and not any("_keyframe_" in key for key in scripted.keys)
 
 
+@pytest.mark.slow
 def test_a_film_that_is_gone_leaves_the_dataset(films, scripted, tmp_path):
     some = tmp_path / "films"
     some.mkdir()
@@ -175,6 +179,7 @@ def stages_of(out: Path) -> dict[str, tuple[int, int]]:
     }
 
 
+@pytest.mark.slow
 def test_films_that_come_and_go_are_worked_on_alone(films, scripted, tmp_path):
     some, out = tmp_path / "films", tmp_path / "out"
     for series in ("a", "b", "c", "d"):
@@ -188,10 +193,16 @@ def test_films_that_come_and_go_are_worked_on_alone(films, scripted, tmp_path):
     scripted.asked.clear()
     make(some, out, small)
     assert scripted.asked and all(key.startswith("b") for key in scripted.keys)
-    assert stages_of(out) == {**dict.fromkeys((*STAGES, "shards"), (1, 3)), "publish": (1, 0)}
+    assert stages_of(out) == {
+        **dict.fromkeys((*stage_names(), "shards"), (1, 3)),
+        "publish": (1, 0),
+    }
     (some / "a" / "film.mp4").unlink()
     make(some, out, small)
-    assert stages_of(out) == {**dict.fromkeys((*STAGES, "shards"), (0, 3)), "publish": (1, 0)}
+    assert stages_of(out) == {
+        **dict.fromkeys((*stage_names(), "shards"), (0, 3)),
+        "publish": (1, 0),
+    }
     make(some, tmp_path / "fresh", small)
     assert digests(out) == digests(tmp_path / "fresh")
     assert {path.name for path in (out / "images").iterdir() if path.is_dir()} == {
@@ -201,6 +212,7 @@ def test_films_that_come_and_go_are_worked_on_alone(films, scripted, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_an_episode_is_captioned_alone_and_then_its_series_has_one_cast(films, scripted, tmp_path):
     some, out = tmp_path / "films", tmp_path / "out"
     some.mkdir()
@@ -216,32 +228,32 @@ def test_an_episode_is_captioned_alone_and_then_its_series_has_one_cast(films, s
     assert "films_characters" in scripted.keys
 
 
-def test_only_a_shard_that_is_damaged_or_forced_is_written_again(films, scripted, tmp_path):
-    make(films, tmp_path)
-    before = digests(tmp_path)
-    shard = tmp_path / "shards/val-00000-of-00001.tar"
+@pytest.mark.slow
+def test_only_a_shard_that_is_damaged_or_forced_is_written_again(films, scripted, again):
+    before = digests(again)
+    shard = again / "shards/val-00000-of-00001.tar"
     shard.write_bytes(shard.read_bytes()[:-1])
-    make(films, tmp_path)
-    assert stages_of(tmp_path)["shards"] == (1, 1)
-    make(films, tmp_path, force=["S01E01"])
-    assert stages_of(tmp_path)["shards"] == (1, 1)
-    make(films, tmp_path, force=["quality"])
-    assert stages_of(tmp_path)["shards"] == (2, 0)
-    assert digests(tmp_path) == before
+    make(films, again)
+    assert stages_of(again)["shards"] == (1, 1)
+    make(films, again, force=["S01E01"])
+    assert stages_of(again)["shards"] == (1, 1)
+    make(films, again, force=["quality"])
+    assert stages_of(again)["shards"] == (2, 0)
+    assert digests(again) == before
 
 
-def test_a_damaged_picture_stops_the_run_until_its_film_is_done_again(films, scripted, tmp_path):
-    make(films, tmp_path)
-    before = digests(tmp_path)
-    picture = sorted((tmp_path / "images/S01E01").iterdir())[0]
+@pytest.mark.slow
+def test_a_damaged_picture_stops_the_run_until_its_film_is_done_again(films, scripted, again):
+    before = digests(again)
+    picture = sorted((again / "images/S01E01").iterdir())[0]
     data = bytearray(picture.read_bytes())
     data[len(data) // 2] ^= 1
     picture.write_bytes(data)
     with pytest.raises(Exception, match=rf"{picture.name} has other bytes .*--force S01E01 makes"):
-        make(films, tmp_path, force=["quality"])
-    assert not (tmp_path / "dataset.json").exists()
-    make(films, tmp_path, force=["S01E01"])
-    assert digests(tmp_path) == before
+        make(films, again, force=["quality"])
+    assert not (again / "dataset.json").exists()
+    make(films, again, force=["S01E01"])
+    assert digests(again) == before
 
 
 def test_files_that_go_away_after_they_were_found_stop_nothing(films, scripted, tmp_path):
@@ -270,8 +282,8 @@ def test_nothing_that_comes_through_is_an_error(films, scripted, tmp_path, capsy
     assert {reason for _, reason, _ in rejects(tmp_path / "out")} >= {"unreadable", "no keyframes"}
 
 
-def test_too_many_rejected_films_are_an_error(films, scripted, tmp_path):
-    assert make(films, tmp_path, ["reject_limit=0.3"]) == run.TOO_MANY_REJECTS
+def test_too_many_rejected_films_are_an_error(films, scripted, again):
+    assert make(films, again, ["reject_limit=0.3"]) == run.TOO_MANY_REJECTS
 
 
 def test_stopping_early_leaves_what_was_made(films, scripted, tmp_path):
@@ -281,6 +293,7 @@ def test_stopping_early_leaves_what_was_made(films, scripted, tmp_path):
     assert scripted.asked == []
 
 
+@pytest.mark.slow
 def test_worker_processes_and_the_embedded_models_give_what_one_process_gives(tmp_path):
     sample.draw(str(tmp_path / "sample"), episodes=2, shots=11)
     several = subprocess.run(

@@ -1,23 +1,31 @@
 import dataclasses
 import errno
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipeline import __main__ as command
 from pipeline.config import load
-from pipeline.graph import run, stages
+from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.keyframes import segment_scan
+from pipeline.keyframes.stages import place_pictures
 from pipeline.runtime import stage_outputs, storage
+from pipeline.runtime.stage_outputs import Film
+from pipeline.testing.films import make_film, shots
 from schemas.rows import Video
-from tests.films import make_film, shots
 from tests.pipeline.comparing import digests
 from tests.pipeline.rows import keyframe
+from tests.pipeline.runs import IN_MEMORY, copied, scripted_models
+from tests.pipeline.scripted import Scripted, said
 
-IN_MEMORY = ["--direct_running_mode=in_memory"]
+
+@pytest.fixture(scope="module", autouse=True)
+def models():
+    """A captioner and a writer that are quick; it is not about what they say."""
+    with scripted_models(Scripted(said)):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +38,8 @@ def films(tmp_path_factory) -> Path:
 
 def make(films, out, **options) -> dict[str, tuple[int, int]]:
     """Runs, and says what each stage has done and what it found done."""
-    code = run.run(*discovery.find(str(films)), load(), str(out), IN_MEMORY, **options)
-    assert code in (0, run.NOTHING_CAME_THROUGH)
+    config = load("", ["quality.min_grounding=null"])  # the scripted texts hold nothing of pictures
+    assert run.run(*discovery.find(str(films)), config, str(out), IN_MEMORY, **options) == 0
     record = json.loads((out / "run.json").read_text())
     return {stage["name"]: (stage["done"], stage["reused"]) for stage in record["stages"]}
 
@@ -46,8 +54,7 @@ def first(films, tmp_path_factory) -> Path:
 @pytest.fixture
 def made(first, tmp_path):
     """A dataset of its own for each test, and its digests."""
-    out = tmp_path / "dataset"
-    subprocess.run(["cp", "-a", str(first), str(out)], check=True)  # hard links stay such
+    out = copied(first, tmp_path / "dataset")
     return out, digests(out)
 
 
@@ -109,11 +116,12 @@ def test_what_is_neither_a_stage_nor_a_film_is_an_error_that_names_what_is(films
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_films_in_segments_give_what_they_give_as_a_whole(films, made, tmp_path, monkeypatch):
     _, before = made
     monkeypatch.setattr(segment_scan, "SECONDS", 1.0)
     kept = []
-    monkeypatch.setattr(stages, "measure_segment", noting(stages.measure_segment, kept))
+    monkeypatch.setattr(segment_scan, "path", noting(segment_scan.path, kept))
     out = tmp_path / "again"
     make(films, out)
     assert len(kept) > 10
@@ -125,20 +133,22 @@ def test_another_choice_of_pictures_replaces_them_also_where_nothing_can_be_link
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr("os.link", no_link)
-    film = stages.Film(Video("a", "/a.mp4", "A", "A"), str(tmp_path / "work"))
+    film = Film(Video("a", "/a.mp4", "A", "A"), str(tmp_path / "work"))
     for part, picture in (("1", b"old!"), ("2", b"new!")):
         film = dataclasses.replace(
-            film, parts={stage: f"{stage}/a-{part}" for stage in ("keyframes", "text", "selection")}
+            film,
+            outputs={stage: f"{stage}/a-{part}" for stage in ("keyframes", "text", "selection")},
         )
-        for name in film.parts.values():
+        for name in film.outputs.values():
             stage_outputs.save(stage_outputs.path(film.work, name), [keyframe("a", 1.0)])
         storage.write_bytes(
             storage.join(
-                stages.pictures(film.work, film.parts["keyframes"]), f"{keyframe('a', 1.0).id}.jpg"
+                stage_outputs.images_folder(film.work, film.outputs["keyframes"]),
+                f"{keyframe('a', 1.0).id}.jpg",
             ),
             picture,
         )
-        stages.place_pictures(film, str(tmp_path / "out"), False, lambda: None)
+        place_pictures([film], str(tmp_path / "out"), lambda *_: False, lambda: None)
         assert (tmp_path / "out" / keyframe("a", 1.0).image).read_bytes() == picture
 
 

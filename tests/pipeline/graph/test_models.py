@@ -15,21 +15,26 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer
 
-from benchmarks import model_server
-from benchmarks.model_server import answering, limited, serving
 from pipeline import sample
+from pipeline.__main__ import main
 from pipeline.annotation import prompts
 from pipeline.config import load
 from pipeline.cost import estimate
 from pipeline.graph import run
 from pipeline.inference import response_cache
+from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.builtin import smollm
+from pipeline.inference.client import Interrupted
+from pipeline.inference.protocol import Refused
 from pipeline.ingest import discovery, speech
 from pipeline.ingest.subtitles import Line
-from tests.films import make_film, shots
+from pipeline.testing import behaviours, model_server, replies
+from pipeline.testing.behaviours import answering, limited
+from pipeline.testing.films import make_film, shots
+from pipeline.testing.model_server import serving
+from tests.pipeline.runs import IN_MEMORY, copied
 from tests.tiny_models import make_clip, make_language_model, make_vision_model
 
-IN_MEMORY = ["--direct_running_mode=in_memory"]
 KEY = "sk-very-secret"
 PRICES = "prices={eyes: {input: 10, output: 20}, pen: {input: 100, output: 200}}"
 
@@ -41,6 +46,20 @@ def films(tmp_path_factory) -> Path:
     for episode in (1, 2):
         make_film(folder / f"S01E0{episode}.mp4", shots(10, 16, seed=100 * episode))
     return folder
+
+
+@pytest.fixture(scope="module")
+def selected(films, tmp_path_factory) -> Path:
+    """The dataset of the films before any model is asked."""
+    out = tmp_path_factory.mktemp("selected") / "out"
+    assert run.run(*discovery.find(str(films)), load(), str(out), IN_MEMORY, until="selection") == 0
+    return out
+
+
+@pytest.fixture
+def out(selected, tmp_path) -> Path:
+    """The same, for a test to go on from."""
+    return copied(selected, tmp_path / "out")
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +124,8 @@ def test_a_server_captions_and_writes_and_the_run_says_what_it_cost(films, tmp_p
     assert story["scores"]["grounding"] > 0.5 and story["scores"]["similarity"] is None
 
 
-def test_stories_of_several_films_are_asked_for_at_the_same_time(films, tmp_path):
+@pytest.mark.slow
+def test_stories_of_several_films_are_asked_for_at_the_same_time(films, out):
     at_once: dict[str, int] = {}
     normal = answering(0.3)
 
@@ -115,50 +135,52 @@ def test_stories_of_several_films_are_asked_for_at_the_same_time(films, tmp_path
         return await normal(question, server)
 
     with serving(watched) as server:
-        make(films, tmp_path, settings(server))
+        make(films, out, settings(server))
     assert at_once["caption"] >= 8 and at_once["narrate"] == at_once["link"] == 2
 
 
-def test_neither_key_nor_address_is_written_down(films, tmp_path):
-    echo = model_server.always(model_server.error(400, f"bad: {KEY}"))
-    with serving(model_server.every(7, echo, answering())) as server:
-        make(films, tmp_path, settings(server))
+def test_neither_key_nor_address_is_written_down(films, out):
+    echo = behaviours.always(replies.error(400, f"bad: {KEY}"))
+    with serving(behaviours.every(7, echo, answering())) as server:
+        make(films, out, settings(server))
         address = server.url
-    for path in tmp_path.rglob("*"):
+    for path in out.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
             assert KEY.encode() not in content, path
             assert address.encode() not in content, path
 
 
-def test_a_second_run_asks_nothing(films, tmp_path):
+def test_a_second_run_asks_nothing(films, out):
     with serving() as server:
-        make(films, tmp_path, settings(server))
+        make(films, out, settings(server))
         asked = len(server.asked)
-        make(films, tmp_path, settings(server))
+        make(films, out, settings(server))
         assert len(server.asked) == asked
 
 
-def test_parts_that_are_lost_are_made_of_kept_answers(films, tmp_path):
+@pytest.mark.slow
+def test_parts_that_are_lost_are_made_of_kept_answers(films, out):
     with serving() as server:
-        make(films, tmp_path, settings(server))
+        make(films, out, settings(server))
         asked = len(server.asked)
-        for part in (tmp_path / "work").glob("[cs]*/*.jsonl"):
+        for part in (out / "work").glob("[cs]*/*.jsonl"):
             part.unlink()
-        make(films, tmp_path, settings(server))
+        make(films, out, settings(server))
         assert len(server.asked) == asked
-    assert stage(tmp_path, "captions")["kept"] == 20
+    assert stage(out, "captions")["kept"] == 20
 
 
-def test_a_prompt_of_ones_own_redoes_only_what_it_touches(films, tmp_path):
+@pytest.mark.slow
+def test_a_prompt_of_ones_own_redoes_only_what_it_touches(films, out, tmp_path):
     own = tmp_path / "prompts"
     own.mkdir()
     shipped = Path(prompts.__file__).parent / "link.txt"
     (own / "link.txt").write_text(shipped.read_text() + "Take care.\n")
     with serving() as server:
-        make(films, tmp_path / "out", settings(server))
+        make(films, out, settings(server))
         server.asked.clear()
-        make(films, tmp_path / "out", settings(server, f"prompts={own}"))
+        make(films, out, settings(server, f"prompts={own}"))
         assert tasks(server) == ["link", "link"]
 
 
@@ -169,7 +191,7 @@ def naming(*cast: dict) -> model_server.Behaviour:
     async def behaviour(question, server):
         if question["response_format"]["json_schema"]["name"] != "characters":
             return await normal(question, server)
-        return model_server.completion(
+        return replies.completion(
             question, {"role": "assistant", "content": json.dumps({"characters": cast})}
         )
 
@@ -185,37 +207,41 @@ def with_subtitles(films: Path, folder: Path, line: str) -> Path:
     return folder
 
 
-def test_who_is_who_may_be_edited_and_stories_follow(films, tmp_path):
+@pytest.mark.slow
+def test_who_is_who_may_be_edited_and_stories_follow(films, out, tmp_path):
     films = with_subtitles(films, tmp_path / "films", "Ada: Hello!")
     with serving(naming({"name": "Ada", "look": "a green dragon"})) as server:
-        make(films, tmp_path, settings(server))
-        (file,) = (tmp_path / "characters").glob("*.yaml")
+        make(films, out, settings(server))
+        (file,) = (out / "characters").glob("*.yaml")
         server.asked.clear()
-        make(films, tmp_path, settings(server))
+        make(films, out, settings(server))
         assert server.asked == []  # an untouched draft is no change
         file.write_text(file.read_text().replace("Ada", "Berta"))
-        make(films, tmp_path, settings(server))
+        make(films, out, settings(server))
         assert set(tasks(server)) == {"narrate", "link"}
         assert 'Character \\"Berta\\"' in json.dumps(server.asked[0])
         assert "Berta" in file.read_text()
 
 
-def test_who_is_who_may_be_given(films, tmp_path):
+@pytest.mark.slow
+def test_who_is_who_may_be_given(films, out, selected, tmp_path):
     own = tmp_path / "who.yaml"
     own.write_text("films: []\n")
     with serving() as server:
-        make(films, tmp_path / "one", settings(server))
-        series = pq.read_table(tmp_path / "one" / "keyframes.parquet")["series"][0].as_py()
+        make(films, out, settings(server))
+        series = pq.read_table(out / "keyframes.parquet")["series"][0].as_py()
         own.write_text(json.dumps({series: [{"name": "Ada", "look": "a girl in a red coat"}]}))
         server.asked.clear()
-        make(films, tmp_path / "two", settings(server, f"characters={own}"))
+        two = copied(selected, tmp_path / "two")
+        make(films, two, settings(server, f"characters={own}"))
         assert "characters" not in tasks(server)
-    (file,) = (tmp_path / "two" / "characters").glob("*.yaml")
+    (file,) = (two / "characters").glob("*.yaml")
     assert "a girl in a red coat" in file.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["caption", "narrate", "link"])
-def test_a_question_without_an_answer_is_asked_again_by_the_next_run(films, tmp_path, task):
+def test_a_question_without_an_answer_is_asked_again_by_the_next_run(films, out, task):
     bad: list[str] = []
     normal = answering()
 
@@ -224,84 +250,87 @@ def test_a_question_without_an_answer_is_asked_again_by_the_next_run(films, tmp_
         if question.get("response_format", {}).get("json_schema", {}).get("name") == task:
             bad[:] = bad or [text]
             if text == bad[0]:
-                return model_server.error(500, "this one never")
+                return replies.error(500, "this one never")
         return await normal(question, server)
 
     short = ["calls.tries=2"]
     with serving(fails_on_one) as server:
-        make(films, tmp_path, settings(server, *short))
+        make(films, out, settings(server, *short))
         lost = (
-            pq.read_table(tmp_path / "rejects.parquet")
+            pq.read_table(out / "rejects.parquet")
             .filter(pc.field("reason") == "no answer")
             .to_pylist()
         )
         assert len(lost) == 1
         server.behaviour = normal
-        make(films, tmp_path, settings(server, *short))
-    assert "no answer" not in pq.read_table(tmp_path / "rejects.parquet")["reason"].to_pylist()
-    stories = pq.read_table(tmp_path / "stories.parquet").to_pylist()
+        make(films, out, settings(server, *short))
+    assert "no answer" not in pq.read_table(out / "rejects.parquet")["reason"].to_pylist()
+    stories = pq.read_table(out / "stories.parquet").to_pylist()
     assert [len(story["images"]) for story in stories] == [10, 10]
 
 
-def test_a_budget_stops_the_run_before_it_is_passed_and_more_lets_it_go_on(films, tmp_path):
-    out = tmp_path / "out"
+def test_a_budget_stops_the_run_before_it_is_passed_and_more_lets_it_go_on(films, out):
     with serving() as server:
         poor = settings(server, PRICES, "budget=0.3", "calls.max_tokens=500")
-        assert make(films, out, poor) == run.OUT_OF_BUDGET
+        assert make(films, out, poor) == BudgetSpent.exit_code
         spent, asked = response_cache.spent(str(out / "work")), len(server.asked)
         assert 0.05 < spent <= 0.3 and 0 < asked < len(ALL)
-        assert make(films, out, poor) == run.OUT_OF_BUDGET
+        assert make(films, out, poor) == BudgetSpent.exit_code
         assert len(server.asked) == asked
         assert not (out / "dataset.json").exists()
 
 
-def test_a_budget_goes_on_where_it_stopped(films, tmp_path):
+@pytest.mark.slow
+def test_a_budget_goes_on_where_it_stopped(films, out):
     with serving() as server:
-        assert make(films, tmp_path, settings(server, PRICES, "budget=1")) == run.OUT_OF_BUDGET
-        assert make(films, tmp_path, settings(server, PRICES, "budget=9")) == 0
+        assert make(films, out, settings(server, PRICES, "budget=1")) == BudgetSpent.exit_code
+        assert make(films, out, settings(server, PRICES, "budget=9")) == 0
         assert tasks(server) == ALL
-    used = [stage(tmp_path, name) for name in ("captions", "characters", "stories")]
+    used = [stage(out, name) for name in ("captions", "characters", "stories")]
     costs = [one["cost"] + one["earlier"]["cost"] for one in used]
-    assert sum(costs) == pytest.approx(response_cache.spent(str(tmp_path / "work")))
+    assert sum(costs) == pytest.approx(response_cache.spent(str(out / "work")))
     assert used[0]["earlier"]["cost"] > 0.01  # of the run that was stopped
 
 
-def test_a_refused_key_is_said_at_once(films, tmp_path):
-    with serving(model_server.no_key()) as server:
+@pytest.mark.slow
+def test_a_refused_key_is_said_at_once(films, out):
+    with serving(behaviours.no_key()) as server:
         ended = subprocess.run(
-            command(films, tmp_path, settings(server)),
+            command(films, out, settings(server)),
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
-    assert ended.returncode == run.NO_SERVER
+    assert ended.returncode == Refused.exit_code
     assert "is the key right?" in ended.stderr and "Traceback" not in ended.stderr
     assert KEY not in ended.stderr
 
 
-def test_a_server_that_dies_stops_the_run_and_nothing_is_lost(films, tmp_path):
+@pytest.mark.slow
+def test_a_server_that_dies_stops_the_run_and_nothing_is_lost(films, out):
     with serving() as server:
         good, count = server.behaviour, 0
 
         async def dies(question, server):
             nonlocal count
             count += 1
-            return await (good if count <= 12 else model_server.broken())(question, server)
+            return await (good if count <= 12 else behaviours.broken())(question, server)
 
         server.behaviour = dies
         short = settings(server, "calls.tries=2", "calls.patience=1")
-        assert make(films, tmp_path, short) == run.NO_SERVER
+        assert make(films, out, short) == Refused.exit_code
         server.behaviour = good
         server.asked.clear()
-        assert make(films, tmp_path, short) == 0
+        assert make(films, out, short) == 0
         assert len(server.asked) == len(ALL) - 12
 
 
-def test_ctrl_c_keeps_the_answers_of_calls_in_flight(films, tmp_path):
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_answers_of_calls_in_flight(films, out):
     with serving(limited(answering(1.0), 8, "queue")) as server:
         running = subprocess.Popen(
-            command(films, tmp_path, settings(server)),
+            command(films, out, settings(server)),
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -310,22 +339,23 @@ def test_ctrl_c_keeps_the_answers_of_calls_in_flight(films, tmp_path):
         os.killpg(running.pid, signal.SIGINT)
         _, err = running.communicate(timeout=30)
         asked = len(server.asked)
-    assert running.returncode == run.INTERRUPTED
+    assert running.returncode == Interrupted.exit_code
     assert "calls in flight" in err and "Traceback" not in err
-    kept = len(list((tmp_path / "work" / "answers").rglob("*.json")))
+    kept = len(list((out / "work" / "answers").rglob("*.json")))
     assert kept == asked < 20
 
 
-def test_kill_9_costs_no_more_than_the_calls_in_flight(films, tmp_path):
+@pytest.mark.slow
+def test_kill_9_costs_no_more_than_the_calls_in_flight(films, out):
     with serving(limited(answering(0.3), 4, "queue")) as server:
         at_once = settings(server, "calls.at_once=4")
         running = subprocess.Popen(
-            command(films, tmp_path, at_once), stderr=subprocess.DEVNULL, start_new_session=True
+            command(films, out, at_once), stderr=subprocess.DEVNULL, start_new_session=True
         )
         wait_for(lambda: len(server.asked) >= 10)
         os.killpg(running.pid, signal.SIGKILL)
         running.wait(timeout=10)
-        assert make(films, tmp_path, at_once) == 0
+        assert make(films, out, at_once) == 0
         assert len(server.asked) <= len(ALL) + 4
 
 
@@ -336,7 +366,8 @@ def wait_for(condition, seconds: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-def test_models_loaded_here_are_shared_by_runinference(films, tmp_path):
+@pytest.mark.slow
+def test_models_loaded_here_are_shared_by_runinference(films, out, tmp_path):
     eyes = make_vision_model(
         tmp_path / "eyes",
         says=json.dumps(
@@ -356,11 +387,11 @@ def test_models_loaded_here_are_shared_by_runinference(films, tmp_path):
         "calls.longest_side=112",
         "stories.grounded=0.5",
     ]
-    assert make(films, tmp_path / "out", models) == 0
-    stories = pq.read_table(tmp_path / "out" / "stories.parquet").to_pylist()
+    assert make(films, out, models) == 0
+    stories = pq.read_table(out / "stories.parquet").to_pylist()
     assert [story["captions"] for story in stories] == [list(SITTING)] * 2
     assert stories[0]["caption_model"] == str(eyes)
-    assert stage(tmp_path / "out", "captions")["calls"] == 20
+    assert stage(out, "captions")["calls"] == 20
 
 
 SITTING = (
@@ -377,37 +408,46 @@ SITTING = (
 )
 
 
-def test_pictures_and_texts_are_compared_where_a_model_is_named(films, tmp_path):
+@pytest.mark.slow
+def test_pictures_and_texts_are_compared_where_a_model_is_named(films, out, tmp_path):
     clip = make_clip(tmp_path / "clip")
     with serving() as server:
         compared = settings(server, f"quality.clip=local-dir:{clip}")
-        make(films, tmp_path / "out", compared)
-        stories = pq.read_table(tmp_path / "out" / "stories.parquet").to_pylist()
+        make(films, out, compared)
+        stories = pq.read_table(out / "stories.parquet").to_pylist()
         scores = [story["scores"]["similarity"] for story in stories]
         assert len(scores) == 2 and all(-1 < score < 1 for score in scores)
-        make(films, tmp_path / "out", [*compared, f"quality.min_similarity={max(scores)}"])
-    assert len(pq.read_table(tmp_path / "out" / "stories.parquet")) == 1
+        make(films, out, [*compared, f"quality.min_similarity={max(scores)}"])
+    assert len(pq.read_table(out / "stories.parquet")) == 1
     (reject,) = (
-        pq.read_table(tmp_path / "out" / "rejects.parquet")
-        .filter(pc.field("stage") == "quality")
-        .to_pylist()
+        pq.read_table(out / "rejects.parquet").filter(pc.field("stage") == "quality").to_pylist()
     )
     assert reject["reason"] == "unlike pictures"
 
 
-def test_without_weights_the_comparison_is_left_out_and_said_so(films, tmp_path):
-    done = subprocess.run(
-        [*command(films, tmp_path, ["quality.clip=local-dir:/nowhere"]), "--until", "keyframes"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
+def test_without_weights_the_comparison_is_left_out_and_said_so(films, out, capsys):
+    assert (
+        main(
+            [
+                "dataset",
+                "--videos",
+                str(films),
+                "--out",
+                str(out),
+                "--set",
+                "quality.clip=local-dir:/nowhere",
+                "--until",
+                "keyframes",
+                *IN_MEMORY,
+            ]
+        )
+        == 0
     )
-    assert done.returncode == 0
-    assert "Similarity of pictures and texts is left out: " in done.stderr
+    assert "Similarity of pictures and texts is left out: " in capsys.readouterr().err
 
 
-def test_what_is_recognised_from_sound_is_marked_and_never_mixed(films, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_what_is_recognised_from_sound_is_marked_and_never_mixed(films, out, tmp_path, monkeypatch):
     some = with_subtitles(films, tmp_path / "films", "Pip: Hello!")
     heard: list[str] = []
 
@@ -417,10 +457,10 @@ def test_what_is_recognised_from_sound_is_marked_and_never_mixed(films, tmp_path
 
     monkeypatch.setattr(speech, "recognise", recognise)
     with serving() as server:
-        assert make(some, tmp_path / "out", settings(server, "speech=tiny")) == 0
+        assert make(some, out, settings(server, "speech=tiny")) == 0
         prompts = [question["messages"][0]["content"][-1]["text"] for question in server.asked]
     assert heard == ["S01E02"]
-    rows = pq.read_table(tmp_path / "out" / "keyframes.parquet").to_pylist()
+    rows = pq.read_table(out / "keyframes.parquet").to_pylist()
     said = {(row["video"], line, row["recognised"]) for row in rows for line in row["dialogue"]}
     assert said == {("S01E01", "Pip: Hello!", False), ("S01E02", "what was heard", True)}
     assert any(
@@ -429,6 +469,7 @@ def test_what_is_recognised_from_sound_is_marked_and_never_mixed(films, tmp_path
     )
 
 
+@pytest.mark.slow
 def test_the_estimate_holds_on_the_sample(tmp_path):
     """For a model that says what it is asked to say and counts words as SmolLM2 does."""
     sample.draw(str(tmp_path / "sample"), episodes=2)

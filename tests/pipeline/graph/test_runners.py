@@ -17,12 +17,15 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.dataflow.internal import apiclient
 
-from benchmarks.model_server import answering, serving
-from pipeline.config import STAGES, load
+from pipeline.config import load
 from pipeline.graph import build, run, runners, stage_cache
+from pipeline.graph.stages import names as stage_names
+from pipeline.inference.budget import BudgetSpent
 from pipeline.ingest import discovery
+from pipeline.testing.behaviours import answering
+from pipeline.testing.films import make_film, shots
+from pipeline.testing.model_server import serving
 from schemas.rows import Reject, Video
-from tests.films import make_film, shots
 from tests.pipeline.comparing import digests
 
 ROOT = Path(__file__).parents[3]
@@ -102,19 +105,21 @@ def options(request) -> list[str]:
     return request.getfixturevalue(request.param.replace(" ", "_"))
 
 
+@pytest.mark.slow
 def test_every_runner_makes_the_same_dataset(films, settings, made, options, tmp_path):
     assert make(films, tmp_path, settings, options) == 0
     assert digests(tmp_path) == digests(made)
     assert len(digests(made)) > 20
     assert (tmp_path / "report.html").exists()
     record = json.loads((tmp_path / "run.json").read_text())
-    done = [stage["done"] for stage in record["stages"] if stage["name"] in STAGES]
+    done = [stage["done"] for stage in record["stages"] if stage["name"] in stage_names()]
     if record["runner"] == "DaskRunner":  # which counts nothing; that is not zero
-        assert done == [None] * len(STAGES)
+        assert done == [None] * len(stage_names())
     else:
-        assert done == [3] * len(STAGES)
+        assert done == [3] * len(stage_names())
 
 
+@pytest.mark.slow
 def test_an_empty_budget_ends_the_run_on_every_runner(films, settings, made, options, tmp_path):
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     dear = [
@@ -125,7 +130,7 @@ def test_an_empty_budget_ends_the_run_on_every_runner(films, settings, made, opt
     with pytest.raises(RuntimeError) as stopped:
         make(films, tmp_path, [settings[0], *dear], options)
     code, reason = run.stop_code(stopped.value)
-    assert code == run.OUT_OF_BUDGET
+    assert code == BudgetSpent.exit_code
     assert reason.startswith("the budget of 0.001 does not allow another call")
 
 
@@ -197,7 +202,7 @@ def test_the_documented_command_asks_dataflow_for_what_the_page_says(settings, n
     build.dataset(pipeline, [VIDEO], [], stage_cache.Run(load("", settings), out, f"{out}/work"))
     job = pipeline.run().job
     names = {step.unique_name for step in job.proto_pipeline.components.transforms.values()}
-    assert {name.capitalize() for name in STAGES} | {"Shards", "Publish"} <= names
+    assert {name.capitalize() for name in stage_names()} | {"Shards", "Publish"} <= names
     environment = apiclient.Environment(
         packages=[],
         options=options,

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.model_server import answering, serving
 from pipeline import model_specs
 from pipeline.config import CallsConfig, Price
 from pipeline.inference import concurrency, response_cache, retries
@@ -22,7 +21,9 @@ from pipeline.inference.backends import openai_server
 from pipeline.inference.budget import Budget
 from pipeline.inference.client import Interrupted, gather
 from pipeline.inference.protocol import Answer, Gone, Request, Stop, Unanswered
-from pipeline.runtime import progress
+from pipeline.runtime import interrupts
+from pipeline.testing.behaviours import answering
+from pipeline.testing.model_server import serving
 from schemas.answers import CaptionAnswer
 from tests.pipeline.scripted import Scripted, in_turn, with_client
 
@@ -186,7 +187,7 @@ def test_a_request_after_a_stop_raises_the_reason_though_its_answer_is_cached(tm
 
 def test_ctrl_c_is_noticed_while_calls_are_in_flight(tmp_path, monkeypatch):
     with serving(answering(0.3)) as server:
-        monkeypatch.setattr(progress, "interrupted", lambda: len(server.asked) > 0)
+        monkeypatch.setattr(interrupts, "interrupted", lambda: len(server.asked) > 0)
         with pytest.raises(Interrupted):
             with_client(backend(server), all_of(50), str(tmp_path))
         assert len(files(tmp_path)) == len(server.asked) < 50

@@ -6,8 +6,8 @@ import pysubs2
 import pytest
 
 from pipeline.ingest.subtitles import Line, SubtitlesError, attach, clean, left_out, parse, read
+from pipeline.testing.films import make_film, scene, still
 from schemas.rows import Keyframe, Video
-from tests.films import make_film, scene, still
 
 
 def srt(*texts):

@@ -11,14 +11,17 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import KeyframesConfig, load
-from pipeline.graph import stages
 from pipeline.ingest import discovery
-from pipeline.ingest import video as ingest_video
-from pipeline.ingest.discovery import SourceError
+from pipeline.ingest.probe import probe
+from pipeline.ingest.source_files import SourceError
 from pipeline.ingest.subtitles import SubtitlesError, parse
-from pipeline.keyframes import select
-from pipeline.keyframes.frame_stats import measure
+from pipeline.ingest.video import VideoError
+from pipeline.keyframes.extract import extract_film, extract_keyframes
+from pipeline.keyframes.frame_stats import scan_film
+from pipeline.keyframes.stages import find_keyframes
 from pipeline.runtime import stage_outputs
+from pipeline.runtime.stage_inputs import Inputs, Job
+from pipeline.runtime.stage_outputs import Film
 from schemas.rows import Keyframe, Reject, Video
 from tests import broken_films
 
@@ -183,6 +186,7 @@ def listing(folder: Path) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_each_film_gives_its_keyframes_or_the_reason_why_not(corpus, done):
     found, rejects = discovery.find(str(corpus))
     outcomes = {os.path.relpath(reject.key, corpus): reject.reason for reject in rejects}
@@ -207,6 +211,7 @@ def test_each_film_gives_its_keyframes_or_the_reason_why_not(corpus, done):
     )
 
 
+@pytest.mark.slow
 def test_hostile_subtitles_are_read_or_rejected_and_cost_no_picture(corpus, done):
     said, rejected = {}, set()
     for film, content in rows(done, "selection").items():
@@ -222,6 +227,7 @@ def test_hostile_subtitles_are_read_or_rejected_and_cost_no_picture(corpus, done
     assert rejected | SAID.keys() == broken_films.SUBTITLES.keys()
 
 
+@pytest.mark.slow
 def test_a_sound_film_among_them_gives_what_it_gives_alone(corpus, done, tmp_path):
     (video,), _ = discovery.find(str(corpus / "sound" / "film.mp4"))
     (film,) = [
@@ -230,12 +236,13 @@ def test_a_sound_film_among_them_gives_what_it_gives_alone(corpus, done, tmp_pat
         if film == "sound-film"
         for row in stage_outputs.only(Video, content)
     ]
-    alone, rejects = select.extract(film, measure(film.uri), KeyframesConfig(), str(tmp_path))
+    alone, rejects = extract_keyframes(film, scan_film(film.uri), KeyframesConfig(), str(tmp_path))
     assert rejects == []
     assert alone == stage_outputs.only(Keyframe, rows(done, "selection")["sound-film"])
-    assert ingest_video.probe(video).duration == film.duration == 3.0
+    assert probe(video).duration == film.duration == 3.0
 
 
+@pytest.mark.slow
 def test_nothing_is_written_outside_of_the_output(corpus, done):
     names = {path.name for path in corpus.parent.iterdir()}
     assert names == {"made", "films", "out"}
@@ -244,12 +251,14 @@ def test_nothing_is_written_outside_of_the_output(corpus, done):
     assert {path.name for path in done.iterdir()} <= {"work", "images", "rejected"}
 
 
+@pytest.mark.slow
 def test_a_reject_says_where_a_clock_starts_again_and_what_to_do(corpus, done):
     (reject,) = stage_outputs.only(Reject, rows(done, "keyframes")["shaped-clock-starts-again"])
     assert "its clock starts again after 1.0 s" in reject.detail
     assert "ffmpeg -i FILM -c copy NEW" in reject.detail
 
 
+@pytest.mark.slow
 def test_a_reject_says_that_pictures_are_too_large(corpus, done):
     (reject,) = stage_outputs.only(Reject, rows(done, "keyframes")["shaped-100-million-pixels"])
     assert "its pictures have 10000 x 10000 pixels" in reject.detail
@@ -263,7 +272,7 @@ def test_numbers_in_names_are_no_larger_than_what_rows_hold(corpus):
 @pytest.mark.parametrize("name", ["frame-in-an-hour.mp4", "frame-in-68-years.mp4"])
 def test_clocks_that_tell_of_years_cost_no_memory(corpus, tmp_path, name):
     (video,), _ = discovery.find(str(corpus / "lying" / name))
-    found, _ = select.extract(video, measure(video.uri), KeyframesConfig(), str(tmp_path))
+    found, _ = extract_keyframes(video, scan_film(video.uri), KeyframesConfig(), str(tmp_path))
     assert [keyframe.shot for keyframe in found] == sorted(keyframe.shot for keyframe in found)
     assert {keyframe.shot for keyframe in found} == {0, 1, 2}
 
@@ -302,8 +311,9 @@ def test_a_manifest_that_names_hostile_paths(corpus, tmp_path):
     assert {reject.reason for reject in rejects} == {"missing", "name", "not a file"}
     assert len(found) + len([reject for reject in rejects if reject.stage == "video"]) == len(uris)
     for video in found:
-        content = stages.find_keyframes(
-            stages.Film(video, str(out)), load(), f"keyframes/{video.id}-0", 1, lambda share: None
+        content = find_keyframes(
+            Inputs(Film(video, str(out)), {}),
+            Job(load(), str(out), output=f"keyframes/{video.id}-0"),
         )
         expected = (3, []) if video.id == "good" else (0, ["unreadable"])
         assert (
@@ -317,8 +327,8 @@ def test_a_manifest_that_names_hostile_paths(corpus, tmp_path):
 def test_a_list_of_files_in_a_bucket_opens_none_of_them(corpus, tmp_path, name):
     (tmp_path / name).write_bytes((corpus / "lists" / name).read_bytes())
     (video,), _ = discovery.find(f"file://{tmp_path}/{name}")
-    with pytest.raises(ingest_video.VideoError, match="cannot be read as video"):
-        ingest_video.probe(video)
+    with pytest.raises(VideoError, match="cannot be read as video"):
+        probe(video)
 
 
 @pytest.mark.parametrize(
@@ -344,7 +354,7 @@ def test_a_film_that_may_not_be_read(corpus):
         os.seteuid(65534)
         try:
             (video,), _ = discovery.find(folder)
-            content = select.of_film(video, KeyframesConfig(), folder, "", 1, lambda share: None)
+            content = extract_film(video, KeyframesConfig(), folder, "", 1, lambda share: None)
         finally:
             os.seteuid(0)
     (reject,) = stage_outputs.only(Reject, content)

@@ -1,7 +1,4 @@
 import re
-import signal
-
-import pytest
 
 from pipeline.runtime import progress
 
@@ -9,7 +6,7 @@ from pipeline.runtime import progress
 def test_a_stage_that_comes_further_is_told(capsys):
     with progress.display({"keyframes": 2, "text": 2}):
         for _ in range(2):
-            tick = progress.ticking("keyframes")
+            tick = progress.ticker("keyframes")
             for share in (0.3, 0.301, 1.0):
                 tick(share)
     lines = capsys.readouterr().err.splitlines()
@@ -18,16 +15,16 @@ def test_a_stage_that_comes_further_is_told(capsys):
 
 def test_nobody_is_told_where_nobody_looks(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    progress.ticking("text")(1.0)
+    progress.ticker("text")(1.0)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_two_films_at_once_add_up(tmp_path, monkeypatch):
     monkeypatch.setenv("STORYSTREAM_PROGRESS", str(tmp_path))
-    one, other = progress.ticking("text"), progress.ticking("text")
-    one(0.5)
-    other(0.25)
-    one(1.0)
+    first, second = progress.ticker("text"), progress.ticker("text")
+    first(0.5)
+    second(0.25)
+    first(1.0)
     assert next(progress._notes(str(tmp_path))) == ({"text": 1.25}, [])
 
 
@@ -46,18 +43,3 @@ def test_what_a_worker_says_is_printed_once(capsys):
     with progress.display({"captions": 1}):
         progress.say("the server does not answer")
     assert capsys.readouterr().err.count("the server does not answer") == 1
-
-
-def test_ctrl_c_asks_calls_in_flight_to_end_and_a_second_one_does_not_wait(capsys):
-    with progress.display({"captions": 1}), progress.calls_in_flight():
-        assert not progress.interrupted()
-        signal.raise_signal(signal.SIGINT)
-        assert progress.interrupted()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert "Ctrl-C again drops them" in capsys.readouterr().err
-
-
-def test_ctrl_c_without_calls_in_flight_is_the_end():
-    with progress.display({"captions": 1}), pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)

@@ -10,15 +10,15 @@ import boto3
 import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
-from tests.pipeline.test_build import IN_MEMORY, config, digests
 
 from pipeline.dataset import report
 from pipeline.dataset.verify import describe, verify
 from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.runtime import storage
-from tests.films import make_film, shots
-from tests.pipeline import test_build
+from pipeline.testing.films import make_film, shots
+from tests.pipeline.graph import test_build
+from tests.pipeline.graph.test_build import IN_MEMORY, config, digests
 
 scripted = test_build.scripted
 
@@ -28,10 +28,10 @@ class Requests(logging.Handler):
 
     def __init__(self):
         super().__init__()
-        self.seen = []
+        self.requests = []
 
     def emit(self, entry):
-        self.seen += re.findall(r'"\S*?([A-Z]+ /\S*)', entry.getMessage().replace("\x1b", ""))
+        self.requests += re.findall(r'"\S*?([A-Z]+ /\S*)', entry.getMessage().replace("\x1b", ""))
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,7 @@ def empty(server):
     return out
 
 
+@pytest.mark.slow
 def test_the_dataset_is_the_same_wherever_films_and_dataset_are(films, empty, scripted, tmp_path):
     assert make(films, tmp_path / "all here") == 0
     here = digests(tmp_path / "all here")
@@ -118,32 +119,35 @@ def test_the_dataset_is_the_same_wherever_films_and_dataset_are(films, empty, sc
     assert [line for row in keyframes for line in row["dialogue"]] == ["Pip: Hello!"]
 
 
+@pytest.mark.slow
 def test_a_dataset_in_a_bucket_is_verified_reported_and_gone_on_with(
     films, empty, scripted, server, tmp_path
 ):
-    (one, two), _ = discovery.find("s3://films/pip")
-    server.seen.clear()
-    run.run([one], [], config(), empty, IN_MEMORY)
+    (first, second), _ = discovery.find("s3://films/pip")
+    server.requests.clear()
+    run.run([first], [], config(), empty, IN_MEMORY)
     name = storage.find_in(f"{empty}/images", "**.jpg")[0][0].rpartition("_")[2]
     # A picture is written and copied, and read for the text on it and for the shard.
-    assert sorted(request.split(" ")[0] for request in server.seen if f"_{name}" in request) == [
+    assert sorted(
+        request.split(" ")[0] for request in server.requests if f"_{name}" in request
+    ) == [
         "GET",
         "GET",
         "PUT",
         "PUT",
     ]
     scripted.asked.clear()
-    run.run([one, two], [], config(), empty, IN_MEMORY)
+    run.run([first, second], [], config(), empty, IN_MEMORY)
     assert {
         request.key.split("_")[0] for request in scripted.asked if request.task == "caption"
-    } == {two.id}
+    } == {second.id}
     before = digests(fetched(empty, tmp_path / "once"))
 
     scripted.asked.clear()
-    server.seen.clear()
+    server.requests.clear()
     make("s3://films/pip", empty)
     assert scripted.asked == []
-    pictures = [seen for seen in server.seen if ".jpg" in seen]
+    pictures = [request for request in server.requests if ".jpg" in request]
     assert pictures == [], "what is there already is listed, a folder at a time"
     assert digests(fetched(empty, tmp_path / "twice")) == before
 
@@ -159,6 +163,7 @@ def test_a_dataset_in_a_bucket_is_verified_reported_and_gone_on_with(
     assert not verify(empty).counts
 
 
+@pytest.mark.slow
 def test_worker_processes_read_and_write_there_too(films, empty):
     found, _ = discovery.find("s3://films/pip")
     run.run(found[:1], [], config(), empty, until="keyframes")

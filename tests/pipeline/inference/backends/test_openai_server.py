@@ -14,8 +14,6 @@ import cv2
 import pytest
 from PIL import Image
 
-from benchmarks import model_server as scripted
-from benchmarks.model_server import Reply, always, answering, error, every, first, serving
 from pipeline import model_specs
 from pipeline.config import CallsConfig
 from pipeline.inference import client, concurrency, repair, retries
@@ -32,9 +30,13 @@ from pipeline.inference.protocol import (
     Unanswered,
 )
 from pipeline.runtime import progress
+from pipeline.testing import answers, behaviours
+from pipeline.testing.behaviours import always, answering, every, first
+from pipeline.testing.films import scene
+from pipeline.testing.model_server import serving
+from pipeline.testing.replies import Reply, error
 from schemas.answers import CaptionAnswer, NarrativeAnswer
 from tests import smollm_server
-from tests.films import scene
 
 KEY = "sk-very-secret"
 CALLS = CallsConfig(timeout=10, patience=20, tries=4)
@@ -92,7 +94,7 @@ def sentence(answer):
 
 
 def good(question):
-    return scripted.answer(
+    return answers.answer(
         {
             "messages": [{"role": "user", "content": question.prompt}],
             "response_format": {"json_schema": {"name": question.task}},
@@ -270,20 +272,20 @@ def test_the_cache_key_holds_all_that_decides_the_answer():
 # Days that get better.
 
 FAULTS = {
-    "busy": (scripted.busy(0.05), "the server answered 429: Rate limit reached"),
+    "busy": (behaviours.busy(0.05), "the server answered 429: Rate limit reached"),
     "loading": (always(error(503, "Loading model")), "the server answered 503: Loading model"),
-    "500": (scripted.broken(), "the server answered 500: The server had an error"),
+    "500": (behaviours.broken(), "the server answered 500: The server had an error"),
     "a page": (
         always(Reply(502, "<h1>Bad gateway</h1>", content_type="text/html")),
         "the server answered 502: <h1>Bad gateway</h1>",
     ),
-    "silence": (scripted.hanging(), "no answer within 0.4 s"),
-    "hanging up": (scripted.hanging_up(), "Connection error. Server disconnected"),
-    "cut": (scripted.breaking_off("cut"), "peer closed connection without sending complete"),
-    "half": (scripted.breaking_off("hang"), "no answer within 0.4 s"),
-    "drip": (scripted.breaking_off("drip"), "no answer within 0.4 s"),
-    "html": (scripted.html(), "not a chat completion: <html><body>Please log in"),
-    "no json": (scripted.no_json(), "the response is not JSON: Expecting value"),
+    "silence": (behaviours.hanging(), "no answer within 0.4 s"),
+    "hanging up": (behaviours.hanging_up(), "Connection error. Server disconnected"),
+    "cut": (behaviours.breaking_off("cut"), "peer closed connection without sending complete"),
+    "half": (behaviours.breaking_off("hang"), "no answer within 0.4 s"),
+    "drip": (behaviours.breaking_off("drip"), "no answer within 0.4 s"),
+    "html": (behaviours.html(), "not a chat completion: <html><body>Please log in"),
+    "no json": (behaviours.no_json(), "the response is not JSON: Expecting value"),
     "deep json": (always(Reply(body="[" * 100_000)), "the response is not JSON"),
     "a list": (always(Reply(body=[])), "the response is not a chat completion"),
     "null": (always(Reply(body="null")), "the response is not a chat completion"),
@@ -338,7 +340,7 @@ def test_a_busy_server_is_asked_again_when_it_says(header, status):
 
 
 def test_a_storm_of_refusals_is_sat_out():
-    refusing = scripted.limited(answering(0.01), 2, "reject", retry_after=0.02)
+    refusing = behaviours.limited(answering(0.01), 2, "reject", retry_after=0.02)
     with serving(refusing) as server:
         found = results(server.url, *requests(60))
     assert kinds(found) == [Answer] * 60
@@ -347,7 +349,7 @@ def test_a_storm_of_refusals_is_sat_out():
 
 
 def test_failures_here_and_there_cost_one_more_call_each():
-    with serving(every(9, scripted.broken(), answering())) as server:
+    with serving(every(9, behaviours.broken(), answering())) as server:
         found = results(server.url, *requests(40))
     assert kinds(found) == [Answer] * 40
     assert len(server.asked) == 45
@@ -367,7 +369,7 @@ def test_the_user_is_informed_once_that_a_server_is_silent(monkeypatch):
     said = []
     monkeypatch.setattr(progress, "say", said.append)
     monkeypatch.setattr(ours, "SILENCE", 0.1)
-    with serving(scripted.broken()) as server:
+    with serving(behaviours.broken()) as server:
         results(server.url, *requests(5), calls=IMPATIENT)
     assert len(said) == 1
     assert re.match(
@@ -380,7 +382,7 @@ def test_the_user_is_informed_once_that_a_server_is_silent(monkeypatch):
 # Questions that get no answer while others do.
 
 
-@pytest.mark.parametrize("name", set(FAULTS) - {"busy"})
+@pytest.mark.parametrize("name", [name for name in FAULTS if name != "busy"])
 def test_a_question_that_fails_for_ever_is_given_up_where_a_small_one_is_answered(name):
     fault, text = FAULTS[name]
     with serving(where("poison", fault, answering())) as server:
@@ -431,7 +433,7 @@ def test_a_question_too_large_for_any_minute_is_not_tried_for_ever():
     assert type(found) is Unanswered and "Request too large" in str(found)
 
 
-@pytest.mark.parametrize("fault", [too_long(), scripted.broken()])
+@pytest.mark.parametrize("fault", [too_long(), behaviours.broken()])
 def test_a_run_of_nothing_but_hopeless_questions_gives_each_up_and_does_not_stop(fault):
     with serving(where("poison", fault, answering())) as server:
         found = results(server.url, *[request(f"poison {number}") for number in range(20)])
@@ -524,15 +526,15 @@ def test_a_password_in_the_address_is_not_shown(monkeypatch):
 @pytest.mark.parametrize(
     "behaviour, left_out",
     [
-        (scripted.without_schema(answering()), {"response_format"}),
-        (scripted.without("temperature", answering()), {"temperature"}),
-        (scripted.without("max_tokens", answering()), {"max_tokens"}),
+        (behaviours.without_schema(answering()), {"response_format"}),
+        (behaviours.without("temperature", answering()), {"temperature"}),
+        (behaviours.without("max_tokens", answering()), {"max_tokens"}),
         (
-            scripted.without("temperature", scripted.without("max_tokens", answering())),
+            behaviours.without("temperature", behaviours.without("max_tokens", answering())),
             {"temperature", "max_tokens"},
         ),
         (
-            scripted.without("response_format", scripted.without("temperature", answering())),
+            behaviours.without("response_format", behaviours.without("temperature", answering())),
             {"response_format", "temperature"},
         ),
     ],
@@ -552,7 +554,7 @@ def test_a_parameter_that_is_refused_is_left_out_from_then_on(behaviour, left_ou
 
 
 def test_questions_that_wait_meanwhile_leave_it_out_too():
-    with serving(scripted.without_schema(answering(0.02))) as server:
+    with serving(behaviours.without_schema(answering(0.02))) as server:
         assert kinds(results(server.url, *requests(50))) == [Answer] * 50
     assert len(server.asked) == 50 + 8  # those in flight to begin with
 
@@ -597,7 +599,7 @@ def test_a_stop_does_not_wait_as_long_as_a_busy_server_says():
             return await asyncio.gather(*tasks, return_exceptions=True)
 
     began = time.monotonic()
-    with serving(scripted.busy(60)) as server:
+    with serving(behaviours.busy(60)) as server:
         assert kinds(asyncio.run(main())) == [Stop] * 20
     assert time.monotonic() - began < 20
 
@@ -610,7 +612,7 @@ def test_a_server_may_be_asked_in_one_event_loop_after_the_other():
                 async with asyncio.timeout(0.2):
                     return await asyncio.gather(*tasks, return_exceptions=True)
 
-    with serving(scripted.busy(60)) as server:
+    with serving(behaviours.busy(60)) as server:
         asked = backend(server.url)
         assert asyncio.run(main()) is None  # ended while the limit lets nobody in for a minute
         server.behaviour = answering()
@@ -680,7 +682,7 @@ def uncached(server):
     return server
 
 
-@pytest.mark.parametrize("change", [scripted.in_prose, scripted.in_fence, str])
+@pytest.mark.parametrize("change", [behaviours.in_prose, behaviours.in_fence, str])
 def test_an_answer_in_other_words_is_still_one(change):
     outcome, server = narrated(answering(change=change))
     assert [sentence.frame for sentence in outcome.value.sentences] == [7, 8, 9]
@@ -690,13 +692,13 @@ def test_an_answer_in_other_words_is_still_one(change):
 @pytest.mark.parametrize(
     "behaviour, fault",
     [
-        (scripted.truncated(), "answer: Invalid JSON: it ends too early"),
-        (answering(change=scripted.one_less), "sentences: pictures [7, 8], not [7, 8, 9]"),
-        (answering(change=scripted.swapped), "sentences: pictures [8, 7, 9], not [7, 8, 9]"),
-        (answering(change=scripted.emptied), "sentences: a blank one"),
-        (answering(change=scripted.refusing), "answer: Invalid JSON: expected"),
-        (scripted.declining(), "answer: Invalid JSON: expected"),
-        (answering(change=scripted.enormous), "characters; be brief"),
+        (behaviours.truncated(), "answer: Invalid JSON: it ends too early"),
+        (answering(change=behaviours.one_less), "sentences: pictures [7, 8], not [7, 8, 9]"),
+        (answering(change=behaviours.swapped), "sentences: pictures [8, 7, 9], not [7, 8, 9]"),
+        (answering(change=behaviours.emptied), "sentences: a blank one"),
+        (answering(change=behaviours.refusing), "answer: Invalid JSON: expected"),
+        (behaviours.declining(), "answer: Invalid JSON: expected"),
+        (answering(change=behaviours.enormous), "characters; be brief"),
         (answering(change=lambda _: ""), "answer: Invalid JSON: it ends too early"),
     ],
 )
@@ -717,6 +719,7 @@ def test_a_bad_answer_is_repaired_once_with_the_fault_stated(behaviour, fault):
 # A real server.
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(smollm_server.missing()), reason="needs fastapi, uvicorn and a model")
 def test_a_real_server_with_a_real_model_that_ignores_the_schema():
     calls = CallsConfig(max_tokens=64, timeout=60)

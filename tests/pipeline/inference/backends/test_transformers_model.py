@@ -20,7 +20,7 @@ from transformers import (
 
 from pipeline.inference.backends.transformers_model import load
 from pipeline.inference.protocol import Answer, Picture, Request, Unanswered
-from tests.films import scene
+from pipeline.testing.films import scene
 from tests.tiny_models import PATCH, make_language_model, make_vision_model
 
 PROMPTS = ["Where is the red ball?", "Who?", "Pip runs home. " * 9, "What does the cat see?", "Oh"]

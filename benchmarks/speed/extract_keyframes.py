@@ -1,0 +1,25 @@
+"""Extracts keyframes of a film in one process: `python -m benchmarks.speed.extract_keyframes FILM
+FOLDER`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from pipeline.config import KeyframesConfig
+from pipeline.ingest.probe import probe
+from pipeline.keyframes.extract import extract_keyframes
+from pipeline.keyframes.frame_stats import scan_film
+from schemas.rows import Video
+
+
+def main(film: str, folder: str) -> None:
+    """Writes the film's keyframes to the folder and prints how many there are."""
+    keyframes, rejects = extract_keyframes(
+        probe(Video("film", film, "film", "film")), scan_film(film), KeyframesConfig(), folder
+    )
+    print(len(keyframes), len(rejects))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,196 @@
+"""The stages that ask models: captions, characters, stories; and quality, which scores stories.
+
+Each takes rows that earlier stages made and returns rows. What is asked, and how answers are
+checked, is said in the module of that name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pipeline.annotation import characters, story_scores
+from pipeline.annotation.captions import caption
+from pipeline.annotation.checks import character_names, grounding
+from pipeline.annotation.stories import tell
+from pipeline.ingest.fingerprint import model_fingerprint
+from pipeline.runtime import storage
+from pipeline.runtime.stage_inputs import Inputs, Job
+from pipeline.runtime.stage_outputs import NO_ANSWER, AnyRow, Film
+from schemas.rows import Caption, Character, Keyframe, Reject, Scores, Story
+
+
+async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:
+    """Returns a caption for each selected keyframe, or a reject."""
+    chosen = film.rows("selection", Keyframe)
+    if not chosen:
+        return []
+    written, rejects = await caption(chosen, job.client, job.out, job.config, job.tick)
+    return [*written, *rejects]
+
+
+def given_characters(films: Sequence[Inputs], job: Job) -> Any:
+    """Returns the characters of a series that the user gave, as JSON, None where none were given.
+
+    Raises CharactersError for a file of them that cannot be used.
+    """
+    found = characters.given(films[0].video.series, job.config, job.out)
+    return found and [dataclasses.asdict(character) for character in found]
+
+
+async def name_characters(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
+    """Returns, for each film of a series, the series' characters: given by the user, or drafted
+    from its captions and dialogue. A reject stands with the first film alone."""
+    series = films[0].video.series
+    found = characters.given(series, job.config, job.out)
+    if found is not None:
+        return [list(found) for _ in films]
+    written = [row for film in films for row in film.rows("captions", Caption)]
+    if not written:
+        return [[] for _ in films]
+    keyframes = [row for film in films for row in film.rows("selection", Keyframe)]
+    titles = [film.video.title for film in films]
+    drafted, outcome = await characters.draft(
+        series, keyframes, written, titles, job.client, job.config
+    )
+    rows: list[list[AnyRow]] = [list(drafted) for _ in films]
+    if outcome.value is None:
+        reason = "unreadable answer" if outcome.answered else NO_ANSWER
+        detail = f"only those who speak by name are known: {outcome.fault}"
+        rows[0].append(Reject("characters", series, reason, detail))
+    return rows
+
+
+def save_characters(
+    films: Sequence[Film],
+    out: str,
+    forced: Callable[[str, Film], bool],
+    replacing: Callable[[], None],
+) -> None:
+    """Puts the characters of a series into the dataset folder, to be read and edited.
+
+    `replacing` is called before others that are there are replaced.
+    """
+    series, found = films[0].video.series, films[0].rows("characters", Character)
+    if found and characters.edited(series, out) is None:
+        characters.save(out, series, found, replacing)
+
+
+async def write_stories(film: Inputs, job: Job) -> list[AnyRow]:
+    """Returns the film's stories, or rejects."""
+    chosen, written = film.rows("selection", Keyframe), film.rows("captions", Caption)
+    if not written:
+        return []
+    stories, rejects = await tell(
+        chosen,
+        written,
+        film.rows("characters", Character),
+        job.client,
+        job.config,
+        job.tick,
+        title=film.video.title,
+    )
+    return [*stories, *rejects]
+
+
+def scoring_files(film: Inputs, job: Job) -> Any:
+    """Returns what scores depend on beside rows and settings: the list of toxic words, and the
+    weights that compare pictures and texts."""
+    quality = job.config.quality
+    return [
+        sorted(_toxic(job.config.stories.language, quality.toxic_words_file) or []),
+        model_fingerprint(quality.clip.partition(":")[2]),
+    ]
+
+
+def score_stories(film: Inputs, job: Job) -> list[AnyRow]:
+    """Returns the film's stories with their scores, and a reject for each below a threshold."""
+    stories = film.rows("stories", Story)
+    if not stories:
+        return []
+    keyframe_of = {row.image: row for row in film.rows("selection", Keyframe)}
+    caption_of = {row.keyframe: row for row in film.rows("captions", Caption)}
+    cast = film.rows("characters", Character)
+    rows: list[AnyRow] = []
+    for story in stories:
+        frames = [(keyframe_of[image], caption_of[keyframe_of[image].id]) for image in story.images]
+        scores = _scores(story, frames, cast, film.video.title, job)
+        rows.append(dataclasses.replace(story, scores=scores))
+        if misses := story_scores.gate(scores, job.config.quality):
+            rows.append(
+                Reject(
+                    "quality",
+                    story.id,
+                    misses[0][0],
+                    "; ".join(detail for _, detail in misses),
+                    film.video.id,
+                    story.images[0],
+                )
+            )
+    return rows
+
+
+def _scores(
+    story: Story,
+    frames: Sequence[tuple[Keyframe, Caption]],
+    cast: Sequence[Character],
+    title: str,
+    job: Job,
+) -> Scores:
+    language, quality = job.config.stories.language, job.config.quality
+    context = " ".join(
+        [
+            title,
+            *(
+                word
+                for keyframe, caption in frames
+                for word in (*keyframe.dialogue, *keyframe.text, caption.place, *caption.objects)
+            ),
+        ]
+    )
+    grounded = [
+        grounding.grounding(
+            text,
+            [*caption.characters, *caption.objects],
+            character_names.resolve(caption.characters, cast),
+            caption.action,
+            caption.sentence,
+            before,
+        )
+        for text, before, (_, caption) in zip(
+            story.captions, ["", *story.captions], frames, strict=False
+        )
+    ]
+    similar: list[float] = []
+    if quality.clip:
+        from pipeline.annotation import clip_score  # loads PyTorch
+
+        similar = clip_score.similarities(
+            _clip(quality.clip),
+            [storage.join(job.out, image) for image in story.images],
+            story.captions,
+        )
+    return story_scores.score(
+        story.captions,
+        language=language,
+        names=[character.name for character in cast],
+        toxic=_toxic(language, quality.toxic_words_file),
+        strangers=[
+            character_names.unknown(text, cast, context, language) for text in story.captions
+        ],
+        repaired=story.repaired,
+        similarity=similar,
+        grounding=grounded if language.partition("-")[0] == "en" else [],
+    )
+
+
+_toxic = functools.cache(story_scores.word_list)
+
+
+@functools.cache
+def _clip(spec: str) -> Any:
+    from pipeline.annotation import clip_score
+
+    return clip_score.load(spec)

@@ -1,0 +1,26 @@
+"""The rows of a film that are published, from the outputs of its stages."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pipeline.runtime.stage_inputs import CONTENT
+from pipeline.runtime.stage_outputs import Film, only
+from schemas.rows import Reject, Story, Video
+
+
+def probed_video(film: Film) -> Video:
+    """Returns the film's row as the search found it now, with what its content told."""
+    (probed,) = film.rows("keyframes", Video)
+    return dataclasses.replace(film.video, **{name: getattr(probed, name) for name in CONTENT})
+
+
+def scored_stories(film: Film) -> tuple[list[Story], list[Story]]:
+    """Returns the film's stories that are kept, and those that a score ruled out."""
+    scored = film.content("quality")
+    dropped = {reject.key for reject in only(Reject, scored)}
+    stories = only(Story, scored)
+    return (
+        [story for story in stories if story.id not in dropped],
+        [story for story in stories if story.id in dropped],
+    )

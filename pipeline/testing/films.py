@@ -1,0 +1,271 @@
+"""Draws and encodes small films and pictures for tests, with PyAV.
+
+`scene` draws a still background, `moving` lets something cross it, `shots` does so with one scene
+after the other, `make_film` writes any frames as a film. What is drawn depends on its arguments
+alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.stream import Disposition
+from av.subtitles.subtitle import SubtitleSet
+
+TICKS = 90_000  # ticks per second in which frames are stamped: fine enough for any frame rate
+_ASS_HEADER = (
+    b"[Script Info]\r\nScriptType: v4.00+\r\n\r\n[V4+ Styles]\r\n"
+    b"Format: Name, Fontname, Fontsize\r\nStyle: Default,Arial,16\r\n\r\n"
+    b"[Events]\r\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, "
+    b"Text\r\n"
+)
+
+
+def scene(seed: int, height: int = 180, width: int = 320) -> np.ndarray:
+    """Draws a colourful still background, height x width x 3 RGB uint8; another seed, another
+    picture."""
+    random = np.random.default_rng(seed)
+    corners = random.integers(30, 226, (2, 2, 3)).astype(np.float32)
+    picture = cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)
+    for _ in range(12):  # large shapes, by which scenes differ
+        centre = (int(random.integers(width)), int(random.integers(height)))
+        axes = random.integers(height // 12, height // 3, 2)
+        cv2.ellipse(
+            picture,
+            centre,
+            (int(axes[0]), int(axes[1])),
+            float(random.uniform(0, 180)),
+            0,
+            360,
+            random.integers(0, 256, 3).tolist(),
+            -1,
+        )
+    grain = random.normal(0, 6, (height, width, 1))  # fine texture, so that motion can be measured
+    return np.clip(picture + cv2.GaussianBlur(grain, (0, 0), 1)[..., None] * 3, 0, 255).astype(
+        np.uint8
+    )
+
+
+def moving(
+    background: np.ndarray,
+    n: int,
+    *,
+    size: float = 0.2,
+    color: Sequence[int] = (255, 40, 40),
+    start: Sequence[float] = (0.2, 0.5),
+    step: Sequence[float] = (0.02, 0.0),
+) -> list[np.ndarray]:
+    """Draws n frames of a ball that moves over the background by `step` (shares of the width) per
+    frame.
+
+    start: its centre in the first frame, x and y as shares of width and height; size: its diameter
+    as a share of the height.
+    """
+    height, width = background.shape[:2]
+    frames = []
+    for i in range(n):
+        frame = background.copy()
+        centre = (
+            round(start[0] * width + i * step[0] * width),
+            round(start[1] * height + i * step[1] * width),
+        )
+        radius = round(size * height / 2)
+        cv2.circle(frame, centre, radius, tuple(map(int, color)), -1, cv2.LINE_AA)
+        cv2.circle(
+            frame,
+            (centre[0] - radius // 3, centre[1] - radius // 3),
+            max(radius // 4, 1),
+            (255, 255, 255),
+            -1,
+            cv2.LINE_AA,
+        )
+        frames.append(frame)
+    return frames
+
+
+def shots(count: int, length: int = 24, *, seed: int = 0) -> list[np.ndarray]:
+    """Draws frames of `count` shots, `length` of each, of the scenes from `seed` on."""
+    return [
+        frame for number in range(seed, seed + count) for frame in moving(scene(number), length)
+    ]
+
+
+def still(picture: np.ndarray, n: int) -> list[np.ndarray]:
+    """Returns the same picture n times."""
+    return [picture] * n
+
+
+def card(
+    lines: Sequence[str],
+    height: int = 180,
+    width: int = 320,
+    *,
+    background: Sequence[int] = (0, 0, 0),
+    color: Sequence[int] = (255, 255, 255),
+    scale: float = 1.0,
+) -> np.ndarray:
+    """Draws a title card: lines of text in the middle of a plain picture; `scale` 1 fits the
+    height."""
+    picture = np.full((height, width, 3), background, np.uint8)
+    size = scale * height / (len(lines) + 2) / 40
+    for i, line in enumerate(lines):
+        (text_width, _), _ = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+        at = ((width - text_width) // 2, round(height * (i + 1.6) / (len(lines) + 2)))
+        cv2.putText(
+            picture,
+            line,
+            at,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            size,
+            tuple(map(int, color)),
+            max(1, round(size * 1.5)),
+            cv2.LINE_AA,
+        )
+    return picture
+
+
+def make_film(
+    path: str | Path,
+    frames: Iterable[np.ndarray],
+    *,
+    fps: float | Fraction = 24,
+    pts: Sequence[float] | None = None,
+    rotation: int = 0,
+    audio: bool = False,
+    subtitles: Mapping[str, Sequence[tuple[float, float, str]]] | None = None,
+    subtitle_codec: str | None = None,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    gop: int | None = None,
+    bframes: int = 0,
+    second_track: bool = False,
+    cover: np.ndarray | None = None,
+    sample_aspect_ratio: Fraction | None = None,
+    options: Mapping[str, str] | None = None,
+    container_options: Mapping[str, str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> str:
+    """Writes frames (height x width x 3 RGB uint8, even sides) as a film and returns its path.
+
+    The file's ending chooses the container. pts: a presentation time in seconds for each frame
+    (variable frame rate, or a film that does not start at 0); without it frames are 1/fps apart.
+    rotation: degrees clockwise that a player turns the frames by. subtitles: lines (start, end,
+    text) for each language, a track each; subtitle_codec: mov_text in MP4, else subrip.
+    gop: frames between two decoder keyframes. second_track: a 64x48 grey video track before the
+    film's own; cover: an attached picture, as in music files.
+    """
+    frames = iter(frames)
+    first = next(frames)
+    height, width = first.shape[:2]
+    with av.open(str(path), "w", options=dict(container_options or {})) as out:
+        out.metadata.update(metadata or {})
+        small = _add_video(out, codec, 64, 48, fps, pix_fmt, {}) if second_track else None
+        art = _add_cover(out, cover) if cover is not None else None  # before the film itself
+        settings = {"preset": "ultrafast", "crf": "18"} if codec == "libx264" else {}
+        stream = _add_video(out, codec, width, height, fps, pix_fmt, settings | dict(options or {}))
+        if gop is not None:
+            stream.codec_context.gop_size = gop
+        stream.codec_context.max_b_frames = bframes
+        if sample_aspect_ratio is not None:
+            stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
+        if rotation:
+            stream.set_display_rotation(-rotation)
+        sound = out.add_stream("aac", rate=16_000, layout="mono") if audio else None
+        text_codec = subtitle_codec or (
+            "mov_text" if str(path).endswith((".mp4", ".mov", ".m4v")) else "subrip"
+        )
+        tracks = [
+            (_add_text(out, text_codec, language), lines)
+            for language, lines in (subtitles or {}).items()
+        ]
+
+        times = iter(pts) if pts is not None else (i / Fraction(fps) for i in itertools.count())
+        if art is not None:
+            out.mux(art)
+        for track, lines in tracks:
+            _write_text(out, track, lines)
+        last = 0.0
+        for picture, time in zip(itertools.chain([first], frames), times, strict=False):
+            last = float(time)
+            out.mux(stream.encode(_frame(picture, last)))
+            if small is not None:
+                out.mux(small.encode(_frame(np.full((48, 64, 3), 128, np.uint8), last)))
+        out.mux(stream.encode(None))
+        if small is not None:
+            out.mux(small.encode(None))
+        if sound is not None:
+            for block in tone(last + 1 / float(fps)):
+                out.mux(sound.encode(block))
+            out.mux(sound.encode(None))
+    return str(path)
+
+
+def _add_video(
+    out: Any,
+    codec: str,
+    width: int,
+    height: int,
+    fps: float | Fraction,
+    pix_fmt: str,
+    options: Mapping[str, str],
+) -> Any:
+    stream = out.add_stream(
+        codec, rate=Fraction(fps).limit_denominator(1001), options=dict(options)
+    )
+    stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+    if codec == "libx264":
+        stream.codec_context.time_base = Fraction(1, TICKS)
+    return stream
+
+
+def _frame(picture: np.ndarray, time: float) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    frame.pts, frame.time_base = round(time * TICKS), Fraction(1, TICKS)
+    return frame
+
+
+def _add_cover(out: Any, picture: np.ndarray) -> av.Packet:
+    stream = out.add_mux_stream("mjpeg", width=picture.shape[1], height=picture.shape[0])
+    stream.disposition = Disposition.attached_pic
+    packet = av.Packet(cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes())
+    packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, TICKS), True
+    packet.pts = packet.dts = 0
+    return packet
+
+
+def _add_text(out: Any, codec: str, language: str) -> Any:
+    stream = out.add_stream(codec)
+    stream.codec_context.subtitle_header = _ASS_HEADER
+    stream.codec_context.time_base = Fraction(1, 1000)
+    stream.metadata["language"] = language
+    return stream
+
+
+def _write_text(out: Any, stream: Any, lines: Sequence[tuple[float, float, str]]) -> None:
+    for i, (start, end, text) in enumerate(lines):
+        event = f"{i},0,Default,,0,0,0,,{text}".encode()
+        packet = stream.codec_context.encode_subtitle(
+            SubtitleSet.create(event, 0, round((end - start) * 1000), round(start * 1000))
+        )
+        packet.stream, packet.time_base = stream, Fraction(1, 1000)
+        out.mux(packet)
+
+
+def tone(seconds: float, rate: int = 16_000) -> Iterator[av.AudioFrame]:
+    """Yields a hum, mono, in blocks that an audio encoder takes."""
+    wave = (3000 * np.sin(2 * np.pi * 440 * np.arange(round(seconds * rate)) / rate)).astype(
+        np.int16
+    )
+    for start in range(0, len(wave), 1024):
+        block = av.AudioFrame.from_ndarray(
+            wave[None, start : start + 1024], format="s16", layout="mono"
+        )
+        block.sample_rate, block.pts, block.time_base = rate, start, Fraction(1, rate)
+        yield block

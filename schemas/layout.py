@@ -1,0 +1,118 @@
+"""The layout of a dataset folder: how its files and folders are named.
+
+Every path here is relative to the dataset folder and has slashes, wherever the dataset lies:
+
+    dataset.json                 what the dataset is, and the digest of each file; written last
+    run.json, report.html        the record of the last run, and the page to look at
+    README.md                    the dataset card
+    <table>.parquet              keyframes, captions, stories, dropped_stories, rejects
+    images/<film>/<keyframe>.jpg, images/<split>_{stories,chunks}.jsonl
+    rejected/<film>/<keyframe>.jpg
+    characters/<series>.yaml
+    shards/<split>-<number>-of-<count>.tar
+    work/                        what the stages reuse in the next run; not part of the dataset
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from schemas.rows import Caption, Keyframe, Reject, Story
+
+MANIFEST = "dataset.json"
+RUN_RECORD = "run.json"
+REPORT = "report.html"
+CARD = "README.md"
+
+IMAGES = "images"  # also the folder that image paths in the JSONL are relative to
+REJECTED = "rejected"
+CHARACTERS = "characters"
+SHARDS = "shards"
+WORK = "work"
+
+KEYFRAMES = "keyframes"
+CAPTIONS = "captions"
+STORIES = "stories"
+REJECTS = "rejects"
+DROPPED_STORIES = "dropped_stories"  # those that a threshold on a score dropped
+TABLES: dict[str, Any] = {  # table -> type of its rows
+    KEYFRAMES: Keyframe,
+    CAPTIONS: Caption,
+    STORIES: Story,
+    REJECTS: Reject,
+    DROPPED_STORIES: Story,
+}
+
+TRAIN, VAL = SPLITS = ("train", "val")
+
+# In `work`, beside a folder of stage outputs for each stage, and SHARDS with notes on shards:
+ANSWERS = "answers"  # the response cache
+PICTURES = "pictures"  # of the keyframes stage, a folder for each of its outputs
+SEGMENTS = "segments"  # measurements of parts of long films
+PLACED = "placed"  # of each film, whose pictures are in `images` and `rejected`
+LOCK = "lock"  # held by a run, on a disk
+RUNNING = "running.json"  # written again and again by a run, in a bucket
+
+_SHARD = re.compile(rf"{SHARDS}/({'|'.join(SPLITS)})-(\d{{5}})-of-(\d{{5}})\.tar")
+
+
+def table_path(table: str) -> str:
+    """Returns the path of a table, one of TABLES."""
+    return f"{table}.parquet"
+
+
+def image_path(film: str, keyframe: str) -> str:
+    """Returns the path of a keyframe's picture."""
+    return f"{IMAGES}/{film}/{keyframe}.jpg"
+
+
+def rejected_image_path(film: str, keyframe: str) -> str:
+    """Returns the path of the picture of a keyframe that was rejected."""
+    return f"{REJECTED}/{film}/{keyframe}.jpg"
+
+
+def image_keyframe(image: str) -> str:
+    """Returns the id of the keyframe that a path is the picture of."""
+    return image.rpartition("/")[2].removesuffix(".jpg")
+
+
+def stories_jsonl_path(split: str) -> str:
+    """Returns the path of the JSONL file of a split's stories."""
+    return f"{IMAGES}/{split}_stories.jsonl"
+
+
+def chunks_jsonl_path(split: str) -> str:
+    """Returns the path of the JSONL file of a split's chunks."""
+    return f"{IMAGES}/{split}_chunks.jsonl"
+
+
+def characters_path(series: str) -> str:
+    """Returns the path of the characters of a series, given its name as a safe file name."""
+    return f"{CHARACTERS}/{series}.yaml"
+
+
+def shard_path(split: str, number: int, count: int) -> str:
+    """Returns the path of shard `number` of the `count` shards of a split, counted from 0."""
+    return f"{SHARDS}/{split}-{number:05d}-of-{count:05d}.tar"
+
+
+def parse_shard_path(path: str) -> tuple[str, int, int] | None:
+    """Returns split, number and count in the path of a shard, None for another path."""
+    match = _SHARD.fullmatch(path)
+    return (match[1], int(match[2]), int(match[3])) if match else None
+
+
+def stage_picture(keyframe: str) -> str:
+    """Returns the path of a keyframe's picture in its folder in PICTURES."""
+    return f"{keyframe}.jpg"
+
+
+def rejected_stage_picture(keyframe: str) -> str:
+    """Returns the path of a rejected keyframe's picture in its folder in PICTURES."""
+    return f"{REJECTED}/{keyframe}.jpg"
+
+
+def sample_image(position: int) -> str:
+    """Returns the ending, in a shard, of the picture at a position of a chunk, from 0."""
+    return f"{position:02d}.jpg"

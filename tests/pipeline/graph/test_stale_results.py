@@ -1,0 +1,220 @@
+"""No result is stale: whatever input or setting changes, a rerun gives what a fresh run gives."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from pipeline.config import DatasetConfig, load
+from pipeline.graph import model_transforms, run
+from pipeline.inference.backends import loading
+from pipeline.ingest import discovery
+from pipeline.testing.films import make_film, shots
+from tests.pipeline.comparing import digests
+from tests.pipeline.scripted import TEXTS, Scripted
+
+pytestmark = pytest.mark.slow
+
+IN_MEMORY = ["--direct_running_mode=in_memory"]
+BASE = {
+    "captioner": "openai:eyes@http://localhost/v1",
+    "writer": "openai:pen@http://localhost/v1",
+    "stories.shortest": 2,
+    "stories.grounded": 0,
+    "keyframes.every": 0.3,
+    "quality.min_grounding": None,
+    "quality.min_language_share": None,
+}
+# Another value of every setting. What only says how work is done must not change a result either.
+OTHER = {
+    "captioner": "openai:other-eyes@http://localhost/v1",
+    "writer": "openai:other-pen@http://localhost/v1",
+    "keyframes.every": 0.5,
+    "keyframes.shortest_shot": 0.9,
+    "keyframes.tolerance": 0.1,
+    "keyframes.black": 140,
+    "keyframes.flat": 60,
+    "keyframes.smear_motion": 0,
+    "keyframes.smear_sharpness": 5,
+    "keyframes.likeness": 0.5,
+    "selection.recurring_likeness": 0.5,
+    "selection.recurring_share": 0.1,
+    "selection.recurring_edge": 1,
+    "captions.neighbours": 1,
+    "stories.shortest": 9,
+    "stories.window": 3,
+    "stories.reader_age": 9,
+    "stories.words": 40,
+    "stories.tense": "present",
+    "stories.language": "de",
+    "stories.style": "dry",
+    "stories.grounded": 1,
+    "quality.clip": "",
+    "quality.min_similarity": 0.5,
+    "quality.max_repetition": 0,
+    "quality.max_reading_grade": -9,
+    "quality.min_language_share": 1,
+    "quality.max_toxic_words": 3,
+    "quality.toxic_words_file": "toxic.txt",
+    "quality.min_name_consistency": 1,
+    "quality.max_repaired": 0,
+    "quality.min_grounding": 1,
+    "calls.longest_side": 100,
+    "calls.max_tokens": 999,
+    "calls.temperature": 1,
+    "calls.at_once": 2,
+    "calls.timeout": 9,
+    "calls.tries": 2,
+    "calls.patience": 9,
+    "calls.batch": 1,
+    "calls.workers": 2,
+    "prices": {"pen": {"input": 1, "output": 1}},
+    "budget": None,
+    "characters": "characters.yaml",
+    "prompts": "prompts",
+    "speech": "",
+    "output.name": "other",
+    "output.val_share": 0.9,
+    "output.split_likeness": 0.99,
+    "output.shard_megabytes": 0.001,
+    "reject_limit": 0.1,
+}
+
+
+def settings(model: type[BaseModel], at: str = "") -> list[str]:
+    """The dotted paths of all settings."""
+    paths = []
+    for name, field in model.model_fields.items():
+        value = field.get_default(call_default_factory=True)
+        section = isinstance(value, BaseModel)
+        paths += settings(type(value), f"{at}{name}.") if section else [f"{at}{name}"]
+    return paths
+
+
+def answer(request) -> str:
+    """An answer in which a digest of all that was asked can be read."""
+    asked = hashlib.sha256(f"{request.prompt}{[i.sha256 for i in request.images]}".encode())
+    digest = asked.hexdigest()[:6]
+    if request.task == "caption":
+        return json.dumps({"sentence": f"A picture, {digest}."})
+    if request.task == "characters":
+        return json.dumps({"characters": [{"name": "Pip", "look": digest}]})
+    frames = request.facts.get("frames") or [row["frame"] for row in request.facts["captions"]]
+    sentences = [{"frame": at, "text": f"{TEXTS[at % 16][:-1]} at {digest}."} for at in frames]
+    return json.dumps({"sentences": sentences})
+
+
+@pytest.fixture(autouse=True)
+def scripted(monkeypatch):
+    backend = Scripted(answer)
+    monkeypatch.setattr(loading, "load", lambda role, spec, calls: backend)
+    monkeypatch.setattr(model_transforms, "_model", lambda role, spec, calls: backend)
+    monkeypatch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
+
+
+def make(place: Path, out: Path, changed=None) -> dict[str, str]:
+    """The digests of a dataset of the films in a folder."""
+    values = BASE | (changed or {})
+    config = load("", [f"{name}={json.dumps(value)}" for name, value in values.items()])
+    run.run(*discovery.find(str(place / "films")), config, str(out), IN_MEMORY)
+    return digests(out)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    """Two films of a series with subtitles, and a dataset of them."""
+    place = tmp_path_factory.mktemp("base")
+    (place / "films").mkdir()
+    intro = shots(1, 20, seed=7)
+    for episode in (1, 2):
+        film = place / "films" / f"S01E0{episode}.mp4"
+        make_film(film, [*intro, *shots(3, 16, seed=100 * episode)])
+        film.with_suffix(".srt").write_text(SUBTITLE.format(text="Pip: Hello!"))
+    with pytest.MonkeyPatch.context() as patch:
+        scripted.__wrapped__(patch)
+        make(place, place / "out")
+    return place
+
+
+SUBTITLE = "1\n00:00:01,000 --> 00:00:01,900\n{text}\n"
+
+
+@pytest.fixture
+def place(base, tmp_path) -> Path:
+    subprocess.run(["cp", "-a", *map(str, base.iterdir()), str(tmp_path)], check=True)
+    return tmp_path
+
+
+def assert_rerun_is_fresh(place: Path, changed=None) -> bool:
+    """Checks a rerun against a fresh run; returns whether the change shows in any row."""
+    before = digests(place / "out")
+    rerun = make(place, place / "out", changed)
+    assert rerun == make(place, place / "fresh", changed)
+    return any(rerun.get(name) != before.get(name) for name in before if name.endswith(".parquet"))
+
+
+@pytest.mark.parametrize("name", settings(DatasetConfig))
+def test_a_changed_setting(place, name, monkeypatch):
+    monkeypatch.chdir(place)
+    (place / "toxic.txt").write_text("rain\n")
+    (place / "characters.yaml").write_text(yaml.safe_dump({"films": [{"name": "Momo"}]}))
+    shutil.copytree(Path(run.__file__).parents[1] / "annotation" / "prompts", place / "prompts")
+    prompt = place / "prompts" / "caption.txt"
+    prompt.write_text(prompt.read_text() + "\nBe brief.\n")
+    assert_rerun_is_fresh(place, {name: OTHER[name]})
+
+
+def renamed_series(place: Path) -> None:
+    rows = [f"{film.name},Another,{film.name}" for film in sorted(place.glob("films/*.mp4"))]
+    (place / "films" / "manifest.csv").write_text("\n".join(["uri,series,title", *rows]))
+
+
+def in_place(path: str, old: bytes, new: bytes):
+    def change(place: Path) -> None:
+        file = place / path
+        data = file.read_bytes()
+        assert old in data
+        file.unlink()
+        file.write_bytes(data.replace(old, new))
+
+    return change
+
+
+def other_film(place: Path) -> None:
+    make_film(place / "films" / "S01E01.mp4", shots(4, 16, seed=900))
+
+
+INPUTS = {
+    "a line of subtitles": in_place("films/S01E01.srt", b"Hello", b"Bye, Momo"),
+    "a time of subtitles": in_place("films/S01E02.srt", b"00:00:01", b"00:00:03"),
+    "subtitles that are gone": lambda place: (place / "films" / "S01E01.srt").unlink(),
+    "series and title in a manifest": renamed_series,
+    "the content of a film": other_film,
+    "a film that is gone": lambda place: (place / "films" / "S01E02.mp4").unlink(),
+    "a film that is new": lambda place: shutil.copy(
+        place / "films" / "S01E02.mp4", place / "films" / "S01E03.mp4"
+    ),
+    "characters that are edited": in_place("out/characters/films.yaml", b"Pip", b"Quinn"),
+}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_a_changed_input(place, name):
+    INPUTS[name](place)
+    if "characters" in name:  # they are part of the dataset folder
+        (place / "fresh" / "characters").mkdir(parents=True)
+        shutil.copy(place / "out/characters/films.yaml", place / "fresh/characters/films.yaml")
+    assert assert_rerun_is_fresh(place)
+
+
+def test_a_renamed_series_decodes_and_asks_nothing_again(place):
+    renamed_series(place)
+    make(place, place / "out")
+    stages = json.loads((place / "out" / "run.json").read_text())["stages"]
+    done = {stage["name"]: stage["done"] for stage in stages}
+    assert (done["keyframes"], done["text"], done["dialogue"], done["selection"]) == (0, 0, 0, 2)
