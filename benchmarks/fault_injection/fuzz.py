@@ -24,7 +24,7 @@ from benchmarks.fault_injection.markdown import rows_to_markdown
 from benchmarks.fault_injection.mutations import make_films, mutate_film
 from pipeline.config import load
 from pipeline.ingest import discovery, subtitles
-from pipeline.keyframes import select
+from pipeline.keyframes.extract import extract_film
 from pipeline.runtime import isolation, stage_outputs
 from schemas.rows import Keyframe, Reject, Video
 
@@ -72,7 +72,7 @@ def _process(path: str, out: str) -> tuple[str, str, int, str]:
     videos, rejects = discovery.find(path)
     if rejects:
         return "rejected", rejects[0].reason, 0, ""
-    rows = select.of_film(
+    rows = extract_film(
         videos[0],
         load().keyframes,
         os.path.join(out, "pictures"),

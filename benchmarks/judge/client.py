@@ -108,7 +108,7 @@ def ask_judge(
     """
     spec = parse_judge(judge, settings)
     with (
-        lock.holding(settings.folder),  # two runs at once would pay twice
+        lock.locked(settings.folder),  # two runs at once would pay twice
         progress.display({role: sum(question.request is not None for question in questions)}),
     ):
         found = asyncio.run(_ask_all(spec, role, questions, settings))
@@ -200,7 +200,7 @@ async def _ask_one(
         except Exception as error:  # the others must not be paid for in vain
             asker.stop(Stop(f"{type(error).__name__}: {error}"))
             raise
-    progress.ticking(role, 0.0)(1.0)
+    progress.ticker(role, 0.0)(1.0)
     state: State = (
         "answered"
         if outcome.value is not None

@@ -16,6 +16,7 @@ from benchmarks.long_stories.tables import moments_at
 from benchmarks.metrics.fid_kid_cmmd import frechet_distance
 from benchmarks.results.confidence_intervals import bootstrap_mean
 from benchmarks.results.tables import Figure
+from model import precision
 from model.generate import Teller
 
 
@@ -47,7 +48,7 @@ def score_painted(
         for name, told in own.items():
             features = told.features[:, moments].flatten(0, 1)
             dice = torch.Generator(teller.painter.device).manual_seed(length)  # the same for all
-            with torch.autocast(teller.painter.device.type, torch.bfloat16):  # as it was trained
+            with precision.autocast(teller.painter_setting, teller.painter.device):
                 pictures[name] = teller.painter.generate(features, teller.blank, dice).cpu().numpy()
         here: list[Labels] = [known[image] for image in images if image in known]
         seen = [at for at, image in enumerate(images) if image in known]

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from benchmarks.results import results_json
 from benchmarks.results.tables import (
+    OF_ROUNDS,
     Cell,
     Column,
     Figure,
@@ -31,7 +32,6 @@ from benchmarks.results.tables import (
     format_number,
     format_value,
 )
-from benchmarks.speed.timing import INTERVAL
 
 # What became of a figure, the gravest first.
 Verdict = Literal[
@@ -143,7 +143,7 @@ def _compare_table(old: Table, new: Table, alike: bool) -> Iterator[Change]:
                 column,
                 alike,
                 row in new.published,
-                new.about.get("interval") == INTERVAL,
+                new.about.get("interval") == OF_ROUNDS,
             )
             if verdict:
                 yield Change(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Better = Literal["higher", "lower", ""]  # "" where neither is: a count, a size
+OF_ROUNDS = "least and most of the rounds"  # the interval, in `Table.about`, of what was timed
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from pipeline.graph.stage_cache import Run, jobs_of
 from pipeline.graph.stages import STAGES, Stage
 from pipeline.inference import response_cache
 from pipeline.inference.backends.loading import name
-from pipeline.ingest.video import VideoError, probe
-from pipeline.keyframes import select
+from pipeline.ingest.probe import probe
+from pipeline.ingest.video import VideoError
+from pipeline.keyframes.extract import keyframes_per_second
 from pipeline.runtime import storage
 from pipeline.runtime.stage_outputs import Film
 from schemas import layout
@@ -100,7 +101,7 @@ def _density(videos: Sequence[Video], config: DatasetConfig) -> float:
     for video in [videos[at * len(videos) // count] for at in range(count)]:
         length = min(video.duration, SECONDS_LOOKED_AT)
         try:
-            density = select.density(
+            density = keyframes_per_second(
                 video, config.keyframes, (video.duration - length) / 2, length, os.cpu_count() or 1
             )
         except (VideoError, ValueError, OSError, av.FFmpegError):

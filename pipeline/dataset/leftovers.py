@@ -39,7 +39,7 @@ def of_dataset(out: str, films: Collection[str], files: Collection[str]) -> list
         *(path for film in sorted(removed_films) for path in _film_images(out, film)),
         *jsonl,
         *(path for path in drafts if characters.untouched(storage.read_bytes(path).decode())),
-        *storage.leftovers(out),
+        *storage.temporary_files(out),
     ]
 
 

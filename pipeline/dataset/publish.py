@@ -25,7 +25,7 @@ from pipeline.dataset.jsonl import writing_jsonl
 from pipeline.dataset.manifest import write_manifest
 from pipeline.dataset.tables import writing_tables
 from pipeline.runtime import stage_outputs, storage
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.prefetch import prefetch
 from pipeline.runtime.stage_outputs import Film
 from schemas import layout
 from schemas.rows import Caption, Character, Keyframe, Reject, Story, Video
@@ -63,7 +63,7 @@ def publish(
     published = _write_films(out, films, splits, discovery_rejects, records)
     by_series = sorted(published.characters.items())
     character_files = [characters.path("", series) for series, _ in by_series]
-    records += ahead(functools.partial(file_record, out), character_files, _READS_AT_ONCE)
+    records += prefetch(functools.partial(file_record, out), character_files, _READS_AT_ONCE)
     content = {
         "name": config.output.name,
         "created_by": f"storystream {metadata.version('storystream')}",
@@ -149,7 +149,7 @@ def _write_films(
     with writing_tables(out, records) as tables, writing_jsonl(out, records) as jsonl:
         tables.write(layout.REJECTS, discovery_rejects)
         counts["rejects"] += len(discovery_rejects)
-        for film in ahead(functools.partial(_film_content, out), films):
+        for film in prefetch(functools.partial(_film_content, out), films):
             split = splits.get(film.video.id, "")
             stories = [dataclasses.replace(story, split=split) for story in film.stories]
             tables.write(layout.KEYFRAMES, film.keyframes)

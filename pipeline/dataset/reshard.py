@@ -31,7 +31,7 @@ from pipeline.dataset.reader import (
 )
 from pipeline.dataset.shards import Shard, StorySummary
 from pipeline.runtime import storage
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.prefetch import prefetch
 from schemas import layout
 from schemas.rows import Keyframe, Story, arrow_schema, row, to_table
 
@@ -107,7 +107,7 @@ def _write_shards(
         films = sorted({film for film, _ in shard.stories})
         return shards.write(out, shard.path, stories, _picture_digests(out, films, changed))
 
-    yield from ahead(write, planned, os.cpu_count() or 1)
+    yield from prefetch(write, planned, os.cpu_count() or 1)
 
 
 def _summaries(out: str, changed: Changed) -> Iterator[StorySummary]:

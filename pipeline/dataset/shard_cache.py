@@ -17,7 +17,7 @@ from pipeline.dataset.file_digests import FileRecord
 from pipeline.dataset.reader import locate
 from pipeline.dataset.shards import Shard
 from pipeline.runtime import stage_outputs, storage
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.prefetch import prefetch
 from schemas.layout import SHARDS
 
 _READS_AT_ONCE = 16
@@ -31,7 +31,7 @@ def find(out: str, work: str) -> dict[str, FileRecord]:
     }
     paths = [path for path, _ in storage.find_in(storage.join(work, SHARDS), "*.json")]
     found = {}
-    for path, data in zip(paths, ahead(storage.read_bytes, paths, _READS_AT_ONCE), strict=True):
+    for path, data in zip(paths, prefetch(storage.read_bytes, paths, _READS_AT_ONCE), strict=True):
         name = storage.basename(path).removesuffix(".json")
         note = _parse_note(data)
         if note and size.get(name) == note["bytes"]:
@@ -41,13 +41,13 @@ def find(out: str, work: str) -> dict[str, FileRecord]:
 
 def stash(out: str, work: str, shard: Shard, earlier: FileRecord) -> None:
     """Stashes a shard that is to get another name, until `rename` gives it that."""
-    storage.place([(locate(out, earlier.path), _stash_path(work, shard))])
+    storage.link_or_copy([(locate(out, earlier.path), _stash_path(work, shard))])
 
 
 def rename(out: str, work: str, shard: Shard, earlier: FileRecord) -> FileRecord:
     """Gives a stashed shard its new name."""
     delete_note(work, shard.path)
-    storage.place([(_stash_path(work, shard), locate(out, shard.path))], again=True)
+    storage.link_or_copy([(_stash_path(work, shard), locate(out, shard.path))], overwrite=True)
     record = dataclasses.replace(earlier, path=shard.path)
     write_note(work, shard, record)
     return record

@@ -19,7 +19,7 @@ from pipeline.dataset.file_digests import FileRecord, recorded
 from pipeline.dataset.reader import locate
 from pipeline.dataset.split import fraction
 from pipeline.runtime import stage_outputs, storage
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.prefetch import prefetch
 from schemas import layout
 from schemas.published import chunk_records, sample_records
 from schemas.rows import Story
@@ -104,7 +104,7 @@ def write(out: str, path: str, stories: Sequence[Story], sha256: Mapping[str, st
     import webdataset  # loads PyTorch, which takes seconds: only who writes shards waits for it
 
     images = (image for story in stories for image in _chunk_images(story))
-    pictures = ahead(functools.partial(_read_picture, out, sha256), images)
+    pictures = prefetch(functools.partial(_read_picture, out, sha256), images)
     records: list[FileRecord] = []
     with (
         recorded(out, path, records) as file,

@@ -122,7 +122,7 @@ def _split(film: Film, stage: Stage, run: Run) -> Iterator[_Part]:
 def _work(part: _Part, stage: Stage, run: Run) -> _Part:
     assert stage.parts is not None
     if len(part.parts) > 1:
-        tick = progress.ticking(stage.name)
+        tick = progress.ticker(stage.name)
         with timed(stage.name):
             job = run.job(stage, output=output_name(stage, part.film, part.key))
             stage.parts.work(stage.inputs(part.film), job, part.parts, part.number)

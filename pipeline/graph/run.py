@@ -62,7 +62,7 @@ def run(
         runners.finish(pipeline)
         print(f"{name} takes the graph; nothing was run")
         return 0
-    with lock.holding(out):
+    with lock.locked(out):
         names = stages.names()
         shown = names[: names.index(until) + 1] if until else names
         if name:

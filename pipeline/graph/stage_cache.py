@@ -145,12 +145,12 @@ class Cached:
     def __init__(
         self, stage: Stage, film: Film, depends: Any, run: Run, begun: float = -1.0
     ) -> None:
-        """`depends` is the output's key, `begun` as in `progress.ticking`."""
+        """`depends` is the output's key, `begun` as in `progress.ticker`."""
         self.stage, self.film = stage, film
         self.output = output_name(stage, film, depends)
         self._file = stage_outputs.path(film.work, self.output)
         self.there = is_there(stage, film, depends, run)
-        self.tick = progress.ticking(stage.name, begun)
+        self.tick = progress.ticker(stage.name, begun)
         self.began = time.monotonic()
 
     def reused(self) -> Film:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.ingest import speech, subtitles
-from pipeline.ingest.video import content_of, fingerprint
+from pipeline.ingest.fingerprint import fingerprint, model_fingerprint
 from pipeline.runtime import isolation, storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow
@@ -21,14 +21,17 @@ def files(film: Inputs, job: Job) -> Any:
     """Returns digests of the files that the dialogue depends on: the subtitles beside the film and
     the model that recognises speech."""
     sidecar = film.video.subtitles
-    return [sidecar and _digest(sidecar), job.config.speech and content_of(job.config.speech)]
+    return [
+        sidecar and _digest(sidecar),
+        job.config.speech and model_fingerprint(job.config.speech),
+    ]
 
 
 def _digest(path: str) -> str:
     try:
         return fingerprint(path)
     except OSError as error:
-        if storage.silent(path, error):
+        if storage.is_unavailable(path, error):
             raise
         return "gone"
 
@@ -45,7 +48,7 @@ def find_dialogue(film: Inputs, job: Job) -> list[AnyRow]:
         if left_out:
             rejects.append(Reject("subtitles", where, "left out", left_out, video.id))
     except (subtitles.SubtitlesError, isolation.Crashed, OSError) as error:
-        if storage.silent(where, error):
+        if storage.is_unavailable(where, error):
             raise
         rejects.append(Reject("subtitles", where, "unreadable", str(error), video.id))
     written = [Spoken(video.id, line.start, line.end, line.text) for line in lines]
@@ -59,7 +62,7 @@ def _recognised(film: Inputs, job: Job) -> list[AnyRow]:
     video = film.video
     try:
         # In a process of its own first: where it crashes, it does not do so here.
-        isolation.call(speech.hear, video, size=video.size)
+        isolation.call(speech.check_sound, video, size=video.size)
         return [
             Spoken(video.id, line.start, line.end, line.text, recognised=True)
             for line in speech.recognise(

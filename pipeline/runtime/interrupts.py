@@ -1,7 +1,8 @@
-"""Ends a run on Ctrl-C or SIGTERM, also in worker processes, without losing calls that are paid for.
+"""Stops a run on Ctrl-C or SIGTERM, in all its processes, without losing model calls in flight.
 
-Driver and workers share a folder, named by an environment variable. A file there stands for calls
-in flight; one asks workers to begin no further call, and another tells them to end at once.
+The driver and its workers communicate by files in a folder that an environment variable names: a
+file per worker with calls in flight, one that asks workers to start no more calls, and one that
+tells them to exit at once.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-FOLDER = "STORYSTREAM_PROGRESS"  # environment variable: the folder of one run; unset, there is none
-_STOP = "stop"  # the file there that asks workers to stop
-_END = "end"  # the file there that tells them to end at once
+FOLDER = "STORYSTREAM_PROGRESS"  # environment variable that names the folder; unset outside a run
+_STOP = "stop"  # the file that asks workers to start no more calls
+_END = "end"  # the file that tells workers to exit at once
 
 
 @contextlib.contextmanager
 def calls_in_flight() -> Iterator[None]:
-    """Makes Ctrl-C, while the block lasts, ask for the end (`interrupted`) instead of being it."""
+    """Makes Ctrl-C during the block request a stop (see `interrupted`) instead of raising."""
     folder = os.environ.get(FOLDER)
     if not folder:
         yield
@@ -32,57 +33,62 @@ def calls_in_flight() -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(FileNotFoundError):  # the driver has cleared up before us
+        with contextlib.suppress(FileNotFoundError):  # the driver has removed the folder already
             os.remove(path)
 
 
 def interrupted() -> bool:
-    """Returns whether the user has asked the run to stop."""
+    """Returns whether the user has requested that the run stop."""
     folder = os.environ.get(FOLDER)
     return bool(folder) and os.path.exists(os.path.join(str(folder), _STOP))
 
 
 def end_workers() -> None:
-    """Tells the worker processes to end at once: Beam waits for each to end, but can tell only
-    those that it has heard of."""
+    """Tells the worker processes to exit at once.
+
+    Beam waits for each of them, but can only stop those that have connected to it.
+    """
     if folder := os.environ.get(FOLDER):
         with open(os.path.join(folder, _END), "w", encoding="utf-8"):
             pass
 
 
 def must_end() -> bool:
-    """Returns whether worker processes are to end at once."""
+    """Returns whether worker processes have been told to exit at once."""
     folder = os.environ.get(FOLDER)
     return bool(folder) and os.path.exists(os.path.join(str(folder), _END))
 
 
 @contextlib.contextmanager
-def handled(folder: str) -> Iterator[None]:
-    """Handles Ctrl-C and SIGTERM while the block lasts.
+def signals_handled(folder: str) -> Iterator[None]:
+    """Handles Ctrl-C and SIGTERM during the block, in the main thread.
 
-    While calls are in flight, the first lets them end; a second one does not, nor one that comes
-    when the workers have been told to end.
+    While calls are in flight, the first signal lets them complete; a second one, or one after the
+    workers have been told to exit, raises KeyboardInterrupt at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     stop = os.path.join(folder, _STOP)
 
-    def stopping(number: int, frame: Any) -> None:
-        calls = any(name.endswith(".calls") for name in os.listdir(folder))
-        if must_end() or os.path.exists(stop) or not calls:
+    def on_signal(number: int, frame: Any) -> None:
+        in_flight = any(name.endswith(".calls") for name in os.listdir(folder))
+        if must_end() or os.path.exists(stop) or not in_flight:
             end_workers()
             raise KeyboardInterrupt
         with open(stop, "w", encoding="utf-8"):
             pass
         print(
-            "\nstopping once the calls in flight are answered, as they are paid for; "
-            "Ctrl-C again drops them",
+            "\nStopping when the model calls in flight are answered, as they are paid for. "
+            "Press Ctrl-C again to drop them.",
             file=sys.stderr,
             flush=True,
         )
 
-    before = {number: signal.signal(number, stopping) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+
     try:
         yield
     finally:

@@ -1,9 +1,8 @@
-"""Work on films in a process of its own: decoders are native code, and films are anybody's.
+"""Runs functions on films in separate processes, with limits on CPU time and memory.
 
-A film that crashes its decoder, or that would keep it busy for ever or take all memory, costs
-itself and nothing else. A process that has done its work waits for the next, so that what it has
-imported is not imported for each film; after a while another takes its place, since decoders do not
-give back all that they took. It ends when the process that it works for does, however that ends.
+Decoders are native code and films come from anywhere: a film that crashes its decoder, never ends
+or takes all memory then fails alone. A process is reused, as imports take seconds, and replaced
+after some calls, as decoders leak memory. It exits when its caller does, even if that is killed.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-MEMORY = 4 << 30  # bytes that a film may take, beside what the process had before
-SECONDS = 600.0  # of a core that a film may take, and
-SECONDS_A_MEGABYTE = 100.0  # for each of its size: a frame is hardly less than a few hundred bytes
-CALLS = 25  # that a process takes before another takes its place
+MEMORY = 4 << 30  # bytes that a call may allocate, beside what the process had before
+SECONDS = 600.0  # CPU seconds of a call, plus
+SECONDS_PER_MEGABYTE = 100.0  # of the film's file: a frame has at least a few hundred bytes
+CALLS = 25  # of one process, before it is replaced
 _TRIES = 2
-# What a decoder does to itself. Whoever was killed by another signal was killed by somebody.
+# Signals of a crash in native code, or of too much CPU time. Others were sent by another process.
 _CRASHES = {
     signal.SIGSEGV,
     signal.SIGBUS,
@@ -41,14 +40,14 @@ _CRASHES = {
 
 
 class Crashed(RuntimeError):
-    """What was called did not come back: it crashed its process, or would not end."""
+    """Error: the call crashed its process or exceeded its CPU time."""
 
 
 class _Process:
-    """Another process, which takes one call at a time."""
+    """A worker process that executes one call at a time."""
 
     def __init__(self) -> None:
-        self.left = CALLS
+        self.calls_left = CALLS
         self.connection, theirs = Pipe()
         with theirs:
             self.process = subprocess.Popen(
@@ -67,8 +66,8 @@ class _Process:
     def outcome(
         self, job: tuple[Any, ...], tick: Callable[[float], None] | None
     ) -> tuple[str, Any]:
-        """("gave", value), ("raised", error), or ("died", exit code) where the job ends it."""
-        self.left -= 1
+        """Returns ("returned", value), ("raised", error), or ("died", exit code)."""
+        self.calls_left -= 1
         try:
             self.connection.send(job)
             while True:
@@ -79,7 +78,7 @@ class _Process:
                     tick(value)
         except (EOFError, ConnectionError):
             return "died", self.end()
-        except BaseException:  # such as Ctrl-C: what it works on is not wanted any more
+        except BaseException:  # such as Ctrl-C: the result is no longer needed
             self.end()
             raise
 
@@ -97,7 +96,7 @@ _idle: list[_Process] = []
 def _idle_or_new() -> _Process:
     with contextlib.suppress(IndexError):
         while (process := _idle.pop()).process.poll() is not None:
-            pass  # somebody has killed it while it waited
+            pass  # it was killed while idle
         return process
     return _Process()
 
@@ -108,14 +107,14 @@ def call(
     size: int = 0,
     tick: Callable[[float], None] | None = None,
 ) -> Result:
-    """What `function(*arguments)` gives, computed in another process.
+    """Returns `function(*arguments)`, computed in another process.
 
-    The function, which must be one of a module's, its arguments and its result are pickled. With a
-    `tick`, the function is given a `tick` of its own, and what it is told comes here. `size` is
-    that of the film in bytes, which bounds the time it may take. Raises what the function raises,
-    Crashed where it crashes its process, and RuntimeError where somebody kills that.
+    The function (of a module), its arguments and its result are pickled. With `tick`, the function
+    gets a keyword argument `tick` whose calls are forwarded to it. `size` is the film's in bytes
+    and sets the limit on CPU time. Raises what the function raises, Crashed if it crashes its
+    process or exceeds the limit, and RuntimeError if the process is killed from outside.
     """
-    seconds = SECONDS + SECONDS_A_MEGABYTE * size / 1e6
+    seconds = SECONDS + SECONDS_PER_MEGABYTE * size / 1e6
     job = (function, arguments, tick is not None, seconds, dict(os.environ), os.getcwd())
     for _ in range(_TRIES):
         process = _idle_or_new()
@@ -123,7 +122,7 @@ def call(
         if kind == "died":
             code = value
             continue
-        if process.left > 0:
+        if process.calls_left > 0:
             _idle.append(process)
         else:
             process.end()
@@ -132,20 +131,20 @@ def call(
         result: Result = value
         return result
     if -code == signal.SIGXCPU:
-        raise Crashed(f"it would not end: given up after {seconds:.0f} s of a core")
+        raise Crashed(f"decoding did not end: stopped after {seconds:.0f} s of CPU time")
     if -code in _CRASHES:
-        raise Crashed(f"it crashes its decoder ({signal.Signals(-code).name})")
+        raise Crashed(f"the decoder crashed ({signal.Signals(-code).name})")
     raise RuntimeError(
-        f"a process that reads films was killed {_TRIES} times (exit code {code}); "
-        "is there enough memory?"
+        f"a process that decodes films was killed {_TRIES} times (exit code {code}): the machine "
+        "may be out of memory"
     )
 
 
 def serve(descriptor: int) -> None:
-    """Does what comes over a connection until nobody is at its other end."""
+    """Executes the calls that arrive over a connection until its other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    threading.Thread(target=_die_with_caller, daemon=True).start()
+    threading.Thread(target=_exit_with_caller, daemon=True).start()
     with Connection(descriptor) as connection:
         while True:
             try:
@@ -155,9 +154,9 @@ def serve(descriptor: int) -> None:
             connection.send(_outcome(connection, *job))
 
 
-def _die_with_caller() -> None:
-    # Nothing is ever written there: reading ends when the caller does, also in the midst of work.
-    os.read(sys.stdin.fileno(), 1)  # not through a buffer, which the end of Python waits for
+def _exit_with_caller() -> None:
+    # Nothing is ever written to this pipe: the read returns when the caller has exited.
+    os.read(sys.stdin.fileno(), 1)  # unbuffered: Python waits for buffered readers when it exits
     os._exit(1)
 
 
@@ -165,37 +164,38 @@ def _outcome(
     connection: Connection,
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
-    ticking: bool,
+    with_tick: bool,
     seconds: float,
     environment: dict[str, str],
     folder: str,
 ) -> tuple[str, Any]:
     os.environ.update(environment)
     os.chdir(folder)
-    _limit(seconds)
-    told = {"tick": lambda share: connection.send(("tick", share))} if ticking else {}
+    _set_limits(seconds)
+    tick = {"tick": lambda share: connection.send(("tick", share))} if with_tick else {}
     try:
-        return "gave", function(*arguments, **told)
+        return "returned", function(*arguments, **tick)
     except Exception as error:
-        return "raised", _portable(error)
+        return "raised", _picklable(error)
 
 
-def _limit(seconds: float) -> None:
-    """Bounds what the next piece of work may take, on top of what is taken already."""
+def _set_limits(seconds: float) -> None:
+    """Limits the CPU time and memory of the next call, on top of what is used already."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds) + 1)
     with contextlib.suppress(FileNotFoundError), open("/proc/self/statm", encoding="ascii") as file:
-        taken = int(file.read().split()[0]) * resource.getpagesize()  # only Linux tells
-        _lower(resource.RLIMIT_AS, taken + MEMORY)
+        allocated = int(file.read().split()[0]) * resource.getpagesize()  # Linux only
+        _lower(resource.RLIMIT_AS, allocated + MEMORY)
 
 
 def _lower(kind: int, limit: int) -> None:
-    most = resource.getrlimit(kind)[1]  # which the user has set, or nobody
-    resource.setrlimit(kind, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+    hard = resource.getrlimit(kind)[1]  # set by the user, or infinite
+    resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
-def _portable(error: Exception) -> Exception:
-    """The error, or its text where another process could not read it."""
+def _picklable(error: Exception) -> Exception:
+    """Returns the error, or a RuntimeError with its text if it cannot be unpickled."""
+
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

@@ -1,4 +1,4 @@
-"""Reading ahead: of many small files in a bucket, each is a wait that the others need not share."""
+"""Reads files ahead of their use, in threads, so that their latencies overlap."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ahead(read: Callable[[Item], Result], items: Iterable[Item], most: int = 4) -> Iterator[Result]:
-    """What `read` gives for each item, in order, with up to `most` more being read meanwhile.
+def prefetch(
+    read: Callable[[Item], Result], items: Iterable[Item], depth: int = 4
+) -> Iterator[Result]:
+    """Yields `read(item)` for each item, in order, while up to `depth` more are being read.
 
-    Whoever stops before the end, such as for an error, does not wait for those.
+    A caller that stops early, such as for an error, does not wait for those.
     """
-    pool = ThreadPoolExecutor(most)
+    pool = ThreadPoolExecutor(depth)
     waiting: deque[Future[Result]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(read, item))
-            if len(waiting) > most:
+            if len(waiting) > depth:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:  # where it ends early, nobody wants the rest
+    finally:
         pool.shutdown(wait=False, cancel_futures=True)

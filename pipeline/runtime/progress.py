@@ -1,9 +1,9 @@
 """Shows the progress of a run on standard error.
 
-Workers may be other processes, so they leave notes: each appends a line per step to a file of its
-own in a folder that the driver reads. The driver draws a bar per stage with counts and the time
-left, or, where there is no terminal, prints a line whenever a stage has come a good way further. On
-a cluster nobody reads the notes, and the runner's own page shows the same counters.
+Workers may be other processes: each appends notes, a JSON line per step, to its own file in a
+folder that the driver reads. The driver draws a bar per stage with counts and the time left or, if
+standard error is not a terminal, prints a line for each tenth of a stage. On a cluster no notes are
+written; the runner's own page shows the same counters.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from pipeline.runtime.interrupts import FOLDER
 Tick: TypeAlias = Callable[[float], None]
 
 
-def ticking(stage: str, begun: float = -1.0) -> Tick:
-    """Returns the callback that a stage tells which share of a film is done, the last time 1.
+def ticker(stage: str, begun: float = -1.0) -> Tick:
+    """Returns a callback that takes the share of a film that a stage has done, at the end 1.
 
-    `begun` is the share that others have told of already. Where it is none, as -1 says, the first
-    note is that the stage has begun.
+    `begun` is the share that other workers have reported already. If it is -1, a first note says
+    that the stage has begun.
     """
     folder = os.environ.get(FOLDER)
     noted = begun
@@ -56,19 +56,19 @@ def ticking(stage: str, begun: float = -1.0) -> Tick:
 
 
 def say(text: str) -> None:
-    """Leaves a sentence for the driver to print."""
+    """Sends a sentence to the driver, which prints it."""
     if folder := os.environ.get(FOLDER):
         with open(os.path.join(folder, f"{os.getpid()}.notes"), "a", encoding="utf-8") as file:
             file.write(json.dumps(["", [time.time(), text]]) + "\n")
 
 
 def _notes(folder: str) -> Iterator[tuple[dict[str, float], list[str]]]:
-    """Films done so far, in all, of each stage that has begun, and what workers have said since the
-    last time. Only what is new is read: notes are many."""
+    """Yields the films done so far by each stage that has begun, and the sentences sent since the
+    last time. Reads only the notes that are new, as there are many."""
     done: dict[str, float] = {}
     read: dict[str, int] = {}  # bytes of each file
     while True:
-        said: list[tuple[float, str]] = []
+        sentences: list[tuple[float, str]] = []
         for name in sorted(os.listdir(folder)):
             if not name.endswith(".notes"):
                 continue
@@ -78,25 +78,27 @@ def _notes(folder: str) -> Iterator[tuple[dict[str, float], list[str]]]:
                     if not line.endswith(b"\n"):  # it is being written
                         break
                     read[name] = read.get(name, 0) + len(line)
-                    stage, films = json.loads(line)
+                    stage, content = json.loads(line)
                     if stage:
-                        done[stage] = done.get(stage, 0.0) + films
+                        done[stage] = done.get(stage, 0.0) + content
                     else:
-                        said.append((films[0], films[1]))
-        yield done, [text for _, text in sorted(said)]
+                        sent, text = content
+                        sentences.append((sent, text))
+        yield done, [text for _, text in sorted(sentences)]
 
 
 @contextlib.contextmanager
 def display(stages: dict[str, int]) -> Iterator[None]:
-    """Shows progress on standard error until the block ends; `stages` gives each stage's total."""
+    """Shows progress on standard error during the block; `stages` maps each stage to its number
+    of films."""
     with tempfile.TemporaryDirectory(prefix="storystream-") as folder:
         os.environ[FOLDER] = folder
         stop = threading.Event()
-        show = _bars if sys.stderr.isatty() else _lines
+        show = _show_bars if sys.stderr.isatty() else _print_lines
         thread = threading.Thread(target=show, args=(folder, stages, stop), daemon=True)
         thread.start()
         try:
-            with interrupts.handled(folder):
+            with interrupts.signals_handled(folder):
                 yield
         finally:
             stop.set()
@@ -104,7 +106,7 @@ def display(stages: dict[str, int]) -> Iterator[None]:
             del os.environ[FOLDER]
 
 
-def _bars(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
+def _show_bars(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
     columns = (
         TextColumn("{task.description:>10}"),
         BarColumn(),
@@ -121,10 +123,10 @@ def _bars(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
         notes = _notes(folder)
         while True:
             ended = stop.wait(0.5)
-            films, said = next(notes)
-            for text in said:
+            films_done, sentences = next(notes)
+            for text in sentences:
                 progress.console.print(text, markup=False, highlight=False)
-            for stage, done in films.items():
+            for stage, done in films_done.items():
                 if not progress.tasks[tasks[stage]].started:
                     progress.start_task(tasks[stage])
                 progress.update(tasks[stage], completed=round(done, 1))
@@ -132,14 +134,14 @@ def _bars(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
                 return
 
 
-def _lines(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
+def _print_lines(folder: str, stages: dict[str, int], stop: threading.Event) -> None:
     started, shown, notes = time.monotonic(), dict.fromkeys(stages, 0.0), _notes(folder)
     while True:
         ended = stop.wait(2.0)
-        films, said = next(notes)
-        for text in said:
+        films_done, sentences = next(notes)
+        for text in sentences:
             print(f"[{time.monotonic() - started:5.0f} s] {text}", file=sys.stderr, flush=True)
-        for stage, done in films.items():
+        for stage, done in films_done.items():
             if done - shown[stage] >= max(1, stages[stage] / 10) or (
                 done >= stages[stage] > shown[stage]
             ):

@@ -1,7 +1,7 @@
-"""Stage inputs: what a stage is given, which is what it declared to read and nothing else.
+"""Gives a stage its inputs: the rows, fields and settings that it declares, and no others.
 
-The key of a stage's output is made of the same declaration (`pipeline.graph.stage_cache`). So what
-a stage could read without its key knowing, it cannot read at all, and no result is ever stale.
+The key of a stage's output is made of the same declaration (`pipeline.graph.stage_cache`). A stage
+therefore cannot depend on anything that its key does not contain, and no output is ever stale.
 """
 
 from __future__ import annotations
@@ -17,59 +17,60 @@ from pipeline.runtime import stage_outputs
 from pipeline.runtime.stage_outputs import AnyRow, Film
 from schemas.rows import Row, Video
 
-# Where a film and its subtitles are. Their content, not their place, belongs in a key.
-PLACES = ("id", "uri", "size", "subtitles")
-# Fields of a Video that only its content tells; the keyframes stage reads them, and its rows do.
+# Fields of a Video that locate the film and its subtitles. Their content, not where they are,
+# belongs in a key.
+LOCATION = ("id", "uri", "size", "subtitles")
+# Fields of a Video that are read from the film itself, by the keyframes stage.
 CONTENT = ("size", "fingerprint", "duration", "width", "height", "fps", "rotation", "bars")
 
 
 class UndeclaredRead(Exception):
-    """A stage reads what its declaration in `pipeline.graph.stages` does not name."""
+    """Error: a stage reads what its declaration in `pipeline.graph.stages` does not name."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """What a stage is given of one film."""
+    """The inputs of a stage from one film."""
 
     film: Film
-    reads: Mapping[str, tuple[type[AnyRow], ...]]  # stage -> kinds of its rows
+    reads: Mapping[str, tuple[type[AnyRow], ...]]  # stage -> kinds of rows
     fields: Sequence[str] = ()  # of the film's Video row
 
     def rows(self, stage: str, kind: type[Row]) -> list[Row]:
-        """Returns the rows of one kind that an earlier stage made of the film."""
+        """Returns the rows of one kind in an earlier stage's output for the film."""
         if kind not in self.reads.get(stage, ()):
             raise UndeclaredRead(f"{kind.__name__} rows of {stage}")
         return self.film.rows(stage, kind)
 
     @property
     def video(self) -> Video:
-        """The film's row: its places and declared fields, and what its content tells where the
-        Video row of the keyframes stage is read; the other fields are empty."""
+        """The film's row with only its location, the declared fields and, if the Video row of the
+        keyframes stage is declared, the fields of its content; other fields are empty."""
         found = self.film.video
-        known = {name: getattr(found, name) for name in (*PLACES, *self.fields)}
+        values = {name: getattr(found, name) for name in (*LOCATION, *self.fields)}
         if Video in self.reads.get("keyframes", ()):
             (probed,) = self.film.rows("keyframes", Video)
-            known |= {name: getattr(probed, name) for name in CONTENT}
-        return Video(**{"series": "", "title": "", **known})
+            values |= {name: getattr(probed, name) for name in CONTENT}
+        return Video(**{"series": "", "title": "", **values})
 
     @property
-    def pictures(self) -> str:
-        """The folder of the pictures of the film's keyframes."""
+    def images_folder(self) -> str:
+        """The folder of the film's keyframe images."""
         if "keyframes" not in self.reads:
-            raise UndeclaredRead("pictures of keyframes")
-        return stage_outputs.pictures(self.film.work, self.film.outputs["keyframes"])
+            raise UndeclaredRead("images of keyframes")
+        return stage_outputs.images_folder(self.film.work, self.film.outputs["keyframes"])
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What a stage is given beside its films."""
+    """The inputs of a stage that do not come from films."""
 
-    config: DatasetConfig  # the settings that it declared; others raise UndeclaredRead
+    config: DatasetConfig  # the declared settings; others raise UndeclaredRead
     out: str  # the dataset folder
-    output: str = ""  # name of the output to be made, of a stage that looks at one film
+    output: str = ""  # name of the output to be made, for a stage that processes one film at a time
     threads: int = 1  # for decoding one film
-    tick: Callable[[float], None] = lambda share: None  # is told the share that is done
-    asker: Any = None  # of a stage that asks a model: `inference.client.Asker`
+    tick: Callable[[float], None] = lambda share: None  # takes the share of the work that is done
+    asker: Any = None  # for a stage that asks a model: `inference.client.Asker`
 
 
 def declared(config: DatasetConfig, paths: Sequence[str]) -> DatasetConfig:
@@ -78,13 +79,13 @@ def declared(config: DatasetConfig, paths: Sequence[str]) -> DatasetConfig:
 
 
 class _Declared:
-    """Attribute access to a config, or a section of it, that refuses undeclared settings."""
+    """A config, or a section of it, whose undeclared settings raise UndeclaredRead."""
 
-    def __init__(self, section: BaseModel, paths: tuple[str, ...], at: str) -> None:
-        self._section, self._paths, self._at = section, paths, at
+    def __init__(self, section: BaseModel, paths: tuple[str, ...], prefix: str) -> None:
+        self._section, self._paths, self._prefix = section, paths, prefix
 
     def __getattr__(self, name: str) -> Any:
-        value, path = getattr(self._section, name), f"{self._at}{name}"
+        value, path = getattr(self._section, name), f"{self._prefix}{name}"
         if path in self._paths:
             return value
         if any(declared.startswith(f"{path}.") for declared in self._paths):
@@ -93,7 +94,8 @@ class _Declared:
 
 
 def setting(config: DatasetConfig, path: str) -> Any:
-    """Returns the value of a setting, or of a section, at a dotted path, as JSON."""
+    """Returns the value of a setting or section at a dotted path, as JSON."""
+
     value: Any = config
     for name in path.split("."):
         value = getattr(value, name)

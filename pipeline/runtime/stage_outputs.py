@@ -1,9 +1,9 @@
-"""Stage outputs: the rows that one stage made of one film, a file each, kept between runs.
+"""Reads and writes stage outputs: the rows that one stage makes of one film, in a file each.
 
-An output is named by a digest of all that it depends on, so finding it is all there is to resuming,
-to incremental runs and to "change the writer, keep the captions". It is JSON lines: a row a line,
-`["Keyframe", {...}]`, and a last line with its name and the digest of those before it, without
-which the output does not count.
+An output is named by a digest of everything it depends on. Resuming, incremental runs and "change
+the writer, keep the captions" all amount to finding the file of that name. It is JSON lines: a row
+per line, `["Keyframe", {...}]`, and a last line with the file's name and the digest of the lines
+before it, without which the output is damaged.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from schemas.rows import Caption, Character, Keyframe, Reject, Row, Spoken, Stor
 
 AnyRow: TypeAlias = Video | Keyframe | Spoken | Caption | Character | Story | Reject
 
-NO_ANSWER = "no answer"  # reason of a reject for which the next run asks again
+NO_ANSWER = "no answer"  # reason of a reject that makes the next run ask the model again
 
 
 @dataclasses.dataclass(frozen=True)
 class Film:
-    """A film on its way through the stages, with the outputs of those that are done."""
+    """A film with the outputs of the stages that are done."""
 
     video: Video
     work: str  # the folder of stage outputs
     outputs: Mapping[str, str] = dataclasses.field(default_factory=dict)  # stage -> output's name
 
     def content(self, stage: str) -> list[AnyRow]:
-        """All rows of a stage's output."""
+        """Returns all rows of a stage's output."""
         return load(path(self.work, self.outputs[stage]))
 
     def rows(self, stage: str, kind: type[Row]) -> list[Row]:
-        """The rows of one kind of a stage's output."""
+        """Returns the rows of one kind in a stage's output."""
         return only(kind, self.content(stage))
 
     def with_output(self, stage: str, output: str) -> Film:
-        """The film with the output of one more stage."""
+        """Returns the film with the output of one more stage."""
         return dataclasses.replace(self, outputs={**self.outputs, stage: output})
 
 
 def digest(value: Any) -> str:
-    """Returns 16 hex digits that stand for a JSON value."""
+    """Returns the first 16 hex digits of the SHA-256 of a JSON value."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -60,13 +60,13 @@ def path(work: str, output: str) -> str:
     return storage.join(work, *output.split("/")) + ".jsonl"
 
 
-def pictures(work: str, output: str) -> str:
-    """Returns the folder of the pictures that belong to the output of the keyframes stage."""
+def images_folder(work: str, output: str) -> str:
+    """Returns the folder of the images that belong to an output of the keyframes stage."""
     return storage.join(work, layout.PICTURES, output.rpartition("/")[2])
 
 
 def save(file: str, content: Sequence[AnyRow]) -> None:
-    """Writes an output whole or not at all."""
+    """Writes an output atomically. Raises CannotWrite if it cannot be written."""
     lines = b"".join(
         json.dumps([type(row).__name__, dataclasses.asdict(row)], ensure_ascii=False).encode()
         + b"\n"
@@ -76,14 +76,15 @@ def save(file: str, content: Sequence[AnyRow]) -> None:
 
 
 def _end(file: str, lines: bytes) -> bytes:
-    """The last line of an output. With its name in it, no output stands in for another."""
+    """Returns the last line of an output. It has the file's name, so that an output that was
+    copied over another is recognised as damaged."""
     return json.dumps(["end", storage.basename(file), hashlib.sha256(lines).hexdigest()]).encode()
 
 
 def load(file: str) -> list[AnyRow]:
     """Reads the rows of an output, equal to those saved.
 
-    Raises OSError where there is none and ValueError where it is damaged.
+    Raises OSError if there is no such file and ValueError if it is damaged.
     """
     return [
         rows.row(getattr(rows, kind), values)
@@ -92,7 +93,7 @@ def load(file: str) -> list[AnyRow]:
 
 
 def _lines(file: str) -> bytes:
-    """The lines of an output but for the last, which is checked."""
+    """Returns the lines of an output but the last, against which it checks them."""
     data = storage.read_bytes(file)
     body, _, last = data.rstrip(b"\n").rpartition(b"\n")
     lines = body + b"\n" if body else b""
@@ -102,10 +103,11 @@ def _lines(file: str) -> bytes:
 
 
 def rows_digest(file: str, kinds: Iterable[type[AnyRow]]) -> str:
-    """Returns 64 hex digits that stand for the rows of some kinds in an output, in their order.
+    """Returns the SHA-256, in hex, of the rows of some kinds in an output, in their order.
 
     Raises as `load` does.
     """
+
     starts = tuple(f'["{kind.__name__}", '.encode() for kind in kinds)
     wanted = (line for line in _lines(file).splitlines(True) if line.startswith(starts))
     return hashlib.sha256(b"".join(wanted)).hexdigest()

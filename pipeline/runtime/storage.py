@@ -1,9 +1,9 @@
-"""Reading and writing of files, wherever they are: a path, `gs://` or `s3://`.
+"""Reads, writes, lists and removes files, on a disk or in a bucket (`gs://`, `s3://`).
 
-A file appears under its name only when it is whole, so a crash leaves no half file that a later run
-would trust. On a disk it is written under a temporary name beside it and then renamed; a bucket
-does the same by itself, where what is uploaded appears at the end of the upload. What fails in a
-bucket for a moment is tried again for up to three minutes; all that fails for good is an OSError.
+Writes are atomic: a file appears under its name only when it is complete, so that a later run never
+reads one that a crash cut short. On a disk it is written under a temporary name beside its own and
+then renamed; in a bucket an object appears when its upload is complete. Requests to a bucket are
+retried for up to three minutes; an error that remains is raised as OSError.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import ObjectStore, from_url
 
-_SPOOL = 16 << 20  # bytes of a file on its way to a bucket that are held in memory
-_AHEAD = 8 << 20  # bytes that are read of a bucket at a time
-_AT_ONCE = 16  # requests to a bucket
+_UPLOAD_MEMORY = 16 << 20  # bytes of an upload that are held in memory, the rest on the disk
+_READ_BUFFER = 8 << 20  # bytes that one request reads from a bucket
+_CONCURRENT_REQUESTS = 16
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
-_TRIES = 3  # to make a folder that others remove when they find it empty
-# What a file of a network mount that does not answer fails with, or of a process with too many
-# open. EIO is not among them: FFmpeg says that of damage too.
-_NO_ANSWER = {
+_TRIES = 3  # to make a folder that other workers remove when they find it empty
+# Errors of a network mount that does not respond, and of a process with too many open files. EIO is
+# not among them: FFmpeg reports damaged files with it too.
+_UNAVAILABLE = {
     errno.ESTALE,
     errno.ETIMEDOUT,
     errno.ENOTCONN,
@@ -44,40 +44,43 @@ _NO_ANSWER = {
 
 
 class CannotWrite(OSError):
-    """A file cannot be written, which is no fault of its content: there may be no room for it."""
+    """Error: a file cannot be written, whatever its content, such as for lack of space."""
 
     exit_code = 2
 
 
-class Taken(OSError):
-    """A file was not written, as another has written it in the meantime."""
+class WriteConflict(OSError):
+    """Error: a file was not written, as another process has written it in the meantime."""
 
 
 # --- names ---------------------------------------------------------------------------------------
 
 
-def remote(path: str) -> bool:
-    """Whether a path is in a bucket."""
+def is_remote(path: str) -> bool:
+    """Returns whether a path is in a bucket."""
     return "://" in path
 
 
-def silent(path: str, error: Exception) -> bool:
-    """Whether an error is that a bucket or disk does not answer, which says nothing of the file."""
-    if remote(path):
+def is_unavailable(path: str, error: Exception) -> bool:
+    """Returns whether `error` means that the bucket or disk of `path` does not respond.
+
+    Such an error says nothing about the file: another try may succeed.
+    """
+    if is_remote(path):
         return type(error) is OSError
     # FFmpeg's errors are OSErrors too, but of subclasses.
-    return type(error) in (OSError, TimeoutError) and cast(OSError, error).errno in _NO_ANSWER
+    return type(error) in (OSError, TimeoutError) and cast(OSError, error).errno in _UNAVAILABLE
 
 
 def join(folder: str, *names: str) -> str:
-    """The path of what is in a folder."""
-    if remote(folder):
+    """Returns the path of a file or folder below `folder`."""
+    if is_remote(folder):
         return "/".join([folder.rstrip("/"), *names])
     return os.path.join(folder, *names)
 
 
 def basename(path: str) -> str:
-    """The last component of a path."""
+    """Returns the last component of a path."""
     return path.rpartition("/")[2]
 
 
@@ -88,63 +91,63 @@ def basename(path: str) -> str:
 def _bucket(url: str) -> ObjectStore:
     provider: dict[str, Any] = {}
     if url.startswith("s3://") and "AWS_ACCESS_KEY_ID" not in os.environ:
-        with suppress(ImportError, ValueError):  # no boto3, or it knows no credentials either
+        with suppress(ImportError, ValueError):  # boto3 is missing, or finds no credentials
             from obstore.auth.boto3 import Boto3CredentialProvider  # profiles, single sign-on
 
             provider["credential_provider"] = Boto3CredentialProvider()
     try:
-        # An endpoint of one's own, such as AWS_ENDPOINT_URL, may well be http.
+        # The endpoint of a private server, as in AWS_ENDPOINT_URL, may be http.
         return from_url(url, client_options={"allow_http": True}, **provider)
     except (BaseError, ValueError) as error:
-        raise OSError(f"{url}: {_short(error)}") from error
+        raise OSError(f"{url}: {_message(error)}") from error
 
 
-def _at(path: str) -> tuple[ObjectStore, str]:
-    """The bucket of a path, and the name in it."""
+def _bucket_and_key(path: str) -> tuple[ObjectStore, str]:
+    """Returns the bucket of a path and the object's key in it."""
     scheme, _, rest = path.partition("://")
     bucket, _, key = rest.partition("/")
     return _bucket(f"{scheme}://{bucket}"), key.strip("/")
 
 
-def _short(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return str(error).partition("\n\nDebug source")[0]
 
 
 @contextmanager
-def _errors(path: str) -> Iterator[None]:
-    """Makes what goes wrong in a bucket an OSError that names the path."""
+def _as_oserror(path: str) -> Iterator[None]:
+    """Raises obstore's errors in the block as OSErrors that name the path."""
     try:
         yield
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: there is no such file or bucket") from error
     except (AlreadyExistsError, PreconditionError) as error:
-        raise Taken(f"{path}: {_short(error)}") from error
+        raise WriteConflict(f"{path}: {_message(error)}") from error
     except BaseError as error:
-        raise OSError(f"{path}: {_short(error)}") from error
+        raise OSError(f"{path}: {_message(error)}") from error
 
 
 class Version(TypedDict, total=False):
-    """What tells one content of a file in a bucket from another."""
+    """Identifies one content of a file in a bucket."""
 
     e_tag: str
     version: str
 
 
 class State(NamedTuple):
-    """What a bucket says of a file."""
+    """Metadata of a file in a bucket."""
 
     size: int  # bytes
-    modified: datetime  # by the clock of the bucket
+    modified: datetime  # by the bucket's clock
     version: Version
 
 
 def state(path: str) -> State | None:
-    """What a bucket says of one of its files, None where there is none."""
-    bucket, key = _at(path)
+    """Returns the metadata of a file in a bucket, None if there is no such file."""
+    bucket, key = _bucket_and_key(path)
     if not key:
         return None
     try:
-        with _errors(path):
+        with _as_oserror(path):
             meta = obstore.head(bucket, key)
     except FileNotFoundError:
         return None
@@ -152,16 +155,19 @@ def state(path: str) -> State | None:
 
 
 def write_if(path: str, data: bytes, version: Version | None) -> Version:
-    """Writes a file of a bucket if it still is of a version, None for not being there; returns the
-    new one. Raises Taken where it is not: of several who try at once, one comes through."""
-    bucket, key = _at(path)
-    with _errors(path):
-        made = obstore.put(bucket, key, data, mode=cast(Any, version) or "create")
-    return _version(made["e_tag"], made["version"])
+    """Writes a file in a bucket only if its version is still `version`; returns its new version.
+
+    `version` None means that there must be no such file. Raises WriteConflict if the version is
+    another: of several processes that write at the same time, only one succeeds.
+    """
+    bucket, key = _bucket_and_key(path)
+    with _as_oserror(path):
+        written = obstore.put(bucket, key, data, mode=cast(Any, version) or "create")
+    return _version(written["e_tag"], written["version"])
 
 
 def _version(e_tag: str | None, version: str | None) -> Version:
-    found = Version()  # a store may know one of the two alone
+    found = Version()  # a store may have only one of the two
     if e_tag is not None:
         found["e_tag"] = e_tag
     if version is not None:
@@ -169,8 +175,8 @@ def _version(e_tag: str | None, version: str | None) -> Version:
     return found
 
 
-class _Object(io.RawIOBase):
-    """A file of a bucket, read by ranges."""
+class _BucketFile(io.RawIOBase):
+    """Reads a file in a bucket by range requests."""
 
     def __init__(self, path: str) -> None:
         found = state(path)
@@ -187,7 +193,7 @@ class _Object(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.size}[whence]
         if start + offset < 0:
-            raise ValueError(f"{self.path}: a place before its beginning")
+            raise ValueError(f"{self.path}: cannot seek to before the start of the file")
         self.position = start + offset
         return self.position
 
@@ -198,8 +204,8 @@ class _Object(io.RawIOBase):
         end = min(self.position + len(buffer), self.size)
         if end <= self.position:
             return 0
-        bucket, key = _at(self.path)
-        with _errors(self.path):
+        bucket, key = _bucket_and_key(self.path)
+        with _as_oserror(self.path):
             data = memoryview(obstore.get_range(bucket, key, start=self.position, end=end))
         buffer[: len(data)] = data
         self.position += len(data)
@@ -210,13 +216,13 @@ class _Object(io.RawIOBase):
 
 
 def exists(path: str) -> bool:
-    """Whether there is a file (on a disk: or a folder) of that name."""
-    return state(path) is not None if remote(path) else os.path.exists(path)
+    """Returns whether there is a file of that name (on a disk, a file or a folder)."""
+    return state(path) is not None if is_remote(path) else os.path.exists(path)
 
 
 def size(path: str) -> int:
-    """Bytes of one file. Raises OSError where there is none."""
-    if not remote(path):
+    """Returns the size of a file in bytes. Raises OSError if there is none."""
+    if not is_remote(path):
         return os.path.getsize(path)
     found = state(path)
     if found is None:
@@ -225,100 +231,107 @@ def size(path: str) -> int:
 
 
 def read_bytes(path: str) -> bytes:
-    """The content of one file. Raises OSError where there is none."""
-    if not remote(path):
+    """Returns the content of a file. Raises OSError if there is none."""
+    if not is_remote(path):
         with open(path, "rb") as file:
             return file.read()
-    bucket, key = _at(path)
-    with _errors(path):
+    bucket, key = _bucket_and_key(path)
+    with _as_oserror(path):
         return bytes(obstore.get(bucket, key).bytes())
 
 
 def reading(path: str) -> IO[bytes]:
-    """A file, open for reading and seeking. Raises OSError where there is none."""
-    return io.BufferedReader(_Object(path), _AHEAD) if remote(path) else open(path, "rb")
+    """Opens a file for reading and seeking. Raises OSError if there is none."""
+    if is_remote(path):
+        return io.BufferedReader(_BucketFile(path), _READ_BUFFER)
+    return open(path, "rb")
 
 
 @contextmanager
 def writing(path: str) -> Iterator[IO[bytes]]:
-    """An open file that becomes `path` when the block ends well and vanishes when it does not.
+    """Opens a file for an atomic write: it gets the name `path` when the block ends.
 
-    Raises CannotWrite where it cannot be written.
+    If the block raises, nothing is written. Raises CannotWrite if the file cannot be written.
     """
-    if remote(path):
-        with tempfile.SpooledTemporaryFile(_SPOOL) as spool:
+    if is_remote(path):
+        with tempfile.SpooledTemporaryFile(_UPLOAD_MEMORY) as spool:
             yield spool
             spool.seek(0)
-            bucket, key = _at(path)
+            bucket, key = _bucket_and_key(path)
             try:
-                with _errors(path):
+                with _as_oserror(path):
                     obstore.put(bucket, key, spool)
             except OSError as error:
                 raise CannotWrite(f"cannot write {error}") from error
         return
-    temporary = _temporary(path)
+    temporary = _temporary_name(path)
     try:
-        with _created(temporary, path) as file:
+        with _open_temporary(temporary, path) as file:
             yield file
-        with _writable(path):
+        with _as_cannot_write(path):
             os.replace(temporary, path)
     except BaseException:
-        with suppress(OSError):  # the folder may be one that nothing can be done in
+        with suppress(OSError):  # the folder may not permit it
             os.remove(temporary)
         raise
 
 
-def _temporary(path: str) -> str:
-    """Returns a name beside a file's own, which no other writer has and `leftovers` knows."""
+def _temporary_name(path: str) -> str:
+    """Returns a name beside a file's own that no other writer uses; `temporary_files` finds it."""
     return f"{path}.{uuid.uuid4().hex}.tmp"
 
 
 @contextmanager
-def _writable(path: str) -> Iterator[None]:
-    """Makes what goes wrong a CannotWrite that names the file."""
+def _as_cannot_write(path: str) -> Iterator[None]:
+    """Raises OSErrors in the block as CannotWrite, naming the file."""
     try:
         yield
     except OSError as error:
         raise CannotWrite(
-            f"cannot write {path}: {error}; make room, give permission or take another disk"
+            f"cannot write {path}: {error}; free some space, grant write permission or use "
+            "another disk"
         ) from error
 
 
-class _Target(io.FileIO):
-    """A file on its way to its name. Its own errors are CannotWrite, unlike those of reading what
-    is to be written to it."""
+class _TemporaryFile(io.FileIO):
+    """A file under its temporary name. Only errors of writing it are CannotWrite, not those of
+    reading the data that is written to it."""
 
     def __init__(self, temporary: str, path: str) -> None:
         self.path = path
         super().__init__(temporary, "xb")
 
     def write(self, data: Any) -> int:
-        with _writable(self.path):
+        with _as_cannot_write(self.path):
             return super().write(data)
 
     def close(self) -> None:
-        with _writable(self.path):
+        with _as_cannot_write(self.path):
             super().close()
 
 
-def _created(temporary: str, path: str) -> IO[bytes]:
-    with _writable(path):
-        return io.BufferedWriter(_in_folder(lambda: _Target(temporary, path), temporary))
+def _open_temporary(temporary: str, path: str) -> IO[bytes]:
+    with _as_cannot_write(path):
+        return io.BufferedWriter(
+            _with_folder(lambda: _TemporaryFile(temporary, path), os.path.dirname(temporary))
+        )
 
 
-def _in_folder(make: Callable[[], Any], path: str) -> Any:
-    """What `make` returns, which makes the file `path`; its folder is made where there is none,
-    and again where another worker removes it, as it is empty."""
+def _with_folder(create: Callable[[], Any], folder: str) -> Any:
+    """Returns `create()`, which creates a file in `folder`; makes the folder if it is missing.
+
+    Another worker may remove the folder while it is empty; then it is made again.
+    """
     for _ in range(_TRIES):
         with suppress(FileNotFoundError):
-            return make()
+            return create()
         with suppress(FileNotFoundError):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-    return make()
+            os.makedirs(folder, exist_ok=True)
+    return create()
 
 
 def write_bytes(path: str, data: bytes) -> None:
-    """Writes one file whole. Raises CannotWrite where that cannot be done."""
+    """Writes a file atomically. Raises CannotWrite if it cannot be written."""
     with writing(path) as file:
         file.write(data)
 
@@ -327,93 +340,93 @@ def write_bytes(path: str, data: bytes) -> None:
 
 
 def find(pattern: str) -> list[tuple[str, int]]:
-    """Path and size in bytes of each file that matches, sorted by path. No match is an empty list.
+    """Returns path and size in bytes of each file that matches a glob pattern, sorted by path.
 
-    In patterns `*` stays within a folder and `**` crosses folders, also none where it is one of the
-    names between the slashes. A link that leads nowhere has 0 bytes; links to folders are not
-    followed. Raises OSError where a folder cannot be listed.
+    `*` stays within a folder; `**` crosses folders, and between two slashes also stands for none.
+    A dangling link has 0 bytes; links to folders are not followed. Raises OSError if a folder
+    cannot be listed.
     """
-    if remote(pattern):
+    if is_remote(pattern):
         folder = re.split(r"[*?[]", pattern, maxsplit=1)[0].rpartition("/")[0]
-        return _find_remote(folder, pattern[len(folder) + 1 :])
+        return _find_in_bucket(folder, pattern[len(folder) + 1 :])
     fixed = re.split(r"[*?[]", pattern, maxsplit=1)[0].rpartition("/")
-    return _find_here(fixed[0] + fixed[1], pattern)
+    return _find_on_disk(fixed[0] + fixed[1], pattern)
 
 
 def find_in(folder: str, pattern: str) -> list[tuple[str, int]]:
-    """The same below one folder, whose own name is no pattern: "films [1999]" is just that."""
-    if remote(folder):
-        return _find_remote(folder.rstrip("/"), pattern)
-    return _find_here(join(folder, ""), join(re.sub(r"[*?\[]", r"[\g<0>]", folder), pattern))
+    """Returns what `find` does, below a folder whose own name is no pattern ("films [1999]")."""
+    if is_remote(folder):
+        return _find_in_bucket(folder.rstrip("/"), pattern)
+    return _find_on_disk(join(folder, ""), join(re.sub(r"[*?\[]", r"[\g<0>]", folder), pattern))
 
 
-def _find_here(folder: str, pattern: str) -> list[tuple[str, int]]:
-    """What matches below a folder of a disk, "" or ending in a slash."""
-    matches = _pattern(pattern).fullmatch
-    deepest = pattern.count("/") - folder.count("/")  # folders below the first
+def _find_on_disk(folder: str, pattern: str) -> list[tuple[str, int]]:
+    """Returns the files below a folder, "" or ending in a slash, that match a pattern."""
+    matches = _compiled(pattern).fullmatch
+    deepest = pattern.count("/") - folder.count("/")  # levels below `folder`
     found = []
-    for place, inner, names in os.walk(folder or ".", onerror=_unless_gone):
-        below = place[len(folder or ".") :].strip("/")
+    for current, subfolders, names in os.walk(folder or ".", onerror=_raise_unless_missing):
+        below = current[len(folder or ".") :].strip("/")
         for name in names:
             path = folder + (f"{below}/{name}" if below else name)
             if matches(path):
-                with suppress(FileNotFoundError):  # it went away
-                    found.append((path, _size_here(path)))
+                with suppress(FileNotFoundError):  # removed in the meantime
+                    found.append((path, _size_or_zero(path)))
         if "**" not in pattern and (below.count("/") + 1 if below else 0) >= deepest:
-            inner.clear()
+            subfolders.clear()
     return sorted(found)
 
 
-def _unless_gone(error: OSError) -> None:
+def _raise_unless_missing(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         raise error
 
 
-def _size_here(path: str) -> int:
+def _size_or_zero(path: str) -> int:
     try:
         return os.stat(path).st_size
     except FileNotFoundError:
-        os.readlink(path)  # raises the same where there is not even a link
+        os.readlink(path)  # raises FileNotFoundError too if there is not even a link
         return 0
 
 
-def _pattern(pattern: str) -> re.Pattern[str]:
-    """What matches a pattern: `**` stands for anything, `*` and `?` for anything but a slash."""
-    parts = re.split(r"((?<![^/])\*\*/|\*\*|\*|\?|\[[^\]]+\])", pattern)
-    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Returns the regular expression of a glob pattern."""
+    tokens = re.split(r"((?<![^/])\*\*/|\*\*|\*|\?|\[[^\]]+\])", pattern)
+    wildcards = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile(
         "".join(
-            meaning.get(part, part.replace("\\", r"\\").replace("[!", "[^", 1))
-            if at % 2
-            else re.escape(part)
-            for at, part in enumerate(parts)
+            wildcards.get(token, token.replace("\\", r"\\").replace("[!", "[^", 1))
+            if index % 2
+            else re.escape(token)
+            for index, token in enumerate(tokens)
         ),
         re.DOTALL,
     )
 
 
-def _find_remote(folder: str, pattern: str) -> list[tuple[str, int]]:
-    bucket, prefix = _at(folder)
-    matches = _pattern(pattern).fullmatch
-    with _errors(folder):
+def _find_in_bucket(folder: str, pattern: str) -> list[tuple[str, int]]:
+    bucket, prefix = _bucket_and_key(folder)
+    matches = _compiled(pattern).fullmatch
+    with _as_oserror(folder):
         if "**" in pattern or "/" in pattern:
-            there = obstore.list(bucket, prefix).collect()
+            listed = obstore.list(bucket, prefix).collect()
         else:
-            there = obstore.list_with_delimiter(bucket, prefix)["objects"]
+            listed = obstore.list_with_delimiter(bucket, prefix)["objects"]
     root = f"{folder}/"
     below = len(prefix) + 1 if prefix else 0
     return sorted(
         (root + meta["path"][below:], meta["size"])
-        for meta in there
+        for meta in listed
         if matches(meta["path"][below:])
     )
 
 
 def folders(folder: str) -> list[str]:
-    """The names of the folders in a folder, sorted; none where there is none."""
-    if remote(folder):
-        bucket, prefix = _at(folder)
-        with _errors(folder):
+    """Returns the sorted names of the folders in a folder; none if there is no such folder."""
+    if is_remote(folder):
+        bucket, prefix = _bucket_and_key(folder)
+        with _as_oserror(folder):
             found = obstore.list_with_delimiter(bucket, prefix)["common_prefixes"]
         return sorted(basename(name.rstrip("/")) for name in found)
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
@@ -421,113 +434,112 @@ def folders(folder: str) -> list[str]:
     return []
 
 
-def place(
+def link_or_copy(
     pairs: Iterable[tuple[str, str]],
-    again: bool = False,
-    replacing: Callable[[], None] = lambda: None,
+    overwrite: bool = False,
+    before_replace: Callable[[], None] = lambda: None,
 ) -> None:
-    """Makes each target the same file as its source, whatever stood there.
+    """Makes each target a hard link to its source, or a copy where it cannot be a link.
 
-    pairs: source and target. On a disk a target becomes a hard link. Where that cannot be, it is a
-    copy, made anew only if the sizes differ or, with `again`, always. `replacing` is called before
-    a target that was there is replaced. Raises OSError.
+    pairs: source and target. A copy that is there is made again only if its size differs or, with
+    `overwrite`, always. `before_replace` is called before an existing target is replaced. Raises
+    OSError.
     """
-    copies = [pair for pair in pairs if not _linked(*pair, replacing)]
-    if not again and copies:
+    copies = [pair for pair in pairs if not _linked(*pair, before_replace)]
+    if not overwrite and copies:
         sizes = dict(
-            found
+            entry
             for folder in {_folder(path) for pair in copies for path in pair}
-            for found in find_in(folder, "*")
+            for entry in find_in(folder, "*")
         )
         copies = [
             (source, target)
             for source, target in copies
             if source not in sizes or sizes[source] != sizes.get(target)
         ]
-    if any(again or target in sizes for _, target in copies):
-        replacing()
-    _each(lambda pair: _copy(*pair), copies)
+    if any(overwrite or target in sizes for _, target in copies):
+        before_replace()
+    _in_parallel(lambda pair: _copy(*pair), copies)
 
 
 def _folder(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def _linked(source: str, target: str, replacing: Callable[[], None]) -> bool:
-    """Whether a target is a hard link of its source, or has been made one."""
-    if remote(source) or remote(target):
+def _linked(source: str, target: str, before_replace: Callable[[], None]) -> bool:
+    """Returns whether a target is a hard link to its source, or could be made one."""
+    if is_remote(source) or is_remote(target):
         return False
     with suppress(FileNotFoundError):
         if os.path.samefile(source, target):
             return True
-        replacing()
-    temporary = _temporary(target)
+        before_replace()
+    temporary = _temporary_name(target)
     try:
-        _in_folder(lambda: os.link(source, temporary), temporary)
+        _with_folder(lambda: os.link(source, temporary), os.path.dirname(temporary))
         os.replace(temporary, target)
     except FileNotFoundError:
         raise
-    except OSError:  # another disk, a file system without links, or a copy will say why
+    except OSError:  # another disk or a file system without links; else the copy fails with why
         return False
     finally:
-        with suppress(OSError):  # it stays where another worker was faster
+        with suppress(OSError):  # it is still there where another worker has made the same link
             os.remove(temporary)
     return True
 
 
 def _copy(source: str, target: str) -> None:
-    here, there = (_folder(path).split("/")[:3] for path in (source, target))
-    if remote(source) and here == there:
-        (bucket, key), (_, new) = _at(source), _at(target)
-        with _errors(source):
-            obstore.copy(bucket, key, new)
+    source_bucket, target_bucket = (_folder(path).split("/")[:3] for path in (source, target))
+    if is_remote(source) and source_bucket == target_bucket:
+        (bucket, source_key), (_, target_key) = _bucket_and_key(source), _bucket_and_key(target)
+        with _as_oserror(source):
+            obstore.copy(bucket, source_key, target_key)
         return
-    with reading(source) as old, writing(target) as file:
-        shutil.copyfileobj(old, file, _AHEAD)
+    with reading(source) as source_file, writing(target) as target_file:
+        shutil.copyfileobj(source_file, target_file, _READ_BUFFER)
 
 
-def leftovers(folder: str) -> list[str]:
-    """What writers that were killed have left below a folder; in a bucket there is nothing of them
-    to be seen."""
-    if remote(folder):
+def temporary_files(folder: str) -> list[str]:
+    """Returns the temporary files below a folder that killed writers have left; none in a bucket,
+    which shows no unfinished uploads."""
+    if is_remote(folder):
         return []
     return [
-        os.path.join(place, name)
-        for place, _, names in os.walk(folder)
+        os.path.join(current, name)
+        for current, _, names in os.walk(folder)
         for name in names
         if _TEMPORARY.search(name)
     ]
 
 
 def remove(paths: Sequence[str]) -> None:
-    """Deletes files, and the folders that they leave empty; what is gone already is no error."""
-    left = set()
+    """Deletes files, and the folders that are then empty; files that are missing are no error."""
+    parents = set()
     for path in paths:
         with suppress(FileNotFoundError):
-            if not remote(path):
+            if not is_remote(path):
                 os.remove(path)
-                left.add(os.path.dirname(path))
-    for folder in left:
-        with suppress(OSError):  # it still holds something
+                parents.add(os.path.dirname(path))
+    for folder in parents:
+        with suppress(OSError):  # it is not empty
             os.rmdir(folder)
-    there = [path for path in paths if remote(path)]
+    remote = [path for path in paths if is_remote(path)]
     try:
-        for url in {"/".join(path.split("/")[:3]) for path in there}:
-            with _errors(url):  # S3 takes a thousand names a request
-                obstore.delete(
-                    _bucket(url), [_at(path)[1] for path in there if path.startswith(f"{url}/")]
-                )
-    except FileNotFoundError:  # some stores mind
-        _each(_remove_remote, there)
+        for url in {"/".join(path.split("/")[:3]) for path in remote}:
+            keys = [_bucket_and_key(path)[1] for path in remote if path.startswith(f"{url}/")]
+            with _as_oserror(url):  # S3 deletes up to a thousand keys per request
+                obstore.delete(_bucket(url), keys)
+    except FileNotFoundError:  # some stores raise it for files that are missing
+        _in_parallel(_remove_from_bucket, remote)
 
 
-def _remove_remote(path: str) -> None:
-    bucket, key = _at(path)
-    with suppress(FileNotFoundError), _errors(path):
+def _remove_from_bucket(path: str) -> None:
+    bucket, key = _bucket_and_key(path)
+    with suppress(FileNotFoundError), _as_oserror(path):
         obstore.delete(bucket, key)
 
 
-def _each(do: Callable[[Any], None], items: Sequence[Any]) -> None:
+def _in_parallel(function: Callable[[Any], None], items: Sequence[Any]) -> None:
     if items:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(do, items))
+        with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as pool:
+            list(pool.map(function, items))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.datasets import near_duplicates
-from pipeline.runtime.images import alike
+from pipeline.keyframes import near_duplicates as pipeline_near_duplicates
+from pipeline.keyframes.near_duplicates import similarity
 
 
 def test_near_duplicates_are_those_of_comparing_each_pair():
@@ -17,11 +18,12 @@ def test_near_duplicates_are_those_of_comparing_each_pair():
         bits[number, dice.permutation(256)[: number - 20]] ^= 1
     hashes = [np.packbits(row).tobytes().hex() for row in bits]
     before = [
-        any(alike(own, other) >= 0.945 for other in hashes[:at]) for at, own in enumerate(hashes)
+        any(similarity(own, other) >= 0.945 for other in hashes[:at])
+        for at, own in enumerate(hashes)
     ]
     assert near_duplicates.find_near_duplicates(hashes).tolist() == before
     assert sum(before) == 15  # 0 to 14 bits
-    beside = [any(alike(own, other) >= 0.945 for other in hashes[:20]) for own in hashes[20:]]
+    beside = [any(similarity(own, other) >= 0.945 for other in hashes[:20]) for own in hashes[20:]]
     assert near_duplicates.find_near_duplicates(hashes[20:], hashes[:20]).tolist() == beside
 
 
@@ -29,7 +31,7 @@ def test_in_blocks(monkeypatch):
     dice = np.random.default_rng(1)
     some = [dice.bytes(32).hex() for _ in range(6)]
     hashes = some + some[::-1]
-    monkeypatch.setattr(near_duplicates, "_BLOCK", 30)  # two rows at once
+    monkeypatch.setattr(pipeline_near_duplicates, "_BLOCK", 30)  # two rows at once
     assert near_duplicates.find_near_duplicates(hashes).tolist() == [False] * 6 + [True] * 6
 
 

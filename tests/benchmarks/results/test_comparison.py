@@ -3,8 +3,7 @@ import dataclasses
 import pytest
 
 from benchmarks.results import comparison, results_json
-from benchmarks.results.tables import Column, Figure, Table
-from benchmarks.speed import timing
+from benchmarks.results.tables import OF_ROUNDS, Column, Figure, Table
 
 COLUMNS = (
     Column("score", "higher", digits=2),
@@ -64,7 +63,7 @@ def test_a_figure_moves_where_the_intervals_have_nothing_in_common(old, new, exp
 )
 def test_few_rounds_have_to_differ_clearly(count, new, expected):
     old, now = (
-        table(about={"interval": timing.INTERVAL}, distance=near(value, half=0.01, n=count))
+        table(about={"interval": OF_ROUNDS}, distance=near(value, half=0.01, n=count))
         for value in (1.0, new)
     )
     assert fates(old, now) == {("ours", "distance"): expected}

@@ -143,7 +143,7 @@ def test_another_choice_of_pictures_replaces_them_also_where_nothing_can_be_link
             stage_outputs.save(stage_outputs.path(film.work, name), [keyframe("a", 1.0)])
         storage.write_bytes(
             storage.join(
-                stage_outputs.pictures(film.work, film.outputs["keyframes"]),
+                stage_outputs.images_folder(film.work, film.outputs["keyframes"]),
                 f"{keyframe('a', 1.0).id}.jpg",
             ),
             picture,

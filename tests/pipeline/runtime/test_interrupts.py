@@ -12,7 +12,7 @@ def test_ctrl_c_asks_calls_in_flight_to_end_and_a_second_one_does_not_wait(capsy
         assert interrupts.interrupted()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-    assert "Ctrl-C again drops them" in capsys.readouterr().err
+    assert "Press Ctrl-C again to drop them" in capsys.readouterr().err
 
 
 def test_ctrl_c_without_calls_in_flight_is_the_end():

@@ -9,8 +9,8 @@ import pytest
 from pipeline.runtime import isolation
 
 
-def _add(one, other):
-    return one + other
+def _add(first, second):
+    return first + second
 
 
 def _tell(tick):
@@ -45,10 +45,10 @@ def _killed(marks, times):
 
 
 def test_a_call_gives_what_the_function_gives_and_tells_how_far_it_is():
-    told = []
+    shares = []
     assert isolation.call(_add, [1], [2]) == [1, 2]
-    assert isolation.call(_tell, tick=told.append) != os.getpid()
-    assert told == [0.25, 0.5]
+    assert isolation.call(_tell, tick=shares.append) != os.getpid()
+    assert shares == [0.25, 0.5]
 
 
 def test_the_process_is_used_again_until_it_has_taken_its_calls(monkeypatch):
@@ -68,7 +68,7 @@ def test_what_the_function_raises_comes_back():
         isolation.call(_stop_reading)
 
 
-def test_a_crash_of_native_code_is_told_and_the_next_call_works():
+def test_a_crash_of_native_code_is_reported_and_the_next_call_works():
     with pytest.raises(isolation.Crashed, match="SIGSEGV"):
         isolation.call(_read_address_zero)
     assert isolation.call(_add, 1, 2) == 3
@@ -76,11 +76,11 @@ def test_a_crash_of_native_code_is_told_and_the_next_call_works():
 
 def test_what_would_not_end_is_given_up(monkeypatch):
     monkeypatch.setattr(isolation, "SECONDS", 0.2)
-    with pytest.raises(isolation.Crashed, match="it would not end"):
+    with pytest.raises(isolation.Crashed, match="decoding did not end"):
         isolation.call(_work_for_ever)
 
 
-def test_a_film_that_would_take_all_memory_is_told_there_is_none():
+def test_a_film_that_would_take_all_memory_fails_for_want_of_memory():
     assert isolation.call(_take, 64) == 64 << 20
     with pytest.raises(MemoryError):
         isolation.call(_take, (isolation.MEMORY >> 20) + 1024)
@@ -88,7 +88,7 @@ def test_a_film_that_would_take_all_memory_is_told_there_is_none():
 
 def test_whoever_is_killed_once_is_asked_again_and_no_film_is_blamed(tmp_path):
     assert isolation.call(_killed, str(tmp_path / "once"), 1) == "done"
-    with pytest.raises(RuntimeError, match=r"killed 2 times.*enough memory") as caught:
+    with pytest.raises(RuntimeError, match=r"killed 2 times.*out of memory") as caught:
         isolation.call(_killed, str(tmp_path / "twice"), 2)
     assert not isinstance(caught.value, isolation.Crashed)
 

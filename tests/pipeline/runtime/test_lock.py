@@ -22,7 +22,7 @@ server = test_s3.server
 HOLD = """
 import sys
 from pipeline.runtime import lock
-with lock.holding(sys.argv[1]):
+with lock.locked(sys.argv[1]):
     print("holding", flush=True)
     sys.stdin.read()
 """
@@ -51,18 +51,18 @@ def another_run(out):
 
 def test_a_second_run_is_told_who_is_writing(out):
     with another_run(out) as other:
-        with pytest.raises(lock.Busy) as told, lock.holding(out):
+        with pytest.raises(lock.Busy) as error, lock.locked(out):
             pass
-        assert f"process {other.pid}, since 20" in str(told.value)
-        assert out in str(told.value)
-    with lock.holding(out):  # it has ended
+        assert f"process {other.pid}, since 20" in str(error.value)
+        assert out in str(error.value)
+    with lock.locked(out):  # it has ended
         pass
 
 
 def test_a_run_that_fails_lets_go(out):
-    with pytest.raises(KeyError), lock.holding(out):
+    with pytest.raises(KeyError), lock.locked(out):
         raise KeyError
-    with lock.holding(out):
+    with lock.locked(out):
         pass
 
 
@@ -71,7 +71,7 @@ def test_a_killed_run_on_a_disk_does_not_hold_the_next_one_up(tmp_path):
     with another_run(out) as other:
         os.kill(other.pid, signal.SIGKILL)
         other.wait()
-        with lock.holding(out), pytest.raises(lock.Busy), lock.holding(out):
+        with lock.locked(out), pytest.raises(lock.Busy), lock.locked(out):
             pass
 
 
@@ -82,11 +82,11 @@ def test_a_killed_run_in_a_bucket_is_waited_for_and_then_taken_over(server, monk
         other.wait()
     with (
         pytest.raises(lock.Busy, match=r"if it was killed, for 1?[0-9]?[0-9] s more"),
-        lock.holding(out),
+        lock.locked(out),
     ):
         pass
     monkeypatch.setattr(lock, "STALE", 0.0)
-    with lock.holding(out):
+    with lock.locked(out):
         (there,) = storage.find_in(out, "**")
         assert there[0] == f"{out}/work/running.json"
         assert json.loads(storage.read_bytes(there[0]))["pid"] == os.getpid()
@@ -95,8 +95,8 @@ def test_a_killed_run_in_a_bucket_is_waited_for_and_then_taken_over(server, monk
 
 def test_a_run_in_a_bucket_says_again_and_again_that_it_goes_on(server, monkeypatch):
     out, path = "s3://datasets/beating", "s3://datasets/beating/work/running.json"
-    monkeypatch.setattr(lock, "BEAT", 0.01)
-    with lock.holding(out):
+    monkeypatch.setattr(lock, "HEARTBEAT", 0.01)
+    with lock.locked(out):
         first = storage.read_bytes(path)
         now = next(found for _ in range(500) if (found := storage.read_bytes(path)) != first)
         assert json.loads(now)["since"] == json.loads(first)["since"]
@@ -109,8 +109,8 @@ def test_a_run_that_slept_too_long_ends_when_it_finds_another_in_its_place(
 ):
     out, path = "s3://datasets/slept", "s3://datasets/slept/work/running.json"
     taker = b'{"host": "taker", "pid": 7, "since": "2026", "run": "other"}'
-    monkeypatch.setattr(lock, "BEAT", 0.2)
-    with lock.holding(out), progress.display({"captions": 1}), interrupts.calls_in_flight():
+    monkeypatch.setattr(lock, "HEARTBEAT", 0.2)
+    with lock.locked(out), progress.display({"captions": 1}), interrupts.calls_in_flight():
         with pytest.raises(KeyboardInterrupt):
             if other_has_ended:
                 storage.remove([path])
@@ -120,12 +120,12 @@ def test_a_run_that_slept_too_long_ends_when_it_finds_another_in_its_place(
         assert interrupts.must_end()  # nor the workers
     if not other_has_ended:
         assert storage.read_bytes(path) == taker
-        assert "(host taker, process 7, since 2026) has taken" in capsys.readouterr().err
+        assert "(host taker, process 7, since 2026) has taken over" in capsys.readouterr().err
         storage.remove([path])
     assert storage.find_in(out, "**") == []
 
 
-@pytest.mark.parametrize("answer", [storage.Taken("412"), OSError("connection reset")])
+@pytest.mark.parametrize("answer", [storage.WriteConflict("412"), OSError("connection reset")])
 def test_a_beat_whose_answer_is_lost_counts(server, monkeypatch, answer):
     """The store has written it; the client tries again, and is told that it came too late."""
     out, path = "s3://datasets/deaf", "s3://datasets/deaf/work/running.json"
@@ -139,8 +139,8 @@ def test_a_beat_whose_answer_is_lost_counts(server, monkeypatch, answer):
         return version
 
     monkeypatch.setattr(storage, "write_if", losing_one)
-    monkeypatch.setattr(lock, "BEAT", 0.01)
-    with lock.holding(out):
+    monkeypatch.setattr(lock, "HEARTBEAT", 0.01)
+    with lock.locked(out):
         assert any(json.loads(storage.read_bytes(path))["beat"] > 4 for _ in range(500))
     assert storage.find_in(out, "**") == []
 
@@ -153,9 +153,9 @@ def test_a_run_whose_first_answer_is_lost_is_not_told_that_it_is_another(server,
         return write_if(*arguments)  # "create", of what it has created
 
     monkeypatch.setattr(storage, "write_if", retried)
-    with lock.holding(out):
+    with lock.locked(out):
         monkeypatch.undo()
-        with pytest.raises(lock.Busy), lock.holding(out):
+        with pytest.raises(lock.Busy), lock.locked(out):
             pass
     assert storage.find_in(out, "**") == []
 
@@ -169,9 +169,9 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
         pytest.raises(
             OSError,
             match=rf"{tmp_path} is on .* without locks \(No locks available\): "
-            "give another folder, or mount it with locks",
+            "name another folder, or mount it with locks",
         ),
-        lock.holding(str(tmp_path)),
+        lock.locked(str(tmp_path)),
     ):
         pass
 
@@ -180,14 +180,14 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_written_is_named(out, server, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     out = out.format(file=tmp_path / "file")
-    with pytest.raises(OSError, match=out), lock.holding(out):
+    with pytest.raises(OSError, match=out), lock.locked(out):
         pass
 
 
 def test_the_command_says_so_and_ends_with_2(tmp_path, capsys):
     make_film(tmp_path / "a.mp4", moving(scene(1), 30))
     out = str(tmp_path / "out")
-    with lock.holding(out):
+    with lock.locked(out):
         code = __main__.main(["dataset", "--videos", str(tmp_path / "a.mp4"), "--out", out])
     assert code == 2
     assert f"process {os.getpid()}" in capsys.readouterr().err

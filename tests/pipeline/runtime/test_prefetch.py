@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pipeline.runtime.prefetch import ahead
+from pipeline.runtime.prefetch import prefetch
 
 
 def test_results_come_in_order_and_a_few_are_read_at_the_same_time():
@@ -14,8 +14,8 @@ def test_results_come_in_order_and_a_few_are_read_at_the_same_time():
         together.wait(timeout=30)
         return number * 10
 
-    assert list(ahead(read, range(8), most=4)) == list(range(0, 80, 10))
-    assert list(ahead(read, [])) == []
+    assert list(prefetch(read, range(8), depth=4)) == list(range(0, 80, 10))
+    assert list(prefetch(read, [])) == []
 
 
 def test_no_more_is_read_than_was_asked_for():
@@ -26,13 +26,13 @@ def test_no_more_is_read_than_was_asked_for():
             taken.append(number)
             yield number
 
-    results = ahead(str, numbers(), most=3)
+    results = prefetch(str, numbers(), depth=3)
     assert [next(results), next(results)] == ["0", "1"]
     assert len(taken) == 5
 
 
 def test_what_goes_wrong_is_told_in_its_turn():
-    results = ahead(lambda number: 1 // number, [2, 1, 0, 5])
+    results = prefetch(lambda number: 1 // number, [2, 1, 0, 5])
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
@@ -46,7 +46,7 @@ def test_who_stops_listening_waits_for_nothing():
             free.wait(timeout=10)
         done.append(number)
 
-    results = ahead(read, range(9), most=3)
+    results = prefetch(read, range(9), depth=3)
     next(results)
     results.close()
     assert done == [0]
@@ -66,7 +66,7 @@ def test_ctrl_c_stops_what_has_not_begun():
 
     before = set(threading.enumerate())
     with pytest.raises(KeyboardInterrupt):
-        list(ahead(read, range(9), most=2))
+        list(prefetch(read, range(9), depth=2))
     assert done == []
     free.set()
     for thread in set(threading.enumerate()) - before:

@@ -6,7 +6,7 @@ from pipeline.runtime import progress
 def test_a_stage_that_comes_further_is_told(capsys):
     with progress.display({"keyframes": 2, "text": 2}):
         for _ in range(2):
-            tick = progress.ticking("keyframes")
+            tick = progress.ticker("keyframes")
             for share in (0.3, 0.301, 1.0):
                 tick(share)
     lines = capsys.readouterr().err.splitlines()
@@ -15,16 +15,16 @@ def test_a_stage_that_comes_further_is_told(capsys):
 
 def test_nobody_is_told_where_nobody_looks(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    progress.ticking("text")(1.0)
+    progress.ticker("text")(1.0)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_two_films_at_once_add_up(tmp_path, monkeypatch):
     monkeypatch.setenv("STORYSTREAM_PROGRESS", str(tmp_path))
-    one, other = progress.ticking("text"), progress.ticking("text")
-    one(0.5)
-    other(0.25)
-    one(1.0)
+    first, second = progress.ticker("text"), progress.ticker("text")
+    first(0.5)
+    second(0.25)
+    first(1.0)
     assert next(progress._notes(str(tmp_path))) == ({"text": 1.25}, [])
 
 

@@ -28,10 +28,10 @@ class Requests(logging.Handler):
 
     def __init__(self):
         super().__init__()
-        self.seen = []
+        self.requests = []
 
     def emit(self, entry):
-        self.seen += re.findall(r'"\S*?([A-Z]+ /\S*)', entry.getMessage().replace("\x1b", ""))
+        self.requests += re.findall(r'"\S*?([A-Z]+ /\S*)', entry.getMessage().replace("\x1b", ""))
 
 
 @pytest.fixture(scope="module")
@@ -123,29 +123,31 @@ def test_the_dataset_is_the_same_wherever_films_and_dataset_are(films, empty, sc
 def test_a_dataset_in_a_bucket_is_verified_reported_and_gone_on_with(
     films, empty, scripted, server, tmp_path
 ):
-    (one, two), _ = discovery.find("s3://films/pip")
-    server.seen.clear()
-    run.run([one], [], config(), empty, IN_MEMORY)
+    (first, second), _ = discovery.find("s3://films/pip")
+    server.requests.clear()
+    run.run([first], [], config(), empty, IN_MEMORY)
     name = storage.find_in(f"{empty}/images", "**.jpg")[0][0].rpartition("_")[2]
     # A picture is written and copied, and read for the text on it and for the shard.
-    assert sorted(request.split(" ")[0] for request in server.seen if f"_{name}" in request) == [
+    assert sorted(
+        request.split(" ")[0] for request in server.requests if f"_{name}" in request
+    ) == [
         "GET",
         "GET",
         "PUT",
         "PUT",
     ]
     scripted.asked.clear()
-    run.run([one, two], [], config(), empty, IN_MEMORY)
+    run.run([first, second], [], config(), empty, IN_MEMORY)
     assert {
         request.key.split("_")[0] for request in scripted.asked if request.task == "caption"
-    } == {two.id}
+    } == {second.id}
     before = digests(fetched(empty, tmp_path / "once"))
 
     scripted.asked.clear()
-    server.seen.clear()
+    server.requests.clear()
     make("s3://films/pip", empty)
     assert scripted.asked == []
-    pictures = [seen for seen in server.seen if ".jpg" in seen]
+    pictures = [request for request in server.requests if ".jpg" in request]
     assert pictures == [], "what is there already is listed, a folder at a time"
     assert digests(fetched(empty, tmp_path / "twice")) == before
 

@@ -58,26 +58,26 @@ def test_a_damaged_output_is_as_good_as_none(tmp_path, damage):
 
 
 def test_the_rows_alone_make_the_digest_but_no_output_stands_in_for_another(tmp_path):
-    one, other = str(tmp_path / "a-1.jsonl"), str(tmp_path / "a-2.jsonl")
-    for file in (one, other):
+    first, second = str(tmp_path / "a-1.jsonl"), str(tmp_path / "a-2.jsonl")
+    for file in (first, second):
         stage_outputs.save(file, ROWS)
     kinds = [Video, Reject]
-    assert stage_outputs.rows_digest(one, kinds) == stage_outputs.rows_digest(other, kinds)
-    assert stage_outputs.rows_digest(one, [Video]) != stage_outputs.rows_digest(one, kinds)
+    assert stage_outputs.rows_digest(first, kinds) == stage_outputs.rows_digest(second, kinds)
+    assert stage_outputs.rows_digest(first, [Video]) != stage_outputs.rows_digest(first, kinds)
     (tmp_path / "a-2.jsonl").write_bytes((tmp_path / "a-1.jsonl").read_bytes())
     with pytest.raises(ValueError, match=r"a-2\.jsonl is damaged"):
-        stage_outputs.load(other)
+        stage_outputs.load(second)
 
 
 def test_a_name_changes_with_what_the_output_depends_on():
-    one = stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "a"}])
-    assert one == stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "a"}])
-    assert one != stage_outputs.name("captions", "film", ["keyframes/film-2", {"model": "a"}])
-    assert one != stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "b"}])
-    assert one.startswith("captions/film-")
+    name = stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "a"}])
+    assert name == stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "a"}])
+    assert name != stage_outputs.name("captions", "film", ["keyframes/film-2", {"model": "a"}])
+    assert name != stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "b"}])
+    assert name.startswith("captions/film-")
 
 
-def test_a_part_does_not_stand_in_for_another(tmp_path):
+def test_an_output_does_not_stand_in_for_another(tmp_path):
     stage_outputs.save(str(tmp_path / "a-01.jsonl"), [])
     (tmp_path / "b-02.jsonl").write_bytes((tmp_path / "a-01.jsonl").read_bytes())
     assert stage_outputs.load(str(tmp_path / "a-01.jsonl")) == []

@@ -22,11 +22,11 @@ def test_a_file_is_there_whole_or_not_at_all(folder, tmp_path):
         file.write(b"half")
         raise KeyError
     assert [name for name in tmp_path.rglob("*") if name.is_file()] == []
-    storage.write_bytes(path, b"one")
+    storage.write_bytes(path, b"first")
     with pytest.raises(KeyError), storage.writing(path) as file:
         file.write(b"half of another")
         raise KeyError
-    assert storage.read_bytes(path) == b"one"
+    assert storage.read_bytes(path) == b"first"
     assert [name.name for name in (tmp_path / "deep").iterdir()] == ["file.bin"]
 
 
@@ -42,7 +42,7 @@ def test_what_the_system_refuses_to_write_is_no_fault_of_the_content(tmp_path, s
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
     try:
-        with pytest.raises(storage.CannotWrite, match=r"cannot write .*/a\.jpg: .*too large; make"):
+        with pytest.raises(storage.CannotWrite, match=r"cannot write .*/a\.jpg: .*too large; free"):
             storage.write_bytes(f"{tmp_path}/a.jpg", bytes(size))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -73,15 +73,15 @@ def test_nor_is_what_is_told_when_the_file_is_closed(tmp_path):
 
 def test_what_goes_wrong_with_the_source_of_a_file_is_not_an_error_of_writing(folder):
     with (
-        pytest.raises(OSError, match="of a film") as told,
+        pytest.raises(OSError, match="of a film") as error,
         storage.writing(storage.join(folder, "file")),
     ):
         raise OSError(errno.EIO, "of a film")
-    assert type(told.value) is OSError
+    assert type(error.value) is OSError
 
 
 @pytest.mark.parametrize(
-    ("path", "error", "silent"),
+    ("path", "error", "unavailable"),
     [
         ("s3://films/a.mp4", OSError("timed out"), True),
         ("s3://films/a.mp4", FileNotFoundError("none"), False),
@@ -94,8 +94,8 @@ def test_what_goes_wrong_with_the_source_of_a_file_is_not_an_error_of_writing(fo
         ("/mnt/a.mp4", ValueError("no film"), False),
     ],
 )
-def test_a_mount_or_bucket_that_does_not_answer_is_told_from_a_bad_film(path, error, silent):
-    assert storage.silent(path, error) == silent
+def test_a_mount_or_bucket_that_does_not_answer_is_told_from_a_bad_film(path, error, unavailable):
+    assert storage.is_unavailable(path, error) == unavailable
 
 
 def test_what_is_not_there_is_an_error_that_names_it(folder):
@@ -204,19 +204,19 @@ def test_a_folder_that_nothing_was_removed_from_stays(tmp_path):
 @pytest.mark.parametrize("made", ["written", "placed"])
 def test_a_folder_that_another_worker_removes_as_empty_is_made_again(tmp_path, monkeypatch, made):
     storage.write_bytes(f"{tmp_path}/source", b"1")
-    makedirs, times = os.makedirs, []
+    makedirs, attempts = os.makedirs, []
 
-    def removed(path, exist_ok):
+    def make_and_remove(path, exist_ok):
         makedirs(path, exist_ok=exist_ok)
-        times.append(path)
-        if len(times) < 3:
+        attempts.append(path)
+        if len(attempts) < 3:
             os.rmdir(path)
 
-    monkeypatch.setattr(os, "makedirs", removed)
+    monkeypatch.setattr(os, "makedirs", make_and_remove)
     if made == "written":
         storage.write_bytes(f"{tmp_path}/new/a", b"1")
     else:
-        storage.place([(f"{tmp_path}/source", f"{tmp_path}/new/a")])
+        storage.link_or_copy([(f"{tmp_path}/source", f"{tmp_path}/new/a")])
         assert os.path.samefile(f"{tmp_path}/source", f"{tmp_path}/new/a")
     assert storage.read_bytes(f"{tmp_path}/new/a") == b"1"
 
@@ -232,7 +232,7 @@ def test_a_placed_file_takes_no_room_of_its_own(tmp_path):
     source, target = str(tmp_path / "source"), str(tmp_path / "new" / "target")
     storage.write_bytes(source, b"picture")
     for _ in range(2):
-        storage.place([(source, target)])
+        storage.link_or_copy([(source, target)])
         assert os.path.samefile(source, target)
     assert os.listdir(tmp_path / "new") == ["target"]
 
@@ -240,12 +240,12 @@ def test_a_placed_file_takes_no_room_of_its_own(tmp_path):
 def test_a_damaged_picture_is_mended_when_its_source_is_made_again(tmp_path):
     source, target = str(tmp_path / "source"), str(tmp_path / "target")
     storage.write_bytes(source, b"picture")
-    storage.place([(source, target)])
+    storage.link_or_copy([(source, target)])
     with open(target, "r+b") as file:  # damages both: they are one
         file.write(b"X")
     storage.write_bytes(source, b"picture")
     assert storage.read_bytes(target) == b"Xicture"
-    storage.place([(source, target)])
+    storage.link_or_copy([(source, target)])
     assert storage.read_bytes(target) == b"picture"
     assert sorted(os.listdir(tmp_path)) == ["source", "target"]
 
@@ -264,27 +264,27 @@ def test_a_copy_is_made_anew_where_its_size_is_another_or_when_told(where, tmp_p
     if where in ("bucket", "into a bucket"):
         target = f"file://{target}"
     storage.write_bytes(source, b"picture")
-    storage.place([(source, target)])
+    storage.link_or_copy([(source, target)])
     assert storage.read_bytes(target) == b"picture"
     storage.write_bytes(target, b"half")
-    storage.place([(source, target)])
+    storage.link_or_copy([(source, target)])
     assert storage.read_bytes(target) == b"picture"
     storage.write_bytes(target, b"Xicture")
-    storage.place([(source, target)])
+    storage.link_or_copy([(source, target)])
     assert storage.read_bytes(target) == b"Xicture"  # to compare the content would be to read it
-    storage.place([(source, target)], again=True)
+    storage.link_or_copy([(source, target)], overwrite=True)
     assert storage.read_bytes(target) == b"picture"
 
 
 def test_what_is_not_there_cannot_be_placed(folder):
     with pytest.raises(FileNotFoundError, match="none"):
-        storage.place([(storage.join(folder, "none"), storage.join(folder, "target"))])
+        storage.link_or_copy([(storage.join(folder, "none"), storage.join(folder, "target"))])
     assert not storage.exists(storage.join(folder, "target"))
 
 
 def test_of_two_who_write_the_same_version_one_comes_through(tmp_path):
     path = f"file://{tmp_path}/file"
     storage.write_if(path, b"mine", None)
-    with pytest.raises(storage.Taken, match="file"):
+    with pytest.raises(storage.WriteConflict, match="file"):
         storage.write_if(path, b"yours", None)
     assert storage.read_bytes(path) == b"mine"
