@@ -20,7 +20,7 @@ from pipeline.inference import concurrency, response_cache
 from pipeline.inference.backends import Answer, Gone, Request, Stop, Unanswered, openai_server
 from pipeline.inference.budget import Purse
 from pipeline.inference.client import LONGEST, Interrupted, Outcome, ask, parse, together
-from pipeline.runtime import progress
+from pipeline.runtime import interrupts
 from pipeline.testing.behaviours import answering
 from pipeline.testing.model_server import serving
 from schemas.answers import CaptionAnswer
@@ -261,7 +261,7 @@ def test_who_asks_after_a_stop_gets_the_reason_though_the_answer_is_kept(tmp_pat
 
 def test_ctrl_c_is_noticed_while_calls_are_in_flight(tmp_path, monkeypatch):
     with serving(answering(0.3)) as server:
-        monkeypatch.setattr(progress, "interrupted", lambda: len(server.asked) > 0)
+        monkeypatch.setattr(interrupts, "interrupted", lambda: len(server.asked) > 0)
         with pytest.raises(Interrupted):
             asked(backend(server), all_of(50), str(tmp_path))
         assert len(files(tmp_path)) == len(server.asked) < 50
@@ -309,12 +309,13 @@ def test_a_server_that_dies_ends_the_run_and_the_next_asks_only_what_is_left(tmp
 
 KILLED = """
 import sys
-from pipeline.inference.backends import openai_server, specs
+from pipeline import model_specs
+from pipeline.inference.backends import openai_server
 from pipeline.config import CallsConfig
 from tests.pipeline.scripted import asked
 from tests.pipeline.inference.test_client import all_of
 url, work = sys.argv[1:]
-backend = openai_server.OpenAIServer("captioner", specs.parse(f"openai:tiny@{url}"),
+backend = openai_server.OpenAIServer("captioner", model_specs.parse(f"openai:tiny@{url}"),
                                      CallsConfig(at_once=4))
 print(len(asked(backend, all_of(40), work)))
 """
