@@ -7,12 +7,11 @@ and the model it has loaded, once a machine, answers them in batches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from pipeline.graph import model_transforms
 from pipeline.graph.stage_cache import Run
 from pipeline.graph.stages import Stage
 from pipeline.inference.backends import loading
@@ -21,15 +20,15 @@ from pipeline.runtime.stage_outputs import Film
 
 
 class SharedModel(ModelHandler[Sequence[Sequence[Film]], list[Film], Any]):
-    """The model of a stage, and what is done with it for that stage's films."""
+    """The model of a stage, and the function that asks it about that stage's films."""
 
-    def __init__(self, stage: Stage, run: Run) -> None:
+    def __init__(self, ask: Callable[..., list[Film]], stage: Stage, run: Run) -> None:
         super().__init__()
-        self.stage, self.run = stage, run
+        self.ask, self.stage, self.run = ask, stage, run
 
     def load_model(self) -> Any:
-        """The model. RunInference calls it once a machine."""
-        spec = model_transforms.model_spec(self.stage, self.run)
+        """Loads the model. RunInference calls it once per machine."""
+        spec = self.run.model_spec(self.stage)
         return loading.load(self.stage.role, spec, self.run.config.calls)
 
     def run_inference(
@@ -38,27 +37,29 @@ class SharedModel(ModelHandler[Sequence[Sequence[Film]], list[Film], Any]):
         model: Any,
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[list[Film]]:
-        """The films of each group of jobs with the stage's output."""
-        return [model_transforms.ask(jobs, self.stage, self.run, model) for jobs in batch]
+        """Returns the films of each group of jobs with the stage's output."""
+        return [self.ask(jobs, self.stage, self.run, model) for jobs in batch]
 
     def share_model_across_processes(self) -> bool:
-        """One copy a machine, whatever the number of worker processes."""
+        """Returns True: one copy per machine, whatever the number of worker processes."""
         return True
 
     def get_num_bytes(self, batch: Sequence[Any]) -> int:
-        """Films are names of files: nothing to speak of."""
+        """Returns 0: films are names of files."""
         return 0
 
     def batch_elements_kwargs(self) -> dict[str, Any]:
-        """Groups are as large as they should be."""
+        """Returns batches of one: groups are as large as they should be."""
         return {"min_batch_size": 1, "max_batch_size": 1}
 
 
-def inference(stage: Stage, run: Run) -> RunInference:
-    """The transform from groups of jobs to films with the stage's output.
+def inference(ask: Callable[..., list[Film]], stage: Stage, run: Run) -> RunInference:
+    """Returns the transform from groups of jobs to films with the stage's output.
+
+    `ask` takes the jobs of a group, the stage, the run and the loaded model.
 
     Stages of a run that ask the same model share it; other runs on the machine, which may have
     other settings, do not.
     """
-    tag = stage_outputs.digest([model_transforms.model_spec(stage, run).identity, run.id])
-    return RunInference(SharedModel(stage, run), model_identifier=f"storystream-{tag}")
+    tag = stage_outputs.digest([run.model_spec(stage).identity, run.id])
+    return RunInference(SharedModel(ask, stage, run), model_identifier=f"storystream-{tag}")

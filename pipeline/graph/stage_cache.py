@@ -45,6 +45,10 @@ class Run:
         """Returns whether a stage of a film is to be done again, whatever is there."""
         return stage in self.force or film.video.id in self.force
 
+    def model_spec(self, stage: Stage) -> model_specs.Spec:
+        """Returns the model that a stage asks, as the config names it."""
+        return model_specs.parse(getattr(self.config, stage.role))
+
     def job(self, stage: Stage, **more: Any) -> Job:
         """Returns what a stage is given beside its films."""
         readable = [*stage.settings, *stage.file_settings]
