@@ -18,7 +18,7 @@ from pipeline import model_specs
 from pipeline.annotation.expected_calls import ExpectedCalls
 from pipeline.config import DatasetConfig
 from pipeline.cost.rates import ASKING, BUILT_IN, MEGAPIXEL, PER_SECOND, Questions, Rates
-from pipeline.graph.stage_cache import Run, jobs_of
+from pipeline.graph.stage_cache import Run, cached_outputs
 from pipeline.graph.stages import STAGES, Stage
 from pipeline.inference import response_cache
 from pipeline.inference.backends.loading import name
@@ -122,11 +122,11 @@ def _known(films: list[Film], run: Run) -> list[Film]:
 
 def _with_output(stage: Stage, job: list[Film], run: Run) -> list[Film]:
     try:
-        films = jobs_of(stage, job, run)
+        films = cached_outputs(stage, job, run)
     except (KeyError, OSError, ValueError):
         return job  # a stage before it is not done, or a film or its output cannot be read
     return [
-        film.film.with_output(stage.name, film.output) if film.there else film.film
+        film.film.with_output(stage.name, film.output) if film.reusable else film.film
         for film in films
     ]
 

@@ -76,9 +76,9 @@ def test_a_run_dies_where_it_is_told_to(bench, tmp_path):
     assert not (out / "dataset.json").exists()
 
 
-def test_half_a_part_and_a_file_that_the_manifest_does_not_know_are_found(tmp_path):
-    part = tmp_path / "work" / "text" / "a-0123.jsonl"
-    stage_outputs.save(str(part), [Reject("text", "a", "text", "THE END")])
+def test_half_a_stage_output_and_a_file_that_the_manifest_does_not_know_are_found(tmp_path):
+    output = tmp_path / "work" / "text" / "a-0123.jsonl"
+    stage_outputs.save(str(output), [Reject("text", "a", "text", "THE END")])
     (tmp_path / "README.md").write_text("new")
     (tmp_path / "dataset.json").write_text(
         json.dumps({"files": [{"path": "README.md", "sha256": "of the old one"}]})
@@ -86,17 +86,17 @@ def test_half_a_part_and_a_file_that_the_manifest_does_not_know_are_found(tmp_pa
     assert resume_checks.find_half_written(tmp_path) == [
         f"{tmp_path}/README.md is not what dataset.json says"
     ]
-    part.write_bytes(part.read_bytes()[:-9])
+    output.write_bytes(output.read_bytes()[:-9])
     assert len(resume_checks.find_half_written(tmp_path)) == 2
 
 
 def test_what_differs_is_named(tmp_path):
-    for folder, names in (("one", "abc"), ("other", "bcd")):
+    for folder, names in (("first", "abc"), ("second", "bcd")):
         (tmp_path / folder / "work").mkdir(parents=True)
         for name in names:
             (tmp_path / folder / name).write_text(name if name != "c" else folder)
-        (tmp_path / folder / "work" / "part").write_text(folder)
-    assert resume_checks.differing_files(tmp_path / "one", tmp_path / "other") == [
+        (tmp_path / folder / "work" / "output").write_text(folder)
+    assert resume_checks.differing_files(tmp_path / "first", tmp_path / "second") == [
         "a is missing",
         "c differs",
         "d is too much",
@@ -104,7 +104,7 @@ def test_what_differs_is_named(tmp_path):
 
 
 def test_a_full_disk_is_no_fault_of_the_film(tmp_path, monkeypatch):
-    """It would be a reject for good, as its part may still find room."""
+    """It would be a reject for good, as its stage output may still find room."""
 
     def full(path: str, data: bytes) -> None:
         raise storage.CannotWrite(f"cannot write {path}: no space left")
@@ -122,7 +122,7 @@ def test_a_full_disk_is_no_fault_of_the_film(tmp_path, monkeypatch):
         )
 
 
-def test_a_part_does_not_stand_in_for_another(tmp_path):
+def test_a_stage_output_does_not_stand_in_for_another(tmp_path):
     stage_outputs.save(str(tmp_path / "a-01.jsonl"), [])
     (tmp_path / "b-02.jsonl").write_bytes((tmp_path / "a-01.jsonl").read_bytes())
     assert stage_outputs.load(str(tmp_path / "a-01.jsonl")) == []
