@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-HEAVY = ("fuzz", "crashes", "scale")  # minutes to hours of whole runs: not part of `all`
+HEAVY = ("fuzz", "crashes", "scale", "cpu")  # minutes to hours of whole runs: not part of `all`
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") -> int:
@@ -59,6 +59,10 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     scale.add_argument("--hours", type=float, default=3.0, help="of the long film, 0 for none")
     scale.add_argument("--film", default="", help="that the long film repeats, else the sample")
     scale.add_argument("--folder", default="", help="for the films and datasets while it lasts")
+    cpu = commands.add_parser(
+        "cpu", help="training steps with this CPU's instructions and with AVX2 alone"
+    )
+    cpu.add_argument("--rounds", type=int, default=3)
     return parser
 
 
@@ -207,17 +211,14 @@ def _heavy(arguments: argparse.Namespace) -> int:
         text, bad = fuzz.run(arguments.films, arguments.seed)
     else:
         from benchmarks.results import markdown
-        from benchmarks.speed import scale
+        from benchmarks.speed import cpu, scale
 
-        text, bad = (
-            "\n\n".join(
-                map(
-                    markdown.table_to_markdown,
-                    scale.run(arguments.films, arguments.hours, arguments.film, arguments.folder),
-                )
-            ),
-            0,
+        tables = (
+            cpu.run(arguments.rounds)
+            if arguments.name == "cpu"
+            else scale.run(arguments.films, arguments.hours, arguments.film, arguments.folder)
         )
+        text, bad = "\n\n".join(map(markdown.table_to_markdown, tables)), 0
     print(text)
     return 1 if bad else 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-POLICIES = ("multimodal", "dense")  # the first tells freely too
+POLICIES = ("multimodal", "dense")  # the first also generates freely
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Settings:
 
     runs: tuple[str, ...]  # folders of trained runs
     data: str  # dataset
-    sample: str  # that it was made from; "" for other films: there is no truth then
+    sample: str  # that it was made from; "" for other films, without ground truth
     out: str  # the report's folder
     seed: int = 0
     policies: tuple[str, ...] = POLICIES

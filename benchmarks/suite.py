@@ -323,7 +323,9 @@ def run(
 def _run_each(settings: Settings, names: Sequence[str]) -> tuple[list[Table], list[str], bool]:
     """Returns the tables of all, the names of those that failed, and whether the user stopped the
     run."""
-    began, tables, failed = time.monotonic(), [], []
+    began = time.monotonic()
+    tables: list[Table] = []
+    failed: list[str] = []
     for number, name in enumerate(names, 1):
         said = f"[{time.monotonic() - began:5.0f} s] {number} of {len(names)}: {name}"
         if name in NEEDS_TRUTH and not settings.sample:

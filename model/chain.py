@@ -13,7 +13,7 @@ from typing import Any
 
 from accelerate import PartialState
 
-from model import checkpoints, data, features, predictions, runs, stages
+from model import checkpoints, data, features, precision, predictions, runs, stages
 from model.config import ConfigError, Preset
 from model.runs import Run
 from model.train import fit
@@ -53,6 +53,8 @@ def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -
         raise ConfigError(f"--stage {only}: this preset has {', '.join(preset.stages)}")
     data.shards(dataset, "train")  # is there anything to train on?
     run, process = Run(folder, preset), PartialState()
+    for stage in preset.stages.values():
+        precision.chosen(stage.train.precision, process.device)  # before anything is computed
     say = print if process.is_main_process else lambda text: None
     origin = runs.digest(dataset)
     with process.main_process_first():

@@ -214,7 +214,10 @@ class Optimisation(Section):
     ema: float = Field(
         0.0, ge=0, lt=1, description="decay of the weights' moving average, 0 for none"
     )
-    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        description="of products; auto is bf16 where the device has instructions for it, else fp32",
+    )
     checkpointing: bool = Field(False, description="gradient checkpointing")
     compile: bool = Field(False, description="torch.compile")
     workers: int = Field(0, ge=0, description="processes that read data")

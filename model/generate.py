@@ -32,7 +32,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from model import checkpoints, config, data, runs, vision
+from model import checkpoints, config, data, precision, runs, vision
 from model.config import AttentionConfig
 from model.detokenizer import Detokenizer
 from model.reading import Reading, roles_of
@@ -229,7 +229,7 @@ class Teller:
     painter: Detokenizer
     blank: Tensor  # features [tokens, width]
     painter_stage: str  # which stage has made the painter
-    painter_precision: str  # that it was trained in
+    painter_setting: str  # the `train.precision` of that stage
 
 
 def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
@@ -246,7 +246,8 @@ def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
     run = Run(folder, config.read(str(folder / "preset"), settings))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tower, model = runs.tower(run).to(device), runs.story(run).to(device)
-    if device.type == "cuda" and run.stage("story")[1].train.precision == "bf16":
+    setting = run.stage("story")[1].train.precision
+    if device.type == "cuda" and precision.in_use(setting, device) == "bf16":
         for one in model.parameters():  # not the buffers: rotary frequencies need their digits
             one.data = one.data.bfloat16()
     kind = "adaptation"
@@ -267,15 +268,15 @@ def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
 
 
 def painting(teller: Teller, seeds: Sequence[int]) -> Paint:
-    """Paints all stories of a batch together, in the precision that the painter was trained in.
+    """Paints all stories of a batch together, in the precision of this device.
 
     The noise is each story's own, so a story's pictures depend on the others by rounding alone.
     """
-    device, precision = teller.painter.device, teller.painter_precision
+    device = teller.painter.device
     dice = [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
     def paint(features: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with precision.autocast(teller.painter_setting, device):
             return teller.painter.generate(features.to(device), teller.blank.to(device), dice)
 
     return paint
@@ -291,6 +292,7 @@ def about(teller: Teller) -> dict[str, str | int | float]:
         "painter": painter,
         "guidance": teller.painter.config.guidance,
         "steps": teller.painter.config.steps,
+        "precision": precision.in_use(teller.painter_setting, teller.painter.device),
     }
 
 

@@ -13,12 +13,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import is_wandb_available
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
@@ -26,8 +27,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
-from model import checkpoints
+from model import checkpoints, precision
 from model.config import Optimisation
+from model.muon import Muon
 
 SAID_EVERY = 10  # steps
 
@@ -57,6 +59,7 @@ class _Progress:
     """How far it is, and what it took."""
 
     step: int = 0
+    steps_in: dict[str, int] = field(default_factory=dict)  # by precision: machines may differ
     waited: float = 0.0  # seconds, for data
     worked: float = 0.0  # seconds, steps and waiting
 
@@ -71,17 +74,20 @@ def fit(
 ) -> None:
     """Trains a stage into `folder`; where that is done already with the same `key`, does nothing.
 
-    A checkpoint with the same key is gone on from. Raises TrainingStopped and Interrupted.
+    A checkpoint with the same key is gone on from, in the precision of this machine. Raises
+    ConfigError, TrainingStopped and Interrupted.
     """
+    computes_in = precision.chosen(config.precision, PartialState().device)
+    AcceleratorState._reset_state()  # else the first stage's precision would be every stage's
     accelerator = Accelerator(
-        mixed_precision=config.precision,
+        mixed_precision="no" if computes_in == "fp32" else computes_in,
         gradient_accumulation_steps=config.accumulate,
         log_with=["tensorboard", *(["wandb"] if is_wandb_available() else [])],
         project_dir=str(folder.parent / "logs"),
     )
     stage.model.to(accelerator.device)
     named = checkpoints.trained(stage.model)
-    optimizers = _optimizers(stage.model, config)
+    optimizers = _optimizers(stage.model, config, computes_in)
     schedules = [
         get_cosine_with_min_lr_schedule_with_warmup(
             one, config.warmup, config.steps, min_lr_rate=config.end
@@ -105,7 +111,16 @@ def fit(
     checkpoint = folder.with_name(f"{folder.name}.checkpoint")
     if checkpoints.about(checkpoint).get("key") == key:
         progress.step = _restore(checkpoint, stage.model, optimizers, schedules, ema)
+        progress.steps_in |= checkpoints.about(checkpoint).get("precision", {})
         say(f"{name}: goes on from step {progress.step}")
+    say(
+        f"{name}: trains in {computes_in}"
+        + (
+            f", as this {accelerator.device.type} has no instructions for bf16"
+            if (config.precision, computes_in) == ("auto", "fp32")
+            else ""
+        )
+    )
     if config.compile:
         stage.model.compile()
     model, *wrapped = accelerator.prepare(stage.model, *optimizers)
@@ -116,7 +131,7 @@ def fit(
             checkpoints.save(
                 checkpoint,
                 named,
-                {"key": key, "step": progress.step},
+                {"key": key, "step": progress.step, "precision": progress.steps_in},
                 _state(progress.step, optimizers, schedules, ema),
             )
 
@@ -156,6 +171,7 @@ def fit(
             if ema:
                 ema.step(named.values())
             progress.step += 1
+            progress.steps_in[computes_in] = progress.steps_in.get(computes_in, 0) + 1
             bar.set_postfix(loss=f"{said['loss']:.4g}", refresh=False)
             bar.update()
             if progress.step % SAID_EVERY == 0 or progress.step == config.steps:
@@ -181,6 +197,7 @@ def fit(
             about = {
                 "key": key,
                 "steps": config.steps,
+                "precision": progress.steps_in,
                 "seconds": round(progress.worked, 1),
                 "waited_for_data": round(progress.waited / max(progress.worked, 1e-9), 4),
             }
@@ -195,9 +212,11 @@ def _attention(device: torch.device) -> AbstractContextManager[None]:
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
-def _optimizers(model: nn.Module, config: Optimisation) -> list[torch.optim.Optimizer]:
+def _optimizers(
+    model: nn.Module, config: Optimisation, computes_in: str
+) -> list[torch.optim.Optimizer]:
     """AdamW, which makes no vector smaller by weight decay; and Muon for the weights of linear
-    layers, if it is to have them, with steps of AdamW's size (arXiv 2502.16982)."""
+    layers, if it is to have them."""
     by_muon = _matrices(model) if config.muon else []
     others = [
         one
@@ -215,19 +234,8 @@ def _optimizers(model: nn.Module, config: Optimisation) -> list[torch.optim.Opti
         weight_decay=config.weight_decay,
         fused=True,
     )
-    return (
-        [
-            adam,
-            torch.optim.Muon(
-                by_muon,
-                lr=config.muon,
-                weight_decay=config.weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            ),
-        ]
-        if by_muon
-        else [adam]
-    )
+    dtype = torch.bfloat16 if computes_in == "bf16" else torch.float32
+    return [adam, Muon(by_muon, config.muon, config.weight_decay, dtype)] if by_muon else [adam]
 
 
 def _matrices(model: nn.Module) -> list[nn.Parameter]:
@@ -282,8 +290,8 @@ def _step(
         raise TrainingStopped(
             f"{name}: at step {progress.step + 1} "
             + ", ".join(f"{what} is {value}" for what, value in said.items())
-            + f"; set train.learning_rate (now {config.learning_rate}) lower or train.precision=no."
-            " The last checkpoint is of before"
+            + f"; set train.learning_rate (now {config.learning_rate}) lower or "
+            "train.precision=fp32. The last checkpoint is of before"
         )
     return said
 

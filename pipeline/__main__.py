@@ -79,6 +79,12 @@ def _ended(arguments: argparse.Namespace, verbose: bool) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {_said(error)}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:  # of an extra; what a plain installation needs is there
+        print(
+            f"error: {error}; make install, or pip install 'storystream[models]', brings it",
+            file=sys.stderr,
+        )
+        return 2
     except RuntimeError as error:  # what Beam makes of an error in a worker, its traceback inside
         from pipeline.graph import run, runners
 

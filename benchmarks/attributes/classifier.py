@@ -37,6 +37,7 @@ from torch.nn import functional
 
 from benchmarks.array_types import Floats, Pictures
 from benchmarks.attributes.labels import CHARACTERS, CLASSES, Labels, read_keyframes, read_labels
+from model import precision
 from pipeline.dataset import reader
 from pipeline.inference.builtin.efficientnet import one_thread
 from schemas import layout
@@ -160,7 +161,7 @@ def _fit(seen: Pictures, known: Sequence[Labels], seed: int) -> AttributeClassif
         for _ in range(EPOCHS):
             for rows in torch.randperm(len(known)).split(BATCH):
                 values = augment(_normalise(seen[rows.numpy()]))
-                with torch.autocast("cpu", torch.bfloat16):
+                with precision.autocast("auto", torch.device("cpu")):
                     said = classifier(values.contiguous(memory_format=torch.channels_last))
                 loss = functional.binary_cross_entropy_with_logits(said["there"], there[rows])
                 for name, right in wanted.items():

@@ -80,7 +80,9 @@ def run(
     try:
         counter = AutoTokenizer.from_pretrained(tokenizer or str(smollm.converted()))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{tokenizer} is no tokenizer that transformers loads: {error}") from error
+        raise ValueError(
+            f"{tokenizer} is not a tokenizer that transformers can load: {error}"
+        ) from error
     tokenizer = tokenizer or smollm.NAME
     cells: dict[str, dict[str, Cell]] = {}
     for folder in folders:

@@ -12,10 +12,13 @@ from PIL import Image
 
 from pipeline.config import OutputConfig
 from pipeline.dataset import reader
-from pipeline.runtime.images import perceptual_hash
+from pipeline.keyframes.near_duplicates import (
+    distance_blocks,
+    max_distance,
+    pack_hashes,
+    perceptual_hash,
+)
 from schemas import layout
-
-_BLOCK = 2**22  # pairs of hashes that are compared at once: some 70 MB
 
 
 @dataclass(frozen=True)
@@ -62,22 +65,12 @@ def find_near_duplicates(
     scene with a mouth that moves may be found too. All pairs are compared: a minute or two for
     100,000 pictures.
     """
-    bits = OutputConfig().split_likeness
-    some, rest = _hash_words(hashes), _hash_words(hashes if others is None else others)
-    furthest = int((1 - bits) * 256)
+    some, rest = pack_hashes(hashes), pack_hashes(hashes if others is None else others)
+    furthest = max_distance(OutputConfig().split_likeness)
     found = np.zeros(len(some), bool)
-    rows = max(1, _BLOCK // max(len(rest), 1))
-    for start in range(0, len(some), rows):
-        part = some[start : start + rows]
-        apart = np.zeros((len(part), len(rest)), np.uint16)
-        for column in range(some.shape[1]):
-            apart += np.bitwise_count(part[:, None, column] ^ rest[None, :, column])
-        close = apart <= furthest
+    for start, distances in distance_blocks(some, rest):
+        close = distances <= furthest
         if others is None:
-            close &= np.arange(len(rest)) < np.arange(start, start + len(part))[:, None]
-        found[start : start + rows] = close.any(1)
+            close &= np.arange(len(rest)) < np.arange(start, start + len(close))[:, None]
+        found[start : start + len(close)] = close.any(1)
     return found
-
-
-def _hash_words(hashes: Sequence[str]) -> NDArray[np.uint64]:
-    return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(-1, 4)

@@ -26,36 +26,36 @@ from benchmarks.fault_injection.pipeline_runs import Experiment, prepare_experim
 from benchmarks.fault_injection.resume_checks import FinishedRun, find_half_written, finish_run
 
 HEADINGS = (
-    "disturbance",
+    "fault",
     "times",
     "sound after it",
     "finished",
     "identical",
     "did only what was missing",
-    "parts reused",
+    "stage outputs reused",
     "median s of the last run",
 )
 
 
 def inject_and_finish(
-    bench: Experiment, out: Path, kinds: Sequence[str], chance: random.Random
+    experiment: Experiment, out: Path, kinds: Sequence[str], chance: random.Random
 ) -> tuple[list[str], list[str], FinishedRun]:
     """Injects faults of several kinds into a folder, and completes it.
 
     Returns what was done and what was wrong before the last run. Raises
     `injected_faults.NotPossibleHere` where this machine does not allow a kind.
     """
-    from benchmarks.fault_injection import injected_faults  # which need a bench
+    from benchmarks.fault_injection import injected_faults  # which need a experiment
 
     did, wrong = [], []
     try:
         for kind in kinds:
-            done = injected_faults.FAULTS[kind](bench, out, chance)
+            done = injected_faults.FAULTS[kind](experiment, out, chance)
             did.append(f"{kind}: {done.what}")
             wrong += done.wrong
             if not injected_faults.DAMAGING.intersection(kinds):  # these leave what is not sound
                 wrong += find_half_written(out)
-        return did, wrong, finish_run(bench, out)
+        return did, wrong, finish_run(experiment, out)
     finally:
         injected_faults.remove_folder(out)
 
@@ -91,7 +91,7 @@ def run(times: int = 50, seed: int = 0, show: Callable[[str], None] = print) -> 
     return "\n".join(
         [
             rows_to_markdown(
-                f"{times} folders disturbed, seed {seed}; an undisturbed run takes "
+                f"{times} folders with injected faults, seed {seed}; an undisturbed run takes "
                 f"{each.seconds:.1f} s",
                 HEADINGS,
                 [[kind, *_row_figures(found)] for kind, found in rows.items() if found],

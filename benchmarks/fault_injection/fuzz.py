@@ -24,11 +24,11 @@ from benchmarks.fault_injection.markdown import rows_to_markdown
 from benchmarks.fault_injection.mutations import make_films, mutate_film
 from pipeline.config import load
 from pipeline.ingest import discovery, subtitles
-from pipeline.keyframes import select
+from pipeline.keyframes.extract import extract_film
 from pipeline.runtime import isolation, stage_outputs
 from schemas.rows import Keyframe, Reject, Video
 
-FAILURES = Path("bench/fuzz")  # where films that passed a limit are kept
+FAILURES = Path("bench/fuzz")  # where films that caused a failure are kept
 _PROCESSES = 2
 _Table: TypeAlias = tuple[str, Sequence[str], Sequence[Sequence[Any]]]  # title, heads, rows
 
@@ -72,7 +72,7 @@ def _process(path: str, out: str) -> tuple[str, str, int, str]:
     videos, rejects = discovery.find(path)
     if rejects:
         return "rejected", rejects[0].reason, 0, ""
-    rows = select.of_film(
+    rows = extract_film(
         videos[0],
         load().keyframes,
         os.path.join(out, "pictures"),
@@ -105,7 +105,7 @@ def run_film(name: str, data: bytes, folder: Path) -> Outcome:
     film.write_bytes(data)
     try:
         outcome = isolation.call(process_film, str(film), str(out), str(here), size=len(data))
-    except RuntimeError as error:  # apart.Crashed, or killed by the system
+    except RuntimeError as error:  # isolation.Crashed, or killed by the system
         return Outcome("crashed", str(error))
     else:
         strange = [
@@ -149,7 +149,7 @@ def run(count: int = 2000, seed: int = 0) -> tuple[str, int]:
         sound = make_films(folder)
         whole = {ending: run_film(ending, data, folder / "sound") for ending, data in sound.items()}
         if lost := {film: outcome for film, outcome in whole.items() if outcome.kind != "read"}:
-            raise RuntimeError(f"films that nothing was done to are not read: {lost}")
+            raise RuntimeError(f"unmutated films are not read: {lost}")
         started = time.monotonic()
         found = list(run_films(sound, seed, count, folder))
         wall = time.monotonic() - started

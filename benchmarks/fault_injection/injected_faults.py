@@ -51,26 +51,26 @@ def remove_folder(out: Path) -> None:
 
 
 # Killed.
-def killed_at_a_change(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def killed_at_a_change(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Kills a run in one process (SIGKILL) before one of its changes to files and folders."""
-    return _run_and_kill(bench, out, str(chance.randint(1, bench.changes)))
+    return _run_and_kill(experiment, out, str(chance.randint(1, experiment.changes)))
 
 
-def killed_while_changing(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def killed_while_changing(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Kills a run that changes a finished dataset, of fewer films or of other frames: at a random
     change, or between two of the files that a manifest names."""
-    copy_reference(bench, out)
+    copy_reference(experiment, out)
     other = chance.choice(
         [
-            ["--videos", str(sorted(bench.films.glob("*.mp4"))[0])],
+            ["--videos", str(sorted(experiment.films.glob("*.mp4"))[0])],
             ["--set", "keyframes.tolerance=0.3"],
         ]
     )
     if chance.random() < 0.5:  # from the other to this one, else from this one to the other
-        pipeline_runs.wait_for_end(pipeline_runs.start_run(bench, out, IN_ONE_PROCESS, *other))
+        pipeline_runs.wait_for_end(pipeline_runs.start_run(experiment, out, IN_ONE_PROCESS, *other))
         other = []
     return _run_and_kill(
-        bench,
+        experiment,
         out,
         chance.choice(
             [str(chance.randint(1, UNCHANGED)), "before:README.md", "before:dataset.json"]
@@ -79,9 +79,9 @@ def killed_while_changing(bench: Experiment, out: Path, chance: random.Random) -
     )
 
 
-def _run_and_kill(bench: Experiment, out: Path, change: str, *more: str) -> Injected:
+def _run_and_kill(experiment: Experiment, out: Path, change: str, *more: str) -> Injected:
     ended = pipeline_runs.wait_for_end(
-        pipeline_runs.start_run(bench, out, IN_ONE_PROCESS, *more, dying=change)
+        pipeline_runs.start_run(experiment, out, IN_ONE_PROCESS, *more, dying=change)
     )
     return Injected(
         f"killed before change {change}, ended with {ended.code}",
@@ -89,15 +89,15 @@ def _run_and_kill(bench: Experiment, out: Path, change: str, *more: str) -> Inje
     )
 
 
-def driver_killed(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def driver_killed(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Kills the driver; its workers must end by themselves."""
-    return _send_signal(bench, out, chance, signal.SIGKILL, "")
+    return _send_signal(experiment, out, chance, signal.SIGKILL, "")
 
 
-def worker_killed(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def worker_killed(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Kills one worker process, often a young one; the driver must end, and say so."""
     return _send_signal(
-        bench,
+        experiment,
         out,
         chance,
         signal.SIGKILL,
@@ -108,10 +108,10 @@ def worker_killed(bench: Experiment, out: Path, chance: random.Random) -> Inject
     )
 
 
-def decoder_killed(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def decoder_killed(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Kills a process that decodes a film, as the kernel does where memory is short."""
     return _send_signal(
-        bench,
+        experiment,
         out,
         chance,
         signal.SIGKILL,
@@ -121,18 +121,18 @@ def decoder_killed(bench: Experiment, out: Path, chance: random.Random) -> Injec
     )
 
 
-def interrupted(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def interrupted(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Sends SIGINT (Ctrl-C) to the driver."""
-    return _send_signal(bench, out, chance, signal.SIGINT, "", codes=(130, -signal.SIGINT))
+    return _send_signal(experiment, out, chance, signal.SIGINT, "", codes=(130, -signal.SIGINT))
 
 
-def terminated(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def terminated(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Sends SIGTERM to the driver, as batch systems do."""
-    return _send_signal(bench, out, chance, signal.SIGTERM, "", codes=(130, -signal.SIGTERM))
+    return _send_signal(experiment, out, chance, signal.SIGTERM, "", codes=(130, -signal.SIGTERM))
 
 
 def _send_signal(
-    bench: Experiment,
+    experiment: Experiment,
     out: Path,
     chance: random.Random,
     blow: signal.Signals,
@@ -143,10 +143,10 @@ def _send_signal(
 ) -> Injected:
     """Sends a signal to the driver, or to a process whose command contains `victim`, when a random
     number of files is written, from the first share `within` of all, and a random moment later."""
-    files = chance.randint(1, round(within * _files(bench.whole)))
+    files = chance.randint(1, round(within * _files(experiment.whole)))
     more = chance.choice([0.0, chance.uniform(0, 2)])  # files come in bursts, with much between
-    run = pipeline_runs.start_run(bench, out)
-    late = time.monotonic() + pipeline_runs.TIMEOUT  # what hangs is told of by `crashes.end`
+    run = pipeline_runs.start_run(experiment, out)
+    late = time.monotonic() + pipeline_runs.TIMEOUT  # `wait_for_end` reports what hangs
     while run.poll() is None and _files(out) < files and time.monotonic() < late:
         time.sleep(0.01)
     time.sleep(more)
@@ -190,9 +190,11 @@ def _files(out: Path) -> int:
 
 
 # Not allowed to write.
-def disk_full(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def disk_full(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Runs onto a disk that is too small, by little or by much; the next run has a larger one."""
-    files = {file.stat().st_ino: file.stat() for file in bench.whole.rglob("*") if file.is_file()}
+    files = {
+        file.stat().st_ino: file.stat() for file in experiment.whole.rglob("*") if file.is_file()
+    }
     size = chance.randint(4096, sum(file.st_blocks * 512 for file in files.values()) * 9 // 10)
     out.mkdir()
     disk = ["mount", "-t", "tmpfs", "-o"]
@@ -200,7 +202,7 @@ def disk_full(bench: Experiment, out: Path, chance: random.Random) -> Injected:
         [*disk, f"size={size}", "none", str(out)], capture_output=True, check=False
     ).returncode:
         raise NotPossibleHere("mounting a small disk takes a superuser")
-    ended = pipeline_runs.wait_for_end(pipeline_runs.start_run(bench, out, IN_ONE_PROCESS))
+    ended = pipeline_runs.wait_for_end(pipeline_runs.start_run(experiment, out, IN_ONE_PROCESS))
     subprocess.run([*disk, "remount,size=1g", "none", str(out)], check=True)
     return Injected(
         f"a disk of {size // 1024} kB, ended with {ended.code}",
@@ -208,19 +210,19 @@ def disk_full(bench: Experiment, out: Path, chance: random.Random) -> Injected:
     )
 
 
-def not_permitted(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def not_permitted(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Makes a folder read-only: the dataset's, or that of the stage outputs."""
     before = BOUND_BY_PERMISSIONS if os.geteuid() == 0 else []
     if before and not shutil.which(before[0]):
         raise NotPossibleHere("permissions do not bind a superuser, and there is no setpriv")
-    start = chance.randint(20, bench.changes // 2)
-    _run_and_kill(bench, out, str(start))
+    start = chance.randint(20, experiment.changes // 2)
+    _run_and_kill(experiment, out, str(start))
     closed = chance.choice([out, out / "work"])
     folders = [closed, *(path for path in closed.rglob("*") if path.is_dir())]
     for folder in folders:
         folder.chmod(0o555)
     ended = pipeline_runs.wait_for_end(
-        pipeline_runs.start_run(bench, out, IN_ONE_PROCESS, before=before)
+        pipeline_runs.start_run(experiment, out, IN_ONE_PROCESS, before=before)
     )
     for folder in folders:
         folder.chmod(0o755)
@@ -245,10 +247,10 @@ def _describe_end(ended: RunEnd) -> str:
 
 
 # Tampered with.
-def copy_reference(bench: Experiment, out: Path) -> None:
+def copy_reference(experiment: Experiment, out: Path) -> None:
     """Copies the undisturbed dataset there, its links too, unless something is there already."""
     if not out.exists():
-        subprocess.run(["cp", "-a", str(bench.whole), str(out)], check=True)
+        subprocess.run(["cp", "-a", str(experiment.whole), str(out)], check=True)
 
 
 def _truncated(data: bytes, chance: random.Random, other: bytes) -> bytes:
@@ -278,7 +280,7 @@ _ANYHOW = (*_SHORTER, _flipped, _zeroed, _another)
 
 
 def _damage_files(
-    bench: Experiment,
+    experiment: Experiment,
     out: Path,
     chance: random.Random,
     pattern: str,
@@ -286,7 +288,7 @@ def _damage_files(
     number: int = 2,
 ) -> Injected:
     """Damages or removes a few files, in place: links to them are damaged too."""
-    copy_reference(bench, out)
+    copy_reference(experiment, out)
     files = [
         path
         for path in sorted(out.glob(pattern))
@@ -307,28 +309,32 @@ def _damage_files(
     return Injected(", ".join(told), [])
 
 
-def stage_outputs_damaged(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def stage_outputs_damaged(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Damages or removes stage outputs."""
-    return _damage_files(bench, out, chance, "work/*/*.jsonl", _ANYHOW)
+    return _damage_files(experiment, out, chance, "work/*/*.jsonl", _ANYHOW)
 
 
-def cached_answers_damaged(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def cached_answers_damaged(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Damages or removes cached answers, and removes the stage outputs that are made of them."""
-    done = _damage_files(bench, out, chance, "work/answers/*/*.json", _ANYHOW)
+    done = _damage_files(experiment, out, chance, "work/answers/*/*.json", _ANYHOW)
     for stage in ("captions", "characters", "stories"):
         shutil.rmtree(out / "work" / stage, ignore_errors=True)
     return done
 
 
-def pictures_damaged(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def pictures_damaged(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Truncates or removes pictures, in the dataset or where the stages store them. One of
     unchanged size is for `verify` to find."""
     return _damage_files(
-        bench, out, chance, chance.choice(["work/pictures/*/*.jpg", "images/*/*.jpg"]), _SHORTER
+        experiment,
+        out,
+        chance,
+        chance.choice(["work/pictures/*/*.jpg", "images/*/*.jpg"]),
+        _SHORTER,
     )
 
 
-def dataset_damaged(bench: Experiment, out: Path, chance: random.Random) -> Injected:
+def dataset_damaged(experiment: Experiment, out: Path, chance: random.Random) -> Injected:
     """Damages tables, lines, the manifest or the card, truncates shards, removes the characters."""
     pattern, ways = chance.choice(
         [
@@ -338,7 +344,7 @@ def dataset_damaged(bench: Experiment, out: Path, chance: random.Random) -> Inje
             ("characters/*", ()),
         ]
     )
-    return _damage_files(bench, out, chance, pattern, ways)
+    return _damage_files(experiment, out, chance, pattern, ways)
 
 
 FAULTS: dict[str, Fault] = {
@@ -351,12 +357,12 @@ FAULTS: dict[str, Fault] = {
     "SIGTERM": terminated,
     "disk full": disk_full,
     "permission denied": not_permitted,
-    "parts spoiled": stage_outputs_damaged,
-    "answers spoiled": cached_answers_damaged,
-    "pictures spoiled": pictures_damaged,
-    "dataset spoiled": dataset_damaged,
+    "stage outputs damaged": stage_outputs_damaged,
+    "answers damaged": cached_answers_damaged,
+    "pictures damaged": pictures_damaged,
+    "dataset damaged": dataset_damaged,
 }
 DAMAGING = {
-    kind for kind in FAULTS if kind.endswith("spoiled")
+    kind for kind in FAULTS if kind.endswith("damaged")
 }  # what lies there is then not sound
 KILLS = [kind for kind in FAULTS if kind.startswith("kill -9") and "another" not in kind]

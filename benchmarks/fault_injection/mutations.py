@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.testing.films import make_film, moving, scene
 
-_HEADER = 1024  # bytes at the start of a film that most of what its header tells is in
+_HEADER = 1024  # bytes at the start of a film that contain most of its header
 _HUGE = (0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 _TALK = [(0.1, 0.5, "Pip: Hello!"), (0.6, 1.0, "<i>Who</i> is there?"), (1.1, 1.4, "{\\b1}Me.")]
 

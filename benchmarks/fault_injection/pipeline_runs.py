@@ -104,7 +104,7 @@ def _answering_with_ada() -> Behaviour:
 
 
 def start_run(
-    bench: Experiment, out: Path, *more: str, dying: str = "", before: Sequence[str] = ()
+    experiment: Experiment, out: Path, *more: str, dying: str = "", before: Sequence[str] = ()
 ) -> subprocess.Popen[str]:
     """Starts a run into `out`; `dying` is the first argument of `kill_at_change`, `before` a
     command that the run is started with."""
@@ -118,13 +118,13 @@ def start_run(
         *program,
         "dataset",
         "--videos",
-        str(bench.films),
+        str(experiment.films),
         "--out",
         str(out),
         "--captioner",
-        f"openai:eyes@{bench.server.url}",
+        f"openai:eyes@{experiment.server.url}",
         "--writer",
-        f"openai:pen@{bench.server.url}",
+        f"openai:pen@{experiment.server.url}",
         *more,
     ]
     return subprocess.Popen(

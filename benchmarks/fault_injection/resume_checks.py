@@ -19,7 +19,7 @@ from pipeline.graph.stages import names as stage_names
 from pipeline.inference import response_cache
 from pipeline.runtime import stage_outputs
 
-RUN_RECORDS = {"run.json", "report.html"}  # of the dataset folder, what tells of the run itself
+RUN_RECORDS = {"run.json", "report.html"}  # files of the dataset folder that describe the run
 
 
 class FinishedRun(NamedTuple):
@@ -31,30 +31,30 @@ class FinishedRun(NamedTuple):
     reused: float  # share of the parts that were there
 
 
-def finish_run(bench: Experiment, out: Path, *more: str) -> FinishedRun:
+def finish_run(experiment: Experiment, out: Path, *more: str) -> FinishedRun:
     """Runs the command once more and compares its result, and its work, with what was expected."""
-    there, asked = parts_there(bench, out), len(bench.server.asked)
-    missing = sum(not _is_cached(out, name) for name in cached_answers(bench.whole))
-    ended = wait_for_end(start_run(bench, out, *(more or [IN_ONE_PROCESS])))
+    there, asked = parts_there(experiment, out), len(experiment.server.asked)
+    missing = sum(not _is_cached(out, name) for name in cached_answers(experiment.whole))
+    ended = wait_for_end(start_run(experiment, out, *(more or [IN_ONE_PROCESS])))
     if ended.code:
         return FinishedRun(ended, [f"exit code {ended.code}: {ended.said[-500:]}"], [], 0.0)
     again = []
     did = {stage["name"]: stage for stage in json.loads((out / "run.json").read_text())["stages"]}
     for name, stage in ((name, did[name]) for name in stage_names()):
-        wanted = len(part_names(bench.whole, name))
+        wanted = len(part_names(experiment.whole, name))
         if (stage["done"], stage["reused"]) != (wanted - there[name], there[name]):
             again.append(
                 f"{name}: {there[name]} of {wanted} parts were there, {stage['done']} "
                 f"were made and {stage['reused']} reused"
             )
-    asked = len(bench.server.asked) - asked
+    asked = len(experiment.server.asked) - asked
     if asked > missing:
         again.append(f"{asked} questions were asked, {missing} answers were missing")
     return FinishedRun(
         ended,
-        differing_files(bench.whole, out),
+        differing_files(experiment.whole, out),
         again,
-        there.total() / sum(len(part_names(bench.whole, name)) for name in stage_names()),
+        there.total() / sum(len(part_names(experiment.whole, name)) for name in stage_names()),
     )
 
 
@@ -83,20 +83,20 @@ def part_names(out: Path, stage: str) -> list[str]:
     return sorted(f"work/{stage}/{path.name}" for path in (out / "work" / stage).glob("*.jsonl"))
 
 
-def parts_there(bench: Experiment, out: Path) -> Counter[str]:
+def parts_there(experiment: Experiment, out: Path) -> Counter[str]:
     """Counts the outputs of each stage that the next run into `out` finds done."""
     return Counter(
         {
             stage: sum(
-                same_content(bench.whole / name, out / name)
+                same_content(experiment.whole / name, out / name)
                 and (
                     stage != "keyframes"
                     or _with_pictures(
-                        bench.whole / "work" / "pictures" / Path(name).stem,
+                        experiment.whole / "work" / "pictures" / Path(name).stem,
                         out / "work" / "pictures" / Path(name).stem,
                     )
                 )
-                for name in part_names(bench.whole, stage)
+                for name in part_names(experiment.whole, stage)
             )
             for stage in stage_names()
         }

@@ -102,11 +102,11 @@ def _read_seed_story(path: Path, openings: Sequence[Opening]) -> dict[str, Story
             continue
         lines = (folder / "text.txt").read_text(encoding="utf-8").splitlines()
         # The script writes a text before it paints, and the last one may have no picture. It also
-        # appends: what it wrote in several runs cannot be told apart.
+        # appends: lines of several runs cannot be separated.
         if not len(images) <= len(lines) <= len(images) + 1:
             raise ValueError(
                 f"{folder} has {len(images)} pictures and {len(lines)} lines of text: "
-                "text.txt holds several runs; delete the folder and tell again"
+                "text.txt has lines of several runs; delete the folder and generate again"
             )
         found[opening.id] = _check_story(
             opening.id,
@@ -150,4 +150,4 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
+        raise ValueError(f"{path} is not JSON: {error}") from error

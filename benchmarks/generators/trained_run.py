@@ -8,8 +8,9 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -96,7 +97,7 @@ def _read_image(path: str) -> np.ndarray:
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
-def _read_complete(folder: Path, made: dict[str, object]) -> dict | None:
+def _read_complete(folder: Path, made: Mapping[str, object]) -> dict[str, Any] | None:
     """Reads a story that was generated before, if it is complete and of the same key."""
     if not (folder / "story.html").exists():  # written last
         return None

@@ -43,7 +43,7 @@ class JudgeSettings:
     repeats: int = 1  # of every question
     prices: Mapping[str, Price] = field(default_factory=dict)  # by model, a million tokens
     budget: float | None = None  # of all answers in the folder
-    folder: str = "data/judge"  # where answers are kept
+    folder: str = "data/judge"  # where answers are cached
     calls: CallsConfig = field(default_factory=CallsConfig)
     seed: int = 0  # of the intervals
 
@@ -68,7 +68,7 @@ class JudgeRun:
     answers: tuple[JudgedQuestion, ...]
     calls: int  # of this run
     kept: int  # answers that were there before it
-    input_tokens: int  # of all answers, those that were kept too
+    input_tokens: int  # of all answers, cached ones included
     output_tokens: int
     cost: float | None  # of all answers; None where no price is given
     paid: float | None  # in this run
@@ -86,13 +86,13 @@ def parse_judge(judge: str, settings: JudgeSettings) -> model_specs.Spec:
         )
     if spec.kind == "transformers" and settings.repeats > 1:
         raise ValueError(
-            f"{judge} decodes greedily and repeats itself word for word: ask a second "
+            f"{judge} decodes greedily and repeats every answer: ask a second "
             "judge instead, or one behind a server, at a temperature"
         )
     if settings.budget is not None and spec.kind == "openai" and spec.model not in settings.prices:
         raise ValueError(
             f"a budget needs the price of {spec.model}, a million tokens in and out: "
-            "without it nobody knows what is spent"
+            "without it the cost is unknown"
         )
     return spec
 
@@ -172,7 +172,8 @@ def _split_by_cached(
     questions: Sequence[Question], backend: Backend, work: str
 ) -> tuple[list[Question], list[Question]]:
     """Splits questions into those that need no call, as far as is known, and those that do."""
-    known, new = [], []
+    known: list[Question] = []
+    new: list[Question] = []
     for question in questions:
         exact = backend.exact(question.request) if question.request else None
         there = exact is None or response_cache.load(work, response_cache.digest(exact)) is not None

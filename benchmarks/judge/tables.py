@@ -20,7 +20,7 @@ from benchmarks.results.confidence_intervals import bootstrap_mean
 from benchmarks.results.tables import Cell, Column, Figure, Table
 from pipeline.annotation import prompts
 
-GROUND_TRUTH = "ground truth"  # the row that nobody competes with, where there is one
+GROUND_TRUTH = "ground truth"  # a bound, where it is a row
 NO_JUDGE = (
     "**No judge was asked.** Give one with `--judge openai:MODEL[@URL]` (any server with "
     "OpenAI's chat completions and a model that reads pictures; the key is taken from "
@@ -100,10 +100,11 @@ def scores_table(
     for name in generators:
         assert judge_run is not None
         mine = [answer for answer in judge_run.answers if answer.question.shown == (name,)]
-        rows[name] = {
+        scores: dict[str, Cell] = {
             criterion: _mean_score(mine, criterion, settings.seed)
             for criterion in settings.criteria
-        } | {UNPARSED.name: _unparsed_share(mine)}
+        }
+        rows[name] = {**scores, UNPARSED.name: _unparsed_share(mine)}
     paper = f"{published_results.PREFERENCE_BETWEEN[1]}, by GPT-4"
     rows[paper] = {name: Figure(published_results.GPT4_SCORES[name]) for name in settings.criteria}
     return Table(
@@ -279,7 +280,8 @@ def position_bias_table(
             and not (shown_first.low <= 0.5 <= shown_first.high)
         ):
             shown_first = dataclasses.replace(shown_first, note=BIAS)
-        rows[criterion] = {"first shown preferred": shown_first} | {
+        rows[criterion] = {"first shown preferred": shown_first}
+        rows[criterion] |= {
             name: bootstrap_mean([float(test) for test in tests], openings, settings.seed)
             for name, tests in (
                 ("decided by position", [pair.by_order != 0 for pair in pairs]),

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -50,20 +51,19 @@ def measure_cost(teller: Teller, variant: PolicyVariant, length: int) -> Cost:
     reading.read([[vocabulary.boi, *vocabulary.image]])
     _wait(reading)
     seconds = time.perf_counter() - began
-    size = (
-        sum(
-            values.numel() * values.element_size()
-            for layer in reading.cache.layers
-            for values in (layer.keys, layer.values)
-        )
-        / 1e6
+    layers: list[Any] = reading.cache.layers
+    size = sum(
+        values.numel() * values.element_size()
+        for layer in layers
+        for values in (layer.keys, layer.values)
     )
-    return Cost(seconds, reading.seen.shape[1], size)
+    return Cost(seconds, reading.seen.shape[1], size / 1e6)
 
 
 def _wait(reading: Reading) -> None:
     """Waits until all is computed: a GPU runs behind Python."""
-    reading.cache.layers[-1].values.sum().item()
+    last: Any = reading.cache.layers[-1]
+    last.values.sum().item()
 
 
 def measure_costs(

@@ -16,6 +16,7 @@ from benchmarks.long_stories.tables import moments_at
 from benchmarks.metrics.fid_kid_cmmd import frechet_distance
 from benchmarks.results.confidence_intervals import bootstrap_mean
 from benchmarks.results.tables import Figure
+from model import precision
 from model.generate import Teller
 
 
@@ -38,7 +39,7 @@ def score_painted(
 
     size = teller.run.preset.model.detokenizer.image_size
     everything = labels.read_keyframes(dataset, sorted(set(itertools.chain(*stories.images))), size)
-    wanted = efficientnet.features(everything)
+    wanted = efficientnet.features(list(everything))
     found = {}
     for length in lengths:
         moments = moments_at(length)
@@ -47,7 +48,7 @@ def score_painted(
         for name, told in own.items():
             features = told.features[:, moments].flatten(0, 1)
             dice = torch.Generator(teller.painter.device).manual_seed(length)  # the same for all
-            with torch.autocast(teller.painter.device.type, torch.bfloat16):  # as it was trained
+            with precision.autocast(teller.painter_setting, teller.painter.device):
                 pictures[name] = teller.painter.generate(features, teller.blank, dice).cpu().numpy()
         here: list[Labels] = [known[image] for image in images if image in known]
         seen = [at for at, image in enumerate(images) if image in known]
@@ -59,6 +60,8 @@ def score_painted(
                 **{
                     what: bootstrap_mean(right[what].tolist(), groups) for what in ("main", "place")
                 },
-                "frechet": Figure(frechet_distance(efficientnet.features(made), wanted), len(made)),
+                "frechet": Figure(
+                    frechet_distance(efficientnet.features(list(made)), wanted), len(made)
+                ),
             }
     return found

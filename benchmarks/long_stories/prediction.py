@@ -97,7 +97,7 @@ def predict_stories(
         hidden = reading.read(
             [[vocabulary.eoi, *vocabulary.turn, *text] for text in texts], features
         )
-        for row, text in enumerate(texts):  # each word is foreseen where the one before it stands
+        for row, text in enumerate(texts):  # each word is predicted at the position before it
             scores = score(hidden[row, -len(text) - 1 : -1]).float()
             nats[row, at] = functional.cross_entropy(
                 scores, torch.tensor(text, device=scores.device), reduction="sum"

@@ -14,8 +14,8 @@ from benchmarks.long_stories.cost import WORDS, Cost
 from benchmarks.long_stories.policies import VARIANTS
 from benchmarks.long_stories.prediction import Predictions, perplexity, perplexity_ratio
 from benchmarks.results.confidence_intervals import bootstrap_mean
-from benchmarks.results.tables import Better, Column, Figure, Table
-from benchmarks.speed.timing import INTERVAL, spread
+from benchmarks.results.tables import OF_ROUNDS, Better, Column, Figure, Table
+from benchmarks.speed.timing import spread
 from schemas.rows import CHUNK_LENGTH
 
 MOMENTS_PER_LENGTH = 5  # moments that stand for a length: those that end there
@@ -213,7 +213,7 @@ def cost_tables(
         statistics.median(cost.seconds for cost in spent["dense", length])
         for length in (min(lengths), max(lengths))
     )
-    about = {**about, "n": "rounds", "interval": INTERVAL}
+    about = {**about, "n": "rounds", "interval": OF_ROUNDS}
     return [
         _by_length(
             "time-ratio",
@@ -277,7 +277,7 @@ def unlimited_cost_table(
             }
             for name in names
         },
-        {**about, "n": "rounds", "interval": INTERVAL},
+        {**about, "n": "rounds", "interval": OF_ROUNDS},
         unit="s",
         digits=3,
     )

@@ -187,13 +187,11 @@ def tables(
             labels = panel_labels(story, true.get(story.id), shown or {}, names)
             for name, values in measure_story(features, copies, *labels, others).items():
                 add(name, values.tolist(), story)
-            add(COPIES.name, np.tril(copies, -1)[1:].any(axis=1).tolist(), story)
+            repeated: Flags = np.tril(copies, -1)[1:].any(axis=1)
+            add(COPIES.name, repeated.tolist(), story)
             if training is not None:
-                add(
-                    MEMORISED.name,
-                    find_near_copies(marks[1:], training).any(axis=1).tolist(),
-                    story,
-                )
+                memorised: Flags = find_near_copies(marks[1:], training).any(axis=1)
+                add(MEMORISED.name, memorised.tolist(), story)
             if story.id in true:
                 ours, theirs = (
                     mean_distance(split_features(_stack(seen, version.images[1:]))[1])

@@ -67,7 +67,7 @@ def efficientnet() -> ImageEncoder:
         "EfficientNet-Lite0",
         "imagenet",
         weights_digest(_efficientnet.network()),
-        _efficientnet.features,
+        lambda seen: _efficientnet.features(list(seen)),
     )
 
 
@@ -101,7 +101,9 @@ def inception(weights: str = "") -> ImageEncoder:
         return _missing_inception(
             f"put {URL} into checkpoints/ of torch hub's folder, or give the file"
         )
-    held = io.BytesIO()  # torch-fidelity unpickles what it is given, so it gets what we have read
+    held: Any = (
+        io.BytesIO()
+    )  # torch-fidelity unpickles what it is given, so it gets what we have read
     torch.save(_read_weights(path), held)
     held.seek(0)
     try:
@@ -134,7 +136,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError) as error:
-        raise ValueError(f"{path} is no file of weights alone: {error}") from error
+        raise ValueError(f"{path} is not a file of weights only: {error}") from error
 
 
 def load_open_clip(model: str, weights: str = "") -> DualEncoder:
@@ -158,7 +160,7 @@ def load_open_clip(model: str, weights: str = "") -> DualEncoder:
             )
             tokenizer = open_clip.get_tokenizer(model)
     except pickle.UnpicklingError as error:
-        raise ValueError(f"{model} {weights} is no file of weights alone: {error}") from error
+        raise ValueError(f"{model} {weights} is not a file of weights only: {error}") from error
     pair.requires_grad_(False).eval().to(_device())
 
     def seen(made: Pictures) -> Tensor:

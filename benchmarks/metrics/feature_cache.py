@@ -18,7 +18,7 @@ from benchmarks.array_types import Floats
 from benchmarks.metrics.encoders import BATCH, ImageEncoder
 from benchmarks.stories import read_pictures
 
-VERSION = 1  # of what is kept; to be raised where pictures are prepared in another way
+VERSION = 1  # of the cache; to be raised when preprocessing changes
 
 
 def picture_features(

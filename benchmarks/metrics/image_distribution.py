@@ -50,6 +50,7 @@ class _Measure:
         """Computes the distance of two samples of features."""
         if self.extrapolated:
             return frechet_infinity(some, others)
+        assert self.kernel is not None  # a biased distance is compared at full n only
         return self.scale * squared_mmd(some, others, self.kernel)
 
     def figure(self, some: Floats, stories: Sequence[int], others: Floats, seed: int) -> Figure:

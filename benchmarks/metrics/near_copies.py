@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -11,7 +10,12 @@ from numpy.typing import NDArray
 
 from benchmarks.array_types import Flags, Pictures
 from pipeline.dataset import reader
-from pipeline.runtime.images import perceptual_hash
+from pipeline.keyframes.near_duplicates import (
+    HASH_BITS,
+    distance_blocks,
+    pack_hashes,
+    perceptual_hash,
+)
 from schemas import layout
 
 Hashes = NDArray[np.uint64]  # [n, 4]: 256 bits each
@@ -21,13 +25,9 @@ COPY_SIMILARITY = 0.85
 
 def picture_hashes(seen: Pictures) -> Hashes:
     """Computes perceptual hashes of pictures [n, size, size, 3]."""
-    return _parse_hashes(
+    return pack_hashes(
         perceptual_hash(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) for picture in seen
     )
-
-
-def _parse_hashes(hexadecimal: Iterable[str]) -> Hashes:
-    return np.frombuffer(b"".join(map(bytes.fromhex, hexadecimal)), np.uint64).reshape(-1, 4)
 
 
 def find_near_copies(some: Hashes, others: Hashes) -> Flags:
@@ -36,12 +36,10 @@ def find_near_copies(some: Hashes, others: Hashes) -> Flags:
     A blur, noise, a tint or JPEG leave a copy detectable; a shift or crop by 2 % does not. Source:
     the DCT hash of C. Zauner (2010), as in the pipeline.
     """
-    apart = (
-        np.stack([np.bitwise_count(others ^ bits).sum(1, dtype=np.int64) for bits in some])
-        if len(some)
-        else np.zeros((0, len(others)), np.int64)
-    )
-    return 1 - apart / 256 >= COPY_SIMILARITY
+    copies = np.zeros((len(some), len(others)), bool)
+    for start, distances in distance_blocks(some, others):
+        copies[start : start + len(distances)] = 1 - distances / HASH_BITS >= COPY_SIMILARITY
+    return copies
 
 
 def read_training_hashes(dataset: str | Path) -> Hashes:
@@ -51,4 +49,4 @@ def read_training_hashes(dataset: str | Path) -> Hashes:
     """
     splits = reader.read_splits(str(dataset))
     rows = reader.read_table(str(dataset), layout.KEYFRAMES, ["video", "phash"]).to_pylist()
-    return _parse_hashes(row["phash"] for row in rows if splits.get(row["video"]) == layout.TRAIN)
+    return pack_hashes(row["phash"] for row in rows if splits.get(row["video"]) == layout.TRAIN)

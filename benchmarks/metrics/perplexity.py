@@ -23,6 +23,7 @@ from torch.nn import functional
 from benchmarks.array_types import Floats
 from benchmarks.results.confidence_intervals import bootstrap_mean, bootstrap_statistic
 from benchmarks.results.tables import Figure
+from model import precision
 from pipeline.inference.builtin import smollm
 
 SHUFFLES = 2  # that a story is held against: each costs as much as the story
@@ -38,8 +39,9 @@ class LanguageModel:
 
 
 def load_language_model(model: str = "") -> LanguageModel:
-    """Loads a causal language model by its folder or id, in the precision it was saved in; "" for
-    the embedded SmolLM2-135M-Instruct.
+    """Loads a causal language model by its folder or id, "" for the embedded SmolLM2-135M-Instruct:
+    in the precision it was saved in, or in float32 where that is bfloat16 and the device has no
+    instructions for it.
 
     Raises ValueError where there is none, or its tokenizer does not say where tokens are.
     """
@@ -56,7 +58,7 @@ def load_language_model(model: str = "") -> LanguageModel:
         network = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").eval()
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{folder} is no causal language model: {error}; give the folder or id of "
+            f"{folder} is not a causal language model: {error}; give the folder or id of "
             "one that transformers loads"
         ) from error
     if not tokenizer.is_fast:
@@ -64,9 +66,10 @@ def load_language_model(model: str = "") -> LanguageModel:
             f"the tokenizer of {folder} does not say where its tokens are; give a "
             "model that has a tokenizer.json"
         )
-    return LanguageModel(
-        name, network.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
-    )
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if network.dtype == torch.bfloat16 and not precision.has_bf16(device):
+        network = network.float()
+    return LanguageModel(name, network.to(device), tokenizer)
 
 
 def text_nats(texts: Sequence[str], model: LanguageModel) -> Floats:

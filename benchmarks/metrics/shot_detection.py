@@ -13,7 +13,7 @@ from benchmarks.metrics import shot_scores
 from benchmarks.metrics.shot_scores import ShotScore
 from benchmarks.results.tables import Cell, Column, Figure, Table
 from pipeline.keyframes import shots
-from pipeline.keyframes.frame_stats import measure
+from pipeline.keyframes.frame_stats import scan_film
 
 
 def shot_table(films: Sequence[str]) -> Table:
@@ -61,11 +61,11 @@ def shot_table(films: Sequence[str]) -> Table:
 
 
 def _our_transitions(film: str, fps: float) -> tuple[list[int], list[float]]:
-    measures = measure(film)
-    _, transitions = shots.find(measures)
-    cuts = [round(measures.times[each.first] * fps) for each in transitions if each.kind == "cut"]
+    stats = scan_film(film)
+    _, transitions = shots.find(stats)
+    cuts = [round(stats.times[each.first] * fps) for each in transitions if each.kind == "cut"]
     gradual = [
-        (measures.times[each.first] + measures.times[each.last]) / 2 * fps
+        (stats.times[each.first] + stats.times[each.last]) / 2 * fps
         for each in transitions
         if each.kind != "cut"
     ]

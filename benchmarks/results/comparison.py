@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from benchmarks.results import results_json
 from benchmarks.results.tables import (
+    OF_ROUNDS,
     Cell,
     Column,
     Figure,
@@ -31,7 +32,6 @@ from benchmarks.results.tables import (
     format_number,
     format_value,
 )
-from benchmarks.speed.timing import INTERVAL
 
 # What became of a figure, the gravest first.
 Verdict = Literal[
@@ -47,7 +47,7 @@ VERDICTS: tuple[Verdict, ...] = (
     "not compared",
     "same",
 )
-FEW_ROUNDS = 5  # so many and as many lie apart once in 126 times where nothing changed
+FEW_ROUNDS = 5  # two times five rounds are disjoint once in 126 times without a change
 TOLERANCE = 0.25
 
 # Parts of `Table.about` that may be others: what was measured, and where. The rest is how.
@@ -58,7 +58,7 @@ _MAY_DIFFER = {"model", "run", "machine", "versions"}
 class Change:
     """What became of one figure, or of a whole row or table, where `column` or `row` is empty."""
 
-    fate: Verdict
+    verdict: Verdict
     table: str
     row: str = ""
     column: str = ""
@@ -83,7 +83,7 @@ def compare_results(old: Path, new: Path | Sequence[Table]) -> tuple[str, bool]:
         f"{table.title}: measured otherwise ({'; '.join(how)}), so not compared"
         for table, how in _measured_differently(before, after)
     ]
-    return _text(found, remarks), any(change.fate == "worse" for change in found)
+    return _text(found, remarks), any(change.verdict == "worse" for change in found)
 
 
 def compare_tables(old: Sequence[Table], new: Sequence[Table]) -> list[Change]:
@@ -99,7 +99,7 @@ def compare_tables(old: Sequence[Table], new: Sequence[Table]) -> list[Change]:
             found.append(Change("new", after[name].title))
         else:
             found += _compare_table(before[name], after[name], name not in apart)
-    return sorted(found, key=lambda change: VERDICTS.index(change.fate))
+    return sorted(found, key=lambda change: VERDICTS.index(change.verdict))
 
 
 def _measured_differently(
@@ -136,16 +136,16 @@ def _compare_table(old: Table, new: Table, alike: bool) -> Iterator[Change]:
             continue
         for head, column in columns.items():
             pair = [_cell(table, row, head) for table in (old, new)]
-            fate = _verdict(
+            verdict = _verdict(
                 *map(_measured_figure, pair),
                 column,
                 alike,
                 row in new.published,
-                new.about.get("interval") == INTERVAL,
+                new.about.get("interval") == OF_ROUNDS,
             )
-            if fate:
+            if verdict:
                 yield Change(
-                    fate, new.title, row, head, *(_format_cell(cell, column) for cell in pair)
+                    verdict, new.title, row, head, *(_format_cell(cell, column) for cell in pair)
                 )
 
 
@@ -201,9 +201,9 @@ def _are_disjoint(figure: Figure, other: Figure) -> bool:
 
 def _text(found: Sequence[Change], remarks: Sequence[str]) -> str:
     """Formats a table of all that is not the same, what is not comparable, and the totals."""
-    listed = [change for change in found if change.fate not in ("same", "not compared")]
+    listed = [change for change in found if change.verdict not in ("same", "not compared")]
     lines = [
-        (change.fate, change.table, change.row, change.column, change.old, change.new)
+        (change.verdict, change.table, change.row, change.column, change.old, change.new)
         for change in listed
     ]
     parts = []
@@ -220,10 +220,10 @@ def _text(found: Sequence[Change], remarks: Sequence[str]) -> str:
         )
     if remarks:
         parts.append("\n".join(remarks))
-    tally = Counter(change.fate for change in found)
+    tally = Counter(change.verdict for change in found)
     parts.append(
         f"{len(found):,} figure{'s' * (len(found) != 1)}: "
-        + ", ".join(f"{tally[fate]:,} {fate}" for fate in VERDICTS if tally[fate])
+        + ", ".join(f"{tally[verdict]:,} {verdict}" for verdict in VERDICTS if tally[verdict])
         if found
         else "no figures to compare"
     )

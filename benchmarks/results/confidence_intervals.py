@@ -7,12 +7,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.array_types import Floats
 from benchmarks.results.tables import Figure
 
 DRAWS, LEVEL = 2000, 0.95
 
 
-def bootstrap_mean(values: Sequence[float], groups: Sequence[str], seed: int = 0) -> Figure:
+def bootstrap_mean(
+    values: Sequence[float] | Floats, groups: Sequence[str] | NDArray[np.str_], seed: int = 0
+) -> Figure:
     """Computes the mean, with a 95 % interval by the bootstrap over whole groups (stories,
     usually), whose members are drawn together. n counts values.
 

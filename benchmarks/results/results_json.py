@@ -66,7 +66,7 @@ def read_results(path: Path) -> tuple[list[Table], dict[str, Any]]:
         found = json.loads(path.read_text(encoding="utf-8"))
         return [_read_table(values) for values in found["tables"]], dict(found["about"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is no results.json that `make bench` wrote: {error}") from error
+        raise ValueError(f"{path} is not a results.json of `make bench`: {error}") from error
 
 
 def _read_table(values: dict[str, Any]) -> Table:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Better = Literal["higher", "lower", ""]  # "" where neither is: a count, a size
+OF_ROUNDS = "least and most of the rounds"  # the interval, in `Table.about`, of what was timed
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,13 @@ class Table:
     rows: str  # what a row is: "generator", "dataset", "policy"
     columns: tuple[Column, ...]
     cells: Mapping[str, Mapping[str, Cell]]  # by row, then column; a column may be missing
-    text: str = ""  # what is measured and when it lies, a paragraph or two of Markdown
+    text: str = ""  # what is measured and its failure modes, a paragraph or two of Markdown
     # How it was measured: seed, models with versions, interval. `model` and `run` name what is
     # measured, and may be others the next time; where anything else differs, two results differ in
-    # how they were made, and figures are not held against each other (benchmarks.compare).
+    # how they were made, and figures are not compared (results.comparison).
     about: Mapping[str, Any] = field(default_factory=dict)
     published: tuple[str, ...] = ()  # rows that are figures of a publication, not measured here
-    bounds: tuple[str, ...] = ()  # rows that no other competes with: a ceiling, the true stories
+    bounds: tuple[str, ...] = ()  # rows that do not compete: an upper bound, the true stories
     contest: bool = True  # rows compete, so the best of a column is marked; steps of work do not
     pictures: tuple[str, ...] = ()  # files to show below, relative to the report's folder
 

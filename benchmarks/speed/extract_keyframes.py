@@ -7,16 +7,16 @@ from __future__ import annotations
 import sys
 
 from pipeline.config import KeyframesConfig
-from pipeline.ingest.video import probe
-from pipeline.keyframes.frame_stats import measure
-from pipeline.keyframes.select import extract
+from pipeline.ingest.probe import probe
+from pipeline.keyframes.extract import extract_keyframes
+from pipeline.keyframes.frame_stats import scan_film
 from schemas.rows import Video
 
 
 def main(film: str, folder: str) -> None:
     """Writes the film's keyframes to the folder and prints how many there are."""
-    keyframes, rejects = extract(
-        probe(Video("film", film, "film", "film")), measure(film), KeyframesConfig(), folder
+    keyframes, rejects = extract_keyframes(
+        probe(Video("film", film, "film", "film")), scan_film(film), KeyframesConfig(), folder
     )
     print(len(keyframes), len(rejects))
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def run(
     cells: dict[str, dict[str, Cell]] = {}
     for size, second in sizes:
         given = (dataset, tokenizer, vocabulary, size, second)
-        tools = {
+        tools: dict[str, Callable[[int], Iterable[Any]]] = {
             "loose files": lambda n, given=given: load_loose_files(
                 *given[:2], *given[3:], workers=workers
             ),

@@ -49,7 +49,7 @@ def watch(command: Sequence[str]) -> Tree:
             for member in [root, *root.children(recursive=True)]:
                 try:
                     words = " ".join(member.cmdline())
-                    if not words:  # it has ended, and nobody has asked how
+                    if not words:  # ended, not yet waited for
                         continue
                     kind[member.pid] = (
                         "driver"

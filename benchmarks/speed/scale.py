@@ -20,7 +20,7 @@ import av
 from benchmarks.results.tables import Cell, Column, Figure, Table
 from benchmarks.speed.process_tree import Tree, watch
 from pipeline import sample
-from pipeline.dataset import manifest, reader
+from pipeline.dataset import reader
 from schemas import layout
 
 EPISODES = 4  # different ones
@@ -60,7 +60,7 @@ def _many(drawn: Sequence[str], films: Sequence[int], place: str) -> Table:
         tree = trees[number] = watch(_command(str(source), out))
         record = json.loads(reader.read_file(out, layout.RUN_RECORD))
         reused = sum(stage["reused"] + stage["kept"] for stage in record["stages"])
-        made = manifest.read_manifest(out).counts
+        made = reader.read_manifest(out).counts
         if made["videos"] != number or reused:
             raise RuntimeError(f"{made['videos']} of {number} films, {reused} results reused")
         keyframes[number] = made["keyframes"]

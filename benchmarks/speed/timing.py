@@ -14,9 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from benchmarks.results.tables import Figure
-
-INTERVAL = "least and most of the rounds"  # in `Table.about`, of what `spread` gives
+from benchmarks.results.tables import OF_ROUNDS, Figure
 
 
 def timed(tools: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
@@ -53,7 +51,7 @@ def about(*packages: str, **more: Any) -> dict[str, Any]:
     measured."""
     return {
         "n": "rounds, the tools in turn",
-        "interval": INTERVAL,
+        "interval": OF_ROUNDS,
         **more,
         "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end",
         "versions": {name: metadata.version(name) for name in packages},

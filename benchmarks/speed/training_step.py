@@ -18,6 +18,7 @@ import random
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.results.tables import Cell, Column, Table
 from benchmarks.speed.timing import about, clocked, ratio, spread, timed
-from model import config, runs, sequence, stages, story_lm, vision
+from model import config, precision, runs, sequence, stages, story_lm, vision
 from model.config import Preset
 from model.features import Chunk
 from model.story_lm import StoryLM
@@ -65,7 +66,7 @@ def run(preset: str = "tiny", rounds: int = 3, batch: int = 0, peak: float = 0.0
     )
     chunks = made_up(batch or train.batch, width, settings.model.vision.tokens)
     drawn = itertools.cycle(random.Random(0).sample(range(1, CHUNK_LENGTH), CHUNK_LENGTH - 1))
-    precision = torch.autocast(device.type, torch.bfloat16, enabled=train.precision == "bf16")
+    computes_in = precision.chosen(train.precision, device)
 
     def every() -> Iterable[Batch]:
         """Yields one pass that supervises every turn."""
@@ -87,7 +88,7 @@ def run(preset: str = "tiny", rounds: int = 3, batch: int = 0, peak: float = 0.0
 
         def one() -> None:
             for layout, features in passes():
-                with precision:
+                with torch.autocast(device.type, torch.bfloat16, enabled=computes_in == "bf16"):
                     loss = model(layout, features).loss
                 loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), train.clip)
@@ -162,7 +163,7 @@ def run(preset: str = "tiny", rounds: int = 3, batch: int = 0, peak: float = 0.0
                 device=name,
                 chunks=len(chunks),
                 words=f"{WORDS} tokens per text",
-                precision=train.precision,
+                precision=computes_in,
             ),
         )
     ]
@@ -177,7 +178,8 @@ def build(settings: Preset) -> tuple[StoryLM, Vocabulary, int]:
         runs.make_tokenizer(run, ["Pip and Momo walk to the old mill by the river."])
         tokenizer, vocabulary = runs.tokenizer(run)
     torch.manual_seed(0)
-    width = vision.width(vision.make(seen.towers).visual if seen.towers else vision.load(seen))
+    encoder: Any = vision.make(seen.towers).visual if seen.towers else vision.load(seen)
+    width = vision.width(encoder)
     return (
         story_lm.build(settings.model.story, vocabulary, len(tokenizer), width, seen.tokens),
         vocabulary,

@@ -32,7 +32,7 @@ def load_trained_model(folder: str, seed: int = 0) -> TrainedModel:
     """
     import torch
 
-    from model import autoencoder, config, runs, sequence, vision
+    from model import autoencoder, config, precision, runs, sequence, vision
 
     run = runs.Run(Path(folder), config.read(str(Path(folder, "preset"))))
     settings = run.preset.model
@@ -57,13 +57,13 @@ def load_trained_model(folder: str, seed: int = 0) -> TrainedModel:
             made = teller(layout, torch.from_numpy(seen).to(device)).features
         return made.float().cpu().numpy()
 
-    def painting(by: Any) -> Callable[[Floats], Pictures]:
-        """Returns the function that paints with a de-tokenizer."""
+    def painting(by: Any, setting: str) -> Callable[[Floats], Pictures]:
+        """Returns the function that paints with a de-tokenizer that was trained in a precision."""
 
         def paint(values: Floats) -> Pictures:
             """Paints features [n, tokens, width] as pictures."""
             dice = torch.Generator(device).manual_seed(seed)
-            with torch.autocast(device.type, torch.bfloat16):  # as it was trained
+            with precision.autocast(setting, device):
                 return by.generate(torch.from_numpy(values).to(device), blank, dice).cpu().numpy()
 
         return paint
@@ -73,7 +73,7 @@ def load_trained_model(folder: str, seed: int = 0) -> TrainedModel:
         settings.detokenizer.image_size,
         features,
         predict,
-        painting(painter),
-        painting(adapted),
+        painting(painter, run.stage("detokenizer")[1].train.precision),
+        painting(adapted, run.stage("adaptation")[1].train.precision),
         lambda pictures: autoencoder.rebuilt(painter.vae, torch.from_numpy(pictures)).cpu().numpy(),
     )

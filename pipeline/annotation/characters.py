@@ -24,7 +24,7 @@ from pipeline.annotation.checks import prompt_injection, refusals
 from pipeline.config import DatasetConfig
 from pipeline.inference.backends import Request
 from pipeline.inference.client import Asker, Outcome, ask
-from pipeline.ingest.discovery import safe_name
+from pipeline.ingest.naming import safe_name
 from pipeline.ingest.subtitles import split_speaker
 from pipeline.runtime import storage
 from schemas.answers import CharactersAnswer

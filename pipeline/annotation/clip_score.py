@@ -15,7 +15,6 @@ What is high differs from model to model, so figures of two models do not compar
 from __future__ import annotations
 
 import dataclasses
-import io
 import os
 import textwrap
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ import torch
 from PIL import Image
 
 from pipeline.runtime import storage
+from pipeline.runtime.images import decode_pil
 
 BATCH = 32  # pairs at once
 
@@ -80,15 +80,13 @@ def similarities(clip: Clip, images: Sequence[str], texts: Sequence[str]) -> lis
 
 @torch.inference_mode()
 def _cosines(clip: Clip, pairs: Sequence[tuple[str, str]]) -> list[float]:
-    pictures = torch.stack([clip.picture(_open(path)) for path, _ in pairs]).to(clip.device)
+    pictures = torch.stack(
+        [clip.picture(decode_pil(storage.read_bytes(path), path)) for path, _ in pairs]
+    ).to(clip.device)
     tokens = clip.tokens([text for _, text in pairs]).to(clip.device)
     seen = clip.network.encode_image(pictures, normalize=True)  # type: ignore[operator]
     read = clip.network.encode_text(tokens, normalize=True)  # type: ignore[operator]
     return (seen * read).sum(dim=-1).clamp(-1, 1).tolist()  # rounding can pass 1 by a hair
-
-
-def _open(path: str) -> Image.Image:
-    return Image.open(io.BytesIO(storage.read_bytes(path))).convert("RGB")
 
 
 def _parse(spec: str) -> tuple[str, str]:

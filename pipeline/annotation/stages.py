@@ -15,7 +15,7 @@ from pipeline.annotation import characters, story_scores
 from pipeline.annotation.captions import caption
 from pipeline.annotation.checks import character_names, grounding
 from pipeline.annotation.stories import tell
-from pipeline.ingest.video import content_of
+from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.runtime import storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import NO_ANSWER, AnyRow, Film
@@ -101,7 +101,7 @@ def scoring_files(film: Inputs, job: Job) -> Any:
     quality = job.config.quality
     return [
         sorted(_toxic(job.config.stories.language, quality.toxic_words_file) or []),
-        content_of(quality.clip.partition(":")[2]),
+        model_fingerprint(quality.clip.partition(":")[2]),
     ]
 
 

@@ -29,8 +29,9 @@ from pipeline.graph.stage_cache import Run, cached_outputs
 from pipeline.graph.stages import STAGES, Stage
 from pipeline.inference import response_cache
 from pipeline.inference.backends import loading
-from pipeline.ingest.video import VideoError, probe
-from pipeline.keyframes import select
+from pipeline.ingest.probe import probe
+from pipeline.ingest.video import VideoError
+from pipeline.keyframes.extract import keyframes_per_second
 from pipeline.runtime import storage
 from pipeline.runtime.stage_outputs import Film
 from schemas import layout
@@ -108,7 +109,7 @@ def _keyframes_per_second(videos: Sequence[Video], config: DatasetConfig) -> flo
     for video in [videos[index * len(videos) // count] for index in range(count)]:
         length = min(video.duration, SAMPLED_SECONDS)
         try:
-            density = select.density(
+            density = keyframes_per_second(
                 video, config.keyframes, (video.duration - length) / 2, length, os.cpu_count() or 1
             )
         except (VideoError, ValueError, OSError, av.FFmpegError):

@@ -18,18 +18,20 @@ from typing import get_args
 
 import av
 import cv2
-import numpy as np
 
 from pipeline.dataset import reshard
 from pipeline.dataset.manifest import read_json, read_manifest
 from pipeline.dataset.reader import has_file, is_inside, locate, read_file, read_rows
 from pipeline.dataset.verify.pictures import SAME_PICTURE
 from pipeline.ingest import discovery
-from pipeline.ingest.video import fingerprint, open_video, pixel_aspect, video_stream
+from pipeline.ingest.fingerprint import fingerprint
+from pipeline.ingest.video import open_video, pixel_aspect, video_stream
 from pipeline.keyframes import recurring
-from pipeline.keyframes.decode_at import frames_at
+from pipeline.keyframes.decode import frames_at_times
+from pipeline.keyframes.geometry import Geometry, displayed
+from pipeline.keyframes.near_duplicates import perceptual_hash, similarity
 from pipeline.runtime import isolation, lock, storage
-from pipeline.runtime.images import Geometry, alike, displayed, encode, perceptual_hash, thumbnail
+from pipeline.runtime.images import decode_luma, encode_jpeg, thumbnail
 from pipeline.runtime.prefetch import prefetch
 from schemas import layout
 from schemas.published import parse_keyframe_id
@@ -313,7 +315,7 @@ def make_pictures(
 ) -> list[Result]:
     """Makes pictures of a film, sorted by time, from a file.
 
-    Those that are identical or similar are written. Raises as `frames_at` does.
+    Those that are identical or similar are written. Raises as `frames_at_times` does.
     """
     with open_video(file.uri) as container:
         aspect = float(pixel_aspect(video_stream(container)))
@@ -321,13 +323,14 @@ def make_pictures(
     geometry = Geometry((above, below, left, right), aspect, film.rotation)
     same_film = file.fingerprint == film.fingerprint
     results, of_rejects = [], []
-    frames = frames_at(file.uri, [picture.time for picture in pictures], threads, skip=same_film)
+    times = [picture.time for picture in pictures]
+    frames = frames_at_times(file.uri, times, threads, skip=same_film)
     for picture, frame in zip(pictures, frames, strict=True):
         if frame is None or frame.height <= above + below or frame.width <= left + right:
             results.append(Result(picture, DIFFERENT, "there is no such frame"))
             continue
         image = displayed(frame, geometry)[0]
-        data = encode(thumbnail(image) if picture.small else image)
+        data = encode_jpeg(thumbnail(image) if picture.small else image)
         if picture.keyframe is None:
             of_rejects.append((picture, data))
             continue
@@ -351,13 +354,13 @@ def _compare(picture: Picture, keyframe: Keyframe, data: bytes) -> Result:
     digest = hashlib.sha256(data).hexdigest()
     if digest == keyframe.sha256:
         return Result(picture, IDENTICAL)
-    luma = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)
+    luma = decode_luma(data, picture.path)
     height, width = luma.shape
     if (width, height) != (keyframe.width, keyframe.height):
         return Result(
             picture, DIFFERENT, f"is {width}x{height}, not {keyframe.width}x{keyframe.height}"
         )
-    likeness = alike(perceptual_hash(luma), keyframe.phash)
+    likeness = similarity(perceptual_hash(luma), keyframe.phash)
     if likeness < SAME_PICTURE:
         return Result(
             picture, DIFFERENT, f"its similarity is {likeness:.2f}, less than {SAME_PICTURE}"

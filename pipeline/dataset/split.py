@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import OutputConfig
+from pipeline.keyframes.near_duplicates import HASH_BITS, distances, hash_words, max_distance
 from schemas.layout import TRAIN, VAL
 
 Hashes: TypeAlias = Mapping[str, bytes]  # film -> the perceptual hashes of its keyframes, joined
 
-_HASH_BYTES = 32
+_HASH_BYTES = HASH_BITS // 8
 _BANDS = 16  # of 16 bits: hashes that differ in fewer than 15 bits are equal in at least two bands
 
 
@@ -35,10 +36,10 @@ def near_duplicate_groups(hashes: Hashes, likeness: float) -> list[list[str]]:
     owner = np.repeat(
         np.arange(len(films), dtype=np.int32), [len(hashes[film]) // _HASH_BYTES for film in films]
     )
-    words = np.frombuffer(b"".join(hashes[film] for film in films), np.uint64).reshape(-1, 4)
+    words = hash_words(b"".join(hashes[film] for film in films))
     groups = _Groups(len(films))
     words, owner = _distinct(words, owner, groups)
-    furthest = int((1 - likeness) * 8 * _HASH_BYTES)
+    furthest = max_distance(likeness)
     for candidates in _candidates(words.view(np.uint16), owner, groups):
         _join_near_duplicates(words, owner, candidates, furthest, groups)
     by_first: dict[int, list[str]] = defaultdict(list)
@@ -116,14 +117,12 @@ def _join_near_duplicates(
     )
     candidates = candidates[np.argsort(sizes[inverse], kind="stable")]
     films, group = owner[candidates], groups.first[owner[candidates]]
-    columns = np.ascontiguousarray(words[candidates].T)
+    words = np.asfortranarray(words[candidates])  # a word of all hashes is contiguous
     for at in range(len(candidates) - 1):
         others = group[at + 1 :] != group[at]
         if not others.any():
             return
-        apart = np.bitwise_count(columns[:, at + 1 :] ^ columns[:, at : at + 1]).sum(
-            axis=0, dtype=np.uint16
-        )
+        apart = distances(words[at + 1 :], words[at])
         near = np.unique(films[at + 1 :][others & (apart <= furthest)])
         for film in near.tolist():
             groups.join(int(films[at]), film)

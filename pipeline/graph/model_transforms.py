@@ -41,7 +41,7 @@ class RunModelStage(beam.PTransform):
         self.stage, self.run = stage, run
 
     def expand(self, films: Any) -> Any:
-        spec = model_spec(self.stage, self.run)
+        spec = self.run.model_spec(self.stage)
         # One worker can keep a server busy, and only one can adapt the number of calls in flight.
         workers = {"embedded": 0, "openai": 1}.get(spec.kind, self.run.config.calls.workers)
         key = _series if self.stage.scope == "series" else _id
@@ -56,7 +56,7 @@ class RunModelStage(beam.PTransform):
         if spec.kind == "transformers":
             from pipeline.graph.shared_model import inference  # Beam's RunInference loads PyTorch
 
-            done = groups | "Run" >> inference(self.stage, self.run)
+            done = groups | "Run" >> inference(run_jobs, self.stage, self.run)
         else:
             done = groups | "Run" >> beam.Map(run_jobs, self.stage, self.run)
         return done | "Films" >> beam.FlatMap(lambda films: films)
@@ -68,11 +68,6 @@ def _id(film: Film) -> str:
 
 def _series(film: Film) -> str:
     return film.video.series
-
-
-def model_spec(stage: Stage, run: Run) -> model_specs.Spec:
-    """Returns the spec of the model that a stage asks."""
-    return model_specs.parse(getattr(run.config, stage.role))
 
 
 def _worker(name: str, workers: int) -> str:
@@ -99,7 +94,7 @@ def run_jobs(jobs: Iterable[Films], stage: Stage, run: Run, loaded: Any = None) 
 async def _run_jobs(
     jobs: Sequence[Sequence[CachedOutput]], stage: Stage, run: Run, loaded: Any
 ) -> list[list[Film]]:
-    spec, config = model_spec(stage, run), run.config
+    spec, config = run.model_spec(stage), run.config
     if loaded is None:
         loaded = _load(stage.role, spec, config)
     backend = loading.backend(loaded, spec, config.calls)

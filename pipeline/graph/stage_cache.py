@@ -48,6 +48,10 @@ class Run:
         """Returns whether a stage of a film is to be made again even if its output is there."""
         return stage in self.force or film.video.id in self.force
 
+    def model_spec(self, stage: Stage) -> model_specs.Spec:
+        """Returns the spec of the model that a stage asks."""
+        return model_specs.parse(getattr(self.config, stage.role))
+
     def job(self, stage: Stage, **fields: Any) -> Job:
         """Returns the inputs of a stage that do not come from films, with some fields set."""
         readable = [*stage.settings, *stage.file_settings]

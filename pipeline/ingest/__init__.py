@@ -1,1 +1,1 @@
-"""What is read of the sources: films found, manifests, videos, subtitles, speech."""
+"""What is read of the sources: films and manifests, videos, subtitles, speech."""

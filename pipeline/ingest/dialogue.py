@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.ingest import speech, subtitles
-from pipeline.ingest.video import content_of, fingerprint
+from pipeline.ingest.fingerprint import fingerprint, model_fingerprint
 from pipeline.runtime import isolation, storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow
@@ -21,7 +21,10 @@ def files(film: Inputs, job: Job) -> Any:
     """Returns digests of the files that the dialogue depends on: the subtitles beside the film and
     the model that recognises speech."""
     sidecar = film.video.subtitles
-    return [sidecar and _digest(sidecar), job.config.speech and content_of(job.config.speech)]
+    return [
+        sidecar and _digest(sidecar),
+        job.config.speech and model_fingerprint(job.config.speech),
+    ]
 
 
 def _digest(path: str) -> str:
@@ -59,7 +62,7 @@ def _recognised(film: Inputs, job: Job) -> list[AnyRow]:
     video = film.video
     try:
         # In a process of its own first: where it crashes, it does not do so here.
-        isolation.call(speech.hear, video, size=video.size)
+        isolation.call(speech.check_sound, video, size=video.size)
         return [
             Spoken(video.id, line.start, line.end, line.text, recognised=True)
             for line in speech.recognise(

@@ -1,10 +1,10 @@
-"""Speech to dialogue, for films without subtitles: what is said, as Whisper hears it.
+"""Speech recognition, for films without subtitles: their dialogue, transcribed by Whisper.
 
-The sound comes in blocks of five minutes, cut where it is quiet, so that memory does not grow with
-the film. Silero's voice detector finds the stretches with speech, and Whisper hears each of them
-alone: what is cut out between two of them can neither stretch a line nor make Whisper invent one,
-which it does over music and silence. What it is unsure of is left out: wrong words harm a story
-more than none do. faster-whisper does both and is optional: `pip install 'storystream[speech]'`.
+The sound is read in blocks of five minutes, cut where it is quiet, so that memory does not grow
+with the film. Silero's voice detector finds the spans with speech, and Whisper transcribes each of
+them alone: music and silence between them can neither lengthen a line nor make Whisper invent one.
+Uncertain lines are left out: wrong words harm a story more than none do. faster-whisper does both
+and is optional: `pip install 'storystream[speech]'`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from numpy.typing import NDArray
 
-from pipeline.ingest.discovery import two_letters
+from pipeline.ingest.languages import two_letters
 from pipeline.ingest.subtitles import Line, clean
 from pipeline.ingest.video import VideoError, decoded, first_frame, open_video, video_stream
 from pipeline.runtime.progress import Tick
@@ -36,22 +36,22 @@ from schemas.rows import Video
 if TYPE_CHECKING:
     from faster_whisper.transcribe import Segment
 
-RATE = 16_000  # samples a second, what Whisper hears
-_BLOCK = 300 * RATE
-_TAIL = 60 * RATE  # the end of a block in which its cut is looked for
+RATE = 16_000  # samples per second, Whisper's input
+_BLOCK = 300 * RATE  # samples
+_TAIL = 60 * RATE  # samples at the end of a block in which the cut is searched for
 _GAP = 0.2  # seconds that the sound may be off its time stamps before a new block begins
 
-# Whisper's own limits (openai/whisper, transcribe.py); where it would try again with chance, which
-# gives other words each time, or keep what sounds like no speech, we leave out.
+# Whisper's own thresholds (openai/whisper, transcribe.py). Where it would sample again, which gives
+# other words each time, or keep what does not sound like speech, the line is left out.
 _NO_SPEECH = 0.6
 _UNSURE = -1.0  # mean log probability of a token
 _LOOPS = 2.4  # compression ratio: text that repeats itself
-_DOUBTFUL = 0.5  # probability of a language
-_AGAIN = 10.0  # seconds within which the same words right after themselves are a loop
-_SHORTEST = 250  # milliseconds of sound that can be speech
+_SURE_LANGUAGE = 0.5  # probability of a language, above which it is kept for the next blocks
+_LOOP_SECONDS = 10.0  # within which the same words right after themselves are a loop
+_SHORTEST = 250  # milliseconds of a span of speech
 
-# What Whisper says over music and silence, learnt from the credits of the subtitles it was trained
-# on; searched in lower case. None of it belongs to a story, even where somebody says it.
+# What Whisper transcribes from music and silence, learnt from the credits of the subtitles it was
+# trained on; in lower case. None of it belongs in a story, even where somebody says it.
 _CREDITS = re.compile(
     r"\bthank(s| you)( all)?( so much| very much)? for (watching|viewing)\b"
     r"|\bsubscribe (to|for) (my|our|the|more)\b|\b(like|please|and) subscribe\b"
@@ -73,31 +73,34 @@ class SpeechError(ValueError):
 
 
 def check(model: str) -> None:
-    """Raises ValueError, with what to do, where no model can be loaded: one is the folder of a
-    converted model, or the name or hub id of one that faster-whisper then downloads."""
+    """Raises ValueError, with what to do, where a model cannot be loaded.
+
+    model: the folder of a converted model, or the name or hub id of one for faster-whisper to
+    download.
+    """
     if importlib.util.find_spec("faster_whisper") is None:
         raise ValueError(
             "recognising speech needs faster-whisper: pip install 'storystream[speech]'"
         )
     if os.path.isdir(model):
         # Where the tokenizer is missing, faster-whisper would download another one.
-        lacks = [
+        missing = [
             name
             for name in ("model.bin", "config.json", "tokenizer.json")
             if not os.path.isfile(os.path.join(model, name))
         ]
-        if lacks:
+        if missing:
             raise ValueError(
-                f"{model} is no Whisper model of faster-whisper (it lacks {', '.join(lacks)}): "
-                "make one with ct2-transformers-converter --copy_files tokenizer.json "
-                "preprocessor_config.json"
+                f"{model} is not a Whisper model of faster-whisper (it lacks "
+                f"{', '.join(missing)}): make one with ct2-transformers-converter --copy_files "
+                "tokenizer.json preprocessor_config.json"
             )
         return
     from faster_whisper import available_models
 
     if model not in available_models() and not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", model):
         raise ValueError(
-            f"{model}: no such folder, and no model of that name; known are "
+            f"{model}: no such folder, and no model of that name; there are "
             f"{', '.join(available_models())}, and any id of the form owner/name"
         )
 
@@ -106,7 +109,7 @@ def check(model: str) -> None:
 def _load(model: str, threads: int) -> Any:
     check(model)
     import ctranslate2
-    from faster_whisper import WhisperModel  # takes a second: only who listens waits for it
+    from faster_whisper import WhisperModel  # takes a second: imported where it is used
 
     cuda = ctranslate2.get_cuda_device_count() > 0
     return WhisperModel(
@@ -120,31 +123,31 @@ def _load(model: str, threads: int) -> Any:
 def recognise(
     video: Video, model: str, language: str, threads: int = 1, tick: Tick = lambda share: None
 ) -> list[Line]:
-    """What is said in a film, in order; a film without sound or speech gives no lines.
+    """Transcribes a film's dialogue, in order; a film without sound or speech gives no lines.
 
-    model: as `check` takes it. language: a code such as "en", "" to go by what is heard first. The
-    same film and model give the same lines on the same kind of device. Memory: about 0.4 GB beside
-    the model, however long the film. Raises SpeechError where the film cannot be read or the
-    model does not know the language, ValueError where there is no such model, and OSError where
-    storage fails.
+    model: as `check` takes it. language: a code such as "en", "" to detect it. tick: progress
+    callback, takes the share that is done. The same film and model give the same lines on the same
+    kind of device. Memory: about 0.4 GB beside the model, however long the film. Raises SpeechError
+    where the film cannot be read or the model does not know the language, ValueError where there is
+    no such model, and OSError where storage fails.
     """
     check(model)
     spoken = two_letters(language).partition("-")[0]
-    said: list[Line] = []
+    dialogue: list[Line] = []
     try:
         for offset, samples in _blocks(video, spoken):
-            found, heard = _listen(samples, model, spoken, threads)
-            said += lines(found, offset)
-            spoken = spoken or heard
+            segments, detected = _transcribe(samples, model, spoken, threads)
+            dialogue += lines(segments, offset)
+            spoken = spoken or detected
             if video.duration > 0:
                 tick(min(max(offset + len(samples) / RATE, 0) / video.duration, 1))
     except (av.FFmpegError, VideoError) as error:
         raise SpeechError(f"its sound cannot be read: {error}") from error
-    return said
+    return dialogue
 
 
-def hear(video: Video) -> None:
-    """Decodes a film's sound and forgets it. Raises SpeechError where it cannot be read."""
+def check_sound(video: Video) -> None:
+    """Decodes a film's sound without using it. Raises SpeechError where it cannot be read."""
     try:
         for _ in _blocks(video, ""):
             pass
@@ -152,18 +155,18 @@ def hear(video: Video) -> None:
         raise SpeechError(f"its sound cannot be read: {error}") from error
 
 
-def _listen(
+def _transcribe(
     samples: NDArray[np.float32], model: str, language: str, threads: int
 ) -> tuple[list[Segment], str]:
-    """What Whisper hears in a block, times in seconds from its start, and in which language; ""
-    where that is not clear."""
+    """Transcribes a block; returns segments, in seconds from its start, and their language, ""
+    where that is not certain."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-    stretches = [
-        (one["start"] / RATE, one["end"] / RATE)
-        for one in get_speech_timestamps(samples, VadOptions(min_speech_duration_ms=_SHORTEST))
+    spans = [
+        (span["start"] / RATE, span["end"] / RATE)
+        for span in get_speech_timestamps(samples, VadOptions(min_speech_duration_ms=_SHORTEST))
     ]
-    if not stretches:
+    if not spans:
         return [], ""
     whisper = _load(model, threads)
     if language and language not in whisper.supported_languages:
@@ -174,35 +177,35 @@ def _listen(
         beam_size=5,
         temperature=0.0,
         condition_on_previous_text=False,
-        clip_timestamps=[time for stretch in stretches for time in stretch],
+        clip_timestamps=[time for span in spans for time in span],
     )
-    # The first words of a film may be a shout: a doubtful language is not kept for the next block.
-    return list(_within(segments, stretches)), (
-        info.language if info.language_probability > _DOUBTFUL else ""
+    # The first words of a film may be a shout: no uncertain language is kept for the next block.
+    return list(_clipped(segments, spans)), (
+        info.language if info.language_probability > _SURE_LANGUAGE else ""
     )
 
 
-def _within(
-    segments: Iterable[Segment], stretches: Sequence[tuple[float, float]]
+def _clipped(
+    segments: Iterable[Segment], spans: Sequence[tuple[float, float]]
 ) -> Iterator[Segment]:
-    """Segments that end where their stretch does; Whisper's times may well run past it, into the
-    silence that it fills its window with."""
-    ends = [end for _, end in stretches]
+    """Ends segments where their span of speech does; Whisper's times may run on into the silence
+    that it fills its window with."""
+    ends = [end for _, end in spans]
     for segment in segments:
-        window = segment.seek / 100  # where Whisper began to listen, in frames of 10 ms
+        window = segment.seek / 100  # the start of Whisper's input, in frames of 10 ms
         end = ends[min(bisect.bisect_right(ends, window), len(ends) - 1)]
         if segment.start < end:
             yield dataclasses.replace(segment, end=min(segment.end, end))
 
 
 def lines(segments: Iterable[Segment], offset: float) -> list[Line]:
-    """What Whisper heard as lines, `offset` seconds later; what it seems to have made up left out.
+    """Turns Whisper's segments into lines, `offset` seconds later, without likely inventions.
 
-    That is what it is unsure of or takes for no speech, words in a loop, and the credits that it
-    knows from its training. Sounds, [Music] and ♪ songs go as they do in subtitles.
+    Those are segments that it is unsure of or does not take for speech, words in a loop, and
+    credits known from its training. Sounds, [Music] and ♪ songs are left out as of subtitles.
     """
-    said: list[pysubs2.SSAEvent] = []
-    last, until = "", -_AGAIN
+    events: list[pysubs2.SSAEvent] = []
+    last, until = "", -_LOOP_SECONDS
     for segment in segments:
         if (
             segment.no_speech_prob > _NO_SPEECH
@@ -212,25 +215,25 @@ def lines(segments: Iterable[Segment], offset: float) -> list[Line]:
         ):
             continue
         words = "".join(filter(str.isalnum, segment.text.casefold()))
-        again = words == last and segment.start - until < _AGAIN
+        is_loop = words == last and segment.start - until < _LOOP_SECONDS
         last, until = words, segment.end
-        if not again:
-            said.append(
+        if not is_loop:
+            events.append(
                 pysubs2.SSAEvent(
                     round(segment.start * 1000), round(segment.end * 1000), segment.text.strip()
                 )
             )
-    return clean(said, -offset)
+    return clean(events, -offset)
 
 
 # --- sound ---------------------------------------------------------------------------------------
 
 
 def _blocks(video: Video, language: str) -> Iterator[tuple[float, NDArray[np.float32]]]:
-    """A film's sound, mono at RATE, in blocks, each with its time from the film's first frame.
+    """Yields a film's sound, mono at RATE, in blocks, each with its time from the first frame.
 
-    A block also ends where the time stamps leave a gap or go back: the sound after it stays where
-    it is heard.
+    A block also ends where the time stamps leave a gap or go back, so that the sound after it keeps
+    its time.
     """
     with open_video(video.uri) as container:
         zero = first_frame(container, video_stream(container)).time
@@ -254,7 +257,7 @@ def _blocks(video: Video, language: str) -> Iterator[tuple[float, NDArray[np.flo
             count += len(piece)
             if count >= _BLOCK:
                 held = np.concatenate([held, *pieces])
-                at = _quiet(held)
+                at = _quiet_place(held)
                 yield start, held[:at]
                 start += at / RATE
                 held, pieces, count = held[at:], [], count - at
@@ -263,14 +266,14 @@ def _blocks(video: Video, language: str) -> Iterator[tuple[float, NDArray[np.flo
 
 
 def _track(container: InputContainer, language: str) -> AudioStream | None:
-    """The sound in a language, else the default one, else the first; comments on it last."""
+    """Chooses the sound in a language, else the default, else the first; commentary last."""
     tracks = [stream for stream in container.streams.audio if stream.codec_context is not None]
 
     def rank(stream: AudioStream) -> tuple[bool, bool, bool, int]:
         spoken = two_letters(stream.language or "").partition("-")[0]
-        about = Disposition.comment | Disposition.visual_impaired
+        commentary = Disposition.comment | Disposition.visual_impaired
         return (
-            bool(stream.disposition & about),
+            bool(stream.disposition & commentary),
             not language or spoken != language,
             not stream.disposition & Disposition.default,
             stream.index,
@@ -280,7 +283,7 @@ def _track(container: InputContainer, language: str) -> AudioStream | None:
 
 
 def _resampled(frames: Iterable[AudioFrame]) -> Iterator[tuple[float, NDArray[np.float32]]]:
-    """The samples of frames at RATE, mixed down to mono, with the time of the first of them."""
+    """Yields the samples of frames at RATE, mixed down to mono, with the time of the first."""
     kind: Any = None
     resampler: av.AudioResampler | None = None
     for frame in frames:
@@ -301,8 +304,8 @@ def _samples(frames: Iterable[AudioFrame]) -> Iterator[tuple[float, NDArray[np.f
             yield frame.time, frame.to_ndarray()[0]
 
 
-def _quiet(samples: NDArray[np.float32]) -> int:
-    """The middle of the quietest half second in the last minute: where a cut harms no word."""
+def _quiet_place(samples: NDArray[np.float32]) -> int:
+    """Finds the middle of the quietest half second in the last minute: a cut harms no word."""
     half = RATE // 2
     tail = samples[len(samples) - _TAIL :]
     loudness = np.square(tail[: len(tail) // half * half].reshape(-1, half)).mean(axis=1)

@@ -1,7 +1,7 @@
-"""Subtitles to dialogue: what is said in a film, and over which keyframe.
+"""Subtitles: reads the dialogue of a film and assigns each line to the keyframe it is spoken over.
 
-A sidecar file (SRT, WebVTT, ASS, SSA) goes before the text tracks inside the film. Lines come out
-as plain text: no markup, nothing that is played or sung, two speakers of one subtitle apart.
+A sidecar file (SRT, WebVTT, ASS, SSA) takes precedence over the text tracks inside the film. Lines
+come out as plain text: no markup, no music or songs, one line a speaker.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from av.stream import Discard, Disposition
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
 
-from pipeline.ingest.discovery import two_letters
+from pipeline.ingest.languages import two_letters
 from pipeline.ingest.video import VideoError, first_frame, open_video, video_stream
 from pipeline.runtime import storage
 from schemas.rows import Keyframe, Video
 
-_LARGEST = 10 << 20  # bytes; the subtitles of a long film have a fiftieth of it
-_LONGEST = 5000  # characters of one event; who speaks says a fiftieth of it
+_LARGEST = 10 << 20  # bytes; the subtitles of a long film take a fiftieth of that
+_LONGEST = 5000  # characters of one event; a spoken one has a fiftieth of that
 _LATEST = 1e9  # milliseconds: 11 days
-_REPEAT = 0.5  # seconds within which the same words again are the same line, shown again
-_PICTURES = {
+_REPEAT = 0.5  # seconds within which the same words are the same line, shown again
+_BITMAP_CODECS = {
     "pgssub",
     "hdmv_pgs_subtitle",
     "dvdsub",
@@ -38,7 +38,7 @@ _PICTURES = {
     "dvbsub",
     "dvb_subtitle",
     "xsub",
-}  # subtitle codecs that hold drawings of text
+}  # subtitles as images of text
 
 # What subtitles that are not Unicode are written in: by language, and as a guess.
 _CODE_PAGES = {
@@ -56,8 +56,8 @@ _CODE_PAGES = {
 }
 _GUESSES = [*dict.fromkeys(_CODE_PAGES.values()), "gb18030", "big5", "euc_jp", "koi8_r"]
 
-# What opens and never closes, and long runs of space, make pysubs2 (and any pattern) look through
-# the rest of the file again and again: an hour for a megabyte.
+# Brackets that never close, and long runs of space, make pysubs2 (and any pattern) scan the rest of
+# the file again and again: an hour for a megabyte.
 _UNCLOSED = re.compile(r"<(?=[\s/]*[a-zA-Z])(?![^<>]*>)")
 _HEADING = re.compile(r"^(.{0,3})\[(?![^\]\n]*\])", re.MULTILINE)
 _SPACES = re.compile(r"[ \t]{2,}")
@@ -80,8 +80,8 @@ class SubtitlesError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """What one speaker says in one subtitle, from `start` to `end` in seconds from the film's
-    first frame."""
+    """One speaker's words in one subtitle, from `start` to `end` in seconds from the film's first
+    frame."""
 
     start: float
     end: float
@@ -89,11 +89,11 @@ class Line:
 
 
 def read(video: Video) -> tuple[list[Line], str]:
-    """What is said in a film, in order: from its sidecar file, else from a text track inside it.
+    """Reads a film's dialogue, in order: from its sidecar file, else from a text track inside it.
 
-    Also returns what was left out of them, "" for nothing. A film with neither gives no lines.
-    Raises SubtitlesError where subtitles are there and cannot be read, and OSError where a file is
-    not there.
+    Also returns a note on events that were left out, "" for none. A film with neither file nor
+    track gives no lines. Raises SubtitlesError where its subtitles cannot be read, and OSError
+    where a file is missing.
     """
     try:
         with open_video(video.uri) as container:
@@ -115,19 +115,19 @@ def read(video: Video) -> tuple[list[Line], str]:
 
 
 def parse(data: bytes, language: str = "", fps: float | None = None) -> list[pysubs2.SSAEvent]:
-    """The events of a subtitle file in any format that pysubs2 knows.
+    """Parses a subtitle file in any format that pysubs2 knows.
 
-    Text that is not Unicode is taken to be in the usual code page of the language, where that is
-    known, and else in a likely one. fps counts for MicroDVD. Raises SubtitlesError for a file that
-    is no text or has no event.
+    Text that is not Unicode is decoded by the usual code page of the language, where that is known,
+    else by the likeliest one. fps is used for MicroDVD alone, whose times are frame numbers. Raises
+    SubtitlesError for a file that is not text or has no event.
     """
     _check_size(len(data))
-    text = _decoded(data, two_letters(language).partition("-")[0])
-    text = _VOICE.sub(r"\1: ", _tamed(text.replace("\r\n", "\n").replace("\0", "")))
+    text = _decode(data, two_letters(language).partition("-")[0])
+    text = _VOICE.sub(r"\1: ", _without_slow_markup(text.replace("\r\n", "\n").replace("\0", "")))
     text = _NEGATIVE.sub(r"\1 00:00:00.000", text)
     try:
         events = list(pysubs2.SSAFile.from_string(text, fps=fps))
-        sound = any(_sound(event) for event in events)
+        has_speech = any(_can_be_speech(event) for event in events)
     except (
         pysubs2.Pysubs2Error,
         ValueError,
@@ -139,7 +139,7 @@ def parse(data: bytes, language: str = "", fps: float | None = None) -> list[pys
         RecursionError,
     ) as error:  # of JSON and XML too
         raise SubtitlesError(f"are in no format that is known: {error}") from error
-    if not sound:
+    if not has_speech:
         raise SubtitlesError(left_out(events) or "hold no line")
     return events
 
@@ -150,9 +150,9 @@ def _check_size(size: int) -> None:
 
 
 def left_out(events: Iterable[pysubs2.SSAEvent]) -> str:
-    """How many events cannot be speech, and why; "" where all can be."""
+    """Says how many events cannot be speech, and why; "" where all can be."""
     count = sum(
-        not _sound(event) and not event.is_comment and not _DRAWING.search(event.text)
+        not _can_be_speech(event) and not event.is_comment and not _DRAWING.search(event.text)
         for event in events
     )
     return (
@@ -162,22 +162,22 @@ def left_out(events: Iterable[pysubs2.SSAEvent]) -> str:
     )
 
 
-def _tamed(text: str) -> str:
-    """A file's text without what would make it slow to read (see `_UNCLOSED`)."""
+def _without_slow_markup(text: str) -> str:
+    """Removes from a file's text what would make parsing slow (see `_UNCLOSED`)."""
     if text.startswith('{"'):  # JSON, which has no markup
         return text
     closed = _HEADING.sub(r"\1", _UNCLOSED.sub("", _SPACES.sub(" ", text)))
     return _EMPTY_LINES.sub("\n\n", closed)
 
 
-def _sound(event: pysubs2.SSAEvent) -> bool:
-    """Whether an event can be speech: a text that somebody can say at a time that a film has."""
+def _can_be_speech(event: pysubs2.SSAEvent) -> bool:
+    """Whether an event can be speech: not too long a text, at a time that a film can have."""
     return len(event.text) <= _LONGEST and all(
         abs(time) <= _LATEST for time in (event.start, event.end)
     )
 
 
-def _decoded(data: bytes, language: str) -> str:
+def _decode(data: bytes, language: str) -> str:
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8-sig"),
         (codecs.BOM_UTF16_LE, "utf-16"),
@@ -200,12 +200,12 @@ def _decoded(data: bytes, language: str) -> str:
 
 
 def _track(container: InputContainer, language: str) -> SubtitleStream | None:
-    """The text track in a language, else the default one, else the first; forced ones last."""
+    """Chooses the text track in a language, else the default, else the first; forced ones last."""
     wanted = two_letters(language).partition("-")[0]
     tracks = [
         stream
         for stream in container.streams.subtitles
-        if stream.codec_context is not None and stream.codec_context.name not in _PICTURES
+        if stream.codec_context is not None and stream.codec_context.name not in _BITMAP_CODECS
     ]
 
     def rank(stream: SubtitleStream) -> tuple[bool, bool, bool, int]:
@@ -241,11 +241,10 @@ def _embedded(container: InputContainer, track: SubtitleStream) -> Iterator[pysu
 
 
 def clean(events: Iterable[pysubs2.SSAEvent], zero: float = 0.0) -> list[Line]:
-    """Events as lines of plain text, sorted; `zero` is the events' time of the film's first frame.
+    """Turns events into sorted lines of plain text; `zero` is the first frame on their clock.
 
-    Markup is taken out, drawings, comments, what is sung or played or described in brackets and
-    what `left_out` counts with it. The same words again within half a second lengthen the line
-    before.
+    Leaves out markup, drawings, comments, songs, music, descriptions in brackets, and the events
+    that `left_out` counts. The same words again within half a second extend the line before.
     """
     lines = sorted(
         (
@@ -255,13 +254,13 @@ def clean(events: Iterable[pysubs2.SSAEvent], zero: float = 0.0) -> list[Line]:
                 text,
             )
             for event in events
-            if _sound(event) and not event.is_comment and not _DRAWING.search(event.text)
+            if _can_be_speech(event) and not event.is_comment and not _DRAWING.search(event.text)
             for text in _utterances(event)
         ),
         key=lambda line: (line.start, line.end),
     )
     merged: list[Line] = []
-    latest: dict[str, int] = {}  # words -> where they were said last
+    latest: dict[str, int] = {}  # text -> index in `merged` of its last line
     for line in lines:
         at = latest.get(line.text)
         if at is not None and line.start <= merged[at].end + _REPEAT:
@@ -273,19 +272,19 @@ def clean(events: Iterable[pysubs2.SSAEvent], zero: float = 0.0) -> list[Line]:
 
 
 def _utterances(event: pysubs2.SSAEvent) -> list[str]:
-    """What each speaker of an event says: a row that begins with a dash is another speaker's."""
-    said: list[str] = []
+    """Splits an event by speaker: a row that begins with a dash is another speaker's."""
+    turns: list[str] = []
     for row in html.unescape(_TAG.sub("", event.plaintext)).split("\n"):
         row = _DASH.sub("\n", row)
-        if row.startswith("\n") or not said:
-            said.append(row)
+        if row.startswith("\n") or not turns:
+            turns.append(row)
         else:
-            said[-1] += " " + row
-    return [text for one in said if (text := _spoken(one))]
+            turns[-1] += " " + row
+    return [text for turn in turns if (text := _spoken(turn))]
 
 
 def _spoken(text: str) -> str:
-    """The words of one speaker, "" where there are none."""
+    """Returns one speaker's words, after "name: " if named; "" where there are none."""
     # Control characters would break the files that rows are written to.
     whole = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     text = " ".join(_EFFECT.sub(" ", whole).split())
@@ -301,11 +300,12 @@ def _spoken(text: str) -> str:
 
 
 def attach(keyframes: Sequence[Keyframe], lines: Sequence[Line]) -> list[Keyframe]:
-    """Keyframes, in the order of their times, with the lines spoken over them: each line once.
+    """Returns keyframes, which are in the order of their times, with the lines spoken over them.
 
-    A keyframe stands for its film from the start of its shot (from its own time, where the shot has
-    an earlier one) to where the next one's stretch begins. A line goes where its middle lies, as it
-    may well begin before the cut to its speaker; one before the first keyframe goes to that.
+    A keyframe covers its film from the start of its shot (from its own time, where the shot has an
+    earlier keyframe) to where the next keyframe's cover begins. Each line goes to the keyframe that
+    covers its middle, as it may begin before the cut to its speaker; lines before the first
+    keyframe go to that one.
     """
     dialogue: list[list[str]] = [[] for _ in keyframes]
     starts = [
@@ -318,14 +318,14 @@ def attach(keyframes: Sequence[Keyframe], lines: Sequence[Line]) -> list[Keyfram
         at = bisect.bisect_right(starts, (line.start + line.end) / 2) - 1
         dialogue[max(at, 0)].append(line.text)
     return [
-        dataclasses.replace(keyframe, dialogue=said)
-        for keyframe, said in zip(keyframes, dialogue, strict=True)
+        dataclasses.replace(keyframe, dialogue=texts)
+        for keyframe, texts in zip(keyframes, dialogue, strict=True)
     ]
 
 
 def split_speaker(line: str) -> tuple[str, str]:
-    """The speaker, "" where none is named, and what is said, on one line and without quotes."""
+    """Splits a line into its speaker, "" where none is named, and the words, without quotes."""
     match = _NAMED.fullmatch(line)
-    speaker, said = (match[1], match[2]) if match else ("", line)
+    speaker, words = (match[1], match[2]) if match else ("", line)
     speaker = speaker.title() if speaker.isupper() and len(speaker) > 2 else speaker
-    return speaker, " ".join(said.replace('"', "").split()).removeprefix("- ")
+    return speaker, " ".join(words.replace('"', "").split()).removeprefix("- ")

@@ -1,1 +1,1 @@
-"""From a video to the frames chosen of it."""
+"""From a video to its keyframes: scan, shots, selection, decoding, near-duplicates, title cards."""

@@ -1,82 +1,113 @@
-"""Chosen frames of a film, decoded properly, at the price of the frames that they build on.
+"""Decodes chosen frames in full, by their index in `FrameStats` or by their time.
 
-`measure` has said where the random access points are; from the one before a frame everything up to
-the frame is decoded, and no more.
+Decoding starts at the last random access point before a frame, so a frame costs no more than those
+that it builds on.
 """
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import av
 
-from pipeline.ingest.video import decoded, open_video, packets_from, video_stream
-from pipeline.keyframes.frame_stats import Measures, difference, planes, small
+from pipeline.ingest.video import (
+    decoded,
+    first_frame,
+    open_video,
+    packets,
+    packets_from,
+    video_stream,
+)
+from pipeline.keyframes.frame_stats import FrameStats
+
+_NEAR = 0.1  # seconds between a time and a frame that may stand for it
 
 
-def grab(
-    uri: str, measures: Measures, entries: Sequence[int], threads: int
+def frames_at_indices(
+    uri: str, stats: FrameStats, indices: Sequence[int], threads: int
 ) -> Iterator[tuple[int, av.VideoFrame, av.VideoFrame | None]]:
-    """Decodes chosen entries properly: entry, its frame, and the frame decoded after it.
+    """Yields, for ascending frame indices, each with its frame and the frame decoded after it.
 
-    Entries must be ascending. One that cannot be reached again is left out.
+    Leaves out frames that cannot be reached again.
     """
     with open_video(uri) as container:
-        stream = video_stream(container)
-        stream.codec_context.thread_count = threads
-        stream.codec_context.thread_type = "AUTO"
-        stream.codec_context.skip_frame = "NONREF"  # the entries were decoded without them
+        stream = _stream(container, threads, "NONREF")  # as the frames were decoded for `stats`
         frames: Iterator[Any] = iter(())
-        held: Any = None
-        at = -1
-        for entry in entries:
-            wanted = int(measures.pts[entry])
-            access = entry - int(measures.cost[entry]) + 1
-            if at < 0 or access > at:
-                frames, held = decoded_from(container, stream, int(measures.pts[access])), None
-            frame = held if held is not None else next(frames, None)
-            while frame is not None and frame.pts < wanted:
+        following: Any = None
+        last = -1
+        for index in indices:
+            pts = int(stats.pts[index])
+            access = index - int(stats.cost[index]) + 1
+            if last < 0 or access > last:
+                frames, following = frames_from(container, stream, int(stats.pts[access])), None
+            frame = following if following is not None else next(frames, None)
+            while frame is not None and frame.pts < pts:
                 frame = next(frames, None)
-            if frame is None or frame.pts != wanted:
-                held, at = None, -1
+            if frame is None or frame.pts != pts:
+                following, last = None, -1
                 continue
-            held, at = next(frames, None), entry
-            yield entry, frame, held
+            following, last = next(frames, None), index
+            yield index, frame, following
 
 
-def decoded_from(container: Any, stream: Any, start: int) -> Iterator[Any]:
-    """Decoded frames from the random access point with the time `start`, in ticks, on."""
+def frames_at_times(
+    uri: str, times: Sequence[float], threads: int, skip: bool
+) -> Iterator[av.VideoFrame | None]:
+    """Yields the frame nearest to each time, in seconds from the film's first frame, ascending.
+
+    It is None for a time without a frame within a tenth of a second. The film need not have been
+    scanned: its packets, which are not decoded, tell where the random access points are. With
+    `skip`, frames that no other refers to are skipped as `scan_film` does, which is faster where
+    the times are those of frames that it has decoded. Raises OSError, av.FFmpegError or ValueError
+    where the film cannot be read.
+    """
+    accesses = _random_accesses(uri)
+    with open_video(uri) as container:
+        stream = _stream(container, threads, "NONREF" if skip else "DEFAULT")
+        start, time_base = first_frame(container, stream).pts or 0, float(stream.time_base or 1)
+        frames: Iterator[Any] = iter(())
+        before: Any = None  # the last frame that is not after the time, and
+        after: Any = None  # the one that follows it
+        for time in times:
+            pts = start + round(time / time_base)
+            access = accesses[max(0, bisect.bisect_right(accesses, pts) - 1)]
+            if before is None or access > before.pts:
+                frames = frames_from(container, stream, access)
+                before, after = None, next(frames, None)
+            while after is not None and after.pts <= pts:
+                before, after = after, next(frames, None)
+            near = [
+                frame
+                for frame in (before, after)
+                if frame is not None and abs(frame.pts - pts) * time_base <= _NEAR
+            ]
+            yield min(near, key=lambda frame: abs(frame.pts - pts), default=None)
+
+
+def frames_from(container: Any, stream: Any, start: int) -> Iterator[Any]:
+    """Yields decoded frames from the random access point with the time `start` on, in the stream's
+    time base."""
     return decoded(packets_from(container, stream, start))
 
 
-def cut_time(uri: str, measures: Measures, entry: int) -> tuple[float, float]:
-    """Times of the last frame before and the first frame after the cut at `entry`, exactly.
+def _stream(container: Any, threads: int, skip_frame: Any) -> Any:
+    stream = video_stream(container)
+    stream.codec_context.thread_count = threads
+    stream.codec_context.thread_type = "AUTO"
+    stream.codec_context.skip_frame = skip_frame
+    return stream
 
-    The cheap pass may have skipped frames just before a cut; those are decoded here, and each goes
-    to the side it is more like.
-    """
-    before, after = float(measures.times[entry - 1]), float(measures.times[entry])
-    if measures.skipped[entry] <= 0:
-        return before, after
-    low, high = int(measures.pts[entry - 1]), int(measures.pts[entry])
-    seen: dict[int, Any] = {}
+
+def _random_accesses(uri: str) -> list[int]:
+    """Returns the times of a film's random access points, ascending, in the stream's time base."""
     with open_video(uri) as container:
-        stream = video_stream(container)
-        stream.codec_context.options = {"skip_loop_filter": "all"}
-        access = entry - int(measures.cost[entry - 1])
-        for frame in decoded_from(container, stream, int(measures.pts[access])):
-            if low <= frame.pts <= high:
-                seen[frame.pts] = small(planes(frame))[1:]
-            if frame.pts >= high:
-                break
-    if low not in seen or high not in seen:
-        return before, after
-    own = [
-        pts
-        for pts in sorted(seen)
-        if pts < high and difference(seen[pts], seen[low]) <= difference(seen[pts], seen[high])
-    ]
-    rest = [pts for pts in sorted(seen) if pts > own[-1]]
-    tick = (after - before) / (high - low)
-    return before + (own[-1] - low) * tick, before + (rest[0] - low) * tick
+        times = {
+            packet.pts
+            for packet in packets(container, video_stream(container))
+            if packet.is_keyframe and packet.pts is not None
+        }
+    if not times:
+        raise ValueError("no frame of it can be decoded on its own")
+    return sorted(times)

@@ -1,11 +1,11 @@
-"""One pass over a film: a few figures and one tiny picture for each frame, and no pixels kept.
+"""Frame statistics: one cheap pass over a film, with a few figures and a tiny image of each frame.
 
-The pass is made as cheap as a decoder allows. Frames that no other frame refers to are skipped and
-so is the loop filter, which only smooths what is shown; together that is less than half of the cost
-of a full decode, and what remains is enough to find shots and to choose keyframes. The frames that
-were chosen are decoded again, properly, by `frames`.
+The pass skips frames that no other frame refers to and the loop filter, which only smooths what is
+shown. That costs less than half of a full decode and is enough to find shots and choose keyframes;
+`decode` then decodes the chosen frames in full.
 
-Presentation times come from the packets, so the times of skipped frames are known too.
+Presentation times come from the packets, so the times of skipped frames are known too. In all of
+`keyframes`, a frame index is a frame's index in `FrameStats`.
 """
 
 from __future__ import annotations
@@ -20,32 +20,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.ingest.timestamps import check_clock
 from pipeline.ingest.video import (
-    check_clock,
     decoded,
     open_video,
     packets,
     pixel_aspect,
     video_stream,
 )
+from pipeline.keyframes.letterbox import DarkCounts
 
-THUMB = (32, 18)  # width, height of the tiny pictures that are kept
-_DIFF = (80, 45)  # width, height of the pictures that neighbours are compared at
-_SHARP = (320, 180)  # width, height that sharpness is measured at
-_BAR_LEVEL = 24.0  # a letterbox bar's mean luma is at most this (video black is 16)
-_STEP_BACK = 0.5  # seconds, twice as many each time
-_BAR_SHARE = 0.95  # of the frames that are not dark have it
+THUMB = (32, 18)  # width, height of the tiny images
+_DIFF = (80, 45)  # width, height at which neighbours are compared
+_SHARP = (320, 180)  # width, height at which sharpness is measured
+_STEP_BACK = 0.5  # seconds to seek further back; doubles each time
 
 
 @dataclasses.dataclass(frozen=True)
-class Measures:
-    """What the pass saw, one entry for each of the n frames that it decoded, in display order."""
+class FrameStats:
+    """Figures of the n frames that the pass decoded, in display order."""
 
     times: NDArray[np.float64]  # seconds from the film's start
     pts: NDArray[np.int64]  # the same in the stream's time base
-    skipped: NDArray[np.int64]  # frames between this and the entry before that were not decoded
-    cost: NDArray[np.int64]  # entries to decode from the last random access point to this one
-    diff: NDArray[np.float32]  # mean absolute difference to the entry before, 8-bit levels
+    skipped: NDArray[np.int64]  # frames between this and the one before that were not decoded
+    cost: NDArray[np.int64]  # frames to decode from the last random access point to this one
+    diff: NDArray[np.float32]  # mean absolute difference to the frame before, 8-bit levels
     mean: NDArray[np.float32]  # mean luma, 8-bit levels
     std: NDArray[np.float32]  # standard deviation of the luma
     sharp: NDArray[np.float32]  # variance of the Laplacian of the luma at 320x180
@@ -67,7 +66,7 @@ _COLUMNS: dict[str, type[np.generic]] = {
 
 
 def planes(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
-    """Luma and the two chroma planes, [height, width] uint8, views where the format allows.
+    """Returns luma and both chroma planes, [height, width] uint8, views where the format allows.
 
     Formats that are not 8-bit planar YUV (10 bit, RGB, packed) are converted first.
     """
@@ -97,50 +96,9 @@ def cheap_decoder(stream: Any, threads: int) -> None:
     context.options = {"skip_loop_filter": "all"}
 
 
-@dataclasses.dataclass
-class Darkness:
-    """Where random access frames that are not dark as a whole are dark, as sums."""
-
-    sizes: set[tuple[int, int]] = dataclasses.field(default_factory=set)  # height, width
-    frames: int = 0
-    rows: Any = 0  # [height] int: in how many frames the row is dark
-    columns: Any = 0  # [width] int
-
-    def see(self, luma: NDArray[np.uint8]) -> None:
-        """Adds a frame, uint8 [height, width]."""
-        if luma.mean() >= 2 * _BAR_LEVEL:
-            self.add(
-                Darkness(
-                    {luma.shape},
-                    1,
-                    (luma.mean(axis=1) <= _BAR_LEVEL).astype(np.int64),
-                    (luma.mean(axis=0) <= _BAR_LEVEL).astype(np.int64),
-                )
-            )
-
-    def add(self, other: Darkness) -> None:
-        """Adds what was seen elsewhere."""
-        self.sizes |= other.sizes
-        self.frames += other.frames
-        if len(self.sizes) == 1:  # of a film whose size changes no bars are its own
-            self.rows, self.columns = self.rows + other.rows, self.columns + other.columns
-
-    def bars(self) -> tuple[int, int, int, int]:
-        """Rows above and below, columns left and right that are dark in nearly every frame."""
-
-        def lead(dark: NDArray[np.bool_]) -> int:
-            return int(np.argmin(dark)) if not dark.all() else 0
-
-        if len(self.sizes) != 1:
-            return 0, 0, 0, 0
-        rows = self.rows / self.frames > _BAR_SHARE
-        columns = self.columns / self.frames > _BAR_SHARE
-        return lead(rows), lead(rows[::-1]), lead(columns), lead(columns[::-1])
-
-
-def small(frame_planes: list[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], ...]:
-    """Luma at 320x180, then luma, blue and red differences at 80x45: uint8 arrays."""
-    # Linear from full size touches a quarter of the pixels, area from there on averages the rest.
+def scaled_planes(frame_planes: list[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], ...]:
+    """Returns luma at 320x180, then luma, blue and red differences at 80x45: uint8 arrays."""
+    # Linear scaling from full size reads a quarter of the pixels; area scaling averages from there.
     medium = cv2.resize(frame_planes[0], _SHARP, interpolation=cv2.INTER_LINEAR)
     chroma = [
         cv2.resize(plane, _DIFF, interpolation=cv2.INTER_LINEAR) for plane in frame_planes[1:]
@@ -148,40 +106,40 @@ def small(frame_planes: list[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], ...
     return medium, cv2.resize(medium, _DIFF, interpolation=cv2.INTER_AREA), *chroma
 
 
-def difference(one: tuple[NDArray[np.uint8], ...], other: tuple[NDArray[np.uint8], ...]) -> float:
-    """Mean absolute difference of two frames' luma and chroma, in 8-bit levels of luma."""
-    return float(sum(cv2.mean(cv2.absdiff(a, b))[0] for a, b in zip(one, other, strict=True)))
+def difference(frame: tuple[NDArray[np.uint8], ...], other: tuple[NDArray[np.uint8], ...]) -> float:
+    """Returns the mean absolute difference of two frames' luma and chroma, in 8-bit levels."""
+    return float(sum(cv2.mean(cv2.absdiff(a, b))[0] for a, b in zip(frame, other, strict=True)))
 
 
 @dataclasses.dataclass(frozen=True)
-class Segment:
-    """What a pass over a segment of a film saw: the columns of `Measures`, and what they need."""
+class SegmentStats:
+    """Figures of a segment of a film, which `join_segments` makes `FrameStats` of."""
 
-    columns: dict[str, NDArray[Any]]  # one entry for each decoded frame whose time lies in it
+    columns: dict[str, NDArray[Any]]  # of `FrameStats`: the decoded frames whose time lies in it
     packet_times: NDArray[np.int64]  # of every packet of it, in the order of the file
-    darkness: Darkness
-    before: tuple[int, float] | None  # time and mean luma of the entry before its first one
+    dark_counts: DarkCounts
+    before: tuple[int, float] | None  # time and mean luma of the frame before its first one
 
 
-def segment(
+def scan_segment(
     uri: str,
     threads: int = 1,
     tick: Callable[[float], None] = lambda time: None,
     begin: int | None = None,
     end: int | None = None,
-) -> Segment:
-    """Decodes, cheaply, the part of a film from one time to another, in the stream's time base.
+) -> SegmentStats:
+    """Scans the part of a film from one time to another, in the stream's time base.
 
     `begin` None is the film's start and `end` None its end. Else decoding starts at a random access
-    point before `begin`, so that what comes from it on is what a pass over the whole film sees.
-    Raises as `measure` does, and ValueError where a film is decoded from no frame alone, as one
-    whose pictures are refreshed bit by bit.
+    point before `begin`, so that frames from there on are those of a pass over the whole film.
+    Raises as `scan_film` does, and ValueError where no frame can be decoded on its own, as in films
+    with intra refresh.
     """
-    cv2.setNumThreads(1)  # a worker a core: threads inside would only fight
+    cv2.setNumThreads(1)  # there is a worker per core: more threads would only compete
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-    darkness = Darkness()
-    before: tuple[NDArray[np.uint8], ...] | None = None
-    last: tuple[int, float] | None = None
+    dark_counts = DarkCounts()
+    previous: tuple[NDArray[np.uint8], ...] | None = None
+    before_segment: tuple[int, float] | None = None
     packet_times: list[int] = []
     cost = 0
     for frame in _frames(uri, threads, begin, end, packet_times):
@@ -191,25 +149,25 @@ def segment(
         if frame.key_frame:
             tick(float(frame.time or 0))
             if inside:
-                darkness.see(frame_planes[0])
+                dark_counts.add_frame(frame_planes[0])
         cost = 1 if frame.key_frame else cost + 1
-        medium, *compared = small(frame_planes)
-        now = tuple(compared)
+        medium, *rest = scaled_planes(frame_planes)
+        compared = tuple(rest)
         mean, std = cv2.meanStdDev(medium)
         if inside:
             columns["pts"].append(time)
             columns["cost"].append(cost)
-            columns["diff"].append(difference(now, before) if before is not None else 0.0)
+            columns["diff"].append(difference(compared, previous) if previous is not None else 0.0)
             columns["mean"].append(mean[0, 0])
             columns["std"].append(std[0, 0])
             columns["sharp"].append(cv2.meanStdDev(cv2.Laplacian(medium, cv2.CV_16S))[1][0, 0] ** 2)
-            columns["thumbs"].append(cv2.resize(now[0], THUMB, interpolation=cv2.INTER_AREA))
+            columns["thumbs"].append(cv2.resize(compared[0], THUMB, interpolation=cv2.INTER_AREA))
         else:
-            last = time, float(mean[0, 0])
-        before = now
+            before_segment = time, float(mean[0, 0])
+        previous = compared
     arrays = {name: np.array(values, _COLUMNS[name]) for name, values in columns.items()}
     arrays["thumbs"] = arrays["thumbs"].reshape(-1, *THUMB[::-1])  # also where there are none
-    return Segment(
+    return SegmentStats(
         arrays,
         np.array(
             [
@@ -219,29 +177,31 @@ def segment(
             ],
             np.int64,
         ),
-        darkness,
-        last,
+        dark_counts,
+        before_segment,
     )
 
 
 def _frames(
     uri: str, threads: int, begin: int | None, end: int | None, packet_times: list[int]
 ) -> Iterator[av.VideoFrame]:
-    """Decoded frames of the cheap pass up to the first at `end` or after it; the times of all
-    packets that may be shown before `end` go to `packet_times`."""
+    """Yields the frames of the cheap pass up to the first at `end` or after it.
+
+    Appends the times of all packets that may be shown before `end` to `packet_times`.
+    """
     with open_video(uri) as container:
         stream = video_stream(container)
         cheap_decoder(stream, threads)
         access = _seek_before(container, stream, begin) if begin is not None else None
-        found = packets(container, stream)
+        to_decode = packets(container, stream)
         if access is not None:
-            found = itertools.dropwhile(lambda packet: packet.pts != access, found)
+            to_decode = itertools.dropwhile(lambda packet: packet.pts != access, to_decode)
         begun, ended, leading = False, False, None
-        for packet in found:
+        for packet in to_decode:
             if packet.pts is not None:
                 packet_times.append(packet.pts)
-                # What follows a random access point in the file and is shown before it comes
-                # before what is shown after it.
+                # Of the packets after a random access point in the file, those shown before it
+                # come before those shown after it.
                 if leading is not None and packet.pts > leading:
                     return
                 if end is not None and ended and packet.is_keyframe and packet.pts >= end:
@@ -254,21 +214,21 @@ def _frames(
                     break
                 if access is None or int(frame.pts or 0) >= access:
                     if not (begun or access is None or (frame.key_frame and frame.pts == access)):
-                        raise ValueError("its random access points are none")
+                        raise ValueError("frames cannot be decoded from its random access points")
                     begun = True
                     yield frame
 
 
 def _seek_before(container: Any, stream: Any, time: int) -> int | None:
-    """Goes to a random access point before a time and returns its own; None for the film's start.
+    """Seeks to a random access point before a time and returns its time; None for the film's start.
 
-    Some containers seek by the order of the file and land behind what they are asked for.
+    Some containers seek by the order of the file and land after the time that they are given.
     """
     step = max(1, round(_STEP_BACK / float(stream.time_base or 1)))
     target = time - 1
     while target > (stream.start_time or 0):
         container.seek(target, stream=stream)
-        found = next(
+        landed = next(
             (
                 packet.pts
                 for packet in packets(container, stream)
@@ -276,50 +236,53 @@ def _seek_before(container: Any, stream: Any, time: int) -> int | None:
             ),
             None,
         )
-        if found is not None and found < time:
+        if landed is not None and landed < time:
             container.seek(target, stream=stream)
-            return int(found)
+            return int(landed)
         target, step = target - step, 2 * step
     container.seek(stream.start_time or 0, stream=stream)
     return None
 
 
-def measure(
+def scan_film(
     uri: str, threads: int = 1, tick: Callable[[float], None] = lambda time: None
-) -> Measures:
-    """Decodes a film once, cheaply. `threads` changes the time taken and nothing else; `tick` is
-    told the time, in seconds, of each random access frame that it has come to.
+) -> FrameStats:
+    """Scans a film: decodes it once, cheaply.
 
-    Raises av.FFmpegError where the film cannot be opened and ValueError where it has no frame.
+    threads: changes the time taken and nothing else. tick: progress callback, takes the time, in
+    seconds, of each random access frame reached. Raises av.FFmpegError where the film cannot be
+    opened, ValueError where it has no frame and VideoError where its clock starts again.
     """
-    return joined(uri, [segment(uri, threads, tick)])
+    return join_segments(uri, [scan_segment(uri, threads, tick)])
 
 
-def joined(uri: str, segments: Sequence[Segment]) -> Measures:
-    """The figures of a film, or of a part of it, from those of its segments, in order.
+def join_segments(uri: str, segments: Sequence[SegmentStats]) -> FrameStats:
+    """Returns the figures of a film, or of a part of it, from those of its segments, in order.
 
     Raises ValueError where there is no frame in them and VideoError where their clock starts again.
     """
-    columns = {name: np.concatenate([one.columns[name] for one in segments]) for name in _COLUMNS}
+    columns = {
+        name: np.concatenate([segment.columns[name] for segment in segments]) for name in _COLUMNS
+    }
     pts = columns["pts"]
     if not len(pts):
         raise ValueError("no frame of it could be decoded")
-    darkness = Darkness()
-    for one in segments:
-        darkness.add(one.darkness)
+    dark_counts = DarkCounts()
+    for segment in segments:
+        dark_counts.add(segment.dark_counts)
     with open_video(uri) as container:
         stream = video_stream(container)
         time_base = float(stream.time_base or 0)
         aspect = float(pixel_aspect(stream))
-    packet_times = np.concatenate([one.packet_times for one in segments])
+    packet_times = np.concatenate([segment.packet_times for segment in segments])
     check_clock(packet_times.tolist(), time_base)
     shown = np.unique(packet_times if len(packet_times) else pts)
     place = np.searchsorted(shown, pts)
-    return Measures(
+    return FrameStats(
         times=(pts - pts[0]) * time_base,
         skipped=np.diff(place, prepend=place[:1] - 1) - 1,
         frame_time=float(np.median(np.diff(shown)) * time_base) if len(shown) > 1 else 0.0,
-        bars=darkness.bars(),
+        bars=dark_counts.bars(),
         aspect=aspect,
         **columns,
     )

@@ -1,7 +1,6 @@
-"""Which keyframes of a series are kept, once what is read on them and the other episodes are known.
+"""Recurring keyframes: finds intros and outros, which come back in the episodes of a series.
 
-Title cards and credits are mostly text; intros and outros are the same pictures near the ends of
-several episodes. What is left gets the dialogue spoken over it.
+They are near-duplicates near the ends of several episodes.
 """
 
 from __future__ import annotations
@@ -12,70 +11,72 @@ from typing import Literal
 import numpy as np
 
 from pipeline.config import SelectionConfig
+from pipeline.keyframes.near_duplicates import distances, max_distance, pack_hashes
 from schemas.layout import rejected_image_path
 from schemas.rows import Keyframe, Reject, Video
 
-Reason = Literal["text", "recurring"]  # why a keyframe is split off; its picture stays whole
+Reason = Literal["text", "recurring"]  # why a keyframe is rejected; its image stays full size
 
 
 def near_edges(
     keyframes: Sequence[Keyframe], duration: float, config: SelectionConfig
 ) -> list[Keyframe]:
-    """Those of an episode of `duration` seconds that lie near one of its ends."""
+    """Returns the keyframes near the start or end of an episode of `duration` seconds."""
     edge = min(config.recurring_edge, duration / 4)
     return [
         keyframe for keyframe in keyframes if min(keyframe.time, duration - keyframe.time) <= edge
     ]
 
 
-def recurring(
+def find_recurring(
     episodes: Mapping[str, Sequence[tuple[str, str]]], config: SelectionConfig
 ) -> dict[str, str]:
-    """Keyframes that recur near an end of enough episodes of one series: id -> id of another.
+    """Finds keyframes that come back in enough episodes of a series: id -> id of one like it.
 
-    Takes id and perceptual hash of each episode's keyframes near its ends. Fewer than two episodes
-    have nothing that recurs. Every picture is compared with every other: a second for 10,000.
+    episodes: id and perceptual hash of each episode's keyframes near its ends. In fewer than two
+    episodes nothing recurs. All keyframes are compared with all: a second for 10,000.
     """
     if len(episodes) < 2:
         return {}
     needed = max(2, round(config.recurring_share * len(episodes)))
-    ids = [name for found in episodes.values() for name, _ in found]
-    words = np.frombuffer(
-        b"".join(bytes.fromhex(phash) for found in episodes.values() for _, phash in found),
-        np.uint64,
-    ).reshape(-1, 4)
-    episode = np.repeat(np.arange(len(episodes)), [len(found) for found in episodes.values()])
-    found = {}
-    for at, name in enumerate(ids):
-        apart = np.bitwise_count(words ^ words[at]).sum(axis=1, dtype=np.int64)
-        twins = np.flatnonzero(
-            (1 - apart / 256 >= config.recurring_likeness) & (episode != episode[at])
-        )
-        if len(np.unique(episode[twins])) + 1 >= needed:
-            found[name] = ids[twins[0]]
-    return found
+    ids = [name for keyframes in episodes.values() for name, _ in keyframes]
+    words = pack_hashes(phash for keyframes in episodes.values() for _, phash in keyframes)
+    episode = np.repeat(
+        np.arange(len(episodes)), [len(keyframes) for keyframes in episodes.values()]
+    )
+    furthest = max_distance(config.recurring_likeness)
+    recurring = {}
+    for index, name in enumerate(ids):
+        near = distances(words, words[index]) <= furthest
+        elsewhere = np.flatnonzero(near & (episode != episode[index]))
+        if len(np.unique(episode[elsewhere])) + 1 >= needed:
+            recurring[name] = ids[elsewhere[0]]
+    return recurring
 
 
-def split_off(
-    keyframes: Sequence[Keyframe], dropped: Mapping[str, str], reason: Reason
+def split_rejects(
+    keyframes: Sequence[Keyframe], details: Mapping[str, str], reason: Reason
 ) -> tuple[list[Keyframe], list[Reject]]:
-    """Keyframes without those `dropped` (id -> detail), and these as rejects for `reason`."""
-    kept = [keyframe for keyframe in keyframes if keyframe.id not in dropped]
+    """Splits keyframes into those that have no entry in `details` and the others as rejects.
+
+    details: the detail of each reject, by keyframe id.
+    """
+    rest = [keyframe for keyframe in keyframes if keyframe.id not in details]
     rejects = [
         Reject(
             "keyframe",
             keyframe.id,
             reason,
-            dropped[keyframe.id],
+            details[keyframe.id],
             keyframe.video,
             rejected_image_path(keyframe.video, keyframe.id),
         )
         for keyframe in keyframes
-        if keyframe.id in dropped
+        if keyframe.id in details
     ]
-    return kept, rejects
+    return rest, rejects
 
 
 def duration(video: Video, keyframes: Sequence[Keyframe]) -> float:
-    """Seconds, from the file or, where it does not say, from the last keyframe."""
+    """Returns an episode's seconds, from the file or, where it does not say, the last keyframe."""
     return video.duration or max((keyframe.time for keyframe in keyframes), default=0.0)

@@ -1,9 +1,9 @@
-"""A long film in segments, so that several workers pass over it and the result is that of one.
+"""Scans a long film in segments, so that several workers share it; the result is that of one pass.
 
-A segment ends where a time says, anywhere in a shot; it is decoded from a random access point
-before it, so its frames are what a pass over the whole film sees. Neighbours have one frame in
-common, by which that is checked: where they disagree, as in a film whose random access points are
-none, the film is passed over as a whole.
+A segment ends at a time, anywhere in a shot. It is decoded from a random access point before it, so
+its frames are those of a pass over the whole film. That is checked: each segment also decodes the
+last frame of the one before, and where the two disagree, as in a film whose random access points
+are not, the film is scanned as a whole.
 """
 
 from __future__ import annotations
@@ -16,23 +16,33 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pipeline.ingest.video import first_frame, open_video, stated_duration, video_stream
-from pipeline.keyframes.frame_stats import Darkness, Measures, Segment, joined, segment
+from pipeline.ingest.probe import stated_duration
+from pipeline.ingest.video import first_frame, open_video, video_stream
+from pipeline.keyframes.frame_stats import (
+    FrameStats,
+    SegmentStats,
+    join_segments,
+    scan_segment,
+)
+from pipeline.keyframes.letterbox import DarkCounts
 from pipeline.runtime import storage
 
-SECONDS = 300.0  # of a film in a segment, about
-_MOST = 256  # segments: a header may tell of thousands of years
+SECONDS = 300.0  # the length of a segment, about
+_MOST = 256  # segments: a broken header may state thousands of years
 
 Bounds: TypeAlias = tuple[int | None, int | None]  # begin, end in the stream's time base
 
 
 def bounds(uri: str, seconds: float) -> list[Bounds]:
-    """Where the segments of a film begin and end; one for a film that is no longer than `seconds`
-    or does not say how long it is. Raises as `videos.probe` does."""
+    """Returns where the segments of a film begin and end, in the stream's time base.
+
+    It is one segment for a film that is no longer than `seconds` or does not state its duration.
+    Raises as `probe` does.
+    """
     with open_video(uri) as container:
         stream = video_stream(container)
         start = float(first_frame(container, stream).time or 0.0)
-        # The times of a program stream are guessed in another way after each seek.
+        # FFmpeg guesses the times of a program stream differently after each seek.
         duration = (
             None if container.format.name == "mpeg" else (stated_duration(container, stream, start))
         )
@@ -45,71 +55,73 @@ def bounds(uri: str, seconds: float) -> list[Bounds]:
 
 
 def path(folder: str, number: int, count: int) -> str:
-    """Where a segment's figures are kept until those of the others are there."""
+    """Returns the path of a segment's figures, which are stored until all segments are scanned."""
     return storage.join(folder, f"{number:03d}-of-{count:03d}.npz")
 
 
-def keep(uri: str, bound: Bounds, threads: int, file: str) -> None:
-    """Passes over a segment and keeps what it saw. Raises as `measure` does."""
+def scan(uri: str, bound: Bounds, threads: int, file: str) -> None:
+    """Scans a segment and stores its figures in a file. Raises as `scan_segment` does."""
     begin, end = bound
-    seen = segment(uri, threads, begin=begin, end=end)
-    columns: dict[str, Any] = dict(seen.columns)
+    segment = scan_segment(uri, threads, begin=begin, end=end)
+    columns: dict[str, Any] = dict(segment.columns)
     columns |= {
-        "packet_times": seen.packet_times,
-        "sizes": np.array(sorted(seen.darkness.sizes), np.int64),
-        "frames": np.array(seen.darkness.frames),
-        "rows": np.array(seen.darkness.rows),
-        "dark_columns": np.array(seen.darkness.columns),
-        "before": np.array([seen.before] if seen.before else [], np.float64),
+        "packet_times": segment.packet_times,
+        "sizes": np.array(sorted(segment.dark_counts.sizes), np.int64),
+        "frames": np.array(segment.dark_counts.frames),
+        "rows": np.array(segment.dark_counts.rows),
+        "dark_columns": np.array(segment.dark_counts.columns),
+        "before": np.array([segment.before] if segment.before else [], np.float64),
     }
     data = io.BytesIO()
     np.savez(data, **columns)
     storage.write_bytes(file, data.getvalue())
 
 
-def measures(uri: str, folder: str) -> Measures | None:
-    """The figures of a film whose segments are kept in a folder: None where one is missing or
-    damaged, or where they do not fit together."""
+def load(uri: str, folder: str) -> FrameStats | None:
+    """Loads the figures of a film whose segments were scanned to a folder.
+
+    Returns None where a segment is missing or damaged, or where they do not fit together.
+    """
     files = [file for file, _ in storage.find_in(folder, "*.npz")]
-    if not files or files != [path(folder, at, len(files)) for at in range(len(files))]:
+    if not files or files != [path(folder, number, len(files)) for number in range(len(files))]:
         return None
     try:
-        found = [_loaded(file) for file in files]
+        segments = [_loaded(file) for file in files]
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    return joined(uri, found) if _fit(found) else None
+    return join_segments(uri, segments) if _fit_together(segments) else None
 
 
-def _loaded(file: str) -> Segment:
+def _loaded(file: str) -> SegmentStats:
     with np.load(io.BytesIO(storage.read_bytes(file)), allow_pickle=False) as arrays:
         columns = {name: arrays[name] for name in arrays.files}
-    darkness = Darkness(
+    dark_counts = DarkCounts(
         {(int(height), int(width)) for height, width in columns.pop("sizes")},
         int(columns.pop("frames")),
         columns.pop("rows"),
         columns.pop("dark_columns"),
     )
     packet_times, before = columns.pop("packet_times"), columns.pop("before")
-    return Segment(
+    return SegmentStats(
         columns,
         packet_times,
-        darkness,
+        dark_counts,
         (int(before[0, 0]), float(before[0, 1])) if len(before) else None,
     )
 
 
-def _fit(found: Sequence[Segment]) -> bool:
-    """Whether each segment saw the last frame of the one before it as that did."""
+def _fit_together(segments: Sequence[SegmentStats]) -> bool:
+    """Whether each segment decoded the last frame of the one before it to the same."""
     last: tuple[int, float] | None = None
-    for number, one in enumerate(found):
+    for number, segment in enumerate(segments):
         if number and (
             last is None
-            or one.before is None
-            or one.before[0] != last[0]
-            or not math.isclose(one.before[1], last[1], abs_tol=1e-3)
+            or segment.before is None
+            or segment.before[0] != last[0]
+            or not math.isclose(segment.before[1], last[1], abs_tol=1e-3)
         ):
             return False
-        pts, mean = one.columns["pts"], one.columns["mean"]
+        pts, mean = segment.columns["pts"], segment.columns["mean"]
         if len(pts):
             last = int(pts[-1]), float(mean[-1])
     return True

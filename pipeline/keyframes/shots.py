@@ -1,107 +1,110 @@
-"""Shots and the transitions between them, from the figures that `measure` took.
+"""Shot detection: finds hard cuts, dissolves and fades, and the shots between them.
 
-A hard cut is a frame unlike the one before it, next to a neighbour that is calm, so that fast
-motion, which is unlike on both sides, is none. A dissolve is a stretch whose inside is the weighted
-mean of its ends. A fade is a stretch that loses its contrast gradually, whatever the colour that it
-fades to, and the flat frames it leads to. Indices count the entries of `Measures`.
+A hard cut is a frame unlike the one before it, on one side of which little changes; fast motion
+changes much on both sides. A dissolve is a run of frames that are weighted means of its ends. A
+fade is a run that gradually loses its contrast, whatever the colour that it fades to, and the flat
+frames it leads to. All are frame indices into `FrameStats`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.keyframes.frame_stats import Measures
+from pipeline.ingest.video import open_video, video_stream
+from pipeline.keyframes.decode import frames_from
+from pipeline.keyframes.frame_stats import FrameStats, difference, planes, scaled_planes
 
 CUT_DIFFERENCE = 18.0  # 8-bit levels, luma and both chroma together
-CUT_RATIO = 2.5  # to the calmer side
-CUT_LIKENESS = 0.9  # correlation of the two pictures, at most: a flash or a fade keeps the shapes
+CUT_RATIO = 2.5  # to the difference on the calmer side
+CUT_CORRELATION = 0.9  # of the two frames, at most: a flash or a fade keeps the shapes
 DISSOLVE_SPAN = 10.0  # levels between the ends
 DISSOLVE_BEND = 0.16  # deviation from the weighted mean, as a share of the span
-DISSOLVE_LIKENESS = 0.75  # correlation of the ends, at most: a lamp that is lit is no dissolve
-DISSOLVE_AREA = 0.5  # share of the picture that changes, at least: a title that comes up is less
-DISSOLVE_WIDTHS = (3, 4, 6, 8, 11, 15)  # half lengths tried, entries
-FLAT_STD = 7.0  # levels: below this contrast a frame shows nothing
+DISSOLVE_CORRELATION = 0.75  # of the ends, at most: a lamp that is lit is not a dissolve
+DISSOLVE_AREA = 0.5  # share of the frame that changes, at least: a title that appears is less
+DISSOLVE_WIDTHS = (3, 4, 6, 8, 11, 15)  # half lengths tried, in frames
+FLAT_STD = 7.0  # levels: a frame with less contrast shows nothing
 DARK = 24  # luma below this is black, of 255
 FADE_SECONDS = 3.0  # a ramp is at most this long
-_BLOCK = 4096  # entries worked on at once, which bounds memory
+_BLOCK = 4096  # frames processed at once, which bounds memory
 
 
 @dataclasses.dataclass(frozen=True)
 class Transition:
-    """What lies between two shots: `first` and `last` are blended entries; a cut has none."""
+    """What lies between two shots: blended frames from `first` to `last`; a cut has none."""
 
     kind: str  # "cut", "dissolve", "fade"
-    first: int  # for a cut: the new shot's first entry
+    first: int  # for a cut: the new shot's first frame
     last: int  # for a cut: first - 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Shot:
-    """Entries from `first` to `last`, both included, all of them its own."""
+    """Frames from `first` to `last`, both included."""
 
     first: int
     last: int
 
 
 def _unit(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Thumbs as vectors of mean 0 and length 1, so that a product of two is their correlation."""
+    """Returns thumbs as vectors of mean 0 and length 1, whose dot products are correlations."""
     flat = thumbs.reshape(len(thumbs), -1).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
     return flat / (np.linalg.norm(flat, axis=1, keepdims=True) + 1e-3)
 
 
-def likeness(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Correlation, pair by pair, of two stacks of thumbs [n, 18, 32]: float32 [n] in -1..1."""
+def correlation(thumbs: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Returns the correlations, pair by pair, of thumbs [n, 18, 32]: float32 [n] in -1..1."""
     return np.concatenate(
         [
-            (_unit(one[at : at + _BLOCK]) * _unit(other[at : at + _BLOCK])).sum(axis=1)
-            for at in range(0, len(one), _BLOCK)
+            (_unit(thumbs[at : at + _BLOCK]) * _unit(others[at : at + _BLOCK])).sum(axis=1)
+            for at in range(0, len(thumbs), _BLOCK)
         ]
         or [np.zeros(0, np.float32)]
     )
 
 
-def cuts(measures: Measures) -> list[int]:
-    """The first entry of each shot that begins with a hard cut."""
-    diff = measures.diff
+def cuts(stats: FrameStats) -> list[int]:
+    """Returns the first frame of each shot that begins with a hard cut."""
+    diff = stats.diff
     if len(diff) < 2:
         return []
-    alike = np.concatenate([[1.0], likeness(measures.thumbs[1:], measures.thumbs[:-1])])
+    correlations = np.concatenate([[1.0], correlation(stats.thumbs[1:], stats.thumbs[:-1])])
     around = np.pad(diff, 2)
     peak = (diff >= around[1:-3]) & (diff >= around[3:-1])
-    around[:3] = around[-2:] = np.inf  # what lies beyond the film's ends is not calm
+    around[:3] = around[-2:] = np.inf  # beyond the film's ends nothing is calm
     calmer = np.minimum(np.maximum(around[:-4], around[1:-3]), np.maximum(around[3:-1], around[4:]))
     found = (
         peak
         & (diff >= CUT_DIFFERENCE)
         & (diff >= CUT_RATIO * (calmer + 3))
-        & (alike < CUT_LIKENESS)
+        & (correlations < CUT_CORRELATION)
     )
-    return [int(at) for at in np.flatnonzero(found) if not _flash(measures, int(at))]
+    return [int(at) for at in np.flatnonzero(found) if not _flash(stats, int(at))]
 
 
-def _flash(measures: Measures, at: int) -> bool:
-    """Whether the picture before `at` is back within a few entries: lightning, not a cut."""
-    before = measures.thumbs[at - 1].astype(np.int16)
-    after = measures.thumbs[at + 1 : at + 4].astype(np.int16)
+def _flash(stats: FrameStats, at: int) -> bool:
+    """Whether the image before `at` is back within a few frames: lightning, not a cut."""
+    before = stats.thumbs[at - 1].astype(np.int16)
+    after = stats.thumbs[at + 1 : at + 4].astype(np.int16)
     return bool(len(after) and np.abs(after - before).mean(axis=(1, 2)).min() < 6.0)
 
 
-def fades(measures: Measures, cut_at: list[int]) -> list[Transition]:
-    """Stretches of little contrast that a gradual loss or gain of contrast leads to or from."""
-    flat = measures.std < FLAT_STD
-    dark = (measures.thumbs < DARK).mean(axis=(1, 2))
+def fades(stats: FrameStats, cut_at: list[int]) -> list[Transition]:
+    """Finds runs of low contrast that a gradual loss or gain of contrast leads to or from."""
+    flat = stats.std < FLAT_STD
+    dark = (stats.thumbs < DARK).mean(axis=(1, 2))
     starts = np.flatnonzero(flat & ~np.concatenate([[False], flat[:-1]]))
     ends = np.flatnonzero(flat & ~np.concatenate([flat[1:], [False]]))
-    alike = np.concatenate([[1.0], likeness(measures.thumbs[1:], measures.thumbs[:-1])])
-    walls = {0, len(flat), *cut_at}
+    correlations = np.concatenate([[1.0], correlation(stats.thumbs[1:], stats.thumbs[:-1])])
+    limits = {0, len(flat), *cut_at}
     found: list[Transition] = []
     for start, end in zip(starts, ends, strict=True):
-        first = _ramp(measures, alike, dark, walls, int(start), -1)
-        last = _ramp(measures, alike, dark, walls, int(end), +1)
+        first = _ramp(stats, correlations, dark, limits, int(start), -1)
+        last = _ramp(stats, correlations, dark, limits, int(end), +1)
         if max(start - first, last - end) >= 2:
             if found and first <= found[-1].last + 1:
                 first = found.pop().first
@@ -110,36 +113,36 @@ def fades(measures: Measures, cut_at: list[int]) -> list[Transition]:
 
 
 def _ramp(
-    measures: Measures,
-    alike: NDArray[np.float32],
+    stats: FrameStats,
+    correlations: NDArray[np.float32],
     dark: NDArray[np.float64],
-    walls: set[int],
+    limits: set[int],
     at: int,
     step: int,
 ) -> int:
-    """The last entry, going by `step` from `at`, to which the picture still comes back steadily.
+    """Returns the last frame of the ramp from `at` in the direction of `step`, 1 or -1.
 
-    Either its contrast grows while its shapes stay, or much of it is still black, as while an iris
-    opens, which may look like cuts to `cuts`.
+    On a ramp either contrast grows while shapes stay, or much of the frame is still black, as while
+    an iris opens, which may look like cuts to `cuts`.
     """
-    std, times = measures.std, measures.times
+    std, times = stats.std, stats.times
     here, origin = at, times[at]
     iris = dark[at] > 0.9 and 0 <= at + step < len(std) and dark[at + step] > 0.6
     while 0 <= here + step < len(std) and abs(times[here + step] - origin) < FADE_SECONDS:
         boundary = max(here, here + step)
         grows = std[here + step] > std[here] * 1.01 + 0.1
-        same = alike[boundary] > 0.8 or std[here] < FLAT_STD
+        same = correlations[boundary] > 0.8 or std[here] < FLAT_STD
         opens = iris and dark[here + step] > 0.05
-        if not opens and (boundary in walls or not grows or not same):
+        if not opens and (boundary in limits or not grows or not same):
             break
         here += step
     return here
 
 
-def dissolves(measures: Measures, cut_at: list[int], taken: list[Transition]) -> list[Transition]:
-    """Stretches whose inside is the weighted mean of their ends, clear of cuts and fades."""
-    count = len(measures.times)
-    blocked = np.zeros(count + 1, np.int64)  # barriers before each entry, summed
+def dissolves(stats: FrameStats, cut_at: list[int], taken: list[Transition]) -> list[Transition]:
+    """Finds runs of frames that are weighted means of the ends, clear of cuts and fades."""
+    count = len(stats.times)
+    blocked = np.zeros(count + 1, np.int64)  # barriers before each frame, summed
     barrier = np.zeros(count, bool)
     barrier[cut_at] = True
     for transition in taken:
@@ -150,7 +153,7 @@ def dissolves(measures: Measures, cut_at: list[int], taken: list[Transition]) ->
     for half in DISSOLVE_WIDTHS:
         if count <= 2 * half:
             continue
-        score = _blend_score(measures.thumbs, half)
+        score = _blend_score(stats.thumbs, half)
         middle = np.arange(half, count - half)
         score[blocked[middle + half + 1] - blocked[middle - half + 1] > 0] = 0
         better = score > best[middle]
@@ -159,14 +162,14 @@ def dissolves(measures: Measures, cut_at: list[int], taken: list[Transition]) ->
     while len(best) and best.max() > 0:
         middle_at = int(best.argmax())
         half = int(width[middle_at])
-        first, last = _extent(measures.thumbs, middle_at, half)
+        first, last = _extent(stats.thumbs, middle_at, half)
         found.append(Transition("dissolve", first, last))
         best[max(0, middle_at - 2 * half) : middle_at + 2 * half + 1] = 0
     return sorted(found, key=lambda transition: transition.first)
 
 
 def _blend_score(thumbs: NDArray[np.uint8], half: int) -> NDArray[np.float32]:
-    """For each middle entry, how surely it is the middle of a blend of 2 * half: 0 is not."""
+    """Scores, for each frame, that it is the middle of a blend of 2 * half frames; 0: it is not."""
     count = len(thumbs) - 2 * half
     scores = np.zeros(count, np.float32)
     quarter = half // 2
@@ -184,13 +187,13 @@ def _blend_score(thumbs: NDArray[np.uint8], half: int) -> NDArray[np.float32]:
             share = (offset + half) / (2 * half)
             expected = before * (1 - share) + after * share
             bend += np.abs(stack(offset) - expected).mean(axis=(1, 2)) / 3
-        apart = likeness(thumbs[at : at + size], thumbs[at + 2 * half : at + 2 * half + size])
+        ends = correlation(thumbs[at : at + size], thumbs[at + 2 * half : at + 2 * half + size])
         straight = 1 - bend / (DISSOLVE_BEND * np.maximum(span, 1e-3))
         changed = (np.abs(after - before) > 4).mean(axis=(1, 2))
         is_blend = (
             (span > DISSOLVE_SPAN)
             & (straight > 0)
-            & (apart < DISSOLVE_LIKENESS)
+            & (ends < DISSOLVE_CORRELATION)
             & (changed > DISSOLVE_AREA)
         )
         scores[at : at + size] = np.where(is_blend, span * straight, 0)
@@ -198,14 +201,14 @@ def _blend_score(thumbs: NDArray[np.uint8], half: int) -> NDArray[np.float32]:
 
 
 def _extent(thumbs: NDArray[np.uint8], middle: int, half: int) -> tuple[int, int]:
-    """First and last entry of the blend around `middle`: those with a share of both pictures."""
+    """Returns the first and last frame of the blend around `middle`."""
     begin, end = max(0, middle - 2 * half), min(len(thumbs) - 1, middle + 2 * half)
     before = thumbs[middle - half].astype(np.float32)
     change = thumbs[middle + half].astype(np.float32) - before
     part = thumbs[begin : end + 1].astype(np.float32) - before
     share = (part * change).sum(axis=(1, 2)) / max(float((change**2).sum()), 1e-3)
     steps = np.diff(share)
-    steady = 0.25 / (2 * half)  # a blend moves on at every entry
+    steady = 0.25 / (2 * half)  # a blend advances at every frame
     first = last = middle - begin
     while first > 0 and steps[first - 1] > steady:
         first -= 1
@@ -214,13 +217,13 @@ def _extent(thumbs: NDArray[np.uint8], middle: int, half: int) -> tuple[int, int
     return begin + first, begin + last
 
 
-def find(measures: Measures) -> tuple[list[Shot], list[Transition]]:
-    """The shots of a film in order and the transitions before, between and after them."""
-    cut_at = cuts(measures)
-    gradual = fades(measures, cut_at)
-    gradual += dissolves(measures, cut_at, gradual)
+def find(stats: FrameStats) -> tuple[list[Shot], list[Transition]]:
+    """Finds the shots of a film, in order, and the transitions before, between and after them."""
+    cut_at = cuts(stats)
+    gradual = fades(stats, cut_at)
+    gradual += dissolves(stats, cut_at, gradual)
     gradual.sort(key=lambda transition: transition.first)
-    inside = np.zeros(len(measures.times), bool)
+    inside = np.zeros(len(stats.times), bool)
     for transition in gradual:
         inside[transition.first : transition.last + 1] = True
     hard = [Transition("cut", at, at - 1) for at in cut_at if not inside[at]]
@@ -231,6 +234,40 @@ def find(measures: Measures) -> tuple[list[Shot], list[Transition]]:
         if transition.first > begin:
             shots.append(Shot(begin, transition.first - 1))
         begin = max(begin, transition.last + 1)
-    if begin < len(measures.times):
-        shots.append(Shot(begin, len(measures.times) - 1))
+    if begin < len(stats.times):
+        shots.append(Shot(begin, len(stats.times) - 1))
     return shots, transitions
+
+
+def cut_times(uri: str, stats: FrameStats, index: int) -> tuple[float, float]:
+    """Returns the exact times of the last frame before and the first after the cut at `index`.
+
+    Frames just before a cut may have been skipped by the scan; they are decoded here, and each goes
+    to the side that it differs less from.
+    """
+    before, after = float(stats.times[index - 1]), float(stats.times[index])
+    if stats.skipped[index] <= 0:
+        return before, after
+    low, high = int(stats.pts[index - 1]), int(stats.pts[index])
+    planes_at: dict[int, Any] = {}
+    with open_video(uri) as container:
+        stream = video_stream(container)
+        stream.codec_context.options = {"skip_loop_filter": "all"}
+        access = index - int(stats.cost[index - 1])
+        for frame in frames_from(container, stream, int(stats.pts[access])):
+            if low <= frame.pts <= high:
+                planes_at[frame.pts] = scaled_planes(planes(frame))[1:]
+            if frame.pts >= high:
+                break
+    if low not in planes_at or high not in planes_at:
+        return before, after
+    of_first = [
+        pts
+        for pts in sorted(planes_at)
+        if pts < high
+        and difference(planes_at[pts], planes_at[low])
+        <= difference(planes_at[pts], planes_at[high])
+    ]
+    of_second = [pts for pts in sorted(planes_at) if pts > of_first[-1]]
+    time_base = (after - before) / (high - low)
+    return before + (of_first[-1] - low) * time_base, before + (of_second[0] - low) * time_base

@@ -13,15 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 import av
 
 from pipeline.ingest import subtitles
-from pipeline.ingest.video import VideoError, fingerprint
-from pipeline.keyframes import ocr, recurring, segment_scan, select
+from pipeline.ingest.fingerprint import fingerprint
+from pipeline.ingest.video import VideoError
+from pipeline.keyframes import extract, ocr, recurring, segment_scan
+from pipeline.keyframes.title_cards import is_title_card
 from pipeline.runtime import isolation, stage_outputs, storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
 from schemas import layout
 from schemas.rows import Keyframe, Reject, Spoken
 
-MEASURING = select.MEASURING  # share of the keyframes stage's time that the pass over frames takes
+SCAN_SHARE = extract.SCAN_SHARE  # of the keyframes stage's time is spent in the scan
 
 
 def content(film: Inputs, job: Job) -> str:
@@ -51,7 +53,7 @@ def scan_segment(film: Inputs, job: Job, bounds: Sequence[segment_scan.Bounds], 
         return
     with contextlib.suppress(isolation.Crashed, ValueError, OSError, av.FFmpegError, MemoryError):
         isolation.call(
-            segment_scan.keep,
+            segment_scan.scan,
             film.video.uri,
             bounds[at],
             job.threads,
@@ -70,7 +72,7 @@ def find_keyframes(film: Inputs, job: Job) -> list[AnyRow]:
     folder = stage_outputs.images_folder(film.film.work, job.output)
     try:
         rows: list[AnyRow] = isolation.call(
-            select.of_film,
+            extract.extract_film,
             video,
             job.config.keyframes,
             folder,
@@ -109,20 +111,20 @@ def read_text(film: Inputs, job: Job) -> list[AnyRow]:
     titles = {
         keyframe.id: " / ".join(screen.lines)[:200]
         for keyframe, screen in zip(found, screens, strict=True)
-        if ocr.mostly_text(screen)
+        if is_title_card(screen)
     }
     with_text = [
         dataclasses.replace(keyframe, text=screen.lines)
         for keyframe, screen in zip(found, screens, strict=True)
     ]
-    kept, rejects = recurring.split_off(with_text, titles, "text")
+    kept, rejects = recurring.split_rejects(with_text, titles, "text")
     return [*kept, *rejects]
 
 
 def select_keyframes(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
     """Returns, for each film of a series, its keyframes without those that recur in the series,
     each with the dialogue spoken over it, and the rejects."""
-    repeats = recurring.recurring(_near_edges(films, job), job.config.selection)
+    repeats = recurring.find_recurring(_near_edges(films, job), job.config.selection)
     return [_select(film, repeats) for film in films]
 
 
@@ -140,7 +142,7 @@ def _near_edges(films: Sequence[Inputs], job: Job) -> dict[str, list[tuple[str, 
 
 
 def _select(film: Inputs, repeats: Mapping[str, str]) -> list[AnyRow]:
-    kept, rejects = recurring.split_off(
+    kept, rejects = recurring.split_rejects(
         film.rows("text", Keyframe),
         {keyframe: f"is also in another episode: {twin}" for keyframe, twin in repeats.items()},
         "recurring",

@@ -19,7 +19,7 @@ import numpy as np
 from av.stream import Disposition
 from av.subtitles.subtitle import SubtitleSet
 
-TICKS = 90_000  # ticks a second in which frames are stamped: fine enough for any frame rate
+TICKS = 90_000  # ticks per second in which frames are stamped: fine enough for any frame rate
 _ASS_HEADER = (
     b"[Script Info]\r\nScriptType: v4.00+\r\n\r\n[V4+ Styles]\r\n"
     b"Format: Name, Fontname, Fontsize\r\nStyle: Default,Arial,16\r\n\r\n"
@@ -34,7 +34,7 @@ def scene(seed: int, height: int = 180, width: int = 320) -> np.ndarray:
     random = np.random.default_rng(seed)
     corners = random.integers(30, 226, (2, 2, 3)).astype(np.float32)
     picture = cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)
-    for _ in range(12):  # large shapes: what tells one scene from another
+    for _ in range(12):  # large shapes, by which scenes differ
         centre = (int(random.integers(width)), int(random.integers(height)))
         axes = random.integers(height // 12, height // 3, 2)
         cv2.ellipse(

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.attributes.labels import ACTION_NAMES, CHARACTERS, PLACE_NAMES
-from pipeline.runtime.images import perceptual_hash
+from pipeline.keyframes.near_duplicates import perceptual_hash
 
 # Who is in the shots of an episode, the main one first, by number.
 SHOTS = ((0,), (1, 0), (2,), (0, 2), (1,), (2, 1), (0,), (1,), (2, 0), (0, 1), (2,), (1, 2))

@@ -9,9 +9,10 @@ import torch
 import webdataset
 import yaml
 from PIL import Image
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from model import __main__ as command
-from model import chain, checkpoints, config, features, runs, sequence, stages
+from model import chain, checkpoints, config, features, precision, runs, sequence, stages
 from model.data import once
 from model.runs import Run
 
@@ -100,7 +101,7 @@ STAGES = {
     "3-adaptation": "adaptation",
 }
 LATER = "features 1-detokenizer 2-story predictions 3-adaptation"  # than stage 0
-TRAIN = {"steps": 2, "batch": 2, "learning_rate": 1e-3, "precision": "no"}
+TRAIN = {"steps": 2, "batch": 2, "learning_rate": 1e-3, "precision": "fp32"}
 
 
 @pytest.fixture(scope="module")
@@ -306,6 +307,74 @@ def test_the_adaptation_learns_from_what_is_predicted(place):
         assert all((known == one).all((1, 2)).any() for one in seen)
 
 
+class Dtypes(TorchDispatchMode):
+    """Notes the dtypes of what products of matrices and convolutions give, forward and backward."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        if function.overloadpacket.__name__ in (
+            "mm",
+            "addmm",
+            "bmm",
+            "baddbmm",
+            "convolution",
+            "convolution_backward",
+        ):
+            self.seen |= {
+                one.dtype for one in (out if isinstance(out, tuple) else (out,)) if one is not None
+            }
+        return out
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_bf16_is_computed_in_where_the_cpu_has_instructions_for_it_and_nowhere_else(
+    bf16, place, monkeypatch, capsys
+):
+    monkeypatch.setattr(precision, "has_bf16", lambda device: bf16)
+    folder = ["--run", str(place / f"run-{bf16}")]
+    auto = [
+        f"--set={name}.train.{setting}"
+        for name in STAGES
+        for setting in ("precision=auto", "muon=0.01", "steps=1")
+    ]
+    for name in STAGES:
+        with Dtypes() as products:
+            assert train(place, *folder, *auto, "--stage", name) == 0
+        assert (torch.bfloat16 in products.seen) == bf16, name
+        assert torch.float32 in products.seen
+    with Dtypes() as products:
+        assert (
+            command.main(
+                [
+                    "generate",
+                    *folder,
+                    "--data",
+                    str(place / "data"),
+                    "--images",
+                    "1",
+                    "--out",
+                    str(place / "book"),
+                ]
+            )
+            == 0
+        )
+    assert (torch.bfloat16 in products.seen) == bf16
+    used = "bf16" if bf16 else "fp32"
+    assert json.loads((place / "book" / "story.json").read_text())["precision"] == used
+    assert all(
+        checkpoints.about(place / f"run-{bf16}" / name)["precision"] == {used: 1} for name in STAGES
+    )
+
+    capsys.readouterr()
+    monkeypatch.setattr(precision, "has_bf16", lambda device: not bf16)
+    assert train(place, *folder, *auto) == 0  # what another kind of machine has trained stays
+    assert capsys.readouterr().out.split("\n")[:-1] == [f"{name}: is there" for name in STAGES]
+
+
 def test_chunks_that_are_too_long_are_said(place, capsys):
     assert train(place, "--set", "model.story.longest=9") == 2
     said = capsys.readouterr().err
@@ -317,4 +386,6 @@ def test_wrong_calls_say_what_would_do(place, capsys):
     assert "make dataset" in capsys.readouterr().err
     assert train(place, "--stage", "9-more") == 2
     assert "--stage 9-more: this preset has 0a-towers, 0b-autoencoder" in capsys.readouterr().err
+    assert train(place, "--set", "2-story.train.precision=fp16") == 2
+    assert "train.precision=fp16 needs a GPU: give auto" in capsys.readouterr().err
     assert command.main(["generate", "--run", str(place / "nothing")]) == 2

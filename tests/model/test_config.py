@@ -26,7 +26,7 @@ def test_the_paper_preset_has_the_paper_s_settings():
         0.05,
         6000,
     )
-    assert (story.betas, story.epsilon, story.precision) == ((0.9, 0.98), 1e-6, "bf16")
+    assert (story.betas, story.epsilon, story.precision) == ((0.9, 0.98), 1e-6, "auto")
     last = paper.stages["3-adaptation"].train
     assert (last.learning_rate, last.warmup, last.end, last.weight_decay) == (1e-4, 500, 0.01, 0.03)
     assert (last.batch, last.accumulate, last.steps) == (4, 4, 1600)

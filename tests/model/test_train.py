@@ -9,7 +9,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from model import checkpoints, train
+from model import checkpoints, precision, train
 from model.config import Optimisation
 from model.train import Interrupted, Stage, TrainingStopped
 
@@ -18,7 +18,7 @@ SETTINGS = Optimisation(
     batch=2,
     learning_rate=0.1,
     warmup=2,
-    precision="no",
+    precision="fp32",
     ema=0.9,
     save_every=3,
     check_every=4,
@@ -93,6 +93,50 @@ def test_a_killed_run_goes_on_from_the_last_checkpoint(tmp_path):
     fit(tmp_path / "b", stage(parts))
 
     assert parts == whole[12:]  # after step 6
+
+
+def test_a_run_goes_on_on_a_machine_without_bf16_and_says_so(tmp_path, monkeypatch):
+    settings = SETTINGS.model_copy(update={"precision": "auto", "muon": 0.05})
+    monkeypatch.setattr(precision, "has_bf16", lambda device: True)
+    seen, parts = [], []
+
+    def stop(number):
+        if number == 9:  # in the midst of step 5
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted, match="stopped after step 5 of 8"):
+        fit(tmp_path, stage(seen, stop), settings)
+    monkeypatch.setattr(precision, "has_bf16", lambda device: False)
+    said = fit(tmp_path, stage(parts), settings)
+
+    assert said[:2] == [
+        "1-test: goes on from step 5",
+        "1-test: trains in fp32, as this cpu has no instructions for bf16",
+    ]
+    assert [number for number, _ in parts] == list(range(10, 16))
+    about = json.loads((tmp_path / "1-test" / "about.json").read_text())
+    assert about["precision"] == {"bf16": 5, "fp32": 3}  # steps
+
+
+def test_each_stage_has_its_own_precision(tmp_path):
+    for computes_in in ("bf16", "fp32", "bf16"):
+        seen = []
+        one = stage([])
+        losses = one.losses
+
+        def watching(model, batch, losses=losses, seen=seen):
+            seen.append(model(batch[1]).dtype)
+            seen.append((batch[1] @ batch[1].T).dtype)
+            return losses(model, batch)
+
+        one.losses = watching
+        said = fit(
+            tmp_path / computes_in,
+            one,
+            SETTINGS.model_copy(update={"precision": computes_in, "steps": 1}),
+        )
+        assert said[0] == f"1-test: trains in {computes_in}"
+        assert (torch.bfloat16 in seen) == (computes_in == "bf16")
 
 
 def test_another_key_begins_anew(tmp_path):
@@ -178,7 +222,7 @@ class Parts(nn.Module):
 
 def test_muon_has_the_weights_of_linear_layers_and_adam_the_rest():
     model = Parts()
-    adam, muon = train._optimizers(model, SETTINGS.model_copy(update={"muon": 0.02}))
+    adam, muon = train._optimizers(model, SETTINGS.model_copy(update={"muon": 0.02}), "fp32")
     names = {id(one): name for name, one in model.named_parameters()}
     matrices, vectors, turned = (
         {names[id(one)] for one in group["params"]}
@@ -192,13 +236,15 @@ def test_muon_has_the_weights_of_linear_layers_and_adam_the_rest():
         "layer.bias",
         "image.bias",
     }
-    assert len(train._optimizers(model, SETTINGS)) == 1
+    assert len(train._optimizers(model, SETTINGS, "fp32")) == 1
 
 
-def test_muons_step_is_the_gradients_directions_without_their_sizes():
+@pytest.mark.parametrize("computes_in, dtype", [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_muons_step_is_the_gradients_directions_without_their_sizes(computes_in, dtype):
     model = nn.Linear(30, 20)
     config = SETTINGS.model_copy(update={"muon": 0.02, "weight_decay": 0.0})
-    _, muon = train._optimizers(model, config)
+    _, muon = train._optimizers(model, config, computes_in)
+    assert muon.dtype == dtype
     before = model.weight.detach().clone()
     model.weight.grad = torch.randn(20, 30, generator=torch.Generator().manual_seed(0))
     muon.step()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pipeline.dataset.verify.index import Index
 from pipeline.dataset.verify.pictures import is_hash
 from pipeline.dataset.verify.problems import RUN, Problem
-from pipeline.runtime.images import alike
+from pipeline.keyframes.near_duplicates import similarity
 from schemas.layout import TRAIN, VAL
 
 _BAND_DIGITS = 4  # hex digits; hashes that differ in fewer than 16 bits share one of 16 bands
@@ -49,7 +49,7 @@ def _check_band(
         if keyframe not in reported:
             share, twin = max(
                 (
-                    (alike(index.pictures[keyframe].phash, index.pictures[other].phash), other)
+                    (similarity(index.pictures[keyframe].phash, index.pictures[other].phash), other)
                     for other in in_train.get(band(keyframe), ())
                 ),
                 default=(0.0, ""),

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any
-
-import cv2
-import numpy as np
 
 from pipeline.dataset.reader import read_file
 from pipeline.dataset.verify.problems import COPY, PICTURE, RUN, Problem
-from pipeline.runtime.images import alike, perceptual_hash
+from pipeline.keyframes.near_duplicates import perceptual_hash, similarity
+from pipeline.runtime.images import ImageError, decode_luma
 from schemas.rows import Keyframe
 
 # A hash is of the picture before JPEG, which turns a few bits near the median: 4 of 256 in films.
@@ -34,8 +31,9 @@ def keyframe_picture_problem(out: str, keyframe: Keyframe) -> Problem | None:
         )
     if hashlib.sha256(data).hexdigest() != keyframe.sha256:
         return Problem("changed picture", image, "its sha256 is not that of its row", PICTURE)
-    picture = _decoded(data)
-    if picture is None:
+    try:
+        picture = decode_luma(data, image)
+    except ImageError:
         return Problem("unreadable picture", image, "is not an image", PICTURE)
     height, width = picture.shape
     if (width, height) != (keyframe.width, keyframe.height):
@@ -46,7 +44,7 @@ def keyframe_picture_problem(out: str, keyframe: Keyframe) -> Problem | None:
             RUN,
         )
     if not is_hash(keyframe.phash) or (
-        alike(perceptual_hash(picture), keyframe.phash) < SAME_PICTURE
+        similarity(perceptual_hash(picture), keyframe.phash) < SAME_PICTURE
     ):
         return Problem("picture", image, "its phash is another picture's", RUN)
     return None
@@ -58,14 +56,11 @@ def reject_picture_problem(out: str, image: str) -> Problem | None:
         data = read_file(out, image)
     except OSError:
         return Problem("missing picture", image, "rejects.parquet names it", COPY)
-    if _decoded(data) is None:
+    try:
+        decode_luma(data, image)
+    except ImageError:
         return Problem("unreadable picture", image, "is not an image", PICTURE)
     return None
-
-
-def _decoded(data: bytes) -> Any:
-    """The luma of a picture, None where it is none."""
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
 
 
 def is_hash(text: str) -> bool:

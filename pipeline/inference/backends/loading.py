@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.config import CallsConfig
 from pipeline.inference.backends import Backend
 from pipeline.inference.backends.batches import Batched
-from pipeline.ingest.video import content_of
+from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.model_specs import EMBEDDED, Spec
 
 MOST = 64  # questions handed to a model at once, which makes batches of its own size of them
@@ -28,7 +28,7 @@ def name(role: str, spec: Spec) -> str:
 @functools.cache
 def identity(spec: Spec) -> str:
     """What decides a model's answers: its name, and of one in a folder here its files."""
-    files = content_of(spec.model) if spec.kind == "transformers" else ""
+    files = model_fingerprint(spec.model) if spec.kind == "transformers" else ""
     return f"{spec.identity} {files}".strip()
 
 

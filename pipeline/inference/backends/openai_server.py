@@ -32,7 +32,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal, NamedTuple
 
-import cv2
 import numpy as np
 import openai
 from pydantic import BaseModel
@@ -42,7 +41,7 @@ from pipeline.inference import concurrency
 from pipeline.inference.backends import Answer, Gone, Picture, Refused, Request, Stop, Unanswered
 from pipeline.model_specs import Spec
 from pipeline.runtime import progress, storage
-from pipeline.runtime.images import encode, thumbnail
+from pipeline.runtime.images import ImageError, decode_bgr, encode_jpeg, thumbnail
 
 PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds before the second try, doubled each time up to this
 LONGEST_WAIT = 120.0  # seconds: a Retry-After beyond is not believed
@@ -297,17 +296,15 @@ class OpenAIServer:
     async def _content(self, request: Request) -> list[dict[str, Any]]:
         try:
             pictures = [await asyncio.to_thread(self._picture, one) for one in request.images]
-        except OSError as error:
+        except (OSError, ImageError) as error:
             raise Unanswered(f"a picture cannot be read: {error}") from None
         return [*map(_image, pictures), {"type": "text", "text": request.prompt}]
 
     def _picture(self, picture: Picture) -> bytes:
         data = storage.read_bytes(picture.path)
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-        if pixels is None:
-            raise OSError(f"{picture.path} is no picture")
+        pixels = decode_bgr(data, picture.path)
         if max(pixels.shape[:2]) > self._calls.longest_side or not data.startswith(_JPEG):
-            return encode(thumbnail(pixels, self._calls.longest_side))
+            return encode_jpeg(thumbnail(pixels, self._calls.longest_side))
         return data
 
 
@@ -321,7 +318,7 @@ def _taken_amiss(fault: _Fault, unwanted: frozenset[str]) -> str:
 
 def _small(request: Request) -> list[dict[str, Any]]:
     """A question of the same kind that has nothing in it to refuse or to fail on."""
-    grey = encode(np.full((224, 224, 3), 128, np.uint8))
+    grey = encode_jpeg(np.full((224, 224, 3), 128, np.uint8))
     return [_image(grey)] * bool(request.images) + [{"type": "text", "text": "Say OK."}]
 
 

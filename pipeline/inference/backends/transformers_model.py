@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
 import transformers
 from huggingface_hub.errors import LocalEntryNotFoundError
@@ -46,7 +45,7 @@ from transformers.models.auto.modeling_auto import (
 
 from pipeline.inference.backends import Answer, Request, Unanswered
 from pipeline.runtime import storage
-from pipeline.runtime.images import thumbnail
+from pipeline.runtime.images import ImageError, decode_bgr, thumbnail
 
 _SAFE: dict[str, Any] = {"trust_remote_code": False}  # None, the default, would ask at the terminal
 _WANTED = (
@@ -216,7 +215,7 @@ class TransformersModel:
         prompt = self._special.sub(lambda token: f"{token[0][0]} {token[0][1:]}", request.prompt)
         try:
             return prompt, [_picture(image.path, self._longest_side) for image in request.images]
-        except OSError as error:
+        except (OSError, ImageError) as error:
             return Unanswered(str(error))
 
     def _complete(self, questions: list[_Question]) -> list[_Result]:
@@ -351,10 +350,8 @@ class TransformersModel:
 
 
 def _picture(path: str, longest_side: int) -> Image.Image:
-    """A picture, scaled down. Raises OSError for a file that is missing or no picture."""
-    picture = cv2.imdecode(np.frombuffer(storage.read_bytes(path), np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise OSError(f"{path} is no picture")
+    """Returns an image, scaled down. Raises OSError or ImageError for a file that is not one."""
+    picture = decode_bgr(storage.read_bytes(path), path)
     if max(picture.shape[:2]) > longest_side:
         picture = thumbnail(picture, longest_side)
     return Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))

@@ -25,6 +25,7 @@ from pipeline.inference.builtin import colour_names, efficientnet
 from pipeline.ingest.subtitles import split_speaker
 from pipeline.model_specs import EMBEDDED
 from pipeline.runtime import storage
+from pipeline.runtime.images import decode_bgr
 from schemas.answers import CaptionAnswer
 
 STILL, QUICK = 0.03, 0.4  # frame widths a second
@@ -74,7 +75,7 @@ class EmbeddedCaptioner:
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """A `CaptionAnswer` a request, each from its picture and facts alone.
 
-        Raises OSError for a picture that cannot be read and ValueError for one that is no picture.
+        Raises OSError for a file that cannot be read and ImageError for one that is not an image.
         """
         return [
             Answer(
@@ -88,11 +89,8 @@ class EmbeddedCaptioner:
 
 
 def read(path: str) -> efficientnet.Picture:
-    """A picture from storage as RGB [height, width, 3]. Raises ValueError for another file."""
-    pixels = cv2.imdecode(np.frombuffer(storage.read_bytes(path), np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise ValueError(f"{path} is not a picture")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    """A picture from storage as RGB [height, width, 3]. Raises ImageError for another file."""
+    return cv2.cvtColor(decode_bgr(storage.read_bytes(path), path), cv2.COLOR_BGR2RGB)
 
 
 # --- measuring ---------------------------------------------------------------------------------

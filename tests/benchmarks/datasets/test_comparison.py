@@ -2,66 +2,22 @@
 
 from __future__ import annotations
 
-import json
-
-import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer
 
 from benchmarks import published_results
-from benchmarks.datasets import comparison, layouts, near_duplicates
+from benchmarks.datasets import comparison
 from benchmarks.results.markdown import table_to_markdown
-from pipeline.runtime.images import alike
 from schemas.rows import Keyframe, to_table
+from tests.benchmarks.datasets.example import TRAIN, VAL, line
 from tests.tiny_models import make_language_model
-
-TRAIN = ["Pip wakes up.", "Then Pip calls Momo.", "They walk to the gate.", "It is shut."]
-VAL = ["A red ball lies there.", "Momo throws it to Zuzu."]
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
     return make_language_model(tmp_path_factory.mktemp("lm") / "tokenizer")
-
-
-def picture(path, seed, size=(64, 36), noise=0):
-    """A smooth picture of its own; the same seed with a little noise looks the same."""
-    dice = np.random.default_rng(seed)
-    seen = cv2.resize(
-        dice.integers(0, 256, (9, 16, 3)).astype(np.uint8), size, interpolation=cv2.INTER_CUBIC
-    )
-    if noise:
-        seen = np.clip(seen + dice.normal(0, noise, seen.shape), 0, 255).astype(np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), seen)
-
-
-def line(name, images, captions):
-    return (
-        json.dumps(
-            {"id": name, "images": images, "captions": captions, "orders": list(range(len(images)))}
-        )
-        + "\n"
-    )
-
-
-@pytest.fixture
-def published_layout(tmp_path):
-    """Like StoryStream: JSONL beside the images, chunks of the same beside the stories."""
-    folder = tmp_path / "george"
-    for number in range(4):
-        picture(folder / "000258" / f"{number}.png", number)
-    picture(folder / "000300" / "4.png", 2, noise=2)  # looks like picture 2, which is in train
-    picture(folder / "000300" / "5.png", 5, size=(96, 54))
-    first = [f"000258/{number}.png" for number in range(4)]
-    (folder / "train.jsonl").write_text(
-        line(1, first[:3], TRAIN[:3]) + line(1, first[3:], TRAIN[3:])
-    )
-    (folder / "train_10.jsonl").write_text(line(1, first[:2], TRAIN[:2]))
-    (folder / "val.jsonl").write_text(line(1, ["000300/4.png", "000300/5.png"], VAL))
-    return folder
 
 
 def row(folder, tokenizer, **more):
@@ -178,49 +134,3 @@ def test_a_score_beside_other_stories_texts(published_layout, tokenizer):
     assert cells["image-text"].value == 1 and cells["image-text"].n == 6
     assert cells["image-text, other story"].value == 0
     assert table.about["image-text score"] == "equal"
-
-
-def test_near_identical_is_what_comparing_each_pair_gives():
-    dice = np.random.default_rng(0)
-    bits = dice.integers(0, 2, (40, 256)).astype(np.uint8)
-    for number in range(20, 40):  # copies of the first with up to 19 bits turned
-        bits[number] = bits[number - 20]
-        bits[number, dice.permutation(256)[: number - 20]] ^= 1
-    hashes = [np.packbits(row).tobytes().hex() for row in bits]
-    before = [
-        any(alike(own, other) >= 0.945 for other in hashes[:at]) for at, own in enumerate(hashes)
-    ]
-    assert near_duplicates.find_near_duplicates(hashes).tolist() == before
-    assert sum(before) == 15  # 0 to 14 bits
-    beside = [any(alike(own, other) >= 0.945 for other in hashes[:20]) for own in hashes[20:]]
-    assert near_duplicates.find_near_duplicates(hashes[20:], hashes[:20]).tolist() == beside
-
-
-def test_in_blocks(monkeypatch):
-    dice = np.random.default_rng(1)
-    some = [dice.bytes(32).hex() for _ in range(6)]
-    hashes = some + some[::-1]
-    monkeypatch.setattr(near_duplicates, "_BLOCK", 30)  # two rows at once
-    assert near_duplicates.find_near_duplicates(hashes).tolist() == [False] * 6 + [True] * 6
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("", "has no stories"),
-        ('{"id": 1, "images": ["a.jpg"]}\n', r"train\.jsonl, line 1: KeyError\('captions'\)"),
-        ('{"id": 1, "images": ["a.jpg"], "captions": []}\n', "1 images and 0 captions"),
-        ("no JSON\n", "line 1: JSONDecodeError"),
-    ],
-)
-def test_what_is_no_dataset(tmp_path, content, said):
-    (tmp_path / "train.jsonl").write_text(content)
-    with pytest.raises(ValueError, match=said):
-        layouts.read_dataset(tmp_path)
-
-
-def test_a_picture_that_does_not_decode(published_layout):
-    image = published_layout / "000258" / "1.png"
-    image.write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"1\.png.*make or fetch it again"):
-        near_duplicates.read_picture_info(published_layout, [str(image)])

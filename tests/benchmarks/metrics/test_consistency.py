@@ -8,13 +8,17 @@ import pytest
 
 from benchmarks.attributes.labels import Labels
 from benchmarks.generators import baselines
-from benchmarks.metrics import consistency, consistency_features, near_copies, panel_labels
+from benchmarks.metrics import consistency, consistency_features, near_copies
 from benchmarks.metrics.encoders import ImageEncoder
 from benchmarks.stories import Story, make_opening
 from tests.benchmarks import toy
 
 SIDE, LENGTH = 96, 13
+
+
 WHO, WHERE = ("Ann", "Bob", "Cat"), ("wood", "sea", "town")
+
+
 MARGINS = (
     consistency.STYLE.name,
     consistency.SCENE.name,
@@ -48,7 +52,7 @@ def test_pairs_of_labels():
     ]
 
 
-def test_what_grows_steadily_is_no_likeness():
+def test_a_linear_trend_is_no_similarity():
     steps = np.arange(12)[:, None]
     drifting = 2 + steps * np.ones((1, 3))
     assert consistency.panel_similarity(drifting) == pytest.approx(np.zeros((12, 12)), abs=1e-9)
@@ -68,7 +72,7 @@ def test_what_grows_steadily_is_no_likeness():
     )
 
 
-def test_spread_is_the_mean_distance_of_pairs():
+def test_mean_distance_is_that_of_pairs():
     features = np.array([[1.0, 0], [0, 1], [0.6, 0.8]])
     assert consistency.mean_distance(features) == pytest.approx((1 + 0.4 + 0.2) / 3)
     assert consistency.mean_distance(features[[0, 0, 0]]) == pytest.approx(0)
@@ -223,19 +227,6 @@ def test_scenes_by_other_features_and_stories_that_are_too_short(world):
     assert table.cells["none"] == {}
 
 
-def test_names_are_found_in_texts():
-    texts = [
-        "Then Ann met Bob.",
-        "He saw Ann, and Bob ran.",
-        "Ann met Bob",
-        "The old bob, Ann.",
-        "No, Ann said.",
-    ]
-    assert panel_labels.recurring_names(texts) == ["Ann"]  # bob is also a word
-    assert panel_labels.first_name_in("Bob saw Ann.", ["Ann", "Bob"]) == "Bob"
-    assert panel_labels.first_name_in("Annabel came.", ["Ann", "Bob"]) is None
-
-
 def test_near_copies_survive_what_painters_do_but_not_a_move():
     dice = np.random.default_rng(3)
     seen = np.stack(
@@ -275,7 +266,7 @@ def test_pictures_of_the_training_films_are_known(tmp_path):
         near_copies.read_training_hashes(tmp_path)
 
 
-def test_looks_are_three_unit_features_that_depend_on_the_picture_alone():
+def test_features_are_three_of_unit_length_that_depend_on_the_picture_alone():
     seen = np.stack([picture("Ann", where, np.random.default_rng(0)) for where in WHERE[:2]])
     both, second = (
         consistency_features.consistency_encoder().embed(some) for some in (seen, seen[1:])

@@ -1,7 +1,6 @@
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,7 +8,6 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from benchmarks.metrics import encoders, feature_cache
-from benchmarks.metrics.encoders import ImageEncoder
 from model import config, runs, vision
 from model.runs import NotTrained, Run
 from pipeline.inference.builtin import efficientnet
@@ -20,91 +18,6 @@ TOWERS = {
     "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "layers": 2, "head_width": 8},
     "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
 }
-
-
-@pytest.fixture
-def paths(tmp_path):
-    dice = np.random.default_rng(0)
-    found = [str(tmp_path / f"{number}.png") for number in range(3)]
-    for path in found:
-        cv2.imwrite(path, dice.integers(0, 256, (40, 60, 3), np.uint8))
-    return found
-
-
-class Counted:
-    """An embedder that says how many pictures it was shown."""
-
-    def __init__(self, name="mean", version="1"):
-        self.seen = 0
-        self.embedder = ImageEncoder(name, "imagenet", version, self.embed)
-
-    def embed(self, seen):
-        self.seen += len(seen)
-        return np.float32(seen).mean((1, 2))
-
-
-def test_what_is_known_is_not_seen_again(tmp_path, paths):
-    counted, cache = Counted(), tmp_path / ".benchmarks"
-    first = feature_cache.picture_features(counted.embedder, paths, 16, cache)
-    again = feature_cache.picture_features(counted.embedder, paths, 16, cache)
-    assert counted.seen == 3
-    assert np.array_equal(first, again)
-    assert np.array_equal(first, feature_cache.picture_features(counted.embedder, paths, 16))
-    [kept] = cache.iterdir()  # nothing half written lies beside it
-    assert kept.suffix == ".npy"
-
-
-def test_whatever_changes_is_seen_anew(tmp_path, paths):
-    counted, cache = Counted(), tmp_path / ".benchmarks"
-    feature_cache.picture_features(counted.embedder, paths, 16, cache)
-    feature_cache.picture_features(counted.embedder, paths, 8, cache)  # another size
-    feature_cache.picture_features(counted.embedder, paths[::-1], 16, cache)  # order
-    assert counted.seen == 9
-    for other in (Counted(version="2"), Counted("another")):
-        feature_cache.picture_features(other.embedder, paths, 16, cache)
-        assert other.seen == 3
-    black = np.zeros((40, 60, 3), np.uint8)
-    cv2.imwrite(paths[1], black)
-    found = feature_cache.picture_features(counted.embedder, paths, 16, cache)
-    assert counted.seen == 12
-    assert found[1] == pytest.approx([0, 0, 0])
-
-
-def test_a_damaged_file_is_made_again(tmp_path, paths):
-    counted, cache = Counted(), tmp_path / ".benchmarks"
-    first = feature_cache.picture_features(counted.embedder, paths, 16, cache)
-    [kept] = cache.iterdir()
-    whole = kept.read_bytes()
-    kept.write_bytes(whole[:-5])
-    assert np.array_equal(first, feature_cache.picture_features(counted.embedder, paths, 16, cache))
-    assert kept.read_bytes() == whole and counted.seen == 6
-
-
-def test_nothing_is_kept_of_what_fails(tmp_path, paths):
-    def embed(seen):
-        raise RuntimeError("out of memory")
-
-    cache = tmp_path / ".benchmarks"
-    with pytest.raises(RuntimeError):
-        feature_cache.picture_features(
-            ImageEncoder("bad", "imagenet", "1", embed), paths, 16, cache
-        )
-    assert not cache.exists()
-    Path(paths[2]).unlink()
-    with pytest.raises(ValueError, match=r"2\.png: .*make it again"):
-        feature_cache.picture_features(Counted().embedder, paths, 16, cache)
-
-
-def test_each_picture_of_several_rows_is_seen_once(tmp_path, paths):
-    counted = Counted()
-    found = feature_cache.features_by_path(
-        counted.embedder, [paths[:2], [paths[1]] * 3, paths], 16, tmp_path
-    )
-    assert counted.seen == 3
-    assert np.array_equal(
-        np.stack([found[path] for path in paths]),
-        feature_cache.picture_features(counted.embedder, paths, 16),
-    )
 
 
 def test_a_digest_knows_every_weight():
@@ -122,9 +35,6 @@ def test_efficientnet_is_the_pipelines(paths):
     seen = feature_cache.read_pictures(paths, 64)
     assert np.array_equal(embedder.embed(seen), efficientnet.features(seen))
     assert embedder.version == encoders.weights_digest(efficientnet.network())
-
-
-# Inception ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -192,18 +102,15 @@ def evil(path, touched):
 
 def test_no_file_of_weights_is_unpickled(tmp_path):
     evil(tmp_path / "weights.pth", tmp_path / "touched")
-    with pytest.raises(ValueError, match=r"weights\.pth is no file of weights alone"):
+    with pytest.raises(ValueError, match=r"weights\.pth is not a file of weights only"):
         encoders.inception(str(tmp_path / "weights.pth"))
     evil(tmp_path / "open_clip_pytorch_model.bin", tmp_path / "touched")
     (tmp_path / "open_clip_config.json").write_text(
         json.dumps({"model_cfg": TOWERS, "preprocess_cfg": {}})
     )
-    with pytest.raises(ValueError, match="is no file of weights alone"):
+    with pytest.raises(ValueError, match="is not a file of weights only"):
         encoders.load_open_clip(f"local-dir:{tmp_path}")
     assert not (tmp_path / "touched").exists()
-
-
-# Towers ------------------------------------------------------------------------------------------
 
 
 def written(folder, settings):
@@ -248,7 +155,7 @@ def test_an_open_clip_model_that_cannot_be_had(tmp_path):
         encoders.load_open_clip(f"local-dir:{tmp_path}/nothing")
 
 
-def test_a_runs_towers_read_as_in_training(tmp_path, paths):
+def test_a_runs_encoders_prepare_as_in_training(tmp_path, paths):
     run = Run(tmp_path / "run", config.read("tiny"))
     runs.write_preset(run)
     runs.make_tokenizer(run, TEXTS * 3)

@@ -165,5 +165,5 @@ def test_a_real_model_tells_a_story_from_its_shuffles():
 
 
 def test_what_is_no_model(tmp_path):
-    with pytest.raises(ValueError, match=r"(?s)no causal language model.*give the folder or id"):
+    with pytest.raises(ValueError, match=r"(?s)not a causal language model.*give the folder or id"):
         perplexity.load_language_model(str(tmp_path))

@@ -3,8 +3,7 @@ import dataclasses
 import pytest
 
 from benchmarks.results import comparison, results_json
-from benchmarks.results.tables import Column, Figure, Table
-from benchmarks.speed import timing
+from benchmarks.results.tables import OF_ROUNDS, Column, Figure, Table
 
 COLUMNS = (
     Column("score", "higher", digits=2),
@@ -31,7 +30,7 @@ def near(value, half=0.05, n=40):
 
 def fates(old, new):
     return {
-        (change.row, change.column.split()[0]) if change.column else change.row: change.fate
+        (change.row, change.column.split()[0]) if change.column else change.row: change.verdict
         for change in comparison.compare_tables(
             *([given] if isinstance(given, Table) else given for given in (old, new))
         )
@@ -64,7 +63,7 @@ def test_a_figure_moves_where_the_intervals_have_nothing_in_common(old, new, exp
 )
 def test_few_rounds_have_to_differ_clearly(count, new, expected):
     old, now = (
-        table(about={"interval": timing.INTERVAL}, distance=near(value, half=0.01, n=count))
+        table(about={"interval": OF_ROUNDS}, distance=near(value, half=0.01, n=count))
         for value in (1.0, new)
     )
     assert fates(old, now) == {("ours", "distance"): expected}
@@ -159,7 +158,7 @@ def test_what_came_and_went_is_said():
         table("fresh", score=near(0.5)),
     ]
     found = [
-        (change.fate, change.table, change.row, change.column)
+        (change.verdict, change.table, change.row, change.column)
         for change in comparison.compare_tables(old, new)
     ]
     assert found == [
@@ -177,7 +176,7 @@ def test_a_figure_in_another_unit_is_another_figure():
     found = comparison.compare_tables(
         [table(time=near(1.0))], [table(columns=milliseconds, time=near(1000.0))]
     )
-    assert {(change.column, change.fate) for change in found} == {
+    assert {(change.column, change.verdict) for change in found} == {
         ("time (s)", "gone"),
         ("time (ms)", "new"),
     }
@@ -190,5 +189,5 @@ def test_published_figures_cannot_get_worse():
 
 def test_a_file_that_is_no_result_is_named(tmp_path):
     (tmp_path / "old.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"old\.json is no results\.json"):
+    with pytest.raises(ValueError, match=r"old\.json is not a results\.json"):
         comparison.compare_results(tmp_path / "old.json", [])

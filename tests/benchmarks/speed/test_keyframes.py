@@ -1,9 +1,8 @@
-import json
+"""Tables of the speed of keyframes."""
 
 import pytest
 
-from benchmarks.metrics import shot_detection
-from benchmarks.speed import keyframes, pipeline
+from benchmarks.speed import keyframes
 from benchmarks.speed.process_cost import Cost
 from benchmarks.speed.process_tree import Tree
 
@@ -54,28 +53,3 @@ def test_films_together_stand_beside_films_one_by_one(monkeypatch, tmp_path):
     assert together["wall relative to one by one"].value == pytest.approx(3 / 8)
     assert together["share of busy loops"].value == pytest.approx(2 / 2.5)
     assert table.cells["one by one"]["wall"].value == 8
-
-
-def test_shots_are_summed_over_films_and_spread_between_them(monkeypatch, tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / f"{name}.truth.json").write_text(
-            json.dumps({"fps": 24, "cuts": [{"frame": 10}, {"frame": 50}], "gradual": []})
-        )
-    films = [str(tmp_path / f"{name}.mp4") for name in ("a", "b")]
-    monkeypatch.setattr(shot_detection, "_our_transitions", lambda film, fps: ([10, 50], []))
-    monkeypatch.setattr(
-        shot_detection,
-        "_their_transitions",
-        lambda film, gradual: ([10], []) if film == films[0] else ([10, 50], []),
-    )
-    table = shot_detection.shot_table(films)
-    theirs = table.cells["scenedetect detect-content, cuts"]
-    assert [theirs[head].value for head in ("true", "found", "right")] == [4, 3, 3]
-    assert theirs["F1"].value == pytest.approx(6 / 7)
-    assert (theirs["F1"].low, theirs["F1"].high) == pytest.approx((2 / 3, 1))
-    assert table.cells["ours, cuts"]["F1"].value == 1
-
-
-def test_a_folder_without_films_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"holds no \*\.mp4"):
-        pipeline.run(drawn=str(tmp_path))

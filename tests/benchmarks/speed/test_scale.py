@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.speed.process_tree import Tree, watch
 from benchmarks.speed.scale import _of_film, _of_films, repeat
-from pipeline.ingest.video import probe
+from pipeline.ingest.probe import probe
 from pipeline.testing.films import make_film, moving, scene
 from schemas.rows import Video
 

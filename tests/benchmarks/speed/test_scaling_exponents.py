@@ -5,7 +5,7 @@ import pytest
 from benchmarks.speed import scaling_exponents
 from benchmarks.speed.process_tree import Tree
 from benchmarks.speed.scaling_exponents import Series
-from pipeline.ingest.video import probe
+from pipeline.ingest.probe import probe
 from pipeline.testing.films import make_film, moving, scene
 from schemas.rows import Video
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 
 from pipeline.__main__ import main
 from pipeline.dataset.exports import export
-from pipeline.runtime.images import encode
+from pipeline.runtime.images import encode_jpeg
 from pipeline.testing.films import scene
 from schemas.rows import Keyframe, Story, to_table
 from tests.pipeline.rows import keyframe, story
@@ -27,7 +27,7 @@ def dataset(tmp_path):
     keyframes = []
     for of_film in stories:
         for at, image in enumerate(of_film.images):
-            data = encode(scene(at, 60 + 2 * at, 96))
+            data = encode_jpeg(scene(at, 60 + 2 * at, 96))
             (out / image).parent.mkdir(parents=True, exist_ok=True)
             (out / image).write_bytes(data)
             keyframes.append(

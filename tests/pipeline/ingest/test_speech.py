@@ -264,13 +264,13 @@ class TestFilm:
         self, tmp_path, whisper, monkeypatch
     ):
         asked = []
-        listen = speech._listen
+        listen = speech._transcribe
 
         def spy(samples, model, language, threads):
             asked.append(language)
             return listen(samples, model, language, threads)
 
-        monkeypatch.setattr(speech, "_listen", spy)
+        monkeypatch.setattr(speech, "_transcribe", spy)
         cut = make_film(tmp_path / "f.mkv", ("und", TALK), gap=(2.0, 1.0))
         late = make_film(tmp_path / "g.mkv", ("und", TALK), gap=(8.0, 1.0))
         assert len(recognise(cut, whisper, "")) == 4
@@ -426,7 +426,7 @@ class TestCheck:
     def test_says_that_there_is_none(self, model):
         with pytest.raises(
             ValueError,
-            match=re.escape("no such folder, and no model of that name; known are tiny.en, tiny"),
+            match=re.escape("no such folder, and no model of that name; there are tiny.en, tiny"),
         ):
             check(model)
 

@@ -12,11 +12,12 @@ import pytest
 
 from pipeline.config import KeyframesConfig, load
 from pipeline.ingest import discovery
-from pipeline.ingest import video as ingest_video
-from pipeline.ingest.discovery import SourceError
+from pipeline.ingest.probe import probe
+from pipeline.ingest.source_files import SourceError
 from pipeline.ingest.subtitles import SubtitlesError, parse
-from pipeline.keyframes import select
-from pipeline.keyframes.frame_stats import measure
+from pipeline.ingest.video import VideoError
+from pipeline.keyframes.extract import extract_film, extract_keyframes
+from pipeline.keyframes.frame_stats import scan_film
 from pipeline.keyframes.stages import find_keyframes
 from pipeline.runtime import stage_outputs
 from pipeline.runtime.stage_inputs import Inputs, Job
@@ -235,10 +236,10 @@ def test_a_sound_film_among_them_gives_what_it_gives_alone(corpus, done, tmp_pat
         if film == "sound-film"
         for row in stage_outputs.only(Video, content)
     ]
-    alone, rejects = select.extract(film, measure(film.uri), KeyframesConfig(), str(tmp_path))
+    alone, rejects = extract_keyframes(film, scan_film(film.uri), KeyframesConfig(), str(tmp_path))
     assert rejects == []
     assert alone == stage_outputs.only(Keyframe, rows(done, "selection")["sound-film"])
-    assert ingest_video.probe(video).duration == film.duration == 3.0
+    assert probe(video).duration == film.duration == 3.0
 
 
 @pytest.mark.slow
@@ -271,7 +272,7 @@ def test_numbers_in_names_are_no_larger_than_what_rows_hold(corpus):
 @pytest.mark.parametrize("name", ["frame-in-an-hour.mp4", "frame-in-68-years.mp4"])
 def test_clocks_that_tell_of_years_cost_no_memory(corpus, tmp_path, name):
     (video,), _ = discovery.find(str(corpus / "lying" / name))
-    found, _ = select.extract(video, measure(video.uri), KeyframesConfig(), str(tmp_path))
+    found, _ = extract_keyframes(video, scan_film(video.uri), KeyframesConfig(), str(tmp_path))
     assert [keyframe.shot for keyframe in found] == sorted(keyframe.shot for keyframe in found)
     assert {keyframe.shot for keyframe in found} == {0, 1, 2}
 
@@ -326,8 +327,8 @@ def test_a_manifest_that_names_hostile_paths(corpus, tmp_path):
 def test_a_list_of_files_in_a_bucket_opens_none_of_them(corpus, tmp_path, name):
     (tmp_path / name).write_bytes((corpus / "lists" / name).read_bytes())
     (video,), _ = discovery.find(f"file://{tmp_path}/{name}")
-    with pytest.raises(ingest_video.VideoError, match="cannot be read as video"):
-        ingest_video.probe(video)
+    with pytest.raises(VideoError, match="cannot be read as video"):
+        probe(video)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +354,7 @@ def test_a_film_that_may_not_be_read(corpus):
         os.seteuid(65534)
         try:
             (video,), _ = discovery.find(folder)
-            content = select.of_film(video, KeyframesConfig(), folder, "", 1, lambda share: None)
+            content = extract_film(video, KeyframesConfig(), folder, "", 1, lambda share: None)
         finally:
             os.seteuid(0)
     (reject,) = stage_outputs.only(Reject, content)

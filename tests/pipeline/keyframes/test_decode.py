@@ -1,53 +1,81 @@
+"""Chosen frames, decoded by index and by time."""
+
 import av
 import numpy as np
+import pytest
 
-from pipeline.keyframes.decode import cut_time, grab
-from pipeline.keyframes.frame_stats import measure
-from pipeline.testing.films import make_film, moving, scene, still
+from pipeline.keyframes.decode import frames_at_indices, frames_at_times
+from pipeline.keyframes.frame_stats import scan_film
+from pipeline.testing.films import make_film, moving, scene, shots
+
+FILMS = {
+    "a.mp4": {"bframes": 2, "gop": 20},
+    "open.mkv": {"bframes": 2, "gop": 20, "options": {"x264-params": "open-gop=1"}},
+    "late.mp4": {"gop": 500, "pts": [5 + at / 24 for at in range(90)]},
+    "broadcast.ts": {"bframes": 2, "gop": 24},
+    "disc.mpg": {"codec": "mpeg2video", "bframes": 2, "gop": 12},
+}
 
 
 def test_any_frame_can_be_reached_again_in_any_company(tmp_path):
     film = make_film(tmp_path / "a.mp4", moving(scene(1), 90), bframes=2, gop=20)
-    measures = measure(film)
+    stats = scan_film(film)
     with av.open(film) as container:
         whole = {frame.pts: frame.to_ndarray() for frame in container.decode(video=0)}
-    for entries in ([0], [len(measures.pts) - 1], [3, 4, 5, 30, 31], list(range(20))):
-        reached = list(grab(film, measures, entries, threads=1))
-        assert [entry for entry, _, _ in reached] == entries
-        for entry, frame, after in reached:
-            assert np.array_equal(frame.to_ndarray(), whole[int(measures.pts[entry])])
-            assert after is None or after.pts == measures.pts[entry + 1]
+    for indices in ([0], [len(stats.pts) - 1], [3, 4, 5, 30, 31], list(range(20))):
+        reached = list(frames_at_indices(film, stats, indices, threads=1))
+        assert [index for index, _, _ in reached] == indices
+        for index, frame, after in reached:
+            assert np.array_equal(frame.to_ndarray(), whole[int(stats.pts[index])])
+            assert after is None or after.pts == stats.pts[index + 1]
 
 
 def test_a_frame_that_is_not_there_is_left_out(tmp_path):
     film = make_film(tmp_path / "a.mp4", moving(scene(1), 30))
-    measures = measure(film)
-    measures.pts[10] += 1
-    assert [entry for entry, _, _ in grab(film, measures, [5, 10, 20], threads=1)] == [5, 20]
-
-
-def test_a_cut_between_neighbours_needs_no_decoding(tmp_path):
-    film = make_film(tmp_path / "a.mp4", moving(scene(1), 12) + moving(scene(2), 12))
-    measures = measure(film)
-    assert cut_time("/not/opened", measures, 12) == (measures.times[11], measures.times[12])
-
-
-def test_a_cut_between_two_frames_of_one_picture_lies_before_the_second(tmp_path):
-    film = make_film(tmp_path / "a.mp4", still(np.zeros((180, 320, 3), np.uint8), 24), bframes=2)
-    measures = measure(film)
-    entry = int(np.argmax(measures.skipped))
-    assert measures.skipped[entry] > 0
-    before, after = cut_time(film, measures, entry)
-    assert measures.times[entry - 1] <= before < after <= measures.times[entry]
+    stats = scan_film(film)
+    stats.pts[10] += 1
+    assert [index for index, _, _ in frames_at_indices(film, stats, [5, 10, 20], threads=1)] == [
+        5,
+        20,
+    ]
 
 
 def test_the_frames_of_a_recording_are_those_of_a_whole_decode(tmp_path):
     film = make_film(tmp_path / "a.ts", moving(scene(1), 48), bframes=2, gop=12)
-    measures = measure(film)
+    stats = scan_film(film)
     with av.open(film) as container:
         whole = {frame.pts: frame.to_ndarray() for frame in container.decode(video=0)}
-    entries = list(range(0, len(measures.pts), 5))
-    reached = list(grab(film, measures, entries, threads=1))
-    assert [entry for entry, _, _ in reached] == entries
-    for entry, frame, _ in reached:
-        assert np.array_equal(frame.to_ndarray(), whole[int(measures.pts[entry])])
+    indices = list(range(0, len(stats.pts), 5))
+    reached = list(frames_at_indices(film, stats, indices, threads=1))
+    assert [index for index, _, _ in reached] == indices
+    for index, frame, _ in reached:
+        assert np.array_equal(frame.to_ndarray(), whole[int(stats.pts[index])])
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_frames_by_time_are_those_by_index(name, tmp_path):
+    frames = shots(3, 30)
+    film = make_film(tmp_path / name, frames, **FILMS[name])
+    stats = scan_film(film)
+    last = len(stats.pts) - 1
+    for indices in ([0], [last], [2, 3, 11, 12, last]):
+        wanted = {index: frame for index, frame, _ in frames_at_indices(film, stats, indices, 1)}
+        assert list(wanted) == indices
+        times = [round(float(stats.times[index]), 6) for index in indices]
+        for skip in (True, False):
+            reached = frames_at_times(film, times, 1, skip)
+            for frame, other in zip(reached, wanted.values(), strict=True):
+                assert frame.pts == other.pts
+                assert np.array_equal(frame.to_ndarray(), other.to_ndarray())
+
+
+def test_the_nearest_frame_stands_for_a_time_and_none_for_one_far_off(tmp_path):
+    film = make_film(tmp_path / "a.mp4", moving(scene(1), 24), fps=24)
+    found = list(frames_at_times(film, [0.06, 0.07, 0.07, 0.99, 1.1], 1, skip=False))
+    assert [frame and round(frame.time * 24) for frame in found] == [1, 2, 2, 23, None]
+
+
+def test_a_file_that_is_not_a_film_is_an_error(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"not a film" * 99)
+    with pytest.raises(av.FFmpegError):
+        next(frames_at_times(str(tmp_path / "a.mp4"), [0.0], 1, skip=False))

@@ -1,5 +1,5 @@
 from pipeline.config import SelectionConfig
-from pipeline.keyframes.recurring import near_edges, recurring, split_off
+from pipeline.keyframes.recurring import find_recurring, near_edges, split_rejects
 from tests.pipeline.rows import flipped, keyframe, phash
 
 CONFIG = SelectionConfig()
@@ -12,11 +12,13 @@ def episode(name: str, intro: bool = True):
 
 
 def recurs(episodes):
-    """What recurs in episodes of 1000 s."""
-    return recurring(
+    """Finds what recurs in episodes of 1000 s."""
+    return find_recurring(
         {
-            name: [(one.id, one.phash) for one in near_edges(found, 1000.0, CONFIG)]
-            for name, found in episodes.items()
+            name: [
+                (keyframe.id, keyframe.phash) for keyframe in near_edges(keyframes, 1000.0, CONFIG)
+            ]
+            for name, keyframes in episodes.items()
         },
         CONFIG,
     )
@@ -43,9 +45,9 @@ def test_one_episode_has_nothing_that_recurs():
     assert recurs({"a": episode("a")}) == {}
 
 
-def test_what_is_split_off_becomes_rejects():
+def test_keyframes_with_a_detail_become_rejects():
     frames = [keyframe("a", 1.0), keyframe("a", 2.0)]
-    kept, rejects = split_off(frames, {frames[0].id: "THE END"}, "text")
+    kept, rejects = split_rejects(frames, {frames[0].id: "THE END"}, "text")
     assert kept == [frames[1]]
     (reject,) = rejects
     assert (reject.key, reject.reason, reject.detail) == (frames[0].id, "text", "THE END")

@@ -6,21 +6,21 @@ import pytest
 
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes import segment_scan
-from pipeline.keyframes.frame_stats import Measures, measure
+from pipeline.keyframes.frame_stats import FrameStats, scan_film
 from pipeline.testing.films import make_film, shots
 
 
 def in_segments(film, folder, seconds):
     bounds = segment_scan.bounds(film, seconds)
     for number, bound in enumerate(bounds):
-        segment_scan.keep(film, bound, 1, segment_scan.path(str(folder), number, len(bounds)))
-    return len(bounds), segment_scan.measures(film, str(folder))
+        segment_scan.scan(film, bound, 1, segment_scan.path(str(folder), number, len(bounds)))
+    return len(bounds), segment_scan.load(film, str(folder))
 
 
-def equal(one: Measures, other: Measures) -> bool:
+def equal(stats: FrameStats, other: FrameStats) -> bool:
     return all(
-        np.array_equal(getattr(one, field.name), getattr(other, field.name))
-        for field in dataclasses.fields(Measures)
+        np.array_equal(getattr(stats, field.name), getattr(other, field.name))
+        for field in dataclasses.fields(FrameStats)
     )
 
 
@@ -44,7 +44,7 @@ def test_segments_together_see_what_one_pass_sees(tmp_path, name, options, secon
     film = make_film(tmp_path / name, shots(6), **options)
     count, joined = in_segments(film, tmp_path / "segments", seconds)
     assert count == len(list((tmp_path / "segments").iterdir())) > 1
-    assert joined is not None and equal(joined, measure(film))
+    assert joined is not None and equal(joined, scan_film(film))
 
 
 def test_a_letterbox_is_found_from_the_segments_together(tmp_path):
@@ -53,7 +53,7 @@ def test_a_letterbox_is_found_from_the_segments_together(tmp_path):
         frame[:20] = frame[-20:] = 0
     film = make_film(tmp_path / "a.mp4", frames, gop=6)
     _, joined = in_segments(film, tmp_path / "segments", 1.0)
-    assert joined.bars == measure(film).bars != (0, 0, 0, 0)
+    assert joined.bars == scan_film(film).bars != (0, 0, 0, 0)
 
 
 def test_a_short_film_is_one_segment_and_so_is_one_of_unknown_length(tmp_path):
@@ -72,7 +72,7 @@ def test_segments_beyond_the_real_end_are_empty_and_do_no_harm(tmp_path, monkeyp
     monkeypatch.setattr(segment_scan, "stated_duration", lambda *arguments: 9.0)
     count, joined = in_segments(film, tmp_path / "segments", 1.5)
     assert count == 6
-    assert equal(joined, measure(film))
+    assert equal(joined, scan_film(film))
 
 
 def test_a_film_that_no_frame_stands_alone_in_is_passed_over_as_a_whole(tmp_path):
@@ -80,8 +80,8 @@ def test_a_film_that_no_frame_stands_alone_in_is_passed_over_as_a_whole(tmp_path
         tmp_path / "a.mkv", shots(6), gop=12, options={"x264-params": "intra-refresh=1"}
     )
     bounds = segment_scan.bounds(film, 2.5)
-    with pytest.raises(ValueError, match="its random access points are none"):
-        segment_scan.keep(film, bounds[1], 1, str(tmp_path / "one.npz"))
+    with pytest.raises(ValueError, match="frames cannot be decoded from its random access points"):
+        segment_scan.scan(film, bounds[1], 1, str(tmp_path / "one.npz"))
 
 
 def test_a_clock_that_starts_again_is_seen_in_segments_too(tmp_path):
@@ -105,7 +105,7 @@ def test_missing_or_damaged_segments_count_as_none(tmp_path, harm):
     film = make_film(tmp_path / "a.mp4", shots(4), gop=12)
     in_segments(film, tmp_path / "segments", 1.0)
     harm(sorted((tmp_path / "segments").iterdir())[1])
-    assert segment_scan.measures(film, str(tmp_path / "segments")) is None
+    assert segment_scan.load(film, str(tmp_path / "segments")) is None
 
 
 def test_segments_that_do_not_fit_together_count_as_none(tmp_path):
@@ -115,4 +115,4 @@ def test_segments_that_do_not_fit_together_count_as_none(tmp_path):
     in_segments(other, tmp_path / "others", 1.0)
     name = "002-of-004.npz"
     (tmp_path / "segments" / name).write_bytes((tmp_path / "others" / name).read_bytes())
-    assert segment_scan.measures(film, str(tmp_path / "segments")) is None
+    assert segment_scan.load(film, str(tmp_path / "segments")) is None

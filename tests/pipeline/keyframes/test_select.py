@@ -1,150 +1,52 @@
-import av
-import cv2
 import numpy as np
-import pytest
 
 from pipeline.config import KeyframesConfig
-from pipeline.ingest.video import probe
-from pipeline.keyframes.frame_stats import measure
-from pipeline.keyframes.select import extract
-from pipeline.runtime.images import Geometry, displayed, encode
-from pipeline.testing.films import make_film, moving, scene, shots, still
-from schemas.published import keyframe_id
+from pipeline.keyframes.select import Candidate, select, shot_candidates
+from pipeline.keyframes.shots import Shot
 from schemas.rows import Video
+from tests.pipeline.keyframes.figures import frame_stats
 
-CONFIG = KeyframesConfig()
-
-
-def video(path) -> Video:
-    return Video("film", str(path), "series", "Film")
+CONFIG = KeyframesConfig(every=4.0)
 
 
-def picture(folder, keyframe) -> np.ndarray:
-    return cv2.imread(str(folder / f"{keyframe.id}.jpg"))[..., ::-1]
+def test_a_shot_gives_a_candidate_for_each_stretch():
+    stats = frame_stats(100)  # 10 s
+    found = shot_candidates(stats, 0, Shot(0, 99), CONFIG)
+    assert [int(stats.times[candidate.index] // 3.3) for candidate in found] == [0, 1, 2]
+    assert len(shot_candidates(stats, 0, Shot(0, 39), CONFIG)) == 1
 
 
-def test_each_shot_gives_a_picture_of_itself(tmp_path):
-    scenes = [scene(seed) for seed in range(5)]
-    film = make_film(
-        tmp_path / "a.mp4", [frame for each in scenes for frame in moving(each, 30)], bframes=2
-    )
-    keyframes, rejects = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
-    assert [keyframe.shot for keyframe in keyframes] == [0, 1, 2, 3, 4]
-    assert rejects == []
-    for keyframe, each in zip(keyframes, scenes, strict=True):
-        assert keyframe.id == keyframe_id("film", keyframe.time)
-        assert keyframe.shot_start <= keyframe.time <= keyframe.shot_end
-        difference = np.abs(picture(tmp_path / "out", keyframe).astype(int) - each)
-        assert np.median(difference) < 12  # the ball covers little of it
+def test_candidates_are_not_close_together():
+    sharp = np.full(80, 100, np.float32)
+    sharp[[38, 41, 60]] = 400, 400, 399
+    found = shot_candidates(frame_stats(80, sharp=sharp), 0, Shot(0, 79), CONFIG)
+    assert [candidate.index for candidate in found] == [38, 60]
 
 
-def test_pictures_are_those_of_a_whole_decode(tmp_path):
-    frames = shots(3, 40)
-    film = make_film(tmp_path / "a.mp4", frames, bframes=3, gop=25)
-    keyframes, _ = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
-    with av.open(film) as container:
-        whole = {
-            round(frame.time, 6): encode(displayed(frame, Geometry())[0])
-            for frame in container.decode(video=0)
-        }
-    assert len(keyframes) == 3
-    for keyframe in keyframes:
-        written = (tmp_path / "out" / f"{keyframe.id}.jpg").read_bytes()
-        assert written == whole[keyframe.time]
-        assert len(written) == keyframe.bytes
+def test_the_sharpest_frame_is_taken_and_of_several_as_sharp_the_cheapest():
+    sharp = np.full(30, 100, np.float32)
+    sharp[[12, 22]] = 400, 399
+    (candidate,) = shot_candidates(frame_stats(30, sharp=sharp), 7, Shot(0, 29), CONFIG)
+    assert candidate == Candidate(12, 7)
+    cost = np.r_[np.arange(20) + 1, np.arange(10) + 1]  # a random access point at 20
+    stats = frame_stats(30, sharp=sharp, cost=cost)
+    (candidate,) = shot_candidates(stats, 7, Shot(0, 29), CONFIG)
+    assert candidate == Candidate(22, 7)
 
 
-def test_the_ends_of_shots_are_exact_where_the_cut_lies_among_skipped_frames(tmp_path):
-    for first in range(29, 33):  # no decoder keyframe at the cut, which falls at each place in turn
-        frames = still(scene(1), first) + still(scene(2), 60 - first)
-        film = make_film(
-            tmp_path / f"{first}.mp4",
-            frames,
-            bframes=3,
-            gop=250,
-            options={"x264-params": "scenecut=0:b-adapt=0:b-pyramid=0"},
-        )
-        one, two = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))[0]
-        assert one.shot_end == pytest.approx((first - 1) / 24, abs=1e-3)
-        assert two.shot_start == pytest.approx(first / 24, abs=1e-3)
+def test_a_very_short_shot_gives_a_reason():
+    (candidate,) = shot_candidates(frame_stats(30), 3, Shot(10, 11), CONFIG)
+    assert candidate == Candidate(10, 3, "short", "the shot lasts 0.20 s, less than 0.3 s")
 
 
-def test_a_long_shot_gives_several_unless_they_look_alike(tmp_path):
-    wide = np.hstack([scene(seed) for seed in range(1, 10)])
-    panned = [wide[:, 8 * i : 8 * i + 320] for i in range(288)]  # 12 s
-    film = make_film(tmp_path / "a.mp4", panned)
-    keyframes, _ = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
-    assert [keyframe.shot for keyframe in keyframes] == [0, 0, 0]
-    same = make_film(tmp_path / "b.mp4", still(scene(1), 288))
-    keyframes, rejects = extract(video(same), measure(same), CONFIG, str(tmp_path / "out2"))
-    assert len(keyframes) == 1
-    assert [reject.reason for reject in rejects] == ["duplicate", "duplicate"]
-    assert (tmp_path / "out2" / "rejected" / f"{rejects[0].key}.jpg").exists()
-
-
-def test_what_shows_nothing_is_left_out_with_its_reason(tmp_path):
-    black = np.zeros_like(scene(1))
-    flat = np.full_like(black, 120)
-    frames = (
-        still(scene(1), 24)
-        + still(black, 24)
-        + still(scene(2), 24)
-        + still(flat, 24)
-        + still(scene(3), 3)
-        + still(scene(4), 24)
-    )
-    film = make_film(tmp_path / "a.mp4", frames)
-    keyframes, rejects = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
-    assert len(keyframes) == 3
-    assert {reject.reason for reject in rejects} == {"black", "flat", "short"}
-
-
-def test_the_sharp_frame_is_taken_before_the_smeared_one(tmp_path):
-    sharp = scene(1)
-    smeared = [cv2.blur(np.roll(sharp, 6 * i, axis=1), (25, 1)) for i in range(1, 21)]
-    film = make_film(tmp_path / "a.mp4", smeared[::-1] + still(sharp, 6) + smeared)
-    (keyframe,), _ = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
-    assert 19.5 / 24 <= keyframe.time <= 26 / 24
-
-
-def test_a_frame_of_a_dissolve_is_never_taken(tmp_path):
-    one, other = scene(1), scene(2)
-    mixed = [(one * (1 - i / 25) + other * (i / 25)).astype(np.uint8) for i in range(1, 25)]
-    film = make_film(tmp_path / "a.mp4", still(one, 30) + mixed + still(other, 30))
-    keyframes, rejects = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))
-    assert [reject.reason for reject in rejects] == ["dissolve"]
-    for keyframe, each in zip(keyframes, (one, other), strict=True):
-        assert np.abs(picture(tmp_path / "out", keyframe).astype(int) - each).mean() < 6
-
-
-def test_two_calls_write_the_same_bytes_with_any_number_of_threads(tmp_path):
-    film = make_film(tmp_path / "a.mp4", shots(2, 60, seed=1), bframes=2)
-    first = extract(video(film), measure(film), CONFIG, str(tmp_path / "one"))
-    assert first == extract(video(film), measure(film), CONFIG, str(tmp_path / "two"), threads=2)
-    for keyframe in first[0]:
-        name = f"{keyframe.id}.jpg"
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-
-
-def test_pictures_stand_upright_without_bars_from_the_real_track(tmp_path):
-    boxed = np.zeros((180, 320, 3), np.uint8)
-    boxed[:, 40:280] = scene(1, 180, 240)
-    film = make_film(tmp_path / "a.mp4", still(boxed, 30), rotation=90, second_track=True, gop=6)
-    (keyframe,), _ = extract(probe(video(film)), measure(film), CONFIG, str(tmp_path / "out"))
-    shown = picture(tmp_path / "out", keyframe)
-    assert shown.shape[:2] == (keyframe.height, keyframe.width)
-    assert keyframe.height == pytest.approx(240, abs=3) and keyframe.width == 180
-    upright = np.rot90(scene(1, 180, 240), -1)
-    trimmed = min(shown.shape[0], 236)
-    assert np.abs(shown[:trimmed].astype(int) - upright[:trimmed]).mean() < 12
-
-
-def test_times_are_true_at_a_variable_frame_rate(tmp_path):
-    frames = shots(2, 20, seed=1)
-    pts = [0.05 * i for i in range(20)] + [4 + 0.2 * i for i in range(20)]
-    film = make_film(tmp_path / "a.mkv", frames, pts=pts)
-    one, two = extract(video(film), measure(film), CONFIG, str(tmp_path / "out"))[0]
-    assert one.shot_end == pytest.approx(0.95, abs=2e-3)
-    assert two.shot_start == pytest.approx(4, abs=2e-3)
-    for keyframe in (one, two):
-        assert min(abs(keyframe.time - each) for each in pts) < 2e-3
+def test_black_shots_are_rejected_and_others_selected_with_their_times():
+    mean, diff = np.full(40, 120, np.float32), np.zeros(40, np.float32)
+    mean[20:], diff[20] = 5, 100  # a cut to black
+    thumbs = np.random.default_rng(0).integers(0, 256, (2, 18, 32), np.uint8)
+    stats = frame_stats(40, mean=mean, diff=diff, thumbs=np.repeat(thumbs, 20, axis=0))
+    selection = select(Video("film", "film.mp4", "series", "Film"), stats, CONFIG)
+    assert [candidate.shot for candidate in selection.candidates.values()] == [0]
+    assert selection.shot_times == {0: (0.0, 1.9)}
+    ((index, reject),) = selection.rejected
+    assert 20 <= index < 40
+    assert (reject.stage, reject.reason, reject.video) == ("keyframe", "black", "film")

@@ -75,3 +75,11 @@ def test_a_name_changes_with_what_the_output_depends_on():
     assert name != stage_outputs.name("captions", "film", ["keyframes/film-2", {"model": "a"}])
     assert name != stage_outputs.name("captions", "film", ["keyframes/film-1", {"model": "b"}])
     assert name.startswith("captions/film-")
+
+
+def test_an_output_does_not_stand_in_for_another(tmp_path):
+    stage_outputs.save(str(tmp_path / "a-01.jsonl"), [])
+    (tmp_path / "b-02.jsonl").write_bytes((tmp_path / "a-01.jsonl").read_bytes())
+    assert stage_outputs.load(str(tmp_path / "a-01.jsonl")) == []
+    with pytest.raises(ValueError, match=r"b-02.jsonl is damaged"):
+        stage_outputs.load(str(tmp_path / "b-02.jsonl"))

@@ -168,11 +168,11 @@ def test_among_several_pictures_the_one_asked_for_is_described():
 
 
 def test_the_task_is_told_from_the_prompt_where_there_is_no_schema():
-    answers = {
+    replies = {
         name: json.loads(answers.answer(asking(prompt))) for name, prompt in our_prompts().items()
     }
-    assert answers["caption"]["camera"] == answers["several"]["camera"]
-    assert answers["narrate"]["sentences"] == [
+    assert replies["caption"]["camera"] == replies["several"]["camera"]
+    assert replies["narrate"]["sentences"] == [
         {
             "frame": 4,
             "text": "After that, in good time, Ben comes. Somebody whistled "
@@ -183,11 +183,11 @@ def test_the_task_is_told_from_the_prompt_where_there_is_no_schema():
             "text": "In the end, Ben goes. A dog barked twice while nobody was in a hurry.",
         },
     ]
-    assert answers["link"]["sentences"] == [
+    assert replies["link"]["sentences"] == [
         {"frame": 4, "text": "Ben came."},
         {"frame": 5, "text": "Ben left."},
     ]
-    assert answers["characters"] == {"characters": []}
+    assert replies["characters"] == {"characters": []}
     assert answers.answer(asking("Say hello.")) == "OK"
 
 

@@ -229,7 +229,7 @@ def test_a_picture_that_cannot_be_read_costs_its_own_question_only(captioner, pi
         ]
     )
     assert [good] == model.answer([ask("Who?", pictures[0])])
-    assert isinstance(broken, Unanswered) and "words.jpg is no picture" in str(broken)
+    assert isinstance(broken, Unanswered) and "words.jpg is not an image" in str(broken)
     assert isinstance(missing, Unanswered) and "none.jpg" in str(missing)
 
 

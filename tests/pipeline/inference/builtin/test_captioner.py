@@ -143,7 +143,7 @@ def test_answers_each_picture_the_same_alone_and_among_others(tmp_path: Path):
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path):
     path = tmp_path / "broken.jpg"
     path.write_bytes(b"not a picture")
-    with pytest.raises(ValueError, match=r"broken\.jpg is not a picture"):
+    with pytest.raises(ValueError, match=r"broken\.jpg is not an image"):
         EmbeddedCaptioner().answer(
             [
                 Request(

@@ -1,0 +1,40 @@
+"""Frame quality: scores frames as images, and tells black, flat and smeared ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import KeyframesConfig
+from pipeline.keyframes.frame_stats import FrameStats
+
+
+def score(stats: FrameStats, first: int, last: int) -> NDArray[np.float32]:
+    """Scores each of the frames first..last as an image: float32, higher is better.
+
+    Sharpness counts most; frames that are very dark, overexposed or in fast motion lose.
+    """
+    part = slice(first, last + 1)
+    exposure = np.clip((stats.mean[part] - 16) / 50, 0.1, 1) * np.clip(
+        (250 - stats.mean[part]) / 50, 0.1, 1
+    )
+    difference_after = np.append(stats.diff[first + 1 : last + 1], 0.0)
+    moving = np.minimum(stats.diff[part], difference_after)
+    return np.sqrt(stats.sharp[part]) * exposure / (1 + moving / 20)
+
+
+def defect(stats: FrameStats, index: int, config: KeyframesConfig) -> tuple[str, str]:
+    """Returns why a frame is unfit for a keyframe, "black", "flat" or "smear", and the figures.
+
+    Both are "" for a frame that is fit.
+    """
+    mean, std = stats.mean[index], stats.std[index]
+    if mean < config.black:
+        return "black", f"mean luma {mean:.0f} of 255"
+    if std < config.flat:
+        return "flat", f"standard deviation of the luma {std:.1f} of 255"
+    usual = float(np.median(stats.sharp))
+    moving = min(stats.diff[index], stats.diff[min(index + 1, len(stats.diff) - 1)])
+    if moving > config.smear_motion and stats.sharp[index] < config.smear_sharpness * usual:
+        return "smear", f"sharpness {stats.sharp[index]:.0f} where {usual:.0f} is usual, moving"
+    return "", ""

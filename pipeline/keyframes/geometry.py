@@ -1,0 +1,49 @@
+"""Geometry of a frame: letterbox bars, pixel aspect and rotation between it and the image shown."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import Colorspace
+from numpy.typing import NDArray
+
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+@dataclasses.dataclass(frozen=True)
+class Geometry:
+    """What turns a decoded frame into the image that people see."""
+
+    bars: tuple[int, int, int, int] = (0, 0, 0, 0)  # rows above, below, columns left, right
+    aspect: float = 1.0  # width of a decoded pixel over its height
+    rotation: int = 0  # degrees clockwise
+
+
+def displayed(frame: av.VideoFrame, geometry: Geometry) -> tuple[NDArray[np.uint8], list[int]]:
+    """Returns a frame without its bars, with square pixels, turned: BGR uint8 [height, width, 3].
+
+    Also returns x, y, width, height of the area kept, in the turned frame with its bars.
+    """
+    # Film that does not say how it codes colour is BT.709 in HD and BT.601 below, by custom.
+    matrix = (
+        None
+        if frame.colorspace != _UNSPECIFIED
+        else (Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601)
+    )
+    image = frame.to_ndarray(format="bgr24", src_colorspace=matrix)
+    above, below, left, right = geometry.bars
+    height, width = image.shape[:2]
+    image = image[above : height - below, left : width - right]
+    if abs(geometry.aspect - 1) > 0.01:
+        size = max(1, round(image.shape[1] * geometry.aspect)), image.shape[0]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        left, right = round(left * geometry.aspect), round(right * geometry.aspect)
+    if geometry.rotation in _TURNS:
+        image = cv2.rotate(image, _TURNS[geometry.rotation])
+    for _ in range(geometry.rotation // 90):  # a clockwise turn brings the left side to the top
+        above, right, below, left = left, above, right, below
+    return np.ascontiguousarray(image), [left, above, image.shape[1], image.shape[0]]

@@ -1,0 +1,100 @@
+"""Manifests: what they say of films, and mistakes in them."""
+
+import os
+
+import pytest
+
+from pipeline.ingest.discovery import find
+from pipeline.ingest.source_files import SourceError
+from schemas.rows import Video
+from tests.pipeline.files import place
+
+
+def test_csv_names_films_relative_to_itself_and_wins_over_what_paths_tell(tmp_path):
+    place(tmp_path, "x/one.mp4", "x/one.fr.srt", "s.vtt")
+    (tmp_path / "manifest.csv").write_text(
+        "uri,series,season,episode,language,license,attribution,subtitles,title\n"
+        'x/one.mp4,Pip,2,7,de,CC-BY,"Pip, Owl",s.vtt,Die Reise\n'
+    )
+    videos, rejects = find(str(tmp_path))
+    assert rejects == []
+    assert videos == [
+        Video(
+            id="x-one",
+            uri=str(tmp_path / "x/one.mp4"),
+            series="Pip",
+            season=2,
+            episode=7,
+            title="Die Reise",
+            language="de",
+            license="CC-BY",
+            attribution="Pip, Owl",
+            subtitles=str(tmp_path / "s.vtt"),
+            size=4,
+        )
+    ]
+
+
+def test_jsonl_with_a_film_and_subtitles_that_are_missing(tmp_path):
+    place(tmp_path, "one.mp4")
+    (tmp_path / "list.jsonl").write_text(
+        '{"uri": "one.mp4", "season": 3, "subtitles": "no.srt"}\n\n{"uri": "two.mp4"}\n'
+    )
+    (video,), rejects = find(str(tmp_path / "list.jsonl"))
+    assert (video.id, video.season, video.episode, video.subtitles) == ("one", 3, None, "")
+    assert [(r.stage, r.key, r.reason) for r in rejects] == [
+        ("video", str(tmp_path / "two.mp4"), "missing"),
+        ("subtitles", str(tmp_path / "no.srt"), "missing"),
+    ]
+
+
+def test_film_named_twice_is_taken_once(tmp_path):
+    place(tmp_path, "one.mp4")
+    (tmp_path / "manifest.csv").write_text("uri\none.mp4\none.mp4\n")
+    videos, rejects = find(str(tmp_path))
+    assert [v.id for v in videos] == ["one"]
+    assert [r.reason for r in rejects] == ["duplicate"]
+
+
+def test_films_elsewhere_with_one_name_have_ids_of_their_own(tmp_path):
+    place(tmp_path, "a/x.mp4", "b/x.mp4", "c/x.mp4", "m/.keep")
+    (tmp_path / "m/manifest.csv").write_text(f"uri\n../a/x.mp4\n{tmp_path}/b/x.mp4\n../c/x.mp4\n")
+    videos, _ = find(str(tmp_path / "m"))
+    assert len({v.id for v in videos}) == 3
+    assert all(v.id.startswith("x") for v in videos)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("uri,serie\nx.mp4,Pip\n", "line 2: unknown column 'serie'; known are uri, series"),
+        ("uri,title\nx.mp4,a\n,b\n", "line 3: no uri"),
+        ("uri,season\nx.mp4,two\n", "line 2: season is 'two', not a whole number"),
+        ("uri,title\nx.mp4,a,b\n", "line 2: more cells"),
+        ("uri\n", "no rows"),
+        ('uri,title\nx.mp4,"' + "never closed " * 20_000, "line 1: not CSV: field larger"),
+    ],
+)
+def test_mistakes_are_named_with_their_line(tmp_path, text, message):
+    (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(SourceError, match=message):
+        find(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "line", ['{"uri"', "[" * 100_000, '{"uri": "a", "season": 1' + "0" * 9999 + "}"]
+)
+def test_line_that_is_no_json(tmp_path, line):
+    (tmp_path / "manifest.jsonl").write_text('{"uri": "a"}\n' + line + "\n")
+    with pytest.raises(SourceError, match="line 2: not JSON"):
+        find(str(tmp_path))
+
+
+def test_manifest_that_is_no_file_or_far_too_large_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(SourceError, match=r"pipe\.csv: cannot be read: a folder, pipe"):
+        find(str(tmp_path / "pipe.csv"))
+    with open(tmp_path / "long.csv", "wb") as file:
+        file.truncate(1 << 40)  # a hole
+    with pytest.raises(SourceError, match="has 1048576 MB, a manifest at most 256: split it"):
+        find(str(tmp_path / "long.csv"))

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from pipeline.config import KeyframesConfig
+from pipeline.keyframes.frame_quality import defect, score
+from tests.pipeline.keyframes.figures import frame_stats
+
+CONFIG = KeyframesConfig()
+
+
+def test_sharp_well_exposed_and_still_frames_score_higher():
+    values = {"sharp": [400, 100, 400, 400, 400], "mean": [120, 120, 20, 245, 120]}
+    stats = frame_stats(5, **{name: np.float32(column) for name, column in values.items()})
+    good, blurred, dark, bright, last = score(stats, 0, 4)
+    assert good == last == 20
+    assert blurred == 10
+    assert dark < blurred and bright < blurred
+
+
+def test_a_frame_that_differs_from_both_neighbours_moves_and_scores_lower():
+    stats = frame_stats(4, diff=np.float32([0, 20, 20, 0]))
+    assert score(stats, 0, 3) == pytest.approx([20, 10, 20, 20])
+
+
+def test_black_flat_and_smeared_frames_are_told():
+    values = {
+        "mean": [120, 10, 120, 120, 120, 120],
+        "std": [50, 50, 2, 50, 50, 50],
+        "sharp": [400, 400, 400, 50, 50, 400],
+        "diff": [0, 0, 0, 30, 30, 0],
+    }
+    stats = frame_stats(6, **{name: np.float32(column) for name, column in values.items()})
+    assert [defect(stats, index, CONFIG) for index in range(6)] == [
+        ("", ""),
+        ("black", "mean luma 10 of 255"),
+        ("flat", "standard deviation of the luma 2.0 of 255"),
+        ("smear", "sharpness 50 where 400 is usual, moving"),
+        ("", ""),  # as blurred, but the next frame is the same: out of focus on purpose
+        ("", ""),
+    ]
