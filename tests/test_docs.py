@@ -121,8 +121,9 @@ def test_make_targets_and_variables_exist(document):
         target, rest = called[1], called[2]
         assert target is None or target in line.split(), f"{document.name}: {command}"
         for variable in re.findall(r" ([A-Z]+)=", rest):
-            assert re.search(rf"\$\({variable}\)|\({variable}\)|\${{?{variable}\b|\({variable},",
-                             makefile), f"{document.name}: {variable} in {command}"
+            assert re.search(
+                rf"\$\({variable}\)|\({variable}\)|\${{?{variable}\b|\({variable},", makefile
+            ), f"{document.name}: {variable} in {command}"
         if target in package:
             verb = {"bench": "all"}.get(target, target)
             for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", rest):
