@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks.__main__ import main as benchmarks_main
 from model.__main__ import main as model_main
@@ -156,3 +157,26 @@ def test_settings_exist(document):
         value = read_preset("tiny")
         for name in path.split("."):
             value = getattr(value, name)
+
+
+def test_the_plan_is_what_its_command_prints_today(tmp_path, capsys):
+    text = (ROOT / "docs" / "scale.md").read_text()
+    config = re.search(r"^```yaml\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    command = re.search(r"python -m pipeline (plan .*?)\n```", text, flags=re.DOTALL)
+    (tmp_path / "plan.yaml").write_text(config[1])
+    words = (
+        command[1].replace("\\\n", " ").replace("plan.yaml", str(tmp_path / "plan.yaml")).split()
+    )
+    assert pipeline_main(words) == 0
+    assert f"```\n{capsys.readouterr().out}```" in text
+
+
+def test_yaml_blocks_are_settings(tmp_path):
+    for document in DOCS:
+        text = document.read_text()
+        for block in re.findall(r"^```yaml\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+            values = yaml.safe_load(block)
+            if set(values) <= set(DatasetConfig.model_fields):  # not a file of characters
+                [model, *_] = values.get("prices", ["any"])  # named by the command, not the block
+                (tmp_path / "config.yaml").write_text(block)
+                load(str(tmp_path / "config.yaml"), [f"writer=openai:{model}"])
