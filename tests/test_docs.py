@@ -68,7 +68,8 @@ def slug(heading):
 
 @each_document
 def test_links_lead_somewhere(document):
-    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+    text = document.read_text()
+    for target in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text):
         if re.match(r"[a-z]+:", target):
             continue
         path, _, anchor = target.partition("#")
@@ -94,6 +95,16 @@ def test_files_exist(document):
                 assert glob.glob(str(ROOT / path)), f"{document.name}: {path}"
         elif re.fullmatch(r"\w+\.py", name):
             assert name in tracked(), f"{document.name}: {name}"
+
+
+@each_document
+def test_functions_are_in_the_files_that_are_named_with_them(document):
+    for file, functions in re.findall(
+        r"`([\w/]+\.py)`: ((?:`\w+\(\)`(?:, )?)+)", document.read_text()
+    ):
+        code = (ROOT / file).read_text()
+        for function in re.findall(r"\w+(?=\(\))", functions):
+            assert re.search(rf"^(?:async )?def {function}\(", code, re.MULTILINE), (file, function)
 
 
 @each_document
@@ -180,3 +191,16 @@ def test_yaml_blocks_are_settings(tmp_path):
                 [model, *_] = values.get("prices", ["any"])  # named by the command, not the block
                 (tmp_path / "config.yaml").write_text(block)
                 load(str(tmp_path / "config.yaml"), [f"writer=openai:{model}"])
+
+
+def test_the_figures_in_readme_are_those_of_the_benchmark_page():
+    readme, page = (ROOT / name for name in ("README.md", "docs/benchmark.md"))
+    for row, name in (
+        ("the trained `tiny` model", "run, multimodal"),
+        ("the training image with the most similar text", "retrieval from training"),
+    ):
+        [shown] = re.findall(rf"^\| {row} \| (.*) \| (.*) \|$", readme.read_text(), re.MULTILINE)
+        attributes = page.read_text().partition("### Attributes")[2]
+        [cells] = re.findall(rf"^\| {name} \|(.*)\|$", attributes.partition("###")[0], re.MULTILINE)
+        cells = [cell.strip(" *") for cell in cells.split("|")]
+        assert list(shown) == [cells[1], cells[3]]
