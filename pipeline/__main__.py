@@ -285,7 +285,7 @@ def _dataset(arguments: argparse.Namespace) -> int:
     from pipeline.cost import estimate
     from pipeline.ingest import discovery  # Beam takes seconds to load: --help need not wait
 
-    found, rejects = discovery.find(arguments.videos)
+    found, rejects = discovery.find(arguments.videos, chosen.schemes)
     _check_force(arguments.force, [video.id for video in found])
     chosen = _checked(chosen, asks=not arguments.dry_run)
     if arguments.dry_run:

@@ -222,6 +222,10 @@ class DatasetConfig(_Section):
     budget: float | None = Field(None, gt=0, description="of all calls for this dataset")
     characters: str = Field("", description="YAML file: who is who, by series")
     prompts: str = Field("", description="folder of your own prompts; those not there are ours")
+    schemes: list[str] = Field(
+        [],
+        description="of addresses that sources may name beside paths, gs:// and s3://: [https]",
+    )
     speech: str = Field(
         "",
         description="faster-whisper model, by path or id, that recognises the "
