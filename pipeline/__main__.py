@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from pipeline import config, model_specs
 from pipeline.graph import stages
+from pipeline.runtime.untrusted_text import escaped
 from schemas import layout
 
 _BACKENDS = (
@@ -91,7 +92,8 @@ def _ended(arguments: argparse.Namespace, verbose: bool) -> int:
         code, reason = run.stop_code(error)
         if code:
             print(
-                f"{reason}\nThe same command goes on from here: what was answered is kept.",
+                f"{escaped(reason)}\n"
+                "The same command goes on from here: what was answered is kept.",
                 file=sys.stderr,
             )
             return code
@@ -115,8 +117,8 @@ def _cause(error: RuntimeError) -> str:
 
 
 def _said(error: object) -> str:
-    """What an error says, without what Beam adds."""
-    return str(error).partition(" [while running")[0]
+    """What an error says, which may name a file or quote it, without what Beam adds."""
+    return escaped(str(error).partition(" [while running")[0])
 
 
 def _hush() -> None:
@@ -399,7 +401,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     from pipeline.dataset import verify
 
     verdict = verify.verify(arguments.out)
-    print(verify.describe(verdict))
+    print(escaped(verify.describe(verdict)))
     return 1 if verdict.counts else 0
 
 
@@ -411,7 +413,11 @@ def _rebuild(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"{arguments.manifest} is not a manifest: name the {layout.MANIFEST} of a dataset"
         )
-    return 1 if rebuild.rebuild(folder or ".", arguments.videos) else 0
+    return (
+        1
+        if rebuild.rebuild(folder or ".", arguments.videos, lambda line: print(escaped(line)))
+        else 0
+    )
 
 
 def _export(arguments: argparse.Namespace) -> int:
