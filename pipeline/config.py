@@ -195,7 +195,8 @@ class OutputConfig(_Section):
     shard_megabytes: float = Field(
         256.0,
         gt=0,
-        description="size of a shard in the mean; none is much more than twice as large",
+        description="size of a shard in the mean; none is much more than twice as large, and where "
+        "there would be fewer than 8 of train they are smaller",
     )
 
 

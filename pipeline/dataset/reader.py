@@ -79,8 +79,9 @@ def schema_fault(out: str, table: str, kind: type[Row]) -> str:
 
     Raises as `read_batches` does.
     """
+    wanted: pa.Schema = arrow_schema(kind)
     with open_file(out, layout.table_path(table)) as file:
-        found, wanted = pq.read_schema(file), arrow_schema(kind)
+        found: pa.Schema = pq.read_schema(file)
     if found.equals(wanted):
         return ""
     differ = [
