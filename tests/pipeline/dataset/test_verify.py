@@ -313,6 +313,12 @@ DEFECTS = {
         "changed picture",
         "images/S01E01/S01E01_keyframe_0-0-0-875.jpg: its sha256",
     ),
+    "a film has another licence": (
+        put("videos", license="none"),
+        "film",
+        "S01E01: dataset.json has another license",
+    ),
+    "a film is not in its table": (without("videos"), "film", "S01E01: is not in videos.parquet"),
     "a reject's picture is gone": (
         lambda out: shutil.rmtree(out / "rejected/S01E01"),
         "missing picture",
