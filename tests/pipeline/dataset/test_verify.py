@@ -19,11 +19,12 @@ from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.runtime import stage_outputs
 from pipeline.testing.films import make_film, moving, scene, shots
-from schemas.rows import Caption, Keyframe, Reject, Story, arrow_schema
+from schemas.rows import Caption, Keyframe, Reject, Story, Video, arrow_schema
 from tests.pipeline.runs import IN_MEMORY, scripted_models
 from tests.pipeline.scripted import Scripted, said
 
 KINDS = {
+    "videos": Video,
     "keyframes": Keyframe,
     "captions": Caption,
     "stories": Story,
