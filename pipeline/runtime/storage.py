@@ -375,6 +375,20 @@ def find_in(folder: str, pattern: str) -> list[tuple[str, int]]:
     return _find_on_disk(join(folder, ""), join(re.sub(r"[*?\[]", r"[\g<0>]", folder), pattern))
 
 
+def changed_since(folder: str, file: str) -> list[str]:
+    """Returns the files below a folder on a disk that were written to after a file was, by their
+    times; none in a bucket, where an object never changes through another name."""
+    if is_remote(folder):
+        return []
+    written = os.stat(file).st_mtime_ns
+    return [
+        path
+        for current, _, names in os.walk(folder)
+        for name in names
+        if os.stat(path := os.path.join(current, name)).st_mtime_ns > written
+    ]
+
+
 def _find_on_disk(folder: str, pattern: str) -> list[tuple[str, int]]:
     """Returns the files below a folder, "" or ending in a slash, that match a pattern."""
     matches = _compiled(pattern).fullmatch
