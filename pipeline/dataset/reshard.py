@@ -14,7 +14,6 @@ from importlib import metadata
 from typing import Any, TypeAlias
 
 import cv2
-import pyarrow.parquet as pq
 
 from pipeline.config import OutputConfig
 from pipeline.dataset import shards
@@ -30,10 +29,11 @@ from pipeline.dataset.reader import (
     read_table,
 )
 from pipeline.dataset.shards import Shard, StorySummary
+from pipeline.dataset.tables import writing_table
 from pipeline.runtime import storage
 from pipeline.runtime.prefetch import prefetch
 from schemas import layout
-from schemas.rows import Keyframe, Story, arrow_schema, row, to_table
+from schemas.rows import Keyframe, Story, row
 
 # Path -> bytes and sha256, of the pictures that have others than their rows say.
 Changed: TypeAlias = Mapping[str, tuple[int, str]]
@@ -149,8 +149,7 @@ def _update_keyframes(out: str, changed: Changed) -> None:
 
     with (
         storage.writing(locate(out, layout.table_path(layout.KEYFRAMES))) as file,
-        pq.ParquetWriter(file, arrow_schema(Keyframe), compression="zstd") as table,
+        writing_table(file, Keyframe) as table,
     ):
         for batch in read_batches(out, layout.KEYFRAMES):
-            rows = [updated(row(Keyframe, values)) for values in batch.to_pylist()]
-            table.write_table(to_table(rows, Keyframe))
+            table.write([updated(row(Keyframe, values)) for values in batch.to_pylist()])
