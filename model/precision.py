@@ -1,7 +1,7 @@
 """Chooses the precision that models compute in: bfloat16 where the device has instructions for it.
 
-Elsewhere bfloat16 is emulated: on a CPU with AVX2 alone, a product of matrices takes 25 to 40 times
-as long in it as in float32 (`python -m benchmarks cpu`).
+Elsewhere bfloat16 is emulated: on a CPU with AVX2 alone, a product of matrices takes 25 to 70 times
+as long in it as in float32 (`make bench-cpu`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def autocast(setting: str, device: torch.device) -> torch.autocast:
 def has_bf16(device: torch.device) -> bool:
     """Returns whether a device has instructions for products in bfloat16.
 
-    Of Apple's GPUs torch does not say so, and those that have them are hardly faster for it.
+    Apple's GPUs count as without: torch does not say which have them, and those are hardly faster.
     """
     if device.type == "cpu":
         return cpu_has_bf16(

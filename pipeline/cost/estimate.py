@@ -154,7 +154,7 @@ class CostModel:
             role: model_specs.parse(getattr(config, role)) for role in ("captioner", "writer")
         }
         self.tokens_per_call = {
-            role: response_cache.tokens(work, loading.name(role, spec)) if work else {}
+            role: response_cache.mean_tokens(work, loading.name(role, spec)) if work else {}
             for role, spec in self.specs.items()
             if spec.kind != "embedded"
         }

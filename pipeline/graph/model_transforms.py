@@ -22,9 +22,10 @@ from pipeline.graph.film_transforms import publish_files
 from pipeline.graph.stage_cache import CachedOutput, Run, cached_outputs, count, measure, timed
 from pipeline.graph.stages import Stage
 from pipeline.inference import response_cache
-from pipeline.inference.backends import Stop, loading
-from pipeline.inference.budget import Purse
-from pipeline.inference.client import Asker, asking, together
+from pipeline.inference.backends import loading
+from pipeline.inference.budget import Budget
+from pipeline.inference.client import ModelClient, gather, open_client
+from pipeline.inference.protocol import Stop
 from pipeline.runtime import interrupts
 from pipeline.runtime.stage_outputs import Film
 
@@ -99,31 +100,31 @@ async def _run_jobs(
         loaded = _load(stage.role, spec, config)
     backend = loading.backend(loaded, spec, config.calls)
     spent = response_cache.spent(run.work) if config.budget is not None else 0.0
-    purse = Purse(config.prices.get(spec.model), config.budget, spent, config.calls.max_tokens)
+    budget = Budget(config.prices.get(spec.model), config.budget, spent, config.calls.max_tokens)
     films_at_once = asyncio.Semaphore(FILMS)
 
-    async def run_limited(job: Sequence[CachedOutput], asker: Asker) -> list[Film]:
+    async def run_limited(job: Sequence[CachedOutput], client: ModelClient) -> list[Film]:
         async with films_at_once:
             try:
-                return await _run_job(job, stage, run, asker)
+                return await _run_job(job, stage, run, client)
             except Stop:
                 raise
             except Exception as error:  # no more calls are to be paid for, as the run fails
-                asker.stop(Stop(f"{type(error).__name__}: {error}"))
+                client.stop(Stop(f"{type(error).__name__}: {error}"))
                 raise
 
     # Ctrl-C waits for calls in flight only if repeating them would cost something.
     waits = interrupts.calls_in_flight() if spec.kind != "embedded" else contextlib.nullcontext()
-    async with asking(
+    async with open_client(
         loading.name(stage.role, spec),
         backend,
         run.work,
-        purse,
+        budget,
         functools.partial(count, stage.name),
         functools.partial(measure, stage.name),
-    ) as asker:
+    ) as client:
         with waits:
-            return await together(run_limited(job, asker) for job in jobs)
+            return await gather(run_limited(job, client) for job in jobs)
 
 
 def _load(role: str, spec: model_specs.Spec, config: Any) -> Any:
@@ -135,14 +136,16 @@ def _load(role: str, spec: model_specs.Spec, config: Any) -> Any:
 _load_once = functools.cache(loading.load)
 
 
-async def _run_job(job: Sequence[CachedOutput], stage: Stage, run: Run, asker: Asker) -> list[Film]:
+async def _run_job(
+    job: Sequence[CachedOutput], stage: Stage, run: Run, client: ModelClient
+) -> list[Film]:
     if all(output.reusable for output in job):
         return [output.reuse() for output in job]
     for output in job:  # their time begins now: other jobs were run before this one
         output.began = time.monotonic()
     assert stage.run is not None
     inputs = [stage.inputs(output.film) for output in job]
-    stage_job = run.job(stage, tick=job[0].tick, asker=asker)
+    stage_job = run.job(stage, tick=job[0].tick, client=client)
     if stage.scope == "film":
         return [job[0].save(await stage.run(inputs[0], stage_job))]
     rows = await stage.run(inputs, stage_job)

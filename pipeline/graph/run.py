@@ -17,9 +17,9 @@ from pipeline.dataset import report
 from pipeline.dataset.manifest import read_json
 from pipeline.dataset.reader import read_rows
 from pipeline.graph import build, run_record, runners, stage_cache, stages
-from pipeline.inference.backends import Gone, Refused
 from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
+from pipeline.inference.protocol import Gone, Refused
 from pipeline.runtime import lock, progress, storage
 from schemas import layout
 from schemas.rows import Reject, Video

@@ -22,10 +22,10 @@ from pipeline.config import load
 from pipeline.cost import estimate
 from pipeline.graph import run
 from pipeline.inference import response_cache
-from pipeline.inference.backends import Refused
 from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.builtin import smollm
 from pipeline.inference.client import Interrupted
+from pipeline.inference.protocol import Refused
 from pipeline.ingest import discovery, speech
 from pipeline.ingest.subtitles import Line
 from pipeline.testing import behaviours, model_server, replies
