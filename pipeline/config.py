@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from pipeline import model_specs
-from schemas.settings import put
+from schemas.overrides import put
 
 
 class ConfigError(ValueError):
