@@ -21,6 +21,8 @@ _STAGE = {
     "done": "Films (shards) that the stage worked on",
     "reused": "Films (shards) whose result was there from an earlier run",
     "seconds": "Seconds of work, added over the workers",
+    "cpu_user": "Seconds of CPU time outside the system, added over the workers",
+    "cpu_system": "Seconds of CPU time in the system, added over the workers",
     "calls": "Calls of a model that were answered",
     "kept": "Answers that were on disk already",
     "input_tokens": "Tokens of the questions",
