@@ -301,7 +301,9 @@ def run(
     if compare_with:
         results_json.read_results(compare_with)  # before an hour of work, not after
     if len(names) == 1:
-        tables, failed, stopped = BENCHMARKS[names[0]][1](settings), [], False
+        tables = BENCHMARKS[names[0]][1](settings)
+        failed: list[str] = []
+        stopped = False
         print("\n\n".join(map(markdown.table_to_markdown, tables)))
     else:
         told = compared_stories(settings, True) | compared_stories(

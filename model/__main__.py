@@ -1,4 +1,4 @@
-"""`python -m model`: trains the story model, and tells stories with it."""
+"""`python -m model`: trains the story model, and generates stories with it."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from model.config import POLICIES
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m model") -> int:
-    """Runs one command and returns its exit code; 2 stands for a wrong call, 130 for Ctrl-C. `prog`
+    """Runs one command and returns its exit code; 2 for a wrong call, 130 for Ctrl-C. `prog`
     is how usage lines call this program."""
     arguments = _parser(prog).parse_args(argv)
     warnings.filterwarnings("ignore", category=FutureWarning)
     from model.config import ConfigError
     from model.data import DataError
-    from model.generate import NoStart
+    from model.generate import StartError
     from model.runs import NotTrained
     from model.train import Interrupted, TrainingStopped
 
     try:
         return int(arguments.command(arguments))
-    except (ConfigError, DataError, NotTrained, NoStart) as error:
+    except (ConfigError, DataError, NotTrained, StartError) as error:
         print(error, file=sys.stderr)
         return 2
     except TrainingStopped as error:
         print(error, file=sys.stderr)
         return 1
-    except Interrupted as said:
-        print(said, file=sys.stderr)
+    except Interrupted as message:
+        print(message, file=sys.stderr)
         return 130
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    train = commands.add_parser("train", help="trains the stages of a preset, one after the other")
+    train = commands.add_parser("train", help="trains the stages of a preset in order")
     train.set_defaults(command=_train)
-    train.add_argument("preset", help="tiny, small, paper, or a folder like theirs")
-    train.add_argument("--data", default="data/dataset", help="what `make dataset` has made")
+    train.add_argument("preset", help="tiny, small, paper, or a folder with files like theirs")
+    train.add_argument("--data", default="data/dataset", help="folder of `make dataset`")
     train.add_argument("--run", default="data/run", help="folder for all that is trained")
-    train.add_argument("--stage", help="only this one: a stage's file, such as 2-story")
+    train.add_argument("--stage", help="only this stage, by its file: 2-story")
     train.add_argument(
         "--set",
         action="append",
@@ -56,61 +56,60 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         help="a setting, such as 2-story.train.steps=100",
     )
     generate = commands.add_parser(
-        "generate", help="tells a story that begins with a picture and a sentence, as a storybook"
+        "generate", help="generates a story from a picture and a sentence, as a storybook"
     )
     generate.set_defaults(command=_generate)
-    generate.add_argument("--run", default="data/run", help="the folder of what was trained")
+    generate.add_argument("--run", default="data/run", help="folder of a trained run")
     generate.add_argument(
         "--image",
-        help="the first picture; without one, the story begins like "
-        "the first one of the dataset's validation",
+        help="the first picture; by default, that of the first held-out chunk of the dataset",
     )
     generate.add_argument(
         "--text",
         action="append",
         default=[],
-        help="the first sentence; several make as many stories that begin with the same picture",
+        help="the first sentence; several give as many stories, with the same first picture",
     )
     generate.add_argument(
         "--texts",
         metavar="FILE",
-        help="the sentences that follow, one a line, "
-        "to be illustrated; the model writes those that are empty or missing",
+        help="the sentences that follow, one per "
+        "line, to be illustrated; empty or missing ones are generated",
     )
     generate.add_argument(
         "--data",
         default="data/dataset",
-        help="what `make dataset` has made, for stories without --image",
+        help="folder of `make dataset`, for stories without --image",
     )
     generate.add_argument(
         "--images",
         type=_within(int, 1),
-        help="pictures to paint (default: "
-        "one a line of --texts, else 9, with the first 10 as in training)",
+        help="pictures to generate (default: "
+        "one per line of --texts, else 9: with the first, 10 as in training)",
     )
     generate.add_argument("--out", default="data/story", help="folder for the storybook")
-    generate.add_argument("--seed", type=int, default=0, help="the same for all of several stories")
+    generate.add_argument("--seed", type=int, default=0, help="the same for all stories")
     generate.add_argument(
         "--temperature",
         type=_within(float, 0),
         default=0.7,
-        help="0 always takes the likeliest word",
+        help="of sampling tokens; 0 for greedy decoding",
     )
     generate.add_argument(
         "--top-p",
         type=_within(float, 0, 1),
         default=0.9,
-        help="share of the likeliest words to choose from",
+        help="nucleus sampling: share of the most probable tokens",
     )
-    generate.add_argument("--guidance", type=float, help="how strongly the painter is guided")
-    generate.add_argument("--steps", type=_within(int, 1), help="steps of the painter")
+    generate.add_argument("--guidance", type=float, help="scale of classifier-free guidance")
+    generate.add_argument("--steps", type=_within(int, 1), help="sampling steps of a picture")
     generate.add_argument(
         "--attention",
         choices=("auto", *POLICIES),
         default="auto",
-        help="what "
-        "stays of a long story's past: multimodal (auto, for more pictures than "
-        "in training), dense (auto, for others), window, sink, recompute",
+        help="policy "
+        "for the cache of a long story: multimodal (auto, for more pictures than "
+        "in training), dense (auto, otherwise), window, sink, recompute",
     )
     return parser
 
@@ -138,8 +137,8 @@ def _generate(arguments: argparse.Namespace) -> int:
     from schemas.rows import CHUNK_LENGTH
 
     following = generate.read_texts(arguments.texts) if arguments.texts else []
-    picture, texts, said = generate.beginning(arguments.image, arguments.text, arguments.data)
-    print(said)
+    picture, texts, origin = generate.beginning(arguments.image, arguments.text, arguments.data)
+    print(origin)
     teller = generate.load(
         Path(arguments.run),
         [
@@ -150,26 +149,26 @@ def _generate(arguments: argparse.Namespace) -> int:
     )
     sampling = generate.Sampling(arguments.temperature, arguments.top_p)
     seeds, count = [arguments.seed] * len(texts), arguments.images or len(following) or 9
-    made = generate.about(teller) | {
+    facts = generate.about(teller) | {
         "seed": arguments.seed,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
     }
     if arguments.texts:
-        made["sentences"] = arguments.texts
-    print(f"{made['story_model']} tells, {made['painter']} paints")
+        facts["sentences"] = arguments.texts
+    print(f"texts and features by {facts['story_model']}, pictures by {facts['painter']}")
     policy = arguments.attention
     if policy == "auto":
         policy = "multimodal" if 1 + count > CHUNK_LENGTH else "dense"
         if policy != "dense":
             print(
                 f"{1 + count} pictures are more than the {CHUNK_LENGTH} of training: a "
-                "multimodal attention sink keeps the cache as short as there (--attention dense "
-                "keeps all)"
+                "multimodal attention sink keeps the cache as short as in training (--attention "
+                "dense keeps all of it)"
             )
-    made["attention"] = policy
+    facts["attention"] = policy
     starts = [generate.start(teller, at, picture, text) for at, text in enumerate(texts)]
-    told = generate.tell(
+    stories = generate.tell(
         teller.model,
         teller.tokenizer,
         teller.vocabulary,
@@ -183,13 +182,13 @@ def _generate(arguments: argparse.Namespace) -> int:
         attention=teller.run.preset.model.attention,
     )
     out, began = Path(arguments.out), time.monotonic()
-    stream = storybook.write(out, itertools.chain([starts], told), [made] * len(texts))
+    stream = storybook.write(out, itertools.chain([starts], stories), [facts] * len(texts))
     try:
-        for moments, paths in stream:
-            for moment, path in zip(moments, paths, strict=True):
-                print(f"{moment.number}/{count}  {path}  {moment.text}", flush=True)
+        for panels, paths in stream:
+            for panel, path in zip(panels, paths, strict=True):
+                print(f"{panel.number}/{count}  {path}  {panel.text}", flush=True)
     except KeyboardInterrupt:
-        print(f"stopped; {out}/story.html has what was told", file=sys.stderr)
+        print(f"stopped; {out}/story.html has the panels until then", file=sys.stderr)
         return 130
     print(f"{out}/story.html: {count} pictures in {time.monotonic() - began:.0f} s")
     return 0

@@ -1,19 +1,19 @@
-"""What a long story keeps of its past: policies, and how a cache is brought down to what stays.
+"""Policies for the KV cache of a long story, and the eviction of tokens from it.
 
-Trained on short stories, a model tells longer ones if the keys and values that it attends to stay
-as few, and stand as near, as in training. A policy says which tokens of a story stay (`stays`):
+Trained on short stories, a model generates longer ones if there are as few keys and values to
+attend to, at positions as near, as in training. A policy says which tokens are kept (`stays`):
 
     dense       all of them
     window      those of the last pictures and their texts
     sink        the first few tokens and the window (arXiv 2309.17453)
-    multimodal  the same, and of each older picture the tokens around its begin and its end
+    multimodal  the same, and of each older picture the tokens around its BoI and its EoI
                 (SEED-Story, arXiv 2407.08683), for as many pictures as a budget of tokens allows
-    recompute   the window, but read again from nothing: what SEED-Story's released script does,
-                as it hands no cache to its model (its issue 36)
+    recompute   the window, but computed again without a cache: what SEED-Story's released script
+                does, as it hands no cache to its model (its issue 36)
 
-`keep` brings a cache of transformers down to what stays. Rotary positions are part of cached keys:
-where tokens leave, the keys behind them are turned back by as many positions (`rotation`), so that
-no position exceeds those of a short story.
+`evict` removes the other tokens from a cache of transformers. Rotary positions are part of cached
+keys: where tokens are evicted, the keys after them are rotated back by as many positions
+(`rotation`), so that no position exceeds those of a short story.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Rotate = Callable[[Tensor, Tensor], Tensor]
 
 
 class Role(IntEnum):
-    """What a token is to a policy."""
+    """The kinds of tokens that a policy distinguishes."""
 
     WORD = 0
     PUNCTUATION = 1
@@ -42,10 +42,9 @@ class Role(IntEnum):
 
 
 def stays(roles: Tensor, policy: str, config: AttentionConfig) -> Tensor:
-    """Which tokens stay, bool [n], of a story's so far, Role [n], whose last is a picture's BoI.
+    """Returns which tokens a policy keeps, bool [n], of a story so far, Role [n], that ends in BoI.
 
-    What has stayed once is judged alike when it is judged again: the tokens next to those that stay
-    for a picture stay as well.
+    Applied to the tokens that it kept, it keeps them all.
     """
     begins, ends = (torch.where(roles == role)[0].tolist() for role in (Role.BOI, Role.EOI))
     kept = torch.ones_like(roles, dtype=torch.bool)
@@ -63,7 +62,7 @@ def stays(roles: Tensor, policy: str, config: AttentionConfig) -> Tensor:
 def _sinks(
     roles: Tensor, kept: Tensor, pictures: list[tuple[int, int]], config: AttentionConfig
 ) -> None:
-    """Adds the sinks of pictures, given by BoI and EoI, the newest first, to what is kept."""
+    """Adds the sinks of pictures, given by their BoI and EoI, to `kept`, the newest first."""
     left = config.budget
     for number in reversed(range(len(pictures))):
         stay = torch.zeros_like(kept)
@@ -76,14 +75,17 @@ def _sinks(
             )
         stay &= ~kept
         left -= int(stay.sum())
-        if left < 0:  # nor any older one: a budget is for the nearest past
+        if left < 0:  # older ones are dropped as well: a budget is for the nearest past
             return
         kept |= stay
 
 
-def keep(cache: DynamicCache, slots: Tensor, moved: Tensor, rotate: Rotate) -> None:
-    """Leaves the slots [B, kept] of each story in a cache, in this order, with their keys turned by
-    as many positions as `moved` [B, kept] says. Takes time and memory as large as what is kept."""
+def evict(cache: DynamicCache, slots: Tensor, moved: Tensor, rotate: Rotate) -> None:
+    """Removes all but the slots [B, kept] of each story from a cache; they come in this order.
+
+    Their keys are rotated by `moved` [B, kept] positions. Takes time and memory in proportion to
+    what is kept.
+    """
     for layer in cache.layers:
         layer.keys, layer.values = (
             values.gather(
@@ -100,23 +102,23 @@ def keep(cache: DynamicCache, slots: Tensor, moved: Tensor, rotate: Rotate) -> N
 
 @torch.no_grad()
 def rotation(llm: Any) -> Rotate:
-    """How keys [B, heads, n, width] of a language model are turned by positions, int [B, n].
+    """Returns what rotates keys [B, heads, n, width] of a language model by positions, int [B, n].
 
-    Tries it on the model: what one token leaves in every layer at two positions has to be the same
-    but for the turn. Raises ConfigError where it is not.
+    Tries it on the model: in every layer, the keys of a token at two positions have to differ by
+    the rotation alone. Raises ConfigError where they do not.
     """
     decoder = llm.get_decoder()
     rotary = getattr(decoder, "rotary_emb", None)
 
-    def turned(keys: Tensor, by: Tensor) -> Tensor:
+    def rotated(keys: Tensor, by: Tensor) -> Tensor:
         exact = keys if keys.dtype == torch.float64 else keys.float()
         cos, sin = (
             part[:, None] / getattr(rotary, "attention_scaling", 1.0) for part in rotary(exact, by)
         )
-        turning, fixed = exact.split([cos.shape[-1], exact.shape[-1] - cos.shape[-1]], dim=-1)
-        half = turning.shape[-1] // 2
-        across = torch.cat([-turning[..., half:], turning[..., :half]], dim=-1)
-        return torch.cat([turning * cos + across * sin, fixed], dim=-1).to(keys.dtype)
+        rotating, fixed = exact.split([cos.shape[-1], exact.shape[-1] - cos.shape[-1]], dim=-1)
+        half = rotating.shape[-1] // 2
+        across = torch.cat([-rotating[..., half:], rotating[..., :half]], dim=-1)
+        return torch.cat([rotating * cos + across * sin, fixed], dim=-1).to(keys.dtype)
 
     def keys_at(position: int) -> list[Tensor]:
         cache, token = DynamicCache(), torch.zeros(1, 1, dtype=torch.long, device=llm.device)
@@ -129,7 +131,7 @@ def rotation(llm: Any) -> Rotate:
     by = torch.full((1, 1), far, device=llm.device)
     try:
         fits = all(
-            torch.allclose(turned(near, by).float(), there.float(), rtol=0.05, atol=0.02)
+            torch.allclose(rotated(near, by).float(), there.float(), rtol=0.05, atol=0.02)
             and not torch.equal(near, there)
             for near, there in zip(keys_at(0), keys_at(far), strict=True)
         )
@@ -138,6 +140,6 @@ def rotation(llm: Any) -> Rotate:
     if not fits:
         raise ConfigError(
             f"{llm.config.model_type}: this language model's positions are not rotary ones of the "
-            "usual kind, so its cache cannot be moved; tell with --attention dense or recompute"
+            "usual kind, so its cache cannot be moved; use --attention dense or recompute"
         )
-    return turned
+    return rotated

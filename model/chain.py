@@ -1,8 +1,8 @@
-"""All stages of a preset, one after the other: what is done stays, what changed is done again.
+"""Trains all stages of a preset in order, and skips those that are up to date.
 
-The result of a stage depends on the dataset, on the parts of the model that it has to do with, on
-its own settings, and on the stages whose results it needs; that is its key. A result with that key
-is left as it is.
+The result of a stage depends on the dataset, on the parts of the model that it uses, on its own
+settings and on the stages whose results it needs; their digest is its key. A result with that key
+is up to date.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from model.config import ConfigError, Preset
 from model.runs import Run
 from model.train import fit
 
-# The settings of the model that decide what comes out of a kind of stage, of `features`, and of
-# `predictions`
+# The settings of the model that the result of a kind of stage, of `features` and of `predictions`
+# depends on
 _TOKENS, _LATENTS = {"model", "vocabulary", "image_tokens"}, {"model", "vae", "image_size"}
 _PARTS: dict[str, Any] = {
     "towers": {"vision": True, "story": _TOKENS},
@@ -30,8 +30,8 @@ _PARTS: dict[str, Any] = {
     "predictions": {"vision": True, "story": True},
     "adaptation": {"vision": True, "story": True, "detokenizer": True},
 }
-# Decides only how stories are told
-_TELLING = {"detokenizer": {"steps", "ancestral", "guidance", "guidance_rescale"}}
+# No result depends on these: they are for generation alone
+_GENERATION = {"detokenizer": {"steps", "ancestral", "guidance", "guidance_rescale"}}
 _COMPUTED = {"features", "predictions"}
 _AFTER = {
     "towers": (),
@@ -45,7 +45,7 @@ _AFTER = {
 
 
 def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -> None:
-    """Trains the stages of the preset into the folder, or `only` the one of that name.
+    """Trains the stages of the preset, or `only` that of this name, into the run's folder.
 
     Raises ConfigError, NotTrained, data.DataError, TrainingStopped, Interrupted.
     """
@@ -65,7 +65,7 @@ def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -
         if only not in (None, name):
             continue
         if checkpoints.about(folder / name).get("key") == key:
-            say(f"{name}: is there")
+            say(f"{name}: up to date")
             continue
         if stage.stage not in ("towers", "autoencoder"):
             with process.main_process_first():
@@ -90,10 +90,11 @@ def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -
 
 
 def _begin(run: Run, dataset: str, origin: str) -> None:
+    """Writes the preset into the run's folder, and its tokenizer unless it is up to date."""
     runs.write_preset(run)
-    made = run.folder / "tokenizer" / "key"
+    written = run.folder / "tokenizer" / "key"
     key = checkpoints.key(origin, run.preset.model.story.model_dump(mode="json", include=_TOKENS))
-    if not made.exists() or made.read_text() != key:
+    if not written.exists() or written.read_text() != key:
         runs.make_tokenizer(
             run,
             (
@@ -102,14 +103,15 @@ def _begin(run: Run, dataset: str, origin: str) -> None:
                 for text in data.texts(raw)
             ),
         )
-        made.write_text(key)
+        written.write_text(key)
 
 
 def key_of(run: Run, kind: str, origin: str) -> str:
-    """What the result of a kind of stage depends on: the dataset, its settings, parts of the model,
-    and what comes before. `features` and `predictions` count as kinds that have no settings."""
-    parts = run.preset.model.model_dump(mode="json", include=_PARTS[kind], exclude=_TELLING)
+    """Returns the key of a kind of stage: the digest of the dataset, of its settings, of parts of
+    the model and of the stages before it. `features` and `predictions` are kinds without settings.
+    """
+    parts = run.preset.model.model_dump(mode="json", include=_PARTS[kind], exclude=_GENERATION)
     kinds = {stage.stage for stage in run.preset.stages.values()} | _COMPUTED
-    before = [key_of(run, one, origin) for one in _AFTER[kind] if one in kinds]
+    before = [key_of(run, earlier, origin) for earlier in _AFTER[kind] if earlier in kinds]
     settings = None if kind in _COMPUTED else run.stage(kind)[1].model_dump(mode="json")
     return checkpoints.key(origin, parts, before, settings)

@@ -1,7 +1,8 @@
-"""What is trained, on disk: safetensors with the weights, JSON with what they depend on.
+"""Saves and loads weights and training states: safetensors, and JSON with what they depend on.
 
-Only parameters that train are kept; the others are those of the model that was loaded. A folder
-appears whole or not at all. `key` says what a result depends on: with another key it is of no use.
+Only trained parameters are saved; the others are those of the model that was loaded. A folder is
+written whole or not at all. `key` is a digest of what a result depends on: with another key, it is
+out of date.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ _ABOUT, _WEIGHTS, _STATE = "about.json", "model.safetensors", "state.pt"
 
 
 def key(*parts: Any) -> str:
-    """A digest of JSON-like values, 16 hex digits."""
+    """Returns a digest of JSON-like values, 16 hex digits."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def trained(model: nn.Module) -> dict[str, Tensor]:
-    """The parameters that train, by name."""
-    return {name: one for name, one in model.named_parameters() if one.requires_grad}
+    """Returns the parameters that are trained, by name."""
+    return {
+        name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
+    }
 
 
 def save(
@@ -39,17 +42,17 @@ def save(
     state: Mapping[str, Any] | None = None,
     also: Callable[[Path], None] | None = None,
 ) -> None:
-    """Writes a folder with weights, what they are, what is needed to go on training, and what
-    `also` puts there.
+    """Writes a folder: weights, `about` as JSON, the training `state` if any, and the files that
+    `also` writes into the folder it is given.
 
-    The same weights make the same bytes, so only their key stands in their own file.
+    The weights' file depends on weights and key alone, so the same ones give the same bytes.
     """
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     if weights:
         save_file(
-            {name: one.detach().cpu().contiguous() for name, one in weights.items()},
+            {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
             fresh / _WEIGHTS,
             {"key": str(about["key"])},
         )
@@ -63,7 +66,7 @@ def save(
 
 
 def about(folder: Path) -> dict[str, Any]:
-    """What was written about a folder, {} where there is none."""
+    """Returns the `about` that a folder was saved with, {} where there is no folder."""
     try:
         found: dict[str, Any] = json.loads((folder / _ABOUT).read_text())
     except FileNotFoundError:
@@ -72,9 +75,9 @@ def about(folder: Path) -> dict[str, Any]:
 
 
 def load(folder: Path, model: nn.Module) -> None:
-    """Puts a folder's weights into the parameters of the same names.
+    """Loads a folder's weights into the parameters of the same names.
 
-    Raises ConfigError where they are not the ones that the model trains.
+    Raises ConfigError where they are not those that the model trains.
     """
     weights = load_file(folder / _WEIGHTS)
     _, unexpected = model.load_state_dict(weights, strict=False)
@@ -82,12 +85,12 @@ def load(folder: Path, model: nn.Module) -> None:
     if missing or unexpected:
         raise ConfigError(
             f"{folder} holds the weights of another model: {len(missing)} are "
-            f"missing there, {len(unexpected)} are not known here; was the preset "
-            "changed?"
+            f"missing there, {len(unexpected)} are not known here: train again, or "
+            "use the preset that it was trained with"
         )
 
 
 def state(folder: Path) -> dict[str, Any]:
-    """What is needed to go on training, as it was saved."""
+    """Returns the training state that a folder was saved with, on the CPU."""
     found: dict[str, Any] = torch.load(folder / _STATE, map_location="cpu", weights_only=True)
     return found

@@ -1,8 +1,8 @@
-"""What a model consists of and how it is trained: YAML files, typed and checked.
+"""Presets: what a model consists of and how it is trained, as YAML files, typed and validated.
 
-A preset is a folder: `model.yaml` says what the parts are, and a file for each stage, in their
-order, how it is trained. The shipped ones are in `presets/`; a preset of one's own is a copy of
-such a folder. `--set` changes single values: `2-story.steps=100`, `model.detokenizer.steps=20`.
+A preset is a folder: `model.yaml` describes the parts of the model, and a file for each stage, in
+the order of their names, how it is trained. Three are in `presets/`; copy such a folder for your
+own. `--set` changes single values: `2-story.train.steps=100`, `model.detokenizer.steps=20`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ POLICIES = ("dense", "window", "sink", "multimodal", "recompute")  # see `model.
 
 
 class ConfigError(ValueError):
-    """A preset or setting that cannot be used, with its name and what would do."""
+    """A preset or setting that cannot be used; the message names it and says what to do."""
 
 
 class Section(BaseModel):
-    """Part of a config: unknown names are errors."""
+    """Base of all parts of a config: unknown names are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -47,7 +47,7 @@ class VisionConfig(Section):
     tokens: int = Field(256, gt=0, description="features of a picture")
 
     @model_validator(mode="after")
-    def _named_or_made(self) -> VisionConfig:
+    def _named_or_new(self) -> VisionConfig:
         if bool(self.model) == bool(self.towers):
             raise ValueError("give either a model to load or towers to make")
         return self
@@ -71,7 +71,7 @@ class LoraConfig(Section):
 
 
 class StoryConfig(Section):
-    """The language model and what joins pictures to it."""
+    """The language model, its tokens for pictures and its resamplers."""
 
     model: str = Field(
         "",
@@ -97,7 +97,7 @@ class StoryConfig(Section):
 
 
 class DetokenizerConfig(Section):
-    """Features back to pictures: a perceiver, and a UNet and autoencoder of diffusers."""
+    """The de-tokenizer: a perceiver, and a UNet and an autoencoder of diffusers."""
 
     model: str = Field(
         "",
@@ -130,7 +130,7 @@ class DetokenizerConfig(Section):
     ancestral: bool = Field(
         False,
         description="sample by Euler's method with new noise at each "
-        "step, which a UNet that was trained little paints more clearly with",
+        "step, which gives clearer pictures where a UNet was trained little",
     )
     guidance: float = Field(7.5, ge=1, description="scale of classifier-free guidance, 1 for none")
     guidance_rescale: float = Field(
@@ -141,14 +141,14 @@ class DetokenizerConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _named_or_made(self) -> DetokenizerConfig:
+    def _named_or_new(self) -> DetokenizerConfig:
         if bool(self.model) == bool(self.unet) or bool(self.model) == bool(self.vae):
             raise ValueError("give either a model to load or both unet and vae to make")
         return self
 
 
 class AttentionConfig(Section):
-    """What stays in the cache when a story is longer than those of training; it trains nothing.
+    """What the KV cache keeps of a story longer than those of training; no stage depends on it.
 
     The defaults are SEED-Story's, for 64 tokens a picture; it has no budget.
     """
@@ -182,7 +182,7 @@ class AttentionConfig(Section):
 
 
 class ModelConfig(Section):
-    """`model.yaml`: the parts."""
+    """`model.yaml`: the parts of a model."""
 
     vision: VisionConfig
     story: StoryConfig
@@ -191,7 +191,7 @@ class ModelConfig(Section):
 
 
 class Optimisation(Section):
-    """How a stage trains."""
+    """The training hyperparameters of a stage."""
 
     steps: int = Field(gt=0)
     batch: int = Field(gt=0, description="samples a process and forward pass")
@@ -227,7 +227,7 @@ class Optimisation(Section):
 
 
 class StageConfig(Section):
-    """A stage's file."""
+    """The file of a stage: its kind and how it is trained."""
 
     stage: Literal["towers", "autoencoder", "detokenizer", "story", "adaptation"]
     train: Optimisation
@@ -244,14 +244,14 @@ class StageConfig(Section):
 
 
 class Preset(Section):
-    """A whole preset: the model, and its stages in order by file name."""
+    """A preset: the model, and its stages by file name, in order."""
 
     model: ModelConfig
     stages: dict[str, StageConfig]
 
 
 def read(preset: str, settings: Sequence[str] = ()) -> Preset:
-    """The preset of that name, or in that folder, with `settings` of the form FILE.NAME=VALUE.
+    """Reads the preset of a name or in a folder, with `settings` of the form FILE.NAME=VALUE.
 
     Raises ConfigError.
     """
@@ -268,12 +268,12 @@ def read(preset: str, settings: Sequence[str] = ()) -> Preset:
     try:
         return Preset(model=files.pop("model"), stages=files)
     except ValidationError as error:
-        raise ConfigError(f"{folder}: {_said(error)}") from error
+        raise ConfigError(f"{folder}: {_message(error)}") from error
 
 
 @contextmanager
 def naming(setting: str, model: str) -> Iterator[None]:
-    """Around the loading of a model that a setting names. Raises ConfigError where it fails."""
+    """Raises ConfigError, naming the setting, where the model that it names cannot be loaded."""
     try:
         yield
     except (OSError, RuntimeError) as error:  # of huggingface_hub, and of open_clip
@@ -298,5 +298,7 @@ def _put(files: dict[str, Any], setting: str) -> None:
         raise ConfigError(str(error)) from None
 
 
-def _said(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+def _message(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, details['loc']))}: {details['msg']}" for details in error.errors()
+    )

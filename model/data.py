@@ -1,22 +1,21 @@
-"""Shards to batches: the WebDataset tars that `make dataset` writes, in a new order every epoch.
+"""Reads shards as batches: the WebDataset tars of `make dataset`, shuffled anew in each epoch.
 
-A tar is a folder that one can look things up in: one pass over its headers says where each sample
-begins, and from there on a sample is one read of one piece of one file. So the order of an epoch is
-a permutation of all samples of all shards, drawn from the seed and the epoch's number, and the
-epochs follow each other in one endless line. The line is cut into batches, which go to the
-processes in turn:
+One pass over the headers of a tar finds where each sample begins; from then on a sample is one read
+of a range of bytes. So the order of an epoch is a permutation of all samples of all shards, drawn
+from the seed and the epoch's number. The epochs make up one endless sequence, which is cut into
+batches, and these go to the processes in turn:
 
     step 0, process 0 | step 0, process 1 | step 1, process 0 | step 1, process 1 | ...
 
-What a process gets at a step thus depends on nothing but the seed, the size of a batch and the
-number of processes. Worker processes only change who decodes it, and a run that stopped goes on by
-asking for the next step: nothing that went before is read. No sample is left out, padded or given
-twice in an epoch, however many shards, workers and processes there are: where the samples of an
-epoch do not fill the last batch, the next epoch begins inside of it.
+What a process gets at a step thus depends on nothing but the seed, the batch size and the number of
+processes. Worker processes only change who decodes it, and a run is resumed by asking for the next
+step: nothing before it is read. No sample is left out, padded or repeated in an epoch, however many
+shards, workers and processes there are: where the samples of an epoch do not fill the last batch,
+the next epoch begins inside of it.
 
-`texts` and `pictures` decode what a raw sample holds: a dict of bytes by file ending (`json`,
-`00.jpg`, ...) with `__key__`, `__url__` (the shard) and `__number__`, the place in the line, which
-is what random choices about a sample should be drawn from.
+`texts` and `pictures` decode a raw sample: a dict of bytes by file ending (`json`, `00.jpg`, ...)
+with `__key__`, `__url__` (the shard) and `__number__`, its index in the endless sequence, which
+seeds random choices about a sample.
 """
 
 from __future__ import annotations
@@ -43,15 +42,18 @@ from schemas.layout import SHARDS, shard_path
 
 Raw = dict[str, Any]
 
-_AGAIN = "remove it and have it made again (by `make dataset`, features by the training)"
+_AGAIN = (
+    "remove it and run the command that made it again: `make dataset`, or `make train` for "
+    "features and predictions"
+)
 
 
 class DataError(ValueError):
-    """Data that cannot be trained on: its message names the file and says what to do."""
+    """Data that cannot be trained on; the message names the file and says what to do."""
 
 
 def shards(dataset: str, split: str) -> list[str]:
-    """The paths of the shards of one side ("train", "val") of a dataset, sorted.
+    """Returns the paths of the shards of a split ("train", "val") of a dataset, sorted.
 
     Raises DataError where there are none, or where their names say that some are missing.
     """
@@ -69,7 +71,7 @@ def shards(dataset: str, split: str) -> list[str]:
 
 
 def texts(raw: Raw) -> list[str]:
-    """The captions of a sample, one a picture. Raises DataError where it holds none."""
+    """Reads the captions of a sample, one per picture. Raises DataError where it holds none."""
     try:
         return json.loads(raw["json"])["captions"]
     except (KeyError, TypeError, ValueError) as error:
@@ -77,11 +79,11 @@ def texts(raw: Raw) -> list[str]:
 
 
 def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarray:
-    """The pictures of a sample, or `some` by number: uint8 [n, size, size, 3], RGB, each squashed
-    to a square.
+    """Decodes the pictures of a sample, or `some` by number: uint8 RGB [n, size, size, 3], each
+    resized to a square.
 
-    A JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) that is not below `size`;
-    what is left is averaged over areas. Raises DataError for a picture that does not decode and
+    A JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) that is not below `size`, and
+    resized from there by averaging areas. Raises DataError for a picture that does not decode and
     where there are not as many pictures as captions.
     """
     names = sorted(name for name in raw if name.endswith(".jpg"))
@@ -102,7 +104,7 @@ def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarr
 
 
 def once(shards: Iterable[str], read: Callable[[Raw], Any]) -> Iterator[Any]:
-    """Each sample of the shards once, in their order, as `read` makes it of a raw one."""
+    """Yields each sample of the shards once, in order, as `read` decodes it."""
     number = itertools.count()
     for shard in shards:
         for begin, end in _bounds(shard):
@@ -122,12 +124,12 @@ def loader(
     start: int = 0,
     shuffle: bool = True,
 ) -> DataLoader:
-    """An endless stream of the batches of one process, `rank` of `world`, from step `start` on.
+    """Returns the endless batches of a process, `rank` of `world`, from step `start` on.
 
-    `read` makes an item of a raw sample and `collate` a batch of `batch` items, both in one of
-    `workers` processes, or in this one where there are none. The stream is already split over the
-    processes: it is not for accelerate's `prepare`. Reads the headers of all shards before it
-    returns. Raises DataError for a shard that is damaged, ends too early or is empty.
+    `read` decodes a raw sample and `collate` makes a batch of `batch` of them, both in one of
+    `workers` processes, or in this process where there are none. The batches are already split over
+    the training processes: they are not for accelerate's `prepare`. Reads the headers of all shards
+    before it returns. Raises DataError for a shard that is damaged, ends too early or is empty.
     """
     samples = [(shard, begin, end) for shard in shards for begin, end in _bounds(shard)]
     if not samples:
@@ -146,7 +148,7 @@ def loader(
 
 @dataclasses.dataclass(frozen=True)
 class _Batches(Dataset):
-    """The batches of one process, by the number of the step: what DataLoader asks a dataset for."""
+    """The batches of a process, by the number of the step."""
 
     samples: list[tuple[str, int, int]]  # shard, first byte, first byte after it
     read: Callable[[Raw], Any]
@@ -176,10 +178,10 @@ def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 def _bounds(shard: str) -> list[tuple[int, int]]:
-    """The first byte of each sample of a tar, and the one after its last.
+    """Returns the offsets of the first byte of each sample of a tar and of the byte after it.
 
     Only headers are read. tarfile takes any header that it cannot read for the end of the archive,
-    so what is there has to be looked at: else half a shard would pass for a whole one.
+    so the end has to be verified: else half a shard would pass for a whole one.
     """
     begins: list[int] = []
     last = None
@@ -214,4 +216,4 @@ def _name(raw: Raw) -> str:
 
 
 def _one_thread(worker: int) -> None:
-    cv2.setNumThreads(0)  # as many processes as cores are wanted, not that many pools of threads
+    cv2.setNumThreads(0)  # a process for each core, not a pool of threads for each process

@@ -1,9 +1,9 @@
-"""The de-tokenizer: the features of a picture back to the picture, by latent diffusion.
+"""The de-tokenizer: features to pictures, by latent diffusion.
 
-A perceiver turns features to what a UNet of Stable Diffusion XL reads in place of a text: prompt
-embeddings for its cross-attention and a pooled vector for its time embedding. UNet, autoencoder
-and noise schedules are diffusers'. Source: SEED-Story (arXiv 2407.08683), whose de-tokenizer is an
-IP-Adapter without the text (arXiv 2308.06721).
+A perceiver maps features to what conditions a UNet of Stable Diffusion XL in place of a text:
+prompt embeddings for its cross-attention and a pooled vector for its time embedding. UNet,
+autoencoder and noise schedules are diffusers'. Source: SEED-Story (arXiv 2407.08683), whose
+de-tokenizer is an IP-Adapter without the text (arXiv 2308.06721).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ SCHEDULE = {
 
 
 class Perceiver(nn.Module):
-    """Features [B, n, feature_width] to prompt embeddings [B, queries, sum of streams] and, with
-    `pooled_width`, a pooled vector [B, pooled_width] (else None).
+    """Maps features [B, n, feature_width] to prompt embeddings [B, queries, sum of streams] and,
+    with `pooled_width`, to a pooled vector [B, pooled_width] (else None).
 
     Source: Flamingo's perceiver resampler (arXiv 2204.14198), as IP-Adapter and SEED-Story have it.
     """
@@ -62,20 +62,20 @@ class Perceiver(nn.Module):
         super().__init__()
         self.local = local
         self.queries = nn.Parameter(torch.randn(queries, width) / width**0.5)
-        # A query belongs to a place of the picture, so that what looks for a place finds it.
+        # Each query belongs to a position of the picture, so that attention can find positions.
         self.register_buffer(
             "positions", grid_positions(math.isqrt(queries), width), persistent=False
         )
         self.project_in = nn.Linear(feature_width, width)
         self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.streams = nn.ModuleList(nn.Linear(width, one) for one in streams)
+        self.streams = nn.ModuleList(nn.Linear(width, stream) for stream in streams)
         self.pool = _Pool(width, heads, queries, pooled_width) if pooled_width else None
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
         # Only directions count: the story model is trained for the cosine of its predictions, so
-        # their lengths mean nothing. (SEED-Story's code normalises over the tokens.) Components
-        # have a deviation of about 1 then, whatever the width.
+        # their norms mean nothing. (SEED-Story's code normalises over the tokens.) Components then
+        # have a deviation of about 1, whatever the width.
         values = functional.normalize(features, dim=-1) * features.shape[-1] ** 0.5
         values = self.project_in(values)
         queries = self.queries + self.positions.to(self.queries.dtype)
@@ -92,7 +92,8 @@ class Perceiver(nn.Module):
 
 
 class _Layer(nn.Module):
-    """Queries attend to the features and to each other; then a feed-forward network."""
+    """A layer of the perceiver: queries attend to features and queries, then a feed-forward
+    network."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -109,19 +110,19 @@ class _Layer(nn.Module):
         )
 
     def forward(self, queries: Tensor, values: Tensor) -> Tensor:
-        asking = self.norm_queries(queries)
-        k, v = self.to_kv(torch.cat([self.norm_values(values), asking], dim=1)).chunk(2, dim=-1)
+        normed = self.norm_queries(queries)
+        k, v = self.to_kv(torch.cat([self.norm_values(values), normed], dim=1)).chunk(2, dim=-1)
         q, k, v = (
-            one.unflatten(-1, (self.heads, -1)).transpose(1, 2) for one in (self.to_q(asking), k, v)
+            heads.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for heads in (self.to_q(normed), k, v)
         )
-        found = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        queries = queries + self.to_out(found)
+        attended = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        queries = queries + self.to_out(attended)
         return queries + self.feed_forward(queries)
 
 
 class _Pool(nn.Module):
-    """CLIP's attention pool (arXiv 2103.00020): the mean asks, all answer. [B, n, width] to
-    [B, out]."""
+    """CLIP's attention pool (arXiv 2103.00020) from [B, n, width] to [B, out]."""
 
     def __init__(self, width: int, heads: int, count: int, out: int) -> None:
         super().__init__()
@@ -135,7 +136,7 @@ class _Pool(nn.Module):
 
 
 class Detokenizer(nn.Module):
-    """A perceiver and a UNet that train, beside a frozen autoencoder."""
+    """A perceiver and a UNet that are trained, and a frozen autoencoder."""
 
     def __init__(self, config: DetokenizerConfig, feature_width: int, vae: AutoencoderKL) -> None:
         """`feature_width` is the visual tokenizer's. Raises ConfigError where parts do not fit."""
@@ -172,18 +173,18 @@ class Detokenizer(nn.Module):
                 EulerAncestralDiscreteScheduler if config.ancestral else EulerDiscreteScheduler
             ).from_config(schedule)
         extra = self.unet.config.in_channels - vae.config.latent_channels
-        # A UNet made with more input channels than latents have is given the prompt there too, each
-        # embedding at its query's place, so that it need not learn where to look. No paper's has.
+        # A new UNet with more input channels than latents have is given the prompt there too, each
+        # embedding at its query's position, so that it need not learn where to look. This is ours.
         self.layout = nn.Linear(wide, extra) if extra else None
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.unet.device
 
     def trainable(self, everything: bool) -> Detokenizer:
-        """Itself, with what trains set: the perceiver and the keys and values of all the UNet's
-        attention, as in SEED-Story, or `everything`, for a UNet that starts from nothing."""
+        """Sets which parameters are trained, and returns itself: the perceiver and the projections
+        to keys and values in the UNet, as in SEED-Story, or `everything`, for a new UNet."""
         self.requires_grad_(True)
         self.vae.requires_grad_(False)
         if not everything:
@@ -200,11 +201,11 @@ class Detokenizer(nn.Module):
         blank: Tensor,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """The scalar mean squared error of the predicted noise (or velocity, if the schedule says
-        so) for latents [B, c, h, w] and features [B, n, width].
+        """Computes the mean squared error, a scalar, of the predicted noise (or velocity, if the
+        schedule says so) for latents [B, c, h, w] and features [B, n, width].
 
-        Each sample has noise at a random step, and with probability `dropped` the features `blank`
-        [n, width] of a picture without content, from which guidance will lead away.
+        Each sample has noise of a random step, and with probability `dropped` the features `blank`
+        [n, width] of a picture without content, for classifier-free guidance.
         """
         latents, count = latents.float(), len(latents)
 
@@ -233,18 +234,18 @@ class Detokenizer(nn.Module):
         blank: Tensor,
         generator: torch.Generator | list[torch.Generator] | None = None,
     ) -> Tensor:
-        """Features [B, n, width] to pictures, uint8 [B, H, W, 3], by Euler's method.
+        """Generates pictures, uint8 [B, H, W, 3], of features [B, n, width], by Euler's method.
 
         Guidance: blank + scale * (conditioned - blank), of predictions (arXiv 2207.12598); a scale
-        of 1 needs no pass for blank. What it makes glaring is scaled back by `guidance_rescale`
-        (arXiv 2305.08891, section 3.4). The noise comes from `generator`, one for all or one a
-        picture; `ancestral` sampling puts some in again at each step.
+        of 1 needs no pass for blank. `guidance_rescale` corrects overexposure (arXiv 2305.08891,
+        section 3.4). The noise comes from `generator`, one for all or one per picture; `ancestral`
+        sampling adds noise again at each step.
         """
         self.sampler.set_timesteps(self.config.steps, device=self.device)
         scale = self.config.guidance
         guided = torch.cat([features, blank.expand_as(features)]) if scale != 1 else features
         prompt, pooled = self.perceiver(guided.to(self.perceiver.queries.dtype))
-        side = self.config.image_size // autoencoder.shrinks(self.vae)
+        side = self.config.image_size // autoencoder.downsampling(self.vae)
         latents = randn_tensor(
             (len(features), self.vae.config.latent_channels, side, side),
             generator=generator,
@@ -253,19 +254,21 @@ class Detokenizer(nn.Module):
         latents = latents * self.sampler.init_noise_sigma
         for time in self.sampler.timesteps:
             noisy = self.sampler.scale_model_input(latents, time)
-            made = self._predicted(
+            predicted = self._predicted(
                 noisy.repeat(len(guided) // len(features), 1, 1, 1), time, prompt, pooled
             ).float()
             if scale != 1:
-                seen, unseen = made.chunk(2)
-                made = rescale_noise_cfg(
-                    unseen + scale * (seen - unseen), seen, self.config.guidance_rescale
+                conditioned, unconditioned = predicted.chunk(2)
+                predicted = rescale_noise_cfg(
+                    unconditioned + scale * (conditioned - unconditioned),
+                    conditioned,
+                    self.config.guidance_rescale,
                 )
-            latents = self.sampler.step(made, time, latents, generator=generator).prev_sample
+            latents = self.sampler.step(predicted, time, latents, generator=generator).prev_sample
         return self.decode(latents)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents [B, c, h, w] to uint8 [B, H, W, 3]."""
+        """Decodes latents [B, c, h, w] to uint8 [B, H, W, 3]."""
         return autoencoder.decode(self.vae, latents)
 
     def _predicted(
@@ -273,8 +276,8 @@ class Detokenizer(nn.Module):
     ) -> Tensor:
         if self.layout is not None:
             grid = math.isqrt(self.config.queries)
-            laid = self.layout(prompt).transpose(1, 2).unflatten(2, (grid, grid))
-            noisy = torch.cat([noisy, functional.interpolate(laid, noisy.shape[2:])], dim=1)
+            placed = self.layout(prompt).transpose(1, 2).unflatten(2, (grid, grid))
+            noisy = torch.cat([noisy, functional.interpolate(placed, noisy.shape[2:])], dim=1)
         noisy, prompt = noisy.to(self.unet.dtype), prompt.to(self.unet.dtype)
         added = None
         if pooled is not None:
@@ -288,7 +291,8 @@ class Detokenizer(nn.Module):
         return self.unet(noisy, times, prompt, added_cond_kwargs=added).sample
 
     def _pooled_width(self) -> int | None:
-        """What the UNet adds to its time embedding is a pooled vector and six embedded numbers."""
+        """Returns the width of the pooled vector that the UNet adds to its time embedding, together
+        with six embedded numbers; None where it adds none."""
         config = self.unet.config
         if config.addition_embed_type != "text_time":
             return None

@@ -1,9 +1,8 @@
-"""A dataset's pictures as features and latents, its texts as tokens: computed once, in shards.
+"""Computes a dataset's features, latents and tokens once, and reads and writes them as shards.
 
-Nothing of it changes while the later stages train, so they read these shards and neither decode a
-picture nor pass one through the visual tokenizer. A sample is a chunk: `<key>.json` with its texts
-and their tokens, `<key>.features.npy` [n, tokens, width] and `<key>.latents.npy` [n, c, h, w],
-both float16.
+None of them changes while the later stages train, so these need neither decode a picture nor encode
+it. A sample is a chunk: `<key>.json` with its texts and their tokens, `<key>.features.npy`
+[n, tokens, width] and `<key>.latents.npy` [n, c, h, w], both float16.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ SHARD = 1000  # chunks
 
 @dataclass
 class Chunk:
-    """Consecutive moments of a story."""
+    """Consecutive pictures of a story, with their texts."""
 
     key: str
     texts: list[str]
@@ -39,7 +38,7 @@ class Chunk:
 
 
 def read(raw: Mapping[str, bytes]) -> Chunk:
-    """One sample of these shards."""
+    """Reads a sample of these shards."""
     about = json.loads(raw["json"])
     return Chunk(
         about["id"],
@@ -53,20 +52,20 @@ def read(raw: Mapping[str, bytes]) -> Chunk:
 
 
 def shards(run: Run, split: str, source: str = "features") -> list[str]:
-    """The paths of a split's shards, in order: of `features`, or of `predictions`."""
+    """Returns the paths of a split's shards, in order: of `features`, or of `predictions`."""
     return sorted(str(path) for path in (run.folder / source).glob(f"{split}-*.tar"))
 
 
 @contextmanager
 def writer(folder: Path, split: str) -> Iterator[Callable[[Chunk], None]]:
-    """What writes chunks into a split's shards in the folder, as `read` reads them."""
+    """Yields a function that writes a chunk into a split's shards, as `read` reads it."""
     with webdataset.ShardWriter(f"{folder}/{split}-%05d.tar", maxcount=SHARD, verbose=0) as shard:
-        yield lambda one: shard.write(
+        yield lambda chunk: shard.write(
             {
-                "__key__": one.key,
-                "json": {"id": one.key, "texts": one.texts, "ids": one.ids},
-                "features.npy": one.features.half().cpu().numpy(),
-                "latents.npy": one.latents.half().cpu().numpy(),
+                "__key__": chunk.key,
+                "json": {"id": chunk.key, "texts": chunk.texts, "ids": chunk.ids},
+                "features.npy": chunk.features.half().cpu().numpy(),
+                "latents.npy": chunk.latents.half().cpu().numpy(),
             }
         )
 
@@ -74,8 +73,8 @@ def writer(folder: Path, split: str) -> Iterator[Callable[[Chunk], None]]:
 def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> None:
     """Writes the shards of both splits, unless those of the same `key` are there.
 
-    Chunks that are longer than the story model takes are left out, and counted. Raises
-    data.DataError where that leaves none.
+    Chunks longer than `model.story.longest` are left out, and their number is said. Raises
+    data.DataError where none is left.
     """
     folder = run.folder / "features"
     if checkpoints.about(folder).get("key") == key:
@@ -83,7 +82,7 @@ def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> Non
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tower, vae = runs.tower(run).to(device), runs.autoencoder(run).to(device)
     longest = run.preset.model.story.longest
-    short = _short_enough(run)
+    tokenized = _tokenizer(run)
 
     def write(fresh: Path) -> None:
         left_out = 0
@@ -91,9 +90,9 @@ def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> Non
             kept = 0
             with writer(fresh, split) as put:
                 for raw in data.once(data.shards(dataset, split), dict):
-                    told = short(raw)
-                    if told:
-                        put(Chunk(raw["__key__"], *told, *_seen(run, raw, tower, vae)))
+                    texts = tokenized(raw)
+                    if texts:
+                        put(Chunk(raw["__key__"], *texts, *_encoded(run, raw, tower, vae)))
                         kept += 1
                     else:
                         left_out += 1
@@ -111,27 +110,30 @@ def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> Non
     checkpoints.save(folder, {}, {"key": key}, also=write)
 
 
-def _short_enough(run: Run) -> Callable[[data.Raw], tuple[list[str], list[list[int]]] | None]:
-    """What gives a chunk's texts and their tokens, or None where they are too many."""
+def _tokenizer(run: Run) -> Callable[[data.Raw], tuple[list[str], list[list[int]]] | None]:
+    """Returns what gives a chunk's texts and their tokens, or None where they are too many."""
     tokenizer, vocabulary = runs.tokenizer(run)
     longest = run.preset.model.story.longest
 
-    def told(raw: data.Raw) -> tuple[list[str], list[list[int]]] | None:
+    def tokenized(raw: data.Raw) -> tuple[list[str], list[list[int]]] | None:
         texts = data.texts(raw)
         ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
         if len(sequence.lay_out(ids, vocabulary, range(1, len(ids)))) > longest:
             return None
         return texts, ids
 
-    return told
+    return tokenized
 
 
 @torch.no_grad()
-def _seen(run: Run, raw: data.Raw, tower: nn.Module, vae: AutoencoderKL) -> tuple[Tensor, Tensor]:
-    vision_config, painted = run.preset.model.vision, run.preset.model.detokenizer.image_size
-    seen = data.pictures(raw, vision_config.image_size)
-    drawn = seen if painted == vision_config.image_size else data.pictures(raw, painted)
+def _encoded(
+    run: Run, raw: data.Raw, tower: nn.Module, vae: AutoencoderKL
+) -> tuple[Tensor, Tensor]:
+    """Returns the features and the latents of a chunk's pictures."""
+    settings, size = run.preset.model.vision, run.preset.model.detokenizer.image_size
+    pictures = data.pictures(raw, settings.image_size)
+    target = pictures if size == settings.image_size else data.pictures(raw, size)
     return (
-        vision.features(tower, seen, vision_config.tokens),
-        autoencoder.encode(vae, torch.from_numpy(drawn)),
+        vision.features(tower, pictures, settings.tokens),
+        autoencoder.encode(vae, torch.from_numpy(target)),
     )

@@ -1,14 +1,14 @@
-"""Tells stories: from a picture and a sentence, the next sentence, its picture, and so on.
+"""Generates stories: from a picture and a sentence, the next sentence, its picture, and so on.
 
-    load        a trained run: what tells, what looks at pictures, what paints them
-    beginning   the picture and the sentences that stories begin with
-    tell        a batch of stories, moment by moment, as a stream
+    load        loads the models of a trained run
+    beginning   reads the picture and the sentences that stories begin with
+    tell        generates a batch of stories, panel by panel, as a stream
 
-A moment takes two steps. The text is sampled word by word until BoI. Then all tokens of the picture
-are read in one pass, since there is no choice among them, and their last hidden states become the
-features. These tokens are forgotten again, and the features are read in their place, as a picture
-that is given, as in training. All else stays in the cache, as far as its policy keeps it; nothing
-is computed twice.
+A panel takes two steps. The text is sampled token by token until BoI. Then all tokens of the
+picture are read in one pass, since there is no choice among them, and their last hidden states
+become the features. These tokens are removed from the cache, and the features are read in their
+place, as a given picture, as in training. All else stays in the cache, as far as its policy keeps
+it; nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -43,40 +43,40 @@ from model.tokens import Vocabulary
 Paint = Callable[[Tensor], Tensor]  # features [B, tokens, width] to pictures uint8 [B, H, W, 3]
 
 
-class NoStart(ValueError):
-    """A story cannot begin: what is missing or cannot be read, and what would do."""
+class StartError(ValueError):
+    """What a story begins with is missing or cannot be read; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How words are chosen."""
+    """How tokens are sampled."""
 
-    temperature: float = 0.7  # 0 takes the likeliest
-    top_p: float = 0.9  # the likeliest words that make up this share; 1 for all
+    temperature: float = 0.7  # 0 for greedy decoding
+    top_p: float = 0.9  # the most probable tokens that make up this share; 1 for all
     longest_text: int = 120  # tokens
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A sentence and its picture."""
+class Panel:
+    """A sentence of a story and its picture."""
 
-    story: int  # of the batch, from 0
-    number: int  # 0 is what the story begins with
+    story: int  # index in the batch
+    number: int  # in the story; 0 is given
     text: str
     ids: list[int]  # the text's tokens
     features: Tensor  # float32 [tokens, width]
-    picture: np.ndarray  # uint8 RGB [H, W, 3], a square; of moment 0 as it was given
+    picture: np.ndarray  # uint8 RGB [H, W, 3], a square; of panel 0 as it was given
 
 
 # Which token may come next -----------------------------------------------------------------------
 
 
 class PictureTokens(LogitsProcessor):
-    """Leaves the tokens that a story can go on with, for `tell` and for plain `llm.generate`.
+    """Masks the tokens that cannot come next in a story, in `tell` or in plain `llm.generate`.
 
     After BoI come the picture's tokens in their order and EoI; after EoI `[INST]` or EoS; then a
-    text of 1 to `longest_text` tokens, in which words alone can stand; BoI ends it. A prompt that
-    is given as vectors, so that there are no ids yet, ends where a text begins.
+    text of 1 to `longest_text` tokens, none of them special; BoI ends it. A prompt of embeddings,
+    which has no ids, ends where a text begins.
     """
 
     def __init__(self, vocabulary: Vocabulary, words: int, longest_text: int) -> None:
@@ -91,7 +91,7 @@ class PictureTokens(LogitsProcessor):
         self.vocabulary, self.longest_text = vocabulary, longest_text
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Ids so far [B, n], scores [B, words]: with -inf for what cannot come next."""
+        """Returns the scores [B, words], -inf for what cannot follow the ids so far [B, n]."""
         reach = 1 + len(self.vocabulary.turn) + self.longest_text
         allowed = torch.zeros_like(scores, dtype=torch.bool)
         for row, ids in zip(allowed, input_ids[:, -reach:].tolist(), strict=True):
@@ -99,7 +99,7 @@ class PictureTokens(LogitsProcessor):
         return scores.masked_fill(~allowed, -torch.inf)
 
     def _after(self, ids: list[int]) -> Tensor:
-        """The ids that can follow these, the last ones of a story."""
+        """Returns the ids that can follow these, the last ones of a story."""
         if ids and ids[-1] in self.inside:
             return torch.tensor([self.inside[ids[-1]]])
         turn, begins = self.vocabulary.turn, 0
@@ -118,7 +118,7 @@ class PictureTokens(LogitsProcessor):
         return self.words_or_end
 
 
-# Telling -----------------------------------------------------------------------------------------
+# Generating --------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -126,7 +126,7 @@ def tell(
     model: StoryLM,
     tokenizer: PreTrainedTokenizerBase,
     vocabulary: Vocabulary,
-    starts: Sequence[Moment],
+    starts: Sequence[Panel],
     paint: Paint,
     count: int,
     *,
@@ -135,14 +135,14 @@ def tell(
     texts: Sequence[Sequence[str]] = (),
     policy: str = "dense",
     attention: AttentionConfig | None = None,
-) -> Iterator[list[Moment]]:
-    """Moments 1 to `count` of all stories, each as soon as it is painted.
+) -> Iterator[list[Panel]]:
+    """Yields panels 1 to `count` of all stories, each as soon as its picture is generated.
 
-    `seeds` are one a story, and so are `texts`: the sentences of its moments 1, 2, ...; where there
-    is none, or an empty one, the model writes it. `policy` is one of `model.attention`. Raises
+    `seeds` are one per story, and so are `texts`: the sentences of its panels 1, 2, ...; where one
+    is missing or empty, the model generates it. `policy` is one of `model.attention`. Raises
     ConfigError where it cannot be used with the language model.
     """
-    dice = [torch.Generator().manual_seed(seed) for seed in seeds]
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     reading = Reading(model, roles_of(tokenizer, vocabulary), len(starts), policy, attention)
     reading.read([[vocabulary.bos, *start.ids, vocabulary.boi] for start in starts])
     features = torch.stack([start.features for start in starts])
@@ -162,15 +162,16 @@ def tell(
             last,
             PictureTokens(vocabulary, len(tokenizer), sampling.longest_text),
             sampling,
-            dice,
+            generators,
         )
         hidden = reading.read([[vocabulary.boi, *vocabulary.image]] * len(starts))[:, 1:]
         reading.forget(len(vocabulary.image))
         features = model.painted(hidden).float()
+        pictures = paint(features).cpu().numpy()
         yield [
-            Moment(story, number, tokenizer.decode(one).strip(), one, seen, picture)
-            for story, (one, seen, picture) in enumerate(
-                zip(ids, features, paint(features).cpu().numpy(), strict=True)
+            Panel(story, number, tokenizer.decode(tokens).strip(), tokens, predicted, picture)
+            for story, (tokens, predicted, picture) in enumerate(
+                zip(ids, features, pictures, strict=True)
             )
         ]
 
@@ -181,11 +182,12 @@ def _write(
     last: Tensor,
     grammar: PictureTokens,
     sampling: Sampling,
-    dice: Sequence[torch.Generator],
+    generators: Sequence[torch.Generator],
 ) -> None:
-    """Puts words into the texts that are empty; `last` are the hidden states before, [B, hidden].
+    """Fills the texts that are empty with sampled tokens; `last` are the hidden states before them,
+    [B, hidden].
 
-    The words have been read then, the BoI that ends each text has not.
+    `reading` has read the tokens then, but not the BoI that ends each text.
     """
     choices = LogitsProcessorList([grammar])
     if sampling.temperature > 0:
@@ -196,8 +198,8 @@ def _write(
     while any(going):
         scores = choices(so_far, reading.model.llm.get_output_embeddings()(last).float().cpu())
         chosen = [
-            _chosen(row, sampling, die) if goes else end
-            for row, die, goes in zip(scores, dice, going, strict=True)
+            _chosen(row, sampling, generator) if goes else end
+            for row, generator, goes in zip(scores, generators, going, strict=True)
         ]
         going = [token != end for token in chosen]
         words = [[token] if goes else [] for token, goes in zip(chosen, going, strict=True)]
@@ -208,10 +210,10 @@ def _write(
             last = reading.read(words)[:, -1]
 
 
-def _chosen(scores: Tensor, sampling: Sampling, dice: torch.Generator) -> int:
+def _chosen(scores: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
     if sampling.temperature == 0:
         return int(scores.argmax())
-    return int(torch.multinomial(scores.softmax(0), 1, generator=dice))
+    return int(torch.multinomial(scores.softmax(0), 1, generator=generator))
 
 
 # A trained run, and what a story begins with -----------------------------------------------------
@@ -219,7 +221,7 @@ def _chosen(scores: Tensor, sampling: Sampling, dice: torch.Generator) -> int:
 
 @dataclass(frozen=True)
 class Teller:
-    """All of a run that telling needs."""
+    """The models of a run that generation needs."""
 
     run: Run
     model: StoryLM
@@ -228,15 +230,15 @@ class Teller:
     tower: nn.Module
     painter: Detokenizer
     blank: Tensor  # features [tokens, width]
-    painter_stage: str  # which stage has made the painter
+    painter_stage: str  # the stage whose result the painter is
     painter_setting: str  # the `train.precision` of that stage
 
 
 def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
-    """A trained run, on the GPU where there is one; `settings` as those of `config.read`.
+    """Loads a trained run, on the GPU where there is one; `settings` as those of `config.read`.
 
-    Paints with the de-tokenizer that was adapted to predicted features, or, where that stage has
-    not been trained, with the one before. Raises NotTrained, config.ConfigError.
+    The painter is the de-tokenizer that was adapted to predicted features, or, where that stage has
+    not been trained, the one before. Raises NotTrained, config.ConfigError.
     """
     if not (folder / "preset" / "model.yaml").is_file():
         raise NotTrained(
@@ -248,8 +250,8 @@ def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
     tower, model = runs.tower(run).to(device), runs.story(run).to(device)
     setting = run.stage("story")[1].train.precision
     if device.type == "cuda" and precision.in_use(setting, device) == "bf16":
-        for one in model.parameters():  # not the buffers: rotary frequencies need their digits
-            one.data = one.data.bfloat16()
+        for parameter in model.parameters():  # not buffers: rotary frequencies need their digits
+            parameter.data = parameter.data.bfloat16()
     kind = "adaptation"
     try:
         run.result(kind)
@@ -268,22 +270,22 @@ def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
 
 
 def painting(teller: Teller, seeds: Sequence[int]) -> Paint:
-    """Paints all stories of a batch together, in the precision of this device.
+    """Returns what generates the pictures of a batch of stories, in the precision of this device.
 
-    The noise is each story's own, so a story's pictures depend on the others by rounding alone.
+    Each story has its own noise, so its pictures depend on the other stories by rounding alone.
     """
     device = teller.painter.device
-    dice = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+    generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
     def paint(features: Tensor) -> Tensor:
         with precision.autocast(teller.painter_setting, device):
-            return teller.painter.generate(features.to(device), teller.blank.to(device), dice)
+            return teller.painter.generate(features.to(device), teller.blank.to(device), generators)
 
     return paint
 
 
 def about(teller: Teller) -> dict[str, str | int | float]:
-    """What a story is told with: the stages, each with the digest of all that it depends on."""
+    """Returns what a story is generated with: the stages, each with its key, and settings."""
     folder, stages = teller.run.folder, [teller.run.stage("story")[0], teller.painter_stage]
     story, painter = (f"{name} {checkpoints.about(folder / name)['key']}" for name in stages)
     return {
@@ -297,45 +299,48 @@ def about(teller: Teller) -> dict[str, str | int | float]:
 
 
 @torch.no_grad()
-def start(teller: Teller, story: int, picture: np.ndarray, text: str) -> Moment:
-    """Moment 0 of a story; the picture is uint8 RGB [H, W, 3]."""
+def start(teller: Teller, story: int, picture: np.ndarray, text: str) -> Panel:
+    """Returns panel 0 of a story, of a given picture, uint8 RGB [H, W, 3], and text."""
     settings = teller.run.preset.model.vision
     square = cv2.resize(picture, (settings.image_size,) * 2, interpolation=cv2.INTER_AREA)
     features = vision.features(teller.tower, square[None], settings.tokens)[0].float()
     ids = teller.tokenizer.encode(text, add_special_tokens=False)
-    return Moment(story, 0, text, ids, features, picture)
+    return Panel(story, 0, text, ids, features, picture)
 
 
 def beginning(
     image: str | None, texts: Sequence[str], dataset: str
 ) -> tuple[np.ndarray, list[str], str]:
-    """The first picture, uint8 RGB [H, W, 3], and first sentence of each story, and where from.
+    """Returns the first picture, uint8 RGB [H, W, 3], the first sentence of each story, and a line
+    that says where they are from.
 
-    What is not given is taken from the first moment of the dataset's validation. Raises NoStart.
+    What is not given is that of the first held-out chunk of the dataset. Raises StartError.
     """
     if not all(text.strip() for text in texts):
-        raise NoStart("--text is empty: it is the sentence that the story begins with")
+        raise StartError("--text is empty: it is the sentence that the story begins with")
     if image:
         if not texts:
-            raise NoStart(f"--image {image} needs a --text: the sentence that a story begins with")
-        said = f"the story begins with {image}"
-        return _opened(image, f"--image {image}"), [text.strip() for text in texts], said
+            raise StartError(
+                f"--image {image} needs a --text: the sentence that a story begins with"
+            )
+        origin = f"the story begins with {image}"
+        return _opened(image, f"--image {image}"), [text.strip() for text in texts], origin
     try:
         raw = next(iter(data.once(data.shards(dataset, "val"), dict)))
     except data.DataError as error:
-        raise NoStart(f"{error}; or begin a story with --image and --text") from error
+        raise StartError(f"{error}; or begin a story with --image and --text") from error
     key = raw["__key__"]
     picture = _opened(io.BytesIO(raw["00.jpg"]), f"the first picture of {key}")
-    said = f"no --image: the story begins like {key} of {dataset}'s validation"
-    return picture, [text.strip() for text in texts] or data.texts(raw)[:1], said
+    origin = f"no --image: the story begins like {key} of {dataset}'s validation"
+    return picture, [text.strip() for text in texts] or data.texts(raw)[:1], origin
 
 
 def read_texts(path: str) -> list[str]:
-    """The lines of a text file. Raises NoStart."""
+    """Reads the lines of a text file. Raises StartError."""
     try:
         return [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise NoStart(
+        raise StartError(
             f"--texts {path} cannot be read: {error}; it is a UTF-8 text file with a "
             "sentence a line"
         ) from error
@@ -346,4 +351,4 @@ def _opened(file: str | io.BytesIO, name: str) -> np.ndarray:
         with Image.open(file) as image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise NoStart(f"{name} cannot be read: {error}; JPEG, PNG and WebP can") from error
+        raise StartError(f"{name} cannot be read: {error}; JPEG, PNG and WebP can") from error

@@ -1,4 +1,4 @@
-"""The Muon optimizer: `torch.optim.Muon`, whose orthogonalisation runs in a dtype of one's choice.
+"""The Muon optimizer: that of torch, with a choice of the dtype of its orthogonalisation.
 
 torch's always runs in bfloat16, which takes four fifths of a training step on a CPU without
 instructions for it. Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/, with
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315  # of the quintic; steepest at 0, they end 
 
 
 class Muon(torch.optim.Optimizer):
-    """Steps that are the momentum's directions, all of about the same size."""
+    """Muon for matrices: each step is the momentum, orthogonalised."""
 
     def __init__(
         self, params: Iterable[nn.Parameter], lr: float, weight_decay: float, dtype: torch.dtype
@@ -28,8 +29,8 @@ class Muon(torch.optim.Optimizer):
         self.dtype = dtype
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
-        """Makes one step with the gradients that are there."""
+    def step(self, closure: Any = None) -> Any:
+        """Makes one step with the gradients that are there; `closure` is not called."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is None:
@@ -45,7 +46,7 @@ class Muon(torch.optim.Optimizer):
 
 def orthogonal(matrix: Tensor, dtype: torch.dtype) -> Tensor:
     """Returns a matrix with the same singular vectors and singular values near 1, in `dtype`, by
-    Newton and Schulz's iteration."""
+    the Newton-Schulz iteration."""
     tall = matrix.shape[0] > matrix.shape[1]
     wide = (matrix.T if tall else matrix).to(dtype)
     wide = wide / wide.norm().clamp(min=1e-7)

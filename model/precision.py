@@ -43,7 +43,7 @@ def autocast(setting: str, device: torch.device) -> torch.autocast:
 def has_bf16(device: torch.device) -> bool:
     """Returns whether a device has instructions for products in bfloat16.
 
-    Of Apple's GPUs torch does not say so, and those that have them are hardly faster for it.
+    Apple's GPUs count as without: torch does not say which have them, and those are hardly faster.
     """
     if device.type == "cpu":
         return cpu_has_bf16(

@@ -1,8 +1,8 @@
-"""The features that the trained story model predicts for a dataset: computed once, in shards.
+"""Computes the features that the trained story model predicts for a dataset, once, as shards.
 
-The story model is frozen in the adaptation, so what it predicts of a story so far stays the same.
-The shards are those of `model.features` but for the features, and for the first moment of each
-chunk, which no turn asks for.
+The story model is frozen in the adaptation, so its predictions do not change. The shards are those
+of `model.features`, with predicted features, and without the first picture of each chunk, which is
+never predicted.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ def compute(run: Run, key: str) -> None:
     if checkpoints.about(folder).get("key") == key:
         return
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    teller = runs.story(run).to(device)
+    model = runs.story(run).to(device)
     _, vocabulary = runs.tokenizer(run)
 
     def write(fresh: Path) -> None:
         for split in ("train", "val"):
             with features.writer(fresh, split) as put:
-                for one in data.once(features.shards(run, split), features.read):
-                    out = teller(*stages.laid_out([one], vocabulary, "every", device))
+                for chunk in data.once(features.shards(run, split), features.read):
+                    out = model(*stages.laid_out([chunk], vocabulary, "every", device))
                     put(
                         dataclasses.replace(
-                            one,
-                            texts=one.texts[1:],
-                            ids=one.ids[1:],
+                            chunk,
+                            texts=chunk.texts[1:],
+                            ids=chunk.ids[1:],
                             features=out.features,
-                            latents=one.latents[1:],
+                            latents=chunk.latents[1:],
                         )
                     )
 

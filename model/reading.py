@@ -1,8 +1,8 @@
-"""What the stories of a batch have read so far: the cache, and who sees which of its slots.
+"""The KV cache of a batch of stories: reading tokens and pictures into it, and evicting them.
 
-In a batch the texts have different lengths. What all stories read in a pass takes the same slots of
-the cache, a story that has nothing to read there has slots that nobody sees, and positions count
-what is seen: each story is what it would be alone.
+In a batch the texts have different lengths. A pass appends the same number of slots to the cache of
+each story; slots that a story has no tokens for are padding, which is masked, and positions do not
+count it: each story is what it would be alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STATE = ("seen", "positions", "roles", "vectors")
 
 
 class Reading:
-    """Stories that are read piece by piece, of whose past a policy says what stays."""
+    """A batch of stories that is read piece by piece, with a policy for its cache."""
 
     def __init__(
         self,
@@ -42,14 +42,14 @@ class Reading:
         self.seen = torch.zeros(stories, 0, dtype=torch.bool)  # [B, slots], as all of these
         self.positions = torch.zeros(stories, 0, dtype=torch.long)
         self.roles = torch.zeros(stories, 0, dtype=torch.uint8)
-        self.vectors = torch.zeros(stories, 0, 0)  # what was read, for a policy that reads it again
+        self.vectors = torch.zeros(stories, 0, 0)  # embeddings, for `recompute`
         moving = policy not in ("dense", "recompute") and self.config.positions == "contiguous"
         self.rotate = attention.rotation(model.llm) if moving else None
 
     def read(self, ids: Sequence[Sequence[int]], features: Tensor | None = None) -> Tensor:
-        """Reads on, first a picture where one is given: [B, tokens, width], then each story's ids.
+        """Reads the features [B, tokens, width] of a picture, if given, and then each story's ids.
 
-        Returns the last hidden states [B, slots, hidden]. Shorter rows are padded in front: the
+        Returns the last hidden states [B, slots, hidden]. Shorter rows are padded at the front: the
         last slot is the last token of each story that has any.
         """
         longest = max(map(len, ids))
@@ -65,7 +65,7 @@ class Reading:
         return self._read(vectors, real, roles)
 
     def _read(self, vectors: Tensor, real: Tensor, roles: Tensor) -> Tensor:
-        """Vectors [B, slots, hidden], of which the `real` ones are the story's: hidden states."""
+        """Reads embeddings [B, slots, hidden], of which those not `real` are padding."""
         last = (
             torch.where(self.seen, self.positions, -1).amax(1, keepdim=True)
             if (self.seen.shape[1])
@@ -81,20 +81,20 @@ class Reading:
             )
         slots = torch.arange(self.seen.shape[1])
         own = slots[-real.shape[1] :, None]
-        # Padding sees itself: what sees nothing is not a number in some kernels of attention.
+        # Padding attends to itself: rows that attend to nothing are NaN in some attention kernels.
         visible = (self.seen[:, None] & (slots <= own)) | (slots == own)
         return self.model.hidden(
             vectors, visible[:, None].to(vectors.device), positions.to(vectors.device), self.cache
         )
 
     def forget(self, count: int) -> None:
-        """Takes the last slots back."""
+        """Removes the last slots."""
         self.cache.crop(-count)
         for name in _STATE:
             setattr(self, name, getattr(self, name)[:, :-count])
 
     def evict(self) -> None:
-        """Lets go of what the policy does not keep. The last token has to be a picture's BoI."""
+        """Evicts what the policy does not keep. The last token has to be a picture's BoI."""
         rows = [torch.where(seen)[0] for seen in self.seen]
         rows = [
             row[attention.stays(roles[row], self.policy, self.config)]
@@ -124,7 +124,7 @@ class Reading:
         before = self.positions.gather(1, slots)
         self.positions = (real.cumsum(1) - 1).clamp(min=0) if self.rotate else before
         self.seen, self.roles = real, self.roles.gather(1, slots)
-        attention.keep(
+        attention.evict(
             self.cache, slots, torch.where(real, self.positions - before, 0), self.rotate
         )
 
@@ -134,13 +134,13 @@ class Reading:
             setattr(self, name, getattr(self, name)[:, :0])
 
     def state(self) -> dict[str, Any]:
-        """All that was read, as tensors: for `restore`, here or in another process."""
+        """Returns all that was read, as tensors, for `restore`, here or in another process."""
         return {name: getattr(self, name) for name in _STATE} | {
             "layers": [(layer.keys, layer.values) for layer in self.cache.layers]
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on where the reading was whose `state` this is."""
+        """Replaces all that was read by a `state`."""
         for name in _STATE:
             setattr(self, name, state[name])
         self.cache = DynamicCache()
@@ -149,7 +149,7 @@ class Reading:
 
 
 def roles_of(tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary) -> Tensor:
-    """The Role of each token of a tokenizer, uint8 [words]."""
+    """Returns the Role of each token of a tokenizer, uint8 [words]."""
     words = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
     roles = torch.tensor(
         [

@@ -1,6 +1,6 @@
-"""Features to queries: one layer of cross-attention from a square grid of learned queries.
+"""The resampler: one layer of cross-attention from a square grid of learned queries.
 
-It takes the features of a picture to as many vectors as the language model reads, and the language
+It maps the features of a picture to as many vectors as the language model reads, and the language
 model's hidden states back to features. Source: Qwen-VL's `Resampler` (arXiv 2308.12966), which
 SEED-Story uses on both sides.
 """
@@ -15,10 +15,11 @@ from torch.nn import functional
 
 
 def grid_positions(side: int, width: int) -> Tensor:
-    """2-D sin-cos positions of a square grid, row by row, float32 [side * side, width].
+    """Returns 2-D sin-cos position embeddings of a square grid, row by row, float32
+    [side * side, width].
 
-    The first half of a vector stands for the row, the second for the column; in each half, sines
-    of falling frequencies, then cosines. Raises ValueError where width is no multiple of 4.
+    The first half of a vector is for the row, the second for the column; in each half, sines of
+    falling frequencies, then cosines. Raises ValueError where width is not a multiple of 4.
     Source: MAE, arXiv 2111.06377.
     """
     if width % 4:
@@ -31,7 +32,7 @@ def grid_positions(side: int, width: int) -> Tensor:
 
 
 class Resampler(nn.Module):
-    """[B, n, kv_width] to [B, grid * grid, width], for any n that is a square."""
+    """Maps [B, n, kv_width] to [B, grid * grid, width], for any n that is a square."""
 
     positions: Tensor
 
@@ -55,10 +56,10 @@ class Resampler(nn.Module):
         return out
 
     def _positions_of(self, count: int) -> Tensor:
-        """The queries' positions, stretched over a square of `count` features."""
+        """Returns the queries' positions, interpolated to a square of `count` features."""
         side, own = math.isqrt(count), math.isqrt(len(self.positions))
         if side * side != count:
-            raise ValueError(f"{count} features are no square grid")
+            raise ValueError(f"{count} features are not a square grid")
         if side == own:
             return self.positions
         square = self.positions.T.reshape(1, -1, own, own)

@@ -1,12 +1,13 @@
-"""A run: the folder in which a preset is trained, and what can be loaded from it.
+"""The folder of a run, in which a preset is trained, and loading the parts of a model from it.
 
 RUN/
-  preset/      the preset's files, so that the folder is all that is needed
+  preset/      the preset's files, so that nothing outside of the folder is needed
   tokenizer/
-  features/    the dataset's pictures as features and latents, and its texts as tokens
+  features/    the dataset's features, latents and tokens, as shards
   predictions/ the same with the features that the story model predicts
-  0-towers/ ..., 3-adaptation/   what each stage has made
-  logs/        TensorBoard; samples/  pictures that were painted on the way
+  0a-towers/ ... 3-adaptation/   the result of each stage
+  logs/        TensorBoard
+  samples/     pictures that were generated at each validation
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from schemas.layout import MANIFEST
 
 
 class NotTrained(ValueError):
-    """A run lacks the part that is asked for."""
+    """A run in which the part that is asked for has not been trained."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,14 @@ class Run:
     preset: Preset
 
     def stage(self, kind: str) -> tuple[str, StageConfig]:
-        """The name and the settings of the stage of that kind. Raises NotTrained."""
+        """Returns the name and the settings of the stage of that kind. Raises NotTrained."""
         for name, stage in self.preset.stages.items():
             if stage.stage == kind:
                 return name, stage
         raise NotTrained(f"the preset of {self.folder} has no stage that makes a {kind}")
 
     def result(self, kind: str) -> Path:
-        """The folder with what the stage of that kind has made. Raises NotTrained."""
+        """Returns the folder with the result of the stage of that kind. Raises NotTrained."""
         name, _ = self.stage(kind)
         if not (self.folder / name).is_dir():
             raise NotTrained(f"{self.folder} has no {name} yet; `python -m model train` makes it")
@@ -59,7 +60,7 @@ class Run:
 
 
 def write_preset(run: Run) -> None:
-    """Writes the preset into the run's folder, with what `--set` changed in it."""
+    """Writes the preset into the run's folder, with the changes of `--set`."""
     folder = run.folder / "preset"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -69,12 +70,12 @@ def write_preset(run: Run) -> None:
 
 
 def digest(dataset: str) -> str:
-    """What identifies a dataset: a digest of its manifest, 16 hex digits."""
+    """Returns a digest of a dataset's manifest, 16 hex digits."""
     return hashlib.sha256(Path(dataset, MANIFEST).read_bytes()).hexdigest()[:16]
 
 
 def make_tokenizer(run: Run, texts: Iterable[str]) -> None:
-    """Writes the run's tokenizer: the language model's own, or one that is trained on the texts."""
+    """Writes the run's tokenizer: the language model's, or a new one, trained on the texts."""
     story = run.preset.model.story
     if story.model:
         with naming("model.story.model", story.model):
@@ -86,7 +87,7 @@ def make_tokenizer(run: Run, texts: Iterable[str]) -> None:
 
 
 def tokenizer(run: Run) -> tuple[PreTrainedTokenizerBase, Vocabulary]:
-    """The run's tokenizer and the ids of what is no word."""
+    """Loads the run's tokenizer and the ids of its special tokens. Raises NotTrained."""
     folder = run.folder / "tokenizer"
     if not folder.is_dir():
         raise NotTrained(f"{run.folder} has no tokenizer; is it the folder of a run?")
@@ -95,7 +96,7 @@ def tokenizer(run: Run) -> tuple[PreTrainedTokenizerBase, Vocabulary]:
 
 
 def tower(run: Run) -> nn.Module:
-    """The visual tokenizer, frozen."""
+    """Loads the visual tokenizer, frozen."""
     config = run.preset.model.vision
     if config.towers:
         config = config.model_copy(update={"model": f"local-dir:{run.result('towers')}"})
@@ -103,7 +104,8 @@ def tower(run: Run) -> nn.Module:
 
 
 def blank(run: Run, tower: nn.Module) -> Tensor:
-    """The features of a picture without content, [tokens, width]: guidance leads away from them."""
+    """Computes the features of a grey picture, [tokens, width]: the unconditional input of
+    classifier-free guidance."""
     config = run.preset.model.vision
     grey = np.full((1, config.image_size, config.image_size, 3), 128, np.uint8)
     with torch.no_grad():
@@ -111,10 +113,9 @@ def blank(run: Run, tower: nn.Module) -> Tensor:
 
 
 def autoencoder(run: Run) -> AutoencoderKL:
-    """The autoencoder between pictures and latents, frozen."""
+    """Loads the image autoencoder, frozen."""
     config = run.preset.model.detokenizer
-    made = any(stage.stage == "autoencoder" for stage in run.preset.stages.values())
-    if made:
+    if any(stage.stage == "autoencoder" for stage in run.preset.stages.values()):
         vae = AutoencoderKL.from_pretrained(run.result("autoencoder"))
     else:
         with naming("model.detokenizer.model", config.model):
@@ -123,7 +124,7 @@ def autoencoder(run: Run) -> AutoencoderKL:
 
 
 def story(run: Run, trained: bool = True) -> StoryLM:
-    """The story model; without `trained`, as it is before."""
+    """Loads the story model, frozen; without `trained`, as it is before its stage."""
     loaded, vocabulary = tokenizer(run)
     config = run.preset.model
     model = story_lm.build(
@@ -136,7 +137,8 @@ def story(run: Run, trained: bool = True) -> StoryLM:
 
 
 def detokenizer(run: Run, kind: str = "") -> Detokenizer:
-    """The de-tokenizer as the stage of that kind has made it, or, by default, before any."""
+    """Loads the de-tokenizer that the stage of that kind has trained, frozen; by default, as it is
+    before any."""
     model = Detokenizer(run.preset.model.detokenizer, vision.width(tower(run)), autoencoder(run))
     if kind:
         model.trainable(run.stage(kind)[1].everything)  # what the stage has saved

@@ -1,12 +1,13 @@
-"""A story as the language model sees it: which token stands where, who sees it, what it predicts.
+"""The token sequence of a story: tokens, positions, targets and attention mask.
 
 As released by SEED-Story, a story is BoS, text 0, picture 0, then turns: `[INST]`, a text, a
 picture; the last turn is supervised. Its picture is not given but asked for: its positions hold
-the learned tokens, and their last hidden states become the features. After it comes EoS.
+the learned tokens, whose last hidden states become the predicted features. EoS follows.
 
 Here any number of turns can be supervised in one pass. A supervised turn that others follow has
-its picture twice, at the same positions: asked for first, then given. What is asked for is seen by
-its own block alone (`turn`), so each turn sees exactly what it would have seen as the last one.
+its picture twice, at the same positions: asked for first, then given. Tokens that are asked for are
+attended to by their own block alone (`turn`), so each turn attends to exactly what it would attend
+to as the last one.
 
     BoS text0 BoI (given 0) EoI [INST] text1 BoI {asked 1, EoI -> EoS} (given 1) EoI [INST] ...
 """
@@ -26,30 +27,30 @@ IGNORED = -100  # a target that does not count
 
 @dataclass
 class Layout:
-    """Token by token, int64 [L] or, of several stories, [B, L]."""
+    """The sequence of a story, int64 [L], or of a batch of stories, [B, L]."""
 
     ids: Tensor
     positions: Tensor  # for rotary embeddings
     targets: Tensor  # the id that the hidden state here should predict, or IGNORED
     given: Tensor  # number of the picture whose features stand here, else -1
     asked: Tensor  # number of the picture whose features the hidden state here should give, else -1
-    turn: Tensor  # 0: seen by all that follow; t: seen by the block of turn t alone; -1: padding
+    turn: Tensor  # who attends to it: 0 all that follow, t the block of turn t alone, -1 nobody
 
     def to(self, device: torch.device) -> Layout:
-        """The same on another device."""
-        return Layout(*(getattr(self, one.name).to(device) for one in fields(self)))
+        """Returns a copy on another device."""
+        return Layout(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def __len__(self) -> int:
-        """How long the story is for the model: how many positions."""
+        """Returns the number of positions, which asked and given tokens of a picture share."""
         return int(self.positions.max()) + 1
 
 
 def lay_out(
     texts: Sequence[Sequence[int]], vocabulary: Vocabulary, supervised: Sequence[int]
 ) -> Layout:
-    """A story of these tokenised texts, of which the turns `supervised` (from 1) are learned.
+    """Lays out a story of tokenised texts, of which the turns `supervised` (from 1) are learned.
 
-    What comes after the last supervised turn is left out. Pictures count from 0.
+    All after the last supervised turn is left out. Pictures are numbered from 0.
     """
     rows: list[tuple[int, int, int, int, int, int]] = []
     last = max(supervised)
@@ -78,26 +79,26 @@ def lay_out(
 
 
 def together(layouts: Sequence[Layout], pictures: Sequence[int]) -> Layout:
-    """Layouts as one batch, padded behind; the pictures of all stories are numbered through.
+    """Collates layouts into a batch, padded at the end; pictures are numbered across all stories.
 
-    `pictures` says how many each story has.
+    `pictures` are their numbers of pictures.
     """
-    longest = max(len(one.ids) for one in layouts)
+    longest = max(len(layout.ids) for layout in layouts)
     columns, first = [], 0
-    for one, count in zip(layouts, pictures, strict=True):
-        numbered = [
-            torch.where(which < 0, which, which + first) for which in (one.given, one.asked)
-        ]
+    for layout, count in zip(layouts, pictures, strict=True):
+        given, asked = (
+            torch.where(which < 0, which, which + first) for which in (layout.given, layout.asked)
+        )
         columns.append(
             [
                 _padded(values, longest, fill)
                 for values, fill in (
-                    (one.ids, 0),
-                    (one.positions, 0),
-                    (one.targets, IGNORED),
-                    (numbered[0], -1),
-                    (numbered[1], -1),
-                    (one.turn, -1),
+                    (layout.ids, 0),
+                    (layout.positions, 0),
+                    (layout.targets, IGNORED),
+                    (given, -1),
+                    (asked, -1),
+                    (layout.turn, -1),
                 )
             ]
         )
@@ -110,7 +111,7 @@ def _padded(values: Tensor, length: int, fill: int) -> Tensor:
 
 
 def mask(turn: Tensor) -> Tensor:
-    """Who sees whom: bool [B, 1, L, L], query by key. `turn` is [B, L]."""
+    """Returns the attention mask, bool [B, 1, L, L], query by key, of a layout's `turn` [B, L]."""
     order = torch.arange(turn.shape[1], device=turn.device)
     before = order[None, :] <= order[:, None]
     keys, queries = turn[:, None, :], turn[:, :, None]

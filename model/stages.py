@@ -1,12 +1,12 @@
-"""The stages: what each trains, on what, and how good it is on held-out data.
+"""The stages of training: the model, batches, loss and validation of each.
 
-    towers       a small pair of open_clip towers, by contrast (arXiv 2103.00020)   `tiny` only
-    autoencoder  a small image autoencoder                                          `tiny` only
-    detokenizer  paints pictures from the visual tokenizer's features
-    story        tells the next text and the next picture's features
+    towers       a small pair of open_clip towers, contrastively (arXiv 2103.00020)   `tiny` only
+    autoencoder  a small image autoencoder                                            `tiny` only
+    detokenizer  the de-tokenizer, on the image encoder's features
+    story        the story model: the next text and the next picture's features
     adaptation   the de-tokenizer again, on the features that the story model predicts
 
-The first two stand in for weights that cannot be downloaded everywhere.
+The first two replace weights that cannot be downloaded everywhere.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from model.story_lm import StoryLM, distance
 from model.tokens import Vocabulary
 from model.train import Stage
 
-Read = Callable[[data.Raw], Any]  # a raw sample to an item
+Read = Callable[[data.Raw], Any]  # decodes a raw sample to an item
 Collate = Callable[[list[Any]], Any]  # items to a batch
 Batches = Callable[[int], Iterator[Any]]  # endless, from the batch of that number on
 
-SHOWN = 8  # pictures in a row of what is painted on the way
+SHOWN = 8  # pictures in a row of the samples of a validation
 
 
 def build(run: Run, name: str, dataset: str, rank: int = 0, world: int = 1) -> Stage:
-    """The stage of that name, ready to be trained as process `rank` of `world`."""
+    """Builds the stage of that name, to be trained by process `rank` of `world`."""
     config = run.preset.stages[name]
     return {
         "towers": _towers,
@@ -50,10 +50,11 @@ def build(run: Run, name: str, dataset: str, rank: int = 0, world: int = 1) -> S
     }[config.stage](run, config, dataset, rank, world)
 
 
-# What stands in for downloaded weights -----------------------------------------------------------
+# Stages that replace downloaded weights ----------------------------------------------------------
 
 
 def _towers(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
+    """Trains an image and a text encoder, for their features to agree on what belongs together."""
     settings = run.preset.model.vision
     tokenizer, vocabulary = runs.tokenizer(run)
     towers = vision.make(settings.towers)
@@ -66,10 +67,10 @@ def _towers(run: Run, config: StageConfig, dataset: str, rank: int, world: int) 
 
     def losses(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         pictures, ids = batch
-        seen, said, scale = model(
+        images, texts, scale = model(
             vision.normalised(pictures, towers.visual), ids.to(towers.logit_scale.device)
         )
-        return {"loss": contrast(seen, said, scale)}
+        return {"loss": contrastive_loss(images, texts, scale)}
 
     def collate(items: list[tuple[np.ndarray, list[list[int]]]]) -> tuple[Tensor, Tensor]:
         ids = [clipped(text, context, vocabulary) for _, texts in items for text in texts]
@@ -81,23 +82,23 @@ def _towers(run: Run, config: StageConfig, dataset: str, rank: int, world: int) 
     def check(model: nn.Module) -> dict[str, float]:
         pictures, ids = collate(list(data.once(data.shards(dataset, "val"), read)))
         device = towers.logit_scale.device
-        seen = torch.cat(
+        images = torch.cat(
             [
                 model.encode_image(vision.normalised(part, towers.visual), normalize=True)
                 for part in pictures.split(64)
             ]
         )
-        said = torch.cat(
+        texts = torch.cat(
             [model.encode_text(part.to(device), normalize=True) for part in ids.split(64)]
         )
-        return {"recall@1": _recall(said @ seen.T), "among": float(len(seen))}
+        return {"recall@1": _recall(texts @ images.T), "among": float(len(images))}
 
     def save(folder: Path) -> None:
         (folder / "open_clip_config.json").write_text(
             json.dumps({"model_cfg": settings.towers, "preprocess_cfg": {}}, indent=1)
         )
         save_file(
-            {name: one.contiguous().cpu() for name, one in towers.state_dict().items()},
+            {name: value.contiguous().cpu() for name, value in towers.state_dict().items()},
             folder / "open_clip_model.safetensors",
         )
 
@@ -106,27 +107,30 @@ def _towers(run: Run, config: StageConfig, dataset: str, rank: int, world: int) 
     )
 
 
-def contrast(seen: Tensor, said: Tensor, scale: Tensor) -> Tensor:
-    """CLIP's loss of normalised features [B, d] of pictures and their texts, a scalar."""
-    logits = scale * seen @ said.T
+def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
+    """Computes CLIP's loss, a scalar, of normalised features [B, d] of pictures and their texts."""
+    logits = scale * images @ texts.T
     own = torch.arange(len(logits), device=logits.device)
     return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
 
 
 def clipped(text: Sequence[int], length: int, vocabulary: Vocabulary) -> list[int]:
-    """A text's tokens as the towers read them: ended by EoS, `length` long, padded with 0."""
+    """Truncates a text's tokens for the towers: ended by EoS, padded with 0 to `length`."""
     ended = [*text[: length - 1], vocabulary.eos]
     return ended + [0] * (length - len(ended))
 
 
-def _recall(likeness: Tensor) -> float:
-    """How often what belongs together is the likest, of a square [n, n]."""
+def _recall(similarity: Tensor) -> float:
+    """Returns how often the largest of a row is on the diagonal, of a square [n, n]."""
     return float(
-        (likeness.argmax(1) == torch.arange(len(likeness), device=likeness.device)).float().mean()
+        (similarity.argmax(1) == torch.arange(len(similarity), device=similarity.device))
+        .float()
+        .mean()
     )
 
 
 def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
+    """Trains an image autoencoder, on pictures drawn from each chunk."""
     settings = run.preset.model.detokenizer
     vae = autoencoder.make(settings.vae)
     size = settings.image_size
@@ -180,7 +184,7 @@ def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: 
 
 
 def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
-    """From true features; the adaptation goes on with those that the story model predicts."""
+    """Trains the de-tokenizer on true features; the adaptation, further on predicted ones."""
     adapting = config.stage == "adaptation"
     source = "predictions" if adapting else "features"
     painter = runs.detokenizer(run, "detokenizer" if adapting else "").trainable(config.everything)
@@ -189,39 +193,42 @@ def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: 
     blank = runs.blank(run, runs.tower(run))
 
     def read(raw: data.Raw) -> tuple[Tensor, Tensor]:
-        one = features.read(raw)
-        some = _drawn(raw, len(one.texts), config.pictures)
-        return one.features[some], one.latents[some]
+        chunk = features.read(raw)
+        some = _drawn(raw, len(chunk.texts), config.pictures)
+        return chunk.features[some], chunk.latents[some]
 
     def collate(items: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        seen, latents = zip(*items, strict=True)
-        return torch.cat(seen), torch.cat(latents)
+        given, latents = zip(*items, strict=True)
+        return torch.cat(given), torch.cat(latents)
 
     def losses(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        seen, latents = (part.to(painter.device) for part in batch)
-        return {"loss": model(latents, seen, blank.to(painter.device))}
+        given, latents = (part.to(painter.device) for part in batch)
+        return {"loss": model(latents, given, blank.to(painter.device))}
 
     def held_out() -> Iterator[tuple[Tensor, Tensor]]:
-        return ((one.features, one.latents) for one in _held_out(run, source))
+        return ((chunk.features, chunk.latents) for chunk in _held_out(run, source))
 
     def check(model: nn.Module) -> dict[str, float]:
-        dice = torch.Generator(painter.device).manual_seed(0)
+        generator = torch.Generator(painter.device).manual_seed(0)
         parts = [
             painter.loss(
-                latents.to(painter.device), seen.to(painter.device), blank.to(painter.device), dice
+                latents.to(painter.device),
+                given.to(painter.device),
+                blank.to(painter.device),
+                generator,
             )
-            for seen, latents in held_out()
+            for given, latents in held_out()
         ]
         return {"loss": float(torch.stack(parts).mean())}
 
     def show(model: nn.Module, path: Path) -> None:
-        seen, latents = (_spread(part) for part in collate(list(held_out())))
+        given, latents = (_spread(part) for part in collate(list(held_out())))
         write_grid(
             path,
             [
                 painter.decode(latents.to(painter.device)),
                 painter.generate(
-                    seen.to(painter.device),
+                    given.to(painter.device),
                     blank.to(painter.device),
                     torch.Generator(painter.device).manual_seed(0),
                 ),
@@ -238,51 +245,59 @@ def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: 
 
 
 def _story(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
-    teller = runs.story(run, trained=False)
+    """Trains the story model."""
+    story_model = runs.story(run, trained=False)
     if config.train.checkpointing:
-        teller.llm.gradient_checkpointing_enable()
+        story_model.llm.gradient_checkpointing_enable()
     _, vocabulary = runs.tokenizer(run)
 
     def losses(model: nn.Module, batch: list[Chunk]) -> dict[str, Tensor]:
-        device = next(teller.parameters()).device
+        device = next(story_model.parameters()).device
         out = model(*laid_out(batch, vocabulary, config.turns, device))
         return {"loss": out.loss, "text": out.text, "image": out.image}
 
     def check(model: nn.Module) -> dict[str, float]:
-        return judge(teller, _held_out(run), vocabulary)
+        return evaluate(story_model, _held_out(run), vocabulary)
 
-    return Stage(teller, _from_features(run, config, list, rank, world), losses, check)
+    return Stage(story_model, _from_features(run, config, list, rank, world), losses, check)
 
 
 def laid_out(
     chunks: Sequence[Chunk], vocabulary: Vocabulary, turns: str, device: torch.device
 ) -> tuple[sequence.Layout, Tensor]:
-    """Chunks as the story model takes them: with every turn supervised, or a random one last."""
+    """Lays out and collates chunks for the story model, with every turn supervised, or ("last") a
+    random one, the last of its chunk."""
     layouts = []
-    for one in chunks:
-        count = len(one.ids)
+    for chunk in chunks:
+        count = len(chunk.ids)
         supervised = (
             range(1, count) if turns == "every" else [1 + int(torch.randint(count - 1, ()))]
         )
-        layouts.append(sequence.lay_out(one.ids, vocabulary, supervised))
-    layout = sequence.together(layouts, [len(one.ids) for one in chunks])
-    return layout.to(device), torch.cat([one.features for one in chunks]).to(device)
+        layouts.append(sequence.lay_out(chunk.ids, vocabulary, supervised))
+    layout = sequence.together(layouts, [len(chunk.ids) for chunk in chunks])
+    return layout.to(device), torch.cat([chunk.features for chunk in chunks]).to(device)
 
 
-def judge(teller: StoryLM, chunks: Iterator[Chunk], vocabulary: Vocabulary) -> dict[str, float]:
-    """Held-out text (nats a token) and pictures: cosine to the true features, beside the cosine of
-    the previous picture's features, and how often the true one of a chunk's is the nearest."""
-    device, sums, count = next(teller.parameters()).device, torch.zeros(4), 0
-    for one in chunks:
-        layout, seen = laid_out([one], vocabulary, "every", device)
-        out = teller(layout, seen)
-        likeness = torch.stack(
-            [1 - distance(out.features, true[None]).mean(1) for true in seen[1:]]
+def evaluate(model: StoryLM, chunks: Iterator[Chunk], vocabulary: Vocabulary) -> dict[str, float]:
+    """Evaluates the story model on chunks: text, in nats per token; the cosine of predicted and
+    true features, beside that of the previous picture's; how often the true picture is the most
+    similar one of its chunk."""
+    device, sums, count = next(model.parameters()).device, torch.zeros(4), 0
+    for chunk in chunks:
+        layout, true = laid_out([chunk], vocabulary, "every", device)
+        out = model(layout, true)
+        similarity = torch.stack(
+            [1 - distance(out.features, picture[None]).mean(1) for picture in true[1:]]
         )  # [true, predicted]
-        before = 1 - distance(seen[:-1], seen[1:]).mean()
+        previous = 1 - distance(true[:-1], true[1:]).mean()
         sums += (
             torch.stack(
-                [out.text, likeness.diagonal().mean(), before, torch.tensor(_recall(likeness.T))]
+                [
+                    out.text,
+                    similarity.diagonal().mean(),
+                    previous,
+                    torch.tensor(_recall(similarity.T)),
+                ]
             )
             .float()
             .cpu()
@@ -297,13 +312,13 @@ def judge(teller: StoryLM, chunks: Iterator[Chunk], vocabulary: Vocabulary) -> d
     )
 
 
-# What they share ---------------------------------------------------------------------------------
+# Batches and samples -----------------------------------------------------------------------------
 
 
 def _from(
     dataset: str, config: StageConfig, read: Read, collate: Collate, rank: int, world: int
 ) -> Batches:
-    """The batches of the pictures and texts in a dataset."""
+    """Returns the batches of a dataset's pictures and texts."""
     return lambda start: iter(
         data.loader(
             data.shards(dataset, "train"),
@@ -328,7 +343,7 @@ def _from_features(
     read: Read = features.read,
     source: str = "features",
 ) -> Batches:
-    """The batches of the shards of features, true or predicted."""
+    """Returns the batches of the shards of features, true or predicted."""
     return lambda start: iter(
         data.loader(
             features.shards(run, "train", source),
@@ -345,9 +360,9 @@ def _from_features(
 
 
 def _drawn(raw: data.Raw, count: int, wanted: int) -> list[int]:
-    """Which of a chunk's pictures are taken this time: another epoch, other ones."""
-    dice = np.random.default_rng(raw["__number__"])
-    return sorted(dice.choice(count, min(wanted, count), replace=False).tolist())
+    """Draws `wanted` of a chunk's pictures, others in another epoch."""
+    rng = np.random.default_rng(raw["__number__"])
+    return sorted(rng.choice(count, min(wanted, count), replace=False).tolist())
 
 
 def _held_out(run: Run, source: str = "features") -> Iterator[Chunk]:
@@ -355,12 +370,12 @@ def _held_out(run: Run, source: str = "features") -> Iterator[Chunk]:
 
 
 def _spread(values: Tensor) -> Tensor:
-    """A few of the first axis, from all over it."""
+    """Returns a few of the first axis, at equal distances."""
     return values[torch.linspace(0, len(values) - 1, min(SHOWN, len(values))).long()]
 
 
 def psnr(pictures: Tensor, others: Tensor) -> float:
-    """Peak signal-to-noise ratio of uint8 pictures, dB."""
+    """Computes the peak signal-to-noise ratio of uint8 pictures, dB."""
     error = (pictures.float() - others.float()).square().mean()
     return float(10 * torch.log10(255**2 / error))
 

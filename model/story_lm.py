@@ -1,8 +1,8 @@
-"""The story model: a causal language model that reads pictures among words and predicts both.
+"""The story model: a causal language model that reads texts and pictures and predicts both.
 
-A picture that is given enters as its features, resampled to the model's width, between BoI and
-EoI. For a picture to come, the tokens of its positions are learned queries: their last hidden
-states, resampled to the visual tokenizer's width, are the features that are predicted. Source:
+A given picture is its features, resampled to the model's width, between BoI and EoI. Of a picture
+that is predicted, the tokens are learned queries: their last hidden states, resampled to the visual
+tokenizer's width, are the predicted features. Source:
 SEED-Story, `ContinuousLVLM`.
 """
 
@@ -25,7 +25,7 @@ from model.tokens import Vocabulary
 
 @dataclass
 class Output:
-    """What a pass gives."""
+    """The result of a forward pass."""
 
     loss: Tensor  # text + image
     text: Tensor  # mean cross-entropy of the supervised tokens, nats
@@ -34,7 +34,8 @@ class Output:
 
 
 class StoryLM(nn.Module):
-    """`llm` and the resamplers on its two sides."""
+    """A language model with a resampler of features to its inputs, and one of its outputs to
+    features."""
 
     def __init__(self, llm: PreTrainedModel, config: StoryConfig, width: int, tokens: int) -> None:
         """`width` and `tokens` are those of the visual tokenizer's features."""
@@ -47,7 +48,8 @@ class StoryLM(nn.Module):
         self.painter = Resampler(math.isqrt(tokens), width, heads, hidden)
 
     def forward(self, layout: sequence.Layout, features: Tensor) -> Output:
-        """One pass over a batch of stories; `features` are all their pictures', [N, tokens, width].
+        """Computes loss and predictions of a batch of stories with the `features` of all their
+        pictures, [N, tokens, width].
 
         Means are over all supervised tokens and all pictures asked for in the batch.
         """
@@ -66,7 +68,7 @@ class StoryLM(nn.Module):
         return Output(text + image, text, image, predicted)
 
     def embedded(self, ids: Tensor, given: Tensor, features: Tensor) -> Tensor:
-        """Tokens to vectors, with the pictures that are given in their places.
+        """Embeds tokens, with the resampled features of given pictures in their places.
 
         ids and given: int [B, L], features: [N, tokens, width] -> [B, L, hidden]
         """
@@ -78,17 +80,17 @@ class StoryLM(nn.Module):
         return vectors.masked_scatter(here[..., None], read.to(vectors.dtype))
 
     def read(self, features: Tensor) -> Tensor:
-        """Features [N, tokens, width] to what is read of them, [N, image_tokens, hidden]."""
+        """Resamples features [N, tokens, width] to inputs [N, image_tokens, hidden]."""
         return self.reader(vision.pooled(features, self.input_tokens))
 
     def painted(self, hidden: Tensor) -> Tensor:
-        """Hidden states [N, image_tokens, hidden] to features [N, tokens, width]."""
+        """Resamples hidden states [N, image_tokens, hidden] to features [N, tokens, width]."""
         return self.painter(hidden)
 
     def hidden(
         self, vectors: Tensor, visible: Tensor | None, positions: Tensor, cache: Cache | None = None
     ) -> Tensor:
-        """Last hidden states [B, L, hidden] of vectors; what they leave behind goes to `cache`."""
+        """Computes the last hidden states [B, L, hidden] of embeddings; `cache` is appended to."""
         return self.llm.get_decoder()(
             inputs_embeds=vectors,
             attention_mask=visible,
@@ -99,7 +101,7 @@ class StoryLM(nn.Module):
 
 
 def distance(predicted: Tensor, wanted: Tensor) -> Tensor:
-    """1 - cosine of each feature, [N, tokens, width] twice -> [N, tokens], float32."""
+    """Computes 1 - cosine of features, [N, tokens, width] twice -> [N, tokens], float32."""
     return 1 - functional.cosine_similarity(predicted.float(), wanted.float(), dim=-1)
 
 
@@ -111,7 +113,7 @@ def build(
     tokens: int,
     download: bool = True,
 ) -> StoryLM:
-    """The story model before training, its language model with weights where it is a named one.
+    """Builds the story model before training; a language model that has a name has its weights.
 
     `words` is the tokenizer's length with its tokens for pictures, `width` and `tokens` are those
     of the visual tokenizer's features. Without `download`, only `config.architecture` is used.
@@ -130,7 +132,7 @@ def build(
 
 
 def _with_adapters(llm: PreTrainedModel, config: LoraConfig, vocabulary: Vocabulary) -> Any:
-    """LoRA on the projections; norms and the tokens for pictures are trained as they are."""
+    """Adds LoRA to the projections; norms and the tokens for pictures are trained in full."""
     import peft
 
     norms = sorted(
@@ -155,4 +157,4 @@ def _with_adapters(llm: PreTrainedModel, config: LoraConfig, vocabulary: Vocabul
 
 
 def _name_of(model: nn.Module, part: nn.Module) -> str:
-    return next(name.rpartition(".")[2] for name, one in model.named_modules() if one is part)
+    return next(name.rpartition(".")[2] for name, module in model.named_modules() if module is part)

@@ -1,14 +1,14 @@
-"""Puts a story on disk while it is told: pictures, JSON, one picture of all panels, a page.
+"""Writes a story to disk while it is generated: pictures, JSON, a sheet of all panels, a web page.
 
     FOLDER/
-      00.jpg 01.jpg ...   the pictures, each there as soon as it is painted
-      story.json          texts, names of the pictures, and what they were made with
+      00.jpg 01.jpg ...   the pictures, each as soon as it is generated
+      story.json          texts, names of the pictures, models and settings
       panels.jpg          all pictures with their texts
-      story.html          a page that is one file and needs nothing else
+      story.html          a page that is one file and needs no other
 
-Of several stories, each has a folder (1, 2, ...) of the first three, and the page shows all of them
-side by side. Pictures are told as squares, as the model has seen those it was trained on; they are
-stretched to the shape of the one that the story begins with.
+Of several stories, each has a folder (1, 2, ...) with the first three, and the page shows all of
+them side by side. Generated pictures are squares, as those of training; they are stretched to the
+shape of the first picture, which is given.
 """
 
 from __future__ import annotations
@@ -25,43 +25,43 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from model.generate import Moment
+from model.generate import Panel
 
-_LARGEST = 1280  # pixels of the longer side of the picture that a story begins with
+_LARGEST = 1280  # pixels of the longer side of the first picture
 _PANEL, _GAP = 320, 20  # pixels
 _PAPER, _INK = "#fbf8f1", "#2b2622"
 
 
 def write(
-    folder: Path, told: Iterable[Sequence[Moment]], about: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[Sequence[Moment], list[Path]]]:
-    """Writes moments as they come, from number 0 on; gives them with the paths of their pictures.
+    folder: Path, stories: Iterable[Sequence[Panel]], about: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Sequence[Panel], list[Path]]]:
+    """Writes panels as they come, from number 0 on; yields them with the paths of their pictures.
 
-    `about`, one a story, goes into its JSON. Page and panels are written at the end, also where
-    that is an exception: what was told until then is a whole book.
+    `about`, one per story, goes into its JSON. Page and sheet are written at the end, also after an
+    exception, of the panels until then.
     """
     folders = [folder / str(1 + at) for at in range(len(about))] if len(about) > 1 else [folder]
-    for one in [*folder.glob("[0-9]*/"), folder]:
-        _clear(one)
-    books: list[dict[str, Any]] = [{"texts": [], "images": [], **one} for one in about]
+    for earlier in [*folder.glob("[0-9]*/"), folder]:
+        _clear(earlier)
+    books: list[dict[str, Any]] = [{"texts": [], "images": [], **facts} for facts in about]
     shapes: list[float] = []
     try:
-        for moments in told:
+        for panels in stories:
             if not shapes:
-                shapes = [one.picture.shape[1] / one.picture.shape[0] for one in moments]
+                shapes = [panel.picture.shape[1] / panel.picture.shape[0] for panel in panels]
             paths = []
-            for one, where, book, shape in zip(moments, folders, books, shapes, strict=True):
+            for panel, where, book, shape in zip(panels, folders, books, shapes, strict=True):
                 where.mkdir(parents=True, exist_ok=True)
-                paths.append(where / f"{one.number:02d}.jpg")
-                _shown(one, shape).save(paths[-1], quality=92)
-                book["texts"].append(one.text)
+                paths.append(where / f"{panel.number:02d}.jpg")
+                _resized(panel, shape).save(paths[-1], quality=92)
+                book["texts"].append(panel.text)
                 book["images"].append(paths[-1].name)
                 _replace(where / "story.json", json.dumps(book, indent=1, ensure_ascii=False))
-            yield moments, paths
+            yield panels, paths
     finally:
         for where, book in zip(folders, books, strict=True):
             if book["images"]:
-                panels([where / name for name in book["images"]], book["texts"]).save(
+                sheet([where / name for name in book["images"]], book["texts"]).save(
                     where / "panels.jpg", quality=90
                 )
         if books[0]["images"]:
@@ -69,7 +69,7 @@ def write(
 
 
 def page(folders: Sequence[Path], books: Sequence[Mapping[str, Any]]) -> str:
-    """HTML of one story, or of several side by side, with their pictures in it."""
+    """Renders HTML of a story, or of several side by side, with their pictures embedded."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("model"),
         autoescape=True,
@@ -86,7 +86,7 @@ def page(folders: Sequence[Path], books: Sequence[Mapping[str, Any]]) -> str:
         with Image.open(folder / book["images"][0]) as first:
             stories.append(
                 {
-                    "moments": list(zip(sources, book["texts"], strict=True)),
+                    "panels": list(zip(sources, book["texts"], strict=True)),
                     "width": first.width,
                     "height": first.height,
                 }
@@ -99,8 +99,8 @@ def page(folders: Sequence[Path], books: Sequence[Mapping[str, Any]]) -> str:
     return environment.get_template("storybook.html").render(stories=stories, facts=facts)
 
 
-def panels(pictures: Sequence[Path], texts: Sequence[str]) -> Image.Image:
-    """All pictures on one sheet, line by line, their texts below them."""
+def sheet(pictures: Sequence[Path], texts: Sequence[str]) -> Image.Image:
+    """Draws all pictures on one sheet, in rows, with their texts below them."""
     across = min(len(pictures), max(5, math.ceil(math.sqrt(len(pictures)))))
     font = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSerif.ttf"), 15)
     line = 21
@@ -111,20 +111,20 @@ def panels(pictures: Sequence[Path], texts: Sequence[str]) -> Image.Image:
     tops = np.cumsum(
         [_GAP, *(high + 2 * _GAP + line * max(len(wrapped[at]) for at in row) for row in rows)]
     ).tolist()
-    sheet = Image.new("RGB", (across * (_PANEL + _GAP) + _GAP, tops[-1]), _PAPER)
-    draw = ImageDraw.Draw(sheet)
+    canvas = Image.new("RGB", (across * (_PANEL + _GAP) + _GAP, tops[-1]), _PAPER)
+    draw = ImageDraw.Draw(canvas)
     for top, row in zip(tops, rows, strict=False):
         for column, at in enumerate(row):
             left = _GAP + column * (_PANEL + _GAP)
-            with Image.open(pictures[at]) as one:
-                sheet.paste(one.resize((_PANEL, high)), (left, top))
+            with Image.open(pictures[at]) as picture:
+                canvas.paste(picture.resize((_PANEL, high)), (left, top))
             for number, text in enumerate(wrapped[at]):
                 draw.text((left, top + high + 8 + line * number), text, _INK, font)
-    return sheet
+    return canvas
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """Lines of at most `width` pixels; a word that is longer is cut."""
+    """Wraps a text to lines of at most `width` pixels; a word that is longer is cut."""
     lines, line = [], ""
     for word in text.split():
         longer = f"{line} {word}".strip()
@@ -146,11 +146,11 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     return [*lines, line]
 
 
-def _shown(moment: Moment, shape: float) -> Image.Image:
-    """The picture with its width `shape` times its height; nothing is made smaller but the first,
-    where it is large."""
-    picture = Image.fromarray(moment.picture)
-    if moment.number == 0:
+def _resized(panel: Panel, shape: float) -> Image.Image:
+    """Stretches a picture to a width of `shape` times its height; never makes it smaller, but for
+    the first, where it is large."""
+    picture = Image.fromarray(panel.picture)
+    if panel.number == 0:
         picture.thumbnail((_LARGEST, _LARGEST))
         return picture
     side = picture.height
@@ -160,7 +160,7 @@ def _shown(moment: Moment, shape: float) -> Image.Image:
 
 
 def _clear(folder: Path) -> None:
-    """Takes an earlier story's files away: what its JSON names, and no others."""
+    """Removes the files of an earlier story: those that its JSON names, and no others."""
     if (folder / "story.json").exists():
         names = json.loads((folder / "story.json").read_text(encoding="utf-8"))["images"]
         for name in [*names, "story.json", "panels.jpg"]:
@@ -170,7 +170,7 @@ def _clear(folder: Path) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Writes a file that is never seen half written."""
+    """Replaces a file atomically."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)

@@ -1,4 +1,4 @@
-"""The tokenizer: words as a language model has them, and tokens for pictures added.
+"""The tokenizer of a language model, with tokens for pictures added.
 
 A picture is begin-of-image (BoI), a token for each of its positions, end-of-image (EoI); a turn of
 a story begins with `[INST]`. The texts of these tokens are those of SEED-Story.
@@ -19,23 +19,23 @@ TURN, BOI, EOI = "[INST]", "<img>", "</img>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The ids of the tokens that are not words."""
+    """The ids of the special tokens."""
 
     bos: int
     eos: int
     boi: int
     eoi: int
-    image: list[int]  # one a position
+    image: list[int]  # one per position
     turn: list[int]  # `[INST]`, which may be several tokens
 
     @property
     def added(self) -> list[int]:
-        """The tokens that stand for pictures."""
+        """The tokens for pictures."""
         return [self.boi, self.eoi, *self.image]
 
 
 def train(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer of at most `size` words, trained on the texts."""
+    """Trains a byte-level BPE tokenizer of at most `size` tokens on the texts."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -53,7 +53,7 @@ def train(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
 
 
 def with_pictures(tokenizer: PreTrainedTokenizerBase, image_tokens: int) -> Vocabulary:
-    """Adds what is missing for pictures of so many tokens to the tokenizer.
+    """Adds the tokens for pictures of `image_tokens` to the tokenizer, and returns their ids.
 
     Raises ConfigError where it has no tokens for the begin and end of a text.
     """

@@ -1,8 +1,8 @@
-"""The loop that every stage trains in.
+"""The training loop of all stages.
 
-It goes on where a run was stopped, with the same losses as one that was not; says how good the
-model is on held-out data as it goes; and stops with a plain message where a loss is no number or
-memory does not suffice. One CPU, one GPU or many (`accelerate launch -m model train ...`).
+It resumes a run that was stopped, with the same losses as one that was not; validates on held-out
+data as it goes; and stops with a message where a loss is not a number or memory does not suffice.
+One CPU, one GPU or many (`accelerate launch -m model train ...`).
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ from model import checkpoints, precision
 from model.config import Optimisation
 from model.muon import Muon
 
-SAID_EVERY = 10  # steps
+LOG_EVERY = 10  # steps
 
 
 class TrainingStopped(RuntimeError):
-    """Training cannot go on, and what to do about it."""
+    """Training cannot continue; the message says what to do."""
 
 
 class Interrupted(Exception):
-    """Somebody stopped the run; it goes on from here."""
+    """The user stopped the run, which can be resumed."""
 
 
 @dataclass
 class Stage:
-    """What the loop needs to know of a stage."""
+    """A stage: the model and the functions that the loop calls."""
 
-    model: nn.Module  # its parameters that require a gradient are trained
+    model: nn.Module  # the parameters that require a gradient are trained
     batches: Callable[[int], Iterator[Any]]  # endless, from the batch of that number on
     losses: Callable[[nn.Module, Any], dict[str, Tensor]]  # of a batch; "loss" is minimised
-    check: Callable[[nn.Module], dict[str, float]]  # held-out data
-    show: Callable[[nn.Module, Path], None] | None = None  # writes a picture
-    save: Callable[[Path], None] | None = None  # writes a result of another library's kind
+    check: Callable[[nn.Module], dict[str, float]]  # validates on held-out data
+    show: Callable[[nn.Module, Path], None] | None = None  # writes a picture of samples
+    save: Callable[[Path], None] | None = None  # writes the result in another library's format
 
 
 @dataclass
 class _Progress:
-    """How far it is, and what it took."""
+    """The steps that are done, and the time that they took."""
 
     step: int = 0
     steps_in: dict[str, int] = field(default_factory=dict)  # by precision: machines may differ
     waited: float = 0.0  # seconds, for data
-    worked: float = 0.0  # seconds, steps and waiting
+    worked: float = 0.0  # seconds, of steps with the waiting
 
 
 def fit(
@@ -72,9 +72,9 @@ def fit(
     key: str,
     say: Callable[[str], None],
 ) -> None:
-    """Trains a stage into `folder`; where that is done already with the same `key`, does nothing.
+    """Trains a stage and saves its result in `folder`.
 
-    A checkpoint with the same key is gone on from, in the precision of this machine. Raises
+    Resumes from a checkpoint with the same key, in the precision of this machine. Raises
     ConfigError, TrainingStopped and Interrupted.
     """
     computes_in = precision.chosen(config.precision, PartialState().device)
@@ -90,9 +90,9 @@ def fit(
     optimizers = _optimizers(stage.model, config, computes_in)
     schedules = [
         get_cosine_with_min_lr_schedule_with_warmup(
-            one, config.warmup, config.steps, min_lr_rate=config.end
+            optimizer, config.warmup, config.steps, min_lr_rate=config.end
         )
-        for one in optimizers
+        for optimizer in optimizers
     ]
     ema = (
         EMAModel(
@@ -112,11 +112,11 @@ def fit(
     if checkpoints.about(checkpoint).get("key") == key:
         progress.step = _restore(checkpoint, stage.model, optimizers, schedules, ema)
         progress.steps_in |= checkpoints.about(checkpoint).get("precision", {})
-        say(f"{name}: goes on from step {progress.step}")
+        say(f"{name}: resumes from step {progress.step}")
     say(
         f"{name}: trains in {computes_in}"
         + (
-            f", as this {accelerator.device.type} has no instructions for bf16"
+            f", as this {accelerator.device.type.upper()} has no instructions for bf16"
             if (config.precision, computes_in) == ("auto", "fp32")
             else ""
         )
@@ -126,7 +126,7 @@ def fit(
     model, *wrapped = accelerator.prepare(stage.model, *optimizers)
     accelerator.init_trackers(name)
 
-    def keep() -> None:
+    def save_checkpoint() -> None:
         if accelerator.is_main_process:
             checkpoints.save(
                 checkpoint,
@@ -135,9 +135,9 @@ def fit(
                 _state(progress.step, optimizers, schedules, ema),
             )
 
-    def judge() -> None:
+    def validate() -> None:
         if accelerator.is_main_process:
-            with _averaged(ema, named), _as_it_was(stage.model):
+            with _averaged(ema, named), _evaluating(stage.model):
                 figures = stage.check(stage.model)
                 if stage.show:
                     stage.show(
@@ -154,7 +154,7 @@ def fit(
         accelerator.wait_for_everyone()
 
     batches = iter(stage.batches(progress.step * config.accumulate))
-    # disable=None: at a terminal alone
+    # disable=None: shown at a terminal only
     bar = tqdm(
         desc=name,
         total=config.steps,
@@ -162,35 +162,35 @@ def fit(
         leave=False,
         disable=None if accelerator.is_main_process else True,
     )
-    with _stoppable() as stopped, _attention(accelerator.device), bar:
+    with _stoppable() as stopped, _attention_kernel(accelerator.device), bar:
         model.train()
         while progress.step < config.steps:
-            said = _step(name, stage, model, wrapped, config, accelerator, batches, progress)
+            losses = _step(name, stage, model, wrapped, config, accelerator, batches, progress)
             for schedule in schedules:
                 schedule.step()
             if ema:
                 ema.step(named.values())
             progress.step += 1
             progress.steps_in[computes_in] = progress.steps_in.get(computes_in, 0) + 1
-            bar.set_postfix(loss=f"{said['loss']:.4g}", refresh=False)
+            bar.set_postfix(loss=f"{losses['loss']:.4g}", refresh=False)
             bar.update()
-            if progress.step % SAID_EVERY == 0 or progress.step == config.steps:
+            if progress.step % LOG_EVERY == 0 or progress.step == config.steps:
                 rate = schedules[0].get_last_lr()[0]
                 accelerator.log(
-                    {f"train/{what}": value for what, value in said.items()}
+                    {f"train/{what}": value for what, value in losses.items()}
                     | {"train/learning_rate": rate},
                     step=progress.step,
                 )
             if progress.step % config.check_every == 0 or progress.step == config.steps:
-                judge()
+                validate()
             if stopped():
-                keep()
+                save_checkpoint()
                 raise Interrupted(
                     f"{name}: stopped after step {progress.step} of {config.steps}; "
-                    "the same command goes on from there"
+                    "the same command resumes from there"
                 )
             if progress.step % config.save_every == 0:
-                keep()
+                save_checkpoint()
     accelerator.end_training()
     if accelerator.is_main_process:
         with _averaged(ema, named):
@@ -206,27 +206,30 @@ def fit(
     accelerator.wait_for_everyone()
 
 
-def _attention(device: torch.device) -> AbstractContextManager[None]:
-    """On a CPU, attention spelled out in matrices: for a few hundred tokens, the fused kernel's
-    backward pass is slower there (`python -m benchmarks training-step`)."""
+def _attention_kernel(device: torch.device) -> AbstractContextManager[None]:
+    """Selects the unfused attention kernel on a CPU: for a few hundred tokens, the backward pass of
+    the fused one is slower there (`python -m benchmarks training-step`)."""
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 def _optimizers(
     model: nn.Module, config: Optimisation, computes_in: str
 ) -> list[torch.optim.Optimizer]:
-    """AdamW, which makes no vector smaller by weight decay; and Muon for the weights of linear
-    layers, if it is to have them."""
+    """Returns AdamW, without weight decay for vectors, and, if it is set, Muon for the weights of
+    linear layers."""
     by_muon = _matrices(model) if config.muon else []
     others = [
-        one
-        for one in checkpoints.trained(model).values()
-        if not any(one is other for other in by_muon)
+        parameter
+        for parameter in checkpoints.trained(model).values()
+        if not any(parameter is matrix for matrix in by_muon)
     ]
     adam = torch.optim.AdamW(
         [
-            {"params": [one for one in others if one.ndim > 1]},
-            {"params": [one for one in others if one.ndim <= 1], "weight_decay": 0.0},
+            {"params": [parameter for parameter in others if parameter.ndim > 1]},
+            {
+                "params": [parameter for parameter in others if parameter.ndim <= 1],
+                "weight_decay": 0.0,
+            },
         ],
         lr=config.learning_rate,
         betas=config.betas,
@@ -239,9 +242,13 @@ def _optimizers(
 
 
 def _matrices(model: nn.Module) -> list[nn.Parameter]:
-    """The weights of linear layers that are trained, without those that are an embedding too."""
-    tables = [one.weight for one in model.modules() if isinstance(one, nn.Embedding)]
-    layers = [one for one in model.modules() if isinstance(one, nn.Linear | nn.MultiheadAttention)]
+    """Returns the weights of linear layers that are trained and not tied to an embedding."""
+    tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
+    layers = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Linear | nn.MultiheadAttention)
+    ]
     return [
         weight
         for layer in layers
@@ -262,7 +269,8 @@ def _step(
     batches: Iterator[Any],
     progress: _Progress,
 ) -> dict[str, float]:
-    """One step of the optimizers; returns the losses of its last batch."""
+    """Makes one step of the optimizers; returns the losses of its last batch, and the norm of its
+    gradient as "gradient"."""
     start = time.perf_counter()
     for _ in range(config.accumulate):
         asked = time.perf_counter()
@@ -283,27 +291,28 @@ def _step(
                 f"{name}: a batch of {config.batch} does not fit into the device's memory; set "
                 "train.batch lower and train.accumulate higher, or train.checkpointing=true"
             ) from error
-    said = {what: float(value.detach()) for what, value in losses.items()}
-    said["gradient"] = float(norm)
+    figures = {what: float(value.detach()) for what, value in losses.items()}
+    figures["gradient"] = float(norm)
     progress.worked += time.perf_counter() - start
-    if not all(map(math.isfinite, said.values())):
+    if not all(map(math.isfinite, figures.values())):
         raise TrainingStopped(
             f"{name}: at step {progress.step + 1} "
-            + ", ".join(f"{what} is {value}" for what, value in said.items())
+            + ", ".join(f"{what} is {value}" for what, value in figures.items())
             + f"; set train.learning_rate (now {config.learning_rate}) lower or "
-            "train.precision=fp32. The last checkpoint is of before"
+            "train.precision=fp32. The last checkpoint is from before that step"
         )
-    return said
+    return figures
 
 
 def _state(
     step: int, optimizers: Sequence[Any], schedules: Sequence[Any], ema: EMAModel | None
 ) -> dict[str, Any]:
+    """Returns what training is resumed from, beside the weights."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {
         "step": step,
-        "optimizers": [one.state_dict() for one in optimizers],
-        "schedules": [one.state_dict() for one in schedules],
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        "schedules": [schedule.state_dict() for schedule in schedules],
         "ema": ema.state_dict() if ema else None,
         "random": torch.get_rng_state(),
         "random_cuda": cuda,
@@ -317,12 +326,13 @@ def _restore(
     schedules: Sequence[Any],
     ema: EMAModel | None,
 ) -> int:
-    """Puts everything back as `_state` found it; returns the number of steps done."""
+    """Restores weights and `_state` from a checkpoint; returns the number of steps done."""
     checkpoints.load(checkpoint, model)
     state = checkpoints.state(checkpoint)
-    for kind, many in (("optimizers", optimizers), ("schedules", schedules)):
-        for one, kept in zip(many, state[kind], strict=True):
-            one.load_state_dict(kept)
+    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+    for schedule, saved in zip(schedules, state["schedules"], strict=True):
+        schedule.load_state_dict(saved)
     if ema:
         ema.load_state_dict(state["ema"])
     torch.set_rng_state(state["random"])
@@ -333,7 +343,7 @@ def _restore(
 
 @contextmanager
 def _averaged(ema: EMAModel | None, named: dict[str, nn.Parameter]) -> Iterator[None]:
-    """The moving average in the place of the weights, while it lasts."""
+    """Replaces the weights by their moving average, in its context."""
     if ema is None:
         yield
         return
@@ -346,8 +356,8 @@ def _averaged(ema: EMAModel | None, named: dict[str, nn.Parameter]) -> Iterator[
 
 
 @contextmanager
-def _as_it_was(model: nn.Module) -> Iterator[None]:
-    """For looking at a model in training: it computes as for use, and leaves the dice alone."""
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Sets a model to evaluation, without gradients, and preserves the state of random numbers."""
     model.eval()
     with torch.random.fork_rng(), torch.no_grad():
         yield
@@ -356,7 +366,7 @@ def _as_it_was(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM are noticed at the end of a step; a second Ctrl-C ends at once."""
+    """Yields a function that says whether Ctrl-C or SIGTERM came; a second Ctrl-C ends at once."""
     seen: list[int] = []
 
     def notice(number: int, frame: object) -> None:

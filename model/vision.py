@@ -1,6 +1,6 @@
-"""The visual tokenizer: a picture to features, by any ViT that open_clip knows.
+"""The image encoder (visual tokenizer): pictures to features, by any ViT of open_clip.
 
-The features are those of the patches after the last norm, not the pooled one, averaged over
+The features are those of the patches after the last norm, not the pooled feature, averaged over
 squares of neighbours to as many tokens as the model works with.
 """
 
@@ -20,7 +20,7 @@ from model.config import ConfigError, VisionConfig, naming
 
 
 def load(config: VisionConfig) -> nn.Module:
-    """The vision tower, frozen. `config.model` is an open_clip name or `local-dir:FOLDER`."""
+    """Loads the image tower, frozen; `config.model` is open_clip's name or `local-dir:FOLDER`."""
     with naming("model.vision.model", config.model):
         tower = open_clip.create_model(
             config.model, pretrained=config.weights or None, force_image_size=config.image_size
@@ -29,17 +29,17 @@ def load(config: VisionConfig) -> nn.Module:
 
 
 def make(settings: Mapping[str, Any]) -> nn.Module:
-    """A new pair of towers of open_clip's `model_cfg`: embed_dim, vision_cfg, text_cfg."""
+    """Returns a new pair of towers of open_clip's `model_cfg`: embed_dim, vision_cfg, text_cfg."""
     return open_clip.model.CLIP(**settings, output_dict=False)
 
 
 def width(tower: nn.Module) -> int:
-    """How wide the tower's features are."""
+    """Returns the width of the tower's features."""
     return int(tower.ln_post.weight.shape[0])
 
 
 def normalised(pictures: np.ndarray | Tensor, tower: nn.Module) -> Tensor:
-    """uint8 [B, H, W, 3] as the tower takes them: [B, 3, H, W] on its device, in its dtype."""
+    """Normalises uint8 [B, H, W, 3] for the tower: [B, 3, H, W] on its device, in its dtype."""
     weight = tower.conv1.weight
     values = torch.as_tensor(pictures).to(weight.device).permute(0, 3, 1, 2).to(weight.dtype) / 255
     mean = values.new_tensor(open_clip.OPENAI_DATASET_MEAN).view(1, 3, 1, 1)
@@ -48,9 +48,9 @@ def normalised(pictures: np.ndarray | Tensor, tower: nn.Module) -> Tensor:
 
 
 def features(tower: nn.Module, pictures: np.ndarray | Tensor, tokens: int) -> Tensor:
-    """uint8 RGB [B, H, W, 3] to float [B, tokens, width].
+    """Encodes uint8 RGB [B, H, W, 3] to features, float [B, tokens, width].
 
-    Pictures have the size that the tower was loaded for. Raises ConfigError where `tokens` is no
+    Pictures have the size that the tower was loaded for. Raises ConfigError where `tokens` is not a
     square that divides the grid of patches.
     """
     patches = tower.forward_intermediates(
@@ -63,7 +63,8 @@ def features(tower: nn.Module, pictures: np.ndarray | Tensor, tokens: int) -> Te
 
 
 def pooled(values: Tensor, tokens: int) -> Tensor:
-    """[B, n, width] to [B, tokens, width]: the means of square neighbourhoods of the grid."""
+    """Averages squares of neighbours of a grid, [B, n, width] to [B, tokens, width]. Raises
+    ConfigError."""
     have, want = math.isqrt(values.shape[1]), math.isqrt(tokens)
     if want * want != tokens or have % want:
         raise ConfigError(f"a grid of {have} x {have} features cannot be pooled to {tokens} tokens")

@@ -1,17 +1,19 @@
-"""The line that names a backend: "embedded", "openai:MODEL[@URL]", "transformers:PATH_OR_ID"."""
+"""Parses the line that names a model: "embedded", "openai:MODEL[@URL]", "transformers:PATH"."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-# What the embedded models are called in rows, known without loading them.
+# Names of the embedded models in rows, known without loading them.
 EMBEDDED = {"captioner": "embedded-captioner-2", "writer": "smollm2-135m-instruct"}
-HOW = "use 'embedded', 'openai:MODEL', 'openai:MODEL@http://HOST:PORT/v1' or 'transformers:FOLDER'"
+USAGE = (
+    "use 'embedded', 'openai:MODEL', 'openai:MODEL@http://HOST:PORT/v1' or 'transformers:FOLDER'"
+)
 
 
 class Spec(NamedTuple):
-    """A backend as a config names it."""
+    """A model as the configuration names it."""
 
     kind: str  # "embedded", "openai", "transformers"
     model: str = ""
@@ -19,12 +21,12 @@ class Spec(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """What its answers depend on: not where the server happens to run."""
+        """What its answers depend on: the kind and the model, not the server's address."""
         return f"{self.kind}:{self.model}" if self.model else self.kind
 
 
 def parse(text: str) -> Spec:
-    """Raises ValueError, naming the remedy, for a line that names no backend."""
+    """Parses a line. Raises ValueError, naming the remedy, if it does not name a backend."""
     kind, _, rest = text.partition(":")
     if text == "embedded":
         return Spec("embedded")
@@ -33,11 +35,11 @@ def parse(text: str) -> Spec:
     at = max(rest.find("@http://"), rest.find("@https://"))
     model, url = (rest[:at], rest[at + 1 :]) if at >= 0 else (rest, "")
     if kind != "openai" or not model:
-        raise ValueError(f"{text!r} is no backend; {HOW}")
+        raise ValueError(f"{text!r} is not a backend; {USAGE}")
     parts = urlsplit(url)
     if parts.username or parts.password or parts.query:
         raise ValueError(
-            f"openai:{model}: a key does not belong into the address, where it would "
-            "be written down; set OPENAI_API_KEY"
+            f"openai:{model}: a key does not belong in the address, which is written to files; "
+            "set OPENAI_API_KEY"
         )
     return Spec(kind, model, url)

@@ -37,10 +37,10 @@ def pytest_configure(config):
 def pytest_runtest_protocol(item):
     """Ends the run, saying in a few lines where each thread is: of a long log the end is kept.
 
-    Under pytest-xdist the worker exits, and --max-worker-restart=0 (in pyproject.toml) then ends
-    the run.
+    Of a run that several processes share it interrupts the one that waits for the others, too.
     """
-    timer = threading.Timer(LONGEST, stood_still, (item.nodeid, item.config.stash[STDERR]))
+    shared = hasattr(item.config, "workerinput")  # pytest-xdist's
+    timer = threading.Timer(LONGEST, stood_still, (item.nodeid, item.config.stash[STDERR], shared))
     timer.daemon = True
     timer.start()
     try:
@@ -49,7 +49,7 @@ def pytest_runtest_protocol(item):
         timer.cancel()
 
 
-def stood_still(test, stderr):
+def stood_still(test, stderr, shared):
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     lines = [f"\n{test} has taken {LONGEST} s; the run ends. Each thread, innermost frame last:\n"]
     for ident, frame in sys._current_frames().items():
@@ -58,6 +58,8 @@ def stood_still(test, stderr):
             where = (f"{os.path.basename(at.filename)}:{at.lineno} {at.name}" for at in stack)
             lines.append(f"{names.get(ident, ident)}: {' > '.join(where)}\n")
     os.write(stderr, "".join(lines).encode())
+    if shared:
+        os.kill(os.getppid(), signal.SIGINT)
     os._exit(1)
 
 

@@ -182,7 +182,7 @@ def _original_name(film: str, whole: dict[str, Outcome]) -> str:
 
 
 def _outcome_table(found: list[tuple[str, Outcome]], whole: dict[str, Outcome]) -> _Table:
-    rows = []
+    rows: list[list[Any]] = []
     for name in sorted(whole):
         of = [outcome for film, outcome in found if _original_name(film, whole) == name]
         kinds = collections.Counter(outcome.kind for outcome in of)

@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 from pipeline.testing.films import make_film, moving, scene
 
@@ -16,7 +17,7 @@ _TALK = [(0.1, 0.5, "Pip: Hello!"), (0.6, 1.0, "<i>Who</i> is there?"), (1.1, 1.
 
 def make_films(folder: Path) -> dict[str, bytes]:
     """Makes the films that are mutated, by name: short, of many containers and codecs."""
-    kinds = {
+    kinds: dict[str, dict[str, Any]] = {
         "h264.mp4": {"subtitles": {"eng": _TALK}, "audio": True, "bframes": 2},
         "h264-faststart.mp4": {"container_options": {"movflags": "faststart"}, "rotation": 90},
         "h264-fragments.mp4": {"container_options": {"movflags": "frag_keyframe+empty_moov"}},
@@ -125,7 +126,7 @@ def _number(chance: random.Random, data: bytes, other: bytes) -> bytes:
                 chance.randrange(len(data)),
             )
         )
-        order = chance.choice(("big", "little"))
+        order: Literal["big", "little"] = chance.choice(("big", "little"))
         edited[at : at + 4] = chance.choice(_HUGE).to_bytes(4, order)[: len(data) - at]
     return bytes(edited)
 

@@ -16,7 +16,9 @@ from benchmarks.results.confidence_intervals import LEVEL
 from benchmarks.results.tables import Figure
 
 
-def cohens_kappa(first: Sequence[float], second: Sequence[float], squared: bool = False) -> float:
+def cohens_kappa(
+    first: Sequence[float] | Floats, second: Sequence[float] | Floats, squared: bool = False
+) -> float:
     """Computes Cohen's kappa of two raters of the same items: 1 is full agreement, 0 agreement by
     chance, given how often each gives which answer. With `squared`, a difference of two weighs four
     times as much as one of one, as befits scores. NaN where both give one and the same answer to

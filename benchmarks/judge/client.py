@@ -23,9 +23,11 @@ from benchmarks.judge.questions import CRITERIA, Question, render_prompt
 from pipeline import model_specs
 from pipeline.config import CallsConfig, Price
 from pipeline.inference import response_cache
-from pipeline.inference.backends import Answer, Backend, Stop, loading
-from pipeline.inference.budget import Purse
-from pipeline.inference.client import Asker, ask, asking, together
+from pipeline.inference.backends import loading
+from pipeline.inference.budget import Budget
+from pipeline.inference.client import ModelClient, gather, open_client
+from pipeline.inference.protocol import Answer, Backend, Stop
+from pipeline.inference.repair import ask
 from pipeline.runtime import interrupts, lock, progress, storage
 
 State = Literal["answered", "unparsed", "unanswered", "not asked"]
@@ -122,7 +124,7 @@ async def _ask_all(
 ) -> JudgeRun:
     work = storage.join(settings.folder, "work")
     price = settings.prices.get(spec.model)
-    purse = Purse(
+    budget = Budget(
         price,
         settings.budget,
         response_cache.spent(work) if settings.budget is not None else 0.0,
@@ -134,19 +136,19 @@ async def _ask_all(
     known, new = _split_by_cached(questions, backend, work)
     progress.say(f"{spec.model}: {len(new)} questions to ask, {len(known)} need no call")
     turn = asyncio.Semaphore(settings.calls.at_once)  # in their order
-    async with asking(
+    async with open_client(
         loading.name(role, spec),
         backend,
         work,
-        purse,
+        budget,
         lambda name, amount: counts.update({name: amount}),
-    ) as asker:
+    ) as client:
         with interrupts.calls_in_flight():
             answers = [
                 answer
                 for some in (known, new)
-                for answer in await together(
-                    _ask_one(question, asker, role, turn) for question in some
+                for answer in await gather(
+                    _ask_one(question, client, role, turn) for question in some
                 )
             ]
     place = {id(question): at for at, question in enumerate(questions)}
@@ -161,9 +163,9 @@ async def _ask_all(
         counts["kept"],
         sum(answer.input_tokens for answer in used),
         sum(answer.output_tokens for answer in used),
-        sum(map(purse.cost, used)) if price else None,
+        sum(map(budget.cost, used)) if price else None,
         counts["nanocost"] / 1e9 if price else None,
-        str(asker.stopped or ""),
+        str(client.stopped or ""),
         words,
     )
 
@@ -175,14 +177,14 @@ def _split_by_cached(
     known: list[Question] = []
     new: list[Question] = []
     for question in questions:
-        exact = backend.exact(question.request) if question.request else None
+        exact = backend.cache_key(question.request) if question.request else None
         there = exact is None or response_cache.load(work, response_cache.digest(exact)) is not None
         (known if there else new).append(question)
     return known, new
 
 
 async def _ask_one(
-    question: Question, asker: Asker, role: str, turn: asyncio.Semaphore
+    question: Question, client: ModelClient, role: str, turn: asyncio.Semaphore
 ) -> JudgedQuestion:
     request = question.request
     if request is None:
@@ -191,14 +193,14 @@ async def _ask_one(
         try:
             outcome = await ask(
                 request,
-                asker,
+                client,
                 lambda _: "",
                 lambda fault: render_prompt(request.task, request.facts, fault),
             )
         except Stop as reason:
             return JudgedQuestion(question, "not asked", fault=str(reason))
         except Exception as error:  # the others must not be paid for in vain
-            asker.stop(Stop(f"{type(error).__name__}: {error}"))
+            client.stop(Stop(f"{type(error).__name__}: {error}"))
             raise
     progress.ticker(role, 0.0)(1.0)
     state: State = (
@@ -214,7 +216,7 @@ async def _ask_one(
         outcome.value,
         outcome.fault,
         outcome.repaired and outcome.value is not None,
-        outcome.said,
+        outcome.answers,
     )
 
 

@@ -22,7 +22,7 @@ from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from benchmarks.stories import Story
 from pipeline.annotation import prompts
-from pipeline.inference.backends import Picture, Request
+from pipeline.inference.protocol import Picture, Request
 
 PROMPTS = str(Path(__file__).parent / "prompts")
 CRITERIA: Mapping[str, str] = {

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -187,10 +188,10 @@ def tables(
             labels = panel_labels(story, true.get(story.id), shown or {}, names)
             for name, values in measure_story(features, copies, *labels, others).items():
                 add(name, values.tolist(), story)
-            repeated: Flags = np.tril(copies, -1)[1:].any(axis=1)
+            repeated: Any = np.tril(copies, -1)[1:].any(axis=1)
             add(COPIES.name, repeated.tolist(), story)
             if training is not None:
-                memorised: Flags = find_near_copies(marks[1:], training).any(axis=1)
+                memorised: Any = find_near_copies(marks[1:], training).any(axis=1)
                 add(MEMORISED.name, memorised.tolist(), story)
             if story.id in true:
                 ours, theirs = (

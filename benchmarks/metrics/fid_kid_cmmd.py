@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +36,12 @@ def frechet_distance(some: Floats, others: Floats) -> float:
     centred = [values - values.mean(0) for values in (first, second)]
     scale = np.sqrt((len(first) - 1) * (len(second) - 1))
     # The trace of the root of the product of covariances, without the covariances
-    roots = [
+    roots: list[Any] = [
         np.linalg.qr(values, mode="r") if len(values) > values.shape[1] else values
         for values in centred
     ]
-    joint = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum() / scale
+    product = roots[0] @ roots[1].T
+    joint = np.linalg.svd(product, compute_uv=False).sum() / scale
     spread = sum((values**2).sum() / (len(values) - 1) for values in centred)
     return float(((first.mean(0) - second.mean(0)) ** 2).sum() + spread - 2 * joint)
 

@@ -98,7 +98,8 @@ def text_nats(texts: Sequence[str], model: LanguageModel) -> Floats:
         lost = functional.cross_entropy(logits[:-1].float().cpu(), part[1:], reduction="none")
         found[done : begin + len(part)] = lost.numpy()[done - begin - 1 :]
         done = begin + len(part)
-    return np.bincount(owner, found, len(texts))[: len(texts)]
+    sums: Floats = np.bincount(owner, found, len(texts))[: len(texts)].astype(np.float64)
+    return sums
 
 
 def perplexity(surprise: Sequence[Floats], words: Sequence[Floats], seed: int = 0) -> Figure:
@@ -121,7 +122,8 @@ def perplexity(surprise: Sequence[Floats], words: Sequence[Floats], seed: int = 
         seed,
         draws=2000,
     )
-    value, low, high = (float(np.exp(value)) for value in (figure.value, figure.low, figure.high))
+    ends = (figure.value, figure.low, figure.high)
+    value, low, high = (None if end is None else float(np.exp(end)) for end in ends)
     return Figure(value, figure.n, low, high)
 
 

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from pipeline.annotation.words import words
+from pipeline.annotation.words import tokenize
 
 MAX_ORDER = 4  # longest run of words that is compared
 
@@ -22,7 +22,7 @@ def self_bleu(texts: Sequence[str], owners: Sequence[str]) -> list[float]:
     to the counts of runs of 2 to 4 words (Lin and Och 2004), without which a short text has 0.
     Source: Zhu et al., Texygen (arXiv 1802.01886); Papineni et al., BLEU (2002).
     """
-    told = [words(text) for text in texts]
+    told = [tokenize(text) for text in texts]
     counts = [
         Counter(gram for n in range(1, MAX_ORDER + 1) for gram in _ngrams(text, n)) for text in told
     ]

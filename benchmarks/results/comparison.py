@@ -136,8 +136,10 @@ def _compare_table(old: Table, new: Table, alike: bool) -> Iterator[Change]:
             continue
         for head, column in columns.items():
             pair = [_cell(table, row, head) for table in (old, new)]
+            before, after = map(_measured_figure, pair)
             verdict = _verdict(
-                *map(_measured_figure, pair),
+                before,
+                after,
                 column,
                 alike,
                 row in new.published,
@@ -195,14 +197,15 @@ def _verdict(
 
 def _are_disjoint(figure: Figure, other: Figure) -> bool:
     """Tells whether two intervals have nothing in common."""
-    assert None not in (figure.low, figure.high, other.low, other.high)
+    assert figure.low is not None and figure.high is not None
+    assert other.low is not None and other.high is not None
     return figure.high < other.low or other.high < figure.low
 
 
 def _text(found: Sequence[Change], remarks: Sequence[str]) -> str:
     """Formats a table of all that is not the same, what is not comparable, and the totals."""
     listed = [change for change in found if change.verdict not in ("same", "not compared")]
-    lines = [
+    lines: list[tuple[str, ...]] = [
         (change.verdict, change.table, change.row, change.column, change.old, change.new)
         for change in listed
     ]

@@ -59,24 +59,7 @@ def run(
     vocabulary = tokens.with_pictures(tokenizer, _IMAGE_TOKENS)
     cells: dict[str, dict[str, Cell]] = {}
     for size, second in sizes:
-        given = (dataset, tokenizer, vocabulary, size, second)
-        tools: dict[str, Callable[[int], Iterable[Any]]] = {
-            "loose files": lambda n, given=given: load_loose_files(
-                *given[:2], *given[3:], workers=workers
-            ),
-            "webdataset": lambda n, given=given: load_with_webdataset(
-                *given, seed=n, workers=workers
-            ),
-            "webdataset, our decoding": lambda n, given=given: load_with_webdataset(
-                *given, seed=n, workers=workers, decoding=False
-            ),
-            "ours": lambda n, given=given: load_ours(*given, seed=n, workers=workers),
-            "ours, normalised too": lambda n, given=given: load_ours(
-                *given, seed=n, workers=workers, floats=True
-            ),
-        }
-        if (size, second) == (model.preset.model.vision.image_size, 0):
-            tools[FEATURES] = lambda n: load_features(model, seed=n, workers=workers)
+        tools = _tools(model, dataset, tokenizer, vocabulary, size, second, workers)
         rates: dict[str, list[float]] = {name: [] for name in tools}
         for number in range(rounds):
             for name, tool in tools.items():
@@ -118,6 +101,33 @@ def run(
             contest=False,
         )
     ]
+
+
+def _tools(
+    run: runs.Run,
+    dataset: str,
+    tokenizer: Any,
+    vocabulary: tokens.Vocabulary,
+    size: int,
+    second: int,
+    workers: int,
+) -> dict[str, Callable[[int], Iterable[Any]]]:
+    """Returns the loaders by name, each a function from the round to its batches."""
+    given = (dataset, tokenizer, vocabulary, size, second)
+    tools: dict[str, Callable[[int], Iterable[Any]]] = {
+        "loose files": lambda _: load_loose_files(
+            dataset, tokenizer, size, second, workers=workers
+        ),
+        "webdataset": lambda n: load_with_webdataset(*given, seed=n, workers=workers),
+        "webdataset, our decoding": lambda n: load_with_webdataset(
+            *given, seed=n, workers=workers, decoding=False
+        ),
+        "ours": lambda n: load_ours(*given, seed=n, workers=workers),
+        "ours, normalised too": lambda n: load_ours(*given, seed=n, workers=workers, floats=True),
+    }
+    if (size, second) == (run.preset.model.vision.image_size, 0):
+        tools[FEATURES] = lambda n: load_features(run, seed=n, workers=workers)
+    return tools
 
 
 def _chunks_per_second(batches: Iterable[Any], count: int) -> float:

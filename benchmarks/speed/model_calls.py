@@ -32,10 +32,10 @@ from benchmarks.results.tables import Cell, Column, Table
 from benchmarks.speed.timing import about, ratio, spread
 from pipeline import model_specs
 from pipeline.config import CallsConfig
-from pipeline.inference.backends import Picture, Request
 from pipeline.inference.backends.openai_server import OpenAIServer
-from pipeline.inference.budget import Purse
-from pipeline.inference.client import asking, together
+from pipeline.inference.budget import Budget
+from pipeline.inference.client import gather, open_client
+from pipeline.inference.protocol import Picture, Request
 from schemas.answers import CaptionAnswer
 
 _PROMPT = "Say what picture number 1 shows."
@@ -171,11 +171,11 @@ def _ask_concurrently(url: str, pictures: Sequence[Picture], work: str) -> None:
 
     async def main() -> None:
         """Asks for a caption of every picture."""
-        async with asking(
-            "scripted", backend, work, Purse(None, None, 0.0, 0), lambda *_: None
-        ) as asker:
-            await together(
-                asker.answer(
+        async with open_client(
+            "scripted", backend, work, Budget(None, None, 0.0, 0), lambda *_: None
+        ) as client:
+            await gather(
+                client.answer(
                     Request(picture.path, "caption", _PROMPT, {}, CaptionAnswer, (picture,))
                 )
                 for picture in pictures

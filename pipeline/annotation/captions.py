@@ -1,9 +1,9 @@
-"""Keyframes -> captions: what one picture shows, as fields and as one sentence.
+"""Captions keyframes: what each picture shows, as fields and as one sentence.
 
-A keyframe becomes a question with its picture (and, where the config says so, its neighbours), the
-dialogue spoken over it, the words read in it and how it moves; the answer must be a `CaptionAnswer`
-that neither refuses, repeats the question nor does what words in the film ask for. One that is not
-is asked for again with the fault stated, and then rejected.
+A request holds the keyframe's picture (and, if configured, its neighbours), the dialogue spoken
+over it, the text recognised in it and its motion. The answer must be a `CaptionAnswer` that is not
+a refusal, does not repeat the prompt and does not follow instructions in the film. A bad answer is
+asked for again with the fault stated; a second bad answer makes the keyframe a reject.
 """
 
 from __future__ import annotations
@@ -13,36 +13,40 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.annotation import prompts
-from pipeline.annotation.checks import prompt_injection, refusals
+from pipeline.annotation.checks import prompt_injection
+from pipeline.annotation.checks.prompt_echo import echo
+from pipeline.annotation.checks.refusals import refusal
 from pipeline.config import DatasetConfig
-from pipeline.inference.backends import Picture, Request
-from pipeline.inference.client import Asker, Outcome, ask, together
+from pipeline.inference.client import ModelClient, gather
+from pipeline.inference.protocol import Picture, Request
+from pipeline.inference.repair import Outcome, ask
 from pipeline.runtime import storage
 from pipeline.runtime.progress import Tick
 from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.answers import CaptionAnswer
 from schemas.rows import Caption, Keyframe, Reject
 
-STILL = 0.03  # frame widths a second below which a picture counts as still
+STILL = 0.03  # frame widths per second, below which a motion counts as none
 
 
 async def caption(
-    keyframes: Sequence[Keyframe], asker: Asker, root: str, config: DatasetConfig, tick: Tick
+    keyframes: Sequence[Keyframe], client: ModelClient, root: str, config: DatasetConfig, tick: Tick
 ) -> tuple[list[Caption], list[Reject]]:
-    """Captions of a film's keyframes, whose pictures lie under `root`, in order, and the rejects.
+    """Captions a film's keyframes, whose images lie under `root`.
 
-    A picture that cannot be read is a reject. Raises Stop where no more questions are answered.
+    Returns the captions in order, and a reject for each keyframe without one. `tick` is called with
+    the share done. Raises Stop when no further request can be answered.
     """
     done = 0
 
-    async def one(at: int) -> Outcome:
+    async def outcome_of(index: int) -> Outcome:
         nonlocal done
-        outcome = await _one(keyframes, at, asker, root, config)
+        outcome = await _ask_about(keyframes, index, client, root, config)
         done += 1
         tick(0.99 * done / len(keyframes))
         return outcome
 
-    outcomes = await together(one(at) for at in range(len(keyframes)))
+    outcomes = await gather(outcome_of(index) for index in range(len(keyframes)))
     captions, rejects = [], []
     for keyframe, outcome in zip(keyframes, outcomes, strict=True):
         if outcome.value is None:
@@ -53,12 +57,12 @@ async def caption(
                 )
             )
         else:
-            captions.append(_row(keyframe, outcome.value, asker.name))
+            captions.append(_row(keyframe, outcome.value, client.name))
     return captions, rejects
 
 
 def direction(motion: Sequence[float]) -> str:
-    """A movement (x, y in frame widths a second, y down) in words: "not at all", "left", "up"."""
+    """Returns a motion (x, y in frame widths per second, y down) in words: "not at all", "left"."""
     x, y = motion
     if math.hypot(x, y) < STILL:
         return "not at all"
@@ -67,12 +71,16 @@ def direction(motion: Sequence[float]) -> str:
     return "down" if y > 0 else "up"
 
 
-async def _one(
-    keyframes: Sequence[Keyframe], at: int, asker: Asker, root: str, config: DatasetConfig
+async def _ask_about(
+    keyframes: Sequence[Keyframe],
+    index: int,
+    client: ModelClient,
+    root: str,
+    config: DatasetConfig,
 ) -> Outcome:
-    keyframe = keyframes[at]
-    first = max(0, at - config.captions.neighbours)
-    shown = keyframes[first : at + config.captions.neighbours + 1]
+    keyframe = keyframes[index]
+    first = max(0, index - config.captions.neighbours)
+    shown = keyframes[first : index + config.captions.neighbours + 1]
     facts: dict[str, Any] = {
         "dialogue": list(keyframe.dialogue),
         "recognised": keyframe.recognised,
@@ -89,40 +97,43 @@ async def _one(
             retry=retry,
             camera=direction(keyframe.camera_motion),
             subject=direction(keyframe.subject_motion),
-            before=at - first,
-            after=len(shown) - (at - first) - 1,
+            before=index - first,
+            after=len(shown) - (index - first) - 1,
         )
 
     def check(answer: CaptionAnswer) -> str:
-        return _check(
+        return _fault(
             answer,
-            [line for one in shown for line in (*one.dialogue, *one.text)],
+            [line for neighbour in shown for line in (*neighbour.dialogue, *neighbour.text)],
             prompts.instructions("caption", config.prompts),
         )
 
-    # The picture that is asked about is the only one that the embedded captioner looks at.
-    images = tuple(Picture(storage.join(root, one.image), one.sha256) for one in shown)
-    facts["picture"] = at - first
+    # The embedded captioner reads one picture, the keyframe's own.
+    images = tuple(
+        Picture(storage.join(root, neighbour.image), neighbour.sha256) for neighbour in shown
+    )
+    facts["picture"] = index - first
     return await ask(
         Request(keyframe.id, "caption", prompt(), facts, CaptionAnswer, images),
-        asker,
+        client,
         check,
         prompt,
     )
 
 
-def _check(answer: CaptionAnswer, film: Sequence[str], instructions: Sequence[str]) -> str:
-    """What is wrong with a caption, "" for nothing. `film` is what the film says and shows."""
+def _fault(answer: CaptionAnswer, film: Sequence[str], instructions: Sequence[str]) -> str:
+    """Returns what is wrong with a caption, "" for nothing.
+
+    `film` is the film's dialogue and text, `instructions` the lines of the prompt without data.
+    """
     text = answer.sentence
     if not text.strip():
         return "sentence: is blank"
-    fault = refusals.refusal(text) or refusals.echo(text, instructions)
-    if fault:
+    if fault := refusal(text) or echo(text, instructions):
         return f"sentence: {fault}"
     for name, value in answer.model_dump().items():
-        if fault := prompt_injection.obeyed(
-            value if isinstance(value, str) else ". ".join(value), film
-        ):
+        field = value if isinstance(value, str) else ". ".join(value)
+        if fault := prompt_injection.follows_injection(field, film):
             return f"{name}: {fault}"
     return ""
 

@@ -1,10 +1,10 @@
-"""Who is who in a series: its character bible, given by the user or drafted by the writer.
+"""Makes the list of a series' characters: given by the user, or drafted by the writer.
 
 A captioner that sees one picture at a time calls the same character by many names. So before any
-story is written, each series gets a short list of its characters: the one name that stories use, a
-look, a role, and what captions call them. It lies as YAML in the dataset folder, to be read and
-edited: what a person has changed is kept and used, and what nobody has touched is drafted anew when
-the captions change. A file that the config names goes before both.
+story is written, each series gets a list of its characters: the one name that stories use, a look,
+a role, and what captions call them. It is written as YAML to the dataset folder, to be read and
+edited: an edited file is kept and used, an unedited one is drafted again when the captions change.
+A file named in the configuration takes precedence over both.
 """
 
 from __future__ import annotations
@@ -20,20 +20,22 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.annotation import prompts, words
-from pipeline.annotation.checks import prompt_injection, refusals
+from pipeline.annotation.checks import prompt_injection
+from pipeline.annotation.checks.refusals import refusal
+from pipeline.annotation.names_from_dialogue import speakers
 from pipeline.config import DatasetConfig
-from pipeline.inference.backends import Request
-from pipeline.inference.client import Asker, Outcome, ask
+from pipeline.inference.client import ModelClient
+from pipeline.inference.protocol import Request
+from pipeline.inference.repair import Outcome, ask
 from pipeline.ingest.naming import safe_name
-from pipeline.ingest.subtitles import split_speaker
 from pipeline.runtime import storage
 from schemas.answers import CharactersAnswer
 from schemas.layout import characters_path
 from schemas.rows import Caption, Character, Keyframe
 
-GIVEN, SUBTITLES = "given", "subtitles"  # where characters come from, if not from a model
-MOST = 20  # characters of a series; more is not a list of who matters
-_SHOWN = 60  # descriptions, sentences and lines that a writer is shown
+GIVEN, SUBTITLES = "given", "subtitles"  # the sources of characters, beside models
+MAX_CHARACTERS = 20  # of a series
+_MAX_SHOWN = 60  # descriptions, sentences and lines in a prompt
 _HEAD = (
     "# Who is who in this series. Change what you like: stories are written anew from it, and "
     "your\n# changes are kept. Source: {source}; digest {digest}\n"
@@ -42,18 +44,18 @@ _DIGEST = re.compile(r"digest ([0-9a-f]{16})\n")
 
 
 class CharactersError(ValueError):
-    """A file of characters that cannot be used, with its name and the remedy."""
+    """A file of characters is invalid; the message has its name and the remedy."""
 
 
 def path(out: str, series: str) -> str:
-    """Where the characters of a series lie in a dataset folder."""
+    """Returns the path of a series' characters in a dataset folder."""
     return storage.join(out, *characters_path(safe_name(series)).split("/"))
 
 
 def given(series: str, config: DatasetConfig, out: str) -> list[Character] | None:
-    """What a person says of a series: in the config's file, or by editing a draft; else None.
+    """Reads the characters that a user gives: in the configured file, or in an edited draft.
 
-    Raises CharactersError for a file that cannot be used.
+    Returns None if there are none. Raises CharactersError for an invalid file.
     """
     if config.characters:
         by_series = _mapping(config.characters)
@@ -68,9 +70,9 @@ def given(series: str, config: DatasetConfig, out: str) -> list[Character] | Non
 
 
 def edited(series: str, out: str) -> list[Character] | None:
-    """What a person made of the draft of a series, None where there is none or nobody touched it.
+    """Reads the draft of a series if a user has edited it, else returns None.
 
-    Raises CharactersError for a file that cannot be used.
+    Raises CharactersError for an invalid file.
     """
     file = path(out, series)
     if not storage.exists(file):
@@ -86,13 +88,13 @@ def edited(series: str, out: str) -> list[Character] | None:
 
 
 def untouched(text: str) -> bool:
-    """Whether a file of characters is as `save` wrote it."""
+    """Returns whether a file of characters is as `save` wrote it."""
     digest = _DIGEST.search(text)
     return digest is not None and digest[1] == _body_digest(text[digest.end() :])
 
 
 def check_file(file: str) -> None:
-    """Raises CharactersError for a file of characters that cannot be used."""
+    """Raises CharactersError for an invalid file of characters."""
     for series, entries in _mapping(file).items():
         _checked(file, series, entries)
 
@@ -103,11 +105,18 @@ def save(
     characters: Sequence[Character],
     replacing: Callable[[], None] = lambda: None,
 ) -> None:
-    """Keeps the characters of a series as a file to edit. `replacing` is called before one that is
-    there is replaced."""
+    """Writes the characters of a series as a file to edit.
+
+    `replacing` is called before an existing file is replaced.
+    """
     entries = [
-        {"name": one.name, "look": one.look, "role": one.role, "called": list(one.called)}
-        for one in characters
+        {
+            "name": character.name,
+            "look": character.look,
+            "role": character.role,
+            "called": list(character.called),
+        }
+        for character in characters
     ]
     body = yaml.safe_dump({series: entries}, sort_keys=False, allow_unicode=True)
     head = _HEAD.format(source=characters[0].source, digest=_body_digest(body))
@@ -124,13 +133,13 @@ async def draft(
     keyframes: Sequence[Keyframe],
     captions: Sequence[Caption],
     titles: Sequence[str],
-    asker: Asker,
+    client: ModelClient,
     config: DatasetConfig,
 ) -> tuple[list[Character], Outcome]:
-    """The characters of a series, as the writer makes them out from its captions and dialogue.
+    """Drafts the characters of a series from its captions and dialogue, with the writer.
 
-    Without a usable answer those who speak by name are the list. Raises Stop where no more
-    questions are answered.
+    Without a usable answer the list is those whose names the dialogue gives, as speakers. Raises
+    Stop when no further request can be answered.
     """
     facts = _facts(series, keyframes, captions, titles)
 
@@ -138,71 +147,88 @@ async def draft(
         return prompts.render("characters", config.prompts, **facts, retry=retry)
 
     def check(answer: CharactersAnswer) -> str:
-        return _fault(answer, facts["dialogue"]) or _invented(answer, facts)
+        return _fault(answer, facts["dialogue"]) or _invented_name(answer, facts)
 
     outcome = await ask(
         Request(f"{series}_characters", "characters", prompt(), facts, CharactersAnswer),
-        asker,
+        client,
         check,
         prompt,
     )
     if outcome.value is None:
-        found = [Character(series, name, "", "", [], SUBTITLES) for name in facts["speakers"]]
-    else:  # the embedded writer knows names from the subtitles only
-        source = SUBTITLES if config.writer == "embedded" else asker.name
-        found = [
+        characters = [Character(series, name, "", "", [], SUBTITLES) for name in facts["speakers"]]
+    else:  # the embedded writer has names from the subtitles only
+        source = SUBTITLES if config.writer == "embedded" else client.name
+        characters = [
             Character(
-                series, " ".join(one.name.split()), one.look, one.role, list(one.called), source
+                series,
+                " ".join(character.name.split()),
+                character.look,
+                character.role,
+                list(character.called),
+                source,
             )
-            for one in outcome.value.characters
+            for character in outcome.value.characters
         ]
-    return found, outcome
+    return characters, outcome
 
 
 def _facts(
     series: str, keyframes: Sequence[Keyframe], captions: Sequence[Caption], titles: Sequence[str]
 ) -> dict[str, Any]:
-    """What a writer is told of a series, however long it is: what is frequent, and examples."""
+    """Collects what the prompt says of a series: frequent names and descriptions, and samples."""
     lines = [line for keyframe in keyframes for line in keyframe.dialogue]
-    speakers = Counter(name for line in lines if (name := split_speaker(line)[0]))
-    called = Counter(
-        one.strip() for caption in captions for one in caption.characters if one.strip()
+    descriptions = Counter(
+        description.strip()
+        for caption in captions
+        for description in caption.characters
+        if description.strip()
     )
     return {
         "series": series,
-        "titles": _some(sorted({title for title in titles if title})),
-        "speakers": dict(sorted(speakers.most_common(_SHOWN), key=lambda one: (-one[1], one[0]))),
-        "descriptions": dict(sorted(called.most_common(_SHOWN), key=lambda one: (-one[1], one[0]))),
-        "sentences": _some([caption.sentence for caption in captions]),
-        "dialogue": _some(lines),
+        "titles": _sample(sorted({title for title in titles if title})),
+        "speakers": _most_frequent(speakers(lines)),
+        "descriptions": _most_frequent(descriptions),
+        "sentences": _sample([caption.sentence for caption in captions]),
+        "dialogue": _sample(lines),
     }
 
 
-def _some(items: Sequence[str]) -> list[str]:
-    count = min(len(items), _SHOWN)
-    return [items[at * len(items) // count] for at in range(count)]
+def _most_frequent(counts: Counter[str]) -> dict[str, int]:
+    """Returns the most frequent names with their counts, in that order, then by name."""
+    return dict(sorted(counts.most_common(_MAX_SHOWN), key=lambda entry: (-entry[1], entry[0])))
 
 
-def _invented(answer: CharactersAnswer, facts: Mapping[str, Any]) -> str:
-    known = set(words.words(json.dumps(facts, ensure_ascii=False)))
-    for one in answer.characters:
-        if new := [word for word in words.words(one.name) if word not in known | words.STOP]:
-            return f"the name {one.name!r} is made up: nothing that you were told has {new[0]!r}"
+def _sample(items: Sequence[str]) -> list[str]:
+    """Returns evenly spaced items of a sequence."""
+    count = min(len(items), _MAX_SHOWN)
+    return [items[number * len(items) // count] for number in range(count)]
+
+
+def _invented_name(answer: CharactersAnswer, facts: Mapping[str, Any]) -> str:
+    """Returns the fault of an answer with a name that is not in the prompt, "" for none."""
+    known = words.STOP_WORDS.union(words.tokenize(json.dumps(facts, ensure_ascii=False)))
+    for character in answer.characters:
+        if new := [word for word in words.tokenize(character.name) if word not in known]:
+            return (
+                f"the name {character.name!r} is made up: nothing that you were told has {new[0]!r}"
+            )
     return ""
 
 
 def _fault(answer: CharactersAnswer, film: Sequence[str]) -> str:
-    names = [one.name.strip().casefold() for one in answer.characters]
-    if len(names) > MOST:
-        return f"there are {len(names)} characters; name the {MOST} that matter most"
+    """Returns what is wrong with a list of characters, "" for nothing; `film` is its dialogue."""
+    names = [character.name.strip().casefold() for character in answer.characters]
+    if len(names) > MAX_CHARACTERS:
+        return f"there are {len(names)} characters; name the {MAX_CHARACTERS} that matter most"
     if "" in names:
         return "a name is blank"
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        return f"{twice[0]!r} is there twice; one entry for each character"
-    for one in answer.characters:
-        whole = f"{one.name}. {one.look}. {one.role}"
-        if fault := refusals.refusal(whole) or prompt_injection.obeyed(whole, film):
-            return f"{one.name}: {fault}"
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        return f"{repeated[0]!r} is there twice; one entry for each character"
+    for character in answer.characters:
+        text = f"{character.name}. {character.look}. {character.role}"
+        if fault := refusal(text) or prompt_injection.follows_injection(text, film):
+            return f"{character.name}: {fault}"
     return ""
 
 
@@ -235,6 +261,8 @@ def _checked(file: str, series: str, entries: Any) -> list[Character]:
     if fault := _fault(answer, []):
         raise CharactersError(f"{file}, {series}: {fault}")
     return [
-        Character(series, one.name, one.look, one.role, list(one.called), GIVEN)
-        for one in answer.characters
+        Character(
+            series, character.name, character.look, character.role, list(character.called), GIVEN
+        )
+        for character in answer.characters
     ]

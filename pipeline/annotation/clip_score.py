@@ -1,15 +1,14 @@
-"""How well texts fit their pictures: the cosine of the two in the space of an open_clip model.
+"""Computes the CLIP similarity of pictures and texts with an open_clip model.
 
-A model is named by one line, which open_clip understands:
+The score is the cosine of the two embeddings: CLIPScore (Hessel et al. 2021, arXiv 2104.08718)
+without its scaling. Every model has its own range, so scores of two models do not compare.
 
-    ViT-B-32:/models/weights.safetensors   one of its architectures, and a file of weights
+A model is named by one line:
+
+    ViT-B-32:/models/weights.safetensors   an architecture of open_clip, and a file of weights
     ViT-B-32:laion2b_s34b_b79k             the same, and the name of weights that it can download
     local-dir:/models/clip                 a folder with open_clip_config.json and weights
-    hf-hub:laion/CLIP-ViT-B-32-...         a model of the Hugging Face hub, or of its local cache
-
-`load` makes a model of it or raises NoWeights with a line for a person; `similarities` compares.
-The cosine is the measure of CLIPScore (Hessel et al. 2021, arXiv 2104.08718) before its scaling.
-What is high differs from model to model, so figures of two models do not compare.
+    hf-hub:laion/CLIP-ViT-B-32-...         a model of the Hugging Face Hub, or of its local cache
 """
 
 from __future__ import annotations
@@ -30,46 +29,46 @@ BATCH = 32  # pairs at once
 
 
 class NoWeights(Exception):
-    """A model that cannot be had here: what is missing, and what would help."""
+    """A model that cannot be loaded, with what is missing and the remedy."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """A loaded model with what makes its input."""
+    """A loaded model with its preprocessing."""
 
     network: torch.nn.Module
-    picture: Callable[[Image.Image], torch.Tensor]  # to 3 x side x side
-    tokens: Callable[[list[str]], torch.Tensor]  # to texts x context
+    preprocess: Callable[[Image.Image], torch.Tensor]  # to [3, side, side]
+    tokenize: Callable[[list[str]], torch.Tensor]  # to [texts, context]
     device: str
 
 
 def load(spec: str) -> Clip:
-    """The model that `spec` names, in fp32, on the GPU if there is one.
+    """Loads the model that `spec` names, in fp32, on the GPU if there is one.
 
     Weights come from safetensors or through `torch.load(weights_only=True)`. Raises NoWeights.
     """
     name, weights = _parse(spec)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        network, picture = open_clip.create_model_from_pretrained(
+        network, preprocess = open_clip.create_model_from_pretrained(
             name, weights or None, device=device, weights_only=True
         )
-        # A stranger's config may ask for its own code to be run; only this kind of tokenizer can.
+        # A downloaded config may ask to run its own code; only this kind of tokenizer can.
         text = open_clip.get_model_config(name)["text_cfg"]
         safe = {"trust_remote_code": False} if text.get("hf_tokenizer_name") else {}
-        tokens = open_clip.get_tokenizer(name, **safe)
-    except Exception as error:  # open_clip, its hub and the readers of weights raise all sorts
+        tokenize = open_clip.get_tokenizer(name, **safe)
+    except Exception as error:  # open_clip and the readers of weights raise errors of any type
         raise NoWeights(
-            f"the CLIP model {spec} cannot be loaded: {_line(error)}; {_remedy(name, weights)}"
+            f"the CLIP model {spec} cannot be loaded: {_shortened(error)}; {_remedy(name, weights)}"
         ) from error
-    return Clip(network.eval(), picture, tokens, device)
+    return Clip(network.eval(), preprocess, tokenize, device)
 
 
 def similarities(clip: Clip, images: Sequence[str], texts: Sequence[str]) -> list[float]:
-    """The cosine of each picture, by path, with its own text, -1..1, in the order given.
+    """Returns the cosine of each picture, by path, with its own text, -1..1, in the order given.
 
-    A text longer than the model's context counts up to there. Raises ValueError where there are
-    not as many texts as pictures, and OSError for a picture that cannot be read.
+    A text is cut at the model's context length. Raises ValueError if there are not as many texts as
+    pictures, and OSError for a picture that cannot be read.
     """
     pairs = list(zip(images, texts, strict=True))
     cosines: list[float] = []
@@ -80,17 +79,17 @@ def similarities(clip: Clip, images: Sequence[str], texts: Sequence[str]) -> lis
 
 @torch.inference_mode()
 def _cosines(clip: Clip, pairs: Sequence[tuple[str, str]]) -> list[float]:
-    pictures = torch.stack(
-        [clip.picture(decode_pil(storage.read_bytes(path), path)) for path, _ in pairs]
-    ).to(clip.device)
-    tokens = clip.tokens([text for _, text in pairs]).to(clip.device)
-    seen = clip.network.encode_image(pictures, normalize=True)  # type: ignore[operator]
-    read = clip.network.encode_text(tokens, normalize=True)  # type: ignore[operator]
-    return (seen * read).sum(dim=-1).clamp(-1, 1).tolist()  # rounding can pass 1 by a hair
+    images = [decode_pil(storage.read_bytes(path), path) for path, _ in pairs]
+    pictures = torch.stack([clip.preprocess(image) for image in images]).to(clip.device)
+    tokens = clip.tokenize([text for _, text in pairs]).to(clip.device)
+    image_features = clip.network.encode_image(pictures, normalize=True)  # type: ignore[operator]
+    text_features = clip.network.encode_text(tokens, normalize=True)  # type: ignore[operator]
+    cosines = (image_features * text_features).sum(dim=-1)
+    return cosines.clamp(-1, 1).tolist()  # rounding can exceed 1 slightly
 
 
 def _parse(spec: str) -> tuple[str, str]:
-    """The model's name for open_clip and its weights; raises NoWeights for what cannot work."""
+    """Returns the model's name for open_clip and its weights. Raises NoWeights."""
     if spec.startswith("hf-hub:"):
         return spec, ""
     if spec.startswith("local-dir:"):
@@ -121,12 +120,12 @@ def _parse(spec: str) -> tuple[str, str]:
 def _remedy(name: str, weights: str) -> str:
     if name.startswith("hf-hub:"):
         model = name.removeprefix("hf-hub:")
-        return f"fetch it once where there is a network, with 'hf download {model}'"
+        return f"download it once where there is a network, with 'hf download {model}'"
     if weights and not os.path.isfile(weights):
-        return f"they come over the network; without one write {name}:WEIGHTS.safetensors"
+        return f"its weights are downloaded; without a network write {name}:WEIGHTS.safetensors"
     return "check that the weights are whole and belong to this model"
 
 
-def _line(error: Exception) -> str:
-    """The start of an error's text; those about weights go on for pages."""
+def _shortened(error: Exception) -> str:
+    """Returns the start of an error's text; errors about weights are pages long."""
     return textwrap.shorten(str(error) or type(error).__name__, 240, placeholder=" ...")

@@ -27,7 +27,7 @@ async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:
     chosen = film.rows("selection", Keyframe)
     if not chosen:
         return []
-    written, rejects = await caption(chosen, job.asker, job.out, job.config, job.tick)
+    written, rejects = await caption(chosen, job.client, job.out, job.config, job.tick)
     return [*written, *rejects]
 
 
@@ -53,7 +53,7 @@ async def name_characters(films: Sequence[Inputs], job: Job) -> list[list[AnyRow
     keyframes = [row for film in films for row in film.rows("selection", Keyframe)]
     titles = [film.video.title for film in films]
     drafted, outcome = await characters.draft(
-        series, keyframes, written, titles, job.asker, job.config
+        series, keyframes, written, titles, job.client, job.config
     )
     rows: list[list[AnyRow]] = [list(drafted) for _ in films]
     if outcome.value is None:
@@ -87,7 +87,7 @@ async def write_stories(film: Inputs, job: Job) -> list[AnyRow]:
         chosen,
         written,
         film.rows("characters", Character),
-        job.asker,
+        job.client,
         job.config,
         job.tick,
         title=film.video.title,

@@ -1,1 +1,1 @@
-"""What a run will take: calls, tokens, money, hours and bytes."""
+"""Estimates what a run takes: calls, tokens, cost, time and storage."""

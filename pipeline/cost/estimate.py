@@ -1,9 +1,9 @@
-"""What a run would do, before it does it: films, calls, tokens, money and minutes.
+"""Estimates the work of each stage before a run: films, model calls, tokens, cost and minutes.
 
-What an earlier run has left is looked up, part by part, exactly as the run itself would. For the
-rest, a part of some films is looked at for how many keyframes they will have; tokens are those of
-this model's answers that are kept already, and without any those of the prompts as they are and of
-answers as long as they ask for, at four characters a token.
+Stage outputs of earlier runs are looked up exactly as the run itself does. For films without any,
+the number of keyframes is estimated from samples of some films. Tokens per call are the mean of the
+model's cached responses or, without any, those of the prompts and of answers of the requested
+length, at four characters per token.
 """
 
 from __future__ import annotations
@@ -17,11 +17,18 @@ import av
 from pipeline import model_specs
 from pipeline.annotation.expected_calls import ExpectedCalls
 from pipeline.config import DatasetConfig
-from pipeline.cost.rates import ASKING, BUILT_IN, MEGAPIXEL, PER_SECOND, Questions, Rates
-from pipeline.graph.stage_cache import Run, jobs_of
+from pipeline.cost.rates import (
+    BUILT_IN,
+    CALLS_PER_SECOND,
+    SECONDS_PER_CALL,
+    SECONDS_PER_MEGAPIXEL,
+    ModelRates,
+    Rates,
+)
+from pipeline.graph.stage_cache import Run, cached_outputs
 from pipeline.graph.stages import STAGES, Stage
 from pipeline.inference import response_cache
-from pipeline.inference.backends.loading import name
+from pipeline.inference.backends import loading
 from pipeline.ingest.probe import probe
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes.extract import keyframes_per_second
@@ -30,16 +37,17 @@ from pipeline.runtime.stage_outputs import Film
 from schemas import layout
 from schemas.rows import Keyframe, Video
 
-LOOKED_AT = 8  # films, of each of which
-SECONDS_LOOKED_AT = 120.0  # in its middle are looked at
-# Share of those keyframes that are kept: 0.85 in the sample, 0.61 in Big Buck Bunny, which has long
-# credits and pictures that come back, 0.79 in its trailer. Rather too many calls than too few.
-KEPT = 0.84
+SAMPLED_FILMS = 8
+SAMPLED_SECONDS = 120.0  # in the middle of each
+# Share of the keyframes that the selection does not reject: 0.85 in the sample cartoon, 0.61 in Big
+# Buck Bunny, which has long credits and recurring images, 0.79 in its trailer. Rather too high, so
+# that the estimate has too many calls rather than too few.
+SELECTED_SHARE = 0.84
 
 
 @dataclasses.dataclass
 class Work:
-    """What one stage has to do."""
+    """The work of a stage."""
 
     films: int = 0
     reused: int = 0
@@ -47,59 +55,59 @@ class Work:
     input_tokens: float = 0.0
     output_tokens: float = 0.0
     cost: float = 0.0
-    seconds: float = 0.0  # of one core
-    waiting: float = 0.0  # seconds, for one server or one worker with a model on a GPU
+    core_seconds: float = 0.0
+    model_seconds: float = 0.0  # of one server, or of one worker with a model on a GPU
 
 
 def estimate(videos: Sequence[Video], config: DatasetConfig, out: str) -> dict[str, Work]:
-    """What each stage would do. Reads headers of all films, some of a few, and what is in `out`."""
+    """Estimates the work of each stage. Reads all headers, samples of some films, and `out`."""
     work = {stage.name: Work() for stage in STAGES}
     run = Run(config, out, storage.join(out, layout.WORK))
-    films = _known([Film(video, run.work) for video in videos], run)
-    counts = _keyframes(films, config)
-    takes = Takes(config, BUILT_IN, run.work)
-    asked: set[tuple[str, str]] = set()  # stage and series
-    for film, (video, count) in counts:
+    films = _with_reusable_outputs([Film(video, run.work) for video in videos], run)
+    model = CostModel(config, BUILT_IN, run.work)
+    series_done: set[tuple[str, str]] = set()  # stage and series
+    for film, video, keyframes in _keyframe_counts(films, config):
         for stage in STAGES:
             if stage.name in film.outputs:
                 work[stage.name].reused += 1
                 continue
             work[stage.name].films += 1
-            if stage.role and stage.scope == "series":  # once for the series
-                if (stage.name, video.series) in asked:
+            if stage.role and stage.scope == "series":  # its calls are made once per series
+                if (stage.name, video.series) in series_done:
                     continue
-                asked.add((stage.name, video.series))
-            takes.add(work[stage.name], stage, video, count)
+                series_done.add((stage.name, video.series))
+            model.add(work[stage.name], stage, video, keyframes)
     return work
 
 
-def _keyframes(
-    films: Sequence[Film], config: DatasetConfig
-) -> list[tuple[Film, tuple[Video, int]]]:
-    """Each film that can be read as probed, and how many keyframes it has or will have."""
-    known, guessed = [], []
+def _keyframe_counts(films: Sequence[Film], config: DatasetConfig) -> list[tuple[Film, Video, int]]:
+    """Returns each readable film with its row as probed and its number of keyframes, which is
+    estimated if no run has found them yet."""
+    counted, uncounted = [], []
     for film in films:
         try:
             video = probe(film.video)
         except (VideoError, OSError):
-            continue  # the run makes a reject of it, at no cost
+            continue  # the run rejects it, at no cost
         last = next(
             (stage for stage in ("selection", "text", "keyframes") if stage in film.outputs), None
         )
         if last:
-            known.append((film, (video, len(film.rows(last, Keyframe)))))
+            counted.append((film, video, len(film.rows(last, Keyframe))))
         else:
-            guessed.append((film, video))
-    share = _density([video for _, video in guessed], config)
-    return known + [(film, (video, round(video.duration * share))) for film, video in guessed]
+            uncounted.append((film, video))
+    per_second = _keyframes_per_second([video for _, video in uncounted], config)
+    return counted + [
+        (film, video, round(video.duration * per_second)) for film, video in uncounted
+    ]
 
 
-def _density(videos: Sequence[Video], config: DatasetConfig) -> float:
-    """Keyframes a second of films that no run has looked at, by some of them."""
-    count = min(LOOKED_AT, len(videos))
+def _keyframes_per_second(videos: Sequence[Video], config: DatasetConfig) -> float:
+    """Estimates the selected keyframes per second of films, from samples of some of them."""
+    count = min(SAMPLED_FILMS, len(videos))
     seconds = found = 0.0
-    for video in [videos[at * len(videos) // count] for at in range(count)]:
-        length = min(video.duration, SECONDS_LOOKED_AT)
+    for video in [videos[index * len(videos) // count] for index in range(count)]:
+        length = min(video.duration, SAMPLED_SECONDS)
         try:
             density = keyframes_per_second(
                 video, config.keyframes, (video.duration - length) / 2, length, os.cpu_count() or 1
@@ -107,11 +115,11 @@ def _density(videos: Sequence[Video], config: DatasetConfig) -> float:
         except (VideoError, ValueError, OSError, av.FFmpegError):
             continue
         seconds, found = seconds + length, found + density * length
-    return KEPT * found / seconds if seconds else 0.0
+    return SELECTED_SHARE * found / seconds if seconds else 0.0
 
 
-def _known(films: list[Film], run: Run) -> list[Film]:
-    """The films with those outputs that an earlier run has left and this one would use."""
+def _with_reusable_outputs(films: list[Film], run: Run) -> list[Film]:
+    """Returns the films with the stage outputs of earlier runs that this run would reuse."""
     for stage in run.stages:
         jobs: dict[str, list[Film]] = {}
         for film in films:
@@ -123,84 +131,98 @@ def _known(films: list[Film], run: Run) -> list[Film]:
 
 def _with_output(stage: Stage, job: list[Film], run: Run) -> list[Film]:
     try:
-        films = jobs_of(stage, job, run)
+        outputs = cached_outputs(stage, job, run)
     except (KeyError, OSError, ValueError):
-        return job  # a stage before it is not done, or a film or its output cannot be read
+        return job  # a stage before it is not done, or a film or an output cannot be read
     return [
-        film.film.with_output(stage.name, film.output) if film.there else film.film
-        for film in films
+        output.film.with_output(stage.name, output.output) if output.reusable else output.film
+        for output in outputs
     ]
 
 
-class Takes:
-    """What a stage takes for a film: questions as this model was seen to be asked, or as its
-    prompts let expect, and time at some rates."""
+class CostModel:
+    """Computes the work of a stage for a film: model calls, their tokens and cost, and time.
+
+    Calls are as measured in earlier runs with the same model, else as expected from the prompts.
+    """
 
     def __init__(self, config: DatasetConfig, rates: Rates, work: str = "") -> None:
-        """`work` is a folder of part files, whose kept answers tell of tokens; "" for none."""
+        """`work` is a folder of stage outputs, whose cached responses give tokens per call; "" for
+        none."""
         self.config, self.rates = config, rates
         self.specs = {
             role: model_specs.parse(getattr(config, role)) for role in ("captioner", "writer")
         }
-        self.seen = {
-            role: response_cache.tokens(work, name(role, spec)) if work else {}
+        self.tokens_per_call = {
+            role: response_cache.mean_tokens(work, loading.name(role, spec)) if work else {}
             for role, spec in self.specs.items()
             if spec.kind != "embedded"
         }
 
-    def add(self, work: Work, stage: Stage, video: Video, count: int) -> None:
-        """Adds a film of so many keyframes to what a stage has to do."""
+    def add(self, work: Work, stage: Stage, video: Video, keyframes: int) -> None:
+        """Adds a film with that number of keyframes to the work of a stage."""
         if not stage.role:
-            work.seconds += self.rates.seconds[stage.name] * (
-                video.duration / 60 if stage.per == "minute" else count
+            work.core_seconds += self.rates.seconds[stage.name] * (
+                video.duration / 60 if stage.per == "minute" else keyframes
             )
             return
         spec = self.specs[stage.role]
-        calls, tokens_in, tokens_out = self._asked(stage, video, count)
+        calls, input_tokens, output_tokens = self._calls(stage, video, keyframes)
         work.calls += calls
-        work.input_tokens += tokens_in
-        work.output_tokens += tokens_out
+        work.input_tokens += input_tokens
+        work.output_tokens += output_tokens
         price = self.config.prices.get(spec.model)
         if price is not None:
-            work.cost += (tokens_in * price.input + tokens_out * price.output) / 1e6
+            work.cost += (input_tokens * price.input + output_tokens * price.output) / 1e6
         if spec.kind == "embedded":
-            own = self.rates if self.known(stage) else BUILT_IN
-            work.seconds += own.seconds[stage.name] * count
+            rates = self.rates if self.measured(stage) else BUILT_IN
+            work.core_seconds += rates.seconds[stage.name] * keyframes
         else:
-            if spec.kind == "openai":  # else our share is in how long a worker's model takes
-                work.seconds += self.asking(stage, (video.width, video.height)) * calls
-            work.waiting += calls / (self.per_second(stage) or PER_SECOND)
+            if spec.kind == "openai":  # else it is part of the time that the worker's model takes
+                seconds = self.core_seconds_per_call(stage, (video.width, video.height))
+                work.core_seconds += seconds * calls
+            work.model_seconds += calls / (self.calls_per_second(stage) or CALLS_PER_SECOND)
 
-    def per_second(self, stage: Stage) -> float | None:
-        """Calls of this very model that were seen to be answered a second, None for none."""
-        known = self.known(stage)
-        return known.per_second if known else None
+    def calls_per_second(self, stage: Stage) -> float | None:
+        """Returns the measured rate at which this model answers the stage's calls, if any."""
+        measured = self.measured(stage)
+        return measured.calls_per_second if measured else None
 
-    def asking(self, stage: Stage, size: tuple[int, int]) -> float:
-        """Seconds of a core for one call of a server, with the pictures that go with it."""
-        pictures = 1 + 2 * self.config.captions.neighbours if stage.role == "captioner" else 0
-        return ASKING + pictures * MEGAPIXEL * size[0] * size[1] / 1e6
+    def core_seconds_per_call(self, stage: Stage, size: tuple[int, int]) -> float:
+        """Returns our CPU seconds for one call of a server, with its images of width and height
+        `size`."""
+        images = 1 + 2 * self.config.captions.neighbours if stage.role == "captioner" else 0
+        return SECONDS_PER_CALL + images * SECONDS_PER_MEGAPIXEL * size[0] * size[1] / 1e6
 
-    def known(self, stage: Stage) -> Questions | None:
-        """What the rates know of the stage's questions to this very model."""
-        questions = self.rates.asked.get(stage.name)
-        same = questions and questions.model == self.specs[stage.role].identity
-        return questions if same else None
+    def measured(self, stage: Stage) -> ModelRates | None:
+        """Returns the measured rates of the stage's calls, None if they are of another model."""
+        rates = self.rates.models.get(stage.name)
+        same = rates and rates.model == self.specs[stage.role].identity
+        return rates if same else None
 
-    def _asked(self, stage: Stage, video: Video, count: int) -> tuple[float, float, float]:
-        """Calls, tokens of their questions, tokens of their answers."""
-        if known := self.known(stage):
-            return count * known.calls, count * known.input_tokens, count * known.output_tokens
-        seen = self.seen.get(stage.role, {})
-        # A question that is asked twice, as its answer failed, is in what was seen.
-        sums = [
-            (calls.calls, *seen.get(calls.prompt, (calls.input_tokens, calls.output_tokens)))
-            for calls in (stage.expected_calls or _no_calls)(self.config, video, count)
+    def _calls(self, stage: Stage, video: Video, keyframes: int) -> tuple[float, float, float]:
+        """Returns the number of calls, and the tokens of their prompts and of their answers."""
+        if measured := self.measured(stage):
+            return (
+                keyframes * measured.calls,
+                keyframes * measured.input_tokens,
+                keyframes * measured.output_tokens,
+            )
+        # Cached responses include those that failed their checks and were asked for again.
+        tokens_per_call = self.tokens_per_call.get(stage.role, {})
+        kinds = [
+            (
+                expected.calls,
+                *tokens_per_call.get(
+                    expected.prompt, (expected.input_tokens, expected.output_tokens)
+                ),
+            )
+            for expected in (stage.expected_calls or _no_calls)(self.config, video, keyframes)
         ]
         return (
-            sum(number for number, _, _ in sums),
-            sum(number * read for number, read, _ in sums),
-            sum(number * written for number, _, written in sums),
+            sum(calls for calls, _, _ in kinds),
+            sum(calls * input_tokens for calls, input_tokens, _ in kinds),
+            sum(calls * output_tokens for calls, _, output_tokens in kinds),
         )
 
 
@@ -208,37 +230,37 @@ def _no_calls(config: DatasetConfig, video: Video, keyframes: int) -> list[Expec
     return []
 
 
-def in_all(work: dict[str, Work]) -> Work:
-    """The sum of all but the films, which are the same in each stage."""
+def total(work: dict[str, Work]) -> Work:
+    """Returns the sum over the stages, except of films, which are the same in each stage."""
     return Work(
         0,
         0,
         *(
-            sum(getattr(one, field.name) for one in work.values())
+            sum(getattr(stage_work, field.name) for stage_work in work.values())
             for field in dataclasses.fields(Work)[2:]
         ),
     )
 
 
 def describe(work: dict[str, Work]) -> str:
-    """The estimate as a table to print."""
+    """Returns the estimate as a table to print."""
     cores = os.cpu_count() or 1
-    total = in_all(work)
     lines = [
         f"{'stage':<10} {'films':>6} {'reused':>7} {'calls':>7} {'tokens in':>12} "
         f"{'tokens out':>12} {'cost':>9} {'minutes':>8}"
     ]
-    for stage, one in [*work.items(), ("in all", total)]:
+    for name, row in [*work.items(), ("total", total(work))]:
         lines.append(
-            f"{stage:<10} {one.films or '':>6} {one.reused or '':>7} "
-            f"{round(one.calls) or '':>7} {round(one.input_tokens):>12,} "
-            f"{round(one.output_tokens):>12,} {one.cost:>9.2f} "
-            f"{(one.seconds / cores + one.waiting) / 60:>8.1f}"
+            f"{name:<10} {row.films or '':>6} {row.reused or '':>7} "
+            f"{round(row.calls) or '':>7} {round(row.input_tokens):>12,} "
+            f"{round(row.output_tokens):>12,} {row.cost:>9.2f} "
+            f"{(row.core_seconds / cores + row.model_seconds) / 60:>8.1f}"
         )
     return "\n".join(
         [
             *lines,
-            f"Minutes are for {cores} cores like those the project was built on; "
-            f"a server answers {PER_SECOND:.1f} calls a second. Nothing was done.",
+            f"Minutes are for {cores} cores of the machine that the rates were measured on, and "
+            f"model servers that answer {CALLS_PER_SECOND:.1f} calls per second. This is an "
+            "estimate: nothing was run.",
         ]
     )

@@ -1,8 +1,7 @@
-"""What a dataset of so many hours of film would take: core hours, hours of servers or GPUs, GB,
-tokens and what these cost, and how long so many workers are at it.
+"""Plans a dataset of many hours of film: core hours, hours of servers or GPUs, tokens, cost, GB.
 
-Nothing is looked at but rates, those built in or those of a dataset made before (`rates`), and the
-settings. The plan is a multiplication, and prints what it multiplied with and where that is from.
+It multiplies rates, built in or measured on another dataset (`rates`), and prints them with where
+they are from. It reads no films.
 """
 
 from __future__ import annotations
@@ -14,48 +13,48 @@ from pipeline import model_specs
 from pipeline.annotation import expected_calls
 from pipeline.config import DatasetConfig
 from pipeline.cost import estimate
-from pipeline.cost.estimate import Work
+from pipeline.cost.estimate import CostModel, Work
 from pipeline.cost.rates import (
-    ANSWER,
     BUILT_IN,
-    CACHED_ANSWERS,
-    PER_SECOND,
-    PICTURES,
-    PLACES,
+    BYTES_PER_RESPONSE,
+    CACHED_RESPONSES,
+    CALLS_PER_SECOND,
+    FOLDERS,
+    IMAGE_FOLDERS,
     Rates,
 )
 from pipeline.graph.stages import STAGES, Stage
 from pipeline.graph.stages import steps as all_steps
 from schemas.rows import Video
 
-SERIES = 26  # films, for each of which characters are asked about once
+FILMS_PER_SERIES = 26  # a stage whose scope is a series makes its calls once for these
 
 
 @dataclasses.dataclass(frozen=True)
 class Films:
-    """What is to be worked on."""
+    """The films that a dataset is planned for."""
 
-    hours: float
-    minutes: float  # of a film
+    hours: float  # of all films
+    minutes: float  # per film
     size: tuple[int, int]  # width and height
-    keyframes: float  # a minute
+    keyframes: float  # per minute
 
     @property
     def number(self) -> int:
-        """How many films there are."""
+        """The number of films."""
         return max(1, round(self.hours * 60 / self.minutes))
 
     @property
     def all_keyframes(self) -> float:
-        """Keyframes of all of them."""
+        """The number of keyframes of all films."""
         return self.hours * 60 * self.keyframes
 
 
 def work(films: Films, config: DatasetConfig, rates: Rates) -> dict[str, Work]:
-    """What each step has to do. A film of another size than that of the rates takes the more time
-    for its keyframes the more pixels it has."""
+    """Returns the work of each step. The time to find keyframes is proportional to the pixels of a
+    frame."""
     scale = _scale(films, rates)
-    takes = estimate.Takes(
+    model = CostModel(
         config,
         dataclasses.replace(
             rates, seconds={**rates.seconds, "keyframes": scale * rates.seconds["keyframes"]}
@@ -73,26 +72,29 @@ def work(films: Films, config: DatasetConfig, rates: Rates) -> dict[str, Work]:
     )
     steps = {}
     for stage in all_steps():
-        one = Work()
-        takes.add(one, stage, film, count)
-        # What is asked about a series was seen per keyframe, or else is guessed for one film.
-        once = stage.role and stage.scope == "series" and not takes.known(stage)
-        times = films.all_keyframes / count if count else 0.0
-        steps[stage.name] = _times(one, times, times / SERIES if once else times)
+        per_film = Work()
+        model.add(per_film, stage, film, count)
+        number = films.all_keyframes / count if count else 0.0  # of films
+        # Measured calls are per keyframe; those expected for a series are made once per series.
+        once = stage.role and stage.scope == "series" and not model.measured(stage)
+        steps[stage.name] = _multiplied(
+            per_film, number, number / FILMS_PER_SERIES if once else number
+        )
     return steps
 
 
-def _times(one: Work, films: float, asked: float) -> Work:
-    # An embedded model, which keeps nobody waiting, has its rate a keyframe, however it is asked.
+def _multiplied(per_film: Work, films: float, rounds: float) -> Work:
+    """Returns the work for a number of films; model calls are made `rounds` times."""
     return Work(
         round(films),
         0,
-        one.calls * asked,
-        one.input_tokens * asked,
-        one.output_tokens * asked,
-        one.cost * asked,
-        one.seconds * (asked if one.waiting else films),
-        one.waiting * asked,
+        per_film.calls * rounds,
+        per_film.input_tokens * rounds,
+        per_film.output_tokens * rounds,
+        per_film.cost * rounds,
+        # The rate of an embedded model is per keyframe, however its calls are made.
+        per_film.core_seconds * (rounds if per_film.model_seconds else films),
+        per_film.model_seconds * rounds,
     )
 
 
@@ -103,14 +105,16 @@ def _scale(films: Films, rates: Rates) -> float:
 def storage(
     films: Films, steps: dict[str, Work], config: DatasetConfig, rates: Rates
 ) -> dict[str, float]:
-    """Bytes by place, as `rates.PLACES` names them, where every picture is a file of its own."""
+    """Returns bytes by folder (`rates.FOLDERS`), without hard links between images."""
     scale = _scale(films, rates)
     sizes = {
-        place: films.all_keyframes * rates.bytes[place] * (scale if place in PICTURES else 1)
-        for place in PLACES
+        folder: films.all_keyframes
+        * rates.bytes[folder]
+        * (scale if folder in IMAGE_FOLDERS else 1)
+        for folder in FOLDERS
     }
-    if not sizes[CACHED_ANSWERS]:
-        sizes[CACHED_ANSWERS] = ANSWER * sum(
+    if not sizes[CACHED_RESPONSES]:
+        sizes[CACHED_RESPONSES] = BYTES_PER_RESPONSE * sum(
             steps[stage.name].calls for stage in all_steps() if _kind(stage, config) != "embedded"
         )
     return sizes
@@ -120,21 +124,26 @@ def _kind(stage: Stage, config: DatasetConfig) -> str:
     return model_specs.parse(getattr(config, stage.role)).kind if stage.role else "embedded"
 
 
-def seconds(stage: Stage, one: Work, config: DatasetConfig, workers: int, servers: int) -> float:
-    """How long a step is worked on, by so many workers of a core and so many servers, or by the
-    workers of `calls.workers`, each with the model on its GPU."""
+def seconds(
+    stage: Stage, step_work: Work, config: DatasetConfig, workers: int, servers: int
+) -> float:
+    """Returns how long a step takes with that many workers, of one core each, and servers.
+
+    With a local model, `calls.workers` workers run it, each with a GPU.
+    """
     kind = _kind(stage, config)
     if kind == "embedded":
-        return one.seconds / (1 if stage.name == "publish" else workers)
+        return step_work.core_seconds / (1 if stage.name == "publish" else workers)
     if kind == "transformers":
-        return one.waiting / config.calls.workers
-    return max(one.waiting / servers, one.seconds)  # one process asks them all
+        return step_work.model_seconds / config.calls.workers
+    # One process makes the calls of all servers.
+    return max(step_work.model_seconds / servers, step_work.core_seconds)
 
 
 def describe(
     films: Films, config: DatasetConfig, rates: Rates, workers: Sequence[int], servers: int
 ) -> str:
-    """The plan as text to print."""
+    """Returns the plan as text to print."""
     steps = work(films, config, rates)
     return "\n".join(
         [
@@ -145,8 +154,8 @@ def describe(
             "",
             *_storage(storage(films, steps, config, rates)),
             "",
-            "What this rests on:",
-            *(f"- {one}" for one in assumptions(films, config, rates)),
+            "Assumptions:",
+            *(f"- {line}" for line in assumptions(films, config, rates)),
         ]
     )
 
@@ -155,40 +164,40 @@ def _steps(
     steps: dict[str, Work], config: DatasetConfig, workers: Sequence[int], servers: int
 ) -> list[str]:
     kinds = [_kind(stage, config) for stage in STAGES]
-    answers = [
-        f"{number} {one}{'s' * (number > 1)}"
-        for kind, number, one in (
+    models = [
+        f"{number} {noun}{'s' * (number > 1)}"
+        for kind, number, noun in (
             ("openai", servers, "server"),
             ("transformers", config.calls.workers, "GPU"),
         )
         if kind in kinds
     ]
-    known = " and ".join([*([", ".join(answers)] if answers else []), "so many workers"])
+    given = " and ".join([*([", ".join(models)] if models else []), "this many workers"])
     lines = [
         f"{'':10} {'core':>8} {'model':>7} {'':>11} {'million tokens':>19} {'':>11}  "
-        f"hours with {known}",
+        f"hours with {given}",
         f"{'step':10} {'hours':>8} {'hours':>7} {'calls':>11} {'in':>10} {'out':>8} "
         f"{'cost':>11}" + "".join(f" {number:>8,}" for number in workers),
     ]
-    took = {
+    durations = {
         stage.name: [
             seconds(stage, steps[stage.name], config, number, servers) for number in workers
         ]
         for stage in all_steps()
     }
-    took["in all"] = [sum(column) for column in zip(*took.values(), strict=True)]
-    for stage, one in [*steps.items(), ("in all", estimate.in_all(steps))]:
+    durations["total"] = [sum(column) for column in zip(*durations.values(), strict=True)]
+    for name, row in [*steps.items(), ("total", estimate.total(steps))]:
         lines.append(
-            f"{stage:10} {_short(one.seconds / 3600):>8} {_short(one.waiting / 3600):>7} "
-            f"{one.calls:>11,.0f} {_short(one.input_tokens / 1e6):>10} "
-            f"{_short(one.output_tokens / 1e6):>8} {one.cost:>11,.2f}"
-            + "".join(f" {_short(span / 3600):>8}" for span in took[stage])
+            f"{name:10} {_short(row.core_seconds / 3600):>8} {_short(row.model_seconds / 3600):>7} "
+            f"{row.calls:>11,.0f} {_short(row.input_tokens / 1e6):>10} "
+            f"{_short(row.output_tokens / 1e6):>8} {row.cost:>11,.2f}"
+            + "".join(f" {_short(duration / 3600):>8}" for duration in durations[name])
         )
     return lines
 
 
 def _short(value: float) -> str:
-    """A number as short as it may be: "1,235", "12.3", "0.012", and "-" for none."""
+    """Formats a number with two or three digits: "1,235", "12.3", "0.012", and "-" for zero."""
     if value >= 10:
         return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
     return f"{value:.2g}" if value >= 0.001 else "-"
@@ -196,79 +205,79 @@ def _short(value: float) -> str:
 
 def _storage(sizes: dict[str, float]) -> list[str]:
     lines = [f"{'storage':14} {'GB':>11}"]
-    for place, size in sizes.items():
+    for folder, size in sizes.items():
         if size:
             lines.append(
-                f"{f'{place}/' if place else 'the rest':14} {_short(size / 1e9):>11}  "
-                f"{PLACES[place]}"
+                f"{f'{folder}/' if folder else 'other files':14} {_short(size / 1e9):>11}  "
+                f"{FOLDERS[folder]}"
             )
-    return [*lines, f"{'in all':14} {_short(sum(sizes.values()) / 1e9):>11}"]
+    return [*lines, f"{'total':14} {_short(sum(sizes.values()) / 1e9):>11}"]
 
 
 def assumptions(films: Films, config: DatasetConfig, rates: Rates) -> list[str]:
-    """All that the plan takes for granted, and where it is from."""
-    takes = estimate.Takes(config, rates)
-    own = [stage for stage in all_steps() if _kind(stage, config) == "embedded"]
-    asked = [stage for stage in all_steps() if stage not in own]
+    """Returns a sentence for each rate and assumption of the plan, with where it is from."""
+    model = CostModel(config, rates)
+    computed = [stage for stage in all_steps() if _kind(stage, config) == "embedded"]
+    asking = [stage for stage in all_steps() if stage not in computed]
 
     def source(stage: Stage) -> str:
-        return "built in" if stage.role and not takes.known(stage) else rates.source[stage.name]
+        return "built in" if stage.role and not model.measured(stage) else rates.source[stage.name]
 
-    said = [
-        f"{films.keyframes:.3g} keyframes a minute ({rates.source['films']}), as the films and "
-        f"keyframes.every={config.keyframes.every:g} have it"
+    lines = [
+        f"{films.keyframes:.3g} keyframes per minute ({rates.source['films']}); this depends on "
+        f"the films and on keyframes.every, which is {config.keyframes.every:g}"
     ]
-    for stage in own:
-        took = takes.rates if source(stage) != "built in" else BUILT_IN
-        said.append(
-            f"{stage.name}: {took.seconds[stage.name]:.3g} s of a core per "
+    for stage in computed:
+        stage_rates = rates if source(stage) != "built in" else BUILT_IN
+        lines.append(
+            f"{stage.name}: {stage_rates.seconds[stage.name]:.3g} core seconds per "
             f"{'minute of film' if stage.per == 'minute' else 'keyframe'} ({source(stage)})"
         )
-    said.append(
-        "workers are as fast as the core that was measured on, and always busy; steps "
-        "follow one another; publish is done by one"
+    lines.append(
+        "workers are as fast as the core that the rates were measured on, and always busy; steps "
+        "run one after another; publish runs in one worker"
     )
-    if "built in" in map(source, own):
-        said.append(
-            "built in is what Big Buck Bunny (1280x720) and its trailer took where the "
-            "project was built"
+    if "built in" in map(source, computed):
+        lines.append(
+            "built in: measured on Big Buck Bunny (1280x720) and its trailer, on the machine on "
+            "which the project was developed"
         )
     if films.size != rates.size:
-        said.append(
-            f"measured on {rates.size[0]}x{rates.size[1]}: the time for keyframes and the "
-            "bytes of pictures grow with the pixels"
+        lines.append(
+            f"measured on {rates.size[0]}x{rates.size[1]}: the time to find keyframes and the "
+            "bytes of images are proportional to the pixels"
         )
-    for stage in asked:
-        known, measured = takes.known(stage), takes.per_second(stage)
+    for stage in asking:
         served = _kind(stage, config) == "openai"
-        asks = (
-            f"one process asks, {1 / takes.asking(stage, films.size):.0f} a second at most"
+        calls_per_second = model.calls_per_second(stage)
+        limit = (
+            "one process makes the calls, at most "
+            f"{1 / model.core_seconds_per_call(stage, films.size):.0f} per second"
             if served
-            else f"calls.workers={config.calls.workers}, each with one"
+            else f"calls.workers={config.calls.workers}, each with a GPU"
         )
-        said.append(
-            f"{stage.name}: a {'server' if served else 'GPU'} answers {measured or PER_SECOND:.3g} "
-            f"calls a second ({source(stage) if measured else 'assumed, not measured'}); {asks}"
+        lines.append(
+            f"{stage.name}: a {'server' if served else 'GPU'} answers "
+            f"{calls_per_second or CALLS_PER_SECOND:.3g} calls per second "
+            f"({source(stage) if calls_per_second else 'assumed, not measured'}); {limit}"
         )
-        said.append(
-            f"{stage.name}: calls and tokens "
-            + (
-                f"as in {source(stage)}"
-                if known
-                else (
-                    "by the prompts, every answer right the first time, "
-                    f"{expected_calls.CHARACTERS_PER_TOKEN:g} characters or "
-                    f"{expected_calls.PATCH}x{expected_calls.PATCH} pixels per token"
-                    + f", {SERIES} films per series"
-                    * (stage.scope == "series")
-                )
+        if model.measured(stage):
+            lines.append(f"{stage.name}: calls and tokens as in {source(stage)}")
+        else:
+            lines.append(
+                f"{stage.name}: calls and tokens by the prompts, if every answer passes its "
+                f"checks; {expected_calls.CHARACTERS_PER_TOKEN:g} characters or "
+                f"{expected_calls.PATCH}x{expected_calls.PATCH} pixels per token"
+                + f"; {FILMS_PER_SERIES} films per series"
+                * (stage.scope == "series")
             )
-        )
-    models = {model_specs.parse(getattr(config, stage.role)).model for stage in asked}
+    models = {model_specs.parse(getattr(config, stage.role)).model for stage in asking}
     if unpriced := sorted(models - set(config.prices)):
-        said.append(f"cost is of tokens alone; no price is set for {', '.join(unpriced)} (prices)")
+        lines.append(
+            f"cost is of tokens only; no price is set for {', '.join(unpriced)} (set prices)"
+        )
     return [
-        *said,
-        f"bytes: {rates.source['bytes']}; each picture lies in work/ and again in the "
-        "dataset, as in a bucket (on one disk they are links)",
+        *lines,
+        f"bytes: {rates.source['bytes']}; each image is stored in work/ and again in the dataset, "
+        "as in a bucket (on one disk the second is a hard link)",
     ]

@@ -1,8 +1,8 @@
-"""What a dataset takes for a minute of film and for a keyframe, as measured: the one place for it.
+"""Measures rates: time and bytes per keyframe or minute of film, model calls per keyframe.
 
-`BUILT_IN` was measured on the machine that the project was built on. `of_dataset` measures the same
-on any dataset that somebody has made, from its `run.json`, its `dataset.json` and the sizes of its
-files; what cannot be told from there stays as built in, and both say which is which.
+`BUILT_IN` was measured on the machine on which the project was developed. `of_dataset` computes the
+same rates for any dataset, from its `run.json`, its `dataset.json` and the sizes of its files. What
+these do not contain stays as built in; `Rates.source` says where each rate is from.
 """
 
 from __future__ import annotations
@@ -18,55 +18,55 @@ from pipeline.graph.stages import STAGES, steps
 from pipeline.runtime import storage
 from schemas import layout
 
-# Folders of a dataset whose size grows with the keyframes, by the path that a file begins with.
-STAGE_PICTURES = f"{layout.WORK}/{layout.PICTURES}"
-CACHED_ANSWERS = f"{layout.WORK}/{layout.ANSWERS}"
-PLACES = {
-    STAGE_PICTURES: "keyframes and rejected pictures, where the stages keep them",
-    CACHED_ANSWERS: "answers of models, a file each",
-    layout.WORK: "part files",
-    layout.IMAGES: "keyframes, where the dataset has them",
-    layout.REJECTED: "what the report shows of pictures left out",
+STAGE_IMAGES = f"{layout.WORK}/{layout.PICTURES}"
+CACHED_RESPONSES = f"{layout.WORK}/{layout.ANSWERS}"
+# Folders of a dataset, by the prefix of their files' paths. A file counts for the first that fits.
+FOLDERS = {
+    STAGE_IMAGES: "images of keyframes and rejects, as stage outputs",
+    CACHED_RESPONSES: "cached model responses, a file each",
+    layout.WORK: "other stage outputs",
+    layout.IMAGES: "images of the dataset",
+    layout.REJECTED: "images of rejects, for the report",
     layout.SHARDS: "WebDataset tars",
     "": "tables, manifest, report",
 }
-# Those that hold pictures.
-PICTURES = (STAGE_PICTURES, layout.IMAGES, layout.REJECTED, layout.SHARDS)
+# Folders whose size grows with the pixels of an image.
+IMAGE_FOLDERS = (STAGE_IMAGES, layout.IMAGES, layout.REJECTED, layout.SHARDS)
 
 
 @dataclasses.dataclass(frozen=True)
-class Questions:
-    """What a stage asks a model about one keyframe, with all that it has to ask twice."""
+class ModelRates:
+    """Rates of a stage's model calls, per keyframe, with calls that were repeated."""
 
     model: str  # as `Spec.identity`
     calls: float
     input_tokens: float
     output_tokens: float
-    per_second: float | None  # calls that were answered, None where none was seen
+    calls_per_second: float | None  # None if no run has timed any
 
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """What a dataset takes. A keyframe is one that was kept to the end of the selection."""
+    """Rates of a dataset. Keyframes are those that the selection has not rejected."""
 
     size: tuple[int, int]  # width and height of the films
-    minutes: float  # of a film
-    keyframes: float  # a minute of film
-    seconds: Mapping[str, float]  # of one core, a minute for "keyframes", a keyframe for the others
-    bytes: Mapping[str, float]  # a keyframe, by PLACES
-    source: Mapping[str, str]  # where "films", "bytes" and the figures of each stage are from
-    asked: Mapping[str, Questions] = dataclasses.field(default_factory=dict)  # by stage
+    minutes: float  # per film
+    keyframes: float  # per minute of film
+    seconds: Mapping[str, float]  # core seconds per keyframe, or per minute (`Stage.per`)
+    bytes: Mapping[str, float]  # per keyframe, by FOLDERS
+    source: Mapping[str, str]  # where "films", "bytes" and the rates of each stage are from
+    models: Mapping[str, ModelRates] = dataclasses.field(default_factory=dict)  # by stage
 
 
-# A run over Big Buck Bunny and its trailer by the embedded models at the default settings.
+# Measured on Big Buck Bunny and its trailer, with the embedded models and default settings.
 BUILT_IN = Rates(
     size=(1280, 720),
     minutes=22.0,
     keyframes=14.8,
     seconds={stage.name: stage.seconds for stage in steps()},
     bytes={
-        STAGE_PICTURES: 248e3,
-        CACHED_ANSWERS: 0.0,
+        STAGE_IMAGES: 248e3,
+        CACHED_RESPONSES: 0.0,
         layout.WORK: 3e3,
         layout.IMAGES: 205e3,
         layout.REJECTED: 44e3,
@@ -77,37 +77,41 @@ BUILT_IN = Rates(
 )
 ROLES = {stage.name: stage.role for stage in STAGES}
 PER_MINUTE = [stage.name for stage in STAGES if stage.per == "minute"]
-PER_SECOND = 32 / 3  # calls that one server, or a model on a GPU, answers: 32 at once, 3 s each
-ANSWER = 1000.0  # bytes of a kept answer
-# Seconds of one core that a call takes of us, and that a picture's million pixels take beside it,
-# which is made smaller: benchmarks.speed.model_calls, with a server that answers at once.
-ASKING, MEGAPIXEL = 0.0064, 0.0054
+# Calls that a server, or a model on a GPU, is assumed to answer: 32 at the same time, in 3 s each.
+CALLS_PER_SECOND = 32 / 3
+BYTES_PER_RESPONSE = 1000.0  # in the response cache
+# Core seconds of this process for a call, and for scaling each million pixels of its images, by
+# benchmarks.speed.model_calls with a server that answers immediately.
+SECONDS_PER_CALL, SECONDS_PER_MEGAPIXEL = 0.0064, 0.0054
 
 
 def of_dataset(out: str) -> Rates:
-    """The rates of a finished dataset. Raises OSError where there is none, and ValueError where it
-    tells nothing, as it has no keyframes or is of another version."""
+    """Measures the rates of a finished dataset.
+
+    Raises OSError if there is none, and ValueError if it has no keyframes or was written by another
+    version.
+    """
     manifest = _read(storage.join(out, layout.MANIFEST), _Manifest)
     run = _read(storage.join(out, layout.RUN_RECORD), _Run)
     read = [video for video in manifest.videos if video.duration]
     minutes = sum(video.duration for video in read) / 60
     keyframes = manifest.counts.keyframes
     if not keyframes:
-        raise ValueError(f"{out} has no keyframes, so nothing can be planned from it")
+        raise ValueError(f"{out} has no keyframes to measure rates with: name another dataset")
     seconds, source = dict(BUILT_IN.seconds), {**BUILT_IN.source, "films": out, "bytes": out}
-    asked: dict[str, Questions] = {}
+    models: dict[str, ModelRates] = {}
     for stage in run.stages:
         name, passes = stage.name, _passes(stage, manifest)
         if not passes:
-            continue  # its runner does not count
+            continue  # its runner does not report figures
         source[name] = out
         model = getattr(manifest.models, ROLES[name]) if ROLES.get(name) else "embedded"
-        if model == "embedded":  # else they are of waiting for a server or a GPU
+        if model == "embedded":  # else the seconds are of waiting for a server or a GPU
             seconds[name] = (
-                _in_all(stage, "seconds") / passes / (minutes if name in PER_MINUTE else keyframes)
+                _total(stage, "seconds") / passes / (minutes if name in PER_MINUTE else keyframes)
             )
         if ROLES.get(name):
-            asked[name] = _questions(model, stage, max(1.0, passes) * keyframes)
+            models[name] = _model_rates(model, stage, max(1.0, passes) * keyframes)
     return Rates(
         size=max((video.width, video.height) for video in read),
         minutes=minutes / len(read),
@@ -115,12 +119,15 @@ def of_dataset(out: str) -> Rates:
         seconds=seconds,
         bytes={place: size / keyframes for place, size in _sizes(out).items()},
         source=source,
-        asked=asked,
+        models=models,
     )
 
 
 def settings(out: str) -> list[str]:
-    """The settings that a dataset was made with, as `config.load` takes them; none for no `out`."""
+    """Returns the settings that a dataset was made with, as `config.load` takes them; for "" none.
+
+    Raises as `of_dataset` does.
+    """
     if not out:
         return []
     manifest = _read(storage.join(out, layout.MANIFEST), _Manifest)
@@ -128,49 +135,49 @@ def settings(out: str) -> list[str]:
 
 
 def _passes(stage: _Stage, manifest: _Manifest) -> float:
-    """How often the stage has done all that the dataset holds, in all runs that were recorded."""
+    """Returns how often a stage has processed the whole dataset, in all recorded runs."""
     shards = sum(file.path.startswith(f"{layout.SHARDS}/") for file in manifest.files)
     number = {"shards": shards, "publish": 1}.get(stage.name, len(manifest.videos))
-    return _in_all(stage, "done") / max(1, number)
+    return _total(stage, "done") / max(1, number)
 
 
-def _questions(model: str, stage: _Stage, keyframes: float) -> Questions:
-    """What a stage asked, in all runs, of so many keyframes."""
-    calls, seconds = _in_all(stage, "calls"), _in_all(stage, "seconds")
-    needed = (calls + _in_all(stage, "kept")) / keyframes
-    paid = max(1, calls)  # only these tell of tokens
-    # A run that was stopped has left its answers, but not how long it took.
+def _model_rates(model: str, stage: _Stage, keyframes: float) -> ModelRates:
+    """Returns the rates of a stage's calls for the keyframes that all runs have processed."""
+    calls, seconds = _total(stage, "calls"), _total(stage, "seconds")
+    per_keyframe = (calls + _total(stage, "kept")) / keyframes
+    answered = max(1, calls)  # the tokens are of these, without those from the response cache
+    # The calls of a run that was stopped are known from its responses, but not its duration.
     timed = (stage.calls or 0) + stage.earlier.timed_calls
-    return Questions(
+    return ModelRates(
         model,
-        needed,
-        needed * _in_all(stage, "input_tokens") / paid,
-        needed * _in_all(stage, "output_tokens") / paid,
+        per_keyframe,
+        per_keyframe * _total(stage, "input_tokens") / answered,
+        per_keyframe * _total(stage, "output_tokens") / answered,
         timed / seconds if timed and seconds else None,
     )
 
 
-def _in_all(stage: _Stage, name: str) -> float:
-    """A figure of a stage, of this run and all before it."""
+def _total(stage: _Stage, name: str) -> float:
+    """Returns a figure of a stage, summed over this run and all earlier ones."""
     return (getattr(stage, name) or 0) + (getattr(stage.earlier, name) or 0)
 
 
 def _sizes(out: str) -> dict[str, float]:
-    """Bytes of a dataset folder, by PLACES."""
-    sizes = dict.fromkeys(PLACES, 0.0)
+    """Returns the bytes of a dataset's files, by FOLDERS."""
+    sizes = dict.fromkeys(FOLDERS, 0.0)
     root = len(storage.join(out, ""))
     for path, size in storage.find_in(out, "**"):
         inside = path[root:]
-        place = next(place for place in PLACES if inside.startswith(place and f"{place}/"))
-        sizes[place] += size
+        folder = next(name for name in FOLDERS if inside.startswith(name and f"{name}/"))
+        sizes[folder] += size
     return sizes
 
 
-# --- what is read of the two files ---------------------------------------------------------------
+# --- the fields that are read of run.json and dataset.json ---------------------------------------
 
 
 class _Spent(BaseModel):
-    done: float | None  # None: its runner does not count
+    done: float | None  # None if the runner does not report it
     seconds: float | None
     calls: float | None
     kept: float | None
@@ -222,13 +229,13 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def _read(path: str, shape: type[T]) -> T:
-    """What a file of a dataset says. Raises ValueError, naming the remedy, for another shape."""
+    """Reads a JSON file of a dataset. Raises ValueError if it lacks fields of `shape`."""
     try:
         return shape.model_validate_json(storage.read_bytes(path))
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         where = ".".join(map(str, fault["loc"]))
         raise ValueError(
-            f"{path}: {where or 'the file'}: {fault['msg']}; another version has written it: run "
-            "the command that made the dataset once more"
+            f"{path}: {where or 'the file'}: {fault['msg']}; it was written by another version: "
+            "run the command that made the dataset again"
         ) from error

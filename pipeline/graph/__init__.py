@@ -1,1 +1,1 @@
-"""The Beam graph: stages, transforms, runners and the run from end to end."""
+"""Declares the stages of the pipeline and runs them as an Apache Beam graph."""

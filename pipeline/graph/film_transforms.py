@@ -1,7 +1,7 @@
-"""Beam transforms of the stages that ask no model: films in, films with the stage's output out.
+"""Runs the stages that ask no model, as Beam transforms from films to films with one more output.
 
-A film's work may begin in parts, by whichever workers are free. A stage whose scope is a series
-sees all the films of one at once.
+The first part of the work on a long film may be shared by several workers, a segment each. A stage
+whose scope is a series gets all films of a series at the same time.
 """
 
 from __future__ import annotations
@@ -13,21 +13,31 @@ from typing import Any
 import apache_beam as beam
 
 from pipeline.dataset import manifest
-from pipeline.graph.reshuffle import Spread
-from pipeline.graph.stage_cache import Cached, Run, is_there, jobs_of, key, output_name, timed
+from pipeline.graph.reshuffle import Reshuffle
+from pipeline.graph.stage_cache import (
+    CachedOutput,
+    Run,
+    cached_outputs,
+    is_reusable,
+    output_key,
+    output_name,
+    timed,
+)
 from pipeline.graph.stages import Stage
 from pipeline.runtime import progress
 from pipeline.runtime.stage_outputs import Film
 
 
 def largest_first(film: Film) -> tuple[int, str]:
-    """Returns what to sort films by: work is dealt out in turn, so the largest first leaves the
-    workers with about as much each."""
+    """Returns the key that sorts films by size, the largest first.
+
+    Runners assign films in turn, so workers get about equal work in this order.
+    """
     return -film.video.size, film.video.id
 
 
 class RunStage(beam.PTransform):
-    """Films to films with the output of a stage."""
+    """Runs a stage that asks no model: films in, films with its output out."""
 
     def __init__(self, stage: Stage, run: Run) -> None:
         super().__init__()
@@ -39,16 +49,17 @@ class RunStage(beam.PTransform):
                 films
                 | beam.GroupBy(_series)
                 | beam.FlatMap(run_series, self.stage, self.run)
-                | Spread(_id)
+                | Reshuffle(_id)
             )
-        if self.stage.parts is None:
+        if self.stage.segmented is None:
             return films | beam.Map(run_film, self.stage, self.run)
         return (
             films
-            | "Parts" >> beam.FlatMap(_split, self.stage, self.run)
-            | "Spread parts" >> Spread(lambda part: f"{part.film.video.id}/{part.number}")
-            | "Work on parts" >> beam.Map(_work, self.stage, self.run)
-            | "By film" >> beam.GroupBy(lambda part: part.film.video.id)
+            | "Segments" >> beam.FlatMap(_split, self.stage, self.run)
+            | "Reshuffle segments"
+            >> Reshuffle(lambda segment: f"{segment.film.video.id}/{segment.number}")
+            | "Process segments" >> beam.Map(_process, self.stage, self.run)
+            | "By film" >> beam.GroupBy(lambda segment: segment.film.video.id)
             | "Run" >> beam.Map(_join, self.stage, self.run)
         )
 
@@ -62,77 +73,85 @@ def _series(film: Film) -> str:
 
 
 def run_film(film: Film, stage: Stage, run: Run) -> Film:
-    """Returns the film with the stage's output, made now or found from an earlier run."""
+    """Returns the film with the stage's output, reused from an earlier run if it is there."""
     with timed(stage.name):
-        (cached,) = jobs_of(stage, [film], run)
-        return _done(cached, stage, run)
+        (cached,) = cached_outputs(stage, [film], run)
+        return _reuse_or_make(cached, stage, run)
 
 
-def _done(cached: Cached, stage: Stage, run: Run) -> Film:
-    if cached.there:
-        return cached.reused()
+def _reuse_or_make(cached: CachedOutput, stage: Stage, run: Run) -> Film:
+    if cached.reusable:
+        return cached.reuse()
     assert stage.run is not None
     job = run.job(stage, output=cached.output, tick=cached.tick)
-    return cached.made(stage.run(stage.inputs(cached.film), job))
+    return cached.save(stage.run(stage.inputs(cached.film), job))
 
 
 def run_series(series: tuple[str, Iterable[Film]], stage: Stage, run: Run) -> list[Film]:
     """Returns the films of a series with the stage's output."""
     with timed(stage.name):
-        cached = jobs_of(stage, list(series[1]), run)
-        if all(film.there for film in cached):
-            done = [film.reused() for film in cached]
+        cached = cached_outputs(stage, list(series[1]), run)
+        if all(output.reusable for output in cached):
+            films = [output.reuse() for output in cached]
         else:
             assert stage.run is not None
-            rows = stage.run([stage.inputs(film.film) for film in cached], run.job(stage))
-            done = [
-                film.reused() if film.there else film.made(made)
-                for film, made in zip(cached, rows, strict=True)
+            rows = stage.run([stage.inputs(output.film) for output in cached], run.job(stage))
+            films = [
+                output.reuse() if output.reusable else output.save(film_rows)
+                for output, film_rows in zip(cached, rows, strict=True)
             ]
-    publish_files(stage, done, run)
-    return done
+    publish_files(stage, films, run)
+    return films
 
 
 def publish_files(stage: Stage, films: list[Film], run: Run) -> None:
-    """Puts the files of a stage into the dataset folder, which then is no finished dataset until
-    the run has come to its end."""
+    """Copies the files of a stage into the dataset folder.
+
+    If that replaces a file, it deletes the manifest first: the folder is then no finished dataset
+    until the run ends.
+    """
     if stage.publish is not None:
         stage.publish(films, run.out, run.forced, lambda: manifest.delete_manifest(run.out))
 
 
 @dataclasses.dataclass(frozen=True)
-class _Part:
-    """One of the parts that the work on a film begins in."""
+class _Segment:
+    """A segment of a film, for a worker to process."""
 
     film: Film
     key: Any  # of the stage's output
-    parts: list[Any]  # all of them
-    number: int
+    segments: list[Any]  # all segments of the film, as the stage has split it
+    number: int  # of this one
 
 
-def _split(film: Film, stage: Stage, run: Run) -> Iterator[_Part]:
-    assert stage.parts is not None
-    depends = key(stage, [film], run)
-    there = is_there(stage, film, depends, run)
-    parts = [None] if there else stage.parts.split(stage.inputs(film), run.segment)
-    for number in range(len(parts)):
-        yield _Part(film, depends, parts, number)
+def _split(film: Film, stage: Stage, run: Run) -> Iterator[_Segment]:
+    assert stage.segmented is not None
+    key = output_key(stage, [film], run)
+    if is_reusable(stage, film, key, run):
+        segments = [None]
+    else:
+        segments = stage.segmented.split(stage.inputs(film), run.segment_seconds)
+    for number in range(len(segments)):
+        yield _Segment(film, key, segments, number)
 
 
-def _work(part: _Part, stage: Stage, run: Run) -> _Part:
-    assert stage.parts is not None
-    if len(part.parts) > 1:
+def _process(segment: _Segment, stage: Stage, run: Run) -> _Segment:
+    assert stage.segmented is not None
+    if len(segment.segments) > 1:
         tick = progress.ticker(stage.name)
         with timed(stage.name):
-            job = run.job(stage, output=output_name(stage, part.film, part.key))
-            stage.parts.work(stage.inputs(part.film), job, part.parts, part.number)
-        tick(stage.parts.share / len(part.parts))
-    return part
+            job = run.job(stage, output=output_name(stage, segment.film, segment.key))
+            stage.segmented.process(
+                stage.inputs(segment.film), job, segment.segments, segment.number
+            )
+        tick(stage.segmented.share / len(segment.segments))
+    return segment
 
 
-def _join(by_film: tuple[str, Iterable[_Part]], stage: Stage, run: Run) -> Film:
-    assert stage.parts is not None
-    parts = list(by_film[1])
-    begun = stage.parts.share if len(parts) > 1 else -1.0
+def _join(by_film: tuple[str, Iterable[_Segment]], stage: Stage, run: Run) -> Film:
+    assert stage.segmented is not None
+    segments = list(by_film[1])
+    film, key = segments[0].film, segments[0].key
+    begun = stage.segmented.share if len(segments) > 1 else -1.0
     with timed(stage.name):
-        return _done(Cached(stage, parts[0].film, parts[0].key, run, begun), stage, run)
+        return _reuse_or_make(CachedOutput(stage, film, key, run, begun), stage, run)

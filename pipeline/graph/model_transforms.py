@@ -1,8 +1,8 @@
-"""Beam transforms of the stages that ask a model: captions, characters, stories.
+"""Runs the stages that ask a model, as Beam transforms: captions, characters, stories.
 
-Many films are asked about at the same time, by one worker where a server answers, so that it has
-many calls to answer and a model loaded here whole batches. An embedded model, which takes a core,
-works on one film at a time in every worker there is.
+A worker processes many films at the same time, so that a server has many calls in flight and a
+local model gets full batches; a server is asked by one worker only. An embedded model, which uses
+one core, processes one film at a time in every worker.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ import apache_beam as beam
 
 from pipeline import model_specs
 from pipeline.graph.film_transforms import publish_files
-from pipeline.graph.stage_cache import Cached, Run, count, jobs_of, measure, timed
+from pipeline.graph.stage_cache import CachedOutput, Run, cached_outputs, count, measure, timed
 from pipeline.graph.stages import Stage
 from pipeline.inference import response_cache
-from pipeline.inference.backends import Stop, loading
-from pipeline.inference.budget import Purse
-from pipeline.inference.client import Asker, asking, together
+from pipeline.inference.backends import loading
+from pipeline.inference.budget import Budget
+from pipeline.inference.client import ModelClient, gather, open_client
+from pipeline.inference.protocol import Stop
 from pipeline.runtime import interrupts
 from pipeline.runtime.stage_outputs import Film
 
-FILMS = 64  # asked about at once: enough calls for any server, and memory that stays what it is
+FILMS = 64  # processed at the same time: enough calls for any server, in bounded memory
 
 Films = Sequence[Film]
 
 
-class Ask(beam.PTransform):
-    """Films to films with the output of a stage."""
+class RunModelStage(beam.PTransform):
+    """Runs a stage that asks a model: films in, films with its output out."""
 
     def __init__(self, stage: Stage, run: Run) -> None:
         super().__init__()
@@ -42,24 +43,24 @@ class Ask(beam.PTransform):
 
     def expand(self, films: Any) -> Any:
         spec = self.run.model_spec(self.stage)
-        # One worker keeps a server busy, and only one can know how much it takes.
+        # One worker can keep a server busy, and only one can adapt the number of calls in flight.
         workers = {"embedded": 0, "openai": 1}.get(spec.kind, self.run.config.calls.workers)
         key = _series if self.stage.scope == "series" else _id
         groups = (
             films
-            | "Together" >> beam.GroupBy(key)
-            | "For a worker"
+            | "Jobs" >> beam.GroupBy(key)
+            | "Assign worker"
             >> beam.Map(lambda job, workers: (_worker(job[0], workers), list(job[1])), workers)
             | "By worker" >> beam.GroupByKey()
-            | "Jobs" >> beam.MapTuple(lambda _, jobs: list(jobs))
+            | "Jobs of worker" >> beam.MapTuple(lambda _, jobs: list(jobs))
         )
         if spec.kind == "transformers":
             from pipeline.graph.shared_model import inference  # Beam's RunInference loads PyTorch
 
-            asked = groups | "Ask" >> inference(ask, self.stage, self.run)
+            done = groups | "Run" >> inference(run_jobs, self.stage, self.run)
         else:
-            asked = groups | "Ask" >> beam.Map(ask, self.stage, self.run)
-        return asked | "Films asked" >> beam.FlatMap(lambda films: films)
+            done = groups | "Run" >> beam.Map(run_jobs, self.stage, self.run)
+        return done | "Films" >> beam.FlatMap(lambda films: films)
 
 
 def _id(film: Film) -> str:
@@ -71,79 +72,81 @@ def _series(film: Film) -> str:
 
 
 def _worker(name: str, workers: int) -> str:
-    """Which of the workers asks about this film or series; of its own name where any may."""
+    """Returns the key of the worker for a film or series; its own name if any worker will do."""
     return str(int(hashlib.sha256(name.encode()).hexdigest(), 16) % workers) if workers else name
 
 
-def ask(jobs: Iterable[Films], stage: Stage, run: Run, loaded: Any = None) -> list[Film]:
+def run_jobs(jobs: Iterable[Films], stage: Stage, run: Run, loaded: Any = None) -> list[Film]:
     """Returns the films with the stage's output. A job is a film, or the films of a series.
 
-    `loaded` is the model, where somebody has loaded it already.
+    `loaded` is the model, if it is loaded already.
     """
     with timed(stage.name):
-        cached = [jobs_of(stage, films, run) for films in jobs]
-        if all(film.there for job in cached for film in job):  # then no model need be loaded
-            done = [[film.reused() for film in job] for job in cached]
+        cached = [cached_outputs(stage, films, run) for films in jobs]
+        if all(output.reusable for job in cached for output in job):  # no model needs loading
+            done = [[output.reuse() for output in job] for job in cached]
         else:
-            done = asyncio.run(_ask(cached, stage, run, loaded))
+            done = asyncio.run(_run_jobs(cached, stage, run, loaded))
     for films in done:
         publish_files(stage, films, run)
     return [film for films in done for film in films]
 
 
-async def _ask(
-    jobs: Sequence[Sequence[Cached]], stage: Stage, run: Run, loaded: Any
+async def _run_jobs(
+    jobs: Sequence[Sequence[CachedOutput]], stage: Stage, run: Run, loaded: Any
 ) -> list[list[Film]]:
     spec, config = run.model_spec(stage), run.config
     if loaded is None:
-        loaded = _loaded(stage.role, spec, config)
+        loaded = _load(stage.role, spec, config)
     backend = loading.backend(loaded, spec, config.calls)
     spent = response_cache.spent(run.work) if config.budget is not None else 0.0
-    purse = Purse(config.prices.get(spec.model), config.budget, spent, config.calls.max_tokens)
-    turn = asyncio.Semaphore(FILMS)
+    budget = Budget(config.prices.get(spec.model), config.budget, spent, config.calls.max_tokens)
+    films_at_once = asyncio.Semaphore(FILMS)
 
-    async def in_turn(job: Sequence[Cached], asker: Asker) -> list[Film]:
-        async with turn:
+    async def run_limited(job: Sequence[CachedOutput], client: ModelClient) -> list[Film]:
+        async with films_at_once:
             try:
-                return await _ask_job(job, stage, run, asker)
+                return await _run_job(job, stage, run, client)
             except Stop:
                 raise
-            except Exception as error:  # the others must not be paid for in vain
-                asker.stop(Stop(f"{type(error).__name__}: {error}"))
+            except Exception as error:  # no more calls are to be paid for, as the run fails
+                client.stop(Stop(f"{type(error).__name__}: {error}"))
                 raise
 
-    # Ctrl-C waits for what is in flight only where asking again would cost something.
+    # Ctrl-C waits for calls in flight only if repeating them would cost something.
     waits = interrupts.calls_in_flight() if spec.kind != "embedded" else contextlib.nullcontext()
-    async with asking(
+    async with open_client(
         loading.name(stage.role, spec),
         backend,
         run.work,
-        purse,
+        budget,
         functools.partial(count, stage.name),
         functools.partial(measure, stage.name),
-    ) as asker:
+    ) as client:
         with waits:
-            return await together(in_turn(job, asker) for job in jobs)
+            return await gather(run_limited(job, client) for job in jobs)
 
 
-def _loaded(role: str, spec: model_specs.Spec, config: Any) -> Any:
-    # A connection to a server belongs to one event loop, a loaded model to the process.
-    load = loading.load if spec.kind == "openai" else _model
+def _load(role: str, spec: model_specs.Spec, config: Any) -> Any:
+    # A connection to a server belongs to one event loop, a local model to the process.
+    load = loading.load if spec.kind == "openai" else _load_once
     return load(role, spec, config.calls)
 
 
-_model = functools.cache(loading.load)
+_load_once = functools.cache(loading.load)
 
 
-async def _ask_job(job: Sequence[Cached], stage: Stage, run: Run, asker: Asker) -> list[Film]:
-    if all(film.there for film in job):
-        return [film.reused() for film in job]
-    for film in job:  # since it was made, others have had their turn
-        film.began = time.monotonic()
+async def _run_job(
+    job: Sequence[CachedOutput], stage: Stage, run: Run, client: ModelClient
+) -> list[Film]:
+    if all(output.reusable for output in job):
+        return [output.reuse() for output in job]
+    for output in job:  # their time begins now: other jobs were run before this one
+        output.began = time.monotonic()
     assert stage.run is not None
-    inputs = [stage.inputs(film.film) for film in job]
-    given = run.job(stage, tick=job[0].tick, asker=asker)
+    inputs = [stage.inputs(output.film) for output in job]
+    stage_job = run.job(stage, tick=job[0].tick, client=client)
     if stage.scope == "film":
-        return [job[0].made(await stage.run(inputs[0], given))]
-    rows = await stage.run(inputs, given)
-    return [film.made(made) for film, made in zip(job, rows, strict=True)]
+        return [job[0].save(await stage.run(inputs[0], stage_job))]
+    rows = await stage.run(inputs, stage_job)
+    return [output.save(film_rows) for output, film_rows in zip(job, rows, strict=True)]

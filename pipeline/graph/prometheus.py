@@ -1,7 +1,8 @@
-"""The last run as a text file for Prometheus, for the textfile collector of node-exporter.
+"""Writes the figures of a run for Prometheus, as a text file for node-exporter's collector.
 
-A run is no service that can be scraped, so its figures lie in a file that is replaced as a whole.
-They are those of `run.json`; a figure that the runner did not count is not there.
+A run is not a service that Prometheus can scrape, so the figures are written to a file, which is
+replaced atomically. They are those of `run.json`; figures that the runner did not report are left
+out.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from pipeline.runtime import storage
 from schemas.layout import RUN_RECORD
 
 _STAGE = {
-    "done": "Films (shards) that the stage worked on",
-    "reused": "Films (shards) whose result was there from an earlier run",
-    "seconds": "Seconds of work, added over the workers",
-    "cpu_user": "Seconds of CPU time outside the system, added over the workers",
-    "cpu_system": "Seconds of CPU time in the system, added over the workers",
-    "calls": "Calls of a model that were answered",
-    "kept": "Answers that were on disk already",
-    "input_tokens": "Tokens of the questions",
-    "output_tokens": "Tokens of the answers",
+    "done": "Films (or shards) that the stage processed",
+    "reused": "Films (or shards) whose output of an earlier run was reused",
+    "seconds": "Seconds of work, summed over the workers",
+    "cpu_user": "CPU time of the stage's own code, in seconds, summed over the workers",
+    "cpu_system": "CPU time of the system for the stage, in seconds, summed over the workers",
+    "calls": "Model calls that were answered",
+    "kept": "Model calls that were answered from the response cache",
+    "input_tokens": "Tokens of the prompts",
+    "output_tokens": "Tokens of the responses",
     "cost": "Cost of the calls, in the currency of the prices in the config",
 }
 
@@ -39,20 +40,20 @@ class _Figure(NamedTuple):
 
 
 def write(file: str, out: str, code: int) -> None:
-    """Writes what the record in the dataset folder `out` says, and how this run ended.
+    """Writes the figures of the record in the dataset folder `out`, and this run's exit code.
 
-    A run that was stopped leaves no record: then the figures are those of the last that was not.
-    Of a record that cannot be read the user is told; how the run ended is written all the same.
-    Raises OSError where the file cannot be written.
+    A run that was stopped writes no record: then the figures are those of the last recorded run. If
+    the record cannot be read, it prints a warning and writes the exit code only. Raises OSError if
+    the file cannot be written.
     """
-    figures = [_figure("run_exit_code", "How the last call ended, 0 for well", code)]
+    figures = [_figure("run_exit_code", "Exit code of the last run, 0 for success", code)]
     path = storage.join(out, RUN_RECORD)
     try:
         if storage.exists(path):
             figures += list(_figures(json.loads(storage.read_bytes(path))))  # all or none
-    except Exception as error:  # a bucket that does not answer, a record of whatever shape
+    except Exception as error:  # such as an unavailable bucket or a record of another version
         print(
-            f"{file} has the exit code alone, as {path} cannot be read: {type(error).__name__}: "
+            f"{file} has only the exit code, as {path} cannot be read: {type(error).__name__}: "
             f"{error}",
             file=sys.stderr,
         )
@@ -73,7 +74,7 @@ def _figures(run: dict[str, Any]) -> Iterator[_Figure]:
     dataset = run["dataset"]
     yield _figure(
         "run_info",
-        "The last run that came to its end",
+        "The last run that was not stopped",
         1,
         name=dataset["name"],
         dataset=dataset["version"],
@@ -83,12 +84,12 @@ def _figures(run: dict[str, Any]) -> Iterator[_Figure]:
     )
     yield _figure(
         "run_start_time_seconds",
-        "When it began, in seconds since 1970",
+        "Start of the last run, in seconds since 1970",
         datetime.fromisoformat(run["started"]).timestamp(),
     )
-    yield _figure("run_seconds", "How long it took", run["seconds"])
+    yield _figure("run_seconds", "Duration of the last run in seconds", run["seconds"])
     for kind, number in dataset["counts"].items():
-        yield _figure("dataset_items", "What the dataset holds", number, kind=kind)
+        yield _figure("dataset_items", "Items in the dataset", number, kind=kind)
     for stage in run["stages"]:
         for name, about in _STAGE.items():
             if stage[name] is not None:
@@ -97,15 +98,15 @@ def _figures(run: dict[str, Any]) -> Iterator[_Figure]:
                 )
         for name, number in stage["counters"].items():
             yield _figure(
-                "stage_counter", "What the stage counted", number, stage=stage["name"], counter=name
+                "stage_counter", "Counters of the stage", number, stage=stage["name"], counter=name
             )
-        for name, spread in stage["distributions"].items():
-            for of, value in spread.items():
+        for name, distribution in stage["distributions"].items():
+            for statistic, value in distribution.items():
                 yield _figure(
                     "stage_distribution",
-                    "Of a value a film, a shard or a call: count, sum, min, max and mean",
+                    "A value per film, shard or call: count, sum, min, max and mean",
                     value,
                     stage=stage["name"],
                     distribution=name,
-                    of=of,
+                    of=statistic,
                 )

@@ -1,4 +1,4 @@
-"""How what passes between stages is dealt out to workers and gathered again."""
+"""Redistributes elements among workers, and gathers them in one place."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import apache_beam as beam
 
 
-class Spread(beam.PTransform):
-    """Breaks fusion: each element may go to another worker."""
+class Reshuffle(beam.PTransform):
+    """Breaks fusion, so that each element may go to another worker."""
 
     def __init__(self, key: Callable[[Any], str]) -> None:
         super().__init__()
@@ -25,18 +25,18 @@ class Spread(beam.PTransform):
 
 
 class Gather(beam.PTransform):
-    """All elements in one list, also where there are none.
+    """Gathers all elements in one list, which is empty if there are none.
 
-    Beam's own ToList has a side input, and for those Dask does everything before them again.
+    Beam's own ToList has a side input; for those, Dask computes everything before them again.
     """
 
     def expand(self, elements: Any) -> Any:
-        none = elements.pipeline | "None" >> beam.Create([[]])
-        one_each = elements | "One each" >> beam.Map(lambda element: [element])
+        empty = elements.pipeline | "Empty" >> beam.Create([[]])
+        lists = elements | "Lists" >> beam.Map(lambda element: [element])
         return (
-            (one_each, none)
-            | "Or none" >> beam.Flatten()
+            (lists, empty)
+            | "Or empty" >> beam.Flatten()
             | "Key" >> beam.WithKeys("")
             | "Group" >> beam.GroupByKey()
-            | "List" >> beam.Map(lambda keyed: [one for some in keyed[1] for one in some])
+            | "Join" >> beam.Map(lambda keyed: [element for part in keyed[1] for element in part])
         )

@@ -1,4 +1,4 @@
-"""One run from end to end: find the films, run the graph, record what it took, draw the report."""
+"""Runs the graph on films from end to end, and writes the record of the run and the report."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from pipeline.dataset import report
 from pipeline.dataset.manifest import read_json
 from pipeline.dataset.reader import read_rows
 from pipeline.graph import build, run_record, runners, stage_cache, stages
-from pipeline.inference.backends import Gone, Refused
 from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
+from pipeline.inference.protocol import Gone, Refused
 from pipeline.runtime import lock, progress, storage
 from schemas import layout
 from schemas.rows import Reject, Video
 
-NOTHING_CAME_THROUGH, TOO_MANY_REJECTS = 3, 4  # exit codes
-_SEGMENT_BYTES = 32_000_000  # that a segment of a long film has, about
-_STOPS = (BudgetSpent, Refused, Gone, Interrupted, storage.CannotWrite)  # that workers raise
+NO_STORIES, TOO_MANY_REJECTS = 3, 4  # exit codes
+_SEGMENT_BYTES = 32_000_000  # of a segment of a long film, roughly
+_STOPS = (BudgetSpent, Refused, Gone, Interrupted, storage.CannotWrite)  # raised in workers
 
 
 def run(
@@ -41,36 +41,39 @@ def run(
 ) -> int:
     """Makes the dataset `out` and its report; returns the exit code of the run.
 
-    `force` names stages to do again, `until` the stage to stop after. `beam_arguments` are Beam's
-    own options, such as `--runner=DataflowRunner`; without a runner the films are worked on here,
-    by a process a core. Raises OSError where `out` cannot be written or another run is writing to
-    it, and RuntimeError where a worker fails.
+    `force` has names of stages and ids of films to make again, `until` is the stage to stop after.
+    `beam_arguments` are Beam's own options, such as `--runner=DataflowRunner`; without a runner the
+    films are processed on this machine, by one process per core. Raises OSError if `out` cannot be
+    written or another run is writing to it, and RuntimeError if a worker fails.
     """
-    pieces = sum(1 + video.size // _SEGMENT_BYTES for video in videos)
-    options, runner, workers = runners.choose(beam_arguments, pieces, verbose)
-    name = runners.name(options)
+    segments = sum(1 + video.size // _SEGMENT_BYTES for video in videos)
+    options, runner, workers = runners.choose(beam_arguments, segments, verbose)
+    runner_name = runners.name(options)
     runners.check(options, [out, *(video.uri for video in videos)])
-    # Of few films each gets several threads; more than 16 take memory and no less time.
-    threads = min(16, max(1, workers // max(1, pieces)))
-    settings = stage_cache.Run(
+    # With fewer films than cores, each gets several threads; more than 16 are no faster.
+    threads = min(16, max(1, workers // max(1, segments)))
+    parameters = stage_cache.Run(
         config, out, storage.join(out, layout.WORK), threads, tuple(force), until
     )
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
     pipeline = beam.Pipeline(runner=runner, options=options)
-    build.dataset(pipeline, videos, rejects, settings)
+    build.dataset(pipeline, videos, rejects, parameters)
     if options.view_as(TestOptions).dry_run:
-        runners.finish(pipeline)
-        print(f"{name} takes the graph; nothing was run")
+        runners.run_and_wait(pipeline)
+        print(f"{runner_name} accepts the graph; nothing was run")
         return 0
     with lock.locked(out):
         names = stages.names()
         shown = names[: names.index(until) + 1] if until else names
-        if name:
-            print(f"{name} has {len(videos)} films to work on; its page or log says how far it is")
+        if runner_name:
+            print(
+                f"{runner_name} processes {_counted(len(videos), 'film')}; see its own page or log "
+                "for progress"
+            )
         with progress.display(dict.fromkeys(shown, len(videos))):
-            result = runners.finish(pipeline)
+            result = runners.run_and_wait(pipeline)
         if until:
-            print(f"stopped after {until}; what was made is in {settings.work}")
+            print(f"Stopped after stage {until}; its outputs are in {parameters.work}")
             return 0
         manifest = read_json(out)
         recorded = run_record.write(
@@ -79,15 +82,17 @@ def run(
             result,
             started,
             time.monotonic() - clock,
-            name or f"local, {workers} processes",
+            runner_name or f"local, {workers} processes",
         )
         report.write(out)
         return _conclude(manifest, recorded, config, out)
 
 
 def stop_code(error: BaseException) -> tuple[int, str]:
-    """Returns the exit code and the reason of a run that a stop in a worker ended, (0, "") for
-    another error. Beam hands on what a worker raised as the text of its traceback."""
+    """Returns exit code and reason if `error` is a worker's request to stop the run, else (0, "").
+
+    Beam passes on a worker's exception only as the text of its traceback.
+    """
     codes = {stop.__name__: stop.exit_code for stop in _STOPS}
     pattern = rf"\b({'|'.join(codes)})(?:\(RuntimeError\))?: (.*?)(?: \[while running .*)?$"
     found = re.findall(pattern, f"{type(error).__name__}: {error}", re.MULTILINE)
@@ -97,33 +102,35 @@ def stop_code(error: BaseException) -> tuple[int, str]:
 def _conclude(
     manifest: dict[str, Any], recorded: dict[str, Any], config: DatasetConfig, out: str
 ) -> int:
-    """Prints the summary; the exit code says whether the run is worth anything."""
+    """Prints the summary of a run and returns its exit code."""
     counts = manifest["counts"]
-    unread = sum(video["keyframes"] == 0 for video in manifest["videos"])
+    without_keyframes = sum(video["keyframes"] == 0 for video in manifest["videos"])
     print(
-        f"\n{_many(counts['videos'], 'film')}, {_many(counts['keyframes'], 'keyframe')}, "
-        f"{_many(counts['stories'], 'story')}, {_many(counts['chunks'], 'chunk')}; "
-        f"{_many(counts['rejects'], 'reject')}, each with its reason in rejects.parquet; "
+        f"\n{_counted(counts['videos'], 'film')}, {_counted(counts['keyframes'], 'keyframe')}, "
+        f"{_counted(counts['stories'], 'story')}, {_counted(counts['chunks'], 'chunk')}; "
+        f"{_counted(counts['rejects'], 'reject')}, with reasons in rejects.parquet; "
         f"{recorded['seconds']:.0f} s"
     )
-    for side, numbers in manifest["splits"].items():
+    for split, numbers in manifest["splits"].items():
         print(
-            f"  {side}: {_many(numbers['stories'], 'story')} of {_many(numbers['videos'], 'film')}"
+            f"  {split}: {_counted(numbers['stories'], 'story')} of "
+            f"{_counted(numbers['videos'], 'film')}"
         )
     for line in _stage_lines(recorded):
         print(f"  {line}")
-    print(f"  look at it: {storage.join(out, layout.REPORT)}")
+    print(f"  report: {storage.join(out, layout.REPORT)}")
     if not counts["stories"]:
         print(
-            "No story came through: the report lists what was left out and why; most of all "
-            f"{_most_frequent(out)}.",
+            "The dataset has no stories. The report lists what was rejected and why; the most "
+            f"frequent reason is {_most_frequent(out)}.",
             file=sys.stderr,
         )
-        return NOTHING_CAME_THROUGH
-    if unread > config.reject_limit * counts["videos"]:
+        return NO_STORIES
+    if without_keyframes > config.reject_limit * counts["videos"]:
         print(
-            f"{unread} of {counts['videos']} films gave no keyframe, more than the limit allows "
-            f"(reject_limit={config.reject_limit}).",
+            f"{without_keyframes} of {counts['videos']} films have no keyframes, more than "
+            f"reject_limit={config.reject_limit} allows. The report lists why; raise the limit "
+            "if that is as it should be.",
             file=sys.stderr,
         )
         return TOO_MANY_REJECTS
@@ -149,13 +156,13 @@ def _stage_lines(recorded: dict[str, Any]) -> list[str]:
     )]  # fmt: skip
 
 
-def _many(number: int, word: str) -> str:
-    more = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
-    return f"{number} {word if number == 1 else more}"
+def _counted(number: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def _most_frequent(out: str) -> str:
-    """The reason that most things but keyframes were left out for, and how many."""
+    """Returns the most frequent reason of rejects other than keyframes, and their number."""
     rejects = list(read_rows(out, layout.REJECTS, Reject))
     (((stage, reason), number),) = Counter(
         (reject.stage, reject.reason)

@@ -1,8 +1,8 @@
-"""The record of a run, `run.json`: what ran, how long, how much, and with which versions.
+"""Writes the record of a run, `run.json`: its command, duration, figures per stage and versions.
 
-A stage's figures are the counters and distributions of all workers. A runner that does not hand
-them over leaves them `null`, which is not zero. What earlier runs spent on a stage stands beside
-them, so that a dataset made in ten runs still tells what it has cost.
+A stage's figures are the counters and distributions of all workers; they are `null`, not zero, if
+the runner does not report them. Beside them stands what earlier runs spent on the stage, so that
+the cost of a dataset made in several runs is known.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipeline.inference import response_cache
 from pipeline.runtime import cpu_time, storage
 from schemas import layout
 
-SPENT = (  # and summed
+SPENT = (  # of all runs
     "done",
     "seconds",
     "cpu_user",
@@ -35,7 +35,7 @@ SPENT = (  # and summed
     "cost",
 )
 _FIGURES = ("done", "reused", *SPENT[1:])
-_COUNTERS = {  # whole numbers, and how many of them make one
+_COUNTERS = {  # Beam's counters are integers: in units so small
     "seconds": ("milliseconds", 1e3),
     "cpu_user": ("user milliseconds", 1e3),
     "cpu_system": ("system milliseconds", 1e3),
@@ -49,9 +49,10 @@ def write(
 ) -> dict[str, Any]:
     """Writes the record of a run into the dataset folder `out` and returns it.
 
-    `manifest` is that of the dataset made, `result` Beam's. The CPU time of the run is that of the
-    driver and of those workers that it started itself, their imports included. Reads the record of the run before, and
-    all answers that are kept. Raises OSError where the folder cannot be written.
+    `manifest` is the dataset's, `result` Beam's. Reads the record of the previous run and all
+    cached responses of models. Raises OSError if the folder cannot be read or written.
+
+    The run's CPU time is that of the driver and of the local workers, their imports included.
     """
     here, ended = cpu_time.own(), cpu_time.ended()
     record = {
@@ -59,7 +60,7 @@ def write(
         "seconds": round(seconds, 1),
         "cpu_user": round(here.user + ended.user, 1),
         "cpu_system": round(here.system + ended.system, 1),
-        "command": command(sys.argv),
+        "command": redacted_command(sys.argv),
         "runner": runner,
         "dataset": {
             name: manifest[name]
@@ -78,8 +79,8 @@ def write(
     return record
 
 
-def command(words: Sequence[str]) -> str:
-    """The command line as anybody may see it: without keys and the addresses of servers."""
+def redacted_command(words: Sequence[str]) -> str:
+    """Returns the command line without keys and addresses of servers, as it may be published."""
     shown, hide = ["python", "-m", "pipeline"], False
     for word in words[1:]:
         name, equals, _ = word.partition("=")
@@ -94,7 +95,7 @@ def command(words: Sequence[str]) -> str:
 
 
 def _metrics(result: Any) -> dict[str, list[Any]] | None:
-    """Counters and distributions of a run, None where its runner does not hand them over."""
+    """Returns the counters and distributions of a run, None if its runner does not report them."""
     try:
         found: dict[str, list[Any]] = result.metrics().query()
     except NotImplementedError:
@@ -103,7 +104,7 @@ def _metrics(result: Any) -> dict[str, list[Any]] | None:
 
 
 def _stages(metrics: Mapping[str, Iterable[Any]] | None) -> list[dict[str, Any]]:
-    """What each stage did."""
+    """Returns the figures, counters and distributions of each stage."""
     names = [step.name for step in steps()]
     if metrics is None:
         return [
@@ -116,7 +117,7 @@ def _stages(metrics: Mapping[str, Iterable[Any]] | None) -> list[dict[str, Any]]
         counters[stage][name] = counters[stage].get(name, 0) + value
     for stage, name, value in _of_stages(metrics["distributions"], names):
         if value.count:
-            distributions[stage][name] = _joined(distributions[stage].get(name), value)
+            distributions[stage][name] = _merged(distributions[stage].get(name), value)
     return [_figures(stage, counters[stage], distributions[stage]) for stage in names]
 
 
@@ -137,39 +138,40 @@ def _figures(
 
 
 def _of_stages(metrics: Iterable[Any], names: Sequence[str]) -> Iterable[tuple[str, str, Any]]:
-    """Stage, name and value of each metric that is ours."""
+    """Yields stage, name and value of each metric of a stage, without those of Beam itself."""
     for metric in metrics:
         stage, _, name = metric.key.metric.name.partition("/")
         ours = metric.key.metric.namespace == stage_cache.NAMESPACE and stage in names
-        if ours and metric.result is not None:  # a zero, of portable runners
+        if ours and metric.result is not None:  # portable runners give None for zero
             yield stage, name, metric.result
 
 
-def _joined(before: Mapping[str, float] | None, more: Any) -> dict[str, float]:
-    """A distribution, with that of another Beam step of the same stage."""
-    count, total = more.count, more.sum
-    least, most = more.min, more.max
-    if before:
-        count, total = count + before["count"], total + before["sum"]
-        least, most = min(least, before["min"]), max(most, before["max"])
+def _merged(distribution: Mapping[str, float] | None, other: Any) -> dict[str, float]:
+    """Returns a distribution merged with `other`, of another Beam step of the same stage."""
+    count, total = other.count, other.sum
+    minimum, maximum = other.min, other.max
+    if distribution:
+        count, total = count + distribution["count"], total + distribution["sum"]
+        minimum = min(minimum, distribution["min"])
+        maximum = max(maximum, distribution["max"])
     return {
         "count": count,
         "sum": total,
-        "min": least,
-        "max": most,
+        "min": minimum,
+        "max": maximum,
         "mean": round(total / count, 3),
     }
 
 
 def _with_earlier(stages: list[dict[str, Any]], out: str) -> list[dict[str, Any]]:
-    """The stages with what earlier runs spent on them.
+    """Returns the stages with what earlier runs spent on them.
 
-    Where model responses are cached their files say so, also those of runs that were stopped; the
-    rest is what the record of the last run says, as far as it is there. `timed_calls` are only
-    those of recorded runs, whose seconds are known.
+    Calls, tokens and cost are those of the cached responses, also of runs that were stopped; the
+    rest is as the record of the previous run says, if there is one. `timed_calls` counts only calls
+    of recorded runs, whose seconds are known.
     """
     before = _recorded(storage.join(out, layout.RUN_RECORD))
-    paid = response_cache.totals(storage.join(out, layout.WORK))
+    cached = response_cache.totals(storage.join(out, layout.WORK))
     prompts = {step.name: step.prompts for step in steps()}
     return [
         {
@@ -177,7 +179,7 @@ def _with_earlier(stages: list[dict[str, Any]], out: str) -> list[dict[str, Any]
             "earlier": _earlier(
                 stage,
                 before.get(stage["name"], {}),
-                [paid[prompt] for prompt in prompts[stage["name"]] if prompt in paid],
+                [cached[prompt] for prompt in prompts[stage["name"]] if prompt in cached],
             ),
         }
         for stage in stages
@@ -185,7 +187,7 @@ def _with_earlier(stages: list[dict[str, Any]], out: str) -> list[dict[str, Any]
 
 
 def _recorded(path: str) -> dict[str, dict[str, float]]:
-    """What all runs up to the one that was recorded last spent, by stage."""
+    """Returns what all runs up to the last recorded one spent, by stage."""
     if not storage.exists(path):
         return {}
     data = storage.read_bytes(path)
@@ -199,18 +201,20 @@ def _recorded(path: str) -> dict[str, dict[str, float]]:
         }
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         print(
-            f"{path} is not as this version writes it ({type(error).__name__}: {error}): what "
-            "earlier runs took is left out, but for answers that are kept",
+            f"{path} has another version's format ({type(error).__name__}: {error}): what "
+            "earlier runs spent is left out of the new record, except for cached model calls",
             file=sys.stderr,
         )
         return {}
 
 
 def _earlier(
-    stage: Mapping[str, Any], recorded: Mapping[str, float], paid: Sequence[Mapping[str, float]]
+    stage: Mapping[str, Any], recorded: Mapping[str, float], cached: Sequence[Mapping[str, float]]
 ) -> dict[str, float]:
-    """What was spent on a stage before this run: as recorded, or all that was paid but this."""
+    """Returns what earlier runs spent on a stage: as recorded or, of the figures of cached
+    responses, their sum less this run's share."""
     earlier = {name: recorded.get(name, 0) for name in (*SPENT, "timed_calls")}
-    for name in paid[0] if paid else ():
-        earlier[name] = max(0, round(sum(calls[name] for calls in paid) - (stage[name] or 0), 9))
+    for name in cached[0] if cached else ():
+        total = sum(responses[name] for responses in cached)
+        earlier[name] = max(0, round(total - (stage[name] or 0), 9))
     return earlier

@@ -1,4 +1,7 @@
-"""Caches each stage's output per film: finds it by its key, or saves it once it is made."""
+"""Caches each stage's output per film: finds it by its key, or saves it once it is made.
+
+An output is reused if it is complete and neither its stage nor its film is forced.
+"""
 
 from __future__ import annotations
 
@@ -23,38 +26,38 @@ from pipeline.runtime.stage_inputs import Job, declared, setting
 from pipeline.runtime.stage_outputs import AnyRow, Film
 from schemas.rows import Keyframe, Reject
 
-NAMESPACE = "storystream"
+NAMESPACE = "storystream"  # of the metrics
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What every stage of a run is told."""
+    """The parameters of a run, which all its workers get."""
 
     config: DatasetConfig
-    out: str
-    work: str
+    out: str  # the dataset folder
+    work: str  # the folder of stage outputs
     threads: int = 1  # for decoding one film
-    force: tuple[str, ...] = ()  # stages to do again, and ids of films to do all of again
+    force: tuple[str, ...] = ()  # names of stages, and ids of films, to make again
     until: str = ""  # the stage to stop after, "" for none
-    # Seconds of a film that one worker passes over.
-    segment: float = dataclasses.field(default_factory=lambda: segment_scan.SECONDS)
-    id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)  # unlike any other run's
+    # Seconds of a film that one worker scans.
+    segment_seconds: float = dataclasses.field(default_factory=lambda: segment_scan.SECONDS)
+    id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)  # unique
     stages: tuple[Stage, ...] = dataclasses.field(default_factory=lambda: stages.STAGES)
 
     def forced(self, stage: str, film: Film) -> bool:
-        """Returns whether a stage of a film is to be done again, whatever is there."""
+        """Returns whether a stage of a film is to be made again even if its output is there."""
         return stage in self.force or film.video.id in self.force
 
     def model_spec(self, stage: Stage) -> model_specs.Spec:
-        """Returns the model that a stage asks, as the config names it."""
+        """Returns the spec of the model that a stage asks."""
         return model_specs.parse(getattr(self.config, stage.role))
 
-    def job(self, stage: Stage, **more: Any) -> Job:
-        """Returns what a stage is given beside its films."""
+    def job(self, stage: Stage, **fields: Any) -> Job:
+        """Returns the inputs of a stage that do not come from films, with some fields set."""
         readable = [*stage.settings, *stage.file_settings]
         if stage.role:
             readable += [stage.role, "calls", "prompts"]
-        return Job(declared(self.config, readable), self.out, threads=self.threads, **more)
+        return Job(declared(self.config, readable), self.out, threads=self.threads, **fields)
 
 
 def count(stage: str, name: str, amount: int) -> None:
@@ -63,7 +66,7 @@ def count(stage: str, name: str, amount: int) -> None:
 
 
 def measure(stage: str, name: str, amount: int) -> None:
-    """Adds a value to a distribution of a stage: of all its values the number, sum and range."""
+    """Adds a value to a distribution of a stage: count, sum, minimum and maximum."""
     Metrics.distribution(NAMESPACE, f"{stage}/{name}").update(amount)
 
 
@@ -80,10 +83,10 @@ def timed(stage: str) -> Iterator[None]:
         count(stage, "system milliseconds", round(1000 * used.system))
 
 
-def key(stage: Stage, films: Sequence[Film], run: Run) -> Any:
-    """Returns all that a stage's rows of a film, or of the films of a series, depend on, as JSON.
+def output_key(stage: Stage, films: Sequence[Film], run: Run) -> Any:
+    """Returns everything that a stage's output for a film or a series depends on, as JSON.
 
-    Raises KeyError where a stage before it is not done.
+    Raises KeyError if a stage that it reads is not done.
     """
     inputs = [stage.inputs(film) for film in films]
     files = stage.files and stage.files(
@@ -113,12 +116,12 @@ def _film_key(stage: Stage, film: Film) -> Any:
 
 
 def _model_key(stage: Stage, config: DatasetConfig) -> Any:
-    """What the answers of a stage's model depend on, beside what they are about."""
+    """Returns what the answers of a stage's model depend on, beside the inputs of the stage."""
     if not stage.role:
         return None
     spec = model_specs.parse(getattr(config, stage.role))
     calls = ["max_tokens", "temperature"] if spec.kind != "embedded" else []
-    if calls and stage.role == "captioner":  # a writer sees no pictures
+    if calls and stage.role == "captioner":  # a writer is sent no images
         calls.append("longest_side")
     return [
         loading.identity(spec),
@@ -127,52 +130,52 @@ def _model_key(stage: Stage, config: DatasetConfig) -> Any:
     ]
 
 
-def output_name(stage: Stage, film: Film, depends: Any) -> str:
+def output_name(stage: Stage, film: Film, key: Any) -> str:
     """Returns the name of a stage's output for a film, given its key."""
-    return stage_outputs.name(stage.name, film.video.id, depends)
+    return stage_outputs.name(stage.name, film.video.id, key)
 
 
-def is_there(stage: Stage, film: Film, depends: Any, run: Run) -> bool:
-    """Returns whether an output of that key is to be used: it is final and not to be done again."""
-    output = output_name(stage, film, depends)
-    return not run.forced(stage.name, film) and is_final(stage, film, output)
+def is_reusable(stage: Stage, film: Film, key: Any, run: Run) -> bool:
+    """Returns whether there is a complete output with that key, which is not forced."""
+    output = output_name(stage, film, key)
+    return not run.forced(stage.name, film) and is_complete(stage, film, output)
 
 
-def jobs_of(stage: Stage, films: Sequence[Film], run: Run) -> list[Cached]:
-    """Returns the films of one job of a stage, a film or all those of a series, in the order of
-    their ids, each with its output where that is there."""
+def cached_outputs(stage: Stage, films: Sequence[Film], run: Run) -> list[CachedOutput]:
+    """Returns a stage's outputs for one film, or for all films of a series by the films' ids.
+
+    Raises as `output_key` does.
+    """
     films = sorted(films, key=lambda film: film.video.id)
-    depends = key(stage, films, run)
-    return [Cached(stage, film, depends, run) for film in films]
+    key = output_key(stage, films, run)
+    return [CachedOutput(stage, film, key, run) for film in films]
 
 
-class Cached:
-    """The output of one stage for one film: there from an earlier run, or still to be made."""
+class CachedOutput:
+    """The output of one stage for one film: reusable from an earlier run, or still to be made."""
 
-    def __init__(
-        self, stage: Stage, film: Film, depends: Any, run: Run, begun: float = -1.0
-    ) -> None:
-        """`depends` is the output's key, `begun` as in `progress.ticker`."""
+    def __init__(self, stage: Stage, film: Film, key: Any, run: Run, begun: float = -1.0) -> None:
+        """`begun` is as in `progress.ticker`."""
         self.stage, self.film = stage, film
-        self.output = output_name(stage, film, depends)
+        self.output = output_name(stage, film, key)
         self._file = stage_outputs.path(film.work, self.output)
-        self.there = is_there(stage, film, depends, run)
+        self.reusable = is_reusable(stage, film, key, run)
         self.tick = progress.ticker(stage.name, begun)
         self.began = time.monotonic()
 
-    def reused(self) -> Film:
-        """Returns the film with the output that is there."""
+    def reuse(self) -> Film:
+        """Returns the film with the output of the earlier run."""
         count(self.stage.name, "reused", 1)
         return self._done()
 
-    def made(self, rows: Sequence[AnyRow]) -> Film:
-        """Saves the rows and returns the film with them."""
+    def save(self, rows: Sequence[AnyRow]) -> Film:
+        """Saves the rows as the output and returns the film with it."""
         name = self.stage.name
         stage_outputs.save(self._file, rows)
         count(name, "done", 1)
         measure(name, "milliseconds", round(1000 * (time.monotonic() - self.began)))
         measure(name, "rows", len(rows))
-        if self.stage.intact is not None:  # it makes pictures
+        if self.stage.intact is not None:  # it writes images
             measure(name, "bytes", sum(row.bytes for row in stage_outputs.only(Keyframe, rows)))
         for row in rows:
             count(name, f"rows {type(row).__name__}", 1)
@@ -183,9 +186,10 @@ class Cached:
         return self.film.with_output(self.stage.name, self.output)
 
 
-def is_final(stage: Stage, film: Film, output: str) -> bool:
-    """Returns whether an output is there, undamaged, with its files, and without a question that
-    got no answer."""
+def is_complete(stage: Stage, film: Film, output: str) -> bool:
+    """Returns whether an output is there with its images, undamaged, and without a question that
+    a model did not answer."""
+
     file = stage_outputs.path(film.work, output)
     if not storage.exists(file):
         return False

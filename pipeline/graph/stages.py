@@ -1,8 +1,8 @@
-"""The stages of the pipeline, each declared once.
+"""Declares the stages of the pipeline, each once.
 
 Everything else about stages is derived from this list: their order, the names of their outputs,
-what they are given to read, `--until` and `--force`, the progress shown, the estimate and the
-record of a run. To add a stage, write a function from rows to rows and declare it here.
+their inputs, `--until` and `--force`, the progress display, the estimate and the record of a run.
+To add a stage, write a function from rows to rows and declare it here.
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ from schemas.rows import Caption, Character, Keyframe, Spoken, Story, Video
 
 
 @dataclasses.dataclass(frozen=True)
-class Parts:
-    """How several workers share the first, long part of a stage's work on one film."""
+class Segmented:
+    """The first part of a stage's work on a film, which several workers share by segments."""
 
-    split: Callable[..., list[Any]]  # (Inputs, seconds of a part) -> parts
-    work: Callable[..., None]  # (Inputs, Job, all parts, number): saves what `run` then finds
+    split: Callable[..., list[Any]]  # (Inputs, seconds per segment) -> segments
+    process: Callable[..., None]  # (Inputs, Job, all segments, number): saves what `run` reads
     share: float  # of the stage's time
 
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One stage: what it does, and all that its results depend on.
+    """A stage: a function from rows to rows, with everything that its output depends on.
 
-    `run` takes the `Inputs` of a film and a `Job` and returns rows; of a stage whose scope is a
-    series it takes those of all its films and returns the rows of each. It is a coroutine where
-    `role` names the model that it asks. It sees only what is declared here, and the name of its
-    output holds a digest of all of that, so a result is never stale.
+    `run` takes the `Inputs` of a film and a `Job` and returns rows. If the scope is a series, it
+    takes the inputs of all its films and returns the rows of each. If the stage asks a model
+    (`role`), it is a coroutine. It can read only what is declared here, and the name of its output
+    contains a digest of all of that, so an output is never stale.
     """
 
     name: str
-    run: Callable[..., Any] | None  # None: of the steps below, which have transforms of their own
-    version: int = 1  # goes up when its code gives another result for the same input
+    run: Callable[..., Any] | None  # None for DATASET_STEPS, which have transforms of their own
+    version: int = 1  # to be increased when its code gives another output for the same inputs
     scope: Literal["film", "series", "dataset"] = "film"
     reads: Mapping[str, tuple[type[AnyRow], ...]] = dataclasses.field(default_factory=dict)
-    video: tuple[str, ...] = ()  # fields of a film's Video row, as it was found
+    video: tuple[str, ...] = ()  # fields of the film's Video row, as it was discovered
     settings: tuple[str, ...] = ()  # dotted paths in DatasetConfig
-    files: Callable[..., Any] | None = None  # digests of files that it reads, as JSON
-    file_settings: tuple[str, ...] = ()  # that name those files; not in the key themselves
+    files: Callable[..., Any] | None = None  # returns digests of the files that it reads, as JSON
+    file_settings: tuple[str, ...] = ()  # settings that name those files; not in the key
     role: Literal["", "captioner", "writer"] = ""
     prompts: tuple[str, ...] = ()
     expected_calls: Callable[..., list[expected_calls.ExpectedCalls]] | None = None
-    parts: Parts | None = None
-    intact: Callable[[Film, str, list[AnyRow]], bool] | None = None  # files beside its rows
-    publish: Callable[..., None] | None = None  # puts files into the dataset folder
-    seconds: float = 0.001  # of one core, per keyframe or minute, as measured (docs/scale.md)
+    segmented: Segmented | None = None
+    intact: Callable[[Film, str, list[AnyRow]], bool] | None = None  # checks its image files
+    publish: Callable[..., None] | None = None  # copies files into the dataset folder
+    seconds: float = 0.001  # CPU seconds per keyframe or minute, as measured (docs/scale.md)
     per: Literal["keyframe", "minute"] = "keyframe"
 
     def inputs(self, film: Film) -> Inputs:
-        """Returns what the stage is given of a film."""
+        """Returns the stage's inputs from a film."""
         return Inputs(film, self.reads, self.video)
 
 
@@ -69,7 +69,7 @@ STAGES: tuple[Stage, ...] = (
         version=4,
         files=keyframes.content,
         settings=("keyframes",),
-        parts=Parts(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
+        segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
         intact=keyframes.pictures_intact,
         seconds=2.0,
         per="minute",
@@ -144,7 +144,7 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
-# What follows the stages: it is recorded and planned as they are, but keeps no output per film.
+# Steps after the stages: they are recorded and planned like stages, but have no output per film.
 DATASET_STEPS = (
     Stage("shards", None, scope="dataset"),
     Stage("publish", None, scope="dataset"),
@@ -152,10 +152,11 @@ DATASET_STEPS = (
 
 
 def steps() -> tuple[Stage, ...]:
-    """Returns all that a run is recorded and planned by: the stages and what follows them."""
+    """Returns the stages and the steps after them, as a run is recorded and planned."""
     return (*STAGES, *DATASET_STEPS)
 
 
 def names() -> tuple[str, ...]:
-    """Returns the names of the stages, in their order."""
+    """Returns the names of the stages, in order."""
+
     return tuple(stage.name for stage in STAGES)

@@ -1,8 +1,8 @@
-"""A worker process of a local run: Beam's own, but it ends when the driver does, however that ends.
+"""Runs Beam's worker process for a local run, and exits when the driver does, even if it is killed.
 
-By itself Beam's takes its time to notice that a driver was killed, and would still write meanwhile.
-A driver that ends can tell only those workers to end that have found it already; the others see it
-by `interrupts.must_end`.
+Beam's own worker takes long to notice that its driver was killed, and would write files meanwhile.
+A driver that ends can only stop workers that have connected to it; the others check
+`interrupts.must_end`.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ import time
 
 from pipeline.runtime import interrupts
 
-_WATCH = 0.5  # seconds
+_POLL = 0.5  # seconds
 
 
 def main() -> None:
-    """Works for the driver, whose process is the argument, until that ends."""
-    threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
-    from apache_beam.runners.worker import sdk_worker_main  # takes seconds
+    """Serves the driver whose process id is the argument, until that process ends."""
+    threading.Thread(target=_exit_with, args=(int(sys.argv[1]),), daemon=True).start()
+    from apache_beam.runners.worker import sdk_worker_main  # importing it takes seconds
 
     sdk_worker_main.main(sys.argv)
 
 
-def _end_with(driver: int) -> None:
-    # The shell that started this process has become it, so its parent is the driver.
+def _exit_with(driver: int) -> None:
+    # The driver started a shell that exec'ed this process, so this process's parent is the driver.
     while os.getppid() == driver and not interrupts.must_end():
-        time.sleep(_WATCH)
+        time.sleep(_POLL)
+
     os._exit(1)
 
 

@@ -1,1 +1,1 @@
-"""Asking a model: client, response cache, budget, concurrency and backends."""
+"""Asking models: the client, its response cache, budget, concurrency and retries; the backends."""

@@ -23,7 +23,7 @@ def files(film: Inputs, job: Job) -> Any:
     sidecar = film.video.subtitles
     return [
         sidecar and _digest(sidecar),
-        job.config.speech and model_fingerprint(job.config.speech),
+        job.config.speech and (model_fingerprint(job.config.speech) or job.config.speech),
     ]
 
 

@@ -1,1 +1,1 @@
-"""What every room stands on: storage, locks, isolation, progress."""
+"""Provides what all other packages of the pipeline use: storage, locks, isolation, progress."""

@@ -70,7 +70,7 @@ class Job:
     output: str = ""  # name of the output to be made, for a stage that processes one film at a time
     threads: int = 1  # for decoding one film
     tick: Callable[[float], None] = lambda share: None  # takes the share of the work that is done
-    asker: Any = None  # for a stage that asks a model: `inference.client.Asker`
+    client: Any = None  # for a stage that asks a model: `inference.client.ModelClient`
 
 
 def declared(config: DatasetConfig, paths: Sequence[str]) -> DatasetConfig:

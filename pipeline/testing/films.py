@@ -186,7 +186,8 @@ def make_film(
             for language, lines in (subtitles or {}).items()
         ]
 
-        times = iter(pts) if pts is not None else (i / Fraction(fps) for i in itertools.count())
+        even = (i / Fraction(fps) for i in itertools.count())
+        times: Iterator[float | Fraction] = even if pts is None else iter(pts)
         if art is not None:
             out.mux(art)
         for track, lines in tracks:

@@ -118,7 +118,7 @@ def test_after_eviction_one_layer_reads_as_if_only_what_stayed_had_been_there(po
     # With more layers, what stayed still knows of what has left: that is what a cache is for.
     tokenizer, vocabulary, model, texts = parts(num_hidden_layers=1)
     stayed = torch.zeros(1, 0, 32, dtype=torch.float64)
-    hidden, keep = type(model).hidden, attention.keep
+    hidden, keep = type(model).hidden, attention.evict
     turned = []
 
     def reads(self, vectors, visible, positions, cache=None):
@@ -135,7 +135,7 @@ def test_after_eviction_one_layer_reads_as_if_only_what_stayed_had_been_there(po
     one = reading(model, tokenizer, vocabulary, policy=policy)
     with monkeypatch.context() as patch:
         patch.setattr(type(model), "hidden", reads)
-        patch.setattr(attention, "keep", keeps)
+        patch.setattr(attention, "evict", keeps)
         got = told(one, vocabulary, [texts], 7)
 
     assert len(turned) == 4 and min(turned) > 0
@@ -205,7 +205,7 @@ def test_turned_keys_are_those_of_the_new_positions_in_every_layer(model_type, m
         attention_mask=unseen,
     )  # so that what stays knows nothing of what leaves
 
-    attention.keep(
+    attention.evict(
         cache, torch.arange(6, 12)[None], torch.full((1, 6), -6), attention.rotation(llm)
     )
 
@@ -273,8 +273,8 @@ def test_stories_are_told_by_a_policy():
 
     def features(policy, starts=starts):
         return [
-            [one.features for one in moments]
-            for moments in generate.tell(
+            [one.features for one in panels]
+            for panels in generate.tell(
                 model,
                 tokenizer,
                 vocabulary,

@@ -156,16 +156,16 @@ def test_a_preset_is_trained_and_trained_again_only_where_it_changed(place, caps
     assert "3-adaptation: done" in capsys.readouterr().out
 
     assert train(place) == 0
-    assert capsys.readouterr().out.split("\n")[:-1] == [f"{name}: is there" for name in STAGES]
+    assert capsys.readouterr().out.split("\n")[:-1] == [f"{name}: up to date" for name in STAGES]
 
     assert (
         train(place, "--set", "model.attention.window=2", "--set", "model.detokenizer.steps=3") == 0
     )  # what only stories are told with
-    assert capsys.readouterr().out.split("\n")[:-1] == [f"{name}: is there" for name in STAGES]
+    assert capsys.readouterr().out.split("\n")[:-1] == [f"{name}: up to date" for name in STAGES]
 
     assert train(place, "--set", "2-story.train.steps=3") == 0
     said = capsys.readouterr().out
-    assert "1-detokenizer: is there" in said and "2-story: is there" not in said
+    assert "1-detokenizer: up to date" in said and "2-story: up to date" not in said
     then = {name: checkpoints.about(place / "run" / name)["key"] for name in STAGES}
     assert [name for name in STAGES if then[name] != first[name]] == ["2-story", "3-adaptation"]
     assert (place / "run" / "samples" / "3-adaptation-000002.png").exists()
@@ -372,7 +372,7 @@ def test_bf16_is_computed_in_where_the_cpu_has_instructions_for_it_and_nowhere_e
     capsys.readouterr()
     monkeypatch.setattr(precision, "has_bf16", lambda device: not bf16)
     assert train(place, *folder, *auto) == 0  # what another kind of machine has trained stays
-    assert capsys.readouterr().out.split("\n")[:-1] == [f"{name}: is there" for name in STAGES]
+    assert capsys.readouterr().out.split("\n")[:-1] == [f"{name}: up to date" for name in STAGES]
 
 
 def test_chunks_that_are_too_long_are_said(place, capsys):

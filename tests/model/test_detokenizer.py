@@ -345,7 +345,7 @@ def test_latents_have_a_deviation_of_one_and_come_back():
     pictures = torch.randint(256, (40, 16, 16, 3), dtype=torch.uint8)
     autoencoder.scale(vae, pictures)
     latents = autoencoder.encode(vae, pictures)
-    assert latents.shape == (40, 4, 4, 4) and autoencoder.shrinks(vae) == 4
+    assert latents.shape == (40, 4, 4, 4) and autoencoder.downsampling(vae) == 4
     assert latents.std() == pytest.approx(1, abs=1e-3)
     with torch.no_grad():
         plain = vae.decode(latents[:1] / vae.config.scaling_factor).sample

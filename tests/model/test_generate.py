@@ -8,7 +8,7 @@ from PIL import Image
 from transformers import LogitsProcessorList
 
 from model import generate, sequence
-from model.generate import Moment, NoStart, PictureTokens, Sampling
+from model.generate import Panel, PictureTokens, Sampling, StartError
 from tests.model.tiny import TOKENS, WIDTH, story
 
 GREEDY, WILD = Sampling(0.0, 1.0, 12), Sampling(1.5, 0.95, 12)
@@ -32,10 +32,10 @@ def parts():
 
 
 def begin(parts, *texts):
-    """Moment 0 of stories with these texts, each with its own picture."""
+    """Panel 0 of stories with these texts, each with its own picture."""
     encode = parts[1].encode
     return [
-        Moment(at, 0, text, encode(text, add_special_tokens=False), features(text), None)
+        Panel(at, 0, text, encode(text, add_special_tokens=False), features(text), None)
         for at, text in enumerate(texts)
     ]
 
@@ -60,14 +60,14 @@ def tell(parts, starts, count, **settings):
     return list(generate.tell(*parts, starts, paint, count, **settings))
 
 
-def from_scratch(parts, moments):
+def from_scratch(parts, panels):
     """One pass over a whole story as training lays it out: features, and logits by token."""
     model, _, vocabulary = parts
     layout = sequence.together(
-        [sequence.lay_out([one.ids for one in moments], vocabulary, range(1, len(moments)))],
-        [len(moments)],
+        [sequence.lay_out([one.ids for one in panels], vocabulary, range(1, len(panels)))],
+        [len(panels)],
     )
-    given = torch.stack([one.features for one in moments]).double()
+    given = torch.stack([one.features for one in panels]).double()
     hidden = model.hidden(
         model.embedded(layout.ids, layout.given, given),
         sequence.mask(layout.turn),
@@ -79,7 +79,7 @@ def from_scratch(parts, moments):
 def test_the_cache_gives_what_a_pass_over_the_whole_story_gives(parts):
     [start] = begin(parts, "Momo said hello.")
 
-    told = [moments[0] for moments in tell(parts, [start], 3)]
+    told = [panels[0] for panels in tell(parts, [start], 3)]
 
     wanted, logits, layout = from_scratch(parts, [start, *told])
     assert torch.allclose(torch.stack([one.features for one in told]).double(), wanted, atol=1e-6)
@@ -102,14 +102,14 @@ def test_a_story_in_a_batch_is_what_it_is_alone(parts, sampling):
 
     together = tell(parts, starts, 3, sampling=sampling, seeds=seeds)
 
-    lengths = [len(one.ids) for moments in together for one in moments]
+    lengths = [len(one.ids) for panels in together for one in panels]
     assert len(set(lengths)) > 3  # rows have waited for each other
     for at, (start, seed) in enumerate(zip(starts, seeds, strict=True)):
         alone = tell(parts, [start], 3, sampling=sampling, seeds=[seed])
-        for moments, [one] in zip(together, alone, strict=True):
-            assert moments[at].ids == one.ids
-            assert torch.allclose(moments[at].features, one.features, atol=1e-6)
-            assert (moments[at].picture == one.picture).all()
+        for panels, [one] in zip(together, alone, strict=True):
+            assert panels[at].ids == one.ids
+            assert torch.allclose(panels[at].features, one.features, atol=1e-6)
+            assert (panels[at].picture == one.picture).all()
 
 
 def test_texts_that_are_given_are_illustrated_and_empty_ones_are_told(parts):
@@ -118,13 +118,13 @@ def test_texts_that_are_given_are_illustrated_and_empty_ones_are_told(parts):
 
     told = tell(parts, starts, 3, texts=texts)
 
-    assert [moments[0].text for moments in told] == TALE
-    assert [moments[1].text for moments in told][::2] == [TALE[2], TALE[0]]
+    assert [panels[0].text for panels in told] == TALE
+    assert [panels[1].text for panels in told][::2] == [TALE[2], TALE[0]]
     assert told[1][1].ids
     for at in range(2):
-        moments = [starts[at], *(moments[at] for moments in told)]
-        wanted, _, _ = from_scratch(parts, moments)
-        got = torch.stack([one.features for one in moments[1:]]).double()
+        panels = [starts[at], *(panels[at] for panels in told)]
+        wanted, _, _ = from_scratch(parts, panels)
+        got = torch.stack([one.features for one in panels[1:]]).double()
         assert torch.allclose(got, wanted, atol=1e-6)
 
 
@@ -162,7 +162,7 @@ def test_padding_sees_at_least_itself(parts, monkeypatch):
     assert sees and all(sees)
 
 
-def test_moments_come_as_soon_as_they_are_painted(parts):
+def test_panels_come_as_soon_as_they_are_painted(parts):
     painted = []
 
     def slowly(features):
@@ -171,7 +171,7 @@ def test_moments_come_as_soon_as_they_are_painted(parts):
 
     stream = generate.tell(*parts, begin(parts, "Pip."), slowly, 5, sampling=GREEDY, seeds=[0])
 
-    assert [one.number for moments in itertools.islice(stream, 2) for one in moments] == [1, 2]
+    assert [one.number for panels in itertools.islice(stream, 2) for one in panels] == [1, 2]
     assert painted == [1, 1]
 
 
@@ -181,7 +181,7 @@ def test_texts_hold_words_alone_and_end_in_time(parts):
         parts, begin(parts, "Pip.", "Momo"), 4, sampling=Sampling(5.0, 1.0, 7), seeds=[1, 2]
     )
 
-    texts = [one.ids for moments in told for one in moments]
+    texts = [one.ids for panels in told for one in panels]
     assert all(1 <= len(ids) <= 7 for ids in texts)
     assert max(map(len, texts)) == 7
     no_words = {*vocabulary.added, *vocabulary.turn, vocabulary.bos, vocabulary.eos}
@@ -304,9 +304,9 @@ def test_what_cannot_begin_a_story_is_named(tmp_path):
         (tmp_path / "red.png", ["Pip.", " "], "", "--text is empty"),
         (None, [], str(tmp_path), "make dataset.*or begin a story with --image and --text"),
     ]:
-        with pytest.raises(NoStart, match=words):
+        with pytest.raises(StartError, match=words):
             generate.beginning(image and str(image), texts, dataset)
-    with pytest.raises(NoStart, match=r"gone.*cannot be read"):
+    with pytest.raises(StartError, match=r"gone.*cannot be read"):
         generate.read_texts(str(tmp_path / "gone.txt"))
 
 

@@ -50,5 +50,5 @@ def test_another_number_of_features_gets_the_same_positions_stretched():
 
 
 def test_what_is_no_square_is_an_error():
-    with pytest.raises(ValueError, match="5 features are no square grid"):
+    with pytest.raises(ValueError, match="5 features are not a square grid"):
         Resampler(grid=2, width=8, heads=2, kv_width=8)(torch.randn(1, 5, 8))

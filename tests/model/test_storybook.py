@@ -7,25 +7,25 @@ import pytest
 from PIL import Image
 
 from model import storybook
-from model.generate import Moment
+from model.generate import Panel
 
 TEXTS = ["Pip & Momo met.", "They went <home>.", "Night fell."]
 COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
 
 
 def told(stories=1, shape=(36, 64)):
-    """Moments of three sentences; the first picture has a shape of its own, the others are squares
+    """Panels of three sentences; the first picture has a shape of its own, the others are squares
     of one colour."""
     for number, (text, colour) in enumerate(zip(TEXTS, COLOURS, strict=True)):
         picture = np.full((*(shape if number == 0 else (32, 32)), 3), colour, np.uint8)
         yield [
-            Moment(story, number, f"{text}{story or ''}", [], None, picture)
+            Panel(story, number, f"{text}{story or ''}", [], None, picture)
             for story in range(stories)
         ]
 
 
-def write(folder, moments, *about):
-    return list(storybook.write(folder, moments, about or [{"seed": 7}]))
+def write(folder, panels, *about):
+    return list(storybook.write(folder, panels, about or [{"seed": 7}]))
 
 
 def middle(path):
@@ -122,7 +122,7 @@ def test_long_texts_are_wrapped_and_words_without_an_end_are_cut():
     assert lines[0] == "Pip ran home"
 
 
-def test_each_moment_is_on_disk_before_the_next_is_told(tmp_path):
+def test_each_panel_is_on_disk_before_the_next_is_told(tmp_path):
     stream = storybook.write(tmp_path, told(), [{}])
     next(stream)
     next(stream)

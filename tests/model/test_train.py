@@ -68,11 +68,11 @@ def test_a_stopped_run_goes_on_with_the_losses_of_one_that_was_not(muon, tmp_pat
         if number == 9:  # in the midst of step 5, of two batches each
             signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(Interrupted, match="stopped after step 5 of 8; the same command goes on"):
+    with pytest.raises(Interrupted, match="stopped after step 5 of 8; the same command resumes"):
         fit(tmp_path / "b", stage(parts, stop), settings)
     said = fit(tmp_path / "b", stage(parts), settings)
 
-    assert said[0] == "1-test: goes on from step 5"
+    assert said[0] == "1-test: resumes from step 5"
     assert parts == whole
     assert [number for number, _ in whole] == list(range(16))
     results = [(tmp_path / run / "1-test" / "model.safetensors").read_bytes() for run in "ab"]
@@ -110,8 +110,8 @@ def test_a_run_goes_on_on_a_machine_without_bf16_and_says_so(tmp_path, monkeypat
     said = fit(tmp_path, stage(parts), settings)
 
     assert said[:2] == [
-        "1-test: goes on from step 5",
-        "1-test: trains in fp32, as this cpu has no instructions for bf16",
+        "1-test: resumes from step 5",
+        "1-test: trains in fp32, as this CPU has no instructions for bf16",
     ]
     assert [number for number, _ in parts] == list(range(10, 16))
     about = json.loads((tmp_path / "1-test" / "about.json").read_text())

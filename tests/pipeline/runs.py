@@ -21,7 +21,7 @@ def scripted_models(backend: Scripted) -> Iterator[Scripted]:
     """Makes `backend` the captioner and the writer of every run, until the block ends."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loading, "load", lambda role, spec, calls: backend)
-        patch.setattr(model_transforms, "_model", lambda role, spec, calls: backend)
+        patch.setattr(model_transforms, "_load_once", lambda role, spec, calls: backend)
         patch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
         yield backend
 

@@ -1,4 +1,4 @@
-"""A backend that says what a test tells it to, and what it takes to ask it."""
+"""A backend that answers what a test tells it to, and a client for it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from pipeline.inference.backends import Answer, Request, Stop
-from pipeline.inference.budget import Purse
-from pipeline.inference.client import Asker, asking
+from pipeline.inference.budget import Budget
+from pipeline.inference.client import ModelClient, open_client
+from pipeline.inference.protocol import Answer, Request, Stop
 
 T = TypeVar("T")
 
 
 class Scripted:
-    """Says `says(request)`, which may be an exception to raise, and remembers what it was asked."""
+    """Answers `says(request)`, or raises it if it is an exception; `asked` has all requests."""
 
-    def __init__(self, says: Callable[[Request], str | Exception], kept: bool = False) -> None:
-        self.says, self.kept = says, kept
+    def __init__(self, says: Callable[[Request], str | Exception], cached: bool = False) -> None:
+        self.says, self.cached = says, cached
         self.asked: list[Request] = []
         self.stopped: Stop | None = None
 
@@ -28,8 +28,8 @@ class Scripted:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    def exact(self, request: Request) -> dict[str, Any] | None:
-        return {"prompt": request.prompt} if self.kept else None
+    def cache_key(self, request: Request) -> dict[str, Any] | None:
+        return {"prompt": request.prompt} if self.cached else None
 
     def stop(self, reason: Stop) -> None:
         self.stopped = reason
@@ -39,10 +39,10 @@ class Scripted:
             raise self.stopped
         self.asked.append(request)
         await asyncio.sleep(0)
-        said = self.says(request)
-        if isinstance(said, Exception):
-            raise said
-        return Answer(said, "scripted", 10, 5)
+        answer = self.says(request)
+        if isinstance(answer, Exception):
+            raise answer
+        return Answer(answer, "scripted", 10, 5)
 
     @property
     def keys(self) -> list[str]:
@@ -71,7 +71,7 @@ TEXTS = (
 
 
 def said(request: Request) -> str:
-    """A sound answer to whatever is asked: a picture's key, no characters, a story of TEXTS."""
+    """Returns a valid answer to any request: the picture's key, no characters, a story of TEXTS."""
     if request.task == "caption":
         return json.dumps({"sentence": f"A picture called {request.key}."})
     if request.task == "characters":
@@ -79,32 +79,32 @@ def said(request: Request) -> str:
     return json.dumps(
         {
             "sentences": [
-                {"frame": one["frame"], "text": TEXTS[one["frame"]]}
-                for one in request.facts["captions"]
+                {"frame": caption["frame"], "text": TEXTS[caption["frame"]]}
+                for caption in request.facts["captions"]
             ]
         }
     )
 
 
 def in_turn(*texts: str | Exception) -> Callable[[Request], str | Exception]:
-    """Says one text after the other, whatever it is asked."""
+    """Answers one text after the other, whatever the requests are."""
     left = list(texts)
     return lambda _: left.pop(0)
 
 
-def asked(
+def with_client(
     backend: Scripted,
-    use: Callable[[Asker], Awaitable[T]],
+    use: Callable[[ModelClient], Awaitable[T]],
     work: str = "",
-    purse: Purse | None = None,
+    budget: Budget | None = None,
     count: Callable[[str, int], None] = lambda *_: None,
 ) -> T:
-    """What `use` makes of an asker of the backend."""
+    """Runs `use` with a client of the backend and returns its result."""
 
     async def main() -> T:
-        async with asking(
-            "scripted", backend, work, purse or Purse(None, None, 0.0, 0), count
-        ) as asker:
-            return await use(asker)
+        async with open_client(
+            "scripted", backend, work, budget or Budget(None, None, 0.0, 0), count
+        ) as client:
+            return await use(client)
 
     return asyncio.run(main())

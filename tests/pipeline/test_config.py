@@ -19,7 +19,7 @@ def test_settings_come_after_the_file_and_the_file_after_the_defaults(tmp_path):
         ("evry=2", "no setting evry; there are captioner, writer"),
         ("keyframes.every=often", r"keyframes\.every: .*'often'"),
         ("keyframes.every=0", r"keyframes\.every: .*greater than 0"),
-        ("writer=gpt", "writer: 'gpt' is no backend; use 'embedded', 'openai:MODEL'"),
+        ("writer=gpt", "writer: 'gpt' is not a backend; use 'embedded', 'openai:MODEL'"),
         (
             "writer=openai:m@http://me:secret@host/v1",
             r"^writer: openai:m: a key does not belong (?!.*secret)",

@@ -1,1 +1,1 @@
-"""Checks on written texts: each names what is wrong with one, or scores it."""
+"""Checks of model answers: each says what is wrong with a text, or returns "" or a score."""

@@ -1,10 +1,10 @@
-"""Whether a text still tells what its picture shows: who is in it, and what goes on.
+"""Checks that a text is grounded in its picture's caption: who is in it, and what happens.
 
-A writer may say "he", give the name for the look and "dashed" for "runs"; it may not tell of
-somebody else somewhere else, or of nothing at all. So a caption is two things: who, of which a
-name, a noun or a pronoun that has somebody to stand for must be left, and the scene, of which one
-word must be left, or one on its subject. It is for English. A text far from its caption's words
-("the bunny enjoyed the sun" of a rabbit by its burrow) can be refused although it is right.
+A writer may say "he", a name for a look, or "dashed" for "runs"; it may not tell of somebody else
+somewhere else, or of nothing at all. So a caption has two parts: the characters, of which the text
+must keep a name, a noun or a pronoun with an antecedent, and the scene, of which it must keep a
+word, or a word of the same subject. English only. A text far from its caption's words ("the bunny
+enjoyed the sun" of a rabbit by its burrow) can be refused although it is right.
 """
 
 from __future__ import annotations
@@ -12,68 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pipeline.annotation import words as w
+from pipeline.annotation import words
 from pipeline.annotation.checks.character_names import says
+from pipeline.runtime import word_lists
 
-_PRONOUNS = w.listed("""
-    he she it they him her them his hers its their theirs himself herself itself themselves both
-    everyone everybody we us our""")
-# What goes with what: a text about blossoms is of a picture of a garden. A line, a subject.
-_SUBJECTS = (
-    w.ALIKE
-    + """
-    kitchen cook chef stove oven pot pan stir bake bowl sauce soup dough recipe
-    eat food hungry meal breakfast lunch dinner snack treat fruit banana apple sandwich delicious
-    cake cookie pie bakery sweet frosting candy chocolate
-    pizza spaghetti pasta noodle restaurant chef
-    water pond lake river sea ocean swim sail boat fish splash wet raft
-    fish supper catch hook net
-    beach sand sandcastle shore seashell wave
-    tree branch forest wood trunk leaf bark treetop
-    flower blossom petal garden smell scent sniff bloom bouquet
-    garden plant seed vegetable dig soil grow
-    farm barn cow pig chicken hen hay corn farmer tractor feed
-    sleep bed pillow blanket dream yawn tired sleepy asleep awake wake
-    read book newspaper news page library story
-    write letter pencil pen paper draw
-    paint brush colour color artist canvas picture
-    street road city car traffic sidewalk truck bus drive taxi
-    train track station railway
-    bicycle bike ride pedal wheel scooter skate
-    fly sky cloud air wing glide soar high above airplane plane balloon
-    kite wind string sky
-    space rocket star planet moon spaceship astronaut
-    night moon star dark evening lantern
-    music song sing band drum guitar piano trumpet parade dance
-    hug embrace love together cuddle kiss
-    door doorway open enter entrance lobby hall knock
-    window pane curtain
-    stair staircase step upstairs downstairs
-    winter snow cold ice sled snowman mitten
-    rain storm wet puddle umbrella thunder cloud
-    fire flame smoke hot burn
-    phone telephone ring hello
-    school teacher class classroom lesson question answer learn
-    doctor hospital nurse sick ill
-    clean wash soap bath tub bubble dirty mess mud
-    build hammer nail saw wood block tower
-    ball throw catch kick game team
-    hurt cry tear sad pain ouch
-    smile happy laugh glad joy fun
-    surprise shock wide stare gasp eye
-    fear scared frighten afraid tremble shake hide scream
-    think wonder idea puzzle curious confuse frown
-    angry frown shout mad glare
-    box package gift present wrap ribbon
-    hat cap head wear
-    store shop buy market supermarket shelf aisle cart money sell
-    museum dinosaur bone statue exhibit
-    clock watch hour noon minute late early o'clock
-    suitcase pack travel trip journey luggage
-    secret hide bush peek spy sneak
-    map treasure path search explore find lost
-    """
-)
+_PRONOUNS = frozenset(word_lists.read(__package__, "pronouns.txt"))
+_SUBJECTS = words.SYNONYMS + word_lists.read(__package__, "subjects.txt")
 _SPEAKER = re.compile(r"^[^:\"]{1,30}: ")
 
 
@@ -87,22 +31,25 @@ def ungrounded(
     *,
     dialogue: Sequence[str] = (),
 ) -> str:
-    """What a text leaves out of its caption, for the model to read; "" where it holds.
+    """Returns what a text leaves out of its caption, for the model to read; "" if it is grounded.
 
-    `entities` are who the caption sees ("a brown monkey") and `names` what they are called,
-    `action` and `sentence` are the caption's own. `before` is the text that this one follows: who
-    is in it may be "he" now. A text that quotes the film's `dialogue` needs no other action.
+    `entities` are those the caption sees ("a brown monkey") and `names` what they are called,
+    `action` and `sentence` are the caption's own. `before` is the text that this one follows, whose
+    characters may be "he" now. A text that quotes the film's `dialogue` needs no other action.
     """
-    who = _who_is_left(text, entities, names, before)
+    keeps_characters = _keeps_characters(text, entities, names, before)
     scene = _scene(entities, names, action, sentence)
-    left = _left(text, scene, _SUBJECTS)
-    goes_on = left >= min(1.0, sum(map(w.weight, scene))) or _quotes(text, dialogue)
-    if who and goes_on:
+    kept = _kept_weight(text, scene, _SUBJECTS)
+    enough = min(1.0, sum(map(words.weight, scene)))
+    keeps_scene = kept >= enough or _quotes(text, dialogue)
+    if keeps_characters and keeps_scene:
         return ""
     if not entities and not names:
         missing = "what is seen"
     else:
-        missing = " and ".join(["who"] * (not who) + ["what they do"] * (not goes_on))
+        missing = " and ".join(
+            ["who"] * (not keeps_characters) + ["what they do"] * (not keeps_scene)
+        )
     return f"the description's {sentence.strip()!r} is not in it: say {missing}"
 
 
@@ -114,62 +61,68 @@ def grounding(
     sentence: str,
     before: str = "",
 ) -> float:
-    """The share of a caption that a text keeps, 0..1: who is seen, and each word of the scene.
+    """Returns the share of a caption that a text keeps, 0..1: characters, and words of the scene.
 
     Words that many pictures share count half. A good story keeps a part of a caption, not all of
-    it: compare stories by it.
+    it: use the score to compare stories. Arguments as in `ungrounded`.
     """
     scene = _scene(entities, names, action, sentence)
-    somebody = float(bool(entities or names))
-    total = somebody + sum(map(w.weight, scene))
+    characters = float(bool(entities or names))
+    total = characters + sum(map(words.weight, scene))
     if not total:
         return 1.0
-    who = somebody * _who_is_left(text, entities, names, before)
-    return (who + _left(text, scene, w.ALIKE)) / total
+    kept_characters = characters * _keeps_characters(text, entities, names, before)
+    return (kept_characters + _kept_weight(text, scene, words.SYNONYMS)) / total
 
 
 def _nouns(entities: Sequence[str]) -> list[str]:
-    """The lemmas that say who: "boy" of "a small boy holding a kite"."""
+    """Returns the lemmas of the entities' nouns: "boy" of "a small boy holding a kite"."""
     nouns = []
     for entity in entities:
-        lemmas = [w.lemma(word) for word in w.head(entity)]
-        nouns += [word for word in lemmas if word not in w.WEAK] or lemmas
+        lemmas = [words.lemma(word) for word in words.head(entity)]
+        nouns += [word for word in lemmas if word not in words.COMMON_WORDS] or lemmas
     return nouns
 
 
-def _who_is_left(text: str, entities: Sequence[str], names: Sequence[str], before: str) -> bool:
-    nouns = w.senses(_nouns(entities))
+def _keeps_characters(
+    text: str, entities: Sequence[str], names: Sequence[str], before: str
+) -> bool:
+    nouns = words.with_synonyms(_nouns(entities))
     if not nouns and not names:
         return True  # nobody is in the picture
 
-    def mentioned(told: str) -> bool:
-        return any(says(told, name) for name in names) or not nouns.isdisjoint(
-            w.senses(w.content(told))
+    def mentioned(text: str) -> bool:
+        return any(says(text, name) for name in names) or not nouns.isdisjoint(
+            words.with_synonyms(words.content(text))
         )
 
-    # The text before may itself say "he": it was held to this too.
+    # The text before may itself say "he": it passed this check too.
     return mentioned(text) or (
-        not _PRONOUNS.isdisjoint(w.words(text))
-        and (mentioned(before) or not _PRONOUNS.isdisjoint(w.words(before)))
+        not _PRONOUNS.isdisjoint(words.tokenize(text))
+        and (mentioned(before) or not _PRONOUNS.isdisjoint(words.tokenize(before)))
     )
 
 
 def _scene(entities: Sequence[str], names: Sequence[str], action: str, sentence: str) -> list[str]:
-    """The lemmas of a caption without who is in it, and without their looks."""
-    looks = set(w.content(" ".join(entities))) - set(w.content(action))
-    who = looks.union(_nouns(entities), *(w.content(name) for name in names))
-    return [word for word in w.content(f"{action} . {sentence}") if word not in who]
+    """Returns the lemmas of a caption without its characters and their looks."""
+    looks = set(words.content(" ".join(entities))) - set(words.content(action))
+    characters = looks.union(_nouns(entities), *(words.content(name) for name in names))
+    return [word for word in words.content(f"{action} . {sentence}") if word not in characters]
 
 
-def _left(text: str, scene: Sequence[str], table: str) -> float:
-    """The weight of the scene's words that a text has, or has others like them."""
-    told = w.senses(w.content(text), table)
-    return sum(w.weight(word) for word in scene if not told.isdisjoint(w.senses([word], table)))
+def _kept_weight(text: str, scene: Sequence[str], groups: tuple[str, ...]) -> float:
+    """Returns the weight of the scene's words that a text has, or of which it has a synonym."""
+    found = words.with_synonyms(words.content(text), groups)
+    return sum(
+        words.weight(word)
+        for word in scene
+        if not found.isdisjoint(words.with_synonyms([word], groups))
+    )
 
 
 def _quotes(text: str, dialogue: Sequence[str]) -> bool:
     lines = [_SPEAKER.sub("", line) for line in dialogue]
-    told = f" {w.bare(text)} "
-    return any(w.bare(line) and f" {w.bare(line)} " in told for line in lines) or (
-        len(set(w.content(text)).intersection(w.content(" ".join(lines)))) >= 2
-    )
+    padded = f" {words.normalize(text)} "
+    return any(
+        words.normalize(line) and f" {words.normalize(line)} " in padded for line in lines
+    ) or (len(set(words.content(text)).intersection(words.content(" ".join(lines)))) >= 2)

@@ -1,10 +1,10 @@
-"""The questions put to models: jinja2 templates with a version on their first line.
+"""Renders the prompts: jinja2 templates with a version on their first line.
 
-A user's folder may hold its own, by the same names; those that are not there are ours. What a
-prompt says goes into the names of part files, so a new wording means new answers and an unchanged
-one means none are asked for twice. What comes out of a film (subtitles, words on the screen) and
-out of other models is only ever put into a template through `data`, which writes it as one JSON
-string: it cannot close its quotes and so cannot pass for a part of the question.
+A user's folder may override templates, by the same names. The text of a prompt is part of the keys
+of stage outputs, so a new wording means new answers and an unchanged one repeats none. What comes
+from a film (subtitles, text on the screen) and from other models is only put into a template
+through the filter `data`, which writes it as one JSON string: it cannot close its quotes, and so
+cannot pass for instructions.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _VERSION = re.compile(r"# version: (\S+)\n")
 
 
 def _data(value: Any) -> str:
-    """A value as one line of JSON, with the angle brackets of special tokens spelt out."""
+    """Returns a value as one line of JSON, with the angle brackets of special tokens escaped."""
     if isinstance(value, jinja2.Undefined):
-        str(value)  # raises, and says which blank was left
+        str(value)  # raises an error that names the variable
     line = json.dumps(value, ensure_ascii=False)
     return line.replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -40,13 +40,12 @@ _ENVIRONMENT = jinja2.Environment(
 )
 _ENVIRONMENT.filters["data"] = _data
 
-
 NAMES = ("caption", "characters", "narrate", "link")
 
 
 @functools.cache
 def _read(name: str, folder: str) -> tuple[str, str]:
-    """Version and template text. Raises ValueError for a file that opens without a version."""
+    """Returns version and template text. Raises ValueError for a file without a version."""
     own = storage.join(folder, f"{name}.txt") if folder else ""
     if own and storage.exists(own):
         text = storage.read_bytes(own).decode()
@@ -62,15 +61,15 @@ def _read(name: str, folder: str) -> tuple[str, str]:
 
 
 def check(folder: str) -> None:
-    """Raises ValueError for a folder of prompts that is none, or holds one that is no template."""
+    """Raises ValueError for a folder with no prompts, unknown ones or an invalid template."""
     names = [
         storage.basename(path).removesuffix(".txt") for path, _ in storage.find_in(folder, "*.txt")
     ]
-    if not names or (odd := sorted(set(names) - set(NAMES))):
+    if not names or (unknown := sorted(set(names) - set(NAMES))):
         raise ValueError(
             f"prompts={folder}: the folder must hold some of "
             f"{', '.join(f'{name}.txt' for name in NAMES)}"
-            + (f", and not {', '.join(odd)}" if names else "")
+            + (f", and not {', '.join(unknown)}" if names else "")
         )
     for name in names:
         try:
@@ -80,7 +79,7 @@ def check(folder: str) -> None:
 
 
 def identity(name: str, folder: str = "") -> str:
-    """The version of a prompt, as its first line says, and a digest of its words."""
+    """Returns the version of a prompt, from its first line, and a digest of its text."""
     version, text = _read(name, folder)
     return f"{version} ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
 
@@ -91,7 +90,7 @@ def _template(name: str, folder: str) -> jinja2.Template:
 
 
 def render(name: str, folder: str = "", **values: Any) -> str:
-    """The prompt with its blanks filled in. Raises ValueError for one that cannot be filled."""
+    """Renders a prompt. Raises ValueError, naming the variable, if a value is missing."""
     try:
         return _template(name, folder).render(**values).strip()
     except jinja2.TemplateError as error:
@@ -99,7 +98,7 @@ def render(name: str, folder: str = "", **values: Any) -> str:
 
 
 def length(name: str, folder: str = "") -> int:
-    """Characters of a prompt without what is repeated for each picture or only for a repair."""
+    """Returns the characters of a prompt without its loops over pictures and its repair part."""
     text = re.sub(
         r"{% (for|if retry).*?{% end(for|if) %}", "", _read(name, folder)[1], flags=re.DOTALL
     )
@@ -108,6 +107,6 @@ def length(name: str, folder: str = "") -> int:
 
 @functools.cache
 def instructions(name: str, folder: str = "") -> tuple[str, ...]:
-    """The lines of a prompt that hold no data: what an answer must not repeat."""
+    """Returns the longer lines of a prompt that hold no data: what an answer must not repeat."""
     lines = (line.strip() for line in _read(name, folder)[1].splitlines())
     return tuple(line for line in lines if len(line) >= 20 and "{" not in line)

@@ -1,7 +1,7 @@
-"""A model that answers batches, as a backend that is asked one question at a time.
+"""Makes a backend, which gets one request at a time, of a model that answers batches.
 
-What is asked while the model is busy waits and becomes the next batch, so that questions of many
-films fill batches together without anybody waiting for a clock.
+Requests that arrive while the model is busy wait and become the next batch, so that requests of
+many films fill batches together, with no timer.
 """
 
 from __future__ import annotations
@@ -9,28 +9,28 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pipeline.inference.backends import Answer, Model, Request, Stop
+from pipeline.inference.protocol import Answer, Model, Request, Stop
 
 
-class Batched:
-    """The backend of a loaded model. One question more than `most` waits for the next batch."""
+class BatchedModel:
+    """The backend of a loaded model. Requests beyond `max_batch` wait for the next batch."""
 
     def __init__(
         self,
         model: Model,
-        most: int,
+        max_batch: int,
         identity: dict[str, Any] | None,
-        of_pictures: dict[str, Any] | None = None,
+        picture_settings: dict[str, Any] | None = None,
     ) -> None:
-        """`identity` is what decides the model's answers beside the question, None where they need
-        not be kept; `of_pictures` is what does so only where a question has pictures."""
-        self._model, self._most, self._identity = model, most, identity
-        self._of_pictures = of_pictures or {}
+        """`identity` is what decides the answers beside the request, None if they need not be
+        cached; `picture_settings` is what does so only for requests with pictures."""
+        self._model, self._max_batch, self._identity = model, max_batch, identity
+        self._picture_settings = picture_settings or {}
         self._waiting: list[tuple[Request, asyncio.Future[Answer]]] = []
         self._runner: asyncio.Task[None] | None = None
         self._stopped: Stop | None = None
 
-    async def __aenter__(self) -> Batched:
+    async def __aenter__(self) -> BatchedModel:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -38,24 +38,24 @@ class Batched:
             await self._runner
 
     def stop(self, reason: Stop) -> None:
-        """No further batch is begun; those who wait get the reason."""
+        """Starts no further batch; requests that wait raise `reason`."""
         self._stopped = reason
 
-    def exact(self, request: Request) -> dict[str, Any] | None:
-        """The question and what decides the model's answers."""
+    def cache_key(self, request: Request) -> dict[str, Any] | None:
+        """Returns the request and what decides the model's answers; None if they are not cached."""
         if self._identity is None:
             return None
         return {
             **self._identity,
-            **(self._of_pictures if request.images else {}),
+            **(self._picture_settings if request.images else {}),
             "task": request.task,
             "prompt": request.prompt,
             "pictures": [picture.sha256 for picture in request.images],
-            **request.apart,
+            **request.repeat_field,
         }
 
     async def answer(self, request: Request) -> Answer:
-        """The answer, once the batch that the question falls into is done."""
+        """Returns the answer, once the request's batch is done."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
         if self._runner is None or self._runner.done():
@@ -63,9 +63,12 @@ class Batched:
         return await future
 
     async def _run(self) -> None:
-        await asyncio.sleep(0)  # who is about to ask, asks first
+        await asyncio.sleep(0)  # tasks that are ready to send a request do so first
         while self._waiting:
-            batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            batch, self._waiting = (
+                self._waiting[: self._max_batch],
+                self._waiting[self._max_batch :],
+            )
             answers = await self._answers([request for request, _ in batch])
             for (_, future), answer in zip(batch, answers, strict=True):
                 if future.done():  # cancelled
@@ -81,5 +84,5 @@ class Batched:
             return [self._stopped for _ in requests]
         try:
             return list(await asyncio.to_thread(self._model.answer, requests))
-        except Exception as error:  # whoever asked must not wait for ever: it is theirs to raise
+        except Exception as error:  # raised in the tasks that wait, which else would wait for ever
             return [error for _ in requests]

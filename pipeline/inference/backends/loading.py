@@ -1,7 +1,8 @@
-"""From the line in a config to a backend.
+"""Loads the backend that a line of the configuration names.
 
-`load` makes what the processes of a machine may share, `backend` makes of that what the tasks of
-one event loop ask. What a kind of backend needs is imported only where it is used.
+`load` returns what the processes of a machine can share (a model, or the settings of a server),
+`backend` makes of it what the tasks of one event loop call. Heavy imports wait until a kind of
+backend is used.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ import functools
 from typing import Any
 
 from pipeline.config import CallsConfig
-from pipeline.inference.backends import Backend
-from pipeline.inference.backends.batches import Batched
+from pipeline.inference.backends.batches import BatchedModel
+from pipeline.inference.protocol import Backend
 from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.model_specs import EMBEDDED, Spec
 
-MOST = 64  # questions handed to a model at once, which makes batches of its own size of them
+MAX_REQUESTS = 64  # given to a model at once, which splits them into batches of its own size
 
 
 def name(role: str, spec: Spec) -> str:
-    """The model as rows and people call it."""
+    """Returns the model's name for rows and people."""
     if spec.kind == "embedded":
         return EMBEDDED[role]
     return spec.model
@@ -27,17 +28,17 @@ def name(role: str, spec: Spec) -> str:
 
 @functools.cache
 def identity(spec: Spec) -> str:
-    """What decides a model's answers: its name, and of one in a folder here its files."""
+    """Returns what identifies a model: its name, and a digest of the files of a local folder."""
     files = model_fingerprint(spec.model) if spec.kind == "transformers" else ""
     return f"{spec.identity} {files}".strip()
 
 
 def load(role: str, spec: Spec, calls: CallsConfig) -> Any:
-    """What `spec` names for `role`: a loaded Model, or a Backend already. A "captioner" reads
-    pictures, as does a "judge", a "writer" need not.
+    """Loads what `spec` names for `role`: a Model, or a Backend already.
 
-    Raises ValueError for a model that cannot be used so and ModuleNotFoundError where what it needs
-    is not installed, both naming the remedy.
+    A "captioner" and a "judge" must read pictures, a "writer" need not. Raises ValueError for a
+    model that cannot be used so and ModuleNotFoundError if a package is missing, both naming the
+    remedy.
     """
     if spec.kind == "openai":
         from pipeline.inference.backends.openai_server import OpenAIServer
@@ -69,14 +70,14 @@ def load(role: str, spec: Spec, calls: CallsConfig) -> Any:
 
 
 def backend(loaded: Any, spec: Spec, calls: CallsConfig) -> Backend:
-    """What is loaded, as tasks ask it."""
+    """Makes a backend of what `load` returned."""
     if spec.kind == "openai":
         return loaded  # type: ignore[no-any-return]
-    if spec.kind == "embedded":  # asked again for nothing
-        return Batched(loaded, MOST, None)
-    return Batched(
+    if spec.kind == "embedded":  # not cached: repeating it costs nothing
+        return BatchedModel(loaded, MAX_REQUESTS, None)
+    return BatchedModel(
         loaded,
-        MOST,
+        MAX_REQUESTS,
         {"model": identity(spec), "max_tokens": calls.max_tokens},
         {"longest_side": calls.longest_side},
     )

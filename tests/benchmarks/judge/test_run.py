@@ -406,7 +406,7 @@ def test_without_a_judge_the_published_figures_stand_alone():
     "judges, settings, says",
     [
         (["embedded"], {}, "cannot judge"),
-        (["nobody"], {}, "is no backend"),
+        (["nobody"], {}, "is not a backend"),
         (["transformers:folder"], {"repeats": 2}, "greedily"),
         (["openai:m"], {"budget": 1.0}, "needs the price of m"),
         (["openai:m"], {"criteria": ("beauty",)}, "no criterion beauty"),

@@ -1,4 +1,4 @@
-"""Who is who: drafted once a series, edited by people, given in a file."""
+"""A series' characters: drafted by the writer, edited by people, given in a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.annotation.characters import CharactersError, check_file, draft, e
 from pipeline.config import load
 from schemas.rows import Caption, Character
 from tests.pipeline import rows
-from tests.pipeline.scripted import Scripted, asked, in_turn
+from tests.pipeline.scripted import Scripted, in_turn, with_client
 
 GEORGE = Character(
     "Monkey", "George", "a small brown monkey", "curious", ["a brown monkey"], "writer"
@@ -38,7 +38,7 @@ def drafted(backend, *settings):
     ]
     captions = [
         Caption(
-            one.id,
+            keyframe.id,
             "a",
             ["a brown monkey"],
             "",
@@ -49,16 +49,16 @@ def drafted(backend, *settings):
             f"A brown monkey is at {at}.",
             "eyes",
         )
-        for at, one in enumerate(keyframes)
+        for at, keyframe in enumerate(keyframes)
     ]
-    return asked(
+    return with_client(
         backend,
-        lambda asker: draft(
+        lambda client: draft(
             "Monkey",
             keyframes,
             captions,
             ["One"],
-            asker,
+            client,
             load("", ["writer=openai:pen", *settings]),
         ),
     )
@@ -113,7 +113,7 @@ def test_a_file_of_the_users_goes_first(tmp_path):
     own = tmp_path / "who.yaml"
     own.write_text("Monkey:\n- name: Fritz\n  called: [an ape]\nOther: []\n")
     config = load("", [f"characters={own}"])
-    assert [one.name for one in given("Monkey", config, str(tmp_path))] == ["Fritz"]
+    assert [character.name for character in given("Monkey", config, str(tmp_path))] == ["Fritz"]
     assert given("Other", config, str(tmp_path)) == []
     assert given("Third", config, str(tmp_path)) is None
 

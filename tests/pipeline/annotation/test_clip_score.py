@@ -44,7 +44,7 @@ def images(tmp_path_factory):
 def test_a_score_is_the_dot_product_of_the_two_unit_vectors(clip, images):
     network = clip.network
     with torch.no_grad():
-        picture = network.encode_image(clip.picture(Image.open(images[0]))[None])[0]
+        picture = network.encode_image(clip.preprocess(Image.open(images[0]))[None])[0]
         text = network.encode_text(open_clip.SimpleTokenizer(context_length=16)([TEXTS[0]]))[0]
     cosine = float(picture @ text / picture.norm() / text.norm())
     assert similarities(clip, images[:1], TEXTS[:1]) == [pytest.approx(cosine, abs=1e-6)]

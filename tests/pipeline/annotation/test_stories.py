@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.annotation.captions import NO_ANSWER
 from pipeline.annotation.stories import tell
 from pipeline.config import load
-from pipeline.inference.backends import Request, Unanswered
+from pipeline.inference.protocol import Request, Unanswered
+from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.rows import Caption, Character, Keyframe
 from tests.pipeline import rows
-from tests.pipeline.scripted import Scripted, asked
+from tests.pipeline.scripted import Scripted, with_client
 
 Texts = list[tuple[int, str]]
 _DOING = (
@@ -41,12 +41,13 @@ def narrator(
 
     def answer(request: Request) -> str | Exception:
         texts = [
-            (one["frame"], f"Then Pip {doing(one['frame'])}.") for one in request.facts["captions"]
+            (caption["frame"], f"Then Pip {doing(caption['frame'])}.")
+            for caption in request.facts["captions"]
         ]
-        said = says(request, texts)
-        if not isinstance(said, list):
-            return said
-        return json.dumps({"sentences": [{"frame": frame, "text": text} for frame, text in said]})
+        answer = says(request, texts)
+        if not isinstance(answer, list):
+            return answer
+        return json.dumps({"sentences": [{"frame": frame, "text": text} for frame, text in answer]})
 
     return Scripted(answer)
 
@@ -78,15 +79,15 @@ def film(count: int) -> tuple[list[Keyframe], list[Caption]]:
 PIP = Character("series", "Pip", "a small brown mouse", "the hero", ["a mouse"], "given")
 
 
-def told(count, backend, *settings, title="", cast=(PIP,), captions=None):
-    keyframes, written = film(count)
-    return asked(
+def written(count, backend, *settings, title="", cast=(PIP,), captions=None):
+    keyframes, captioned = film(count)
+    return with_client(
         backend,
-        lambda asker: tell(
+        lambda client: tell(
             keyframes,
-            captions or written,
+            captions or captioned,
             cast,
-            asker,
+            client,
             load("", ["writer=openai:x", *settings]),
             lambda _: None,
             title=title,
@@ -95,7 +96,7 @@ def told(count, backend, *settings, title="", cast=(PIP,), captions=None):
 
 
 def test_a_film_becomes_stories_of_thirty_and_a_shorter_last_one():
-    (first, last), rejects = told(42, narrator(), title="The Hill")
+    (first, last), rejects = written(42, narrator(), title="The Hill")
     assert rejects == []
     assert (first.id, first.complete, len(first.images)) == ("film_story_000", True, 30)
     assert (last.id, last.complete, len(last.images)) == ("film_story_001", False, 12)
@@ -111,7 +112,7 @@ def test_a_film_becomes_stories_of_thirty_and_a_shorter_last_one():
 
 
 def test_a_tail_that_is_too_short_is_rejected_in_words():
-    stories, (reject,) = told(35, narrator(), "stories.shortest=6")
+    stories, (reject,) = written(35, narrator(), "stories.shortest=6")
     assert [story.id for story in stories] == ["film_story_000"]
     assert (reject.stage, reject.key, reject.reason) == ("story", "film_story_001", "too short")
     assert reject.detail.startswith("5 keyframes are left for it, and a story needs 6")
@@ -120,11 +121,12 @@ def test_a_tail_that_is_too_short_is_rejected_in_words():
 
 def test_keyframes_without_a_caption_are_left_out():
     keyframes, captions = film(12)
-    (story,), _ = told(
+    (story,), _ = written(
         12,
         narrator(
             lambda request, texts: [
-                (one["frame"], f"Then {one['sentence']}") for one in request.facts["captions"]
+                (caption["frame"], f"Then {caption['sentence']}")
+                for caption in request.facts["captions"]
             ]
         ),
         captions=captions[:4] + captions[5:],
@@ -135,7 +137,7 @@ def test_keyframes_without_a_caption_are_left_out():
 
 def test_windows_of_ten_are_asked_for_in_turn_with_the_story_so_far():
     backend = narrator()
-    told(45, backend, title="The Hill")
+    written(45, backend, title="The Hill")
     assert sorted(backend.keys) == [
         "film_story_000_link_00-30",
         "film_story_000_narrate_00-10",
@@ -161,7 +163,7 @@ def test_windows_of_ten_are_asked_for_in_turn_with_the_story_so_far():
 
 def test_the_reader_is_told_of():
     backend = narrator()
-    told(
+    written(
         10,
         backend,
         "stories.reader_age=9",
@@ -235,7 +237,7 @@ def test_a_bad_narrative_is_asked_for_again_with_the_fault(kind):
             texts if request.facts.get("retry") or request.task == "link" else spoil(texts)
         )
     )
-    (story,), rejects = told(10, backend)
+    (story,), rejects = written(10, backend)
     assert rejects == []
     assert story.captions == [f"Then Pip {doing(number)}." for number in range(10)]
     assert story.repaired == [True] * 10
@@ -252,7 +254,7 @@ def test_all_that_is_wrong_is_said_at_once():
             else [(0, ""), (1, ""), *texts[2:]]
         )
     )
-    told(10, backend)
+    written(10, backend)
     assert backend.asked[1].facts["retry"] == (
         "picture 0: the text is empty; picture 1: the text is empty"
     )
@@ -262,7 +264,7 @@ def test_what_fails_twice_is_asked_for_in_smaller_windows():
     backend = narrator(
         lambda request, texts: texts if request.task == "link" or len(texts) <= 5 else "junk"
     )
-    (story,), rejects = told(10, backend)
+    (story,), rejects = written(10, backend)
     assert rejects == [] and len(story.captions) == 10
     assert [key[-13:] for key in backend.keys] == [
         "narrate_00-10",
@@ -282,7 +284,7 @@ def test_a_narrative_that_stays_bad_is_rejected_and_the_others_are_told(kind):
             spoil(texts[-10:]) if request.key.startswith("film_story_000_narrate_0") else texts
         )
     )
-    (story,), (reject,) = told(40, backend)
+    (story,), (reject,) = written(40, backend)
     assert story.id == "film_story_001"
     assert (reject.stage, reject.key, reject.reason) == ("story", "film_story_000", "bad narrative")
     assert reject.detail.startswith("from picture 0 on: ")
@@ -290,7 +292,7 @@ def test_a_narrative_that_stays_bad_is_rejected_and_the_others_are_told(kind):
 
 def test_where_no_answer_comes_no_smaller_window_is_tried():
     backend = narrator(lambda request, texts: Unanswered("5 tries: no answer within 180 s"))
-    _, (reject,) = told(10, backend)
+    _, (reject,) = written(10, backend)
     assert reject.reason == NO_ANSWER and len(backend.asked) == 1
 
 
@@ -302,7 +304,7 @@ def test_linked_texts_replace_those_they_were_made_from():
             else texts
         )
     )
-    (story,), _ = told(10, backend)
+    (story,), _ = written(10, backend)
     assert story.captions[:2] == [
         "First of all Pip climbs the hill number 0.",
         "Then Pip runs along the river number 1.",
@@ -311,7 +313,7 @@ def test_linked_texts_replace_those_they_were_made_from():
 
 def test_where_linking_fails_the_texts_stay():
     backend = narrator(lambda request, texts: "junk" if request.task == "link" else texts)
-    (story,), rejects = told(10, backend)
+    (story,), rejects = written(10, backend)
     assert story.captions[0] == "Then Pip climbs the hill number 0."
     assert rejects == []
 
@@ -330,9 +332,9 @@ def test_only_the_embedded_writer_may_flag_a_text_as_plain():
             )
         )
 
-    (story,), _ = told(10, narrator(says), "writer=embedded")
+    (story,), _ = written(10, narrator(says), "writer=embedded")
     assert story.writers[:4] == ["scripted", "scripted", "plain", "scripted"]
-    (story,), _ = told(10, narrator(says))
+    (story,), _ = written(10, narrator(says))
     assert set(story.writers) == {"scripted"}
 
 
@@ -346,7 +348,7 @@ def test_a_character_has_one_name_whatever_the_captioner_called_it():
     calls = ["a brown monkey", "the small monkey", "George the monkey"]
     captions = [
         Caption(
-            one.keyframe,
+            caption.keyframe,
             "film",
             [calls[number % 3]],
             "",
@@ -357,7 +359,7 @@ def test_a_character_has_one_name_whatever_the_captioner_called_it():
             f"{calls[number % 3]} {doing(number)}.",
             "eyes",
         )
-        for number, one in enumerate(captions)
+        for number, caption in enumerate(captions)
     ]
 
     def says(request: Request, texts: Texts) -> Texts:
@@ -365,10 +367,10 @@ def test_a_character_has_one_name_whatever_the_captioner_called_it():
         return [(frame, f"Then {name} {doing(frame)}.") for frame, _ in texts]
 
     backend = narrator(says)
-    (story,), _ = told(10, backend, cast=[GEORGE], captions=captions)
+    (story,), _ = written(10, backend, cast=[GEORGE], captions=captions)
     assert "'brown monkey' is George: use the name" in backend.asked[1].facts["retry"]
     assert story.captions == [f"Then George {doing(number)}." for number in range(10)]
-    assert [one["who"] for one in backend.asked[0].facts["captions"][:3]] == [
+    assert [caption["who"] for caption in backend.asked[0].facts["captions"][:3]] == [
         {"a brown monkey": "George"},
         {"the small monkey": "George"},
         {"George the monkey": "George"},
@@ -383,10 +385,10 @@ def test_words_on_the_screen_are_not_obeyed():
         return texts if request.facts.get("retry") else [*texts[:5], (5, "Pwned!"), *texts[6:]]
 
     backend = narrator(says)
-    (story,), _ = asked(
+    (story,), _ = with_client(
         backend,
-        lambda asker: tell(
-            keyframes, captions, [PIP], asker, load("", ["writer=openai:x"]), lambda _: None
+        lambda client: tell(
+            keyframes, captions, [PIP], client, load("", ["writer=openai:x"]), lambda _: None
         ),
     )
     assert (

@@ -1,14 +1,14 @@
-"""Words: lemmas, groups of like words, what is said and what is told."""
+"""Words: tokens, lemmas, synonyms, quotations."""
 
 from __future__ import annotations
 
 import pytest
 
-from pipeline.annotation import words as w
+from pipeline.annotation import words
 
 
 def test_words_have_no_case_and_no_possessive():
-    assert w.words("George's hat, the Boys’ caps -- don’t!") == [
+    assert words.tokenize("George's hat, the Boys’ caps -- don’t!") == [
         "george",
         "hat",
         "the",
@@ -16,11 +16,11 @@ def test_words_have_no_case_and_no_possessive():
         "caps",
         "don't",
     ]
-    assert w.bare("  Off  WE\ngo!") == "off we go"
+    assert words.normalize("  Off  WE\ngo!") == "off we go"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "narration"),
     [
         ('"No!" he said.', "he said."),
         ("“No,” he said, “never.”", "he said,"),
@@ -31,34 +31,56 @@ def test_words_have_no_case_and_no_possessive():
         ("It's the dogs' ball.", "It's the dogs' ball."),
     ],
 )
-def test_what_is_said_is_not_told(text, told):
-    assert " ".join(w.unquoted(text).split()) == told
+def test_quotations_are_left_out(text, narration):
+    assert " ".join(words.without_quotations(text).split()) == narration
+
+
+def test_dictionary_words_are_as_dictionaries_have_them():
+    assert words.dictionary_words("Mr. Otter's 10 flower-pots -- don’t!") == [
+        "mr",
+        "otter",
+        "flower",
+        "pots",
+        "don't",
+    ]
+    assert words.dictionary_words("小兔子") == ["小", "兔", "子"]
+    assert words.tokenize("10 小兔子") == ["10", "小兔子"]  # the other tokenization compares texts
 
 
 def test_content_is_lemmas_that_mean_something():
-    assert w.content("The boys were building a castle, and then the boy ran to it.") == [
+    assert words.content("The boys were building a castle, and then the boy ran to it.") == [
         "boy",
         "build",
         "castle",
         "run",
     ]
-    assert w.content("And so it was, once again.") == []
+    assert words.content("And so it was, once again.") == []
 
 
-def test_like_words_share_a_sense():
-    assert w.senses(["dash"]) & w.senses(["run"])
-    assert w.senses(["rest"]) & w.senses(["sit"]) and w.senses(["rest"]) & w.senses(["sleep"])
-    assert not w.senses(["sit"]) & w.senses(["sleep"])
-    assert not w.senses(["boy"]) & w.senses(["girl"])
-    assert w.senses(["kite"]) == {"kite"}
+@pytest.mark.parametrize(
+    ("word", "other", "alike"),
+    [
+        ("dash", "run", True),
+        ("rest", "sit", True),
+        ("rest", "sleep", True),
+        ("sit", "sleep", False),
+        ("boy", "girl", False),
+    ],
+)
+def test_synonyms_share_a_group(word, other, alike):
+    assert bool(words.with_synonyms([word]) & words.with_synonyms([other])) is alike
+
+
+def test_a_word_without_synonyms_has_no_group():
+    assert words.with_synonyms(["kite"]) == {"kite"}
 
 
 def test_the_head_of_a_phrase():
-    assert w.head("a small boy holding a kite in a park") == ["small", "boy"]
-    assert w.head("a big flying squirrel with a hat") == ["big", "flying", "squirrel"]
-    assert w.head("the") == []
+    assert words.head("a small boy holding a kite in a park") == ["small", "boy"]
+    assert words.head("a big flying squirrel with a hat") == ["big", "flying", "squirrel"]
+    assert words.head("the") == []
 
 
-def test_runs_of_words():
-    assert w.runs(["a", "b", "c"], 2) == {"a b", "b c"}
-    assert w.runs(["a"], 2) == set()
+def test_ngrams():
+    assert words.ngrams(["a", "b", "c"], 2) == {"a b", "b c"}
+    assert words.ngrams(["a"], 2) == set()

@@ -14,7 +14,7 @@ def test_what_is_there_is_not_counted_again(tmp_path):
     out = str(tmp_path / "out")
     before = estimate.estimate(found, load("", ["stories.shortest=1"]), out)
     assert [(work.films, work.reused) for work in before.values()] == [(1, 0)] * len(STAGES)
-    assert before["captions"].calls == round(4 * estimate.KEPT)
+    assert before["captions"].calls == round(4 * estimate.SELECTED_SHARE)
     run.run(found, rejects, load("", ["stories.shortest=1"]), out, IN_MEMORY, until="text")
     after = estimate.estimate(found, load("", ["stories.shortest=1"]), out)
     reused = {name: work.reused for name, work in after.items()}

@@ -49,7 +49,7 @@ def stage(name, done, seconds, calls=0, read=0, written=0, **more):
 @pytest.fixture
 def dataset(tmp_path) -> Path:
     """What a run over two films of half an hour with 600 keyframes leaves of itself: 5 hours of
-    work for the keyframes, captions at 4 calls a second, a question in ten asked twice."""
+    work for the keyframes, captions at 4 calls per second, a question in ten asked twice."""
     run = {
         "stages": [
             stage("keyframes", 2, 18000.0),
@@ -106,9 +106,9 @@ def test_the_plan_for_its_own_hours_is_what_a_dataset_took(dataset):
         assert step.input_tokens == pytest.approx(took["input_tokens"])
         assert step.output_tokens == pytest.approx(took["output_tokens"])
         if not took["calls"]:
-            assert step.seconds == pytest.approx(took["seconds"]), took["name"]
+            assert step.core_seconds == pytest.approx(took["seconds"]), took["name"]
         else:
-            assert step.waiting == pytest.approx(took["seconds"])
+            assert step.model_seconds == pytest.approx(took["seconds"])
     assert steps["captions"].cost == pytest.approx(0.66 * 1 + 0.066 * 2)
     sizes = plan.storage(films(known), steps, config, known)
     assert sizes["images"] == pytest.approx(60_000) and sizes["work"] == pytest.approx(6_000)
@@ -120,10 +120,10 @@ def test_the_plan_for_its_own_hours_is_what_a_dataset_took(dataset):
 
 def test_ten_times_the_hours_are_ten_times_the_work(dataset):
     known, config = rates.of_dataset(str(dataset)), load("", SERVED)
-    one, ten = (plan.work(films(known, hours), config, known) for hours in (1, 10))
-    for name in one:
-        assert ten[name].seconds == pytest.approx(10 * one[name].seconds)
-        assert ten[name].cost == pytest.approx(10 * one[name].cost)
+    single, ten = (plan.work(films(known, hours), config, known) for hours in (1, 10))
+    for name in single:
+        assert ten[name].core_seconds == pytest.approx(10 * single[name].core_seconds)
+        assert ten[name].cost == pytest.approx(10 * single[name].cost)
 
 
 def test_more_workers_and_servers_take_less_time(dataset):
@@ -137,16 +137,18 @@ def test_more_workers_and_servers_take_less_time(dataset):
     assert seconds("publish", 10) == pytest.approx(6)  # one worker's
     assert seconds("captions", 10) == pytest.approx(165)
     assert seconds("captions", 10, servers=4) == pytest.approx(165 / 4)
-    asking = rates.ASKING + rates.MEGAPIXEL * 640 * 360 / 1e6
-    assert seconds("captions", 10, servers=1000) == pytest.approx(660 * asking)  # one process asks
+    per_call = rates.SECONDS_PER_CALL + rates.SECONDS_PER_MEGAPIXEL * 640 * 360 / 1e6
+    assert seconds("captions", 10, servers=1000) == pytest.approx(
+        660 * per_call
+    )  # one process asks
 
 
 def test_larger_films_take_more_time_and_room(dataset):
     known, config = rates.of_dataset(str(dataset)), load("", SERVED)
     larger = films(known, size=(1280, 720))
     steps = plan.work(larger, config, known)
-    assert steps["keyframes"].seconds == pytest.approx(4 * 18000)
-    assert steps["text"].seconds == pytest.approx(1200)
+    assert steps["keyframes"].core_seconds == pytest.approx(4 * 18000)
+    assert steps["text"].core_seconds == pytest.approx(1200)
     sizes = plan.storage(larger, steps, config, known)
     assert (sizes["images"], sizes["work"]) == (pytest.approx(240_000), pytest.approx(6_000))
 
@@ -169,8 +171,8 @@ def test_what_earlier_runs_did_counts_as_well(dataset):
     (dataset / "run.json").write_text(json.dumps(run))
     known = rates.of_dataset(str(dataset))
     assert known.seconds["keyframes"] == pytest.approx(18000 / 60)
-    assert known.asked["captions"].calls == pytest.approx(1.1)
-    assert known.asked["captions"].input_tokens == pytest.approx(1100)
+    assert known.models["captions"].calls == pytest.approx(1.1)
+    assert known.models["captions"].input_tokens == pytest.approx(1100)
     assert known.seconds["text"] == rates.BUILT_IN.seconds["text"]
     assert known.source["text"] == "built in"
 
@@ -189,23 +191,23 @@ def test_what_earlier_runs_did_counts_as_well(dataset):
     ],
     ids=["a few calls more", "all kept", "stopped in between", "stopped at the end"],
 )
-def test_calls_a_second_are_those_of_all_runs_whose_time_is_known(dataset, last, earlier, rate):
+def test_calls_per_second_are_those_of_all_runs_whose_time_is_known(dataset, last, earlier, rate):
     run = json.loads((dataset / "run.json").read_text())
     run["stages"][3] |= {**last, "earlier": {**EARLIER, **earlier}}
     (dataset / "run.json").write_text(json.dumps(run))
     known, config = rates.of_dataset(str(dataset)), load("", SERVED)
-    assert known.asked["captions"].per_second == (rate and pytest.approx(rate))
+    assert known.models["captions"].calls_per_second == (rate and pytest.approx(rate))
     steps = plan.work(films(known), config, known)
-    assert steps["captions"].waiting == pytest.approx(
-        steps["captions"].calls / (rate or rates.PER_SECOND)
+    assert steps["captions"].model_seconds == pytest.approx(
+        steps["captions"].calls / (rate or rates.CALLS_PER_SECOND)
     )
-    said = " ".join(plan.assumptions(films(known), config, known))
-    assert (f"captions: a server answers 4 calls a second ({dataset})" in said) is bool(rate)
-    assert ("captions: a server answers 10.7 calls a second (assumed" in said) is (rate is None)
+    lines = " ".join(plan.assumptions(films(known), config, known))
+    assert (f"captions: a server answers 4 calls per second ({dataset})" in lines) is bool(rate)
+    assert ("captions: a server answers 10.7 calls per second (assumed" in lines) is (rate is None)
 
 
 @pytest.mark.parametrize(
-    "file, change, said",
+    "file, change, fault",
     [
         (
             "run.json",
@@ -221,14 +223,14 @@ def test_calls_a_second_are_those_of_all_runs_whose_time_is_known(dataset, last,
         ("dataset.json", lambda manifest: manifest.pop("config"), "config: Field required"),
     ],
 )
-def test_a_dataset_of_another_version_is_said_to_be_one(dataset, capsys, file, change, said):
+def test_a_dataset_of_another_version_is_named(dataset, capsys, file, change, fault):
     values = json.loads((dataset / file).read_text())
     change(values)
     (dataset / file).write_text(json.dumps(values))
     assert __main__.main(["plan", "--hours", "1", "--from", str(dataset)]) == 2
     assert capsys.readouterr().err == (
-        f"error: {dataset / file}: {said}; another version has written it: run the command that "
-        "made the dataset once more\n"
+        f"error: {dataset / file}: {fault}; it was written by another version: run the command "
+        "that made the dataset again\n"
     )
 
 
@@ -237,22 +239,24 @@ def test_local_models_are_limited_by_their_gpus(dataset):
     config = load("", ["captioner=transformers:eyes", "writer=openai:pen", "calls.workers=4"])
     steps = plan.work(films(known), config, known)
     captions = steps["captions"]
-    assert captions.calls == pytest.approx(600) and captions.seconds == 0  # nobody but the GPUs
-    assert captions.waiting == pytest.approx(600 / rates.PER_SECOND)
-    assert plan.seconds(STAGE["captions"], captions, config, 100, 9) == captions.waiting / 4
-    printed = plan.describe(films(known), config, known, [100], 9)
-    assert "hours with 9 servers, 4 GPUs and so many workers\n" in printed
     assert (
-        "captions: a GPU answers 10.7 calls a second (assumed, not measured); "
-        "calls.workers=4, each with one\n"
+        captions.calls == pytest.approx(600) and captions.core_seconds == 0
+    )  # nobody but the GPUs
+    assert captions.model_seconds == pytest.approx(600 / rates.CALLS_PER_SECOND)
+    assert plan.seconds(STAGE["captions"], captions, config, 100, 9) == captions.model_seconds / 4
+    printed = plan.describe(films(known), config, known, [100], 9)
+    assert "hours with 9 servers, 4 GPUs and this many workers\n" in printed
+    assert (
+        "captions: a GPU answers 10.7 calls per second (assumed, not measured); "
+        "calls.workers=4, each with a GPU\n"
     ) in printed
-    assert "stories: a server answers 0.8 calls a second" in printed
+    assert "stories: a server answers 0.8 calls per second" in printed
     own = load("", ["captioner=transformers:eyes", "writer=transformers:pen"])
     assert "server" not in plan.describe(films(known), own, known, [100], 9)
     steps = plan.work(films(rates.BUILT_IN), own, rates.BUILT_IN)
     calls = sum(step.calls for step in steps.values())
     sizes = plan.storage(films(rates.BUILT_IN), steps, own, rates.BUILT_IN)
-    assert calls > 800 and sizes["work/answers"] == pytest.approx(rates.ANSWER * calls)
+    assert calls > 800 and sizes["work/answers"] == pytest.approx(rates.BYTES_PER_RESPONSE * calls)
     embedded = load("", [])
     steps = plan.work(films(rates.BUILT_IN), embedded, rates.BUILT_IN)
     assert plan.storage(films(rates.BUILT_IN), steps, embedded, rates.BUILT_IN)["work/answers"] == 0
@@ -264,11 +268,11 @@ def test_another_model_is_planned_by_its_prompts(dataset):
     steps = plan.work(films(known), config, known)
     assert steps["captions"].calls == pytest.approx(660)
     assert steps["stories"].calls == 80  # 20 stories, each told in 3 windows and linked
-    assert steps["characters"].calls == pytest.approx(2 / plan.SERIES)
-    said = plan.assumptions(films(known), config, known)
-    assert any(line.startswith("stories: calls and tokens by the prompts") for line in said)
-    assert f"captions: calls and tokens as in {dataset}" in said
-    assert "cost is of tokens alone; no price is set for another (prices)" in said
+    assert steps["characters"].calls == pytest.approx(2 / plan.FILMS_PER_SERIES)
+    lines = plan.assumptions(films(known), config, known)
+    assert any(line.startswith("stories: calls and tokens by the prompts") for line in lines)
+    assert f"captions: calls and tokens as in {dataset}" in lines
+    assert "cost is of tokens only; no price is set for another (set prices)" in lines
 
 
 def test_the_command_takes_settings_and_rates_from_a_dataset(dataset, capsys):
@@ -287,7 +291,7 @@ def test_the_command_takes_settings_and_rates_from_a_dataset(dataset, capsys):
         "0.46",
     ]
     assert lines["keyframes"] == ["keyframes", "50.0", "-", "0", "-", "-", "0.00", "10.0"]
-    assert f"- keyframes: 300 s of a core per minute of film ({dataset})" in printed
+    assert f"- keyframes: 300 core seconds per minute of film ({dataset})" in printed
 
 
 def test_the_built_in_rates_say_that_they_are(capsys):
@@ -309,27 +313,27 @@ def test_the_built_in_rates_say_that_they_are(capsys):
     )
     printed = capsys.readouterr().out
     assert "10,000 hours: 27,273 films of 22 minutes, 1920x1080" in printed
-    assert "measured on 1280x720: the time for keyframes and the bytes of pictures grow" in printed
-    assert "captions: a server answers 10.7 calls a second (assumed, not measured)" in printed
-    assert "- built in is what Big Buck Bunny (1280x720) and its trailer took" in printed
+    assert "measured on 1280x720: the time to find keyframes and the bytes of images" in printed
+    assert "captions: a server answers 10.7 calls per second (assumed, not measured)" in printed
+    assert "- built in: measured on Big Buck Bunny (1280x720) and its trailer" in printed
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "words, message",
     [
         (["--hours", "0"], "must be more than 0"),
         (["--hours", "1", "--size", "full"], "write it as 1920x1080"),
         (["--hours", "1", "--from", "nowhere"], "nowhere"),
     ],
 )
-def test_what_cannot_be_planned_is_said(words, said, capsys):
+def test_what_cannot_be_planned_is_explained(words, message, capsys):
     assert __main__.main(["plan", *words]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_dataset_without_keyframes_tells_nothing(dataset):
     manifest = json.loads((dataset / "dataset.json").read_text())
     manifest["counts"]["keyframes"] = 0
     (dataset / "dataset.json").write_text(json.dumps(manifest))
-    with pytest.raises(ValueError, match="has no keyframes, so nothing can be planned from it"):
+    with pytest.raises(ValueError, match="has no keyframes to measure rates with"):
         rates.of_dataset(str(dataset))

@@ -271,14 +271,14 @@ def test_files_that_go_away_after_they_were_found_stop_nothing(films, scripted, 
     ]
 
 
-def test_nothing_that_comes_through_is_an_error(films, scripted, tmp_path, capsys):
+def test_a_dataset_without_stories_is_an_error(films, scripted, tmp_path, capsys):
     bad = tmp_path / "films"
     bad.mkdir()
     make_film(bad / "a.mp4", still(np.zeros_like(scene(1)), 24))
     (bad / "b.mp4").write_bytes(b"no film")
-    assert make(bad, tmp_path / "out") == run.NOTHING_CAME_THROUGH
+    assert make(bad, tmp_path / "out") == run.NO_STORIES
     err = capsys.readouterr().err
-    assert "No story came through" in err and "most of all video: " in err
+    assert "The dataset has no stories" in err and "most frequent reason is video: " in err
     assert {reason for _, reason, _ in rejects(tmp_path / "out")} >= {"unreadable", "no keyframes"}
 
 
@@ -314,5 +314,5 @@ def test_worker_processes_and_the_embedded_models_give_what_one_process_gives(tm
     assert several.returncode == 0, several.stderr
     assert "Traceback" not in several.stderr and "WARNING" not in several.stderr
     assert "2 films" in several.stdout and "report.html" in several.stdout
-    run.run(*discovery.find(str(tmp_path / "sample")), load(), str(tmp_path / "one"), IN_MEMORY)
-    assert digests(tmp_path / "several") == digests(tmp_path / "one")
+    run.run(*discovery.find(str(tmp_path / "sample")), load(), str(tmp_path / "single"), IN_MEMORY)
+    assert digests(tmp_path / "several") == digests(tmp_path / "single")

@@ -120,11 +120,11 @@ def test_what_is_neither_a_stage_nor_a_film_is_an_error_that_names_what_is(films
 def test_films_in_segments_give_what_they_give_as_a_whole(films, made, tmp_path, monkeypatch):
     _, before = made
     monkeypatch.setattr(segment_scan, "SECONDS", 1.0)
-    kept = []
-    monkeypatch.setattr(segment_scan, "path", noting(segment_scan.path, kept))
+    scans = []
+    monkeypatch.setattr(segment_scan, "path", noting(segment_scan.path, scans))
     out = tmp_path / "again"
     make(films, out)
-    assert len(kept) > 10
+    assert len(scans) > 10
     assert not list((out / "work" / "segments").rglob("*.npz"))
     assert digests(out) == before
 
@@ -134,10 +134,10 @@ def test_another_choice_of_pictures_replaces_them_also_where_nothing_can_be_link
 ):
     monkeypatch.setattr("os.link", no_link)
     film = Film(Video("a", "/a.mp4", "A", "A"), str(tmp_path / "work"))
-    for part, picture in (("1", b"old!"), ("2", b"new!")):
+    for digest, content in (("1", b"old!"), ("2", b"new!")):
         film = dataclasses.replace(
             film,
-            outputs={stage: f"{stage}/a-{part}" for stage in ("keyframes", "text", "selection")},
+            outputs={stage: f"{stage}/a-{digest}" for stage in ("keyframes", "text", "selection")},
         )
         for name in film.outputs.values():
             stage_outputs.save(stage_outputs.path(film.work, name), [keyframe("a", 1.0)])
@@ -146,10 +146,10 @@ def test_another_choice_of_pictures_replaces_them_also_where_nothing_can_be_link
                 stage_outputs.images_folder(film.work, film.outputs["keyframes"]),
                 f"{keyframe('a', 1.0).id}.jpg",
             ),
-            picture,
+            content,
         )
         place_pictures([film], str(tmp_path / "out"), lambda *_: False, lambda: None)
-        assert (tmp_path / "out" / keyframe("a", 1.0).image).read_bytes() == picture
+        assert (tmp_path / "out" / keyframe("a", 1.0).image).read_bytes() == content
 
 
 def no_link(*arguments, **options):

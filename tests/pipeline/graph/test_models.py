@@ -22,10 +22,10 @@ from pipeline.config import load
 from pipeline.cost import estimate
 from pipeline.graph import run
 from pipeline.inference import response_cache
-from pipeline.inference.backends import Refused
 from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.builtin import smollm
 from pipeline.inference.client import Interrupted
+from pipeline.inference.protocol import Refused
 from pipeline.ingest import discovery, speech
 from pipeline.ingest.subtitles import Line
 from pipeline.testing import behaviours, model_server, replies
@@ -92,7 +92,7 @@ def command(films, out, settings) -> list[str]:
         str(films),
         "--out",
         str(out),
-        *(part for setting in settings for part in ("--set", setting)),
+        *(word for setting in settings for word in ("--set", setting)),
     ]
 
 
@@ -105,9 +105,8 @@ ALL = ["caption"] * 20 + ["characters"] + ["link"] * 2 + ["narrate"] * 2
 
 
 def stage(out: Path, name: str) -> dict:
-    return next(
-        one for one in json.loads((out / "run.json").read_text())["stages"] if one["name"] == name
-    )
+    stages = json.loads((out / "run.json").read_text())["stages"]
+    return next(figures for figures in stages if figures["name"] == name)
 
 
 def test_a_server_captions_and_writes_and_the_run_says_what_it_cost(films, tmp_path):
@@ -160,12 +159,12 @@ def test_a_second_run_asks_nothing(films, out):
 
 
 @pytest.mark.slow
-def test_parts_that_are_lost_are_made_of_kept_answers(films, out):
+def test_stage_outputs_that_are_lost_are_made_from_cached_responses(films, out):
     with serving() as server:
         make(films, out, settings(server))
         asked = len(server.asked)
-        for part in (out / "work").glob("[cs]*/*.jsonl"):
-            part.unlink()
+        for output in (out / "work").glob("[cs]*/*.jsonl"):
+            output.unlink()
         make(films, out, settings(server))
         assert len(server.asked) == asked
     assert stage(out, "captions")["kept"] == 20
@@ -287,7 +286,7 @@ def test_a_budget_goes_on_where_it_stopped(films, out):
         assert make(films, out, settings(server, PRICES, "budget=9")) == 0
         assert tasks(server) == ALL
     used = [stage(out, name) for name in ("captions", "characters", "stories")]
-    costs = [one["cost"] + one["earlier"]["cost"] for one in used]
+    costs = [figures["cost"] + figures["earlier"]["cost"] for figures in used]
     assert sum(costs) == pytest.approx(response_cache.spent(str(out / "work")))
     assert used[0]["earlier"]["cost"] > 0.01  # of the run that was stopped
 
@@ -341,8 +340,8 @@ def test_ctrl_c_keeps_the_answers_of_calls_in_flight(films, out):
         asked = len(server.asked)
     assert running.returncode == Interrupted.exit_code
     assert "calls in flight" in err and "Traceback" not in err
-    kept = len(list((out / "work" / "answers").rglob("*.json")))
-    assert kept == asked < 20
+    cached = len(list((out / "work" / "answers").rglob("*.json")))
+    assert cached == asked < 20
 
 
 @pytest.mark.slow
@@ -461,11 +460,11 @@ def test_what_is_recognised_from_sound_is_marked_and_never_mixed(films, out, tmp
         prompts = [question["messages"][0]["content"][-1]["text"] for question in server.asked]
     assert heard == ["S01E02"]
     rows = pq.read_table(out / "keyframes.parquet").to_pylist()
-    said = {(row["video"], line, row["recognised"]) for row in rows for line in row["dialogue"]}
-    assert said == {("S01E01", "Pip: Hello!", False), ("S01E02", "what was heard", True)}
+    lines = {(row["video"], line, row["recognised"]) for row in rows for line in row["dialogue"]}
+    assert lines == {("S01E01", "Pip: Hello!", False), ("S01E02", "what was heard", True)}
     assert any(
-        'recognised from the sound, so some words may be wrong): ["what was heard"]' in one
-        for one in prompts
+        'recognised from the sound, so some words may be wrong): ["what was heard"]' in prompt
+        for prompt in prompts
     )
 
 
@@ -479,13 +478,13 @@ def test_the_estimate_holds_on_the_sample(tmp_path):
 
     async def counting(question, server):
         reply = await normal(question, server)
-        said = reply.body["choices"][0]["message"]["content"]
+        answer = reply.body["choices"][0]["message"]["content"]
         asked = "".join(part.get("text", "") for part in question["messages"][0]["content"])
         usage = reply.body["usage"]
         pictures = usage["prompt_tokens"] - round(len(asked) / 4)
         usage |= {
             "prompt_tokens": pictures + len(tokenizer(asked).input_ids),
-            "completion_tokens": len(tokenizer(said).input_ids),
+            "completion_tokens": len(tokenizer(answer).input_ids),
         }
         return reply
 
@@ -495,6 +494,6 @@ def test_the_estimate_holds_on_the_sample(tmp_path):
         assert make(tmp_path / "sample", tmp_path / "out", settings(server, PRICES)) == 0
     for name in ("input_tokens", "output_tokens", "cost"):
         used = sum(stage(tmp_path / "out", each)[name] for each in work)
-        guessed = sum(getattr(one, name) for one in work.values())
-        print(f"{name}: {used} used, {guessed} guessed")
-        assert guessed == pytest.approx(used, rel=0.15), name
+        estimated = sum(getattr(stage_work, name) for stage_work in work.values())
+        print(f"{name}: {used} used, {estimated} estimated")
+        assert estimated == pytest.approx(used, rel=0.15), name

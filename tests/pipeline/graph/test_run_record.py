@@ -135,17 +135,17 @@ def test_a_run_that_is_stopped_says_so_to_prometheus(made, tmp_path, capsys):
 
 
 def test_where_no_metrics_can_be_written_is_found_out_before_the_run(tmp_path, capsys, monkeypatch):
-    def said(file):
+    def error_for(file):
         with pytest.raises(SystemExit) as ended:
             __main__.main(["dataset", "--videos", "films", "--out", "out", "--metrics", str(file)])
         assert ended.value.code == 2
         return capsys.readouterr().err
 
-    assert "--metrics no/run.prom: there is no such folder" in said("no/run.prom")
-    assert f"--metrics {tmp_path}: this is a folder; name a file in it" in said(tmp_path)
+    assert "--metrics no/run.prom: there is no such folder" in error_for("no/run.prom")
+    assert f"--metrics {tmp_path}: this is a folder; name a file in it" in error_for(tmp_path)
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path))
     file = tmp_path / "run.prom"
-    assert f"--metrics {file}: nothing may be written to this folder" in said(file)
+    assert f"--metrics {file}: nothing may be written to this folder" in error_for(file)
 
 
 def ends(monkeypatch, how):
@@ -219,7 +219,7 @@ def test_a_record_of_another_shape_costs_prometheus_its_figures_alone(
     prometheus.write(str(tmp_path / "run.prom"), str(tmp_path), 0)
     lines = (tmp_path / "run.prom").read_text().splitlines()
     assert [line for line in lines if line[0] != "#"] == ["storystream_run_exit_code 0.0"]
-    assert f"has the exit code alone, as {tmp_path / 'run.json'}" in capsys.readouterr().err
+    assert f"has only the exit code, as {tmp_path / 'run.json'}" in capsys.readouterr().err
 
 
 def test_a_bucket_that_does_not_answer_costs_no_exit_code(tmp_path, monkeypatch, capsys):
@@ -273,7 +273,7 @@ def test_calls_of_a_run_that_was_stopped_are_known_but_not_their_time(made, tmp_
         captions = by_name(record["stages"])["captions"]
         assert captions["earlier"]["calls"] == 20
         assert captions["earlier"]["timed_calls"] == captions["earlier"]["seconds"] == 0
-    assert f"{out / 'run.json'} is not as this version writes it" in capsys.readouterr().err
+    assert f"{out / 'run.json'} has another version's format" in capsys.readouterr().err
 
 
 def by_name(stages):
@@ -281,7 +281,7 @@ def by_name(stages):
 
 
 def test_keys_and_addresses_stay_out_of_the_command():
-    assert run_record.command(
+    assert run_record.redacted_command(
         [
             "x.py",
             "dataset",

@@ -137,14 +137,14 @@ def test_an_empty_budget_ends_the_run_on_every_runner(films, settings, made, opt
 def test_no_film_at_all_is_a_dataset_of_rejects(settings, tmp_path):
     reject = Reject("video", "a.mp4", "empty", "0 bytes")
     code = run.run([], [reject], load("", settings), str(tmp_path), IN_MEMORY)
-    assert code == run.NOTHING_CAME_THROUGH
+    assert code == run.NO_STORIES
     counts = json.loads((tmp_path / "dataset.json").read_text())["counts"]
     assert (counts["videos"], counts["rejects"]) == (0, 1)
 
 
 def test_a_job_server_that_is_not_there_is_named(films, settings, monkeypatch, tmp_path):
-    monkeypatch.setattr(runners, "_PATIENCE", 0.2)
-    with pytest.raises(OSError, match=r"no job server answers at localhost:1: is it running\?"):
+    monkeypatch.setattr(runners, "_JOB_SERVER_TIMEOUT", 0.2)
+    with pytest.raises(OSError, match=r"no job server responds at localhost:1: is it running\?"):
         make(films, tmp_path, settings, ["--runner=PortableRunner", "--job_endpoint=localhost:1"])
 
 
@@ -192,7 +192,7 @@ def no_network(monkeypatch):
 def test_dataflow_takes_the_graph(settings, no_network, capsys):
     code = run.run([VIDEO], [], load("", settings), "gs://a-bucket/dataset", dataflow_options())
     assert code == 0
-    assert "DataflowRunner takes the graph; nothing was run" in capsys.readouterr().out
+    assert "DataflowRunner accepts the graph; nothing was run" in capsys.readouterr().out
 
 
 def test_the_documented_command_asks_dataflow_for_what_the_page_says(settings, no_network):
@@ -220,12 +220,12 @@ def test_the_documented_command_asks_dataflow_for_what_the_page_says(settings, n
 
 
 @pytest.mark.parametrize(
-    ("options", "out", "said"),
+    ("options", "out", "message"),
     [
         (
             ["--runner=DataflowRunner"],
             "data/dataset",
-            "data/dataset: workers of Dataflow see no files of this machine",
+            "data/dataset: Dataflow workers cannot access files on this machine",
         ),
         (["--dry_run=True"], "gs://a-bucket/dataset", "--dry_run is for DataflowRunner"),
         (["--dryrun"], "data/dataset", "unknown options: --dryrun;"),
@@ -236,8 +236,8 @@ def test_the_documented_command_asks_dataflow_for_what_the_page_says(settings, n
         ),
     ],
 )
-def test_what_does_not_fit_the_runner_is_said(settings, options, out, said):
-    with pytest.raises(ValueError, match=said):
+def test_what_does_not_fit_the_runner_is_said(settings, options, out, message):
+    with pytest.raises(ValueError, match=message):
         run.run([VIDEO], [], load("", settings), out, options)
 
 

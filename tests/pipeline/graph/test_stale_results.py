@@ -113,7 +113,7 @@ def answer(request) -> str:
 def scripted(monkeypatch):
     backend = Scripted(answer)
     monkeypatch.setattr(loading, "load", lambda role, spec, calls: backend)
-    monkeypatch.setattr(model_transforms, "_model", lambda role, spec, calls: backend)
+    monkeypatch.setattr(model_transforms, "_load_once", lambda role, spec, calls: backend)
     monkeypatch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pipeline.inference.concurrency import Limit
+from pipeline.inference.concurrency import ConcurrencyLimit
 
 ROUND_TRIP = 0.02  # seconds until a refusal is known
 
@@ -116,7 +116,7 @@ def failing(share, serve):
 
 @dataclass
 class Seen:
-    rate: float = 0.0  # answers a second, from the first call to the last answer
+    rate: float = 0.0  # answers per second, from the first call to the last answer
     refused: int = 0
     failed: int = 0
     most_in_flight: int = 0
@@ -127,7 +127,7 @@ def seen(serve, calls, callers=256, most=256):
     """What came of so many calls from callers that repeat each until it is answered."""
 
     async def main():
-        limit, seen, left = Limit(most=most, clock=now), Seen(), iter(range(calls))
+        limit, seen, left = ConcurrencyLimit(most=most, clock=now), Seen(), iter(range(calls))
 
         async def caller():
             for _ in left:
@@ -135,17 +135,17 @@ def seen(serve, calls, callers=256, most=256):
                     await asyncio.sleep(pause)
 
         async def one_call():
-            async with limit.slot() as call:
+            async with limit.slot() as slot:
                 seen.most_in_flight = max(seen.most_in_flight, limit.in_flight)
                 try:
                     await serve()
                 except Refused as refusal:
                     seen.refused += 1
-                    call.rejected(refusal.args[0])
+                    slot.rejected(refusal.args[0])
                     return refusal.args[0]
                 except (ConnectionError, TimeoutError):
                     seen.failed += 1
-                    call.failed()
+                    slot.failed()
                     return 1.0
 
         async with asyncio.TaskGroup() as group:
@@ -238,23 +238,23 @@ def test_a_failure_here_and_there_changes_nothing():
 
 def test_failures_halve_the_limit_once():
     async def main():
-        limit = Limit(start=32, clock=now)
+        limit = ConcurrencyLimit(start=32, clock=now)
         async with asyncio.TaskGroup() as group:
             for _ in range(32):
                 group.create_task(fails(limit))
         return limit.allowed
 
     async def fails(limit):
-        async with limit.slot() as call:
+        async with limit.slot() as slot:
             await asyncio.sleep(30)
-            call.failed()
+            slot.failed()
 
     assert run(main()) == 16
 
 
 def test_first_come_first_served():
     async def main():
-        limit, order = Limit(start=1, clock=now), []
+        limit, order = ConcurrencyLimit(start=1, clock=now), []
 
         async def caller(name):
             async with limit.slot():
@@ -269,7 +269,7 @@ def test_first_come_first_served():
 
 def test_cancelled_callers_leave_no_slot_behind():
     async def main():
-        limit = Limit(start=2, clock=now)
+        limit = ConcurrencyLimit(start=2, clock=now)
 
         async def caller():
             async with limit.slot():
@@ -293,7 +293,7 @@ def test_cancelled_callers_leave_no_slot_behind():
 
 def test_a_slot_given_to_a_caller_cancelled_at_that_moment_goes_to_the_next():
     async def main():
-        limit, served = Limit(start=1, clock=now), []
+        limit, served = ConcurrencyLimit(start=1, clock=now), []
 
         async def caller(name):
             async with limit.slot():
@@ -311,7 +311,7 @@ def test_a_slot_given_to_a_caller_cancelled_at_that_moment_goes_to_the_next():
 
 def test_an_exception_of_the_callers_own_frees_the_slot_and_says_nothing_of_the_server():
     async def main():
-        limit = Limit(start=1, clock=now)
+        limit = ConcurrencyLimit(start=1, clock=now)
         for _ in range(20):
             with pytest.raises(ValueError):
                 async with limit.slot():

@@ -1,16 +1,16 @@
-"""Answers that are kept: found again by what was asked, and whole or not there."""
+"""The response cache: answers found again by their request, and whole or not there."""
 
 from pathlib import Path
 
 import pytest
 
 from pipeline.inference import response_cache
-from pipeline.inference.backends import Answer
+from pipeline.inference.protocol import Answer
 
 ANSWER = Answer('{"sentence": "Größe 10 😀"}', "tiny", 12, 34)
 
 
-def test_what_is_kept_is_found_again(tmp_path):
+def test_a_cached_answer_is_found_again(tmp_path):
     key = response_cache.digest({"model": "tiny", "prompt": "why?"})
     assert response_cache.load(str(tmp_path), key) is None
     response_cache.save(str(tmp_path), key, ANSWER, "caption", 0.25)
@@ -20,12 +20,12 @@ def test_what_is_kept_is_found_again(tmp_path):
 
 
 def test_the_digest_is_of_what_is_asked_and_not_of_the_order_it_is_written_in():
-    one = response_cache.digest({"model": "m", "prompt": "ä", "pictures": ["1", "2"]})
-    assert one == response_cache.digest({"pictures": ["1", "2"], "prompt": "ä", "model": "m"})
-    assert one != response_cache.digest({"model": "m", "prompt": "ä", "pictures": ["2", "1"]})
+    digest = response_cache.digest({"model": "m", "prompt": "ä", "pictures": ["1", "2"]})
+    assert digest == response_cache.digest({"pictures": ["1", "2"], "prompt": "ä", "model": "m"})
+    assert digest != response_cache.digest({"model": "m", "prompt": "ä", "pictures": ["2", "1"]})
 
 
-def test_what_was_spent_is_the_sum_over_all_that_is_kept(tmp_path):
+def test_what_was_spent_is_the_sum_over_all_cached_answers(tmp_path):
     assert response_cache.spent(str(tmp_path)) == 0.0
     for number, cost in enumerate((0.5, 0.25, 0.0)):
         response_cache.save(
@@ -38,15 +38,15 @@ def test_what_was_spent_is_the_sum_over_all_that_is_kept(tmp_path):
 
 
 def test_the_tokens_of_a_task_are_means_over_what_one_model_was_asked(tmp_path):
-    kept = [
+    cached = [
         ("caption", Answer("", "a", 100, 10)),
         ("caption", Answer("", "a", 300, 20)),
         ("link", Answer("", "a", 7, 8)),
         ("caption", Answer("", "b", 9000, 9000)),
     ]
-    for number, (task, answer) in enumerate(kept):
+    for number, (task, answer) in enumerate(cached):
         response_cache.save(str(tmp_path), response_cache.digest({"n": number}), answer, task, 0.0)
-    assert response_cache.tokens(str(tmp_path), "a") == {
+    assert response_cache.mean_tokens(str(tmp_path), "a") == {
         "caption": (200.0, 15.0),
         "link": (7.0, 8.0),
     }

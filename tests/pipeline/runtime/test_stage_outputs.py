@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.graph.stage_cache import is_final
+from pipeline.graph.stage_cache import is_complete
 from pipeline.graph.stages import Stage
 from pipeline.runtime import stage_outputs
 from pipeline.runtime.stage_outputs import NO_ANSWER, Film
@@ -12,7 +12,7 @@ OUTPUT = "text/a"
 
 
 def final(film, output):
-    return is_final(Stage("text", None), film, output)
+    return is_complete(Stage("text", None), film, output)
 
 
 def test_rows_come_back_in_their_order(tmp_path):

@@ -16,11 +16,19 @@ from PIL import Image
 
 from pipeline import model_specs
 from pipeline.config import CallsConfig
-from pipeline.inference import client, concurrency
-from pipeline.inference.backends import Answer, Gone, Picture, Refused, Request, Stop, Unanswered
+from pipeline.inference import client, concurrency, repair, retries
 from pipeline.inference.backends import openai_server as ours
 from pipeline.inference.backends.openai_server import OpenAIServer
-from pipeline.inference.budget import Purse
+from pipeline.inference.budget import Budget
+from pipeline.inference.protocol import (
+    Answer,
+    Gone,
+    Picture,
+    Refused,
+    Request,
+    Stop,
+    Unanswered,
+)
 from pipeline.runtime import progress
 from pipeline.testing import answers, behaviours
 from pipeline.testing.behaviours import always, answering, every, first
@@ -42,9 +50,9 @@ STORY = (
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):
-    monkeypatch.setattr(ours, "PAUSE", 0.02)
-    monkeypatch.setattr(ours, "LONGEST_PAUSE", 0.05)
-    monkeypatch.setattr(concurrency, "BREATH", 0.02)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(retries, "MAX_PAUSE", 0.05)
+    monkeypatch.setattr(concurrency, "MIN_REST", 0.02)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     for name in ("CAPTIONER_API_KEY", "WRITER_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -98,8 +106,8 @@ def where(words, fault, otherwise):
     """One behaviour for questions with these words in their prompt, another for the rest."""
 
     async def behaviour(question, server):
-        told = words in question["messages"][0]["content"][-1]["text"]
-        return await (fault if told else otherwise)(question, server)
+        found = words in question["messages"][0]["content"][-1]["text"]
+        return await (fault if found else otherwise)(question, server)
 
     return behaviour
 
@@ -109,7 +117,7 @@ def prompts(server):
 
 
 def kinds(found):
-    return [type(one) for one in found]
+    return [type(outcome) for outcome in found]
 
 
 @contextlib.contextmanager
@@ -120,9 +128,9 @@ def meanwhile(function, *arguments, **named):
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return bound.getsockname()[1]
 
 
 # Good days.
@@ -131,7 +139,7 @@ def free_port():
 def test_each_question_gets_its_answer_with_what_it_cost():
     with serving() as server:
         found = results(server.url, *requests(40))
-    assert [answer.text for answer in found] == [good(one) for one in requests(40)]
+    assert [answer.text for answer in found] == [good(question) for question in requests(40)]
     assert found[7] == Answer(found[7].text, "tiny", 2, round(len(found[7].text) / 4))
     assert len(server.asked) == 40
 
@@ -155,7 +163,7 @@ def test_pictures_are_sent_in_order_the_large_ones_scaled_and_the_others_as_they
     small, large = picture(tmp_path / "a.jpg", 90, 160), picture(tmp_path / "b.jpg", 1080, 1920)
     _, server = result(answering(), request("?", small, large, small))
     *sent, text = server.asked[0]["messages"][0]["content"]
-    data = [base64.b64decode(one["image_url"]["url"].partition(";base64,")[2]) for one in sent]
+    data = [base64.b64decode(part["image_url"]["url"].partition(";base64,")[2]) for part in sent]
     assert data[0] == data[2] == (tmp_path / "a.jpg").read_bytes()
     assert Image.open(io.BytesIO(data[1])).size == (768, 432)
     assert text == {"type": "text", "text": "?"}
@@ -169,8 +177,8 @@ def test_a_picture_that_cannot_be_read_is_one_question_without_an_answer(tmp_pat
     with serving() as server:
         *bad, fine = results(server.url, *questions, request())
     assert kinds([*bad, fine]) == [Unanswered] * 3 + [Answer]
-    for name, one in zip(names, bad, strict=True):
-        assert "cannot be read" in str(one) and name in str(one)
+    for name, outcome in zip(names, bad, strict=True):
+        assert "cannot be read" in str(outcome) and name in str(outcome)
     assert len(server.asked) == 1
 
 
@@ -214,11 +222,11 @@ def test_a_role_may_have_a_key_of_its_own(monkeypatch):
 
 
 def test_the_address_in_the_spec_goes_before_the_environments(monkeypatch):
-    with serving() as one, serving() as other:
-        monkeypatch.setenv("OPENAI_BASE_URL", one.url)
+    with serving() as first_server, serving() as other:
+        monkeypatch.setenv("OPENAI_BASE_URL", first_server.url)
         results("", request())
         results(other.url, request(), request())
-    assert (len(one.asked), len(other.asked)) == (1, 2)
+    assert (len(first_server.asked), len(other.asked)) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -237,26 +245,26 @@ def test_without_a_usable_key_the_remedy_is_named(monkeypatch, key, remedy):
     assert not key.strip() or key not in str(caught.value)
 
 
-def test_what_an_answer_is_kept_under_holds_all_that_decides_it():
-    def kept(question=None, model="tiny", url="", **calls):
+def test_the_cache_key_holds_all_that_decides_the_answer():
+    def key(question=None, model="tiny", url="", **calls):
         question = question or request("?", Picture("/a.jpg", "11"))
         spec = model_specs.parse(f"openai:{model}@{url}" if url else f"openai:{model}")
         settings = CALLS.model_copy(update=calls)
-        return json.dumps(OpenAIServer("captioner", spec, settings).exact(question))
+        return json.dumps(OpenAIServer("captioner", spec, settings).cache_key(question))
 
-    same = kept()
-    assert KEY not in same and "localhost" not in kept(url="http://localhost:9/v1") == same
-    assert kept(request("?", Picture("gs://b/other.jpg", "11"))) == same
-    assert kept(at_once=3, timeout=9.0, tries=9, patience=0.0) == same
+    same = key()
+    assert KEY not in same and "localhost" not in key(url="http://localhost:9/v1") == same
+    assert key(request("?", Picture("gs://b/other.jpg", "11"))) == same
+    assert key(at_once=3, timeout=9.0, tries=9, patience=0.0) == same
     others = [
-        kept(request("?", Picture("/a.jpg", "22"))),
-        kept(request("?")),
-        kept(request("!")),
-        kept(request("?", answer=NarrativeAnswer)),
-        kept(model="large"),
-        kept(temperature=0.5),
-        kept(max_tokens=99),
-        kept(longest_side=99),
+        key(request("?", Picture("/a.jpg", "22"))),
+        key(request("?")),
+        key(request("!")),
+        key(request("?", answer=NarrativeAnswer)),
+        key(model="large"),
+        key(temperature=0.5),
+        key(max_tokens=99),
+        key(longest_side=99),
     ]
     assert len({same, *others}) == 9
 
@@ -276,17 +284,17 @@ FAULTS = {
     "cut": (behaviours.breaking_off("cut"), "peer closed connection without sending complete"),
     "half": (behaviours.breaking_off("hang"), "no answer within 0.4 s"),
     "drip": (behaviours.breaking_off("drip"), "no answer within 0.4 s"),
-    "html": (behaviours.html(), "no chat completion: <html><body>Please log in"),
-    "no json": (behaviours.no_json(), "what came is no JSON: Expecting value"),
-    "deep json": (always(Reply(body="[" * 100_000)), "what came is no JSON"),
-    "a list": (always(Reply(body=[])), "what came is no chat completion"),
-    "null": (always(Reply(body="null")), "what came is no chat completion"),
-    "a number": (always(Reply(body={"choices": 3})), "what came is no chat completion"),
-    "no choice": (always(Reply(body={"choices": []})), "what came is no chat completion"),
+    "html": (behaviours.html(), "not a chat completion: <html><body>Please log in"),
+    "no json": (behaviours.no_json(), "the response is not JSON: Expecting value"),
+    "deep json": (always(Reply(body="[" * 100_000)), "the response is not JSON"),
+    "a list": (always(Reply(body=[])), "the response is not a chat completion"),
+    "null": (always(Reply(body="null")), "the response is not a chat completion"),
+    "a number": (always(Reply(body={"choices": 3})), "the response is not a chat completion"),
+    "no choice": (always(Reply(body={"choices": []})), "the response is not a chat completion"),
     "error 200": (always(Reply(body={"error": {"message": "no provider"}})), "no provider"),
     "parts": (
         always(Reply(body={"choices": [{"message": {"content": ["a", "b"]}}]})),
-        "what came is no chat completion",
+        "the response is not a chat completion",
     ),
 }
 
@@ -354,10 +362,10 @@ def test_a_server_that_comes_up_late_is_waited_for():
         with serving(port=port) as server:
             assert kinds(found.result(20)) == [Answer] * 12
     asked = [prompt for prompt in prompts(server) if prompt != "Say OK."]
-    assert sorted(asked) == sorted(one.prompt for one in requests(12))
+    assert sorted(asked) == sorted(question.prompt for question in requests(12))
 
 
-def test_the_user_is_told_once_that_a_server_is_silent(monkeypatch):
+def test_the_user_is_informed_once_that_a_server_is_silent(monkeypatch):
     said = []
     monkeypatch.setattr(progress, "say", said.append)
     monkeypatch.setattr(ours, "SILENCE", 0.1)
@@ -406,9 +414,9 @@ def test_a_question_that_is_refused_is_given_up_where_a_small_one_is_answered():
     assert prompts(server).count("poison") == 2  # with the schema of the answer and without
     # what did not help is not left out from then on
     assert all(
-        "response_format" in one
-        for one in server.asked[-4:]
-        if "number" in one["messages"][0]["content"][-1]["text"]
+        "response_format" in sent
+        for sent in server.asked[-4:]
+        if "number" in sent["messages"][0]["content"][-1]["text"]
     )
 
 
@@ -435,7 +443,7 @@ def test_a_run_of_nothing_but_hopeless_questions_gives_each_up_and_does_not_stop
 # Servers that will never do.
 
 
-def test_a_refused_key_stops_at_once_and_is_not_told():
+def test_a_refused_key_stops_at_once_and_is_not_shown():
     async def echo(question, server):
         await asyncio.sleep(0.05)
         return error(401, f"Incorrect API key provided: {KEY}.", code="invalid_api_key")
@@ -505,7 +513,7 @@ def test_no_key_is_in_what_a_broken_server_shows():
     assert type(found) is Gone and "Bearer ***" in str(found) and KEY not in str(found)
 
 
-def test_a_password_in_the_address_is_not_told(monkeypatch):
+def test_a_password_in_the_address_is_not_shown(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://user:password@127.0.0.1:9/v1?key=word")
     (found,) = results("", request(), calls=IMPATIENT)
     assert type(found) is Gone and str(found).startswith("tiny at http://127.0.0.1:9/v1/: ")
@@ -534,7 +542,7 @@ def test_a_password_in_the_address_is_not_told(monkeypatch):
 def test_a_parameter_that_is_refused_is_left_out_from_then_on(behaviour, left_out):
     async def main():
         async with backend(server.url) as asked:
-            return [await asked.answer(one) for one in requests(4)]
+            return [await asked.answer(question) for question in requests(4)]
 
     with serving(behaviour) as server:
         assert kinds(asyncio.run(main())) == [Answer] * 4
@@ -568,7 +576,7 @@ def test_a_server_that_refuses_the_schema_and_does_not_say_so_is_asked_without()
 def test_a_stop_ends_all_waiting_and_lets_calls_in_flight_end():
     async def main():
         async with backend(server.url) as asked:
-            tasks = [asyncio.create_task(asked.answer(one)) for one in requests(20)]
+            tasks = [asyncio.create_task(asked.answer(question)) for question in requests(20)]
             while len(server.asked) < 8:
                 await asyncio.sleep(0.01)
             asked.stop(Stop("enough"))
@@ -583,7 +591,7 @@ def test_a_stop_ends_all_waiting_and_lets_calls_in_flight_end():
 def test_a_stop_does_not_wait_as_long_as_a_busy_server_says():
     async def main():
         async with backend(server.url) as asked:
-            tasks = [asyncio.create_task(asked.answer(one)) for one in requests(20)]
+            tasks = [asyncio.create_task(asked.answer(question)) for question in requests(20)]
             while len(server.asked) < 8:
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.05)
@@ -599,7 +607,7 @@ def test_a_stop_does_not_wait_as_long_as_a_busy_server_says():
 def test_a_server_may_be_asked_in_one_event_loop_after_the_other():
     async def main():
         async with asked:
-            tasks = [asyncio.create_task(asked.answer(one)) for one in requests(9)]
+            tasks = [asyncio.create_task(asked.answer(question)) for question in requests(9)]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.2):
                     return await asyncio.gather(*tasks, return_exceptions=True)
@@ -611,7 +619,7 @@ def test_a_server_may_be_asked_in_one_event_loop_after_the_other():
         assert kinds(asyncio.run(main())) == [Answer] * 9
 
 
-def together(count):
+def answering_all_at_once(count):
     """Answers when so many wait for it, or after a while; a slow machine sends one by one."""
 
     async def behaviour(question, server):
@@ -631,49 +639,53 @@ def test_the_level_that_a_server_took_is_where_the_next_begins():
     with serving(answering(0.03)) as server:
         asked = backend(server.url)
         asyncio.run(main(200))
-        server.most_in_flight, server.behaviour = 0, together(16)
+        server.most_in_flight, server.behaviour = 0, answering_all_at_once(16)
         asyncio.run(main(16))
     assert server.most_in_flight == 16
 
 
-# Faults of the answer, through `asking.ask`.
+# Faults of the answer, through `repair.ask`.
 
 
-def told(behaviour, calls=CALLS):
+def narrated(behaviour, calls=CALLS):
     """The outcome of a story of three pictures, and the server."""
 
     def check(answer):
-        frames = [one.frame for one in answer.sentences]
+        frames = [sentence.frame for sentence in answer.sentences]
         if frames != [7, 8, 9]:
             return f"sentences: pictures {frames}, not [7, 8, 9]"
-        return "" if all(one.text.strip() for one in answer.sentences) else "sentences: a blank one"
+        return (
+            ""
+            if all(sentence.text.strip() for sentence in answer.sentences)
+            else "sentences: a blank one"
+        )
 
     async def main():
         question = request(STORY, answer=NarrativeAnswer, task="narrate")
-        async with client.asking(
+        async with client.open_client(
             "tiny",
-            kept_nowhere(backend(server.url, calls)),
+            uncached(backend(server.url, calls)),
             "",
-            Purse(None, None, 0.0, 0),
+            Budget(None, None, 0.0, 0),
             lambda *_: None,
-        ) as asker:
-            return await client.ask(
-                question, asker, check, lambda fault: f"{STORY}\nAmong others: {fault}"
+        ) as model_client:
+            return await repair.ask(
+                question, model_client, check, lambda fault: f"{STORY}\nAmong others: {fault}"
             )
 
     with serving(behaviour) as server:
         return asyncio.run(main()), server
 
 
-def kept_nowhere(server):
-    server.exact = lambda _: None
+def uncached(server):
+    server.cache_key = lambda _: None
     return server
 
 
 @pytest.mark.parametrize("change", [behaviours.in_prose, behaviours.in_fence, str])
 def test_an_answer_in_other_words_is_still_one(change):
-    outcome, server = told(answering(change=change))
-    assert [one.frame for one in outcome.value.sentences] == [7, 8, 9]
+    outcome, server = narrated(answering(change=change))
+    assert [sentence.frame for sentence in outcome.value.sentences] == [7, 8, 9]
     assert (outcome.repaired, len(server.asked)) == (False, 1)
 
 
@@ -691,11 +703,15 @@ def test_an_answer_in_other_words_is_still_one(change):
     ],
 )
 def test_a_bad_answer_is_repaired_once_with_the_fault_stated(behaviour, fault):
-    outcome, server = told(first(1, behaviour, answering()))
-    assert outcome.repaired and [one.frame for one in outcome.value.sentences] == [7, 8, 9]
+    outcome, server = narrated(first(1, behaviour, answering()))
+    assert outcome.repaired and [sentence.frame for sentence in outcome.value.sentences] == [
+        7,
+        8,
+        9,
+    ]
     assert len(server.asked) == 2
     assert fault in prompts(server)[1]
-    outcome, server = told(behaviour)
+    outcome, server = narrated(behaviour)
     assert outcome.value is None and outcome.answered and fault in outcome.fault
     assert len(server.asked) == 2
 
@@ -708,26 +724,26 @@ def test_a_bad_answer_is_repaired_once_with_the_fault_stated(behaviour, fault):
 def test_a_real_server_with_a_real_model_that_ignores_the_schema():
     calls = CallsConfig(max_tokens=64, timeout=60)
 
-    def told(url, model):
+    def asked_at(url, model):
         async def main():
-            asked = kept_nowhere(
+            asked = uncached(
                 OpenAIServer("writer", model_specs.parse(f"openai:{model}@{url}"), calls)
             )
             count = {}
-            async with client.asking(
+            async with client.open_client(
                 model,
                 asked,
                 "",
-                Purse(None, None, 0.0, 0),
+                Budget(None, None, 0.0, 0),
                 lambda name, more: count.update({name: count.get(name, 0) + more}),
-            ) as asker:
+            ) as model_client:
                 question = request(
                     "Write one sentence about a fox.", task="narrate", answer=NarrativeAnswer
                 )
                 again = []
-                outcome = await client.ask(
+                outcome = await repair.ask(
                     question,
-                    asker,
+                    model_client,
                     lambda _: "",
                     lambda fault: again.append(fault) or f"Be brief. {fault}",
                 )
@@ -736,9 +752,9 @@ def test_a_real_server_with_a_real_model_that_ignores_the_schema():
         return asyncio.run(main())
 
     with smollm_server.serving_smollm() as server:
-        outcome, again, count = told(server.url, server.model)
+        outcome, again, count = asked_at(server.url, server.model)
         with pytest.raises(Refused, match="the server answered 400: "):
-            told(server.url, "another-model")
+            asked_at(server.url, "another-model")
     assert outcome.value is None and outcome.answered
     assert len(again) == 1 and "Invalid JSON" in again[0] and "Invalid JSON" in outcome.fault
     assert count["calls"] == 2

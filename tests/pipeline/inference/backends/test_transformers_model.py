@@ -18,8 +18,8 @@ from transformers import (
     T5Config,
 )
 
-from pipeline.inference.backends import Answer, Picture, Request, Unanswered
 from pipeline.inference.backends.transformers_model import load
+from pipeline.inference.protocol import Answer, Picture, Request, Unanswered
 from pipeline.testing.films import scene
 from tests.tiny_models import PATCH, make_language_model, make_vision_model
 
@@ -151,7 +151,7 @@ def test_pictures_and_words_mix_in_any_order(captioner, pictures):
     ]
     model = load(captioner, max_tokens=12, batch=4)
     together = model.answer(asked)
-    assert together == [model.answer([one])[0] for one in asked]
+    assert together == [model.answer([request])[0] for request in asked]
     assert len({answer.text for answer in together}) == 7  # it looks at them, and at their order
 
 
@@ -257,9 +257,9 @@ def test_a_model_that_can_think_answers_without(tmp_path):
 
 
 def test_a_language_model_says_that_it_reads_no_pictures(writer, pictures):
-    with pytest.raises(ValueError, match="reads no pictures; as captioner choose"):
+    with pytest.raises(ValueError, match="cannot read pictures; as captioner choose"):
         load(writer).answer([ask("Who?"), ask("Who?", pictures[0])])
-    with pytest.raises(ValueError, match="reads no pictures; as captioner choose"):
+    with pytest.raises(ValueError, match="cannot read pictures; as captioner choose"):
         load(writer, pictures=True)  # told beforehand, before its weights are loaded
 
 
@@ -289,7 +289,7 @@ def test_an_answer_has_the_room_its_own_prompt_leaves_whatever_else_is_in_the_ba
         == [min(20, context - length) for length in lengths]
         == [20, 20, 5]
     )
-    assert answers == [model.answer([one])[0] for one in asked]
+    assert answers == [model.answer([request])[0] for request in asked]
 
 
 def test_where_the_gpu_has_too_little_memory_batches_get_smaller(writer, monkeypatch):
@@ -369,13 +369,13 @@ def test_no_question_no_answer(writer):
 
 
 @pytest.mark.parametrize(
-    "kept, given", [("bfloat16", "bfloat16"), ("float16", "float32"), ("float32", "float32")]
+    "stored, loaded", [("bfloat16", "bfloat16"), ("float16", "float32"), ("float32", "float32")]
 )
-def test_on_the_cpu_half_floats_become_floats(tmp_path, writer, kept, given):
-    AutoModelForCausalLM.from_pretrained(writer, dtype=kept).save_pretrained(tmp_path)
+def test_on_the_cpu_half_floats_become_floats(tmp_path, writer, stored, loaded):
+    AutoModelForCausalLM.from_pretrained(writer, dtype=stored).save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(writer).save_pretrained(tmp_path)
     model = load(str(tmp_path), max_tokens=2)
-    expected = "bfloat16" if torch.cuda.is_available() else given
+    expected = "bfloat16" if torch.cuda.is_available() else loaded
     assert str(model._network.dtype) == f"torch.{expected}"
     assert model.answer([ask("Who?")])[0].output_tokens == 2
 

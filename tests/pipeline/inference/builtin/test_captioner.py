@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.inference.backends import Picture, Request
-from pipeline.inference.builtin import efficientnet
-from pipeline.inference.builtin.captioner import EmbeddedCaptioner, look, tell
-from pipeline.ingest.subtitles import split_speaker
+from pipeline.inference.builtin import captioner, efficientnet
+from pipeline.inference.builtin.captioner import EmbeddedCaptioner
+from pipeline.inference.builtin.image_analysis import analyse
+from pipeline.inference.protocol import Picture, Request
 from schemas.answers import CaptionAnswer
 
 STILL = {"dialogue": [], "text": [], "camera_motion": [0.0, 0.0], "subject_motion": [0.0, 0.0]}
@@ -36,7 +36,7 @@ def meadow() -> np.ndarray:
 
 
 def caption(picture: np.ndarray, **facts: object) -> CaptionAnswer:
-    return tell(look(picture), {**STILL, **facts})
+    return captioner.caption(analyse(picture), {**STILL, **facts})
 
 
 def test_says_what_it_is_where_it_is_and_what_is_around():
@@ -109,21 +109,6 @@ def test_sentences_have_ten_to_thirty_words():
             assert 10 <= len(words) <= 30
 
 
-@pytest.mark.parametrize(
-    ("line", "speaker", "said"),
-    [
-        ("Pip: Look!", "Pip", "Look!"),
-        ("- Momo: I am\nhere.", "Momo", "I am here."),
-        ("NARRATOR: One day", "Narrator", "One day"),
-        ("No one named.", "", "No one named."),
-        ('He said "stop"', "", "He said stop"),
-        ("at 10:30 sharp", "", "at 10:30 sharp"),
-    ],
-)
-def test_finds_the_speaker_of_a_line(line, speaker, said):
-    assert split_speaker(line) == (speaker, said)
-
-
 def test_answers_each_picture_the_same_alone_and_among_others(tmp_path: Path):
     paths = []
     for number, picture in enumerate([red_disc_on_green(), meadow()]):
@@ -140,9 +125,9 @@ def test_answers_each_picture_the_same_alone_and_among_others(tmp_path: Path):
     assert together[0].model == "embedded-captioner-2"
 
 
-def test_a_file_that_is_no_picture_is_named(tmp_path: Path):
+def test_a_file_that_is_not_an_image_is_named(tmp_path: Path):
     path = tmp_path / "broken.jpg"
-    path.write_bytes(b"not a picture")
+    path.write_bytes(b"not an image")
     with pytest.raises(ValueError, match=r"broken\.jpg is not an image"):
         EmbeddedCaptioner().answer(
             [
@@ -158,35 +143,26 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path):
         )
 
 
-def test_features_are_nearer_for_pictures_that_are_alike():
-    disc, shifted, sky = efficientnet.features(
-        [red_disc_on_green(), red_disc_on_green(170), meadow()]
-    )
-    assert disc.shape == (1280,) and disc.dtype == np.float32
-    assert float(disc @ disc) == pytest.approx(1.0, abs=1e-5)
-    assert float(disc @ shifted) > 0.9 > float(disc @ sky)
-
-
 def test_a_patch_without_an_outline_is_part_of_the_scene():
     plain = cv2.circle(field((70, 150, 60)), (160, 180), 60, (210, 30, 30), -1)
     assert caption(plain).objects == []
 
 
-def test_stones_and_clouds_are_no_animals():
+def test_stones_and_clouds_are_not_animals():
     """A smooth grey body is an animal only where the network says so too."""
     stone = cv2.circle(meadow(), (320, 200), 90, (128, 128, 128), -1)
     assert "animal" not in caption(stone).sentence
 
 
 def test_a_thing_is_named_only_where_the_network_is_sure(monkeypatch):
-    def likely(share: float):
+    def classifying(share: float):
         classes = np.full(1000, (1 - share) / 999, np.float32)
         classes[efficientnet.words().index("teapot")] = share
         return lambda features: np.broadcast_to(classes, (*features.shape[:-1], 1000))
 
-    monkeypatch.setattr(efficientnet, "likelihoods", likely(0.9))
+    monkeypatch.setattr(efficientnet, "likelihoods", classifying(0.9))
     sure = caption(field((200, 190, 170)))
     assert sure.objects == ["teapot"] and sure.sentence.startswith("A teapot is seen with")
-    monkeypatch.setattr(efficientnet, "likelihoods", likely(0.7))
+    monkeypatch.setattr(efficientnet, "likelihoods", classifying(0.7))
     unsure = caption(field((200, 190, 170)))
     assert unsure.objects == [] and "teapot" not in unsure.sentence

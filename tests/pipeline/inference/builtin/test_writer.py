@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.inference.backends import Request
-from pipeline.inference.builtin import caption_sentences
+from pipeline.inference.builtin.caption_sentences import story_sentence
 from pipeline.inference.builtin.writer import (
     EmbeddedWriter,
     beginning,
@@ -16,26 +15,9 @@ from pipeline.inference.builtin.writer import (
     grounded,
     link,
 )
+from pipeline.inference.protocol import Request
 from schemas.answers import NarrativeAnswer
-
-
-def described(frame: int = 0, sentence: str = "", **fields: Any) -> dict[str, Any]:
-    """A caption as the stage hands it to a writer."""
-    sentence = sentence or (
-        "A grey rabbit is on the left of the picture, on green grass under a light blue sky."
-    )
-    empty = {
-        "characters": [],
-        "place": "",
-        "action": "",
-        "mood": "bright",
-        "objects": ["grey rabbit"],
-        "camera": "",
-        "dialogue": [],
-        "text": [],
-    }
-    return {**empty, "frame": frame, "sentence": sentence, **fields}
-
+from tests.pipeline.inference.builtin.test_caption_sentences import described
 
 MEADOW = described(sentence="Green grass lies under a light blue sky, in bright light.", objects=[])
 HOPS = described(
@@ -43,78 +25,6 @@ HOPS = described(
     "and brown around it.",
     action="moves to the right",
 )
-
-
-@pytest.mark.parametrize(
-    ("sentence", "told"),
-    [
-        (
-            "A grey rabbit is on the left of the picture, on green grass under a light blue sky.",
-            "A grey rabbit was on green grass under a light blue sky",
-        ),
-        ("A close-up shows a rabbit with green and yellow around it.", "A rabbit was close by"),
-        (
-            "In a close-up, a cat moves quickly up on green grass.",
-            "Close by, a cat moved quickly up",
-        ),
-        ("Green grass lies under a light blue sky.", "Green grass lay under a light blue sky"),
-        (
-            "Most of the picture is filled with green and grey, in bright, warm light.",
-            "All was green and grey in the bright, warm light",
-        ),
-        (
-            "A cat is in the middle of the picture, with pink and grey around it.",
-            "A cat was there, among pink and grey",
-        ),
-        ("Most of the picture is filled with grey while the camera moves up.", "All was grey"),
-        ('A cat is on green grass, and Pip says, "Look!"', "A cat was on green grass"),
-        (
-            'The words "THE END" are on the screen while a cat is on green grass.',
-            "A cat was on green grass",
-        ),
-        ("This image shows a white dog in a garden.", "There was a white dog in a garden"),
-    ],
-)
-def test_a_caption_speaks_of_a_picture_and_a_story_of_what_is_in_it(sentence, told):
-    assert caption_sentences.page(described(sentence=sentence, objects=[]), []) == told
-
-
-def test_who_was_seen_before_is_the_and_a_place_is_named_once():
-    first = described(place="on green grass under a light blue sky")
-    again = described(1, place="on green grass under a light blue sky")
-    assert caption_sentences.page(again, [first]) == "The grey rabbit had not gone away"
-
-
-def test_what_is_said_is_told_word_for_word():
-    talk = described(dialogue=["Pip: Look!", "Where", "word " * 30])
-    assert caption_sentences.speech(talk) == 'Pip said, "Look!" Someone said, "Where."'
-
-
-def test_where_nobody_is_seen_the_speaker_carries_the_sentence():
-    talk = described(
-        0,
-        "Most of the picture is filled with orange and grey, and Pip speaks.",
-        objects=[],
-        dialogue=["Pip: Look!"],
-    )
-    assert caption_sentences.aside(talk) == "In an orange and grey place, "
-    told = [
-        caption_sentences.told("All was orange.", {**talk, "frame": frame}) for frame in range(3)
-    ]
-    assert told == [
-        'In an orange and grey place, Pip said, "Look!"',
-        'Pip said, "Look!" All was orange.',
-        'All was orange. Pip said, "Look!"',
-    ]
-
-
-def test_a_title_is_left_out_and_a_word_or_two_are_read():
-    assert caption_sentences.told("All was grey", described(text=["THE END"])) == (
-        'All was grey. The words "THE END" could be read.'
-    )
-    assert caption_sentences.told(
-        "All was grey", described(text=["Episode 1", "The Red Ball"])
-    ) == ("All was grey.")
 
 
 def test_the_model_is_asked_for_what_fits_the_beginning():
@@ -174,14 +84,14 @@ def test_grounding_is_by_the_things_that_the_caption_names():
 
 def test_where_nothing_fits_the_caption_stands_in_and_says_so():
     captions = [described(0, dialogue=["Pip: Look!"]), described(1)]
-    pages = [caption_sentences.page(caption, []) for caption in captions]
+    sentences = [story_sentence(caption, []) for caption in captions]
     clauses = [["was a bear."], ["was a bear.", "looked around."]]
-    plain, written = choose(pages, captions, clauses, "")
-    assert plain.plain and not written.plain
+    plain, completed = choose(sentences, captions, clauses, "")
+    assert plain.plain and not completed.plain
     assert plain.text == (
         'A grey rabbit was on green grass under a light blue sky. Pip said, "Look!"'
     )
-    assert written.text == (
+    assert completed.text == (
         "On green grass under a light blue sky was a grey rabbit, and it looked around."
     )
 
@@ -232,13 +142,13 @@ def test_writes_a_sentence_a_picture_that_keeps_to_its_caption(writer):
 def test_an_answer_does_not_depend_on_what_else_is_asked_or_on_threads(writer):
     import torch
 
-    one, other = narrate([{**HOPS, "frame": 0}]), narrate([described(0), described(1)])
-    alone = writer.answer([one])[0]
-    assert writer.answer([other, one])[1] == alone
+    request, other = narrate([{**HOPS, "frame": 0}]), narrate([described(0), described(1)])
+    alone = writer.answer([request])[0]
+    assert writer.answer([other, request])[1] == alone
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        assert writer.answer([one])[0] == alone
+        assert writer.answer([request])[0] == alone
     finally:
         torch.set_num_threads(threads)
 

@@ -1,0 +1,54 @@
+"""Reads the JSON of a model's answer, whatever the model wrote around it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+MAX_LENGTH = 200_000  # characters of an answer; thirty texts have a fortieth of it
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def parse(text: str, model: type[T]) -> T:
+    """Returns the last JSON object in the text that validates against `model`.
+
+    A fence of backquotes, reasoning before the answer and words around it are ignored. Raises
+    pydantic.ValidationError, or ValueError for a text that is too long to be an answer.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"the answer has {len(text)} characters; be brief")
+    found = None
+    for value in _objects(text):
+        with contextlib.suppress(ValidationError):
+            found = model.model_validate(value)
+    return found if found is not None else model.model_validate_json(text.strip())
+
+
+def _objects(text: str) -> Iterable[Any]:
+    """Finds the outermost JSON objects in a text."""
+    decoder = json.JSONDecoder(strict=False)  # models put bare line breaks into strings
+    start = text.find("{")
+    while start >= 0:
+        try:
+            value, start = decoder.raw_decode(text, start)
+            yield value
+        except ValueError:
+            start += 1
+        except RecursionError:
+            return
+        start = text.find("{", start)
+
+
+def describe(error: ValidationError) -> str:
+    """Returns what is wrong with an answer, in one line for the model to read."""
+    if "EOF while parsing" in str(error):
+        return "answer: Invalid JSON: it ends too early"
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc'])) or 'answer'}: {fault['msg']}"
+        for fault in error.errors(include_url=False)[:5]
+    )

@@ -1,0 +1,103 @@
+"""What a model backend is: requests, answers, errors, and the protocol that backends implement.
+
+A stage turns rows into `Request`s. A `Backend` gets them one at a time, from as many tasks of one
+event loop as there is work for: a server keeps many calls in flight, and a model loaded in this
+process answers in batches (`backends.batches`). An answer is JSON text, which the stage validates
+against the request's `answer` model: no stage trusts a model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A JPEG file that is sent with a request."""
+
+    path: str  # or uri
+    sha256: str  # of the file; stands for it in the cache key
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One request to a model."""
+
+    key: str  # what it is about: a keyframe's id, a story's id with the window
+    task: str  # "caption", "characters", "narrate" or "link"; benchmarks have others
+    prompt: str  # in words, for models that read them
+    facts: dict[str, Any]  # what the prompt was made from, for the embedded models, which do not
+    answer: type[BaseModel]  # what the text of the answer must parse as
+    images: tuple[Picture, ...] = ()
+    repeat: int = 0  # number of a repeat, which is cached by itself, to measure variance
+
+    @property
+    def repeat_field(self) -> dict[str, int]:
+        """The field by which a repeat's cache key differs; empty for a first request."""
+        return {"repeat": self.repeat} if self.repeat else {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """A model's answer: the text, which should be JSON for the request's model, and its usage."""
+
+    text: str
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    # The server's time, 0 where it was not measured. Not compared: no two calls take the same.
+    seconds: float = dataclasses.field(default=0.0, compare=False)
+
+
+class Unanswered(Exception):
+    """One request got no answer, in spite of retries; others may. It becomes a reject."""
+
+
+class Stop(RuntimeError):
+    """Ends the run, as no further request can be answered. Cached answers stay for the next run."""
+
+    exit_code = 1
+
+
+class Refused(Stop):
+    """The server refuses the API key, or every request."""
+
+    exit_code = 6
+
+
+class Gone(Stop):
+    """The server has not answered any request for as long as the configured patience."""
+
+    exit_code = 6
+
+
+class Model(Protocol):
+    """A loaded model, in this process or shared by the processes of a machine."""
+
+    def answer(self, requests: Sequence[Request]) -> Sequence[Answer | Unanswered]:
+        """Returns an answer per request, in their order, or the error for that request."""
+        ...
+
+
+class Backend(Protocol):
+    """What the client calls, within `async with` and one event loop."""
+
+    async def __aenter__(self) -> Any: ...
+
+    async def __aexit__(self, *error: object) -> None: ...
+
+    async def answer(self, request: Request) -> Answer:
+        """Returns the answer. Raises Unanswered or Stop."""
+        ...
+
+    def cache_key(self, request: Request) -> dict[str, Any] | None:
+        """Returns all that decides the answer, as a JSON object; None if it need not be cached."""
+        ...
+
+    def stop(self, reason: Stop) -> None:
+        """Starts no further call and raises `reason` in tasks that wait; calls in flight finish."""
+        ...

@@ -1,0 +1,68 @@
+"""The repair loop: asks a model, checks the answer, and asks once more with the fault stated.
+
+Models break the form asked for, leave things out and answer the wrong question. Every stage handles
+that here: an answer that does not parse, or that the stage's check refuses, is asked for a second
+time with the fault in the prompt. What still fails is returned as the fault, in words, and the
+stage makes a reject of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.inference import json_answers
+from pipeline.inference.client import ModelClient
+from pipeline.inference.protocol import Answer, Request, Unanswered
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """The result of a request: a value, or what was wrong with the last answer."""
+
+    value: Any  # of the request's `answer` model, or None
+    fault: str = ""
+    repaired: bool = False  # the value is from the second answer
+    answered: bool = True  # False: no answer at all, so the next run asks again
+    answers: tuple[Answer, ...] = dataclasses.field(default=(), compare=False)  # as received
+
+
+async def ask(
+    request: Request,
+    client: ModelClient,
+    check: Callable[[Any], str],
+    repair_prompt: Callable[[str], str],
+) -> Outcome:
+    """Returns a checked answer, or what was wrong with it.
+
+    `check` says what is wrong with an answer that parsed, "" for nothing. `repair_prompt` makes the
+    second prompt from the fault. Raises Stop when no further request can be answered.
+    """
+    outcome = await _ask_once(request, client, check)
+    if outcome.value is not None or not outcome.answered:
+        return outcome
+    repair = dataclasses.replace(
+        request,
+        prompt=repair_prompt(outcome.fault),
+        facts={**request.facts, "retry": outcome.fault},
+    )
+    second = await _ask_once(repair, client, check)
+    return dataclasses.replace(second, repaired=True, answers=outcome.answers + second.answers)
+
+
+async def _ask_once(request: Request, client: ModelClient, check: Callable[[Any], str]) -> Outcome:
+    try:
+        answer = await client.answer(request)
+    except Unanswered as error:
+        return Outcome(None, str(error), answered=False)
+    try:
+        value = json_answers.parse(answer.text, request.answer)
+    except ValidationError as error:
+        return Outcome(None, json_answers.describe(error), answers=(answer,))
+    except ValueError as error:
+        return Outcome(None, str(error), answers=(answer,))
+    fault = check(value)
+    return Outcome(None if fault else value, fault, answers=(answer,))

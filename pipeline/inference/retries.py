@@ -1,0 +1,73 @@
+"""Decides which failed calls are tried again, and after how long.
+
+A server that is busy is tried again as soon as it says (`Retry-After`); one that fails, hangs or
+breaks the connection, after a pause that doubles; a request that it refuses is not, nor is any
+other once the API key, the address or the model is refused. How often a request is tried, and for
+how long a server may be silent, is in the configuration (`calls.tries`, `calls.patience`) and is
+held by the backend (`backends.openai_server`).
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+FIRST_PAUSE, MAX_PAUSE = 0.5, 10.0  # seconds before the second try, doubled each time up to this
+MAX_RETRY_AFTER = 120.0  # seconds; a longer Retry-After is not believed
+
+
+class Fault(NamedTuple):
+    """Why a call failed, and what to do about it."""
+
+    # busy, failed: try again. refused: this request is refused. stop: every request would be.
+    kind: Literal["busy", "failed", "refused", "stop"]
+    text: str
+    retry_after: float = 0.0  # seconds that the server asks for
+    parameter: str = ""  # the request's parameter that the server says it does not accept
+
+
+def of_status(
+    status: int, text: str, *, wait: float = 0.0, code: str | None = None, parameter: str = ""
+) -> Fault:
+    """Classifies an HTTP status other than 2xx of a chat completions server.
+
+    `text` describes the fault, `wait` is its Retry-After in seconds, `code` and `parameter` are
+    those of the error's body.
+    """
+    if status == 401:  # not 403, with which some refuse one request for its content
+        return Fault("stop", f"{text} (is the key right?)")
+    if status in (404, 405):
+        return Fault("stop", f"{text} (are the address and the name of the model right?)")
+    if status in (402, 407) or code == "insufficient_quota":
+        return Fault("stop", text)
+    if status == 429 and "request too large" in text.lower():  # for any minute, says OpenAI
+        return Fault("refused", text)
+    if status == 429 or (status == 503 and wait):
+        return Fault("busy", text, wait or FIRST_PAUSE)
+    if status >= 500 or status in (408, 409, 425):
+        return Fault("failed", text, wait)
+    return Fault("refused", text, parameter=parameter)
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Returns the seconds that a response asks to wait, 0 for none.
+
+    OpenAI's own header counts milliseconds. Dates, the other form of Retry-After, are ignored.
+    """
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = str(headers.get(name, ""))
+        if re.fullmatch(r"\d+(\.\d+)?", value):
+            return min(MAX_RETRY_AFTER, float(value) * unit)
+    return 0.0
+
+
+def pause(fault: Fault, failures: int, longest: float) -> float:
+    """Returns the seconds to wait before the next try, with jitter so that calls spread out.
+
+    `failures` is how often this request has failed; `longest` bounds a pause that the server did
+    not ask for.
+    """
+    seconds = fault.retry_after or min(MAX_PAUSE, FIRST_PAUSE * 2 ** max(0, failures - 1), longest)
+    return seconds * random.uniform(1.0, 1.2)

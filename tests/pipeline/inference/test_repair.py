@@ -1,0 +1,52 @@
+"""The repair loop: a bad answer is asked for once more, with the fault stated."""
+
+import pytest
+
+from pipeline.inference.protocol import Gone, Request, Unanswered
+from pipeline.inference.repair import Outcome, ask
+from schemas.answers import CaptionAnswer
+from tests.pipeline.scripted import Scripted, in_turn, with_client
+
+GOOD = '{"sentence": "Ben laughs."}'
+
+
+def request():
+    return Request("one", "caption", "?", {}, CaptionAnswer)
+
+
+def outcome(backend, check=lambda _: ""):
+    return with_client(
+        backend, lambda client: ask(request(), client, check, lambda fault: f"Again: {fault}")
+    )
+
+
+def test_a_good_answer_is_the_value():
+    backend = Scripted(in_turn(GOOD))
+    assert outcome(backend) == Outcome(CaptionAnswer(sentence="Ben laughs."))
+    assert len(backend.asked) == 1
+
+
+def test_a_bad_answer_is_asked_for_again_with_the_fault_stated():
+    backend = Scripted(in_turn('{"sentence": "Ben cries."}', GOOD))
+    found = outcome(backend, lambda answer: "he laughs" if "cries" in answer.sentence else "")
+    assert found == Outcome(CaptionAnswer(sentence="Ben laughs."), repaired=True)
+    assert [request.prompt for request in backend.asked] == ["?", "Again: he laughs"]
+    assert backend.asked[1].facts == {"retry": "he laughs"}
+
+
+def test_what_is_bad_twice_comes_back_as_the_last_fault():
+    faults = iter(["too long", "too short"])
+    assert outcome(Scripted(in_turn(GOOD, GOOD)), lambda _: next(faults)) == Outcome(
+        None, "too short", repaired=True
+    )
+
+
+def test_a_question_without_an_answer_is_not_asked_again():
+    backend = Scripted(in_turn(Unanswered("the server answered 500")))
+    assert outcome(backend) == Outcome(None, "the server answered 500", answered=False)
+    assert len(backend.asked) == 1
+
+
+def test_the_end_of_the_run_is_no_outcome():
+    with pytest.raises(Gone, match="no answer for 300 s"):
+        outcome(Scripted(in_turn(Gone("no answer for 300 s"))))

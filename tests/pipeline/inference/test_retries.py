@@ -1,0 +1,56 @@
+"""Which failed calls are tried again, and after how long."""
+
+import pytest
+
+from pipeline.inference import retries
+from pipeline.inference.retries import Fault, of_status, pause, retry_after
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "3"}, 3.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
+        ({"retry-after": "86400"}, 120.0),  # not believed
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "-1"}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_a_server_says_how_long_to_wait(headers, seconds):
+    assert retry_after(headers) == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "refused"),
+        (401, "stop"),
+        (402, "stop"),
+        (403, "refused"),
+        (404, "stop"),
+        (408, "failed"),
+        (422, "refused"),
+        (429, "busy"),
+        (500, "failed"),
+        (503, "failed"),
+    ],
+)
+def test_the_status_says_whether_to_try_again(status, kind):
+    assert of_status(status, "says no").kind == kind
+
+
+def test_the_rest_of_an_error_may_say_more_than_its_status():
+    assert of_status(503, "loading", wait=2.0) == Fault("busy", "loading", 2.0)
+    assert of_status(429, "says no", code="insufficient_quota").kind == "stop"
+    assert of_status(429, "Request too large for gpt-4o").kind == "refused"
+    assert of_status(400, "no", parameter="temperature").parameter == "temperature"
+
+
+def test_pauses_double_up_to_a_longest_one_unless_the_server_asks_for_another(monkeypatch):
+    monkeypatch.setattr(retries.random, "uniform", lambda low, high: low)
+    failed = Fault("failed", "500")
+    assert [pause(failed, failures, 99.0) for failures in (1, 2, 3, 9)] == [0.5, 1.0, 2.0, 10.0]
+    assert pause(failed, 9, 4.0) == 4.0
+    assert pause(Fault("busy", "429", 60.0), 1, 4.0) == 60.0
