@@ -64,6 +64,7 @@ test-fast: install  ## run the tests but for the slow ones
 
 lint: install  ## check style, types and which package may import which
 	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
 

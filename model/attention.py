@@ -80,7 +80,7 @@ def _sinks(
         kept |= stay
 
 
-def evict(cache: DynamicCache, slots: Tensor, moved: Tensor, rotate: Rotate) -> None:
+def evict(cache: DynamicCache, slots: Tensor, moved: Tensor, rotate: Rotate | None) -> None:
     """Removes all but the slots [B, kept] of each story from a cache; they come in this order.
 
     Their keys are rotated by `moved` [B, kept] positions. Takes time and memory in proportion to
@@ -96,7 +96,7 @@ def evict(cache: DynamicCache, slots: Tensor, moved: Tensor, rotate: Rotate) -> 
             )
             for values in (layer.keys, layer.values)
         )
-        if moved.any():
+        if rotate is not None and moved.any():
             layer.keys = rotate(layer.keys, moved.to(layer.keys.device))
 
 
@@ -108,7 +108,7 @@ def rotation(llm: Any) -> Rotate:
     the rotation alone. Raises ConfigError where they do not.
     """
     decoder = llm.get_decoder()
-    rotary = getattr(decoder, "rotary_emb", None)
+    rotary: Any = getattr(decoder, "rotary_emb", None)
 
     def rotated(keys: Tensor, by: Tensor) -> Tensor:
         exact = keys if keys.dtype == torch.float64 else keys.float()

@@ -34,7 +34,7 @@ def make(settings: Mapping[str, Any]) -> AutoencoderKL:
     return vae.to(memory_format=torch.channels_last)
 
 
-def losses(vae: nn.Module, pictures: Tensor) -> dict[str, Tensor]:
+def losses(vae: AutoencoderKL, pictures: Tensor) -> dict[str, Tensor]:
     """Computes the training loss of uint8 pictures [B, H, W, 3]: scalars "loss", "pixels", "edges"
     and "kl".
 
@@ -86,12 +86,12 @@ def downsampling(vae: AutoencoderKL) -> int:
     return _patch_side(vae) * 2 ** (len(vae.config.block_out_channels) - 1)
 
 
-def _patch_side(vae: nn.Module) -> int:
+def _patch_side(vae: AutoencoderKL) -> int:
     """Returns the side, in pixels, of the patches that are unshuffled before the first layer."""
     return math.isqrt(vae.config.in_channels // 3)
 
 
-def _to_patches(pictures: Tensor, vae: nn.Module) -> Tensor:
+def _to_patches(pictures: Tensor, vae: AutoencoderKL) -> Tensor:
     values = pictures.to(vae.device).permute(0, 3, 1, 2).to(vae.dtype) / 127.5 - 1
     return functional.pixel_unshuffle(values, _patch_side(vae)).contiguous(
         memory_format=torch.channels_last

@@ -28,7 +28,7 @@ def key(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def trained(model: nn.Module) -> dict[str, Tensor]:
+def trained(model: nn.Module) -> dict[str, nn.Parameter]:
     """Returns the parameters that are trained, by name."""
     return {
         name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad

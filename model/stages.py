@@ -14,11 +14,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import torch
+from open_clip.model import CLIP
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -57,6 +58,7 @@ def _towers(run: Run, config: StageConfig, dataset: str, rank: int, world: int) 
     """Trains an image and a text encoder, for their features to agree on what belongs together."""
     settings = run.preset.model.vision
     tokenizer, vocabulary = runs.tokenizer(run)
+    assert settings.towers is not None  # the preset has this stage
     towers = vision.make(settings.towers)
     size, context = settings.image_size, settings.towers["text_cfg"]["context_length"]
 
@@ -80,16 +82,17 @@ def _towers(run: Run, config: StageConfig, dataset: str, rank: int, world: int) 
         )
 
     def check(model: nn.Module) -> dict[str, float]:
+        pair = cast(CLIP, model)
         pictures, ids = collate(list(data.once(data.shards(dataset, "val"), read)))
         device = towers.logit_scale.device
         images = torch.cat(
             [
-                model.encode_image(vision.normalised(part, towers.visual), normalize=True)
+                pair.encode_image(vision.normalised(part, towers.visual), normalize=True)
                 for part in pictures.split(64)
             ]
         )
         texts = torch.cat(
-            [model.encode_text(part.to(device), normalize=True) for part in ids.split(64)]
+            [pair.encode_text(part.to(device), normalize=True) for part in ids.split(64)]
         )
         return {"recall@1": _recall(texts @ images.T), "among": float(len(images))}
 
@@ -132,6 +135,7 @@ def _recall(similarity: Tensor) -> float:
 def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
     """Trains an image autoencoder, on pictures drawn from each chunk."""
     settings = run.preset.model.detokenizer
+    assert settings.vae is not None  # the preset has this stage
     vae = autoencoder.make(settings.vae)
     size = settings.image_size
 

@@ -218,19 +218,17 @@ def _optimizers(
     """Returns AdamW, without weight decay for vectors, and, if it is set, Muon for the weights of
     linear layers."""
     by_muon = _matrices(model) if config.muon else []
-    others = [
+    others: list[nn.Parameter] = [
         parameter
         for parameter in checkpoints.trained(model).values()
         if not any(parameter is matrix for matrix in by_muon)
     ]
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter in others if parameter.ndim > 1]},
+        {"params": [parameter for parameter in others if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
     adam = torch.optim.AdamW(
-        [
-            {"params": [parameter for parameter in others if parameter.ndim > 1]},
-            {
-                "params": [parameter for parameter in others if parameter.ndim <= 1],
-                "weight_decay": 0.0,
-            },
-        ],
+        groups,
         lr=config.learning_rate,
         betas=config.betas,
         eps=config.epsilon,

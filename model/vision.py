@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
-from torch import Tensor, nn
+from open_clip.model import CLIP
+from open_clip.transformer import VisionTransformer
+from torch import Tensor
 from torch.nn import functional
 
 from model.config import ConfigError, VisionConfig, naming
 
 
-def load(config: VisionConfig) -> nn.Module:
+def load(config: VisionConfig) -> VisionTransformer:
     """Loads the image tower, frozen; `config.model` is open_clip's name or `local-dir:FOLDER`."""
     with naming("model.vision.model", config.model):
         tower = open_clip.create_model(
@@ -28,17 +30,17 @@ def load(config: VisionConfig) -> nn.Module:
     return tower.visual.requires_grad_(False).eval()
 
 
-def make(settings: Mapping[str, Any]) -> nn.Module:
+def make(settings: Mapping[str, Any]) -> CLIP:
     """Returns a new pair of towers of open_clip's `model_cfg`: embed_dim, vision_cfg, text_cfg."""
-    return open_clip.model.CLIP(**settings, output_dict=False)
+    return CLIP(**settings, output_dict=False)
 
 
-def width(tower: nn.Module) -> int:
+def width(tower: VisionTransformer) -> int:
     """Returns the width of the tower's features."""
     return int(tower.ln_post.weight.shape[0])
 
 
-def normalised(pictures: np.ndarray | Tensor, tower: nn.Module) -> Tensor:
+def normalised(pictures: np.ndarray | Tensor, tower: VisionTransformer) -> Tensor:
     """Normalises uint8 [B, H, W, 3] for the tower: [B, 3, H, W] on its device, in its dtype."""
     weight = tower.conv1.weight
     values = torch.as_tensor(pictures).to(weight.device).permute(0, 3, 1, 2).to(weight.dtype) / 255
@@ -47,7 +49,7 @@ def normalised(pictures: np.ndarray | Tensor, tower: nn.Module) -> Tensor:
     return (values - mean) / std
 
 
-def features(tower: nn.Module, pictures: np.ndarray | Tensor, tokens: int) -> Tensor:
+def features(tower: VisionTransformer, pictures: np.ndarray | Tensor, tokens: int) -> Tensor:
     """Encodes uint8 RGB [B, H, W, 3] to features, float [B, tokens, width].
 
     Pictures have the size that the tower was loaded for. Raises ConfigError where `tokens` is not a

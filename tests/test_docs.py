@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks.__main__ import main as benchmarks_main
 from model.__main__ import main as model_main
@@ -67,7 +68,8 @@ def slug(heading):
 
 @each_document
 def test_links_lead_somewhere(document):
-    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+    text = document.read_text()
+    for target in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text):
         if re.match(r"[a-z]+:", target):
             continue
         path, _, anchor = target.partition("#")
@@ -93,6 +95,16 @@ def test_files_exist(document):
                 assert glob.glob(str(ROOT / path)), f"{document.name}: {path}"
         elif re.fullmatch(r"\w+\.py", name):
             assert name in tracked(), f"{document.name}: {name}"
+
+
+@each_document
+def test_functions_are_in_the_files_that_are_named_with_them(document):
+    for file, functions in re.findall(
+        r"`([\w/]+\.py)`: ((?:`\w+\(\)`(?:, )?)+)", document.read_text()
+    ):
+        code = (ROOT / file).read_text()
+        for function in re.findall(r"\w+(?=\(\))", functions):
+            assert re.search(rf"^(?:async )?def {function}\(", code, re.MULTILINE), (file, function)
 
 
 @each_document
@@ -156,3 +168,39 @@ def test_settings_exist(document):
         value = read_preset("tiny")
         for name in path.split("."):
             value = getattr(value, name)
+
+
+def test_the_plan_is_what_its_command_prints_today(tmp_path, capsys):
+    text = (ROOT / "docs" / "scale.md").read_text()
+    config = re.search(r"^```yaml\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    command = re.search(r"python -m pipeline (plan .*?)\n```", text, flags=re.DOTALL)
+    (tmp_path / "plan.yaml").write_text(config[1])
+    words = (
+        command[1].replace("\\\n", " ").replace("plan.yaml", str(tmp_path / "plan.yaml")).split()
+    )
+    assert pipeline_main(words) == 0
+    assert f"```\n{capsys.readouterr().out}```" in text
+
+
+def test_yaml_blocks_are_settings(tmp_path):
+    for document in DOCS:
+        text = document.read_text()
+        for block in re.findall(r"^```yaml\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+            values = yaml.safe_load(block)
+            if set(values) <= set(DatasetConfig.model_fields):  # not a file of characters
+                [model, *_] = values.get("prices", ["any"])  # named by the command, not the block
+                (tmp_path / "config.yaml").write_text(block)
+                load(str(tmp_path / "config.yaml"), [f"writer=openai:{model}"])
+
+
+def test_the_figures_in_readme_are_those_of_the_benchmark_page():
+    readme, page = (ROOT / name for name in ("README.md", "docs/benchmark.md"))
+    for row, name in (
+        ("the trained `tiny` model", "run, multimodal"),
+        ("the training image with the most similar text", "retrieval from training"),
+    ):
+        [shown] = re.findall(rf"^\| {row} \| (.*) \| (.*) \|$", readme.read_text(), re.MULTILINE)
+        attributes = page.read_text().partition("### Attributes")[2]
+        [cells] = re.findall(rf"^\| {name} \|(.*)\|$", attributes.partition("###")[0], re.MULTILINE)
+        cells = [cell.strip(" *") for cell in cells.split("|")]
+        assert list(shown) == [cells[1], cells[3]]

@@ -15,7 +15,7 @@ from benchmarks.long_stories.policies import VARIANTS
 from benchmarks.long_stories.prediction import Predictions, perplexity, perplexity_ratio
 from benchmarks.results.confidence_intervals import bootstrap_mean
 from benchmarks.results.tables import OF_ROUNDS, Better, Column, Figure, Table
-from benchmarks.speed.timing import spread
+from benchmarks.timing import spread
 from schemas.rows import CHUNK_LENGTH
 
 MOMENTS_PER_LENGTH = 5  # moments that stand for a length: those that end there

@@ -1,6 +1,6 @@
-"""Speed, beside other tools: tools take turns in rounds, and ratios are of the same round.
+"""Speed, beside other tools: tools take turns in rounds, and ratios are of the same round
+(`benchmarks.timing`).
 
-timing             the rounds, and figures of them
 process_cost       wall time, CPU, peak memory of commands; process_tree: of all they start
 pipeline           keyframes (extract_keyframes, beside decode), shots, model_calls
 scale              many films, and a long one

@@ -23,7 +23,7 @@ import torch
 
 from benchmarks.results.tables import Cell, Column, Table
 from benchmarks.speed import cpu_products
-from benchmarks.speed.timing import about, ratio, spread
+from benchmarks.timing import about, ratio, spread
 from model import precision
 
 NATIVE, AVX2 = "native", "AVX2"

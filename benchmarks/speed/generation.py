@@ -17,7 +17,7 @@ from benchmarks.long_stories import cost
 from benchmarks.long_stories.cost import WORDS
 from benchmarks.long_stories.policies import PolicyVariant
 from benchmarks.results.tables import Cell, Column, Table
-from benchmarks.speed.timing import about, clocked, ratio, spread, timed
+from benchmarks.timing import about, clocked, ratio, spread, timed
 from model import generate
 from model.generate import Teller
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.results.tables import Cell, Column, Figure, Table
 from benchmarks.speed.process_cost import Cost, busy_cores, compare_costs
 from benchmarks.speed.process_tree import watch
-from benchmarks.speed.timing import about, ratio, spread
+from benchmarks.timing import about, ratio, spread
 
 _DECODED, _SCENEDETECT = "PyAV, every frame decoded", "scenedetect, shots and pictures"
 _OURS = "ours, keyframes on disk"

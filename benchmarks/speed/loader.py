@@ -34,7 +34,7 @@ from benchmarks.speed.compared_loaders import (
     load_ours,
     load_with_webdataset,
 )
-from benchmarks.speed.timing import about, ratio, spread
+from benchmarks.timing import about, ratio, spread
 from model import config, data, runs, tokens
 
 SIZES = ((128, 0), (448, 0), (448, 1024))  # of all pictures, of one of them for the de-tokenizer

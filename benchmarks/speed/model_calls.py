@@ -29,7 +29,7 @@ import numpy as np
 import openai
 
 from benchmarks.results.tables import Cell, Column, Table
-from benchmarks.speed.timing import about, ratio, spread
+from benchmarks.timing import about, ratio, spread
 from pipeline import model_specs
 from pipeline.config import CallsConfig
 from pipeline.inference.backends.openai_server import OpenAIServer

@@ -25,7 +25,7 @@ from benchmarks.speed import generation
 from benchmarks.speed.keyframes import keyframe_command
 from benchmarks.speed.process_tree import watch
 from benchmarks.speed.scale import repeat
-from benchmarks.speed.timing import about, spread
+from benchmarks.timing import about, spread
 from model import generate
 from pipeline import sample
 

@@ -26,7 +26,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.results.tables import Cell, Column, Table
-from benchmarks.speed.timing import about, clocked, ratio, spread, timed
+from benchmarks.timing import about, clocked, ratio, spread, timed
 from model import config, precision, runs, sequence, stages, story_lm, vision
 from model.config import Preset
 from model.features import Chunk

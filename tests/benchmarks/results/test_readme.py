@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from benchmarks.results import readme
@@ -72,3 +74,8 @@ def test_places_are_known(path, tmp_path):
     assert readme.table_places(path) == ["one", "two"]
     with pytest.raises(ValueError, match=r"missing\.md cannot be read"):
         readme.table_places(tmp_path / "missing.md")
+
+
+def test_the_page_of_results_has_a_place_for_its_tables():
+    page = Path(__file__).parents[3] / "docs" / "benchmark.md"
+    assert readme.table_places(page) == ["attributes", "consistency"]

@@ -25,6 +25,7 @@ def measure(folder):
     return {"walk": [times * one for one in json.loads((folder / "seconds").read_text())]}
 
 
+@pytest.mark.slow
 def test_a_piece_of_work_is_measured_in_processes_with_each_instruction_set(tmp_path, monkeypatch):
     monkeypatch.delenv("ATEN_CPU_CAPABILITY", raising=False)
     assert cpu._measured(MODULE, tmp_path, 2) == {"walk": {"native": [2, 2], "AVX2": [4, 4]}}

@@ -23,6 +23,7 @@ def long_shots(film, job):
     ]
 
 
+@pytest.mark.slow
 def test_a_stage_is_added_by_declaring_it(tmp_path, monkeypatch):
     added = Stage(
         "long_shots", long_shots, reads={"selection": (Keyframe,)}, settings=("keyframes.every",)

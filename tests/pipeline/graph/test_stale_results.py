@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,16 @@ import yaml
 from pydantic import BaseModel
 
 from pipeline.config import DatasetConfig, load
-from pipeline.graph import model_transforms, run
-from pipeline.inference.backends import loading
+from pipeline.dataset import report
+from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.testing.films import make_film, shots
 from tests.pipeline.comparing import digests
+from tests.pipeline.runs import IN_MEMORY, copied, scripted_models
 from tests.pipeline.scripted import TEXTS, Scripted
 
 pytestmark = pytest.mark.slow
 
-IN_MEMORY = ["--direct_running_mode=in_memory"]
 BASE = {
     "captioner": "openai:eyes@http://localhost/v1",
     "writer": "openai:pen@http://localhost/v1",
@@ -109,12 +108,12 @@ def answer(request) -> str:
     return json.dumps({"sentences": sentences})
 
 
-@pytest.fixture(autouse=True)
-def scripted(monkeypatch):
-    backend = Scripted(answer)
-    monkeypatch.setattr(loading, "load", lambda role, spec, calls: backend)
-    monkeypatch.setattr(model_transforms, "_load_once", lambda role, spec, calls: backend)
-    monkeypatch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
+@pytest.fixture(scope="module", autouse=True)
+def quick_runs():
+    """Scripted models, and no report, which is not compared."""
+    with scripted_models(Scripted(answer)), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "write", lambda out: None)
+        yield
 
 
 def make(place: Path, out: Path, changed=None) -> dict[str, str]:
@@ -135,9 +134,7 @@ def base(tmp_path_factory) -> Path:
         film = place / "films" / f"S01E0{episode}.mp4"
         make_film(film, [*intro, *shots(3, 16, seed=100 * episode)])
         film.with_suffix(".srt").write_text(SUBTITLE.format(text="Pip: Hello!"))
-    with pytest.MonkeyPatch.context() as patch:
-        scripted.__wrapped__(patch)
-        make(place, place / "out")
+    make(place, place / "out")
     return place
 
 
@@ -146,8 +143,7 @@ SUBTITLE = "1\n00:00:01,000 --> 00:00:01,900\n{text}\n"
 
 @pytest.fixture
 def place(base, tmp_path) -> Path:
-    subprocess.run(["cp", "-a", *map(str, base.iterdir()), str(tmp_path)], check=True)
-    return tmp_path
+    return copied(base, tmp_path / "place")
 
 
 def assert_rerun_is_fresh(place: Path, changed=None) -> bool:

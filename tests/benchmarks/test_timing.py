@@ -2,8 +2,8 @@ import time
 
 import pytest
 
+from benchmarks import timing
 from benchmarks.results.tables import Figure
-from benchmarks.speed import timing
 
 
 def test_tools_take_turns_and_the_first_round_does_not_count():
