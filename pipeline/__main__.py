@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import logging
 import os
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Sequence
 
@@ -26,6 +28,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") ->
 
     `prog` is the name of this program in usage lines.
     """
+    _print_anywhere()
     # Also inherited by workers. Arrow's own allocator retains ten times the memory of its tables.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     parser = _parser(prog)
@@ -46,6 +49,13 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") ->
         if file and not arguments.dry_run:
             _write_metrics(file, arguments.out, code)
     return code
+
+
+def _print_anywhere() -> None:
+    """Lets every text be printed: what the terminal's encoding lacks is shown as \\xe9."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _check_metrics(file: str, parser: argparse.ArgumentParser) -> None:
@@ -385,8 +395,18 @@ def _without_missing_clip(chosen: config.DatasetConfig) -> config.DatasetConfig:
 
 def _sample(arguments: argparse.Namespace) -> int:
     from pipeline import sample
+    from pipeline.runtime import progress
 
-    for path in sample.draw(arguments.folder, arguments.episodes, arguments.seed):
+    began = time.monotonic()
+
+    def drawn(name: str, done: int, total: int) -> None:
+        progress.advance("sample")
+        rest = progress.left(time.monotonic() - began, done / total)
+        progress.say(f"{name} is drawn, {done} of {total}{f', {rest} left' * (done < total)}")
+
+    with progress.display({"sample": arguments.episodes}, "drawing"):
+        paths = sample.draw(arguments.folder, arguments.episodes, arguments.seed, drawn=drawn)
+    for path in paths:
         print(path)
     return 0
 
@@ -431,27 +451,37 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from pipeline.dataset import verify
+    from pipeline.runtime import progress
 
-    verdict = verify.verify(arguments.out)
+    with progress.display({"verify": verify.steps(arguments.out)}):
+        verdict = verify.verify(arguments.out)
     print(verify.describe(verdict))
     return 1 if verdict.counts else 0
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:
-    from pipeline.dataset import rebuild
+    from pipeline.dataset import manifest, rebuild
+    from pipeline.runtime import progress
 
     folder, _, name = arguments.manifest.rpartition("/")
     if name != layout.MANIFEST:
         raise ValueError(
             f"{arguments.manifest} is not a manifest: name the {layout.MANIFEST} of a dataset"
         )
-    return 1 if rebuild.rebuild(folder or ".", arguments.videos) else 0
+    folder = folder or "."
+    films = len(manifest.read_manifest(folder).videos)
+    with progress.display({"rebuild": films}, "looking for the films"):
+        return 1 if rebuild.rebuild(folder, arguments.videos) else 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from pipeline.dataset import exports
+    from pipeline.dataset import exports, manifest
+    from pipeline.runtime import progress
 
-    for path in exports.export(arguments.out, arguments.to):
+    stories = manifest.read_manifest(arguments.out).counts.get("stories", 0)
+    with progress.display({"export": stories}):
+        paths = exports.export(arguments.out, arguments.to)
+    for path in paths:
         print(path)
     return 0
 

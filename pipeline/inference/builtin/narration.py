@@ -71,10 +71,14 @@ def tell(scene: Scene, quotes: Sequence[Quote], frame: int, story: Story) -> str
     ways = list(dict.fromkeys(_with_quotes(told, scene, quotes, story) if quotes else told))
     start = frame * _STEP % len(ways)
     ways = [*ways[start:], *ways[:start]]
-    if frame % 3 == 2 and frame % CHUNK_LENGTH:  # every third text begins with a connective, as listeners like it
+    if (
+        frame % 3 == 2 and frame % CHUNK_LENGTH
+    ):  # every third text begins with a connective, as listeners like it
         connective = _CONNECTIVES[frame // 3 % len(_CONNECTIVES)]
         ways = [
-            way if _CONNECTED.match(way) or re.search(r"\bnow\b", way) else f"{connective} {lower(way)}"
+            way
+            if _CONNECTED.match(way) or re.search(r"\bnow\b", way)
+            else f"{connective} {lower(way)}"
             for way in ways
         ]
     best = min(ways, key=story.repeated)
@@ -269,7 +273,10 @@ def _with_quotes(
     if not scene.who:
         for place in _places(scene, story):
             comma = "" if place.startswith(("in", "under")) else ","
-            ways += [f"{place}, {first.leading()}{more}", f"{first.trailing()}{comma} {place}.{more}"]
+            ways += [
+                f"{place}, {first.leading()}{more}",
+                f"{first.trailing()}{comma} {place}.{more}",
+            ]
     return ways
 
 
@@ -295,10 +302,7 @@ def _said(quotes: Sequence[Quote]) -> list[str]:
 # --- words -------------------------------------------------------------------------------------
 
 _OPENERS = frozenset(
-    "a all among an after again and as at below beige black blue brown by close dark down everything "
-    "everywhere far gold green grey here in it light next now on once one orange over pink purple red "
-    "next now silver something someone still the then there this turquoise under up very where wherever "
-    "white with yellow words to".split()
+    ["a", "all", "among", "an", "after", "again", "and", "as", "at", "below", "beige", "black", "blue", "brown", "by", "close", "dark", "down", "everything", "everywhere", "far", "gold", "green", "grey", "here", "in", "it", "light", "next", "now", "on", "once", "one", "orange", "over", "pink", "purple", "red", "next", "now", "silver", "something", "someone", "still", "the", "then", "there", "this", "turquoise", "under", "up", "very", "where", "wherever", "white", "with", "yellow", "words", "to"]
 )
 
 
@@ -351,7 +355,9 @@ def _capital(text: str) -> str:
 
 def _sentence(text: str) -> str:
     text = _capital(text)
-    return text if not text or text.endswith((".", "!", "?", '."', '!"', '?"', '…"')) else f"{text}."
+    return (
+        text if not text or text.endswith((".", "!", "?", '."', '!"', '?"', '…"')) else f"{text}."
+    )
 
 
 def _runs(text: str) -> Iterable[tuple[str, ...]]:
