@@ -3,8 +3,8 @@
 #   train     OUT=folder PRESET=tiny RUN=folder ARGS=..
 #   generate  RUN=folder ARGS=..
 #   bench     OUT=folder RUN=folder BENCH=folder ARGS=..
-# LIGHT=1 installs, makes and tests without what models need that are loaded here (1.3 GB for 7.4):
-# with model servers, or up to --until selection.
+# `dataset` installs 1.4 GB, `train`, `generate`, `bench` and models that are loaded here (transformers:)
+# 7.4 GB, with PyTorch. LIGHT=1 installs and tests without PyTorch.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -19,15 +19,13 @@ IMAGE ?= storystream
 # A process a core, each of which takes 2 GB.
 PYTEST := $(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal
 
-# Layers of the installation, a stamp each. Every lock file is complete: the first has what films,
-# model servers, buckets and runners need, the second adds the models of the default captioner and
-# writer, the third what trains, tells and measures; that for tests and checks adds to the first.
-LIGHT_INSTALLED := $(VENV)/installed-light
+# Layers of the installation, a stamp each. Every lock file is complete: the first has what a dataset
+# needs with the embedded captioner and writer or model servers, buckets and runners; the second adds
+# what loads models, trains, tells and measures; that for tests and checks adds to the first.
+BASE_INSTALLED := $(VENV)/installed-base
 MODELS_INSTALLED := $(VENV)/installed-models
 DEV_INSTALLED := $(VENV)/installed-dev
-# Models from a folder or hub need more than the default ones.
-DATASET_INSTALLED := $(if $(LIGHT),$(LIGHT_INSTALLED),$(if \
-  $(findstring transformers:,$(CAPTIONER)$(WRITER)),$(MODELS_INSTALLED),$(VENV)/installed-embedded))
+DATASET_INSTALLED := $(if $(findstring transformers:,$(CAPTIONER)$(WRITER)),$(MODELS_INSTALLED),$(BASE_INSTALLED))
 
 .PHONY: help dataset sample train generate bench bench-cpu test test-fast lint install image lock clean
 .NOTPARALLEL:  # one pip at a time
@@ -41,7 +39,7 @@ dataset: $(DATASET_INSTALLED) $(if $(VIDEOS),,sample)  ## make a dataset of VIDE
 	  $(if $(CONFIG),--config "$(CONFIG)") $(if $(CAPTIONER),--captioner "$(CAPTIONER)") \
 	  $(if $(WRITER),--writer "$(WRITER)") $(ARGS)
 
-sample: $(LIGHT_INSTALLED)  ## draw the sample cartoon in data/sample
+sample: $(BASE_INSTALLED)  ## draw the sample cartoon in data/sample
 	@$(PY) -m pipeline sample data/sample --episodes $(EPISODES)
 
 train: $(MODELS_INSTALLED)  ## train the story model on the dataset
@@ -70,14 +68,14 @@ lint: install  ## check style, types and which package may import which
 
 install: $(DEV_INSTALLED) $(if $(LIGHT),,$(MODELS_INSTALLED))  ## install everything into .venv
 
-$(LIGHT_INSTALLED): requirements.lock pyproject.toml
+$(BASE_INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(call install,$<)
 	$(PY) -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/installed-%: requirements-%.lock $(LIGHT_INSTALLED)
+$(VENV)/installed-%: requirements-%.lock $(BASE_INSTALLED)
 	$(call install,$<)
 	touch $@
 
@@ -103,8 +101,7 @@ lock:  ## write the lock files after a change of pyproject.toml; UPGRADE=1 takes
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --disable-pip-version-check -q uv
 	$(COMPILE) -o requirements.lock
-	$(COMPILE) --extra embedded -c requirements.lock -o requirements-embedded.lock
-	$(COMPILE) --extra embedded --extra bench -c requirements-embedded.lock -o requirements-models.lock
+	$(COMPILE) --extra bench -c requirements.lock -o requirements-models.lock
 	$(COMPILE) --extra dev -c requirements-models.lock -o requirements-dev.lock
 
 clean:  ## remove the environment and the report of bench
