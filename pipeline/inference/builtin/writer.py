@@ -1,9 +1,9 @@
 """The embedded writer: tells captions as a story by rule, without a language model.
 
-A sentence is made of what the caption and the dialogue hold (`scene`, `quotes`), in words that
-depend on the story so far (`narration`, `wordings`): so it says nothing that the film does not show, and the
-same request gives the same answer on every machine. A caption that another model has written is
-not taken apart: it stands in the past tense, and its text is flagged as plain.
+A text is made of what the caption and the dialogue hold (`scene`, `quotes`), in a wording that
+depends on the story so far (`narration`, `wordings`): so it says nothing that the film does not
+show, and the same request gives the same answer on every machine. A caption that another model has
+written is not taken apart: it stands in the past tense, and its text is flagged as plain.
 """
 
 from __future__ import annotations
