@@ -3,8 +3,8 @@
 #   train     OUT=folder PRESET=tiny RUN=folder ARGS=..
 #   generate  RUN=folder ARGS=..
 #   bench     OUT=folder RUN=folder BENCH=folder ARGS=..
-# LIGHT=1 installs, makes and tests without the packages of local models (1.3 GB instead of 7.4), for
-# use with model servers or up to --until selection.
+# `dataset` installs 1.4 GB, `train`, `generate`, `bench` and models that are loaded here (transformers:)
+# 7.4 GB, with PyTorch. LIGHT=1 installs and tests without PyTorch.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -20,15 +20,13 @@ IMAGE ?= storystream
 PYTEST := $(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 # Layers of the installation, with a stamp file each. Every lock file is complete: requirements.lock
-# has the packages for films, model servers, buckets and runners; -embedded adds those of the default
-# captioner and writer, -models those for training, generation and benchmarks; -dev adds those for
-# tests and checks to the first.
-LIGHT_INSTALLED := $(VENV)/installed-light
+# has the packages for a dataset, with the embedded captioner and writer or with model servers; -models
+# adds those for local models, training, generation and benchmarks; -dev adds to the first those for
+# tests and checks.
+BASE_INSTALLED := $(VENV)/installed-base
 MODELS_INSTALLED := $(VENV)/installed-models
 DEV_INSTALLED := $(VENV)/installed-dev
-# Local models other than the default ones need more packages.
-DATASET_INSTALLED := $(if $(LIGHT),$(LIGHT_INSTALLED),$(if \
-  $(findstring transformers:,$(CAPTIONER)$(WRITER)),$(MODELS_INSTALLED),$(VENV)/installed-embedded))
+DATASET_INSTALLED := $(if $(findstring transformers:,$(CAPTIONER)$(WRITER)),$(MODELS_INSTALLED),$(BASE_INSTALLED))
 
 .PHONY: help dataset sample train generate bench bench-cpu test test-fast lint install image lock clean
 .NOTPARALLEL:  # one pip at a time
@@ -42,7 +40,7 @@ dataset: $(DATASET_INSTALLED) $(if $(VIDEOS),,sample)  ## make a dataset of VIDE
 	  $(if $(CONFIG),--config "$(CONFIG)") $(if $(CAPTIONER),--captioner "$(CAPTIONER)") \
 	  $(if $(WRITER),--writer "$(WRITER)") $(ARGS)
 
-sample: $(LIGHT_INSTALLED)  ## draw the sample cartoon in data/sample
+sample: $(BASE_INSTALLED)  ## draw the sample cartoon in data/sample
 	@$(PY) -m pipeline sample data/sample --episodes $(EPISODES)
 
 train: $(MODELS_INSTALLED)  ## train the story model on the dataset
@@ -71,14 +69,14 @@ lint: install  ## check style, types and the imports between packages
 
 install: $(DEV_INSTALLED) $(if $(LIGHT),,$(MODELS_INSTALLED))  ## install everything into .venv
 
-$(LIGHT_INSTALLED): requirements.lock pyproject.toml
+$(BASE_INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(call install,$<)
 	$(PY) -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/installed-%: requirements-%.lock $(LIGHT_INSTALLED)
+$(VENV)/installed-%: requirements-%.lock $(BASE_INSTALLED)
 	$(call install,$<)
 	touch $@
 
@@ -104,8 +102,7 @@ lock:  ## write the lock files after a change of pyproject.toml; UPGRADE=1 takes
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --disable-pip-version-check -q uv
 	$(COMPILE) -o requirements.lock
-	$(COMPILE) --extra embedded -c requirements.lock -o requirements-embedded.lock
-	$(COMPILE) --extra embedded --extra bench -c requirements-embedded.lock -o requirements-models.lock
+	$(COMPILE) --extra bench -c requirements.lock -o requirements-models.lock
 	$(COMPILE) --extra dev -c requirements-models.lock -o requirements-dev.lock
 
 clean:  ## remove the environment and the report of the benchmarks

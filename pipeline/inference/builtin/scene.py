@@ -74,7 +74,7 @@ def read(caption: dict[str, Any]) -> Scene | None:
 
 
 def bare(caption: dict[str, Any]) -> str:
-    """Returns a caption's sentence without dialogue, text on the screen, camera motion and light."""
+    """Returns a caption's sentence without dialogue, text on the screen, motion and light."""
     text = " ".join(caption["sentence"].split())
     text = _READ.sub("", _SPEECH.sub("", text).rstrip(".!? "))
     return _LIGHT.sub("", _CAMERA.sub("", text))

@@ -1,9 +1,9 @@
 """The embedded writer: tells captions as a story by rule, without a language model.
 
-A sentence is made of what the caption and the dialogue hold (`scene`, `quotes`), in words that
-depend on the story so far (`narration`): so it says nothing that the film does not show, and the
-same request gives the same answer on every machine. A caption that another model has written is
-not taken apart: it stands in the past tense, and its text is flagged as plain.
+A text is made of what the caption and the dialogue hold (`scene`, `quotes`), in a wording that
+depends on the story so far (`narration`, `wordings`): so it says nothing that the film does not
+show, and the same request gives the same answer on every machine. A caption that another model has
+written is not taken apart: it stands in the past tense, and its text is flagged as plain.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.inference.builtin import narration, quotes, scene
+from pipeline.inference.builtin import narration, quotes, scene, wordings
 from pipeline.inference.protocol import Answer, Request
 from pipeline.model_specs import EMBEDDED
 from pipeline.runtime import word_lists
@@ -20,13 +20,6 @@ from schemas.answers import CharacterAnswer, CharactersAnswer, NarrativeAnswer, 
 
 _MAX_CHARACTERS = 12  # of a series: those who speak most
 _MAX_READ = 3  # words on the screen that are told
-_READ = (
-    'The words "{}" could be read.',
-    'There were the words "{}".',
-    'One could read "{}".',
-    'There it said "{}".',
-)
-_WINDOW_OPENINGS = ("A little later", "Some time after that")
 _SHOWS = re.compile(r"^(?:The|This) (?:image|picture|frame|scene|shot) (?:shows|depicts) ")
 _IN_IT = re.compile(r"^In (?:the|this) (?:image|picture|frame|scene|shot),? ")
 _PAST = dict(line.split() for line in word_lists.read(__package__, "past_tense.txt"))
@@ -61,13 +54,12 @@ def narrate(facts: dict[str, Any]) -> NarrativeAnswer:
         if seen:
             text = narration.tell(seen, said, frame, story)
         else:
-            text = narration.plain(past_tense(scene.bare(caption)), said, frame)
+            text = narration.stated(past_tense(scene.bare(caption)), said, frame)
         words = " ".join(" ".join(caption["text"]).split())
         if words and len(words.split()) <= _MAX_READ:
-            text += " " + _READ[frame % len(_READ)].format(words.replace('"', ""))
+            text += " " + wordings.READ[frame % len(wordings.READ)].format(words.replace('"', ""))
         sentences.append(Sentence(frame=frame, text=text, plain=seen is None))
-        story.add(text)
-        story.see(seen)
+        story.add(text, seen)
     return NarrativeAnswer(sentences=sentences)
 
 
@@ -92,7 +84,7 @@ def link(facts: dict[str, Any]) -> NarrativeAnswer:
     No text is rewritten, so each stays grounded.
     """
     frames, texts, plain = facts["frames"], list(facts["texts"]), facts["plain"]
-    for number, opening in enumerate(_WINDOW_OPENINGS, start=1):
+    for number, opening in enumerate(wordings.WINDOW_OPENINGS, start=1):
         place = number * 10
         if place < len(texts):
             texts[place] = f"{opening}, {narration.unconnected(texts[place])}"

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer
 
+from benchmarks.metrics import smollm
 from pipeline import sample
 from pipeline.__main__ import main
 from pipeline.annotation import prompts
@@ -23,7 +24,6 @@ from pipeline.cost import estimate
 from pipeline.graph import run
 from pipeline.inference import response_cache
 from pipeline.inference.budget import BudgetSpent
-from pipeline.inference.builtin import smollm
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Refused
 from pipeline.ingest import discovery, speech
