@@ -1,7 +1,7 @@
 """Chooses the precision that models compute in: bfloat16 where the device has instructions for it.
 
-Elsewhere bfloat16 is emulated: on a CPU with AVX2 alone, a product of matrices takes 25 to 40 times
-as long in it as in float32 (`python -m benchmarks cpu`).
+Elsewhere bfloat16 is emulated: on a CPU with AVX2 alone, a product of matrices takes 25 to 70 times
+as long in it as in float32 (`make bench-cpu`).
 """
 
 from __future__ import annotations

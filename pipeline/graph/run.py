@@ -119,6 +119,8 @@ def _conclude(
             f"  {split}: {_counted(numbers['stories'], 'story')} of "
             f"{_counted(numbers['videos'], 'film')}"
         )
+    for line in _stage_lines(recorded):
+        print(f"  {line}")
     print(f"  report: {storage.join(out, layout.REPORT)}")
     if not counts["stories"]:
         print(
@@ -136,6 +138,25 @@ def _conclude(
         )
         return TOO_MANY_REJECTS
     return 0
+
+
+def _stage_lines(recorded: dict[str, Any]) -> list[str]:
+    """Returns a line per stage that did something, as far as the runner counted it."""
+    rows = [
+        (stage["name"], stage["done"], stage["reused"], stage["seconds"], stage["cpu_user"],
+         stage["cpu_system"])
+        for stage in recorded["stages"]
+        if stage["done"] or stage["reused"]
+    ]  # fmt: skip
+    if not rows:
+        return []
+    total = ("all, with start", "", "", recorded["seconds"], recorded["cpu_user"],
+             recorded["cpu_system"])  # fmt: skip
+    head = f"{'stage':16}{'done':>7}{'reused':>8}{'seconds':>9}{'CPU user':>10}{'system':>8}"
+    return [head, *(
+        f"{name:16}{done:>7}{reused:>8}{seconds:>9.1f}{user:>10.1f}{system:>8.1f}"
+        for name, done, reused, seconds, user, system in (*rows, total)
+    )]  # fmt: skip
 
 
 def _counted(number: int, noun: str) -> str:

@@ -21,7 +21,7 @@ from pipeline.graph import stages
 from pipeline.graph.stages import Stage
 from pipeline.inference.backends import loading
 from pipeline.keyframes import segment_scan
-from pipeline.runtime import progress, stage_outputs, storage
+from pipeline.runtime import cpu_time, progress, stage_outputs, storage
 from pipeline.runtime.stage_inputs import Job, declared, setting
 from pipeline.runtime.stage_outputs import AnyRow, Film
 from schemas.rows import Keyframe, Reject
@@ -72,12 +72,15 @@ def measure(stage: str, name: str, amount: int) -> None:
 
 @contextlib.contextmanager
 def timed(stage: str) -> Iterator[None]:
-    """Adds the time that the block takes to the stage's, also if the block raises."""
-    started = time.monotonic()
+    """Counts the wall time and the CPU time of the block as the stage's, even if it raises."""
+    started, before = time.monotonic(), cpu_time.used()
     try:
         yield
     finally:
         count(stage, "milliseconds", round(1000 * (time.monotonic() - started)))
+        used = cpu_time.used().since(before)
+        count(stage, "user milliseconds", round(1000 * used.user))
+        count(stage, "system milliseconds", round(1000 * used.system))
 
 
 def output_key(stage: Stage, films: Sequence[Film], run: Run) -> Any:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer
 
+from benchmarks.metrics import smollm
 from pipeline import sample
 from pipeline.__main__ import main
 from pipeline.annotation import prompts
@@ -23,7 +24,6 @@ from pipeline.cost import estimate
 from pipeline.graph import run
 from pipeline.inference import response_cache
 from pipeline.inference.budget import BudgetSpent
-from pipeline.inference.builtin import smollm
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Refused
 from pipeline.ingest import discovery, speech
@@ -442,7 +442,7 @@ def test_without_weights_the_comparison_is_left_out_and_said_so(films, out, caps
         )
         == 0
     )
-    assert "Similarity of pictures and texts is left out: " in capsys.readouterr().err
+    assert "The similarity of images and texts is not scored: " in capsys.readouterr().err
 
 
 @pytest.mark.slow
