@@ -22,7 +22,7 @@ from schemas.overrides import put
 
 
 class ConfigError(ValueError):
-    """Error: a setting is invalid; the message names it and says what is valid."""
+    """Raised when a setting is invalid; the message names it and says what is valid."""
 
 
 class _Section(BaseModel):

@@ -44,13 +44,13 @@ _UNAVAILABLE = {
 
 
 class CannotWrite(OSError):
-    """Error: a file cannot be written, whatever its content, such as for lack of space."""
+    """Raised when a file cannot be written, whatever its content, such as for lack of space."""
 
     exit_code = 2
 
 
 class WriteConflict(OSError):
-    """Error: a file was not written, as another process has written it in the meantime."""
+    """Raised when a file was not written, as another process has written it in the meantime."""
 
 
 # --- names ---------------------------------------------------------------------------------------
