@@ -38,6 +38,8 @@ def tracked():
 @functools.cache
 def help_of(package, verb=""):
     """Returns what `python -m PACKAGE VERB --help` prints, "" where there is no such verb."""
+    if package == "benchmarks":
+        pytest.importorskip("torch")  # a light installation has no benchmarks
     main = storystream_main if package == "storystream" else MAINS[package]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):

@@ -20,7 +20,7 @@ from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient, gather
 from pipeline.inference.protocol import Picture, Request
 from pipeline.inference.repair import Outcome, ask
-from pipeline.runtime import storage
+from pipeline.runtime import progress, storage
 from pipeline.runtime.progress import Tick
 from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.answers import CaptionAnswer
@@ -43,6 +43,7 @@ async def caption(
         nonlocal done
         outcome = await _ask_about(keyframes, index, client, root, config)
         done += 1
+        progress.doing("captions", f"asked {done} of {len(keyframes)}, {keyframes[0].video}")
         tick(0.99 * done / len(keyframes))
         return outcome
 

@@ -21,6 +21,7 @@ from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient, gather
 from pipeline.inference.protocol import Request
 from pipeline.inference.repair import Outcome, ask
+from pipeline.runtime import progress
 from pipeline.runtime.progress import Tick
 from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.answers import NarrativeAnswer
@@ -102,6 +103,7 @@ async def _write_story(draft: _Draft, writer: _Writer) -> Story | Reject:
             reason = "bad narrative" if outcome.answered else NO_ANSWER
             return _reject(draft, reason, f"from picture {start} on: {outcome.fault}")
         draft = outcome
+        progress.doing("stories", f"asked {stop} of {len(draft.frames)}, {draft.id}")
     outcome = await _ask(draft, "link", 0, len(draft.frames), writer)
     if not outcome.answered:
         return _reject(draft, NO_ANSWER, f"to the linking request: {outcome.fault}")

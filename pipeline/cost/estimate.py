@@ -189,7 +189,7 @@ class CostModel:
         return measured.calls_per_second if measured else None
 
     def core_seconds_per_call(self, stage: Stage, size: tuple[int, int]) -> float:
-        """Returns our CPU seconds for one call of a server, with its images of width and height
+        """Returns the core seconds of one call of a server, with its images of width and height
         `size`."""
         images = 1 + 2 * self.config.captions.neighbours if stage.role == "captioner" else 0
         return SECONDS_PER_CALL + images * SECONDS_PER_MEGAPIXEL * size[0] * size[1] / 1e6

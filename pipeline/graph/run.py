@@ -70,21 +70,24 @@ def run(
                 f"{runner_name} processes {_counted(len(videos), 'film')}; see its own page or log "
                 "for progress"
             )
-        with progress.display(dict.fromkeys(shown, len(videos))):
+        waiting = f"running on {runner_name}" if runner_name else "starting the workers"
+        with progress.display(dict.fromkeys(shown, len(videos)), waiting):
             result = runners.run_and_wait(pipeline)
+            if not until:
+                manifest = read_json(out)
+                recorded = run_record.write(
+                    out,
+                    manifest,
+                    result,
+                    started,
+                    time.monotonic() - clock,
+                    runner_name or f"local, {workers} processes",
+                )
+                progress.doing("report", "writing report.html")
+                report.write(out)
         if until:
             print(f"Stopped after stage {until}; its outputs are in {parameters.work}")
             return 0
-        manifest = read_json(out)
-        recorded = run_record.write(
-            out,
-            manifest,
-            result,
-            started,
-            time.monotonic() - clock,
-            runner_name or f"local, {workers} processes",
-        )
-        report.write(out)
         return _conclude(manifest, recorded, config, out)
 
 

@@ -229,6 +229,8 @@ class OpenAIServer:
         left = self._calls.patience - silent
         if left <= 0:
             raise self._over(Gone, f"no answer for {silent:.0f} s: {fault.text}")
+        if silent > SILENCE:
+            progress.doing("", f"waiting for the server, {silent:.0f} s so far")
         if silent > SILENCE and not self._silence_reported:
             self._silence_reported = True
             progress.say(

@@ -442,7 +442,7 @@ def test_without_weights_the_comparison_is_left_out_and_said_so(films, out, caps
         )
         == 0
     )
-    assert "Similarity of pictures and texts is left out: " in capsys.readouterr().err
+    assert "The similarity of images and texts is not scored: " in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -160,11 +160,11 @@ def test_where_no_metrics_can_be_written_is_found_out_before_the_run(tmp_path, c
         assert ended.value.code == 2
         return capsys.readouterr().err
 
-    assert "--metrics no/run.prom: there is no such folder" in error_for("no/run.prom")
-    assert f"--metrics {tmp_path}: this is a folder; name a file in it" in error_for(tmp_path)
+    assert "--metrics no/run.prom: there is no folder no" in error_for("no/run.prom")
+    assert f"--metrics {tmp_path} is a folder: name a file in it" in error_for(tmp_path)
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path))
     file = tmp_path / "run.prom"
-    assert f"--metrics {file}: nothing may be written to this folder" in error_for(file)
+    assert f"--metrics {file}: no permission to write to {tmp_path}" in error_for(file)
 
 
 def ends(monkeypatch, how):
