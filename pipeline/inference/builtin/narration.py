@@ -75,25 +75,10 @@ def tell(scene: Scene, quotes: Sequence[Quote], frame: int, story: Story) -> str
         ways = [clause + tail for clause in clauses for tail in _tails(scene, story)]
     start = frame * _STEP % len(ways)
     ways = [*ways[start:], *ways[:start]]
-<<<<<<< HEAD
     if frame % 3 == 2 and frame % CHUNK_LENGTH:  # a window's first text gets its own
         word = wordings.CONNECTIVES[frame // 3 % len(wordings.CONNECTIVES)]
         ways = [way if _CONNECTED.match(way) else f"{word} {lowered(way)}" for way in ways]
     return _sentence(min(ways, key=story.repeated))
-=======
-    if (
-        frame % 3 == 2 and frame % CHUNK_LENGTH
-    ):  # every third text begins with a connective, as listeners like it
-        connective = _CONNECTIVES[frame // 3 % len(_CONNECTIVES)]
-        ways = [
-            way
-            if _CONNECTED.match(way) or re.search(r"\bnow\b", way)
-            else f"{connective} {lower(way)}"
-            for way in ways
-        ]
-    best = min(ways, key=story.repeated)
-    return _sentence(best)
->>>>>>> main
 
 
 def stated(text: str, quotes: Sequence[Quote], frame: int) -> str:
@@ -261,18 +246,9 @@ def _with_quotes(
         for clause in _filled(wordings.MOVING[:2], scene, story):
             ways += [f"as {clause}, {leading}{more}", f"{trailing}, while {clause}.{more}"]
     if not scene.who:
-<<<<<<< HEAD
         for place in _filled(_places(scene, story.last), scene, story):
             comma = "" if place.startswith(("in ", "under ")) else ","
             ways += [f"{place}, {leading}{more}", f"{trailing}{comma} {place}.{more}"]
-=======
-        for place in _places(scene, story):
-            comma = "" if place.startswith(("in", "under")) else ","
-            ways += [
-                f"{place}, {first.leading()}{more}",
-                f"{first.trailing()}{comma} {place}.{more}",
-            ]
->>>>>>> main
     return ways
 
 
@@ -286,7 +262,6 @@ def _places(scene: Scene, last: Scene) -> Sequence[str]:
     return wordings.IN_SAME_COLOURS if same else wordings.IN_COLOURS
 
 
-<<<<<<< HEAD
 def _leading(quotes: Sequence[Quote]) -> str:
     return " ".join(_sentence(quote.leading()) for quote in quotes)
 
@@ -294,72 +269,6 @@ def _leading(quotes: Sequence[Quote]) -> str:
 def _sentence(text: str) -> str:
     stop = "" if text.endswith((".", "!", "?", '."', '!"', '?"', '…"')) else "."
     return f"{text[:1].upper()}{text[1:]}{stop}"
-=======
-def _said(quotes: Sequence[Quote]) -> list[str]:
-    """Returns quotes as sentences."""
-    return [_sentence(quote.leading()) for quote in quotes]
-
-
-# --- words -------------------------------------------------------------------------------------
-
-_OPENERS = frozenset(
-    ["a", "all", "among", "an", "after", "again", "and", "as", "at", "below", "beige", "black", "blue", "brown", "by", "close", "dark", "down", "everything", "everywhere", "far", "gold", "green", "grey", "here", "in", "it", "light", "next", "now", "on", "once", "one", "orange", "over", "pink", "purple", "red", "next", "now", "silver", "something", "someone", "still", "the", "then", "there", "this", "turquoise", "under", "up", "very", "where", "wherever", "white", "with", "yellow", "words", "to"]
-)
-
-
-def _who(scene: Scene, story: Story) -> str:
-    if scene.who.startswith("something"):
-        return scene.who
-    return f"the {scene.who}" if story.has(scene.who) else f"{_article(scene.who)} {scene.who}"
-
-
-def _wheres(scene: Scene, story: Story) -> list[str]:
-    """Returns ways to say where: " on green grass under a light blue sky"; none if unknown."""
-    ground, sky = _the(scene.ground, story), _the(scene.sky, story, article=True)
-    place = (f" on {ground}" if ground else "") + (f" under {sky}" if sky else "")
-    if place or not scene.colours:
-        return [place] if place else []
-    return [f" among {scene.colours}", f" with {scene.colours} around"]
-
-
-def _the(thing: str, story: Story, article: bool = False) -> str:
-    if not thing:
-        return ""
-    if story.has(thing):
-        return f"the {thing}"
-    return f"{_article(thing)} {thing}" if article else thing
-
-
-def _article(words: str) -> str:
-    return "an" if _VOWEL.match(words) else "a"
-
-
-def _was(colours: str) -> str:
-    return "were" if " and " in colours else "was"
-
-
-def _same_place(scene: Scene, other: Scene) -> bool:
-    return (scene.ground, scene.sky, _colour_set(scene)) == (
-        other.ground,
-        other.sky,
-        _colour_set(other),
-    )
-
-
-def _colour_set(scene: Scene) -> frozenset[str]:
-    return frozenset(filter(None, scene.colours.split(" and ")))
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _sentence(text: str) -> str:
-    text = _capital(text)
-    return (
-        text if not text or text.endswith((".", "!", "?", '."', '!"', '?"', '…"')) else f"{text}."
-    )
->>>>>>> main
 
 
 def _runs(text: str) -> list[tuple[str, ...]]:
