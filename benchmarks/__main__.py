@@ -16,11 +16,16 @@ HEAVY = ("fuzz", "crashes", "scale", "cpu")  # minutes to hours of whole runs: n
 def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") -> int:
     """Runs one command; returns its exit code. 1: something failed or got worse, 2: wrong
     arguments, 130: Ctrl-C. `prog` is how usage lines call this program."""
+    from model.terminal import print_anywhere, telling
     from pipeline.runtime.lock import Busy
 
+    print_anywhere()
     arguments = _parser(prog).parse_args(argv)
     try:
-        return _heavy(arguments) if arguments.name in HEAVY else _measure(arguments)
+        if arguments.name not in HEAVY:
+            return _measure(arguments)
+        with telling(lambda: f"measuring {arguments.name}"):
+            return _heavy(arguments)
     except (ValueError, Busy) as error:
         print(error, file=sys.stderr)
         return 2
