@@ -329,7 +329,7 @@ def _dataset(arguments: argparse.Namespace) -> int:
     from pipeline.cost import estimate  # loads Beam, which takes seconds that --help need not
     from pipeline.ingest import discovery
 
-    found, rejects = discovery.find(arguments.videos)
+    found, rejects = discovery.find(arguments.videos, chosen.schemes)
     _check_force(arguments.force, [video.id for video in found])
     chosen = _checked(chosen, with_keys=not arguments.dry_run)
     if arguments.dry_run:
