@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") ->
     arguments, beam_arguments = parser.parse_known_args(argv)
     if beam_arguments and arguments.command is not _dataset:
         parser.error(f"unknown arguments: {' '.join(beam_arguments)}")
-    arguments.beam = beam_arguments
+    arguments.beam, arguments.prog = beam_arguments, prog
     verbose = getattr(arguments, "verbose", False)
     if not verbose:
         _silence_beam()
@@ -346,7 +346,24 @@ def _dataset(arguments: argparse.Namespace) -> int:
         arguments.force,
         arguments.until,
         arguments.verbose,
+        _command(arguments),
     )
+
+
+def _command(arguments: argparse.Namespace) -> list[str]:
+    """Returns the words of the command that makes this dataset, without those for this run only."""
+    options = [("--videos", arguments.videos), ("--out", arguments.out)]
+    options += [
+        (f"--{name}", value)
+        for name in ("config", "captioner", "writer")
+        if (value := getattr(arguments, name)) and value != "embedded"
+    ]
+    options += [("--set", value) for value in arguments.set]
+    words = arguments.prog.split()
+    if words[0] == "python":  # this one: the environment need not be active
+        here = os.path.relpath(sys.executable)
+        words[0] = sys.executable if here.startswith("..") else here
+    return [*words, "dataset", *(part for option in options for part in option), *arguments.beam]
 
 
 def _check_force(forced: Sequence[str], films: Sequence[str]) -> None:
