@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pipeline.dataset.manifest import read_json, read_manifest
 from pipeline.runtime import storage
 from schemas import layout
-from schemas.rows import Character, Keyframe, Row, Story, from_table, row
+from schemas.rows import Character, Keyframe, Row, Story, arrow_schema, from_table, row
 
 _BATCH = 1024  # rows
 
@@ -72,6 +72,25 @@ def _batches(
         columns=None if columns is None else list(columns),
         use_threads=False,
     )
+
+
+def schema_fault(out: str, table: str, kind: type[Row]) -> str:
+    """Returns how the columns of a table differ from those of its rows, "" where they do not.
+
+    Raises as `read_batches` does.
+    """
+    with open_file(out, layout.table_path(table)) as file:
+        found, wanted = pq.read_schema(file), arrow_schema(kind)
+    if found.equals(wanted):
+        return ""
+    differ = [
+        column
+        for column in dict.fromkeys([*wanted.names, *found.names])
+        if column not in found.names
+        or column not in wanted.names
+        or not found.field(column).equals(wanted.field(column))
+    ] or ["their order"]
+    return f"its columns are not those of this version: {', '.join(differ)}"
 
 
 def read_rows(out: str, table: str, kind: type[Row]) -> Iterator[Row]:
