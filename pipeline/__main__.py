@@ -104,7 +104,8 @@ def _run_command(arguments: argparse.Namespace, verbose: bool) -> int:
         code, reason = run.stop_code(error)
         if code:
             print(
-                f"{escaped(reason)}\nRun the same command again to continue: answers of models are cached.",
+                f"{escaped(reason)}\n"
+                "Run the same command again to continue: answers of models are cached.",
                 file=sys.stderr,
             )
             return code
