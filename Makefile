@@ -3,8 +3,8 @@
 #   train     OUT=folder PRESET=tiny RUN=folder ARGS=..
 #   generate  RUN=folder ARGS=..
 #   bench     OUT=folder RUN=folder BENCH=folder ARGS=..
-# `dataset` installs 1.4 GB, `train`, `generate`, `bench` and models that are loaded here (transformers:)
-# 7.4 GB, with PyTorch. LIGHT=1 installs and tests without PyTorch.
+# `dataset` installs 1.3 GB without PyTorch; local models (transformers:), `train`, `generate` and `bench`
+# 7.4 GB. LIGHT=1 makes `install`, `test` and `lint` do without PyTorch.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -20,9 +20,9 @@ IMAGE ?= storystream
 PYTEST := $(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 # Layers of the installation, with a stamp file each. Every lock file is complete: requirements.lock
-# has the packages for a dataset, with the embedded captioner and writer or with model servers; -models
-# adds those for local models, training, generation and benchmarks; -dev adds to the first those for
-# tests and checks.
+# has the packages for datasets with the embedded models or model servers, buckets and runners; -models
+# adds those for local models, training, generation and benchmarks; -dev adds those for tests and
+# checks to the first.
 BASE_INSTALLED := $(VENV)/installed-base
 MODELS_INSTALLED := $(VENV)/installed-models
 DEV_INSTALLED := $(VENV)/installed-dev

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from pipeline import config, model_specs
 from pipeline.graph import stages
+from pipeline.runtime.untrusted_text import escaped
 from schemas import layout
 
 _BACKENDS = (
@@ -103,7 +104,8 @@ def _run_command(arguments: argparse.Namespace, verbose: bool) -> int:
         code, reason = run.stop_code(error)
         if code:
             print(
-                f"{reason}\nRun the same command again to continue: answers of models are cached.",
+                f"{escaped(reason)}\n"
+                "Run the same command again to continue: answers of models are cached.",
                 file=sys.stderr,
             )
             return code
@@ -127,8 +129,8 @@ def _cause(error: RuntimeError) -> str:
 
 
 def _message(error: object) -> str:
-    """Returns the message of an error without Beam's addition."""
-    return str(error).partition(" [while running")[0]
+    """Returns the message of an error without Beam's addition, escaped as it may quote a source."""
+    return escaped(str(error).partition(" [while running")[0])
 
 
 def _silence_beam() -> None:
@@ -330,7 +332,7 @@ def _dataset(arguments: argparse.Namespace) -> int:
     from pipeline.ingest import discovery
     from pipeline.runtime import progress
 
-    found, rejects = discovery.find(arguments.videos)
+    found, rejects = discovery.find(arguments.videos, chosen.schemes)
     _check_force(arguments.force, [video.id for video in found])
     chosen = _checked(chosen, with_keys=not arguments.dry_run)
     if arguments.dry_run:
@@ -476,7 +478,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     with progress.display({"verify": verify.steps(arguments.out)}):
         verdict = verify.verify(arguments.out)
-    print(verify.describe(verdict))
+    print(escaped(verify.describe(verdict)))
     return 1 if verdict.counts else 0
 
 
@@ -492,7 +494,8 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     folder = folder or "."
     films = len(manifest.read_manifest(folder).videos)
     with progress.display({"rebuild": films}, "looking for the films"):
-        return 1 if rebuild.rebuild(folder, arguments.videos) else 0
+        complete = rebuild.rebuild(folder, arguments.videos, lambda line: print(escaped(line)))
+    return 1 if complete else 0
 
 
 def _export(arguments: argparse.Namespace) -> int:

@@ -140,7 +140,7 @@ def _of_surroundings(scene: Scene, story: Story) -> Sequence[str]:
         same = _surroundings(last) == _surroundings(scene)
         return wordings.SAME_GROUND_AND_SKY if same else wordings.GROUND_AND_SKY
     if last.colours and not last.who and _colours(last) == _colours(scene):
-        ways = wordings.SAME_COLOURS
+        ways: Sequence[str] = wordings.SAME_COLOURS
     elif any(other and _colours(other) == _colours(scene) for other in story.scenes):
         ways = wordings.COLOURS_AGAIN
     else:
