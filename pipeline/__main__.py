@@ -210,6 +210,18 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "--seed", type=int, default=0, metavar="N", help="of the random stories (default: 0)"
     )
 
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what is installed, what is missing and what to do",
+        description="Examines the installation, the machine and the models that the settings name, "
+        "and prints a line for each: ok or missing, with the remedy. Servers get three short "
+        "questions each. Exits with 0 if the dataset can be made, else with 1.",
+    )
+    doctor.set_defaults(command=_doctor)
+    doctor.add_argument("--videos", default="", metavar="SOURCE", help="films of the dataset")
+    doctor.add_argument("--out", default="data/dataset", metavar="FOLDER", help="of the dataset")
+    _add_settings(doctor)
+
     settings = commands.add_parser(
         "settings",
         help="print all settings, as a file for --config",
@@ -432,6 +444,17 @@ def _sample(arguments: argparse.Namespace) -> int:
     for path in paths:
         print(path)
     return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    chosen = config.load(arguments.config, _settings_given(arguments))
+    from pipeline import doctor
+
+    lacking = False
+    for finding in doctor.examine(chosen, arguments.videos, arguments.out):
+        print(finding, flush=True)
+        lacking |= finding.needed and not finding.there
+    return int(lacking)
 
 
 def _settings(arguments: argparse.Namespace) -> int:
