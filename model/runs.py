@@ -79,7 +79,7 @@ def make_tokenizer(run: Run, texts: Iterable[str]) -> None:
     story = run.preset.model.story
     if story.model:
         with naming("model.story.model", story.model):
-            tokenizer = AutoTokenizer.from_pretrained(story.model)
+            tokenizer = AutoTokenizer.from_pretrained(story.model, trust_remote_code=False)
     else:
         tokenizer = tokens.train(texts, story.vocabulary)
     tokens.with_pictures(tokenizer, story.image_tokens)
@@ -91,7 +91,7 @@ def tokenizer(run: Run) -> tuple[PreTrainedTokenizerBase, Vocabulary]:
     folder = run.folder / "tokenizer"
     if not folder.is_dir():
         raise NotTrained(f"{run.folder} has no tokenizer; is it the folder of a run?")
-    loaded = AutoTokenizer.from_pretrained(folder)
+    loaded = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     return loaded, tokens.with_pictures(loaded, run.preset.model.story.image_tokens)
 
 

@@ -120,7 +120,7 @@ def build(
     """
     if config.model and download:
         with naming("model.story.model", config.model):
-            llm = AutoModelForCausalLM.from_pretrained(config.model)
+            llm = AutoModelForCausalLM.from_pretrained(config.model, trust_remote_code=False)
     else:
         assert config.architecture is not None
         llm = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config.architecture))

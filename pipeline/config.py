@@ -22,7 +22,7 @@ from schemas.overrides import put
 
 
 class ConfigError(ValueError):
-    """Error: a setting is invalid; the message names it and says what is valid."""
+    """Raised when a setting is invalid; the message names it and says what is valid."""
 
 
 class _Section(BaseModel):
@@ -225,6 +225,10 @@ class DatasetConfig(_Section):
     budget: float | None = Field(None, gt=0, description="for all calls for this dataset")
     characters: str = Field("", description="YAML file of character names and looks, by series")
     prompts: str = Field("", description="folder of prompts to use instead of the built-in ones")
+    schemes: list[str] = Field(
+        [],
+        description="of addresses that sources may name beside paths, gs:// and s3://: [https]",
+    )
     speech: str = Field(
         "",
         description="faster-whisper model, path or id, that transcribes films without subtitles",

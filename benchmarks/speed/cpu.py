@@ -119,10 +119,10 @@ def _work(found: Mapping[str, Rounds], facts: Mapping[str, object]) -> Table:
         ),
         cells,
         "Dataset: CPU seconds of the sample's four films with the embedded models. Training: a "
-        "step of each stage of tiny, in the precision that `auto` chooses. AVX2 is set in the "
-        f"environment ({', '.join(INSTRUCTIONS[AVX2])}), so it is this CPU's clock and memory "
-        "with lesser instructions; onnxruntime and FFmpeg heed none of it. Where the CPU has no "
-        "more than AVX2, both are the same.",
+        "step of each stage of tiny, in the precision that `auto` chooses. AVX2 is set by variables"
+        f" ({', '.join(INSTRUCTIONS[AVX2])}), so it is this CPU's clock and memory with lesser "
+        "instructions; onnxruntime and FFmpeg heed none. Where the CPU has no more than AVX2, both "
+        "are the same.",
         facts,
         contest=False,
     )

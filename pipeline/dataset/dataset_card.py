@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from pipeline.runtime.untrusted_text import escaped
 from schemas import layout
 from schemas.rows import CHUNK_LENGTH, STORY_LENGTH
 
@@ -182,9 +183,9 @@ def _configs(dataset: dict[str, Any]) -> list[dict[str, Any]]:
 
 def plain(text: str) -> str:
     """Escapes untrusted text for Markdown, on one line, also inside a table."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\1", " ".join(escaped(text).split()))
 
 
 def code(text: str) -> str:
     """Puts untrusted text between backticks, also inside a table."""
-    return "`" + " ".join(text.split()).replace("`", "'").replace("|", "\\|") + "`"
+    return "`" + " ".join(escaped(text).split()).replace("`", "'").replace("|", "\\|") + "`"

@@ -44,7 +44,7 @@ _CRASHES = {
 
 
 class Crashed(RuntimeError):
-    """Error: the call crashed its process or exceeded its CPU time."""
+    """Raised when a call crashed its process or exceeded its CPU time."""
 
 
 class _Process:

@@ -30,7 +30,7 @@ STALE = 120.0  # seconds without one, after which the file may be taken over
 
 
 class Busy(OSError):
-    """Error: another run is writing to the output folder; the message says which."""
+    """Raised when another run is writing to the output folder; the message says which."""
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def _locked_on_disk(out: str) -> Iterator[None]:
     path = os.path.join(out, layout.WORK, layout.LOCK)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
         raise OSError(
             f"cannot write to {out} ({error.strerror}): name another folder, or grant write "
