@@ -328,14 +328,18 @@ def _settings_given(arguments: argparse.Namespace) -> list[str]:
 
 def _dataset(arguments: argparse.Namespace) -> int:
     chosen = config.load(arguments.config, _settings_given(arguments))
-    from pipeline.cost import estimate  # loads Beam, which takes seconds that --help need not
+    from pipeline.cost import estimate, rates  # loads Beam, which takes seconds: --help need not
     from pipeline.ingest import discovery
+    from pipeline.runtime import progress
 
     found, rejects = discovery.find(arguments.videos, chosen.schemes)
     _check_force(arguments.force, [video.id for video in found])
     chosen = _checked(chosen, with_keys=not arguments.dry_run)
     if arguments.dry_run:
-        print(estimate.describe(estimate.estimate(found, chosen, arguments.out)))
+        with progress.display({}, "looking at the films"):
+            known = rates.of_this_machine(arguments.out)
+            work = estimate.estimate(found, chosen, arguments.out, known)
+        print(estimate.describe(work, known))
         return 0
     from pipeline.graph import run
 
@@ -438,7 +442,7 @@ def _settings(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> int:
     from pipeline.cost import plan, rates
 
-    measured = rates.of_dataset(arguments.dataset) if arguments.dataset else rates.BUILT_IN
+    measured = rates.of_dataset(arguments.dataset) if arguments.dataset else rates.of_this_machine()
     of_dataset = [] if arguments.config else rates.settings(arguments.dataset)
     chosen = config.load(arguments.config, [*of_dataset, *_settings_given(arguments)])
     films = plan.Films(
