@@ -130,6 +130,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
+        version=2,
         reads={
             "stories": (Story,),
             "captions": (Caption,),
