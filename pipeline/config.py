@@ -198,7 +198,10 @@ class OutputConfig(_Section):
         description="share of equal hash bits of images that must not be in both train and val",
     )
     shard_megabytes: float = Field(
-        256.0, gt=0, description="mean size of a shard; the largest have about twice as much"
+        256.0,
+        gt=0,
+        description="mean size of a shard; the largest have about twice as much, and where there "
+        "would be fewer than 8 of train they are smaller",
     )
 
 

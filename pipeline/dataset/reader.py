@@ -79,9 +79,9 @@ def schema_fault(out: str, table: str, kind: type[Any]) -> str:
 
     Raises as `read_batches` does.
     """
+    wanted: pa.Schema = arrow_schema(kind)
     with open_file(out, layout.table_path(table)) as file:
         found: pa.Schema = pq.read_schema(file)
-    wanted: pa.Schema = arrow_schema(kind)
     if found.equals(wanted):
         return ""
     differ = [

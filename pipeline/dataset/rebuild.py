@@ -44,7 +44,7 @@ from pipeline.runtime.images import decode_luma, encode_jpeg, thumbnail
 from pipeline.runtime.prefetch import prefetch
 from schemas import layout
 from schemas.published import parse_keyframe_id
-from schemas.rows import Keyframe, Reject, Story, Video, row
+from schemas.rows import Keyframe, Reject, Video, row
 
 SHOWN = 20  # pictures of a film that could not be made, and missing films, that are named
 # What may become of a picture. Of rejects' pictures no digest is known.
@@ -180,13 +180,9 @@ def _checked_tables(out: str, films: Sequence[Video]) -> set[str]:
 
     Raises ValueError where their columns or the films and pictures in them are not of this dataset.
     """
-    for table, kind in (
-        (layout.KEYFRAMES, Keyframe),
-        (layout.STORIES, Story),
-        (layout.REJECTS, Reject),
-    ):
+    for table in (layout.KEYFRAMES, layout.STORIES, layout.REJECTS):
         try:
-            wrong = schema_fault(out, table, kind)
+            wrong = schema_fault(out, table, layout.TABLES[table])
         except pa.ArrowException as error:
             wrong = str(error).splitlines()[0]
         if wrong:

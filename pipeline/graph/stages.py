@@ -71,7 +71,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
         intact=keyframes.pictures_intact,
-        seconds=1.4,
+        seconds=2.0,
         per="minute",
     ),
     Stage("text", keyframes.read_text, reads={"keyframes": (Keyframe,)}, seconds=0.1),
@@ -101,7 +101,7 @@ STAGES: tuple[Stage, ...] = (
         role="captioner",
         prompts=("caption",),
         expected_calls=expected_calls.of_captions,
-        seconds=0.026,
+        seconds=0.03,
     ),
     Stage(
         "characters",
@@ -115,7 +115,6 @@ STAGES: tuple[Stage, ...] = (
         prompts=("characters",),
         expected_calls=expected_calls.of_characters,
         publish=annotation.save_characters,
-        seconds=0.001,
     ),
     Stage(
         "stories",
@@ -126,11 +125,12 @@ STAGES: tuple[Stage, ...] = (
         role="writer",
         prompts=("narrate", "link"),
         expected_calls=expected_calls.of_stories,
-        seconds=0.002,
+        seconds=0.003,
     ),
     Stage(
         "quality",
         annotation.score_stories,
+        version=2,
         reads={
             "stories": (Story,),
             "captions": (Caption,),
@@ -146,7 +146,7 @@ STAGES: tuple[Stage, ...] = (
 
 # Steps after the stages: they are recorded and planned like stages, but have no output per film.
 DATASET_STEPS = (
-    Stage("shards", None, scope="dataset", seconds=0.01),
+    Stage("shards", None, scope="dataset"),
     Stage("publish", None, scope="dataset"),
 )
 

@@ -63,7 +63,7 @@ def test_stories_can_be_leafed_through(untrusted):
         "language share 1",
         "toxic words 0",
         "name consistency 0.95",
-        "repaired 0.033",
+        "repaired share 0.033",
         "grounding 0.8",
     ]
     assert other["scores"] == []
