@@ -12,11 +12,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline.inference import json_answers
 from pipeline.inference.client import ModelClient
-from pipeline.inference.protocol import Answer, Request, Unanswered
+from pipeline.inference.protocol import Answer, Request, Stop, Unanswered
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,11 +58,26 @@ async def _ask_once(request: Request, client: ModelClient, check: Callable[[Any]
         answer = await client.answer(request)
     except Unanswered as error:
         return Outcome(None, str(error), answered=False)
+    value, fault = _read(answer.text, request.answer, check)
+    return Outcome(value, fault, answers=(answer,))
+
+
+def _read(text: str, model: type[BaseModel], check: Callable[[Any], str]) -> tuple[Any, str]:
+    """Returns the value of an answer, None if it is not usable, and its fault.
+
+    No exception over one answer leaves its question, as all other answers are paid for; but what
+    cannot be read or written is no fault of an answer.
+    """
     try:
-        value = json_answers.parse(answer.text, request.answer)
+        value = json_answers.parse(text, model)
     except ValidationError as error:
-        return Outcome(None, json_answers.describe(error), answers=(answer,))
+        return None, json_answers.describe(error)
     except ValueError as error:
-        return Outcome(None, str(error), answers=(answer,))
-    fault = check(value)
-    return Outcome(None if fault else value, fault, answers=(answer,))
+        return None, json_answers.clean(str(error))
+    try:
+        fault = check(value)
+    except (Stop, OSError):
+        raise
+    except Exception as error:
+        fault = f"the answer cannot be checked: {type(error).__name__}: {error}"
+    return None if fault else value, json_answers.clean(fault)

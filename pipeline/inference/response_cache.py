@@ -22,8 +22,14 @@ from schemas.layout import ANSWERS
 
 def digest(value: dict[str, Any]) -> str:
     """Returns the SHA-256, 64 hex digits, of a JSON object, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_encoded(value, sort_keys=True)).hexdigest()
+
+
+def _encoded(value: Any, sort_keys: bool = False) -> bytes:
+    """Returns a value as JSON. Lone surrogates, which a raw answer may hold, are kept as they are;
+    `json.loads` reads them again."""
+    text = json.dumps(value, sort_keys=sort_keys, ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _path(work: str, request_digest: str) -> str:
@@ -56,8 +62,7 @@ def save(work: str, request_digest: str, answer: Answer, task: str, cost: float)
         "cost": cost,
         "answer": dataclasses.asdict(answer),
     }
-    data = json.dumps([digest(entry), entry], ensure_ascii=False).encode()
-    storage.write_bytes(_path(work, request_digest), data)
+    storage.write_bytes(_path(work, request_digest), _encoded([digest(entry), entry]))
 
 
 def _entries(work: str) -> Iterator[dict[str, Any]]:

@@ -34,7 +34,7 @@ import openai
 from pydantic import BaseModel
 
 from pipeline.config import CallsConfig
-from pipeline.inference import concurrency, retries
+from pipeline.inference import concurrency, json_answers, retries
 from pipeline.inference.protocol import (
     Answer,
     Gone,
@@ -206,7 +206,7 @@ class OpenAIServer:
         usage = completion.usage
         estimate = len(request.prompt) // 4 + _PICTURE_TOKENS * len(request.images)
         return Answer(
-            _utf8(text),
+            json_answers.clean(text),
             self._model,
             getattr(usage, "prompt_tokens", None) or estimate,
             getattr(usage, "completion_tokens", None) or len(text) // 4,
@@ -277,7 +277,7 @@ class OpenAIServer:
         """
         if len(self._key) >= 8:
             text = text.replace(self._key, "***")
-        text = " ".join(_utf8(text).split())
+        text = " ".join(json_answers.clean(text).split())
         return text if len(text) <= 300 else f"{text[:300]}..."
 
     def _parameters(self, request: Request) -> dict[str, Any]:
@@ -332,11 +332,6 @@ def _image_part(jpeg: bytes) -> dict[str, Any]:
 def _response_format(task: str, answer: type[BaseModel]) -> dict[str, Any]:
     schema = {"name": task, "schema": answer.model_json_schema()}
     return {"type": "json_schema", "json_schema": schema}
-
-
-def _utf8(text: str) -> str:
-    """Replaces lone surrogates, which JSON can hold and files cannot."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _message(error: openai.APIStatusError) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from pipeline.annotation.checks import narratives
 from pipeline.annotation.stories import tell
 from pipeline.config import load
 from pipeline.inference.protocol import Request, Unanswered
+from pipeline.runtime import stage_outputs
 from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.rows import Caption, Character, Keyframe
 from tests.pipeline import rows
@@ -288,6 +290,27 @@ def test_a_narrative_that_stays_bad_is_rejected_and_the_others_are_told(kind):
     assert story.id == "film_story_001"
     assert (reject.stage, reject.key, reject.reason) == ("story", "film_story_000", "bad narrative")
     assert reject.detail.startswith("from picture 0 on: ")
+
+
+def test_half_an_emoji_in_a_text_is_left_out_and_the_story_can_be_saved(tmp_path):
+    backend = narrator(lambda _, texts: [(frame, text + " \ud83c") for frame, text in texts])
+    (story,), _ = written(10, backend)
+    assert story.captions[0] == "Then Pip climbs the hill number 0."
+    stage_outputs.save(str(tmp_path / "stories.jsonl"), [story])
+
+
+def test_an_exception_over_one_answer_rejects_that_story_alone(monkeypatch):
+    check = narratives.fault
+
+    def fails_on_the_first(answer, facts, *others):
+        if facts["frames"][0] == 0 and not facts["captions"][0]["sentence"].endswith("30."):
+            raise ZeroDivisionError("a story of nothing")
+        return check(answer, facts, *others)
+
+    monkeypatch.setattr(narratives, "fault", fails_on_the_first)
+    (story,), (reject,) = written(40, narrator())
+    assert (story.id, reject.key) == ("film_story_001", "film_story_000")
+    assert reject.detail.endswith("ZeroDivisionError: a story of nothing")
 
 
 def test_where_no_answer_comes_no_smaller_window_is_tried():

@@ -195,9 +195,9 @@ def test_a_server_that_does_not_count_tokens_gets_an_estimate(tmp_path):
 def test_half_a_character_in_an_answer_or_an_error_can_be_written_down():
     message = {"choices": [{"message": {"content": "Ben \ud83d"}}]}
     found, _ = result(always(Reply(body=json.dumps(message))))
-    assert found.text == "Ben ?"
+    assert found.text == "Ben "
     found, _ = result(always(error(404, "no \udc00")))
-    assert "404: no ?" in str(found)
+    assert "404: no (are" in str(found)
 
 
 # Where the server and the key come from.
