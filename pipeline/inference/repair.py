@@ -3,7 +3,7 @@
 Models break the form asked for, leave things out and answer the wrong question. Every stage handles
 that here: an answer that does not parse, or that the stage's check refuses, is asked for a second
 time with the fault in the prompt. What still fails is returned as the fault, in words, and the
-stage makes a reject of it.
+stage makes a reject of it, and has the next run ask again (`ModelClient.ask_again`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ class Outcome:
     repaired: bool = False  # the value is from the second answer
     answered: bool = True  # False: no answer at all, so the next run asks again
     answers: tuple[Answer, ...] = dataclasses.field(default=(), compare=False)  # as received
+    # What was asked in vain: requests whose answers failed, where there is no value.
+    failed: tuple[Request, ...] = dataclasses.field(default=(), compare=False)
 
 
 async def ask(
@@ -50,7 +52,12 @@ async def ask(
         facts={**request.facts, "retry": outcome.fault},
     )
     second = await _ask_once(repair, client, check)
-    return dataclasses.replace(second, repaired=True, answers=outcome.answers + second.answers)
+    return dataclasses.replace(
+        second,
+        repaired=True,
+        answers=outcome.answers + second.answers,
+        failed=(request, repair) if second.value is None else (),
+    )
 
 
 async def _ask_once(request: Request, client: ModelClient, check: Callable[[Any], str]) -> Outcome:

@@ -2,7 +2,8 @@
 
 An answer is written before it is used, atomically, one file each, with a checksum. So a run that is
 killed at any moment repeats at most the calls that were in flight, and the same request from
-another run, stage or configuration costs nothing.
+another run, stage or configuration costs nothing. An answer that was of no use is set aside: it
+stays on record, with its cost, and its request is asked again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,8 @@ from typing import Any
 from pipeline.inference.protocol import Answer
 from pipeline.runtime import storage
 from schemas.layout import ANSWERS
+
+_BAD = "bad"  # the folder of answers that were of no use, in that of all answers
 
 
 def digest(value: dict[str, Any]) -> str:
@@ -65,6 +69,20 @@ def save(work: str, request_digest: str, answer: Answer, task: str, cost: float)
     storage.write_bytes(_path(work, request_digest), _encoded([digest(entry), entry]))
 
 
+def set_aside(work: str, request_digest: str) -> None:
+    """Takes an answer out of the cache, so that its request is asked again, but not off the record:
+    what it has cost is spent."""
+    path = _path(work, request_digest)
+    if not storage.exists(path):
+        return
+    # A request may have several bad answers, the same one too.
+    name = f"{request_digest}-{uuid.uuid4().hex}.json"
+    storage.write_bytes(
+        storage.join(work, ANSWERS, _BAD, request_digest[:2], name), storage.read_bytes(path)
+    )
+    storage.remove([path])
+
+
 def _entries(work: str) -> Iterator[dict[str, Any]]:
     """Reads all cache files but the damaged ones, which will be asked for again."""
     paths = [path for path, _ in storage.find_in(storage.join(work, ANSWERS), "**.json")]
@@ -75,7 +93,7 @@ def _entries(work: str) -> Iterator[dict[str, Any]]:
 
 
 def spent(work: str) -> float:
-    """Returns the cost of all cached answers."""
+    """Returns the cost of all answers, those set aside too."""
     return sum(entry["cost"] for entry in _entries(work))
 
 

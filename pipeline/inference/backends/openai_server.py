@@ -105,10 +105,13 @@ class OpenAIServer:
                 wait.reschedule(0.0)
 
     def cache_key(self, request: Request) -> dict[str, Any]:
-        """Returns all that the server is sent, with the digests of pictures in their place."""
+        """Returns all that the server is sent, with the digests of pictures in their place, but for
+        the longest answer: one that ended is the same, one that was cut off is asked for again."""
         scaled = {"longest_side": self._calls.longest_side} if request.images else {}
+        parameters = self._parameters(request)
+        del parameters["max_tokens"]
         return {
-            **self._parameters(request),
+            **parameters,
             "prompt": request.prompt,
             **scaled,
             "pictures": [picture.sha256 for picture in request.images],

@@ -81,8 +81,9 @@ def film(count: int) -> tuple[list[Keyframe], list[Caption]]:
 PIP = Character("series", "Pip", "a small brown mouse", "the hero", ["a mouse"], "given")
 
 
-def written(count, backend, *settings, title="", cast=(PIP,), captions=None):
+def written(count, backend, *settings, title="", cast=(PIP,), captions=None, work=None):
     keyframes, captioned = film(count)
+    backend.cached = work is not None
     return with_client(
         backend,
         lambda client: tell(
@@ -94,6 +95,7 @@ def written(count, backend, *settings, title="", cast=(PIP,), captions=None):
             lambda _: None,
             title=title,
         ),
+        str(work or ""),
     )
 
 
@@ -311,6 +313,24 @@ def test_an_exception_over_one_answer_rejects_that_story_alone(monkeypatch):
     (story,), (reject,) = written(40, narrator())
     assert (story.id, reject.key) == ("film_story_001", "film_story_000")
     assert reject.detail.endswith("ZeroDivisionError: a story of nothing")
+
+
+def test_the_next_run_asks_again_for_the_window_that_failed_and_no_other(tmp_path):
+    """The first window fails as a whole too, but is rescued in halves, which the second follows."""
+
+    def fails(request, texts):
+        good = request.task == "link" or (len(texts) <= 5 and texts[0][0] < 10)
+        return texts if good else "junk"
+
+    backend = narrator(fails)
+    _, (reject,) = written(20, backend, work=tmp_path)
+    assert reject.detail.startswith("from picture 10 on: ")
+    again = narrator()
+    (story,), rejects = written(20, again, work=tmp_path)
+    assert rejects == [] and story.linked
+    assert [key[-13:] for key in again.keys] == ["narrate_10-20", "ory_000_link_00-20"[-13:]]
+    written(20, third := narrator(), work=tmp_path)
+    assert third.asked == []
 
 
 def test_where_no_answer_comes_no_smaller_window_is_tried():

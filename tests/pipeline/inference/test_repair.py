@@ -42,6 +42,12 @@ def test_what_is_bad_twice_comes_back_as_the_last_fault():
     )
 
 
+def test_only_what_failed_in_the_end_is_to_be_asked_again():
+    assert outcome(Scripted(in_turn("junk", GOOD))).failed == ()
+    failed = outcome(Scripted(in_turn("junk", "junk"))).failed
+    assert [request.prompt == "?" for request in failed] == [True, False]
+
+
 def test_a_question_without_an_answer_is_not_asked_again():
     backend = Scripted(in_turn(Unanswered("the server answered 500")))
     assert outcome(backend) == Outcome(None, "the server answered 500", answered=False)
