@@ -107,8 +107,6 @@ async def _write_story(draft: _Draft, writer: _Writer) -> Story | Reject:
         draft = outcome
         progress.doing("stories", f"asked {stop} of {len(draft.frames)}, {draft.id}")
     outcome = await _ask(draft, "link", 0, len(draft.frames), writer)
-    if not outcome.answered:
-        return _reject(draft, NO_ANSWER, f"to the linking request: {outcome.fault}")
     await writer.client.ask_again(outcome.failed)
     return _story(_linked(draft, outcome), writer, linked=outcome.value is not None)
 
@@ -141,7 +139,7 @@ async def _write_window(draft: _Draft, start: int, stop: int, writer: _Writer) -
 def _linked(draft: _Draft, outcome: Outcome) -> _Draft:
     """Takes over the linked texts. A text that linking did not change stays plain if it was.
 
-    If linking failed the texts stay, as they have passed the checks already.
+    If linking failed or got no answer the texts stay, as they have passed the checks already.
     """
     if outcome.value is None:
         return draft

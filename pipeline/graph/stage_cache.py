@@ -209,8 +209,8 @@ def is_complete(stage: Stage, film: Film, output: str) -> bool:
 
 
 def _asks_again(stage: Stage, film: Film, output: str, run: Run) -> bool:
-    """Returns whether a complete output has bad answers that another try may better: not of the
-    embedded models, which answer the same again."""
+    """Returns whether a complete output has bad answers, or a story that was not linked, which
+    another try may better: not of the embedded models, which answer the same again."""
     if not stage.role or run.model_spec(stage).kind == "embedded":
         return False
     rows = stage_outputs.load(stage_outputs.path(film.work, output))

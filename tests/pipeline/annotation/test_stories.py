@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 
@@ -358,7 +359,19 @@ def test_where_linking_fails_the_texts_stay():
     backend = narrator(lambda request, texts: "junk" if request.task == "link" else texts)
     (story,), rejects = written(10, backend)
     assert story.captions[0] == "Then Pip climbs the hill number 0."
-    assert rejects == []
+    assert rejects == [] and not story.linked
+
+
+def test_where_linking_gets_no_answer_the_texts_stay_and_the_next_run_links_them(tmp_path):
+    too_long = Unanswered("the server answered 400: 9000 tokens exceed the context of 8192")
+    backend = narrator(lambda request, texts: too_long if request.task == "link" else texts)
+    (story,), rejects = written(20, backend, work=tmp_path)
+    assert rejects == [] and not story.linked
+    assert story.captions == [f"Then Pip {doing(number)}." for number in range(20)]
+    again = narrator()
+    (linked,), _ = written(20, again, work=tmp_path)
+    assert [request.task for request in again.asked] == ["link"]
+    assert linked == dataclasses.replace(story, linked=True)
 
 
 def test_only_the_embedded_writer_may_flag_a_text_as_plain():
