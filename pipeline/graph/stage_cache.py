@@ -24,7 +24,7 @@ from pipeline.keyframes import segment_scan
 from pipeline.runtime import cpu_time, progress, stage_outputs, storage
 from pipeline.runtime.stage_inputs import Job, declared, setting
 from pipeline.runtime.stage_outputs import AnyRow, Film
-from schemas.rows import Keyframe, Reject
+from schemas.rows import Keyframe, Reject, Story
 
 NAMESPACE = "storystream"  # of the metrics
 
@@ -120,7 +120,8 @@ def _model_key(stage: Stage, config: DatasetConfig) -> Any:
     if not stage.role:
         return None
     spec = model_specs.parse(getattr(config, stage.role))
-    calls = ["max_tokens", "temperature"] if spec.kind != "embedded" else []
+    # Not max_tokens: an answer that ended is the same, and one that was cut off is asked for again.
+    calls = ["temperature"] if spec.kind != "embedded" else []
     if calls and stage.role == "captioner":  # a writer is sent no images
         calls.append("longest_side")
     return [
@@ -139,7 +140,11 @@ def output_name(stage: Stage, film: Film, key: Any) -> str:
 def is_reusable(stage: Stage, film: Film, key: Any, run: Run) -> bool:
     """Returns whether there is a complete output with that key, which is not forced."""
     output = output_name(stage, film, key)
-    return not run.forced(stage.name, film) and is_complete(stage, film, output)
+    return (
+        not run.forced(stage.name, film)
+        and is_complete(stage, film, output)
+        and not _asks_again(stage, film, output, run)
+    )
 
 
 def cached_outputs(stage: Stage, films: Sequence[Film], run: Run) -> list[CachedOutput]:
@@ -202,3 +207,15 @@ def is_complete(stage: Stage, film: Film, output: str) -> bool:
     if any(reject.reason == stage_outputs.NO_ANSWER for reject in rejects):
         return False
     return stage.intact is None or stage.intact(film, output, rows)
+
+
+def _asks_again(stage: Stage, film: Film, output: str, run: Run) -> bool:
+    """Returns whether a complete output has bad answers, or a story that was not linked, which
+    another try may better: not of the embedded models, which answer the same again."""
+    if not stage.role or run.model_spec(stage).kind == "embedded":
+        return False
+    rows = stage_outputs.load(stage_outputs.path(film.work, output))
+    return any(
+        reject.reason in (stage_outputs.UNREADABLE, stage_outputs.BAD_NARRATIVE)
+        for reject in stage_outputs.only(Reject, rows)
+    ) or any(not story.linked for story in stage_outputs.only(Story, rows))
