@@ -17,7 +17,7 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import Cache
 
-from model import sequence, vision
+from model import precision, sequence, vision
 from model.config import LoraConfig, StoryConfig, naming
 from model.resampler import Resampler
 from model.tokens import Vocabulary
@@ -59,7 +59,8 @@ class StoryLM(nn.Module):
             layout.positions,
         )
         counted = layout.targets != sequence.IGNORED
-        logits = self.llm.get_output_embeddings()(hidden[counted])
+        with precision.of(self):
+            logits = self.llm.get_output_embeddings()(hidden[counted])
         text = functional.cross_entropy(logits.float(), layout.targets[counted])
         asked = layout.asked >= 0
         predicted = self.painted(hidden[asked].unflatten(0, (-1, self.image_tokens)))
@@ -72,32 +73,44 @@ class StoryLM(nn.Module):
 
         ids and given: int [B, L], features: [N, tokens, width] -> [B, L, hidden]
         """
-        vectors = self.llm.get_input_embeddings()(ids)
+        vectors = self.words(ids)
         here = given >= 0
         if not here.any():
             return vectors
         read = self.read(features)[given[here][:: self.image_tokens]]
         return vectors.masked_scatter(here[..., None], read.to(vectors.dtype))
 
+    def words(self, ids: Tensor) -> Tensor:
+        """Embeds tokens, int [B, L] -> [B, L, hidden], in float32 as all between the layers."""
+        vectors: Tensor = self.llm.get_input_embeddings()(ids)
+        return vectors.to(self.painter.query.dtype)
+
     def read(self, features: Tensor) -> Tensor:
         """Resamples features [N, tokens, width] to inputs [N, image_tokens, hidden]."""
-        return self.reader(vision.pooled(features, self.input_tokens))
+        with precision.of(self):
+            return self.reader(vision.pooled(features, self.input_tokens))
 
     def painted(self, hidden: Tensor) -> Tensor:
         """Resamples hidden states [N, image_tokens, hidden] to features [N, tokens, width]."""
-        return self.painter(hidden)
+        with precision.of(self):
+            return self.painter(hidden)
 
     def hidden(
         self, vectors: Tensor, visible: Tensor | None, positions: Tensor, cache: Cache | None = None
     ) -> Tensor:
-        """Computes the last hidden states [B, L, hidden] of embeddings; `cache` is appended to."""
-        return self.llm.get_decoder()(
-            inputs_embeds=vectors,
-            attention_mask=visible,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=cache is not None,
-        ).last_hidden_state
+        """Computes the last hidden states [B, L, hidden] of embeddings; `cache` is appended to.
+
+        They are in the dtype of the matrix of the output layer.
+        """
+        with precision.of(self):
+            states = self.llm.get_decoder()(
+                inputs_embeds=vectors,
+                attention_mask=visible,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=cache is not None,
+            ).last_hidden_state
+        return states.to(self.llm.get_output_embeddings().weight.dtype)
 
 
 def distance(predicted: Tensor, wanted: Tensor) -> Tensor:
