@@ -1,10 +1,10 @@
-# `make help` lists the targets. What they take:
+# `make help` lists the targets. Their variables:
 #   dataset   VIDEOS=folder OUT=folder CONFIG=file CAPTIONER=.. WRITER=.. EPISODES=100 ARGS=..
 #   train     OUT=folder PRESET=tiny RUN=folder ARGS=..
 #   generate  RUN=folder ARGS=..
 #   bench     OUT=folder RUN=folder BENCH=folder ARGS=..
-# LIGHT=1 installs, makes and tests without what models need that are loaded here (1.3 GB for 7.4):
-# with model servers, or up to --until selection.
+# `dataset` installs 1.3 GB without PyTorch; local models (transformers:), `train`, `generate` and `bench`
+# 7.4 GB. LIGHT=1 makes `install`, `test` and `lint` do without PyTorch.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,23 +16,22 @@ EPISODES ?= 4
 BENCH ?= bench
 IMAGE ?= storystream
 
-# A process a core, each of which takes 2 GB.
+# One process per core, at most four: each takes 2 GB.
 PYTEST := $(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal
 
-# Layers of the installation, a stamp each. Every lock file is complete: the first has what films,
-# model servers, buckets and runners need, the second adds the models of the default captioner and
-# writer, the third what trains, tells and measures; that for tests and checks adds to the first.
-LIGHT_INSTALLED := $(VENV)/installed-light
+# Layers of the installation, with a stamp file each. Every lock file is complete: requirements.lock
+# has the packages for datasets with the embedded models or model servers, buckets and runners; -models
+# adds those for local models, training, generation and benchmarks; -dev adds those for tests and
+# checks to the first.
+BASE_INSTALLED := $(VENV)/installed-base
 MODELS_INSTALLED := $(VENV)/installed-models
 DEV_INSTALLED := $(VENV)/installed-dev
-# Models from a folder or hub need more than the default ones.
-DATASET_INSTALLED := $(if $(LIGHT),$(LIGHT_INSTALLED),$(if \
-  $(findstring transformers:,$(CAPTIONER)$(WRITER)),$(MODELS_INSTALLED),$(VENV)/installed-embedded))
+DATASET_INSTALLED := $(if $(findstring transformers:,$(CAPTIONER)$(WRITER)),$(MODELS_INSTALLED),$(BASE_INSTALLED))
 
 .PHONY: help dataset sample train generate bench bench-cpu test test-fast lint install image lock clean
 .NOTPARALLEL:  # one pip at a time
 
-help:  ## this list
+help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | while read -r name text; do \
 	  printf 'make %-9s %s\n' "$$name" "$$text"; done
 
@@ -41,28 +40,28 @@ dataset: $(DATASET_INSTALLED) $(if $(VIDEOS),,sample)  ## make a dataset of VIDE
 	  $(if $(CONFIG),--config "$(CONFIG)") $(if $(CAPTIONER),--captioner "$(CAPTIONER)") \
 	  $(if $(WRITER),--writer "$(WRITER)") $(ARGS)
 
-sample: $(LIGHT_INSTALLED)  ## draw the sample cartoon in data/sample
+sample: $(BASE_INSTALLED)  ## draw the sample cartoon in data/sample
 	@$(PY) -m pipeline sample data/sample --episodes $(EPISODES)
 
 train: $(MODELS_INSTALLED)  ## train the story model on the dataset
 	@$(PY) -m model train $(PRESET) --data "$(OUT)" --run "$(RUN)" $(ARGS)
 
-generate: $(MODELS_INSTALLED)  ## tell a story with the trained model
+generate: $(MODELS_INSTALLED)  ## generate a story with the trained model
 	@$(PY) -m model generate --run "$(RUN)" $(ARGS)
 
-bench: $(MODELS_INSTALLED)  ## measure the dataset, the model and their speed: one report
+bench: $(MODELS_INSTALLED)  ## measure the dataset, the model and their speed, for one report
 	@$(PY) -m benchmarks all --run "$(RUN)" --data "$(OUT)" --out "$(BENCH)" $(ARGS)
 
-bench-cpu: $(MODELS_INSTALLED)  ## measure how much longer this CPU takes with AVX2 alone
+bench-cpu: $(MODELS_INSTALLED)  ## measure how much slower this CPU is with AVX2 only
 	@$(PY) -m benchmarks cpu $(ARGS)
 
 test: install  ## run the tests
 	$(PYTEST) --durations 25
 
-test-fast: install  ## run the tests but for the slow ones
+test-fast: install  ## run the tests that are not slow
 	$(PYTEST) -m "not slow"
 
-lint: install  ## check style, types and which package may import which
+lint: install  ## check style, types and the imports between packages
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
@@ -70,32 +69,32 @@ lint: install  ## check style, types and which package may import which
 
 install: $(DEV_INSTALLED) $(if $(LIGHT),,$(MODELS_INSTALLED))  ## install everything into .venv
 
-$(LIGHT_INSTALLED): requirements.lock pyproject.toml
+$(BASE_INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(call install,$<)
 	$(PY) -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/installed-%: requirements-%.lock $(LIGHT_INSTALLED)
+$(VENV)/installed-%: requirements-%.lock $(BASE_INSTALLED)
 	$(call install,$<)
 	touch $@
 
-# Without dependencies: the lock files have them all. What they leave out, pip check is told. On Python
-# 3.13 rapidocr-onnxruntime works and denies it.
+# Without dependencies, as the lock files have them all; tools/excluded.py tells pip check which ones
+# they leave out. On Python 3.13 rapidocr-onnxruntime works, although its metadata excludes it.
 define install
 $(PY) -m pip install --disable-pip-version-check --progress-bar off -q --no-deps \
   --ignore-requires-python -r $(1)
 $(PY) tools/excluded.py
 endef
 
-# MODELS=1 adds what models need that are loaded in the workers.
+# MODELS=1 adds the packages of local models.
 image:  ## build the container of workers in a cluster (docs/runners.md)
 	docker build -t $(IMAGE) --build-arg BEAM=$(shell sed -n 's/^apache-beam==//p' requirements.lock) \
 	  --build-arg LOCK=requirements$(if $(MODELS),-models).lock .
 
-# For Linux and macOS, every Python that pyproject.toml allows. uv asks the index that UV_DEFAULT_INDEX
-# names, else PyPI.
+# For Linux, macOS and every Python that pyproject.toml allows. uv uses the package index named by
+# UV_DEFAULT_INDEX, by default PyPI.
 COMPILE = $(VENV)-lock/bin/uv pip compile pyproject.toml -q --universal --python-version 3.11 \
   --fork-strategy fewest --no-annotate --custom-compile-command "make lock" \
   $(if $(UPGRADE),--upgrade) --group build --extra dask --extra dataflow --extra speech
@@ -103,9 +102,8 @@ lock:  ## write the lock files after a change of pyproject.toml; UPGRADE=1 takes
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --disable-pip-version-check -q uv
 	$(COMPILE) -o requirements.lock
-	$(COMPILE) --extra embedded -c requirements.lock -o requirements-embedded.lock
-	$(COMPILE) --extra embedded --extra bench -c requirements-embedded.lock -o requirements-models.lock
+	$(COMPILE) --extra bench -c requirements.lock -o requirements-models.lock
 	$(COMPILE) --extra dev -c requirements-models.lock -o requirements-dev.lock
 
-clean:  ## remove the environment and the report of bench
+clean:  ## remove the environment and the report of the benchmarks
 	rm -rf $(VENV) $(VENV)-lock bench

@@ -16,11 +16,16 @@ HEAVY = ("fuzz", "crashes", "scale", "cpu")  # minutes to hours of whole runs: n
 def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") -> int:
     """Runs one command; returns its exit code. 1: something failed or got worse, 2: wrong
     arguments, 130: Ctrl-C. `prog` is how usage lines call this program."""
+    from model.terminal import print_anywhere, telling
     from pipeline.runtime.lock import Busy
 
+    print_anywhere()
     arguments = _parser(prog).parse_args(argv)
     try:
-        return _heavy(arguments) if arguments.name in HEAVY else _measure(arguments)
+        if arguments.name not in HEAVY:
+            return _measure(arguments)
+        with telling(lambda: f"measuring {arguments.name}"):
+            return _heavy(arguments)
     except (ValueError, Busy) as error:
         print(error, file=sys.stderr)
         return 2
@@ -88,7 +93,7 @@ def _shared() -> argparse.ArgumentParser:
         "--illustrated",
         nargs="+",
         default=[],
-        metavar="NAME=FOLDER",
+        metavar="NAME=PATH",
         help="stories "
         "of other models, which were given the true sentences; SEED-Story's and "
         "MM-Interleaved's folders are known, others are JSONL with id, texts, images",
@@ -97,7 +102,7 @@ def _shared() -> argparse.ArgumentParser:
         "--told",
         nargs="+",
         default=[],
-        metavar="NAME=FOLDER",
+        metavar="NAME=PATH",
         help="the same, generated freely from the first picture and sentence",
     )
     what.add_argument("--film", default="", help="that keyframes are timed on, else the sample's")
@@ -195,7 +200,7 @@ def _named(given: str) -> tuple[str, str]:
     name, equals, folder = given.partition("=")
     if not (name and equals and folder):
         raise ValueError(
-            f"{given}: write NAME=FOLDER, the name for the tables and where the stories are"
+            f"{given}: write NAME=PATH, the name for the tables and where the stories are"
         )
     return name, folder
 

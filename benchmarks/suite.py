@@ -28,6 +28,7 @@ from benchmarks.compared_stories import (
 from benchmarks.results import comparison, markdown, readme, report, results_json
 from benchmarks.results.tables import Table
 from benchmarks.settings import Settings
+from model.terminal import telling
 
 
 def _dataset(settings: Settings) -> list[Table]:
@@ -301,7 +302,7 @@ def run(
     if compare_with:
         results_json.read_results(compare_with)  # before an hour of work, not after
     if len(names) == 1:
-        tables = BENCHMARKS[names[0]][1](settings)
+        tables = _run_one(settings, names[0])
         failed: list[str] = []
         stopped = False
         print("\n\n".join(map(markdown.table_to_markdown, tables)))
@@ -322,6 +323,11 @@ def run(
     return 130 if stopped else 1 if failed or worse else 0
 
 
+def _run_one(settings: Settings, name: str) -> list[Table]:
+    with telling(lambda: f"measuring {name}"):
+        return BENCHMARKS[name][1](settings)
+
+
 def _run_each(settings: Settings, names: Sequence[str]) -> tuple[list[Table], list[str], bool]:
     """Returns the tables of all, the names of those that failed, and whether the user stopped the
     run."""
@@ -335,7 +341,7 @@ def _run_each(settings: Settings, names: Sequence[str]) -> tuple[list[Table], li
             continue
         print(said, file=sys.stderr, flush=True)
         try:
-            tables += BENCHMARKS[name][1](settings)
+            tables += _run_one(settings, name)
         except ValueError as error:
             print(f"{name}: not measured: {error}", file=sys.stderr)
             failed.append(name)

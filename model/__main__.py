@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from model.config import POLICIES
+from model.terminal import left, print_anywhere, telling
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m model") -> int:
     """Runs one command and returns its exit code; 2 for a wrong call, 130 for Ctrl-C. `prog`
     is how usage lines call this program."""
+    print_anywhere()
     arguments = _parser(prog).parse_args(argv)
     warnings.filterwarnings("ignore", category=FutureWarning)
     from model.config import ConfigError
@@ -139,14 +141,15 @@ def _generate(arguments: argparse.Namespace) -> int:
     following = generate.read_texts(arguments.texts) if arguments.texts else []
     picture, texts, origin = generate.beginning(arguments.image, arguments.text, arguments.data)
     print(origin)
-    teller = generate.load(
-        Path(arguments.run),
-        [
-            f"model.detokenizer.{name}={value}"
-            for name in ("guidance", "steps")
-            if (value := getattr(arguments, name)) is not None
-        ],
-    )
+    with telling(lambda: "loading the model"):
+        teller = generate.load(
+            Path(arguments.run),
+            [
+                f"model.detokenizer.{name}={value}"
+                for name in ("guidance", "steps")
+                if (value := getattr(arguments, name)) is not None
+            ],
+        )
     sampling = generate.Sampling(arguments.temperature, arguments.top_p)
     seeds, count = [arguments.seed] * len(texts), arguments.images or len(following) or 9
     facts = generate.about(teller) | {
@@ -183,10 +186,18 @@ def _generate(arguments: argparse.Namespace) -> int:
     )
     out, began = Path(arguments.out), time.monotonic()
     stream = storybook.write(out, itertools.chain([starts], stories), [facts] * len(texts))
+    done = 0
+
+    def describe() -> str:
+        rest = f", {left(time.monotonic() - began, done / count)} left" if done else ""
+        return f"picture {done + 1} of {count}{rest}"
+
     try:
-        for panels, paths in stream:
-            for panel, path in zip(panels, paths, strict=True):
-                print(f"{panel.number}/{count}  {path}  {panel.text}", flush=True)
+        with telling(describe):
+            for panels, paths in stream:
+                done = panels[0].number
+                for panel, path in zip(panels, paths, strict=True):
+                    print(f"{panel.number}/{count}  {path}  {panel.text}", flush=True)
     except KeyboardInterrupt:
         print(f"stopped; {out}/story.html has the panels until then", file=sys.stderr)
         return 130

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from schemas.settings import put
+from schemas.overrides import put
 
 PRESETS = Path(__file__).parent / "presets"
 POLICIES = ("dense", "window", "sink", "multimodal", "recompute")  # see `model.attention`

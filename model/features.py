@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from model import autoencoder, checkpoints, data, runs, sequence, vision
 from model.runs import Run
+from model.terminal import telling
 
 SHARD = 1000  # chunks
 
@@ -84,7 +85,10 @@ def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> Non
     longest = run.preset.model.story.longest
     tokenized = _tokenizer(run)
 
+    encoded = 0
+
     def write(fresh: Path) -> None:
+        nonlocal encoded
         left_out = 0
         for split in ("train", "val"):
             kept = 0
@@ -94,6 +98,7 @@ def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> Non
                     if texts:
                         put(Chunk(raw["__key__"], *texts, *_encoded(run, raw, tower, vae)))
                         kept += 1
+                        encoded += 1
                     else:
                         left_out += 1
             if not kept:
@@ -107,7 +112,8 @@ def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> Non
                 "(model.story.longest) and are left out"
             )
 
-    checkpoints.save(folder, {}, {"key": key}, also=write)
+    with telling(lambda: f"features: {encoded} chunks encoded"):
+        checkpoints.save(folder, {}, {"key": key}, also=write)
 
 
 def _tokenizer(run: Run) -> Callable[[data.Raw], tuple[list[str], list[list[int]]] | None]:

@@ -14,6 +14,7 @@ import torch
 
 from model import checkpoints, data, features, runs, stages
 from model.runs import Run
+from model.terminal import telling
 
 
 @torch.no_grad()
@@ -26,7 +27,10 @@ def compute(run: Run, key: str) -> None:
     model = runs.story(run).to(device)
     _, vocabulary = runs.tokenizer(run)
 
+    done = 0
+
     def write(fresh: Path) -> None:
+        nonlocal done
         for split in ("train", "val"):
             with features.writer(fresh, split) as put:
                 for chunk in data.once(features.shards(run, split), features.read):
@@ -40,5 +44,7 @@ def compute(run: Run, key: str) -> None:
                             latents=chunk.latents[1:],
                         )
                     )
+                    done += 1
 
-    checkpoints.save(folder, {}, {"key": key}, also=write)
+    with telling(lambda: f"predictions: {done} chunks"):
+        checkpoints.save(folder, {}, {"key": key}, also=write)

@@ -25,7 +25,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from model import checkpoints, story_lm, tokens, vision
+from model import checkpoints, precision, story_lm, tokens, vision
 from model.config import Preset, StageConfig, naming
 from model.detokenizer import Detokenizer
 from model.story_lm import StoryLM
@@ -116,32 +116,40 @@ def autoencoder(run: Run) -> AutoencoderKL:
     """Loads the image autoencoder, frozen."""
     config = run.preset.model.detokenizer
     if any(stage.stage == "autoencoder" for stage in run.preset.stages.values()):
-        vae = AutoencoderKL.from_pretrained(run.result("autoencoder"))
+        vae = AutoencoderKL.from_pretrained(run.result("autoencoder"), use_safetensors=True)
     else:
         with naming("model.detokenizer.model", config.model):
-            vae = AutoencoderKL.from_pretrained(config.model, subfolder="vae")
+            vae = AutoencoderKL.from_pretrained(config.model, subfolder="vae", use_safetensors=True)
     return vae.requires_grad_(False).eval()
 
 
 def story(run: Run, trained: bool = True) -> StoryLM:
-    """Loads the story model, frozen; without `trained`, as it is before its stage."""
+    """Loads the story model, frozen, for use on this machine; without `trained`, as it is before
+    its stage, which settles its dtypes."""
     loaded, vocabulary = tokenizer(run)
     config = run.preset.model
     model = story_lm.build(
         config.story, vocabulary, len(loaded), vision.width(tower(run)), config.vision.tokens
     )
     if trained:
-        checkpoints.load(run.result("story"), model)
-        model.requires_grad_(False).eval()
+        _load(model, run, "story")
     return model
 
 
 def detokenizer(run: Run, kind: str = "") -> Detokenizer:
-    """Loads the de-tokenizer that the stage of that kind has trained, frozen; by default, as it is
-    before any."""
+    """Loads the de-tokenizer that the stage of that kind has trained, frozen, for use on this
+    machine; by default, as it is before any, to be trained."""
     model = Detokenizer(run.preset.model.detokenizer, vision.width(tower(run)), autoencoder(run))
     if kind:
         model.trainable(run.stage(kind)[1].everything)  # what the stage has saved
-        checkpoints.load(run.result(kind), model)
-        model.requires_grad_(False).eval()
+        _load(model, run, kind)
     return model
+
+
+def _load(model: nn.Module, run: Run, kind: str) -> None:
+    """Loads what a stage has trained into a model, and freezes it, in the dtypes for its use."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    setting = run.stage(kind)[1].train.precision
+    precision.settle(model, setting, device)  # what was trained is loaded in float32
+    checkpoints.load(run.result(kind), model)
+    precision.settle(model.requires_grad_(False).eval(), setting, device)

@@ -30,6 +30,7 @@ from transformers import get_cosine_with_min_lr_schedule_with_warmup
 from model import checkpoints, precision
 from model.config import Optimisation
 from model.muon import Muon
+from model.terminal import heartbeat, left, telling
 
 LOG_EVERY = 10  # steps
 
@@ -62,6 +63,8 @@ class _Progress:
     steps_in: dict[str, int] = field(default_factory=dict)  # by precision: machines may differ
     waited: float = 0.0  # seconds, for data
     worked: float = 0.0  # seconds, of steps with the waiting
+    losses: dict[str, float] = field(default_factory=dict)  # of the last step
+    doing: str = ""  # other than a step
 
 
 def fit(
@@ -85,6 +88,7 @@ def fit(
         log_with=["tensorboard", *(["wandb"] if is_wandb_available() else [])],
         project_dir=str(folder.parent / "logs"),
     )
+    precision.settle(stage.model, config.precision, accelerator.device)
     stage.model.to(accelerator.device)
     named = checkpoints.trained(stage.model)
     optimizers = _optimizers(stage.model, config, computes_in)
@@ -137,7 +141,12 @@ def fit(
 
     def validate() -> None:
         if accelerator.is_main_process:
-            with _averaged(ema, named), _evaluating(stage.model):
+            progress.doing = "checking on held-out data"
+            with (
+                _averaged(ema, named),
+                _evaluating(stage.model),
+                precision.autocast(config.precision, accelerator.device),
+            ):
                 figures = stage.check(stage.model)
                 if stage.show:
                     stage.show(
@@ -151,6 +160,7 @@ def fit(
                     f"{name}: step {progress.step} of {config.steps}, held out: "
                     + ", ".join(f"{what} {value:.4g}" for what, value in figures.items())
                 )
+        progress.doing = ""
         accelerator.wait_for_everyone()
 
     batches = iter(stage.batches(progress.step * config.accumulate))
@@ -162,7 +172,19 @@ def fit(
         leave=False,
         disable=None if accelerator.is_main_process else True,
     )
-    with _stoppable() as stopped, _attention_kernel(accelerator.device), bar:
+    first, began = progress.step, time.monotonic()
+
+    def describe() -> str:
+        return _describe(name, progress, config.steps, first, time.monotonic() - began)
+
+    beating = (
+        nullcontext()
+        if not accelerator.is_main_process
+        else telling(describe)
+        if bar.disable
+        else heartbeat(bar.refresh, 1.0)  # its time goes on during a step of minutes
+    )
+    with _stoppable() as stopped, _attention_kernel(accelerator.device), bar, beating:
         model.train()
         while progress.step < config.steps:
             losses = _step(name, stage, model, wrapped, config, accelerator, batches, progress)
@@ -171,6 +193,7 @@ def fit(
             if ema:
                 ema.step(named.values())
             progress.step += 1
+            progress.losses = losses
             progress.steps_in[computes_in] = progress.steps_in.get(computes_in, 0) + 1
             bar.set_postfix(loss=f"{losses['loss']:.4g}", refresh=False)
             bar.update()
@@ -204,6 +227,16 @@ def fit(
             checkpoints.save(folder, {} if stage.save else named, about, also=stage.save)
         shutil.rmtree(checkpoint, ignore_errors=True)
     accelerator.wait_for_everyone()
+
+
+def _describe(name: str, progress: _Progress, steps: int, first: int, seconds: float) -> str:
+    """Describes in a line how far training is, `seconds` after its step `first`."""
+    facts = [f"{name}: step {progress.step} of {steps}, {progress.step / steps:.0%}"]
+    if first < progress.step < steps:
+        facts.append(f"{left(seconds, (progress.step - first) / (steps - first))} left")
+    if progress.losses:
+        facts.append(f"loss {progress.losses['loss']:.4g}")
+    return "; ".join(filter(None, [", ".join(facts), progress.doing]))
 
 
 def _attention_kernel(device: torch.device) -> AbstractContextManager[None]:

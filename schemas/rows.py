@@ -139,7 +139,7 @@ class Story:
     caption_model: str
     writers: list[str]  # what wrote each text: a model's name, or "plain" for a joined caption
     repaired: list[bool]  # whether each text is of a second question, as the first answer failed
-    linked: bool = True  # False where the answer that links the windows was not usable
+    linked: bool = True  # False where the windows were not linked: no usable answer
     scores: Scores | None = None  # None before the quality stage
 
 

@@ -37,9 +37,9 @@ from torch.nn import functional
 
 from benchmarks.array_types import Floats, Pictures
 from benchmarks.attributes.labels import CHARACTERS, CLASSES, Labels, read_keyframes, read_labels
+from benchmarks.torch_threads import one_thread
 from model import precision
 from pipeline.dataset import reader
-from pipeline.inference.builtin.efficientnet import one_thread
 from schemas import layout
 
 CLASSIFIER_VERSION = 2  # to be raised when the network or how it is trained changes

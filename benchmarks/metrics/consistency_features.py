@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from benchmarks.array_types import Floats, Pictures
-from benchmarks.metrics import encoders
 from benchmarks.metrics.encoders import ImageEncoder
 from pipeline.inference.builtin import efficientnet
 
@@ -26,41 +23,29 @@ def consistency_encoder() -> ImageEncoder:
     return ImageEncoder(
         "EfficientNet-Lite0: style, whole, centre",
         "imagenet",
-        encoders.weights_digest(efficientnet.network()),
+        efficientnet.version()[:16],
         _embed,
     )
 
 
 def _embed(seen: Pictures) -> Floats:
-    layers: list[Any] = []
-    hooks = [
-        efficientnet.network()
-        ._blocks[at]
-        .register_forward_hook(lambda _, __, made: layers.append(made[0].flatten(1)))
-        for at in EARLY_BLOCKS
-    ]
-    try:
-        rows = []
-        for picture in seen:
-            layers.clear()
-            cells = efficientnet.cells(picture)
-            style = [
-                _unit_length(np.concatenate([layer.mean(1).numpy(), layer.std(1).numpy()]))
-                for layer in layers
-            ]
-            rows.append(
-                np.concatenate(
-                    [
-                        _unit_length(np.concatenate(style)),
-                        _unit_length(cells.mean((0, 1))),
-                        _unit_length(cells[CENTRE].mean((0, 1))),
-                    ]
-                )
+    rows = []
+    for picture in seen:
+        cells, blocks = efficientnet.cells_and_blocks(picture, EARLY_BLOCKS)
+        layers = [block.reshape(len(block), -1) for block in blocks]
+        style = [
+            _unit_length(np.concatenate([layer.mean(1), layer.std(1, ddof=1)])) for layer in layers
+        ]
+        rows.append(
+            np.concatenate(
+                [
+                    _unit_length(np.concatenate(style)),
+                    _unit_length(cells.mean((0, 1))),
+                    _unit_length(cells[CENTRE].mean((0, 1))),
+                ]
             )
-        return np.stack(rows).astype(np.float32)
-    finally:
-        for hook in hooks:
-            hook.remove()
+        )
+    return np.stack(rows).astype(np.float32)
 
 
 def _unit_length(values: Floats) -> Floats:

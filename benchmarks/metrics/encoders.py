@@ -66,7 +66,7 @@ def efficientnet() -> ImageEncoder:
     return ImageEncoder(
         "EfficientNet-Lite0",
         "imagenet",
-        weights_digest(_efficientnet.network()),
+        _efficientnet.version()[:16],
         lambda seen: _efficientnet.features(list(seen)),
     )
 

@@ -3,7 +3,8 @@
 A request holds the keyframe's picture (and, if configured, its neighbours), the dialogue spoken
 over it, the text recognised in it and its motion. The answer must be a `CaptionAnswer` that is not
 a refusal, does not repeat the prompt and does not follow instructions in the film. A bad answer is
-asked for again with the fault stated; a second bad answer makes the keyframe a reject.
+asked for again with the fault stated; a second bad answer makes the keyframe a reject, and the next
+run ask again.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient, gather
 from pipeline.inference.protocol import Picture, Request
 from pipeline.inference.repair import Outcome, ask
-from pipeline.runtime import storage
+from pipeline.runtime import progress, storage
 from pipeline.runtime.progress import Tick
-from pipeline.runtime.stage_outputs import NO_ANSWER
+from pipeline.runtime.stage_outputs import NO_ANSWER, UNREADABLE
 from schemas.answers import CaptionAnswer
 from schemas.rows import Caption, Keyframe, Reject
 
@@ -42,7 +43,9 @@ async def caption(
     async def outcome_of(index: int) -> Outcome:
         nonlocal done
         outcome = await _ask_about(keyframes, index, client, root, config)
+        await client.ask_again(outcome.failed)
         done += 1
+        progress.doing("captions", f"asked {done} of {len(keyframes)}, {keyframes[0].video}")
         tick(0.99 * done / len(keyframes))
         return outcome
 
@@ -50,7 +53,7 @@ async def caption(
     captions, rejects = [], []
     for keyframe, outcome in zip(keyframes, outcomes, strict=True):
         if outcome.value is None:
-            reason = "unreadable answer" if outcome.answered else NO_ANSWER
+            reason = UNREADABLE if outcome.answered else NO_ANSWER
             rejects.append(
                 Reject(
                     "caption", keyframe.id, reason, outcome.fault, keyframe.video, keyframe.image

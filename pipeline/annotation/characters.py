@@ -172,6 +172,7 @@ async def draft(
         check,
         prompt,
     )
+    await client.ask_again(outcome.failed)
     if outcome.value is None:
         characters = [Character(series, name, "", "", [], SUBTITLES) for name in facts["speakers"]]
     else:  # the embedded writer has names from the subtitles only

@@ -18,7 +18,7 @@ from pipeline.annotation.stories import tell
 from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.runtime import storage
 from pipeline.runtime.stage_inputs import Inputs, Job
-from pipeline.runtime.stage_outputs import NO_ANSWER, AnyRow, Film
+from pipeline.runtime.stage_outputs import NO_ANSWER, UNREADABLE, AnyRow, Film
 from schemas.rows import Caption, Character, Keyframe, Reject, Scores, Story
 
 
@@ -57,7 +57,7 @@ async def name_characters(films: Sequence[Inputs], job: Job) -> list[list[AnyRow
     )
     rows: list[list[AnyRow]] = [list(drafted) for _ in films]
     if outcome.value is None:
-        reason = "unreadable answer" if outcome.answered else NO_ANSWER
+        reason = UNREADABLE if outcome.answered else NO_ANSWER
         detail = f"only those who speak by name are known: {outcome.fault}"
         rows[0].append(Reject("characters", series, reason, detail))
     return rows

@@ -6,7 +6,8 @@ story smooths the seams. Stories are independent of each other and are written a
 
 No answer is trusted: `checks.narratives` says what is wrong with one, and the model is asked once
 more with the fault stated. What fails again is asked for in smaller windows, and a story that fails
-even so is a reject.
+even so is a reject, whose last window the next run asks for again. So it does with a story that was
+not linked, which keeps the texts of its windows meanwhile.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient, gather
 from pipeline.inference.protocol import Request
 from pipeline.inference.repair import Outcome, ask
+from pipeline.runtime import progress
 from pipeline.runtime.progress import Tick
-from pipeline.runtime.stage_outputs import NO_ANSWER
+from pipeline.runtime.stage_outputs import BAD_NARRATIVE, NO_ANSWER
 from schemas.answers import NarrativeAnswer
 from schemas.rows import STORY_LENGTH, Caption, Character, Keyframe, Reject, Story
 
@@ -99,12 +101,13 @@ async def _write_story(draft: _Draft, writer: _Writer) -> Story | Reject:
         stop = min(start + window, len(draft.frames))
         outcome = await _write_window(draft, start, stop, writer)
         if isinstance(outcome, Outcome):
-            reason = "bad narrative" if outcome.answered else NO_ANSWER
+            await writer.client.ask_again(outcome.failed)
+            reason = BAD_NARRATIVE if outcome.answered else NO_ANSWER
             return _reject(draft, reason, f"from picture {start} on: {outcome.fault}")
         draft = outcome
+        progress.doing("stories", f"asked {stop} of {len(draft.frames)}, {draft.id}")
     outcome = await _ask(draft, "link", 0, len(draft.frames), writer)
-    if not outcome.answered:
-        return _reject(draft, NO_ANSWER, f"to the linking request: {outcome.fault}")
+    await writer.client.ask_again(outcome.failed)
     return _story(_linked(draft, outcome), writer, linked=outcome.value is not None)
 
 
@@ -112,7 +115,7 @@ async def _write_window(draft: _Draft, start: int, stop: int, writer: _Writer) -
     """Adds the texts from `start` to `stop`, in as many requests as it takes.
 
     A window that fails is halved, down to one text. Returns the outcome of the request that failed
-    in the end.
+    in the end, with all that failed before it.
     """
     outcome = await _ask(draft, "narrate", start, stop, writer)
     if outcome.value is not None:
@@ -128,7 +131,7 @@ async def _write_window(draft: _Draft, start: int, stop: int, writer: _Writer) -
     for first in range(start, stop, size):
         part = await _write_window(draft, first, min(first + size, stop), writer)
         if isinstance(part, Outcome):
-            return part
+            return dataclasses.replace(part, failed=outcome.failed + part.failed)
         draft = part
     return draft
 
@@ -136,7 +139,7 @@ async def _write_window(draft: _Draft, start: int, stop: int, writer: _Writer) -
 def _linked(draft: _Draft, outcome: Outcome) -> _Draft:
     """Takes over the linked texts. A text that linking did not change stays plain if it was.
 
-    If linking failed the texts stay, as they have passed the checks already.
+    If linking failed or got no answer the texts stay, as they have passed the checks already.
     """
     if outcome.value is None:
         return draft

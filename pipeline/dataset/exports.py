@@ -21,7 +21,7 @@ from typing import Any
 
 from pipeline.dataset.manifest import read_json, read_manifest
 from pipeline.dataset.reader import read_file, read_films
-from pipeline.runtime import storage
+from pipeline.runtime import progress, storage
 from schemas.rows import Keyframe, Story
 
 MEGABYTES = 512.0  # after which a tar is full
@@ -70,6 +70,7 @@ def _documents(out: str, split: str, films: dict[str, Any]) -> Iterator[dict[str
                     f"{story.id}: keyframes.parquet does not know {min(unknown)}: "
                     f"`python -m pipeline verify {out}` says more"
                 )
+            progress.doing("export", story.id)
             of_story = [keyframes[image] for image in story.images]
             yield {
                 f"{story.id}.json": _record(story, of_story, films[film]),
@@ -78,6 +79,7 @@ def _documents(out: str, split: str, films: dict[str, Any]) -> Iterator[dict[str
                     [(keyframe.width, keyframe.height) for keyframe in of_story],
                 ),
             }
+            progress.advance("export")
 
 
 def _picture(out: str, keyframe: Keyframe) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Sequence
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -74,7 +74,7 @@ def _batches(
     )
 
 
-def schema_fault(out: str, table: str, kind: type[Row]) -> str:
+def schema_fault(out: str, table: str, kind: type[Any]) -> str:
     """Returns how the columns of a table differ from those of its rows, "" where they do not.
 
     Raises as `read_batches` does.

@@ -39,7 +39,7 @@ from pipeline.keyframes import recurring
 from pipeline.keyframes.decode import frames_at_times
 from pipeline.keyframes.geometry import Geometry, displayed
 from pipeline.keyframes.near_duplicates import perceptual_hash, similarity
-from pipeline.runtime import isolation, lock, storage
+from pipeline.runtime import isolation, lock, progress, storage
 from pipeline.runtime.images import decode_luma, encode_jpeg, thumbnail
 from pipeline.runtime.prefetch import prefetch
 from schemas import layout
@@ -100,6 +100,7 @@ def _rebuild(
     counts: Counter[str] = Counter()
     changed: dict[str, Result] = {}  # by path: keyframes' pictures that are not as their rows say
     for film, results in _make_all(out, films, files):
+        progress.advance("rebuild")
         found = Counter(result.outcome for result in results)
         counts += found
         log(_film_line(film, files.get(film.id), found))
@@ -126,6 +127,7 @@ def _rebuild(
             f"{f' and {len(missing_films) - SHOWN} more' if len(missing_films) > SHOWN else ''}"
         )
     missing = counts[DIFFERENT] + counts[MISSING]
+    progress.doing("rebuild", "writing the shards")
     if missing:
         written, planned = reshard.write_complete(out, changed)
         log(
@@ -337,6 +339,7 @@ def _make_film(
         return results
     if file is None:
         return [*results, *(Result(picture, MISSING) for picture in missing)]
+    progress.doing("rebuild", f"decoding {film.id}")
     try:
         return [
             *results,

@@ -84,6 +84,7 @@ def _reuse_or_make(cached: CachedOutput, stage: Stage, run: Run) -> Film:
         return cached.reuse()
     assert stage.run is not None
     job = run.job(stage, output=cached.output, tick=cached.tick)
+    progress.doing(stage.name, cached.film.video.id)
     return cached.save(stage.run(stage.inputs(cached.film), job))
 
 
@@ -95,6 +96,7 @@ def run_series(series: tuple[str, Iterable[Film]], stage: Stage, run: Run) -> li
             films = [output.reuse() for output in cached]
         else:
             assert stage.run is not None
+            progress.doing(stage.name, series[0])
             rows = stage.run([stage.inputs(output.film) for output in cached], run.job(stage))
             films = [
                 output.reuse() if output.reusable else output.save(film_rows)
@@ -139,6 +141,10 @@ def _process(segment: _Segment, stage: Stage, run: Run) -> _Segment:
     assert stage.segmented is not None
     if len(segment.segments) > 1:
         tick = progress.ticker(stage.name)
+        progress.doing(
+            stage.name,
+            f"{segment.film.video.id}, segment {segment.number + 1} of {len(segment.segments)}",
+        )
         with timed(stage.name):
             job = run.job(stage, output=output_name(stage, segment.film, segment.key))
             stage.segmented.process(

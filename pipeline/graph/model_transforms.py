@@ -26,7 +26,7 @@ from pipeline.inference.backends import loading
 from pipeline.inference.budget import Budget
 from pipeline.inference.client import ModelClient, gather, open_client
 from pipeline.inference.protocol import Stop
-from pipeline.runtime import interrupts
+from pipeline.runtime import interrupts, progress
 from pipeline.runtime.stage_outputs import Film
 
 FILMS = 64  # processed at the same time: enough calls for any server, in bounded memory
@@ -97,6 +97,7 @@ async def _run_jobs(
 ) -> list[list[Film]]:
     spec, config = run.model_spec(stage), run.config
     if loaded is None:
+        progress.doing(stage.name, "loading the model")
         loaded = _load(stage.role, spec, config)
     backend = loading.backend(loaded, spec, config.calls)
     spent = response_cache.spent(run.work) if config.budget is not None else 0.0
@@ -144,6 +145,7 @@ async def _run_job(
     for output in job:  # their time begins now: other jobs were run before this one
         output.began = time.monotonic()
     assert stage.run is not None
+    progress.doing(stage.name, f"asking about {job[0].film.video.id}")
     inputs = [stage.inputs(output.film) for output in job]
     stage_job = run.job(stage, tick=job[0].tick, client=client)
     if stage.scope == "film":

@@ -22,6 +22,8 @@ _STAGE = {
     "done": "Films (or shards) that the stage processed",
     "reused": "Films (or shards) whose output of an earlier run was reused",
     "seconds": "Seconds of work, summed over the workers",
+    "cpu_user": "CPU time of the stage's own code, in seconds, summed over the workers",
+    "cpu_system": "CPU time of the system for the stage, in seconds, summed over the workers",
     "calls": "Model calls that were answered",
     "kept": "Model calls that were answered from the response cache",
     "input_tokens": "Tokens of the prompts",

@@ -16,7 +16,7 @@ from pipeline.config import DatasetConfig
 from pipeline.dataset import report
 from pipeline.dataset.manifest import read_json
 from pipeline.dataset.reader import read_rows
-from pipeline.graph import build, run_record, runners, stage_cache, stages
+from pipeline.graph import build, run_record, runners, stage_cache, stages, summary
 from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Gone, Refused
@@ -38,10 +38,12 @@ def run(
     force: Sequence[str] = (),
     until: str = "",
     verbose: bool = False,
+    command: Sequence[str] = (),
 ) -> int:
     """Makes the dataset `out` and its report; returns the exit code of the run.
 
     `force` has names of stages and ids of films to make again, `until` is the stage to stop after.
+    `command` has the words of the command line, for the summary to propose another one.
     `beam_arguments` are Beam's own options, such as `--runner=DataflowRunner`; without a runner the
     films are processed on this machine, by one process per core. Raises OSError if `out` cannot be
     written or another run is writing to it, and RuntimeError if a worker fails.
@@ -69,25 +71,28 @@ def run(
         shown = names[: names.index(until) + 1] if until else names
         if runner_name:
             print(
-                f"{runner_name} processes {_counted(len(videos), 'film')}; see its own page or log "
-                "for progress"
+                f"{runner_name} processes {summary.counted(len(videos), 'film')}; see its own page "
+                "or log for progress"
             )
-        with progress.display(dict.fromkeys(shown, len(videos))):
+        waiting = f"running on {runner_name}" if runner_name else "starting the workers"
+        with progress.display(dict.fromkeys(shown, len(videos)), waiting):
             result = runners.run_and_wait(pipeline)
+            if not until:
+                manifest = read_json(out)
+                recorded = run_record.write(
+                    out,
+                    manifest,
+                    result,
+                    started,
+                    time.monotonic() - clock,
+                    runner_name or f"local, {workers} processes",
+                )
+                progress.doing("report", "writing report.html")
+                report.write(out)
         if until:
             print(f"Stopped after stage {until}; its outputs are in {parameters.work}")
             return 0
-        manifest = read_json(out)
-        recorded = run_record.write(
-            out,
-            manifest,
-            result,
-            started,
-            time.monotonic() - clock,
-            runner_name or f"local, {workers} processes",
-        )
-        report.write(out)
-        return _conclude(manifest, recorded, config, out)
+        return _conclude(manifest, recorded, config, out, command)
 
 
 def stop_code(error: BaseException) -> tuple[int, str]:
@@ -102,23 +107,19 @@ def stop_code(error: BaseException) -> tuple[int, str]:
 
 
 def _conclude(
-    manifest: dict[str, Any], recorded: dict[str, Any], config: DatasetConfig, out: str
+    manifest: dict[str, Any],
+    recorded: dict[str, Any],
+    config: DatasetConfig,
+    out: str,
+    command: Sequence[str],
 ) -> int:
     """Prints the summary of a run and returns its exit code."""
     counts = manifest["counts"]
     without_keyframes = sum(video["keyframes"] == 0 for video in manifest["videos"])
-    print(
-        f"\n{_counted(counts['videos'], 'film')}, {_counted(counts['keyframes'], 'keyframe')}, "
-        f"{_counted(counts['stories'], 'story')}, {_counted(counts['chunks'], 'chunk')}; "
-        f"{_counted(counts['rejects'], 'reject')}, with reasons in rejects.parquet; "
-        f"{recorded['seconds']:.0f} s"
-    )
-    for split, numbers in manifest["splits"].items():
-        print(
-            f"  {split}: {_counted(numbers['stories'], 'story')} of "
-            f"{_counted(numbers['videos'], 'film')}"
-        )
-    print(f"  report: {storage.join(out, layout.REPORT)}")
+    rejects = read_rows(out, layout.REJECTS, Reject)
+    print()
+    for line in summary.lines(manifest, recorded, rejects, config, out, command):
+        print(line)
     if not counts["stories"]:
         print(
             "The dataset has no stories. The report lists what was rejected and why; the most "
@@ -135,11 +136,6 @@ def _conclude(
         )
         return TOO_MANY_REJECTS
     return 0
-
-
-def _counted(number: int, noun: str) -> str:
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
 
 
 def _most_frequent(out: str) -> str:

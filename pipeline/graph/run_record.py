@@ -20,12 +20,27 @@ from typing import Any
 from pipeline.graph import stage_cache
 from pipeline.graph.stages import steps
 from pipeline.inference import response_cache
-from pipeline.runtime import storage
+from pipeline.runtime import cpu_time, storage
 from schemas import layout
 
-SPENT = ("done", "seconds", "calls", "kept", "input_tokens", "output_tokens", "cost")  # of all runs
+SPENT = (  # of all runs
+    "done",
+    "seconds",
+    "cpu_user",
+    "cpu_system",
+    "calls",
+    "kept",
+    "input_tokens",
+    "output_tokens",
+    "cost",
+)
 _FIGURES = ("done", "reused", *SPENT[1:])
-_COUNTERS = {"seconds": "milliseconds", "cost": "nanocost"}  # Beam's counters are integers
+_COUNTERS = {  # Beam's counters are integers: in units so small
+    "seconds": ("milliseconds", 1e3),
+    "cpu_user": ("user milliseconds", 1e3),
+    "cpu_system": ("system milliseconds", 1e3),
+    "cost": ("nanocost", 1e9),
+}
 _HIDDEN = re.compile(r"key|secret|token|password|endpoint|credential", re.IGNORECASE)
 
 
@@ -36,10 +51,15 @@ def write(
 
     `manifest` is the dataset's, `result` Beam's. Reads the record of the previous run and all
     cached responses of models. Raises OSError if the folder cannot be read or written.
+
+    The run's CPU time is that of the driver and of the local workers, their imports included.
     """
+    here, ended = cpu_time.own(), cpu_time.ended()
     record = {
         "started": started,
         "seconds": round(seconds, 1),
+        "cpu_user": round(here.user + ended.user, 1),
+        "cpu_system": round(here.system + ended.system, 1),
         "command": redacted_command(sys.argv),
         "runner": runner,
         "dataset": {
@@ -104,11 +124,11 @@ def _stages(metrics: Mapping[str, Iterable[Any]] | None) -> list[dict[str, Any]]
 def _figures(
     stage: str, counters: dict[str, int], distributions: Mapping[str, Any]
 ) -> dict[str, Any]:
-    figures: dict[str, float] = {
-        name: counters.pop(_COUNTERS.get(name, name), 0) for name in _FIGURES
-    }
-    figures["seconds"] /= 1e3
-    figures["cost"] /= 1e9
+    figures: dict[str, float] = {}
+    for name in _FIGURES:
+        counter, units = _COUNTERS.get(name, (name, 1))
+        amount = counters.pop(counter, 0)
+        figures[name] = amount / units if units > 1 else amount
     return {
         "name": stage,
         **figures,

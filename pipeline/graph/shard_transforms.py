@@ -14,6 +14,7 @@ from pipeline.dataset.film_rows import scored_stories, source
 from pipeline.dataset.shards import Shard, StorySummary
 from pipeline.graph.reshuffle import Gather, Reshuffle
 from pipeline.graph.stage_cache import Run, count, measure, timed
+from pipeline.runtime import progress
 from pipeline.runtime.stage_outputs import Film
 from schemas.rows import Keyframe, Reject, Story
 
@@ -82,6 +83,7 @@ def publish_dataset(
     """
     (summaries, splits), records = grouped[1]["films"][0], list(grouped[1]["records"])
     films = [summary.film for summary in summaries]
+    progress.doing("publish", "writing the tables")
     publish.publish(run.out, films, splits, records, rejects, run.config)
     shard_cache.clean(run.out, run.work, [record.path for record in records])
     count("publish", "done", 1)
@@ -130,6 +132,7 @@ def _stash(job: _Job, run: Run) -> _Job:
 @timed("shards")
 def _write_shard(job: _Job, run: Run) -> FileRecord:
     shard = job.shard
+    progress.doing("shards", shard.path)
     if job.earlier:
         count("shards", "reused", 1)
         if job.earlier.path == shard.path:

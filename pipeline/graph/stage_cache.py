@@ -21,10 +21,10 @@ from pipeline.graph import stages
 from pipeline.graph.stages import Stage
 from pipeline.inference.backends import loading
 from pipeline.keyframes import segment_scan
-from pipeline.runtime import progress, stage_outputs, storage
+from pipeline.runtime import cpu_time, progress, stage_outputs, storage
 from pipeline.runtime.stage_inputs import Job, declared, setting
 from pipeline.runtime.stage_outputs import AnyRow, Film
-from schemas.rows import Keyframe, Reject
+from schemas.rows import Keyframe, Reject, Story
 
 NAMESPACE = "storystream"  # of the metrics
 
@@ -72,12 +72,15 @@ def measure(stage: str, name: str, amount: int) -> None:
 
 @contextlib.contextmanager
 def timed(stage: str) -> Iterator[None]:
-    """Adds the time that the block takes to the stage's, also if the block raises."""
-    started = time.monotonic()
+    """Counts the wall time and the CPU time of the block as the stage's, even if it raises."""
+    started, before = time.monotonic(), cpu_time.used()
     try:
         yield
     finally:
         count(stage, "milliseconds", round(1000 * (time.monotonic() - started)))
+        used = cpu_time.used().since(before)
+        count(stage, "user milliseconds", round(1000 * used.user))
+        count(stage, "system milliseconds", round(1000 * used.system))
 
 
 def output_key(stage: Stage, films: Sequence[Film], run: Run) -> Any:
@@ -117,11 +120,13 @@ def _model_key(stage: Stage, config: DatasetConfig) -> Any:
     if not stage.role:
         return None
     spec = model_specs.parse(getattr(config, stage.role))
-    calls = ["max_tokens", "temperature"] if spec.kind != "embedded" else []
+    # Not max_tokens: an answer that ended is the same, and one that was cut off is asked for again.
+    calls = ["temperature"] if spec.kind != "embedded" else []
     if calls and stage.role == "captioner":  # a writer is sent no images
         calls.append("longest_side")
     return [
-        loading.identity(spec),
+        # The name of an embedded model says its version.
+        loading.name(stage.role, spec) if spec.kind == "embedded" else loading.identity(spec),
         [getattr(config.calls, name) for name in calls],
         [prompts.identity(name, config.prompts) for name in stage.prompts],
     ]
@@ -135,7 +140,11 @@ def output_name(stage: Stage, film: Film, key: Any) -> str:
 def is_reusable(stage: Stage, film: Film, key: Any, run: Run) -> bool:
     """Returns whether there is a complete output with that key, which is not forced."""
     output = output_name(stage, film, key)
-    return not run.forced(stage.name, film) and is_complete(stage, film, output)
+    return (
+        not run.forced(stage.name, film)
+        and is_complete(stage, film, output)
+        and not _asks_again(stage, film, output, run)
+    )
 
 
 def cached_outputs(stage: Stage, films: Sequence[Film], run: Run) -> list[CachedOutput]:
@@ -198,3 +207,15 @@ def is_complete(stage: Stage, film: Film, output: str) -> bool:
     if any(reject.reason == stage_outputs.NO_ANSWER for reject in rejects):
         return False
     return stage.intact is None or stage.intact(film, output, rows)
+
+
+def _asks_again(stage: Stage, film: Film, output: str, run: Run) -> bool:
+    """Returns whether a complete output has bad answers, or a story that was not linked, which
+    another try may better: not of the embedded models, which answer the same again."""
+    if not stage.role or run.model_spec(stage).kind == "embedded":
+        return False
+    rows = stage_outputs.load(stage_outputs.path(film.work, output))
+    return any(
+        reject.reason in (stage_outputs.UNREADABLE, stage_outputs.BAD_NARRATIVE)
+        for reject in stage_outputs.only(Reject, rows)
+    ) or any(not story.linked for story in stage_outputs.only(Story, rows))

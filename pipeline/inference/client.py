@@ -44,6 +44,7 @@ class ModelClient:
         self.name, self._backend, self._work = name, backend, work
         self._budget, self._count, self._measure = budget, count, measure
         self._in_flight: dict[str, asyncio.Task[Answer]] = {}  # by digest of the request
+        self._set_aside: dict[str, Answer] = {}  # by digest, which this run does not ask again
         self.stopped: Stop | None = None
 
     def stop(self, reason: Stop) -> None:
@@ -66,7 +67,9 @@ class ModelClient:
 
     async def _cached(self, digest: str, request: Request) -> Answer:
         """Returns the cached answer, or calls the backend and caches what it answers."""
-        answer = await asyncio.to_thread(response_cache.load, self._work, digest)
+        answer = self._set_aside.get(digest) or await asyncio.to_thread(
+            response_cache.load, self._work, digest
+        )
         if answer is not None:
             self._count("kept", 1)
             return answer
@@ -81,6 +84,21 @@ class ModelClient:
             self.stop(reason)
             raise
         return self._counted(answer, cost)
+
+    async def ask_again(self, requests: Iterable[Request]) -> None:
+        """Has the next run ask these requests again, as their answers were of no use.
+
+        The answers stay on record, and in this run they are the answers still.
+        """
+        for request in requests:
+            key = self._backend.cache_key(request)
+            digest = key and response_cache.digest(key)
+            if not digest or digest in self._set_aside:
+                continue
+            answer = await asyncio.to_thread(response_cache.load, self._work, digest)
+            if answer is not None:
+                self._set_aside[digest] = answer
+                await asyncio.to_thread(response_cache.set_aside, self._work, digest)
 
     def _counted(self, answer: Answer, cost: float) -> Answer:
         self._count("calls", 1)

@@ -3,7 +3,7 @@
 Models break the form asked for, leave things out and answer the wrong question. Every stage handles
 that here: an answer that does not parse, or that the stage's check refuses, is asked for a second
 time with the fault in the prompt. What still fails is returned as the fault, in words, and the
-stage makes a reject of it.
+stage makes a reject of it, and has the next run ask again (`ModelClient.ask_again`).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline.inference import json_answers
 from pipeline.inference.client import ModelClient
-from pipeline.inference.protocol import Answer, Request, Unanswered
+from pipeline.inference.protocol import Answer, Request, Stop, Unanswered
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Outcome:
     repaired: bool = False  # the value is from the second answer
     answered: bool = True  # False: no answer at all, so the next run asks again
     answers: tuple[Answer, ...] = dataclasses.field(default=(), compare=False)  # as received
+    # What was asked in vain: requests whose answers failed, where there is no value.
+    failed: tuple[Request, ...] = dataclasses.field(default=(), compare=False)
 
 
 async def ask(
@@ -50,7 +52,12 @@ async def ask(
         facts={**request.facts, "retry": outcome.fault},
     )
     second = await _ask_once(repair, client, check)
-    return dataclasses.replace(second, repaired=True, answers=outcome.answers + second.answers)
+    return dataclasses.replace(
+        second,
+        repaired=True,
+        answers=outcome.answers + second.answers,
+        failed=(request, repair) if second.value is None else (),
+    )
 
 
 async def _ask_once(request: Request, client: ModelClient, check: Callable[[Any], str]) -> Outcome:
@@ -58,11 +65,26 @@ async def _ask_once(request: Request, client: ModelClient, check: Callable[[Any]
         answer = await client.answer(request)
     except Unanswered as error:
         return Outcome(None, str(error), answered=False)
+    value, fault = _read(answer.text, request.answer, check)
+    return Outcome(value, fault, answers=(answer,))
+
+
+def _read(text: str, model: type[BaseModel], check: Callable[[Any], str]) -> tuple[Any, str]:
+    """Returns the value of an answer, None if it is not usable, and its fault.
+
+    No exception over one answer leaves its question, as all other answers are paid for; but what
+    cannot be read or written is no fault of an answer.
+    """
     try:
-        value = json_answers.parse(answer.text, request.answer)
+        value = json_answers.parse(text, model)
     except ValidationError as error:
-        return Outcome(None, json_answers.describe(error), answers=(answer,))
+        return None, json_answers.describe(error)
     except ValueError as error:
-        return Outcome(None, str(error), answers=(answer,))
-    fault = check(value)
-    return Outcome(None if fault else value, fault, answers=(answer,))
+        return None, json_answers.clean(str(error))
+    try:
+        fault = check(value)
+    except (Stop, OSError):
+        raise
+    except Exception as error:
+        fault = f"the answer cannot be checked: {type(error).__name__}: {error}"
+    return None if fault else value, json_answers.clean(fault)

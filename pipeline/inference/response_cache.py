@@ -2,7 +2,8 @@
 
 An answer is written before it is used, atomically, one file each, with a checksum. So a run that is
 killed at any moment repeats at most the calls that were in flight, and the same request from
-another run, stage or configuration costs nothing.
+another run, stage or configuration costs nothing. An answer that was of no use is set aside: it
+stays on record, with its cost, and its request is asked again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +21,19 @@ from pipeline.inference.protocol import Answer
 from pipeline.runtime import storage
 from schemas.layout import ANSWERS
 
+_BAD = "bad"  # the folder of answers that were of no use, in that of all answers
+
 
 def digest(value: dict[str, Any]) -> str:
     """Returns the SHA-256, 64 hex digits, of a JSON object, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_encoded(value, sort_keys=True)).hexdigest()
+
+
+def _encoded(value: Any, sort_keys: bool = False) -> bytes:
+    """Returns a value as JSON. Lone surrogates, which a raw answer may hold, are kept as they are;
+    `json.loads` reads them again."""
+    text = json.dumps(value, sort_keys=sort_keys, ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _path(work: str, request_digest: str) -> str:
@@ -56,8 +66,21 @@ def save(work: str, request_digest: str, answer: Answer, task: str, cost: float)
         "cost": cost,
         "answer": dataclasses.asdict(answer),
     }
-    data = json.dumps([digest(entry), entry], ensure_ascii=False).encode()
-    storage.write_bytes(_path(work, request_digest), data)
+    storage.write_bytes(_path(work, request_digest), _encoded([digest(entry), entry]))
+
+
+def set_aside(work: str, request_digest: str) -> None:
+    """Takes an answer out of the cache, so that its request is asked again, but not off the record:
+    what it has cost is spent."""
+    path = _path(work, request_digest)
+    if not storage.exists(path):
+        return
+    # A request may have several bad answers, the same one too.
+    name = f"{request_digest}-{uuid.uuid4().hex}.json"
+    storage.write_bytes(
+        storage.join(work, ANSWERS, _BAD, request_digest[:2], name), storage.read_bytes(path)
+    )
+    storage.remove([path])
 
 
 def _entries(work: str) -> Iterator[dict[str, Any]]:
@@ -70,7 +93,7 @@ def _entries(work: str) -> Iterator[dict[str, Any]]:
 
 
 def spent(work: str) -> float:
-    """Returns the cost of all cached answers."""
+    """Returns the cost of all answers, those set aside too."""
     return sum(entry["cost"] for entry in _entries(work))
 
 

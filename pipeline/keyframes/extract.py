@@ -25,7 +25,7 @@ from pipeline.keyframes.geometry import Geometry, displayed
 from pipeline.keyframes.motion import motion
 from pipeline.keyframes.near_duplicates import first_near_duplicate, perceptual_hash
 from pipeline.keyframes.select import Selection, all_candidates, frame_reject, select
-from pipeline.runtime import storage
+from pipeline.runtime import progress, storage
 from pipeline.runtime.images import encode_jpeg, thumbnail
 from pipeline.runtime.stage_outputs import AnyRow
 from schemas import layout
@@ -57,7 +57,7 @@ def extract_film(
         stats = segment_scan.load(video.uri, segments) or scan_film(
             video.uri,
             threads,
-            lambda time: tick(SCAN_SHARE * min(time / video.duration, 1) if video.duration else 0),
+            lambda time: _report(video, time, tick),
         )
         video = dataclasses.replace(video, bars=list(stats.bars))
         keyframes, rejects = extract_keyframes(video, stats, config, folder, threads, tick)
@@ -100,6 +100,13 @@ def extract_film(
             )
         )
     return [video, *keyframes, *rejects]
+
+
+def _report(video: Video, time: float, tick: Callable[[float], None]) -> None:
+    """Reports that a film is decoded up to this time."""
+    tick(SCAN_SHARE * min(time / video.duration, 1) if video.duration else 0)
+    minutes = f"{int(time) // 60}:{int(time) % 60:02d}"
+    progress.doing("keyframes", f"decoding {video.id} at {minutes}")
 
 
 def extract_keyframes(

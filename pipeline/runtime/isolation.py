@@ -7,6 +7,7 @@ after some calls, as decoders leak memory. It exits when its caller does, even i
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import pickle
@@ -18,6 +19,9 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, TypeVar
+
+from pipeline.runtime import cpu_time
+from pipeline.runtime.cpu_time import CpuTime
 
 Result = TypeVar("Result")
 
@@ -40,7 +44,7 @@ _CRASHES = {
 
 
 class Crashed(RuntimeError):
-    """Error: the call crashed its process or exceeded its CPU time."""
+    """Raised when a call crashed its process or exceeded its CPU time."""
 
 
 class _Process:
@@ -48,6 +52,7 @@ class _Process:
 
     def __init__(self) -> None:
         self.calls_left = CALLS
+        self.counted = CpuTime()  # of its CPU time, its imports included
         self.connection, theirs = Pipe()
         with theirs:
             self.process = subprocess.Popen(
@@ -71,8 +76,10 @@ class _Process:
         try:
             self.connection.send(job)
             while True:
-                kind, value = self.connection.recv()
+                kind, value, used = self.connection.recv()
                 if kind != "tick":
+                    cpu_time.add(used.since(self.counted))
+                    self.counted = used
                     return kind, value
                 if tick:
                     tick(value)
@@ -87,10 +94,20 @@ class _Process:
         self.connection.close()
         if self.process.stdin:
             self.process.stdin.close()
-        return self.process.wait()
+        before = cpu_time.ended()
+        code = self.process.wait()
+        cpu_time.add(cpu_time.ended().since(before).since(self.counted))
+        return code
 
 
 _idle: list[_Process] = []
+
+
+@atexit.register
+def _end_idle() -> None:
+    # Processes that nobody waits for are missing in what the system says this one took.
+    while _idle:
+        _idle.pop().end()
 
 
 def _idle_or_new() -> _Process:
@@ -151,7 +168,7 @@ def serve(descriptor: int) -> None:
                 job = connection.recv()
             except (EOFError, ConnectionError):
                 return
-            connection.send(_outcome(connection, *job))
+            connection.send((*_outcome(connection, *job), cpu_time.own()))
 
 
 def _exit_with_caller() -> None:
@@ -172,7 +189,7 @@ def _outcome(
     os.environ.update(environment)
     os.chdir(folder)
     _set_limits(seconds)
-    tick = {"tick": lambda share: connection.send(("tick", share))} if with_tick else {}
+    tick = {"tick": lambda share: connection.send(("tick", share, None))} if with_tick else {}
     try:
         return "returned", function(*arguments, **tick)
     except Exception as error:

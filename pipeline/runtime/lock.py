@@ -30,7 +30,7 @@ STALE = 120.0  # seconds without one, after which the file may be taken over
 
 
 class Busy(OSError):
-    """Error: another run is writing to the output folder; the message says which."""
+    """Raised when another run is writing to the output folder; the message says which."""
 
 
 @contextmanager

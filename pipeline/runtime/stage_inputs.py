@@ -25,7 +25,7 @@ CONTENT = ("size", "fingerprint", "duration", "width", "height", "fps", "rotatio
 
 
 class UndeclaredRead(Exception):
-    """Error: a stage reads what its declaration in `pipeline.graph.stages` does not name."""
+    """Raised when a stage reads what its declaration in `pipeline.graph.stages` does not name."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,9 @@ from schemas.rows import Caption, Character, Keyframe, Reject, Row, Spoken, Stor
 
 AnyRow: TypeAlias = Video | Keyframe | Spoken | Caption | Character | Story | Reject
 
-NO_ANSWER = "no answer"  # reason of a reject that makes the next run ask the model again
+# Reasons of rejects that make the next run ask the model again.
+NO_ANSWER = "no answer"
+UNREADABLE, BAD_NARRATIVE = "unreadable answer", "bad narrative"  # failed check and repair
 
 
 @dataclasses.dataclass(frozen=True)

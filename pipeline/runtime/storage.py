@@ -51,7 +51,7 @@ _UNAVAILABLE = {
 
 
 class CannotWrite(OSError):
-    """Error: a file cannot be written, whatever its content, such as for lack of space."""
+    """Raised when a file cannot be written, whatever its content, such as for lack of space."""
 
     exit_code = 2
 
@@ -61,7 +61,7 @@ class NotAFile(OSError):
 
 
 class WriteConflict(OSError):
-    """Error: a file was not written, as another process has written it in the meantime."""
+    """Raised when a file was not written, as another process has written it in the meantime."""
 
 
 # --- names ---------------------------------------------------------------------------------------

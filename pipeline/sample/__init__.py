@@ -15,8 +15,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,12 +37,19 @@ from pipeline.sample.script import SERIES, Episode, Shot, write
 DISSOLVE, FADE, BLACK = 16, 20, 4  # frames; a fade is half out, black, half in
 
 
-def draw(folder: str, episodes: int = 4, seed: int = 0, shots: int | None = None) -> list[str]:
+def draw(
+    folder: str,
+    episodes: int = 4,
+    seed: int = 0,
+    shots: int | None = None,
+    drawn: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> list[str]:
     """Draws the sample into `folder` and returns the paths of its videos, in order.
 
     Films that are there already, drawn with the same parameters by the same code, are not drawn
     again; others of an earlier call are replaced. `shots` limits each episode to its first story
-    shots. Equal parameters give equal bytes with equal versions of the libraries. Episodes are
+    shots. `drawn` is told each episode that is done, their number and that of all. Equal parameters
+    give equal bytes with equal versions of the libraries. Episodes are
     drawn in parallel by fresh processes, so a script that calls this needs the usual
     `if __name__ == "__main__"`. Raises ValueError where there is nothing to draw.
     """
@@ -60,10 +67,14 @@ def draw(folder: str, episodes: int = 4, seed: int = 0, shots: int | None = None
     workers = min(len(missing), os.cpu_count() or 1)
     if workers > 1:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            list(pool.map(_draw_episode, missing))
+            jobs = {pool.submit(_draw_episode, job): job[1] for job in missing}
+            for done, future in enumerate(as_completed(jobs), 1):
+                future.result()
+                drawn(jobs[future], done, len(missing))
     else:
-        for job in missing:
+        for done, job in enumerate(missing, 1):
             _draw_episode(job)
+            drawn(job[1], done, len(missing))
     _write(home / "manifest.csv", _manifest(names).encode())
     return [str(home / f"{name}.mp4") for name in names]
 

@@ -15,8 +15,8 @@ def test_settings_come_after_the_file_and_the_file_after_the_defaults(tmp_path):
 @pytest.mark.parametrize(
     "setting, message",
     [
-        ("keyframes.evry=2", r"no setting keyframes\.evry; there are every, shortest_shot"),
-        ("evry=2", "no setting evry; there are captioner, writer"),
+        ("keyframes.evry=2", r"no setting keyframes\.evry; valid names are every, shortest_shot"),
+        ("evry=2", "no setting evry; valid names are captioner, writer"),
         ("keyframes.every=often", r"keyframes\.every: .*'often'"),
         ("keyframes.every=0", r"keyframes\.every: .*greater than 0"),
         ("writer=gpt", "writer: 'gpt' is not a backend; use 'embedded', 'openai:MODEL'"),
@@ -24,12 +24,15 @@ def test_settings_come_after_the_file_and_the_file_after_the_defaults(tmp_path):
             "writer=openai:m@http://me:secret@host/v1",
             r"^writer: openai:m: a key does not belong (?!.*secret)",
         ),
-        ("stories.language=de", r"^stories\.language: the embedded writer knows one way only"),
+        (
+            "stories.language=de",
+            r"^stories\.language: the embedded writer supports the default only",
+        ),
         (
             "stories.tense=future",
             r"stories\.tense: Input should be 'past' or 'present', not 'future'",
         ),
-        ("prices={m: {inputs: 3}}", r"no setting prices\.m\.inputs; there are input, output"),
+        ("prices={m: {inputs: 3}}", r"no setting prices\.m\.inputs; valid names are input, output"),
         ("quality.max_repetition=2", r"quality\.max_repetition: .*less than or equal to 1"),
         ("keyframes.every", "write it as name=value"),
     ],
@@ -51,7 +54,9 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path):
 
 
 def test_a_budget_needs_a_price():
-    with pytest.raises(ConfigError, match="a budget needs the price of gpt-x: prices: "):
+    with pytest.raises(
+        ConfigError, match="a budget needs the price of gpt-x per million tokens, such as prices: "
+    ):
         load("", ["writer=openai:gpt-x", "budget=5"])
     load("", ["writer=openai:gpt-x", "budget=5", "prices={gpt-x: {input: 1, output: 2}}"])
 
@@ -69,7 +74,7 @@ def test_what_all_settings_are_is_a_file_that_can_be_loaded(tmp_path):
     file = tmp_path / "all.yaml"
     file.write_text(describe())
     assert load(str(file)) == DatasetConfig()
-    assert 'tense: "past"  # that stories are told in' in file.read_text()
+    assert 'tense: "past"  # of the narrative' in file.read_text()
 
 
 def test_a_config_file_that_is_not_utf_8_is_named(tmp_path):

@@ -31,6 +31,7 @@ from pipeline.dataset.verify.table_schemas import check_table_schemas
 from pipeline.dataset.verify.unexplained import check_unexplained
 from pipeline.dataset.verify.unknown_files import check_unknown_files
 from pipeline.dataset.verify.videos import check_videos
+from pipeline.runtime import progress
 from schemas import layout
 
 SHOWN = 20  # problems of a kind that are written out
@@ -42,6 +43,15 @@ class Verdict(NamedTuple):
     problems: list[Problem]  # the first SHOWN of each kind
     counts: Counter[str]  # how many there are of each kind
     summary: str  # what was checked
+
+
+def steps(out: str) -> int:
+    """Returns how many steps `verify` reports as done: files and pictures of keyframes.
+
+    Raises ValueError where the folder is not a finished dataset.
+    """
+    manifest = read_manifest(out)
+    return len(manifest.files) + manifest.counts.get("keyframes", 0)
 
 
 def verify(out: str) -> Verdict:
@@ -98,12 +108,15 @@ def _problems(index: Index) -> Iterator[Problem]:
     if (yield from check_table_schemas(index, bad_files)):
         yield from check_videos(index)
         keyframes = yield from check_keyframes(index)
+        progress.doing("verify", "the tables")
         yield from check_captions(index)
         rejects = yield from check_rejects(index)
         stories = yield from check_stories(index)
         yield from check_counts(index, keyframes, rejects, stories)
         yield from check_unexplained(index)
         yield from check_jsonl(index, bad_files)
+        progress.doing("verify", "the shards")
         yield from check_shards(index, bad_files)
+        progress.doing("verify", "near-duplicates of train in val")
         yield from check_leaks(index)
         yield from check_unknown_files(index)

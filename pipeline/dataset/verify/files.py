@@ -10,7 +10,7 @@ from pipeline.dataset.manifest import File, dataset_version
 from pipeline.dataset.reader import is_inside, locate
 from pipeline.dataset.verify.index import Index
 from pipeline.dataset.verify.problems import COPY, RUN, Problem
-from pipeline.runtime import storage
+from pipeline.runtime import progress, storage
 from schemas.layout import MANIFEST
 
 LARGEST_FILE = 1 << 38  # bytes; a file with holes may have any size, and reading it never ends
@@ -27,10 +27,12 @@ def check_files(index: Index) -> Generator[Problem, None, set[str]]:
         if count > 1:
             yield Problem("manifest", MANIFEST, f"names {path} {count} times", RUN)
     for file in files:
+        progress.doing("verify", file.path)
         problem = _file_problem(index.out, file)
         if problem:
             bad.add(file.path)
             yield problem
+        progress.advance("verify")
     version = dataset_version(files)
     if version != index.manifest.version:
         yield Problem(

@@ -12,6 +12,7 @@ from pipeline.dataset.reader import read_batches
 from pipeline.dataset.verify.index import Index, Picture
 from pipeline.dataset.verify.pictures import keyframe_picture_problem
 from pipeline.dataset.verify.problems import RUN, Problem
+from pipeline.runtime import progress
 from schemas.layout import KEYFRAMES, image_path
 from schemas.published import parse_keyframe_id
 from schemas.rows import Keyframe, row
@@ -21,9 +22,11 @@ def check_keyframes(index: Index) -> Generator[Problem, None, Counter[str]]:
     """Checks the keyframes and their pictures; returns how many keyframes each film has."""
     counts: Counter[str] = Counter()
     with ThreadPoolExecutor() as pool:
+        progress.doing("verify", "pictures of keyframes")
         for batch in read_batches(index.out, KEYFRAMES):
             keyframes = [row(Keyframe, values) for values in batch.to_pylist()]
             for problem in pool.map(partial(keyframe_picture_problem, index.out), keyframes):
+                progress.advance("verify")
                 if problem:
                     yield problem
             for keyframe in keyframes:

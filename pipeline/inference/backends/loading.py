@@ -78,6 +78,6 @@ def backend(loaded: Any, spec: Spec, calls: CallsConfig) -> Backend:
     return BatchedModel(
         loaded,
         MAX_REQUESTS,
-        {"model": identity(spec), "max_tokens": calls.max_tokens},
+        {"model": identity(spec)},
         {"longest_side": calls.longest_side},
     )

@@ -11,7 +11,8 @@ all others, and the run stops; if it fails too, the server is waited for.
 
 Not every server accepts every parameter. A request refused for one (the schema of the answer, the
 temperature) is repeated without it, and so are all that follow: the prompt states the form of the
-answer in words as well.
+answer in words as well. One that is refused for nothing in particular is repeated as it is first,
+and without the schema if it is refused again.
 
 The API key comes from the environment alone (CAPTIONER_API_KEY, WRITER_API_KEY or JUDGE_API_KEY,
 else OPENAI_API_KEY) and is removed from what a server sends, so that it gets into no config, log,
@@ -34,7 +35,7 @@ import openai
 from pydantic import BaseModel
 
 from pipeline.config import CallsConfig
-from pipeline.inference import concurrency, retries
+from pipeline.inference import concurrency, json_answers, retries
 from pipeline.inference.protocol import (
     Answer,
     Gone,
@@ -50,7 +51,15 @@ from pipeline.runtime import progress, storage
 from pipeline.runtime.images import ImageError, decode_bgr, encode_jpeg, thumbnail
 
 SILENCE = 5.0  # seconds without an answer after which the user is told
-_OPTIONAL = ("response_format", "temperature", "max_tokens")
+# Parameters that a server need not accept, and words by which a refusal names them.
+_OPTIONAL = {
+    "response_format": (
+        *("response_format", "response format", "json_schema", "json schema"),
+        *("structured output", "guided", "grammar"),
+    ),
+    "temperature": ("temperature",),
+    "max_tokens": ("max_tokens",),
+}
 _FIRST_LEVEL = 8  # calls at once to begin with
 _JPEG = b"\xff\xd8"  # the first bytes of a JPEG file
 _PICTURE_TOKENS = 1000  # per picture, for a server that does not report usage
@@ -105,10 +114,13 @@ class OpenAIServer:
                 wait.reschedule(0.0)
 
     def cache_key(self, request: Request) -> dict[str, Any]:
-        """Returns all that the server is sent, with the digests of pictures in their place."""
+        """Returns all that the server is sent, with the digests of pictures in their place, but for
+        the longest answer: one that ended is the same, one that was cut off is asked for again."""
         scaled = {"longest_side": self._calls.longest_side} if request.images else {}
+        parameters = self._parameters(request)
+        del parameters["max_tokens"]
         return {
-            **self._parameters(request),
+            **parameters,
             "prompt": request.prompt,
             **scaled,
             "pictures": [picture.sha256 for picture in request.images],
@@ -149,7 +161,7 @@ class OpenAIServer:
 
     async def _ask(self, request: Request, content: Sequence[Any]) -> Answer | Fault:
         """Makes one call, or as many as it takes to leave out the parameters the server refuses."""
-        unsupported = self._unsupported
+        unsupported, unexplained = self._unsupported, 0
         while True:
             if self._stopped is not None:
                 raise self._stopped
@@ -160,8 +172,15 @@ class OpenAIServer:
                 return outcome
             if outcome.kind == "stop":
                 raise self._over(Refused, outcome.text)
-            refused = outcome.kind == "refused"
-            parameter = _parameter_to_drop(outcome, unsupported) if refused else ""
+            if outcome.kind != "refused":
+                return outcome
+            parameter = _named_parameter(outcome, unsupported)
+            if not parameter and "response_format" not in unsupported:
+                # Many servers do not say what they refuse; but what they refuse once may pass.
+                unexplained += 1
+                if unexplained < 2:
+                    continue
+                parameter = "response_format"
             if not parameter:
                 return outcome
             unsupported |= {parameter}
@@ -206,7 +225,7 @@ class OpenAIServer:
         usage = completion.usage
         estimate = len(request.prompt) // 4 + _PICTURE_TOKENS * len(request.images)
         return Answer(
-            _utf8(text),
+            json_answers.clean(text),
             self._model,
             getattr(usage, "prompt_tokens", None) or estimate,
             getattr(usage, "completion_tokens", None) or len(text) // 4,
@@ -229,6 +248,8 @@ class OpenAIServer:
         left = self._calls.patience - silent
         if left <= 0:
             raise self._over(Gone, f"no answer for {silent:.0f} s: {fault.text}")
+        if silent > SILENCE:
+            progress.doing("", f"waiting for the server, {silent:.0f} s so far")
         if silent > SILENCE and not self._silence_reported:
             self._silence_reported = True
             progress.say(
@@ -275,7 +296,7 @@ class OpenAIServer:
         """
         if len(self._key) >= 8:
             text = text.replace(self._key, "***")
-        text = " ".join(_utf8(text).split())
+        text = " ".join(json_answers.clean(text).split())
         return text if len(text) <= 300 else f"{text[:300]}..."
 
     def _parameters(self, request: Request) -> dict[str, Any]:
@@ -305,14 +326,11 @@ class OpenAIServer:
         return data
 
 
-def _parameter_to_drop(fault: Fault, unsupported: frozenset[str]) -> str:
-    """Returns the parameter to leave out after a request was refused, "" if there is none left.
-
-    It is the one that the server names, or the schema: many servers do not say what they refuse.
-    """
-    left = [name for name in _OPTIONAL if name not in unsupported]
-    named = [name for name in left if name in (fault.parameter or fault.text)]
-    return next(iter(named), "response_format" if "response_format" in left else "")
+def _named_parameter(fault: Fault, unsupported: frozenset[str]) -> str:
+    """Returns the parameter that the server says it does not accept, "" for none that is left."""
+    text = (fault.parameter or fault.text).casefold()
+    named = [name for name, words in _OPTIONAL.items() if any(word in text for word in words)]
+    return next((name for name in named if name not in unsupported), "")
 
 
 def _probe(request: Request) -> list[dict[str, Any]]:
@@ -330,11 +348,6 @@ def _image_part(jpeg: bytes) -> dict[str, Any]:
 def _response_format(task: str, answer: type[BaseModel]) -> dict[str, Any]:
     schema = {"name": task, "schema": answer.model_json_schema()}
     return {"type": "json_schema", "json_schema": schema}
-
-
-def _utf8(text: str) -> str:
-    """Replaces lone surrogates, which JSON can hold and files cannot."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _message(error: openai.APIStatusError) -> str:

@@ -62,8 +62,14 @@ _NUMBER = np.array([NAMES.index(label) for label in _LABELS])
 
 def named(lab: NDArray[np.float32]) -> NDArray[np.int64]:
     """Returns the index into `NAMES` of each pixel, [height, width] for Lab [height, width, 3]."""
-    distance = ((lab[..., None, :] - _LAB) ** 2).sum(axis=-1)
-    return _NUMBER[distance.argmin(axis=-1)]
+    return _NUMBER[squared_distances(lab, _LAB).argmin(axis=-1)]
+
+
+def squared_distances(lab: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns squared distances of colours, [..., n] for Lab [..., 3] and [n, 3]."""
+    # Channel by channel, which is several times as fast as a sum over an axis of three.
+    parts = [(lab[..., number, None] - others[:, number]) ** 2 for number in range(3)]
+    return parts[0] + parts[1] + parts[2]
 
 
 def shares(numbers: NDArray[np.int64], mask: Mask | None = None) -> list[tuple[str, float]]:

@@ -141,7 +141,7 @@ def _patch(lab: NDArray[np.float32], numbers: NDArray[np.int64]) -> Subject | No
     Cartoonists outline characters in a dark line, and leave beds and roofs without one.
     """
     edge = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])[::4]
-    distance = np.sqrt(((lab[:, :, None, :] - edge) ** 2).sum(axis=-1))
+    distance = np.sqrt(colour_names.squared_distances(lab, edge))
     rank = len(edge) // 25  # so that a flower at the edge does not hide a fox in the middle
     distinct = np.partition(distance, rank, axis=-1)[..., rank] > _CONTRAST
     best: tuple[float, str, NDArray[np.bool_]] | None = None

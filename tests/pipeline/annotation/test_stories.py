@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 
 import pytest
 
+from pipeline.annotation.checks import narratives
 from pipeline.annotation.stories import tell
 from pipeline.config import load
 from pipeline.inference.protocol import Request, Unanswered
+from pipeline.runtime import stage_outputs
 from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.rows import Caption, Character, Keyframe
 from tests.pipeline import rows
@@ -79,8 +82,9 @@ def film(count: int) -> tuple[list[Keyframe], list[Caption]]:
 PIP = Character("series", "Pip", "a small brown mouse", "the hero", ["a mouse"], "given")
 
 
-def written(count, backend, *settings, title="", cast=(PIP,), captions=None):
+def written(count, backend, *settings, title="", cast=(PIP,), captions=None, work=None):
     keyframes, captioned = film(count)
+    backend.cached = work is not None
     return with_client(
         backend,
         lambda client: tell(
@@ -92,6 +96,7 @@ def written(count, backend, *settings, title="", cast=(PIP,), captions=None):
             lambda _: None,
             title=title,
         ),
+        str(work or ""),
     )
 
 
@@ -290,6 +295,45 @@ def test_a_narrative_that_stays_bad_is_rejected_and_the_others_are_told(kind):
     assert reject.detail.startswith("from picture 0 on: ")
 
 
+def test_half_an_emoji_in_a_text_is_left_out_and_the_story_can_be_saved(tmp_path):
+    backend = narrator(lambda _, texts: [(frame, text + " \ud83c") for frame, text in texts])
+    (story,), _ = written(10, backend)
+    assert story.captions[0] == "Then Pip climbs the hill number 0."
+    stage_outputs.save(str(tmp_path / "stories.jsonl"), [story])
+
+
+def test_an_exception_over_one_answer_rejects_that_story_alone(monkeypatch):
+    check = narratives.fault
+
+    def fails_on_the_first(answer, facts, *others):
+        if facts["frames"][0] == 0 and not facts["captions"][0]["sentence"].endswith("30."):
+            raise ZeroDivisionError("a story of nothing")
+        return check(answer, facts, *others)
+
+    monkeypatch.setattr(narratives, "fault", fails_on_the_first)
+    (story,), (reject,) = written(40, narrator())
+    assert (story.id, reject.key) == ("film_story_001", "film_story_000")
+    assert reject.detail.endswith("ZeroDivisionError: a story of nothing")
+
+
+def test_the_next_run_asks_again_for_the_window_that_failed_and_no_other(tmp_path):
+    """The first window fails as a whole too, but is rescued in halves, which the second follows."""
+
+    def fails(request, texts):
+        good = request.task == "link" or (len(texts) <= 5 and texts[0][0] < 10)
+        return texts if good else "junk"
+
+    backend = narrator(fails)
+    _, (reject,) = written(20, backend, work=tmp_path)
+    assert reject.detail.startswith("from picture 10 on: ")
+    again = narrator()
+    (story,), rejects = written(20, again, work=tmp_path)
+    assert rejects == [] and story.linked
+    assert [key[-13:] for key in again.keys] == ["narrate_10-20", "ory_000_link_00-20"[-13:]]
+    written(20, third := narrator(), work=tmp_path)
+    assert third.asked == []
+
+
 def test_where_no_answer_comes_no_smaller_window_is_tried():
     backend = narrator(lambda request, texts: Unanswered("5 tries: no answer within 180 s"))
     _, (reject,) = written(10, backend)
@@ -315,7 +359,19 @@ def test_where_linking_fails_the_texts_stay():
     backend = narrator(lambda request, texts: "junk" if request.task == "link" else texts)
     (story,), rejects = written(10, backend)
     assert story.captions[0] == "Then Pip climbs the hill number 0."
-    assert rejects == []
+    assert rejects == [] and not story.linked
+
+
+def test_where_linking_gets_no_answer_the_texts_stay_and_the_next_run_links_them(tmp_path):
+    too_long = Unanswered("the server answered 400: 9000 tokens exceed the context of 8192")
+    backend = narrator(lambda request, texts: too_long if request.task == "link" else texts)
+    (story,), rejects = written(20, backend, work=tmp_path)
+    assert rejects == [] and not story.linked
+    assert story.captions == [f"Then Pip {doing(number)}." for number in range(20)]
+    again = narrator()
+    (linked,), _ = written(20, again, work=tmp_path)
+    assert [request.task for request in again.asked] == ["link"]
+    assert linked == dataclasses.replace(story, linked=True)
 
 
 def test_only_the_embedded_writer_may_flag_a_text_as_plain():

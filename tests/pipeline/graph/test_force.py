@@ -111,7 +111,8 @@ def test_what_is_neither_a_stage_nor_a_film_is_an_error_that_names_what_is(films
         == 2
     )
     assert (
-        "--force S01E03: there is no such stage and no film of that id; there are S01E02, S01E01"
+        "--force S01E03: there is no such stage and no film with this id; "
+        "similar names are S01E02, S01E01"
     ) in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer
 
+from benchmarks.metrics import smollm
 from pipeline import sample
 from pipeline.__main__ import main
 from pipeline.annotation import prompts
@@ -23,7 +24,6 @@ from pipeline.cost import estimate
 from pipeline.graph import run
 from pipeline.inference import response_cache
 from pipeline.inference.budget import BudgetSpent
-from pipeline.inference.builtin import smollm
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Refused
 from pipeline.ingest import discovery, speech
@@ -260,12 +260,71 @@ def test_a_question_without_an_answer_is_asked_again_by_the_next_run(films, out,
             .filter(pc.field("reason") == "no answer")
             .to_pylist()
         )
-        assert len(lost) == 1
+        linked = pq.read_table(out / "stories.parquet")["linked"].to_pylist()
+        assert (len(lost), linked.count(False)) == ((0, 1) if task == "link" else (1, 0))
+        server.asked.clear()
         server.behaviour = normal
         make(films, out, settings(server, *short))
+        if task == "link":
+            assert tasks(server) == ["link"]
     assert "no answer" not in pq.read_table(out / "rejects.parquet")["reason"].to_pylist()
     stories = pq.read_table(out / "stories.parquet").to_pylist()
     assert [len(story["images"]) for story in stories] == [10, 10]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task, questions", [("caption", 2), ("narrate", 12), ("link", 4)])
+def test_bad_answers_are_kept_and_asked_for_again_once_by_each_run(films, out, task, questions):
+    """One caption is refused, or what is asked of each film: first as it is, then with the fault;
+    of a window of ten also as one of five, and of one picture."""
+    refused: list[str] = []
+    good, refusing = answering(), answering(change=behaviours.refusing)
+
+    async def refuses(question, server):
+        name = question["response_format"]["json_schema"]["name"]
+        shown = json.dumps(question["messages"][0]["content"][:-1])  # the picture
+        if name == task and shown in (refused[:1] or [shown]):
+            refused.append(shown)
+            return await refusing(question, server)
+        return await good(question, server)
+
+    with serving(refuses) as server:
+        make(films, out, settings(server))
+        answers = len(list((out / "work" / "answers").rglob("*.json")))
+        assert len(server.asked) == answers
+        for _ in range(2):
+            server.asked.clear()
+            make(films, out, settings(server))
+            assert tasks(server) == [task] * questions
+            answers += questions
+            assert len(list((out / "work" / "answers").rglob("*.json"))) == answers
+        server.behaviour = good
+        assert make(films, out, settings(server)) == 0
+        server.asked.clear()
+        make(films, out, settings(server))
+        assert server.asked == []
+    stories = pq.read_table(out / "stories.parquet").to_pylist()
+    assert [len(story["images"]) for story in stories] == [10, 10]
+    assert all(story["linked"] for story in stories)
+
+
+@pytest.mark.slow
+def test_a_longer_answer_is_allowed_without_asking_again_for_those_that_were_whole(films, out):
+    """Every story is cut off, until answers may be longer."""
+    good, cut = answering(), behaviours.truncated()
+
+    async def cuts(question, server):
+        name = question["response_format"]["json_schema"]["name"]
+        short = name == "narrate" and question["max_tokens"] < 5000
+        return await (cut if short else good)(question, server)
+
+    with serving(cuts) as server:
+        make(films, out, settings(server))
+        assert len(pq.read_table(out / "stories.parquet")) == 0
+        server.asked.clear()
+        assert make(films, out, settings(server, "calls.max_tokens=9000")) == 0
+        assert tasks(server) == ["link"] * 2 + ["narrate"] * 2
+    assert len(pq.read_table(out / "stories.parquet")) == 2
 
 
 def test_a_budget_stops_the_run_before_it_is_passed_and_more_lets_it_go_on(films, out):
@@ -442,7 +501,7 @@ def test_without_weights_the_comparison_is_left_out_and_said_so(films, out, caps
         )
         == 0
     )
-    assert "Similarity of pictures and texts is left out: " in capsys.readouterr().err
+    assert "The similarity of images and texts is not scored: " in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -90,6 +90,16 @@ def test_every_stage_tells_how_its_films_were_spread(recorded):
     assert stages["keyframes"]["distributions"]["bytes"]["count"] == 2
 
 
+def test_cpu_time_is_counted_by_stage_with_that_of_the_decoding_processes(recorded):
+    stages = {stage["name"]: stage for stage in recorded["stages"]}
+    assert stages["keyframes"]["cpu_user"] > 0.1  # decoded in another process
+    for stage in recorded["stages"]:
+        assert 0 <= stage["cpu_user"] < recorded["cpu_user"], stage["name"]
+        assert 0 <= stage["cpu_system"] <= recorded["cpu_system"], stage["name"]
+    in_all = sum(stage["cpu_user"] for stage in recorded["stages"])
+    assert in_all < recorded["cpu_user"]  # which has the workers' start, too
+
+
 def test_shards_and_publishing_are_recorded_too(made, recorded):
     shards, publish = recorded["stages"][-2:]
     sizes = [path.stat().st_size for path in (made / "out/shards").iterdir()]
@@ -108,7 +118,16 @@ def test_prometheus_reads_the_same_figures(made, recorded):
     assert values["storystream_run_seconds",] == recorded["seconds"]
     assert values["storystream_dataset_items", "keyframes"] == 20
     for stage in recorded["stages"]:
-        for name in ("done", "reused", "seconds", "calls", "input_tokens", "cost"):
+        for name in (
+            "done",
+            "reused",
+            "seconds",
+            "cpu_user",
+            "cpu_system",
+            "calls",
+            "input_tokens",
+            "cost",
+        ):
             assert values[f"storystream_stage_{name}", stage["name"]] == stage[name]
     assert values["storystream_stage_counter", "captions", "rows Caption"] == 20
     assert values["storystream_stage_distribution", "captions", "max", "rows"] == 10
@@ -141,11 +160,11 @@ def test_where_no_metrics_can_be_written_is_found_out_before_the_run(tmp_path, c
         assert ended.value.code == 2
         return capsys.readouterr().err
 
-    assert "--metrics no/run.prom: there is no such folder" in error_for("no/run.prom")
-    assert f"--metrics {tmp_path}: this is a folder; name a file in it" in error_for(tmp_path)
+    assert "--metrics no/run.prom: there is no folder no" in error_for("no/run.prom")
+    assert f"--metrics {tmp_path} is a folder: name a file in it" in error_for(tmp_path)
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path))
     file = tmp_path / "run.prom"
-    assert f"--metrics {file}: nothing may be written to this folder" in error_for(file)
+    assert f"--metrics {file}: no permission to write to {tmp_path}" in error_for(file)
 
 
 def ends(monkeypatch, how):

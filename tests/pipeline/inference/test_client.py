@@ -94,6 +94,22 @@ def test_a_failure_is_not_cached_and_is_tried_again_the_next_time(tmp_path):
         assert type(with_client(backend, use, str(tmp_path))) is expected
 
 
+def test_an_answer_of_no_use_is_asked_for_again_by_the_next_run_and_not_by_this_one(tmp_path):
+    async def twice(client):
+        first = await client.answer(request())
+        await client.ask_again([request(), request()])
+        assert await client.answer(request()) == first
+        await client.ask_again([request()])
+        return first
+
+    price = Price(input=1, output=2)
+    for run in range(1, 4):
+        backend = Scripted(lambda _: "the same", cached=True)
+        with_client(backend, twice, str(tmp_path), Budget(price, None, 0.0, 10))
+        assert len(backend.asked) == 1
+        assert response_cache.spent(str(tmp_path)) == pytest.approx(run * 20e-6)
+
+
 def test_an_answer_is_on_disk_before_anybody_has_it(tmp_path, monkeypatch):
     written, save = threading.Event(), response_cache.save
 

@@ -22,6 +22,16 @@ def test_words_around_an_answer_are_forgiven(text):
     assert parse(text, CaptionAnswer).sentence == "Ben laughs."
 
 
+def test_half_an_emoji_and_control_characters_are_left_out_of_every_string():
+    found = parse(
+        r"""{"sentence": "Ben\u0000 laughs\ud83c, \ud83c\udf89\ufeff\u007f and\u000bsings.\n",
+        "objects": ["a \udf89ball", "one\u0085two"], "pl\ud83cace": "a hill"}""",
+        CaptionAnswer,
+    )
+    assert found.sentence == "Ben laughs, 🎉 and sings.\n"
+    assert found.objects == ["a ball", "one two"] and found.place == "a hill"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -34,6 +44,7 @@ def test_words_around_an_answer_are_forgiven(text):
         '{"sentence": ""}',
         '{"sentence": "\\ud83d"}',
         '{"a":' * 50_000,
+        f'{{"sentence": "Ben laughs.", "more": {"[" * 700}{"]" * 700}}}',
         "x" * (MAX_LENGTH + 1),
     ],
 )

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.inference.protocol import Gone, Request, Unanswered
 from pipeline.inference.repair import Outcome, ask
+from pipeline.runtime.storage import CannotWrite
 from schemas.answers import CaptionAnswer
 from tests.pipeline.scripted import Scripted, in_turn, with_client
 
@@ -41,10 +42,34 @@ def test_what_is_bad_twice_comes_back_as_the_last_fault():
     )
 
 
+def test_only_what_failed_in_the_end_is_to_be_asked_again():
+    assert outcome(Scripted(in_turn("junk", GOOD))).failed == ()
+    failed = outcome(Scripted(in_turn("junk", "junk"))).failed
+    assert [request.prompt == "?" for request in failed] == [True, False]
+
+
 def test_a_question_without_an_answer_is_not_asked_again():
     backend = Scripted(in_turn(Unanswered("the server answered 500")))
     assert outcome(backend) == Outcome(None, "the server answered 500", answered=False)
     assert len(backend.asked) == 1
+
+
+def test_an_exception_over_an_answer_is_a_fault_of_that_answer():
+    def check(answer):
+        raise KeyError(answer.sentence)
+
+    assert outcome(Scripted(in_turn(GOOD, GOOD)), check) == Outcome(
+        None, "the answer cannot be checked: KeyError: 'Ben laughs.'", repaired=True
+    )
+
+
+@pytest.mark.parametrize("error", [CannotWrite("the disk is full"), Gone("no answer")])
+def test_what_stops_the_run_is_no_fault_of_an_answer(error):
+    def check(answer):
+        raise error
+
+    with pytest.raises(type(error)):
+        outcome(Scripted(in_turn(GOOD)), check)
 
 
 def test_the_end_of_the_run_is_no_outcome():

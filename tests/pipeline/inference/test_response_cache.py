@@ -19,6 +19,13 @@ def test_a_cached_answer_is_found_again(tmp_path):
     assert file == tmp_path / "answers" / key[:2] / f"{key}.json"
 
 
+def test_half_an_emoji_in_an_answer_or_a_question_is_kept_as_it_is(tmp_path):
+    key = response_cache.digest({"prompt": "why \ud83c?"})
+    answer = Answer('{"sentence": "Ben \ud83c"}', "tiny")
+    response_cache.save(str(tmp_path), key, answer, "caption", 0.0)
+    assert response_cache.load(str(tmp_path), key) == answer
+
+
 def test_the_digest_is_of_what_is_asked_and_not_of_the_order_it_is_written_in():
     digest = response_cache.digest({"model": "m", "prompt": "ä", "pictures": ["1", "2"]})
     assert digest == response_cache.digest({"pictures": ["1", "2"], "prompt": "ä", "model": "m"})

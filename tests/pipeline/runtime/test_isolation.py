@@ -6,7 +6,7 @@ import time
 import av
 import pytest
 
-from pipeline.runtime import isolation
+from pipeline.runtime import cpu_time, isolation
 
 
 def _add(first, second):
@@ -42,6 +42,36 @@ def _killed(marks, times):
     if os.path.getsize(marks) <= times:
         os.kill(os.getpid(), signal.SIGKILL)
     return "done"
+
+
+def _work_for(seconds):
+    while time.process_time() < seconds:
+        pass
+
+
+def _work_and_crash(seconds):
+    _work_for(seconds)
+    os.abort()
+
+
+def test_what_a_call_takes_is_counted_here_as_well(monkeypatch):
+    monkeypatch.setattr(isolation, "_idle", [])
+    isolation.call(_add, 1, 2)  # its imports are counted now
+    here, before = cpu_time.own(), cpu_time.used()
+    isolation.call(_work_for, 0.8)
+    took = cpu_time.used().since(before).since(cpu_time.own().since(here))
+    assert 0.2 < took.user + took.system < 0.9  # since the process began
+    again = cpu_time.used()
+    isolation.call(_add, 1, 2)
+    assert sum(cpu_time.used().since(again)) < 0.2  # not counted twice
+
+
+def test_what_a_crashed_call_took_is_counted(monkeypatch):
+    monkeypatch.setattr(isolation, "_idle", [])
+    before = cpu_time.used()
+    with pytest.raises(isolation.Crashed):
+        isolation.call(_work_and_crash, 0.5)
+    assert sum(cpu_time.used().since(before)) > 2 * 0.4  # it is tried twice
 
 
 def test_a_call_gives_what_the_function_gives_and_tells_how_far_it_is():

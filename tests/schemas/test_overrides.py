@@ -1,6 +1,6 @@
 import pytest
 
-from schemas.settings import put
+from schemas.overrides import put
 
 USAGE = "write it as name=value"
 
