@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Sequence
+from typing import TextIO
 
 from pipeline import config, model_specs
 from pipeline.graph import stages
@@ -29,9 +30,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") ->
 
     `prog` is the name of this program in usage lines.
     """
-    _print_anywhere()
     # Also inherited by workers. Arrow's own allocator retains ten times the memory of its tables.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # Closed ones are None, and what is printed to them would go to the other, or fail.
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
+    _print_anywhere()
     parser = _parser(prog)
     arguments, beam_arguments = parser.parse_known_args(argv)
     if beam_arguments and arguments.command is not _dataset:
@@ -50,6 +53,10 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") ->
         if file and not arguments.dry_run:
             _write_metrics(file, arguments.out, code)
     return code
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def _print_anywhere() -> None:
@@ -347,6 +354,7 @@ def _dataset(arguments: argparse.Namespace) -> int:
     found, rejects = discovery.find(arguments.videos, chosen.schemes)
     _check_force(arguments.force, [video.id for video in found])
     chosen = _checked(chosen, with_keys=not arguments.dry_run)
+    _check_out(arguments.out)
     if arguments.dry_run:
         with progress.display({}, "looking at the films"):
             known = rates.of_this_machine(arguments.out)
@@ -393,6 +401,18 @@ def _check_force(forced: Sequence[str], films: Sequence[str]) -> None:
                 f"--force {name}: there is no such stage and no film with this id; "
                 f"similar names are {', '.join(similar)}"
             )
+
+
+def _check_out(out: str) -> None:
+    """Raises OSError or ValueError for what is in the dataset folder and would stop the run at its
+    end: a folder in a file's place, an edited file that cannot be read."""
+    from pipeline.annotation import characters
+
+    files = [layout.MANIFEST, layout.CARD, layout.RUN_RECORD, layout.REPORT]
+    for name in [*files, *map(layout.table_path, layout.TABLES)]:
+        if os.path.isdir(path := os.path.join(out, name)):
+            raise IsADirectoryError(f"{path} is a folder where a file goes: move it away")
+    characters.check_edited(out)
 
 
 def _checked(chosen: config.DatasetConfig, with_keys: bool) -> config.DatasetConfig:

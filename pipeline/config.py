@@ -275,6 +275,10 @@ def load(path: str = "", settings: Sequence[str] = ()) -> DatasetConfig:
             values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
         except OSError as error:
             raise ConfigError(f"config file {path} cannot be read: {error}") from None
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"config file {path} is not UTF-8 text ({error}): save it as UTF-8"
+            ) from None
         except yaml.YAMLError as error:
             raise ConfigError(f"config file {path} is not YAML: {error}") from None
         if not isinstance(values, dict):

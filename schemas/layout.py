@@ -5,7 +5,7 @@ Every path here is relative to the dataset folder and has slashes, wherever the 
     dataset.json                 what the dataset is, and the digest of each file; written last
     run.json, report.html        the record of the last run, and the page to look at
     README.md                    the dataset card
-    <table>.parquet              keyframes, captions, stories, dropped_stories, rejects
+    <table>.parquet              videos, keyframes, captions, stories, dropped_stories, rejects
     images/<film>/<keyframe>.jpg, images/<split>_{stories,chunks}.jsonl
     rejected/<film>/<keyframe>.jpg
     characters/<series>.yaml
@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from schemas.rows import Caption, Keyframe, Reject, Story
+from schemas.rows import Caption, Keyframe, Reject, Story, Video
 
 MANIFEST = "dataset.json"
 RUN_RECORD = "run.json"
@@ -31,12 +31,14 @@ CHARACTERS = "characters"
 SHARDS = "shards"
 WORK = "work"
 
+VIDEOS = "videos"
 KEYFRAMES = "keyframes"
 CAPTIONS = "captions"
 STORIES = "stories"
 REJECTS = "rejects"
 DROPPED_STORIES = "dropped_stories"  # those that a threshold on a score dropped
 TABLES: dict[str, Any] = {  # table -> type of its rows
+    VIDEOS: Video,
     KEYFRAMES: Keyframe,
     CAPTIONS: Caption,
     STORIES: Story,

@@ -7,6 +7,7 @@ A line is `{"id", "images", "captions", "orders"}`; image paths are relative to 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from schemas.layout import IMAGES
@@ -63,8 +64,11 @@ def chunk_records(story: Story) -> list[dict[str, Any]]:
     ]
 
 
-def sample_records(story: Story) -> list[dict[str, Any]]:
-    """Returns the JSON of a story's samples in the shards: its chunks, and where each is from."""
+def sample_records(story: Story, source: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Returns the JSON of a story's samples in the shards: its chunks, and where each is from.
+
+    `source` is the film's license and attribution, which go wherever its pictures go.
+    """
     return [
         {
             **chunk,
@@ -72,6 +76,8 @@ def sample_records(story: Story) -> list[dict[str, Any]]:
             "chunk": number,
             "video": story.video,
             "series": story.series,
+            "license": source["license"],
+            "attribution": source["attribution"],
         }
         for number, chunk in enumerate(chunk_records(story))
     ]

@@ -29,8 +29,8 @@ from pipeline.inference.protocol import Request
 from pipeline.inference.repair import Outcome, ask
 from pipeline.ingest.naming import safe_name
 from pipeline.runtime import storage
+from schemas import layout
 from schemas.answers import CharactersAnswer
-from schemas.layout import characters_path
 from schemas.rows import Caption, Character, Keyframe
 
 GIVEN, SUBTITLES = "given", "subtitles"  # the sources of characters, beside models
@@ -49,7 +49,7 @@ class CharactersError(ValueError):
 
 def path(out: str, series: str) -> str:
     """Returns the path of a series' characters in a dataset folder."""
-    return storage.join(out, *characters_path(safe_name(series)).split("/"))
+    return storage.join(out, *layout.characters_path(safe_name(series)).split("/"))
 
 
 def given(series: str, config: DatasetConfig, out: str) -> list[Character] | None:
@@ -77,7 +77,7 @@ def edited(series: str, out: str) -> list[Character] | None:
     file = path(out, series)
     if not storage.exists(file):
         return None
-    if untouched(storage.read_bytes(file).decode()):
+    if untouched(read_text(file)):
         return None
     entries = _mapping(file)
     if series not in entries:
@@ -91,6 +91,23 @@ def untouched(text: str) -> bool:
     """Returns whether a file of characters is as `save` wrote it."""
     digest = _DIGEST.search(text)
     return digest is not None and digest[1] == _body_digest(text[digest.end() :])
+
+
+def check_edited(out: str) -> None:
+    """Raises CharactersError for an invalid file of characters in the dataset folder `out`."""
+    for file, _ in storage.find_in(storage.join(out, layout.CHARACTERS), "*.yaml"):
+        if not untouched(read_text(file)):
+            check_file(file)
+
+
+def read_text(file: str) -> str:
+    """Reads a file of characters. Raises CharactersError where it cannot be read."""
+    try:
+        return storage.read_bytes(file).decode()
+    except UnicodeDecodeError as error:
+        raise CharactersError(f"{file} is not UTF-8 text ({error}): save it as UTF-8") from None
+    except OSError as error:
+        raise CharactersError(f"{file}: {error}") from None
 
 
 def check_file(file: str) -> None:
@@ -239,11 +256,9 @@ def _body_digest(body: str) -> str:
 
 def _mapping(file: str) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(storage.read_bytes(file).decode()) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        values = yaml.safe_load(read_text(file)) or {}
+    except yaml.YAMLError as error:
         raise CharactersError(f"{file} is not YAML: {error}") from None
-    except OSError as error:
-        raise CharactersError(f"{file}: {error}") from None
     if not isinstance(values, dict):
         raise CharactersError(f"{file} must hold series, each with a list of characters")
     return {str(series): entries for series, entries in values.items()}

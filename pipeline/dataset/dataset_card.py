@@ -101,7 +101,7 @@ def front_matter(dataset: dict[str, Any]) -> dict[str, Any]:
 
     Source: https://github.com/huggingface/hub-docs/blob/main/datasetcard.md
     """
-    languages = _languages(video["language"] for video in used_films(dataset))
+    languages = _languages([dataset["config"]["stories"]["language"]])  # of the texts
     return {
         **_license([video["license"] for video in used_films(dataset)]),
         **({"language": languages} if languages else {}),
@@ -116,12 +116,38 @@ def front_matter(dataset: dict[str, Any]) -> dict[str, Any]:
 def license_id(text: str) -> str:
     """Returns the hub's id for a license as people write it, "" for one that it does not know.
 
-    "CC BY 3.0" and "https://creativecommons.org/licenses/by/3.0/" are both "cc-by-3.0".
+    It may be the SPDX id, the license's address or its usual name: "CC-BY-3.0",
+    "https://creativecommons.org/licenses/by/3.0/" and "Creative Commons Attribution 3.0 Unported"
+    are all "cc-by-3.0".
     """
-    link = re.search(r"creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)", text.lower())
-    name = f"cc-{link[1]}-{link[2]}" if link else _slug(text)
-    name = re.sub("^creative-commons-", "cc-", name).replace("attribution", "by")
+    link = re.search(
+        r"creativecommons\.org/(?:licenses|publicdomain)/([a-z-]+)/(\d\.\d)", text.lower()
+    )
+    name = f"cc-{link[1]}-{link[2]}" if link else _slug(text.rpartition("://")[2])
+    name = re.sub(r"^(www\.)?(spdx\.org|opensource\.org|choosealicense\.com)-licenses?-", "", name)
+    name = re.sub(r"(-html|\.html)$", "", name)
+    for words, short in _LICENSE_WORDS:
+        name = re.sub(words, short, name)
     return name if name in LICENSES else ""
+
+
+# What a license's name, its words joined with hyphens, has in place of its id. In this order.
+_LICENSE_WORDS = (
+    (r"^the-", ""),
+    (r"^creative-commons-", "cc-"),
+    (r"non-?commercial", "nc"),
+    (r"no-?deriv(ative)?s?(-works)?", "nd"),
+    (r"share-?alike", "sa"),
+    (r"attribution", "by"),
+    (r"-(international|unported|generic|universal|public-domain-dedication|deed)(?=-|$)", ""),
+    (r"^cc-(zero|0)(?=-|$)", "cc0"),
+    (r"-(license|licence|public-license)(?=-|$)", ""),
+    (r"-v(ersion-)?(?=\d)", "-"),
+    (r"^(cc0|mit|unlicense|pddl|odc-by)(-\d\.\d)?$", r"\1"),
+    (r"^cc0$", "cc0-1.0"),
+    (r"^(apache)-2$", r"\1-2.0"),
+    (r"^(cc-by[a-z-]*)-(\d)$", r"\1-\2.0"),
+)
 
 
 def _license(licenses: Sequence[str]) -> dict[str, str]:

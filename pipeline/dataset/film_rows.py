@@ -15,6 +15,11 @@ def probed_video(film: Film) -> Video:
     return dataclasses.replace(film.video, **{name: getattr(probed, name) for name in CONTENT})
 
 
+def source(video: Video) -> dict[str, str]:
+    """Returns whom the pictures of a film are of, for its samples in the shards."""
+    return {"license": video.license, "attribution": video.attribution}
+
+
 def scored_stories(film: Film) -> tuple[list[Story], list[Story]]:
     """Returns the film's stories that are kept, and those that a score ruled out."""
     scored = film.content("quality")

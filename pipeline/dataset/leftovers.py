@@ -38,7 +38,7 @@ def of_dataset(out: str, films: Collection[str], files: Collection[str]) -> list
     return [
         *(path for film in sorted(removed_films) for path in _film_images(out, film)),
         *jsonl,
-        *(path for path in drafts if characters.untouched(storage.read_bytes(path).decode())),
+        *(path for path in drafts if characters.untouched(characters.read_text(path))),
         *storage.temporary_files(out),
     ]
 

@@ -34,6 +34,8 @@ class Film(BaseModel):
     keyframes: int
     stories: int
     split: str
+    license: str
+    attribution: str
 
 
 class _Output(BaseModel):

@@ -153,6 +153,7 @@ def _write_films(
         for film in prefetch(functools.partial(_film_content, out), films):
             split = splits.get(film.video.id, "")
             stories = [dataclasses.replace(story, split=split) for story in film.stories]
+            tables.write(layout.VIDEOS, [film.video])
             tables.write(layout.KEYFRAMES, film.keyframes)
             tables.write(layout.CAPTIONS, film.captions)
             tables.write(layout.STORIES, stories)

@@ -14,7 +14,6 @@ from importlib import metadata
 from typing import Any, TypeAlias
 
 import cv2
-import pyarrow.parquet as pq
 
 from pipeline.config import OutputConfig
 from pipeline.dataset import shards
@@ -30,10 +29,11 @@ from pipeline.dataset.reader import (
     read_table,
 )
 from pipeline.dataset.shards import Shard, StorySummary
+from pipeline.dataset.tables import writing_table
 from pipeline.runtime import storage
 from pipeline.runtime.prefetch import prefetch
 from schemas import layout
-from schemas.rows import Keyframe, Story, arrow_schema, row, to_table
+from schemas.rows import Keyframe, Story, row
 
 # Path -> bytes and sha256, of the pictures that have others than their rows say.
 Changed: TypeAlias = Mapping[str, tuple[int, str]]
@@ -85,8 +85,9 @@ def _write_shards(
     """Writes the shards, several at once; yields None for one that needs a `missing` picture."""
     recorded = {file["path"]: FileRecord(**file) for file in content["files"]}
     splits = {film["id"]: film["split"] for film in content["videos"]}
+    sources = {film["id"]: film for film in content["videos"]}
     planned = shards.plan(
-        _summaries(out, changed), splits, OutputConfig(**content["config"]["output"])
+        _summaries(out, changed, sources), splits, OutputConfig(**content["config"]["output"])
     )
     for shard in planned:
         if not is_inside(shard.path):  # the names of the splits are whatever the manifest says
@@ -105,12 +106,15 @@ def _write_shards(
         ):
             return recorded[shard.path]
         films = sorted({film for film, _ in shard.stories})
-        return shards.write(out, shard.path, stories, _picture_digests(out, films, changed))
+        sha256 = _picture_digests(out, films, changed)
+        return shards.write(out, shard.path, stories, sha256, sources)
 
     yield from prefetch(write, planned, os.cpu_count() or 1)
 
 
-def _summaries(out: str, changed: Changed) -> Iterator[StorySummary]:
+def _summaries(
+    out: str, changed: Changed, sources: Mapping[str, Mapping[str, str]]
+) -> Iterator[StorySummary]:
     """Sums up the stories for the plan of the shards."""
     for _, stories, keyframes in read_films(out):
         pictures = {
@@ -118,7 +122,7 @@ def _summaries(out: str, changed: Changed) -> Iterator[StorySummary]:
             for image, keyframe in keyframes.items()
         }
         for story in stories:
-            yield shards.summarize(story, pictures)
+            yield shards.summarize(story, pictures, sources[story.video])
 
 
 def _read_stories(out: str, ids: Sequence[str]) -> list[Story]:
@@ -145,8 +149,7 @@ def _update_keyframes(out: str, changed: Changed) -> None:
 
     with (
         storage.writing(locate(out, layout.table_path(layout.KEYFRAMES))) as file,
-        pq.ParquetWriter(file, arrow_schema(Keyframe), compression="zstd") as table,
+        writing_table(file, Keyframe) as table,
     ):
         for batch in read_batches(out, layout.KEYFRAMES):
-            rows = [updated(row(Keyframe, values)) for values in batch.to_pylist()]
-            table.write_table(to_table(rows, Keyframe))
+            table.write([updated(row(Keyframe, values)) for values in batch.to_pylist()])

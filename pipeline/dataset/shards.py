@@ -25,7 +25,7 @@ from schemas.published import chunk_records, sample_records
 from schemas.rows import Story
 
 TRAIN_SHARDS = 8  # where there are stories for it: each loader worker and rank needs a shard
-VERSION = 1  # goes up when the same stories give other bytes
+VERSION = 2  # goes up when the same stories give other bytes
 
 
 class DamagedPicture(ValueError):
@@ -51,11 +51,16 @@ class Shard:
     digest: str  # of all that decides its bytes
 
 
-def summarize(story: Story, pictures: Mapping[str, tuple[int, str]]) -> StorySummary:
-    """Sums up a story for the plan. `pictures`: bytes and sha256 of each picture, by path."""
+def summarize(
+    story: Story, pictures: Mapping[str, tuple[int, str]], source: Mapping[str, str]
+) -> StorySummary:
+    """Sums up a story for the plan.
+
+    `pictures`: bytes and sha256 of each picture, by path. `source`: as `sample_records` takes it.
+    """
     in_chunks = [pictures[image] for image in _chunk_images(story)]
     digest = stage_outputs.digest(
-        [chunk_records(story), story.video, story.series, [sha256 for _, sha256 in in_chunks]]
+        [sample_records(story, source), [sha256 for _, sha256 in in_chunks]]
     )
     return StorySummary(story.id, story.video, sum(size for size, _ in in_chunks), digest)
 
@@ -111,10 +116,17 @@ def _fill(
     return filled
 
 
-def write(out: str, path: str, stories: Sequence[Story], sha256: Mapping[str, str]) -> FileRecord:
+def write(
+    out: str,
+    path: str,
+    stories: Sequence[Story],
+    sha256: Mapping[str, str],
+    sources: Mapping[str, Mapping[str, str]],
+) -> FileRecord:
     """Writes one tar of the chunks of stories, byte-identical every time.
 
-    `sha256` is that of each picture, by path. Raises DamagedPicture for one that is missing or has
+    `sha256` is that of each picture, by path; `sources` are what `sample_records` takes, by film.
+    Raises DamagedPicture for one that is missing or has
     another digest; then nothing is written.
     """
     import webdataset  # loads PyTorch, which takes seconds: only who writes shards waits for it
@@ -127,7 +139,7 @@ def write(out: str, path: str, stories: Sequence[Story], sha256: Mapping[str, st
         webdataset.TarWriter(file, encoder=False, mtime=0, user="root", group="root") as tar,
     ):
         for story in stories:
-            for sample in sample_records(story):
+            for sample in sample_records(story, sources[story.video]):
                 tar.write(
                     {
                         "__key__": sample["id"],

@@ -65,6 +65,8 @@ def run(
         print(f"{runner_name} accepts the graph; nothing was run")
         return 0
     with lock.locked(out):
+        # Of runs that were killed: no other run writes here now.
+        storage.remove(storage.temporary_files(out))
         names = stages.names()
         shown = names[: names.index(until) + 1] if until else names
         if runner_name:

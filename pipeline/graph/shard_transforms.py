@@ -10,7 +10,7 @@ import apache_beam as beam
 
 from pipeline.dataset import manifest, publish, shard_cache, shards, split
 from pipeline.dataset.file_digests import FileRecord
-from pipeline.dataset.film_rows import scored_stories
+from pipeline.dataset.film_rows import scored_stories, source
 from pipeline.dataset.shards import Shard, StorySummary
 from pipeline.graph.reshuffle import Gather, Reshuffle
 from pipeline.graph.stage_cache import Run, count, measure, timed
@@ -96,7 +96,7 @@ def _summarize(film: Film) -> _Summary:
     return _Summary(
         film,
         b"".join(bytes.fromhex(keyframe.phash) for keyframe in keyframes),
-        [shards.summarize(story, images) for story in scored_stories(film)[0]],
+        [shards.summarize(story, images, source(film.video)) for story in scored_stories(film)[0]],
     )
 
 
@@ -148,7 +148,9 @@ def _write_shard(job: _Job, run: Run) -> FileRecord:
         for keyframe in film.rows("selection", Keyframe):
             sha256[keyframe.image] = keyframe.sha256
     shard_cache.delete_note(run.work, shard.path)
-    written = shards.write(run.out, shard.path, [stories[id_] for _, id_ in shard.stories], sha256)
+    sources = {film.video.id: source(film.video) for film in job.films}
+    in_order = [stories[id_] for _, id_ in shard.stories]
+    written = shards.write(run.out, shard.path, in_order, sha256, sources)
     shard_cache.write_note(run.work, shard, written)
     count("shards", "done", 1)
     measure("shards", "bytes", written.bytes)

@@ -74,6 +74,16 @@ def find(source: str, schemes: Collection[str] = ()) -> tuple[list[Video], list[
         video, missing = _video(file, video_id, size, listing, schemes)
         videos.append(video)
         rejects += missing
+    rejects += [
+        Reject(
+            "subtitles",
+            printable(folder),
+            "unlisted",
+            "the folder may not be listed, so that subtitles beside its films are not found: "
+            f"allow it, or name them in a manifest ({printable(error)})",
+        )
+        for folder, error in listing.unlisted.items()
+    ]
     return videos, rejects
 
 

@@ -21,16 +21,21 @@ class Listing:
 
     def __init__(self) -> None:
         self._in_folder: dict[str, list[str]] = {}
+        self.unlisted: dict[str, str] = {}  # folder that may not be listed -> the error
 
     def beside(self, uri: str) -> list[str]:
         """Returns the subtitle files whose names begin with the stem of a film, sorted."""
         folder = uri.rpartition("/")[0]
         if folder not in self._in_folder:
-            self._in_folder[folder] = (
-                [path for path, _ in storage.find_in(folder, "*") if _is_subtitle_name(path)]
-                if "://" in uri
-                else _subtitles_in(os.path.dirname(uri))
-            )
+            try:
+                self._in_folder[folder] = (
+                    [path for path, _ in storage.find_in(folder, "*") if _is_subtitle_name(path)]
+                    if "://" in uri
+                    else _subtitles_in(os.path.dirname(uri))
+                )
+            except PermissionError as error:  # films may be read, by their names, all the same
+                self._in_folder[folder] = []
+                self.unlisted[folder] = str(error)
         paths, stem = self._in_folder[folder], os.path.splitext(uri)[0]
         # A folder may hold a hundred thousand films: "/" is the character after ".".
         return paths[bisect.bisect_left(paths, stem + ".") : bisect.bisect_left(paths, stem + "/")]
@@ -41,9 +46,11 @@ def _is_subtitle_name(path: str) -> bool:
 
 
 def _subtitles_in(folder: str) -> list[str]:
-    """Returns the subtitle files of a folder, sorted; none where it may not be listed."""
+    """Returns the subtitle files of a folder, sorted. Raises PermissionError."""
     try:
         names = os.listdir(folder or ".")
+    except PermissionError:
+        raise
     except OSError:
         return []
     return sorted(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 import av
@@ -88,17 +89,30 @@ def find_keyframes(film: Inputs, job: Job) -> list[AnyRow]:
 
 
 def pictures_intact(film: Film, output: str, rows: Sequence[AnyRow]) -> bool:
-    """Returns whether the pictures of a keyframes output are there, those of keyframes in full."""
+    """Returns whether the pictures of a keyframes output are there, those of keyframes unchanged.
+
+    They were written before the output. One that was written to since has its digest compared:
+    whoever edits a picture in `images` edits this one, which may be the same file.
+    """
     folder = stage_outputs.images_folder(film.work, output)
     sizes = dict(storage.find_in(folder, "**"))
-    return all(
-        sizes.get(storage.join(folder, layout.stage_picture(row.id))) == row.bytes
+    changed = set(storage.changed_since(folder, stage_outputs.path(film.work, output)))
+    paths = {
+        storage.join(folder, layout.stage_picture(row.id)): row
         for row in stage_outputs.only(Keyframe, rows)
+    }
+    return all(
+        sizes.get(path) == row.bytes and (path not in changed or _digest(path) == row.sha256)
+        for path, row in paths.items()
     ) and all(
         sizes.get(storage.join(folder, *layout.rejected_stage_picture(row.key).split("/")))
         for row in stage_outputs.only(Reject, rows)
         if row.image
     )
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(storage.read_bytes(path)).hexdigest()
 
 
 def read_text(film: Inputs, job: Job) -> list[AnyRow]:

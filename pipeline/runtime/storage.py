@@ -24,7 +24,13 @@ from datetime import datetime
 from typing import IO, Any, NamedTuple, TypedDict, cast
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
 from obstore.store import ObjectStore, from_url
 
 _UPLOAD_MEMORY = 16 << 20  # bytes of an upload that are held in memory, the rest on the disk
@@ -72,7 +78,7 @@ def is_unavailable(path: str, error: Exception) -> bool:
     Such an error says nothing about the file: another try may succeed.
     """
     if is_remote(path):
-        return type(error) is OSError
+        return type(error) in (OSError, PermissionError)  # such as credentials that have expired
     # FFmpeg's errors are OSErrors too, but of subclasses.
     return type(error) in (OSError, TimeoutError) and cast(OSError, error).errno in _UNAVAILABLE
 
@@ -125,6 +131,8 @@ def _as_oserror(path: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path}: there is no such file or bucket") from error
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise PermissionError(f"{path}: {_message(error)}") from error
     except (AlreadyExistsError, PreconditionError) as error:
         raise WriteConflict(f"{path}: {_message(error)}") from error
     except BaseError as error:
@@ -365,6 +373,20 @@ def find_in(folder: str, pattern: str) -> list[tuple[str, int]]:
     if is_remote(folder):
         return _find_in_bucket(folder.rstrip("/"), pattern)
     return _find_on_disk(join(folder, ""), join(re.sub(r"[*?\[]", r"[\g<0>]", folder), pattern))
+
+
+def changed_since(folder: str, file: str) -> list[str]:
+    """Returns the files below a folder on a disk that were written to after a file was, by their
+    times; none in a bucket, where an object never changes through another name."""
+    if is_remote(folder):
+        return []
+    written = os.stat(file).st_mtime_ns
+    return [
+        path
+        for current, _, names in os.walk(folder)
+        for name in names
+        if os.stat(path := os.path.join(current, name)).st_mtime_ns > written
+    ]
 
 
 def _find_on_disk(folder: str, pattern: str) -> list[tuple[str, int]]:

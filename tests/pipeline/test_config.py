@@ -75,3 +75,9 @@ def test_what_all_settings_are_is_a_file_that_can_be_loaded(tmp_path):
     file.write_text(describe())
     assert load(str(file)) == DatasetConfig()
     assert 'tense: "past"  # of the narrative' in file.read_text()
+
+
+def test_a_config_file_that_is_not_utf_8_is_named(tmp_path):
+    (tmp_path / "c.yaml").write_text("captioner: embedded", encoding="utf-16")
+    with pytest.raises(ConfigError, match=r"c.yaml is not UTF-8 text .*: save it as UTF-8"):
+        load(str(tmp_path / "c.yaml"))

@@ -17,6 +17,7 @@ def test_a_shard_says_its_split_number_and_count():
 
 def test_tables_and_jsonl():
     assert [layout.table_path(table) for table in layout.TABLES] == [
+        "videos.parquet",
         "keyframes.parquet",
         "captions.parquet",
         "stories.parquet",

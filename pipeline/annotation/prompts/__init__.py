@@ -49,7 +49,12 @@ def _read(name: str, folder: str) -> tuple[str, str]:
     """Returns version and template text. Raises ValueError for a file without a version."""
     own = storage.join(folder, f"{name}.txt") if folder else ""
     if own and storage.exists(own):
-        text = storage.read_bytes(own).decode()
+        try:
+            text = storage.read_bytes(own).decode()
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"prompt {own} is not UTF-8 text ({error}): save it as UTF-8"
+            ) from None
     else:
         own, text = (
             f"{name}.txt",

@@ -30,6 +30,7 @@ from pipeline.dataset.verify.stories import check_stories
 from pipeline.dataset.verify.table_schemas import check_table_schemas
 from pipeline.dataset.verify.unexplained import check_unexplained
 from pipeline.dataset.verify.unknown_files import check_unknown_files
+from pipeline.dataset.verify.videos import check_videos
 from pipeline.runtime import progress
 from schemas import layout
 
@@ -59,7 +60,11 @@ def verify(out: str) -> Verdict:
     Raises ValueError where the folder is not a finished dataset.
     """
     manifest = read_manifest(out)
-    index = Index(out, manifest, {film.id: film.split for film in manifest.videos})
+    sources = {
+        film.id: {"license": film.license, "attribution": film.attribution}
+        for film in manifest.videos
+    }
+    index = Index(out, manifest, {film.id: film.split for film in manifest.videos}, sources)
     problems: list[Problem] = []
     counts: Counter[str] = Counter()
     for problem in _problems(index):
@@ -101,6 +106,7 @@ def describe(verdict: Verdict) -> str:
 def _problems(index: Index) -> Iterator[Problem]:
     bad_files = yield from check_files(index)
     if (yield from check_table_schemas(index, bad_files)):
+        yield from check_videos(index)
         keyframes = yield from check_keyframes(index)
         progress.doing("verify", "the tables")
         yield from check_captions(index)

@@ -17,7 +17,7 @@ def expect_records(story: Story, index: Index) -> None:
     expected[stories_jsonl_path(story.split)][story.id] = _record_digest(story_record(story))
     for chunk in chunk_records(story):
         expected[chunks_jsonl_path(story.split)][chunk["id"]] = _record_digest(chunk)
-    for sample in sample_records(story):
+    for sample in sample_records(story, index.sources[story.video]):
         expected[story.split][sample["id"]] = _record_digest(sample)
 
 

@@ -26,6 +26,7 @@ class Index:
     out: str
     manifest: Manifest
     splits: dict[str, str]  # film -> its side of the split
+    sources: dict[str, dict[str, str]]  # film -> its license and attribution
     pictures: dict[str, Picture] = dataclasses.field(default_factory=dict)  # by keyframe
     captions: dict[str, bytes] = dataclasses.field(default_factory=dict)  # keyframe -> digest
     rejects: set[str] = dataclasses.field(default_factory=set)  # their keys

@@ -137,3 +137,13 @@ def test_a_bad_file_is_named_with_the_remedy(tmp_path, text, fault):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(CharactersError, match=r"none\.yaml"):
         check_file(str(tmp_path / "none.yaml"))
+
+
+def test_a_file_that_is_not_utf_8_is_named_before_the_run(tmp_path):
+    file = tmp_path / "characters/Pip.yaml"
+    file.parent.mkdir()
+    file.write_text("Pip: [{name: Pip}]", encoding="utf-16")
+    with pytest.raises(ValueError, match=r"Pip.yaml is not UTF-8 text .*: save it as UTF-8"):
+        check_file(str(file))
+    with pytest.raises(ValueError, match=r"Pip.yaml is not UTF-8 text"):
+        characters.check_edited(str(tmp_path))

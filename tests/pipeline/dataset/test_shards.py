@@ -115,6 +115,9 @@ def test_every_story_with_chunks_is_in_one_shard_of_its_side_in_order():
     assert shards.plan([], {}, OutputConfig()) == []
 
 
+SOURCE = {"license": "CC BY 4.0", "attribution": "Pip's makers"}
+
+
 def pictures(out: Path, example) -> dict[str, str]:
     """Writes a story's pictures; returns their digests."""
     for image in example.images:
@@ -128,11 +131,13 @@ def pictures(out: Path, example) -> dict[str, str]:
 def test_webdataset_reads_what_is_written_and_it_is_the_same_every_time(tmp_path):
     example = story("a", length=25)
     sha256 = pictures(tmp_path, example)
-    record = shards.write(str(tmp_path), "shards/train-00000-of-00001.tar", [example], sha256)
+    record = shards.write(
+        str(tmp_path), "shards/train-00000-of-00001.tar", [example], sha256, {"a": SOURCE}
+    )
     path = tmp_path / record.path
     content = path.read_bytes()
     assert (record.bytes, record.sha256) == (len(content), hashlib.sha256(content).hexdigest())
-    assert shards.write(str(tmp_path), record.path, [example], sha256) == record
+    assert shards.write(str(tmp_path), record.path, [example], sha256, {"a": SOURCE}) == record
     with tarfile.open(path) as tar:
         assert {member.mtime for member in tar} == {0}
     samples = list(webdataset.WebDataset(str(path), shardshuffle=False))
@@ -140,7 +145,9 @@ def test_webdataset_reads_what_is_written_and_it_is_the_same_every_time(tmp_path
         "a_story_000_chunk_0",
         "a_story_000_chunk_1",
     ]
-    assert json.loads(samples[1]["json"])["captions"] == example.captions[10:20]
+    record = json.loads(samples[1]["json"])
+    assert record["captions"] == example.captions[10:20]
+    assert (record["license"], record["attribution"]) == ("CC BY 4.0", "Pip's makers")
     assert samples[1]["09.jpg"] == b"picture " + example.images[19].encode()
 
 
@@ -153,20 +160,27 @@ def test_a_damaged_picture_is_named_and_does_not_get_into_a_shard(tmp_path):
         match=rf"{example.images[7]} has other bytes .*"
         r"--force a makes",
     ):
-        shards.write(str(tmp_path), "shards/train-00000-of-00001.tar", [example], sha256)
+        shards.write(
+            str(tmp_path), "shards/train-00000-of-00001.tar", [example], sha256, {"a": SOURCE}
+        )
     (tmp_path / example.images[7]).unlink()
     with pytest.raises(shards.DamagedPicture, match=rf"{example.images[7]} is missing"):
-        shards.write(str(tmp_path), "shards/train-00000-of-00001.tar", [example], sha256)
+        shards.write(
+            str(tmp_path), "shards/train-00000-of-00001.tar", [example], sha256, {"a": SOURCE}
+        )
     assert list((tmp_path / "shards").iterdir()) == []
 
 
 def test_what_a_story_is_planned_by_is_what_its_samples_hold():
     example = story("a", length=25)
     held = {image: (100, "digest of " + image) for image in example.images}
-    plain = shards.summarize(example, held)
+    plain = shards.summarize(example, held, SOURCE)
     assert (plain.id, plain.video, plain.bytes) == ("a_story_000", "a", 2000)
     tail = {**held, example.images[24]: (999, "another picture, in no chunk")}
-    assert shards.summarize(example, tail) == plain
+    assert shards.summarize(example, tail, SOURCE) == plain
     other = {**held, example.images[19]: (100, "another picture")}
-    assert shards.summarize(example, other).digest != plain.digest
-    assert shards.summarize(story("a", length=25, captions=["."] * 25), held).digest != plain.digest
+    assert shards.summarize(example, other, SOURCE).digest != plain.digest
+    silent = story("a", length=25, captions=["."] * 25)
+    assert shards.summarize(silent, held, SOURCE).digest != plain.digest
+    relicensed = SOURCE | {"license": "CC0"}
+    assert shards.summarize(example, held, relicensed).digest != plain.digest

@@ -19,11 +19,12 @@ from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.runtime import stage_outputs
 from pipeline.testing.films import make_film, moving, scene, shots
-from schemas.rows import Caption, Keyframe, Reject, Story, arrow_schema
+from schemas.rows import Caption, Keyframe, Reject, Story, Video, arrow_schema
 from tests.pipeline.runs import IN_MEMORY, scripted_models
 from tests.pipeline.scripted import Scripted, said
 
 KINDS = {
+    "videos": Video,
     "keyframes": Keyframe,
     "captions": Caption,
     "stories": Story,
@@ -313,6 +314,12 @@ DEFECTS = {
         "changed picture",
         "images/S01E01/S01E01_keyframe_0-0-0-875.jpg: its sha256",
     ),
+    "a film has another licence": (
+        put("videos", license="none"),
+        "film",
+        "S01E01: dataset.json has another license",
+    ),
+    "a film is not in its table": (without("videos"), "film", "S01E01: is not in videos.parquet"),
     "a reject's picture is gone": (
         lambda out: shutil.rmtree(out / "rejected/S01E01"),
         "missing picture",

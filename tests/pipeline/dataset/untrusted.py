@@ -89,7 +89,7 @@ def film(name: str, keyframes: int, stories: int, split: str, **values: object) 
         "title": "Title " + QUOTES,
         "season": None,
         "episode": None,
-        "language": "en-GB",
+        "language": "de-AT",
         "license": "CC BY 3.0",
         "attribution": EVIL,
         "fingerprint": "f",
@@ -154,6 +154,7 @@ def write_dataset(out: Path) -> None:
             "captioner": "embedded",
             "writer": "embedded",
             "keyframes": {"every": 4.0},
+            "stories": {"language": "en"},
             "speech": "",
             "characters": "",
             "quality": {

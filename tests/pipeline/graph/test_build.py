@@ -316,3 +316,26 @@ def test_worker_processes_and_the_embedded_models_give_what_one_process_gives(tm
     assert "2 films" in several.stdout and "report.html" in several.stdout
     run.run(*discovery.find(str(tmp_path / "sample")), load(), str(tmp_path / "single"), IN_MEMORY)
     assert digests(tmp_path / "several") == digests(tmp_path / "single")
+
+
+def test_a_picture_that_was_edited_in_place_is_made_again(films, again, made, scripted):
+    """It is a hard link to the file that the next run starts from."""
+    picture = next((again / "images/S01E01").iterdir())
+    data = bytearray(picture.read_bytes())
+    data[len(data) // 2] ^= 255
+    with picture.open("r+b") as file:  # the same size, and the same file as in work/
+        file.write(data)
+    assert make(films, again) == 0
+    assert digests(again) == digests(made)
+    assert scripted.keys == []
+
+
+def test_what_killed_runs_have_left_is_swept_by_the_next(films, again, scripted):
+    left = [
+        again / "images/S01E01" / f"x.jpg.{'0' * 32}.tmp",
+        again / "work/keyframes" / f"y.jsonl.{'1' * 32}.tmp",
+    ]
+    for path in left:
+        path.write_bytes(b"cut short")
+    assert make(films, again, until="keyframes") == 0
+    assert not any(path.exists() for path in left)
