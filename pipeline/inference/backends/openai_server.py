@@ -11,7 +11,8 @@ all others, and the run stops; if it fails too, the server is waited for.
 
 Not every server accepts every parameter. A request refused for one (the schema of the answer, the
 temperature) is repeated without it, and so are all that follow: the prompt states the form of the
-answer in words as well.
+answer in words as well. One that is refused for nothing in particular is repeated as it is first,
+and without the schema if it is refused again.
 
 The API key comes from the environment alone (CAPTIONER_API_KEY, WRITER_API_KEY or JUDGE_API_KEY,
 else OPENAI_API_KEY) and is removed from what a server sends, so that it gets into no config, log,
@@ -50,7 +51,15 @@ from pipeline.runtime import progress, storage
 from pipeline.runtime.images import ImageError, decode_bgr, encode_jpeg, thumbnail
 
 SILENCE = 5.0  # seconds without an answer after which the user is told
-_OPTIONAL = ("response_format", "temperature", "max_tokens")
+# Parameters that a server need not accept, and words by which a refusal names them.
+_OPTIONAL = {
+    "response_format": (
+        *("response_format", "response format", "json_schema", "json schema"),
+        *("structured output", "guided", "grammar"),
+    ),
+    "temperature": ("temperature",),
+    "max_tokens": ("max_tokens",),
+}
 _FIRST_LEVEL = 8  # calls at once to begin with
 _JPEG = b"\xff\xd8"  # the first bytes of a JPEG file
 _PICTURE_TOKENS = 1000  # per picture, for a server that does not report usage
@@ -152,7 +161,7 @@ class OpenAIServer:
 
     async def _ask(self, request: Request, content: Sequence[Any]) -> Answer | Fault:
         """Makes one call, or as many as it takes to leave out the parameters the server refuses."""
-        unsupported = self._unsupported
+        unsupported, unexplained = self._unsupported, 0
         while True:
             if self._stopped is not None:
                 raise self._stopped
@@ -163,8 +172,15 @@ class OpenAIServer:
                 return outcome
             if outcome.kind == "stop":
                 raise self._over(Refused, outcome.text)
-            refused = outcome.kind == "refused"
-            parameter = _parameter_to_drop(outcome, unsupported) if refused else ""
+            if outcome.kind != "refused":
+                return outcome
+            parameter = _named_parameter(outcome, unsupported)
+            if not parameter and "response_format" not in unsupported:
+                # Many servers do not say what they refuse; but what they refuse once may pass.
+                unexplained += 1
+                if unexplained < 2:
+                    continue
+                parameter = "response_format"
             if not parameter:
                 return outcome
             unsupported |= {parameter}
@@ -310,14 +326,11 @@ class OpenAIServer:
         return data
 
 
-def _parameter_to_drop(fault: Fault, unsupported: frozenset[str]) -> str:
-    """Returns the parameter to leave out after a request was refused, "" if there is none left.
-
-    It is the one that the server names, or the schema: many servers do not say what they refuse.
-    """
-    left = [name for name in _OPTIONAL if name not in unsupported]
-    named = [name for name in left if name in (fault.parameter or fault.text)]
-    return next(iter(named), "response_format" if "response_format" in left else "")
+def _named_parameter(fault: Fault, unsupported: frozenset[str]) -> str:
+    """Returns the parameter that the server says it does not accept, "" for none that is left."""
+    text = (fault.parameter or fault.text).casefold()
+    named = [name for name, words in _OPTIONAL.items() if any(word in text for word in words)]
+    return next((name for name in named if name not in unsupported), "")
 
 
 def _probe(request: Request) -> list[dict[str, Any]]:

@@ -410,7 +410,7 @@ def test_a_question_that_is_refused_is_given_up_where_a_small_one_is_answered():
         "the server answered 400: This model's maximum context length is 4096 tokens"
     )
     assert kinds(others) == [Answer] * 6
-    assert prompts(server).count("poison") == 2  # with the schema of the answer and without
+    assert prompts(server).count("poison") == 3  # twice with the schema of the answer, and without
     # what did not help is not left out from then on
     assert all(
         "response_format" in sent
@@ -480,7 +480,7 @@ def test_a_server_that_refuses_every_question_stops_the_run():
     assert str(found[0]) == (
         f"tiny at {server.url}/: the server answered 400: Server is pinned to 'smol'"
     )
-    assert len(server.asked) <= 4 * 8  # those in flight and their small ones, with and without
+    assert len(server.asked) <= 6 * 8  # those in flight and their small ones, three times
 
 
 @pytest.mark.parametrize(
@@ -564,6 +564,32 @@ def test_a_server_that_refuses_the_schema_and_does_not_say_so_is_asked_without()
         return await (always(mute) if "response_format" in question else answering())(
             question, server
         )
+
+    found, server = result(behaviour)
+    assert type(found) is Answer and len(server.asked) == 3  # once more as it was: it may pass
+
+
+def test_one_refusal_that_passes_does_not_switch_the_schema_off():
+    transient = always(error(400, "upstream connect error"))
+    with serving(first(1, transient, answering())) as server:
+        assert kinds(results(server.url, *requests(4))) == [Answer] * 4
+    assert len(server.asked) == 5 and all("response_format" in sent for sent in server.asked)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "'response_format.type' must be text",
+        "json_schema is not supported",
+        "guided_json needs xgrammar",
+        "Failed to parse grammar",
+        "Structured outputs are not available for this model",
+    ],
+)
+def test_a_refusal_that_names_the_schema_switches_it_off_at_once(says):
+    async def behaviour(question, server):
+        fault = always(error(400, says)) if "response_format" in question else answering()
+        return await fault(question, server)
 
     found, server = result(behaviour)
     assert type(found) is Answer and len(server.asked) == 2
