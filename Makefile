@@ -3,7 +3,7 @@
 #   train     OUT=folder PRESET=tiny RUN=folder ARGS=..
 #   generate  RUN=folder ARGS=..
 #   bench     OUT=folder RUN=folder BENCH=folder ARGS=..
-# `dataset` installs 1.4 GB without PyTorch; local models (transformers:), `train`, `generate` and `bench`
+# `dataset` installs 1.3 GB without PyTorch; local models (transformers:), `train`, `generate` and `bench`
 # 7.4 GB. LIGHT=1 makes `install`, `test` and `lint` do without PyTorch.
 
 PYTHON ?= python3

@@ -16,6 +16,7 @@ from importlib import metadata
 VERBS = {  # verb: the package that has it, the extra that it needs, what it does
     "dataset": ("pipeline", "models", "make a dataset of a folder of films"),
     "sample": ("pipeline", "", "draw the sample cartoon"),
+    "doctor": ("pipeline", "", "say what is installed, what is missing and what to do"),
     "plan": ("pipeline", "", "what so many hours of film would take"),
     "settings": ("pipeline", "", "print all settings of a dataset, as a file for --config"),
     "report": ("pipeline", "", "draw the report of a dataset again"),
@@ -39,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(door.main(words[1:], prog="storystream bench"))
         return int(door.main(words, prog="storystream"))
     except ModuleNotFoundError as error:
+        if verb == "doctor":
+            print(f"missing: package {error.name or error} - pip install storystream")
+            return 1
         if not extra:
             raise
         print(

@@ -93,7 +93,7 @@ def _shared() -> argparse.ArgumentParser:
         "--illustrated",
         nargs="+",
         default=[],
-        metavar="NAME=FOLDER",
+        metavar="NAME=PATH",
         help="stories "
         "of other models, which were given the true sentences; SEED-Story's and "
         "MM-Interleaved's folders are known, others are JSONL with id, texts, images",
@@ -102,7 +102,7 @@ def _shared() -> argparse.ArgumentParser:
         "--told",
         nargs="+",
         default=[],
-        metavar="NAME=FOLDER",
+        metavar="NAME=PATH",
         help="the same, generated freely from the first picture and sentence",
     )
     what.add_argument("--film", default="", help="that keyframes are timed on, else the sample's")
@@ -200,7 +200,7 @@ def _named(given: str) -> tuple[str, str]:
     name, equals, folder = given.partition("=")
     if not (name and equals and folder):
         raise ValueError(
-            f"{given}: write NAME=FOLDER, the name for the tables and where the stories are"
+            f"{given}: write NAME=PATH, the name for the tables and where the stories are"
         )
     return name, folder
 

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from model import precision
 from model.config import AttentionConfig, ConfigError
 
 Rotate = Callable[[Tensor, Tensor], Tensor]
@@ -122,9 +123,13 @@ def rotation(llm: Any) -> Rotate:
 
     def keys_at(position: int) -> list[Tensor]:
         cache, token = DynamicCache(), torch.zeros(1, 1, dtype=torch.long, device=llm.device)
-        decoder(
-            input_ids=token, position_ids=token + position, past_key_values=cache, use_cache=True
-        )
+        with precision.of(llm):
+            decoder(
+                input_ids=token,
+                position_ids=token + position,
+                past_key_values=cache,
+                use_cache=True,
+            )
         return [layer.keys for layer in cache.layers]
 
     far = 9

@@ -18,6 +18,8 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model import precision
+
 # Weights in the loss, beside 1 for the pixels. So much KL costs no sharpness here, and a decoder
 # that was trained with that much noise tolerates a de-tokenizer's errors.
 EDGES, KL = 1.0, 1e-2
@@ -65,13 +67,15 @@ def scale(vae: AutoencoderKL, pictures: Tensor) -> None:
 @torch.no_grad()
 def encode(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
     """Encodes uint8 [B, H, W, 3] to scaled latents [B, channels, h, w], without noise."""
-    return vae.encode(_to_patches(pictures, vae)).latent_dist.mean * vae.config.scaling_factor
+    with precision.of(vae):
+        return vae.encode(_to_patches(pictures, vae)).latent_dist.mean * vae.config.scaling_factor
 
 
 @torch.no_grad()
 def decode(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     """Decodes scaled latents [B, channels, h, w] to uint8 [B, H, W, 3]."""
-    decoded = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor).sample
+    with precision.of(vae):
+        decoded = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor).sample
     decoded = ((_to_pixels(decoded.float(), vae) + 1) * 127.5).round().clamp(0, 255)
     return decoded.to(torch.uint8).permute(0, 2, 3, 1)
 

@@ -23,7 +23,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model import autoencoder, vision
+from model import autoencoder, precision, vision
 from model.config import ConfigError, DetokenizerConfig, naming
 from model.resampler import grid_positions
 
@@ -221,7 +221,8 @@ class Detokenizer(nn.Module):
             if self.noise.config.prediction_type == "v_prediction"
             else noise
         )
-        prompt, pooled = self.perceiver(torch.where(keep, features, blank))
+        with precision.of(self):
+            prompt, pooled = self.perceiver(torch.where(keep, features, blank))
         return functional.mse_loss(self._predicted(noisy, times, prompt, pooled).float(), target)
 
     # accelerate and DistributedDataParallel only follow what goes through `forward`
@@ -244,7 +245,8 @@ class Detokenizer(nn.Module):
         self.sampler.set_timesteps(self.config.steps, device=self.device)
         scale = self.config.guidance
         guided = torch.cat([features, blank.expand_as(features)]) if scale != 1 else features
-        prompt, pooled = self.perceiver(guided.to(self.perceiver.queries.dtype))
+        with precision.of(self):
+            prompt, pooled = self.perceiver(guided.to(self.perceiver.queries.dtype))
         side = self.config.image_size // autoencoder.downsampling(self.vae)
         latents = randn_tensor(
             (len(features), self.vae.config.latent_channels, side, side),
@@ -272,6 +274,12 @@ class Detokenizer(nn.Module):
         return autoencoder.decode(self.vae, latents)
 
     def _predicted(
+        self, noisy: Tensor, times: Tensor, prompt: Tensor, pooled: Tensor | None
+    ) -> Tensor:
+        with precision.of(self):
+            return self._noise_of(noisy, times, prompt, pooled)
+
+    def _noise_of(
         self, noisy: Tensor, times: Tensor, prompt: Tensor, pooled: Tensor | None
     ) -> Tensor:
         if self.layout is not None:

@@ -248,10 +248,6 @@ def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
     run = Run(folder, config.read(str(folder / "preset"), settings))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tower, model = runs.tower(run).to(device), runs.story(run).to(device)
-    setting = run.stage("story")[1].train.precision
-    if device.type == "cuda" and precision.in_use(setting, device) == "bf16":
-        for parameter in model.parameters():  # not buffers: rotary frequencies need their digits
-            parameter.data = parameter.data.bfloat16()
     kind = "adaptation"
     try:
         run.result(kind)

@@ -2,14 +2,27 @@
 
 Elsewhere bfloat16 is emulated: on a CPU with AVX2 alone, a product of matrices takes 25 to 70 times
 as long in it as in float32 (`make bench-cpu`).
+
+One policy for the dtypes of weights, whatever a checkpoint was saved in, in training and in use:
+
+    weights that are trained    float32
+    frozen matrices             bfloat16 where bfloat16 is computed in, else float32
+    other frozen weights        float32: norms and biases are small, and precise
+
+`settle` casts the weights so, and every forward pass is made under autocast: that of `in_use` or,
+where a model was settled already, of `of`. Matrices in bfloat16 are what autocast would make of
+them for each product, in half of the memory. Where float32 is computed in there is no autocast,
+so frozen weights in 16 bits are cast up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from torch import nn
 
 from model.config import ConfigError
 
@@ -38,6 +51,27 @@ def in_use(setting: str, device: torch.device) -> str:
 def autocast(setting: str, device: torch.device) -> torch.autocast:
     """Returns the context that computes in the precision of `in_use`."""
     return torch.autocast(device.type, torch.bfloat16, enabled=in_use(setting, device) == "bf16")
+
+
+def settle(model: nn.Module, setting: str, device: torch.device) -> None:
+    """Casts a model's weights, in place, as the policy says for a `train.precision`.
+
+    Buffers stay: rotary frequencies need their digits.
+    """
+    frozen = torch.bfloat16 if in_use(setting, device) == "bf16" else torch.float32
+    for name, parameter in model.named_parameters():
+        matrix = parameter.ndim > 1 and name.endswith("weight")
+        dtype = frozen if matrix and not parameter.requires_grad else torch.float32
+        parameter.data = parameter.data.to(dtype)
+
+
+def of(model: nn.Module) -> AbstractContextManager[Any]:
+    """Returns the context for a forward pass of a model or a part of one that was settled: autocast
+    where it has frozen matrices in bfloat16, else what it is called in."""
+    for parameter in model.parameters():
+        if parameter.dtype == torch.bfloat16:
+            return torch.autocast(parameter.device.type, torch.bfloat16)
+    return nullcontext()
 
 
 def has_bf16(device: torch.device) -> bool:

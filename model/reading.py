@@ -55,8 +55,8 @@ class Reading:
         longest = max(map(len, ids))
         padded = torch.tensor([[0] * (longest - len(row)) + list(row) for row in ids])
         real = torch.tensor([[False] * (longest - len(row)) + [True] * len(row) for row in ids])
-        embed = self.model.llm.get_input_embeddings()
-        vectors, roles = embed(padded.to(embed.weight.device)), self.role_of[padded]
+        device = self.model.painter.query.device
+        vectors, roles = self.model.words(padded.to(device)), self.role_of[padded]
         if features is not None:
             picture = self.model.read(features.to(vectors.device, self.model.painter.query.dtype))
             vectors = torch.cat([picture.to(vectors.dtype), vectors], dim=1)

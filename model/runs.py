@@ -25,7 +25,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from model import checkpoints, story_lm, tokens, vision
+from model import checkpoints, precision, story_lm, tokens, vision
 from model.config import Preset, StageConfig, naming
 from model.detokenizer import Detokenizer
 from model.story_lm import StoryLM
@@ -79,7 +79,7 @@ def make_tokenizer(run: Run, texts: Iterable[str]) -> None:
     story = run.preset.model.story
     if story.model:
         with naming("model.story.model", story.model):
-            tokenizer = AutoTokenizer.from_pretrained(story.model)
+            tokenizer = AutoTokenizer.from_pretrained(story.model, trust_remote_code=False)
     else:
         tokenizer = tokens.train(texts, story.vocabulary)
     tokens.with_pictures(tokenizer, story.image_tokens)
@@ -91,7 +91,7 @@ def tokenizer(run: Run) -> tuple[PreTrainedTokenizerBase, Vocabulary]:
     folder = run.folder / "tokenizer"
     if not folder.is_dir():
         raise NotTrained(f"{run.folder} has no tokenizer; is it the folder of a run?")
-    loaded = AutoTokenizer.from_pretrained(folder)
+    loaded = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     return loaded, tokens.with_pictures(loaded, run.preset.model.story.image_tokens)
 
 
@@ -116,32 +116,40 @@ def autoencoder(run: Run) -> AutoencoderKL:
     """Loads the image autoencoder, frozen."""
     config = run.preset.model.detokenizer
     if any(stage.stage == "autoencoder" for stage in run.preset.stages.values()):
-        vae = AutoencoderKL.from_pretrained(run.result("autoencoder"))
+        vae = AutoencoderKL.from_pretrained(run.result("autoencoder"), use_safetensors=True)
     else:
         with naming("model.detokenizer.model", config.model):
-            vae = AutoencoderKL.from_pretrained(config.model, subfolder="vae")
+            vae = AutoencoderKL.from_pretrained(config.model, subfolder="vae", use_safetensors=True)
     return vae.requires_grad_(False).eval()
 
 
 def story(run: Run, trained: bool = True) -> StoryLM:
-    """Loads the story model, frozen; without `trained`, as it is before its stage."""
+    """Loads the story model, frozen, for use on this machine; without `trained`, as it is before
+    its stage, which settles its dtypes."""
     loaded, vocabulary = tokenizer(run)
     config = run.preset.model
     model = story_lm.build(
         config.story, vocabulary, len(loaded), vision.width(tower(run)), config.vision.tokens
     )
     if trained:
-        checkpoints.load(run.result("story"), model)
-        model.requires_grad_(False).eval()
+        _load(model, run, "story")
     return model
 
 
 def detokenizer(run: Run, kind: str = "") -> Detokenizer:
-    """Loads the de-tokenizer that the stage of that kind has trained, frozen; by default, as it is
-    before any."""
+    """Loads the de-tokenizer that the stage of that kind has trained, frozen, for use on this
+    machine; by default, as it is before any, to be trained."""
     model = Detokenizer(run.preset.model.detokenizer, vision.width(tower(run)), autoencoder(run))
     if kind:
         model.trainable(run.stage(kind)[1].everything)  # what the stage has saved
-        checkpoints.load(run.result(kind), model)
-        model.requires_grad_(False).eval()
+        _load(model, run, kind)
     return model
+
+
+def _load(model: nn.Module, run: Run, kind: str) -> None:
+    """Loads what a stage has trained into a model, and freezes it, in the dtypes for its use."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    setting = run.stage(kind)[1].train.precision
+    precision.settle(model, setting, device)  # what was trained is loaded in float32
+    checkpoints.load(run.result(kind), model)
+    precision.settle(model.requires_grad_(False).eval(), setting, device)

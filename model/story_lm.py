@@ -12,13 +12,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import Cache
 
-from model import sequence, vision
-from model.config import LoraConfig, StoryConfig, naming
+from model import precision, sequence, vision
+from model.config import ConfigError, LoraConfig, StoryConfig, naming
 from model.resampler import Resampler
 from model.tokens import Vocabulary
 
@@ -59,7 +60,8 @@ class StoryLM(nn.Module):
             layout.positions,
         )
         counted = layout.targets != sequence.IGNORED
-        logits = self.llm.get_output_embeddings()(hidden[counted])
+        with precision.of(self):
+            logits = self.llm.get_output_embeddings()(hidden[counted])
         text = functional.cross_entropy(logits.float(), layout.targets[counted])
         asked = layout.asked >= 0
         predicted = self.painted(hidden[asked].unflatten(0, (-1, self.image_tokens)))
@@ -72,32 +74,116 @@ class StoryLM(nn.Module):
 
         ids and given: int [B, L], features: [N, tokens, width] -> [B, L, hidden]
         """
-        vectors = self.llm.get_input_embeddings()(ids)
+        vectors = self.words(ids)
         here = given >= 0
         if not here.any():
             return vectors
         read = self.read(features)[given[here][:: self.image_tokens]]
         return vectors.masked_scatter(here[..., None], read.to(vectors.dtype))
 
+    def words(self, ids: Tensor) -> Tensor:
+        """Embeds tokens, int [B, L] -> [B, L, hidden], in float32 as all between the layers."""
+        vectors: Tensor = self.llm.get_input_embeddings()(ids)
+        return vectors.to(self.painter.query.dtype)
+
     def read(self, features: Tensor) -> Tensor:
         """Resamples features [N, tokens, width] to inputs [N, image_tokens, hidden]."""
-        return self.reader(vision.pooled(features, self.input_tokens))
+        with precision.of(self):
+            return self.reader(vision.pooled(features, self.input_tokens))
 
     def painted(self, hidden: Tensor) -> Tensor:
         """Resamples hidden states [N, image_tokens, hidden] to features [N, tokens, width]."""
-        return self.painter(hidden)
+        with precision.of(self):
+            return self.painter(hidden)
 
     def hidden(
         self, vectors: Tensor, visible: Tensor | None, positions: Tensor, cache: Cache | None = None
     ) -> Tensor:
-        """Computes the last hidden states [B, L, hidden] of embeddings; `cache` is appended to."""
-        return self.llm.get_decoder()(
-            inputs_embeds=vectors,
-            attention_mask=visible,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=cache is not None,
-        ).last_hidden_state
+        """Computes the last hidden states [B, L, hidden] of embeddings; `cache` is appended to.
+
+        They are in the dtype of the matrix of the output layer.
+        """
+        with precision.of(self):
+            states = decoded(self.llm, vectors, visible, positions, cache)
+        return states.to(self.llm.get_output_embeddings().weight.dtype)
+
+
+def decoded(
+    llm: Any, vectors: Tensor, visible: Tensor | None, positions: Tensor, cache: Cache | None = None
+) -> Tensor:
+    """Computes the last hidden states [B, L, hidden] of a language model for embeddings, where
+    `visible`, bool [B, 1, L, keys], says which keys a query attends to."""
+    if visible is not None and llm.config._attn_implementation == "eager":
+        # That adds the mask to the scores: of a boolean one, every key would be seen.
+        lowest = torch.finfo(vectors.dtype).min
+        visible = torch.zeros_like(visible, dtype=vectors.dtype).masked_fill(~visible, lowest)
+    states: Tensor = llm.get_decoder()(
+        inputs_embeds=vectors,
+        attention_mask=visible,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=cache is not None,
+    ).last_hidden_state
+    return states
+
+
+@torch.no_grad()
+def check_attention(llm: PreTrainedModel) -> None:
+    """Checks, on a few random embeddings, that a language model attends to what it is told to.
+
+    Some implementations of transformers add masks that others combine, or ignore masks or
+    positions. Raises ConfigError, which names the model, where a state depends on a token that its
+    mask hides, such as a later one, or does not depend on a visible one or on positions.
+    """
+    count, own = 6, 2
+    table = llm.get_input_embeddings().weight
+    if table.is_meta:
+        return
+    generator = torch.Generator().manual_seed(0)
+    width = table.shape[1]
+    first, other = (
+        (torch.randn(1, count, width, generator=generator) * table.float().std().cpu()).to(table)
+        for _ in range(2)
+    )
+    visible = torch.ones(count, count, dtype=torch.bool, device=table.device).tril()
+    visible[own + 1 :, own] = False  # the tokens of a predicted picture are hidden from later ones
+    positions = torch.arange(count, device=table.device)[None]
+    training = llm.training
+    llm.eval()
+
+    def states(changed: int | None, positions: Tensor = positions) -> Tensor:
+        vectors = first.clone()
+        if changed is not None:
+            vectors[:, changed] = other[:, changed]
+        return decoded(llm, vectors, visible[None, None], positions)[0].float()
+
+    def moved(some: Tensor, others: Tensor) -> list[bool]:
+        return [
+            not torch.allclose(one, two, rtol=1e-5, atol=1e-5)
+            for one, two in zip(some, others, strict=True)
+        ]
+
+    try:
+        plain = states(None)
+        sees = torch.tensor([moved(plain, states(key)) for key in range(count)]).T  # query by key
+        placed = moved(plain, states(None, positions * 7))
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        fault = f"cannot be given embeddings with their own mask and positions ({error})"
+    else:
+        if (sees & ~visible.cpu()).any():
+            fault = "attends to tokens that its mask hides, so it would see what it has to predict"
+        elif not sees[-1][visible[-1].cpu()].all():
+            fault = "does not attend to tokens that its mask shows"
+        elif not any(placed):
+            fault = "ignores the positions that it is given"
+        else:
+            return
+    finally:
+        llm.train(training)
+    raise ConfigError(
+        f"model.story.model: {llm.config.model_type}, with {llm.config._attn_implementation} "
+        f"attention, {fault}; take another language model, such as Llama, Qwen or SmolLM"
+    )
 
 
 def distance(predicted: Tensor, wanted: Tensor) -> Tensor:
@@ -117,13 +203,15 @@ def build(
 
     `words` is the tokenizer's length with its tokens for pictures, `width` and `tokens` are those
     of the visual tokenizer's features. Without `download`, only `config.architecture` is used.
+    Raises ConfigError where the language model cannot be loaded or used.
     """
     if config.model and download:
         with naming("model.story.model", config.model):
-            llm = AutoModelForCausalLM.from_pretrained(config.model)
+            llm = AutoModelForCausalLM.from_pretrained(config.model, trust_remote_code=False)
     else:
         assert config.architecture is not None
         llm = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config.architecture))
+    check_attention(llm)
     if words > llm.get_input_embeddings().weight.shape[0]:
         llm.resize_token_embeddings(words, mean_resizing=False)
     if config.lora:

@@ -88,6 +88,7 @@ def fit(
         log_with=["tensorboard", *(["wandb"] if is_wandb_available() else [])],
         project_dir=str(folder.parent / "logs"),
     )
+    precision.settle(stage.model, config.precision, accelerator.device)
     stage.model.to(accelerator.device)
     named = checkpoints.trained(stage.model)
     optimizers = _optimizers(stage.model, config, computes_in)
@@ -141,7 +142,11 @@ def fit(
     def validate() -> None:
         if accelerator.is_main_process:
             progress.doing = "checking on held-out data"
-            with _averaged(ema, named), _evaluating(stage.model):
+            with (
+                _averaged(ema, named),
+                _evaluating(stage.model),
+                precision.autocast(config.precision, accelerator.device),
+            ):
                 figures = stage.check(stage.model)
                 if stage.show:
                     stage.show(

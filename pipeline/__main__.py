@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from pipeline import config, model_specs
 from pipeline.graph import stages
+from pipeline.runtime.untrusted_text import escaped
 from schemas import layout
 
 _BACKENDS = (
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") ->
     arguments, beam_arguments = parser.parse_known_args(argv)
     if beam_arguments and arguments.command is not _dataset:
         parser.error(f"unknown arguments: {' '.join(beam_arguments)}")
-    arguments.beam = beam_arguments
+    arguments.beam, arguments.prog = beam_arguments, prog
     verbose = getattr(arguments, "verbose", False)
     if not verbose:
         _silence_beam()
@@ -103,7 +104,8 @@ def _run_command(arguments: argparse.Namespace, verbose: bool) -> int:
         code, reason = run.stop_code(error)
         if code:
             print(
-                f"{reason}\nRun the same command again to continue: answers of models are cached.",
+                f"{escaped(reason)}\n"
+                "Run the same command again to continue: answers of models are cached.",
                 file=sys.stderr,
             )
             return code
@@ -127,8 +129,8 @@ def _cause(error: RuntimeError) -> str:
 
 
 def _message(error: object) -> str:
-    """Returns the message of an error without Beam's addition."""
-    return str(error).partition(" [while running")[0]
+    """Returns the message of an error without Beam's addition, escaped as it may quote a source."""
+    return escaped(str(error).partition(" [while running")[0])
 
 
 def _silence_beam() -> None:
@@ -207,6 +209,18 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     sample.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the random stories (default: 0)"
     )
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what is installed, what is missing and what to do",
+        description="Examines the installation, the machine and the models that the settings name, "
+        "and prints a line for each: ok or missing, with the remedy. Servers get three short "
+        "questions each. Exits with 0 if the dataset can be made, else with 1.",
+    )
+    doctor.set_defaults(command=_doctor)
+    doctor.add_argument("--videos", default="", metavar="SOURCE", help="films of the dataset")
+    doctor.add_argument("--out", default="data/dataset", metavar="FOLDER", help="of the dataset")
+    _add_settings(doctor)
 
     settings = commands.add_parser(
         "settings",
@@ -326,14 +340,18 @@ def _settings_given(arguments: argparse.Namespace) -> list[str]:
 
 def _dataset(arguments: argparse.Namespace) -> int:
     chosen = config.load(arguments.config, _settings_given(arguments))
-    from pipeline.cost import estimate  # loads Beam, which takes seconds that --help need not
+    from pipeline.cost import estimate, rates  # loads Beam, which takes seconds: --help need not
     from pipeline.ingest import discovery
+    from pipeline.runtime import progress
 
-    found, rejects = discovery.find(arguments.videos)
+    found, rejects = discovery.find(arguments.videos, chosen.schemes)
     _check_force(arguments.force, [video.id for video in found])
     chosen = _checked(chosen, with_keys=not arguments.dry_run)
     if arguments.dry_run:
-        print(estimate.describe(estimate.estimate(found, chosen, arguments.out)))
+        with progress.display({}, "looking at the films"):
+            known = rates.of_this_machine(arguments.out)
+            work = estimate.estimate(found, chosen, arguments.out, known)
+        print(estimate.describe(work, known))
         return 0
     from pipeline.graph import run
 
@@ -346,7 +364,24 @@ def _dataset(arguments: argparse.Namespace) -> int:
         arguments.force,
         arguments.until,
         arguments.verbose,
+        _command(arguments),
     )
+
+
+def _command(arguments: argparse.Namespace) -> list[str]:
+    """Returns the words of the command that makes this dataset, without those for this run only."""
+    options = [("--videos", arguments.videos), ("--out", arguments.out)]
+    options += [
+        (f"--{name}", value)
+        for name in ("config", "captioner", "writer")
+        if (value := getattr(arguments, name)) and value != "embedded"
+    ]
+    options += [("--set", value) for value in arguments.set]
+    words = arguments.prog.split()
+    if words[0] == "python":  # this one: the environment need not be active
+        here = os.path.relpath(sys.executable)
+        words[0] = sys.executable if here.startswith("..") else here
+    return [*words, "dataset", *(part for option in options for part in option), *arguments.beam]
 
 
 def _check_force(forced: Sequence[str], films: Sequence[str]) -> None:
@@ -411,6 +446,17 @@ def _sample(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(arguments: argparse.Namespace) -> int:
+    chosen = config.load(arguments.config, _settings_given(arguments))
+    from pipeline import doctor
+
+    lacking = False
+    for finding in doctor.examine(chosen, arguments.videos, arguments.out):
+        print(finding, flush=True)
+        lacking |= finding.needed and not finding.there
+    return int(lacking)
+
+
 def _settings(arguments: argparse.Namespace) -> int:
     print(config.describe())
     return 0
@@ -419,7 +465,7 @@ def _settings(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> int:
     from pipeline.cost import plan, rates
 
-    measured = rates.of_dataset(arguments.dataset) if arguments.dataset else rates.BUILT_IN
+    measured = rates.of_dataset(arguments.dataset) if arguments.dataset else rates.of_this_machine()
     of_dataset = [] if arguments.config else rates.settings(arguments.dataset)
     chosen = config.load(arguments.config, [*of_dataset, *_settings_given(arguments)])
     films = plan.Films(
@@ -455,7 +501,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     with progress.display({"verify": verify.steps(arguments.out)}):
         verdict = verify.verify(arguments.out)
-    print(verify.describe(verdict))
+    print(escaped(verify.describe(verdict)))
     return 1 if verdict.counts else 0
 
 
@@ -471,7 +517,8 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     folder = folder or "."
     films = len(manifest.read_manifest(folder).videos)
     with progress.display({"rebuild": films}, "looking for the films"):
-        return 1 if rebuild.rebuild(folder, arguments.videos) else 0
+        complete = rebuild.rebuild(folder, arguments.videos, lambda line: print(escaped(line)))
+    return 1 if complete else 0
 
 
 def _export(arguments: argparse.Namespace) -> int:

@@ -198,7 +198,10 @@ class OutputConfig(_Section):
         description="share of equal hash bits of images that must not be in both train and val",
     )
     shard_megabytes: float = Field(
-        256.0, gt=0, description="mean size of a shard; the largest have about twice as much"
+        256.0,
+        gt=0,
+        description="mean size of a shard; the largest have about twice as much, and where there "
+        "would be fewer than 8 of train they are smaller",
     )
 
 
@@ -225,6 +228,10 @@ class DatasetConfig(_Section):
     budget: float | None = Field(None, gt=0, description="for all calls for this dataset")
     characters: str = Field("", description="YAML file of character names and looks, by series")
     prompts: str = Field("", description="folder of prompts to use instead of the built-in ones")
+    schemes: list[str] = Field(
+        [],
+        description="of addresses that sources may name beside paths, gs:// and s3://: [https]",
+    )
     speech: str = Field(
         "",
         description="faster-whisper model, path or id, that transcribes films without subtitles",

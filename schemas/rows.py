@@ -118,7 +118,7 @@ class Scores:
     language_share: float | None  # 0..1, share of words known in the story's language
     toxic_words: int | None  # how many
     name_consistency: float | None  # 0..1, share of texts that name nobody unknown
-    repaired: float | None  # 0..1, share of texts that came from a second question
+    repaired_share: float | None  # 0..1, share of texts that came from a second question
     grounding: float | None  # 0..1, share of what the captions say that the texts say, English only
     similarity: float | None  # -1..1, mean cosine of pictures and texts; None without a model
 

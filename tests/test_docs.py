@@ -17,6 +17,7 @@ from model.__main__ import main as model_main
 from model.config import read as read_preset
 from pipeline.__main__ import main as pipeline_main
 from pipeline.config import DatasetConfig, load
+from pipeline.cost import rates
 from pipeline.runtime.stage_inputs import setting
 from storystream import main as storystream_main
 
@@ -172,7 +173,8 @@ def test_settings_exist(document):
             value = getattr(value, name)
 
 
-def test_the_plan_is_what_its_command_prints_today(tmp_path, capsys):
+def test_the_plan_is_what_its_command_prints_today(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(rates, "of_this_machine", lambda: rates.BUILT_IN)
     text = (ROOT / "docs" / "scale.md").read_text()
     config = re.search(r"^```yaml\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
     command = re.search(r"python -m pipeline (plan .*?)\n```", text, flags=re.DOTALL)

@@ -78,7 +78,9 @@ def run(
     from transformers import AutoTokenizer
 
     try:
-        counter = AutoTokenizer.from_pretrained(tokenizer or str(smollm.converted()))
+        counter = AutoTokenizer.from_pretrained(
+            tokenizer or str(smollm.converted()), trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{tokenizer} is not a tokenizer that transformers can load: {error}"

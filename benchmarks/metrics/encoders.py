@@ -158,7 +158,10 @@ def load_open_clip(model: str, weights: str = "") -> DualEncoder:
             pair, _, prepare = open_clip.create_model_and_transforms(
                 model, weights or None, weights_only=True
             )
-            tokenizer = open_clip.get_tokenizer(model)
+            # A downloaded config may ask to run its own code; only this kind of tokenizer can.
+            text = (open_clip.get_model_config(model) or {}).get("text_cfg", {})
+            safe = {"trust_remote_code": False} if text.get("hf_tokenizer_name") else {}
+            tokenizer = open_clip.get_tokenizer(model, **safe)
     except pickle.UnpicklingError as error:
         raise ValueError(f"{model} {weights} is not a file of weights only: {error}") from error
     pair.requires_grad_(False).eval().to(_device())

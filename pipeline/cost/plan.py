@@ -228,9 +228,9 @@ def assumptions(films: Films, config: DatasetConfig, rates: Rates) -> list[str]:
         f"the films and on keyframes.every, which is {config.keyframes.every:g}"
     ]
     for stage in computed:
-        stage_rates = rates if source(stage) != "built in" else BUILT_IN
+        per = rates.embedded if stage.role and not model.measured(stage) else rates.seconds
         lines.append(
-            f"{stage.name}: {stage_rates.seconds[stage.name]:.3g} core seconds per "
+            f"{stage.name}: {per[stage.name]:.3g} core seconds per "
             f"{'minute of film' if stage.per == 'minute' else 'keyframe'} ({source(stage)})"
         )
     lines.append(
@@ -242,6 +242,8 @@ def assumptions(films: Films, config: DatasetConfig, rates: Rates) -> list[str]:
             "built in: measured on Big Buck Bunny (1280x720) and its trailer, on the machine on "
             "which the project was developed"
         )
+        if rates.machine != BUILT_IN.machine and rates.source["films"] == "built in":
+            lines.append(f"corrected for {rates.machine}")
     if films.size != rates.size:
         lines.append(
             f"measured on {rates.size[0]}x{rates.size[1]}: the time to find keyframes and the "

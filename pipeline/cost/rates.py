@@ -7,13 +7,17 @@ these do not contain stays as built in; `Rates.source` says where each rate is f
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from pipeline.cost import probe
+from pipeline.cost.probe import Speed
 from pipeline.graph.stages import STAGES, steps
 from pipeline.runtime import storage
 from schemas import layout
@@ -56,6 +60,12 @@ class Rates:
     bytes: Mapping[str, float]  # per keyframe, by FOLDERS
     source: Mapping[str, str]  # where "films", "bytes" and the rates of each stage are from
     models: Mapping[str, ModelRates] = dataclasses.field(default_factory=dict)  # by stage
+    # Core seconds per keyframe of the embedded models, where another model was measured.
+    embedded: Mapping[str, float] = dataclasses.field(
+        default_factory=lambda: {stage.name: stage.seconds for stage in steps()}
+    )
+    start: float = 8.0  # seconds until the workers run, and after they have ended
+    machine: str = "the machine on which the project was developed"  # that was as fast
 
 
 # Measured on Big Buck Bunny and its trailer, with the embedded models and default settings.
@@ -83,6 +93,31 @@ BYTES_PER_RESPONSE = 1000.0  # in the response cache
 # Core seconds of this process for a call, and for scaling each million pixels of its images, by
 # benchmarks.speed.model_calls with a server that answers immediately.
 SECONDS_PER_CALL, SECONDS_PER_MEGAPIXEL = 0.0064, 0.0054
+
+
+def of_this_machine(out: str = "") -> Rates:
+    """Returns rates for a run on this machine: those of the finished dataset in the folder `out`,
+    as its runs had them, else the built-in ones, corrected by a probe."""
+    if out:
+        with contextlib.suppress(OSError, ValueError):
+            return of_dataset(out)
+    return scaled(BUILT_IN, probe.measure())
+
+
+def scaled(rates: Rates, speed: Speed) -> Rates:
+    """Returns the rates for a machine of another speed."""
+    return dataclasses.replace(
+        rates,
+        seconds={name: seconds * _factor(name, speed) for name, seconds in rates.seconds.items()},
+        embedded={name: seconds * _factor(name, speed) for name, seconds in rates.embedded.items()},
+        start=rates.start * speed.scan,
+        machine=f"this machine, which takes {speed.scan:.1f} times as long to decode, and "
+        f"{speed.network:.1f} times for networks, as the one of the built-in rates (by a probe)",
+    )
+
+
+def _factor(stage: str, speed: Speed) -> float:
+    return speed.network if stage in ("text", "captions") else speed.scan
 
 
 def of_dataset(out: str) -> Rates:
@@ -120,7 +155,18 @@ def of_dataset(out: str) -> Rates:
         bytes={place: size / keyframes for place, size in _sizes(out).items()},
         source=source,
         models=models,
+        start=_start(run),
+        machine=f"the machine of the last runs into {out}",
     )
+
+
+def _start(run: _Run) -> float:
+    """Returns the seconds of a run in which no stage ran, but for the steps after them."""
+    workers = re.search(r"(\d+) process", run.runner)
+    if not (workers and run.seconds):
+        return BUILT_IN.start
+    in_stages = sum(stage.seconds or 0.0 for stage in run.stages if stage.name in ROLES)
+    return max(0.0, run.seconds - in_stages / int(workers[1]))
 
 
 def settings(out: str) -> list[str]:
@@ -196,6 +242,8 @@ class _Stage(_Spent):
 
 class _Run(BaseModel):
     stages: list[_Stage]
+    seconds: float = 0.0
+    runner: str = ""
 
 
 class _Counts(BaseModel):

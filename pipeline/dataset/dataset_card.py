@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from pipeline.runtime.untrusted_text import escaped
 from schemas import layout
 from schemas.rows import CHUNK_LENGTH, STORY_LENGTH
 
@@ -58,8 +59,8 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
 def card(dataset: dict[str, Any]) -> str:
     """Renders the card of a dataset, with its front matter, from the content of `dataset.json`.
 
-    The list of files may still be empty: the card is one of them, so it is written first. Raises
-    KeyError where a part of the manifest is missing.
+    The list of files may still be without the card, which is written first. Raises KeyError where a
+    part of the manifest is missing.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.dataset"),
@@ -75,6 +76,9 @@ def card(dataset: dict[str, Any]) -> str:
         films=used_films(dataset),
         embedded=embedded_roles(dataset),
         splits=_shard_splits(dataset),
+        train_shards=sum(
+            file["path"].startswith(f"{layout.SHARDS}/{layout.TRAIN}-") for file in dataset["files"]
+        ),
         story_length=STORY_LENGTH,
         chunk_length=CHUNK_LENGTH,
     )
@@ -168,23 +172,30 @@ def _configs(dataset: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for split in _shard_splits(dataset)
     ]
+    # By it `datasets` names its cache: without it, it would serve the dataset of an earlier run.
+    version = {"version": f"0.0.{int(dataset['version'], 16)}"}  # three numbers are what it takes
     if shards:
-        return [{"config_name": "chunks", "data_files": shards, "default": True}]
+        return [{"config_name": "chunks", **version, "data_files": shards, "default": True}]
     return [
         {
             "config_name": "stories",
+            **version,
             "data_files": layout.table_path(layout.STORIES),
             "default": True,
         },
-        {"config_name": "keyframes", "data_files": layout.table_path(layout.KEYFRAMES)},
+        {
+            "config_name": "keyframes",
+            **version,
+            "data_files": layout.table_path(layout.KEYFRAMES),
+        },
     ]
 
 
 def plain(text: str) -> str:
     """Escapes untrusted text for Markdown, on one line, also inside a table."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\1", " ".join(escaped(text).split()))
 
 
 def code(text: str) -> str:
     """Puts untrusted text between backticks, also inside a table."""
-    return "`" + " ".join(text.split()).replace("`", "'").replace("|", "\\|") + "`"
+    return "`" + " ".join(escaped(text).split()).replace("`", "'").replace("|", "\\|") + "`"

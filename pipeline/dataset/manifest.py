@@ -94,6 +94,7 @@ def write_manifest(out: str, content: dict[str, Any], records: Iterable[FileReco
     """
     files = {record.path: record for record in records if record.path != layout.CARD}
     content["version"] = dataset_version(files.values())
+    content["files"] = [dataclasses.asdict(files[path]) for path in sorted(files)]
     storage.write_bytes(storage.join(out, layout.CARD), dataset_card.card(content).encode())
     files[layout.CARD] = file_record(out, layout.CARD)
     content["files"] = [dataclasses.asdict(files[path]) for path in sorted(files)]

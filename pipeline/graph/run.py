@@ -16,7 +16,7 @@ from pipeline.config import DatasetConfig
 from pipeline.dataset import report
 from pipeline.dataset.manifest import read_json
 from pipeline.dataset.reader import read_rows
-from pipeline.graph import build, run_record, runners, stage_cache, stages
+from pipeline.graph import build, run_record, runners, stage_cache, stages, summary
 from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Gone, Refused
@@ -38,10 +38,12 @@ def run(
     force: Sequence[str] = (),
     until: str = "",
     verbose: bool = False,
+    command: Sequence[str] = (),
 ) -> int:
     """Makes the dataset `out` and its report; returns the exit code of the run.
 
     `force` has names of stages and ids of films to make again, `until` is the stage to stop after.
+    `command` has the words of the command line, for the summary to propose another one.
     `beam_arguments` are Beam's own options, such as `--runner=DataflowRunner`; without a runner the
     films are processed on this machine, by one process per core. Raises OSError if `out` cannot be
     written or another run is writing to it, and RuntimeError if a worker fails.
@@ -67,8 +69,8 @@ def run(
         shown = names[: names.index(until) + 1] if until else names
         if runner_name:
             print(
-                f"{runner_name} processes {_counted(len(videos), 'film')}; see its own page or log "
-                "for progress"
+                f"{runner_name} processes {summary.counted(len(videos), 'film')}; see its own page "
+                "or log for progress"
             )
         waiting = f"running on {runner_name}" if runner_name else "starting the workers"
         with progress.display(dict.fromkeys(shown, len(videos)), waiting):
@@ -88,7 +90,7 @@ def run(
         if until:
             print(f"Stopped after stage {until}; its outputs are in {parameters.work}")
             return 0
-        return _conclude(manifest, recorded, config, out)
+        return _conclude(manifest, recorded, config, out, command)
 
 
 def stop_code(error: BaseException) -> tuple[int, str]:
@@ -103,25 +105,19 @@ def stop_code(error: BaseException) -> tuple[int, str]:
 
 
 def _conclude(
-    manifest: dict[str, Any], recorded: dict[str, Any], config: DatasetConfig, out: str
+    manifest: dict[str, Any],
+    recorded: dict[str, Any],
+    config: DatasetConfig,
+    out: str,
+    command: Sequence[str],
 ) -> int:
     """Prints the summary of a run and returns its exit code."""
     counts = manifest["counts"]
     without_keyframes = sum(video["keyframes"] == 0 for video in manifest["videos"])
-    print(
-        f"\n{_counted(counts['videos'], 'film')}, {_counted(counts['keyframes'], 'keyframe')}, "
-        f"{_counted(counts['stories'], 'story')}, {_counted(counts['chunks'], 'chunk')}; "
-        f"{_counted(counts['rejects'], 'reject')}, with reasons in rejects.parquet; "
-        f"{recorded['seconds']:.0f} s"
-    )
-    for split, numbers in manifest["splits"].items():
-        print(
-            f"  {split}: {_counted(numbers['stories'], 'story')} of "
-            f"{_counted(numbers['videos'], 'film')}"
-        )
-    for line in _stage_lines(recorded):
-        print(f"  {line}")
-    print(f"  report: {storage.join(out, layout.REPORT)}")
+    rejects = read_rows(out, layout.REJECTS, Reject)
+    print()
+    for line in summary.lines(manifest, recorded, rejects, config, out, command):
+        print(line)
     if not counts["stories"]:
         print(
             "The dataset has no stories. The report lists what was rejected and why; the most "
@@ -138,30 +134,6 @@ def _conclude(
         )
         return TOO_MANY_REJECTS
     return 0
-
-
-def _stage_lines(recorded: dict[str, Any]) -> list[str]:
-    """Returns a line per stage that did something, as far as the runner counted it."""
-    rows = [
-        (stage["name"], stage["done"], stage["reused"], stage["seconds"], stage["cpu_user"],
-         stage["cpu_system"])
-        for stage in recorded["stages"]
-        if stage["done"] or stage["reused"]
-    ]  # fmt: skip
-    if not rows:
-        return []
-    total = ("all, with start", "", "", recorded["seconds"], recorded["cpu_user"],
-             recorded["cpu_system"])  # fmt: skip
-    head = f"{'stage':16}{'done':>7}{'reused':>8}{'seconds':>9}{'CPU user':>10}{'system':>8}"
-    return [head, *(
-        f"{name:16}{done:>7}{reused:>8}{seconds:>9.1f}{user:>10.1f}{system:>8.1f}"
-        for name, done, reused, seconds, user, system in (*rows, total)
-    )]  # fmt: skip
-
-
-def _counted(number: int, noun: str) -> str:
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
 
 
 def _most_frequent(out: str) -> str:

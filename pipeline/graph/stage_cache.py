@@ -125,7 +125,8 @@ def _model_key(stage: Stage, config: DatasetConfig) -> Any:
     if calls and stage.role == "captioner":  # a writer is sent no images
         calls.append("longest_side")
     return [
-        loading.identity(spec),
+        # The name of an embedded model says its version.
+        loading.name(stage.role, spec) if spec.kind == "embedded" else loading.identity(spec),
         [getattr(config.calls, name) for name in calls],
         [prompts.identity(name, config.prompts) for name in stage.prompts],
     ]

@@ -101,7 +101,7 @@ STAGES: tuple[Stage, ...] = (
         role="captioner",
         prompts=("caption",),
         expected_calls=expected_calls.of_captions,
-        seconds=0.12,
+        seconds=0.03,
     ),
     Stage(
         "characters",
@@ -115,7 +115,6 @@ STAGES: tuple[Stage, ...] = (
         prompts=("characters",),
         expected_calls=expected_calls.of_characters,
         publish=annotation.save_characters,
-        seconds=0.01,
     ),
     Stage(
         "stories",
@@ -126,11 +125,12 @@ STAGES: tuple[Stage, ...] = (
         role="writer",
         prompts=("narrate", "link"),
         expected_calls=expected_calls.of_stories,
-        seconds=0.23,
+        seconds=0.003,
     ),
     Stage(
         "quality",
         annotation.score_stories,
+        version=2,
         reads={
             "stories": (Story,),
             "captions": (Caption,),

@@ -11,11 +11,17 @@ import functools
 import glob
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 
 from pipeline.ingest import manifests, naming, sidecars
-from pipeline.ingest.source_files import SourceError, SourceFile, check_file, printable
+from pipeline.ingest.source_files import (
+    SourceError,
+    SourceFile,
+    check_file,
+    printable,
+    scheme_fault,
+)
 from pipeline.runtime import storage
 from schemas.rows import Reject, Video
 
@@ -29,25 +35,31 @@ ENDINGS = (
 # fmt: on
 
 
-def find(source: str) -> tuple[list[Video], list[Reject]]:
+def find(source: str, schemes: Collection[str] = ()) -> tuple[list[Video], list[Reject]]:
     """Finds the films of a source; returns them sorted by their path in it, and the rejects.
 
     source: a film, a folder (walked with its subfolders; hidden files are left out), a glob, a
     storage prefix such as "gs://bucket/films", or a manifest (CSV or JSONL with the columns
     `manifests.COLUMNS`). A folder with a manifest.csv or manifest.jsonl is read by it. In folders a
     film is known by its ending; a file that is named, by a path, a glob or a manifest, is taken
-    whatever its ending.
+    whatever its ending. schemes: of uris, such as "https", that are fetched beside paths, gs:// and
+    s3://; others become rejects.
 
     Raises SourceError where nothing is found or a manifest is wrong.
     """
+    if fault := scheme_fault(source, schemes):
+        raise SourceError(f"{source!r}: {fault}")
     files = sorted(_source_files(source), key=lambda file: (file.relative, file.uri))
     rejects = []
     usable: list[tuple[SourceFile, int]] = []
     uris: set[str] = set()
     for file in files:
-        size, reason, detail = (
-            (0, "unreadable", file.fault) if file.fault else check_file(file.uri, file.size)
-        )
+        if file.fault:
+            size, reason, detail = 0, "unreadable", file.fault
+        elif fault := scheme_fault(file.uri, schemes):
+            size, reason, detail = 0, "scheme", fault
+        else:
+            size, reason, detail = check_file(file.uri, file.size)
         if not reason and file.uri in uris:
             reason, detail = "duplicate", "the source names it twice"
         uris.add(file.uri)
@@ -59,25 +71,30 @@ def find(source: str) -> tuple[list[Video], list[Reject]]:
     listing = sidecars.Listing()
     videos = []
     for (file, size), video_id in zip(usable, ids, strict=True):
-        video, missing = _video(file, video_id, size, listing)
+        video, missing = _video(file, video_id, size, listing, schemes)
         videos.append(video)
         rejects += missing
     return videos, rejects
 
 
 def _video(
-    file: SourceFile, video_id: str, size: int, listing: sidecars.Listing
+    file: SourceFile,
+    video_id: str,
+    size: int,
+    listing: sidecars.Listing,
+    schemes: Collection[str],
 ) -> tuple[Video, list[Reject]]:
-    """Makes the row of a film, and a reject where the manifest names subtitles that are missing."""
+    """Makes the row of a film, and a reject where its manifest names unusable subtitles."""
     row = file.row
     series, season, episode, title = naming.parse_path(file.relative, file.root)
     subtitles, rejects = row.get("subtitles", ""), []
-    if subtitles and (reason := check_file(subtitles)[1]):
-        rejects.append(
-            Reject("subtitles", printable(subtitles), reason, "named by the manifest", video_id)
-        )
-        subtitles = ""
-    elif not subtitles:
+    if subtitles:
+        fault = scheme_fault(subtitles, schemes)
+        if reason := "scheme" if fault else check_file(subtitles)[1]:
+            detail = fault or "named by the manifest"
+            rejects.append(Reject("subtitles", printable(subtitles), reason, detail, video_id))
+            subtitles = ""
+    else:
         subtitles = sidecars.choose(file.uri, listing.beside(file.uri), row.get("language", ""))
     language, _ = sidecars.tags(file.uri, subtitles)
     return Video(

@@ -5,8 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
+from collections.abc import Collection
 
 from pipeline.runtime import storage
+
+_BUCKETS = ("gs", "s3")
+_SCHEMES = ("file", *_BUCKETS)  # a file:// is a path
 
 
 class SourceError(ValueError):
@@ -23,6 +27,20 @@ class SourceFile:
     row: dict[str, str] = dataclasses.field(default_factory=dict)  # of a manifest
     size: int | None = None  # bytes, where a listing told them
     fault: str = ""  # set for a folder that cannot be listed: why
+
+
+def scheme_fault(uri: str, schemes: Collection[str] = ()) -> str:
+    """Returns why a uri is not fetched, with what to do; "" for one that is.
+
+    A source may be anybody's, so that only paths and buckets are, and what `schemes` names.
+    """
+    scheme = uri.partition("://")[0].lower() if "://" in uri else ""
+    if scheme in ("", *_SCHEMES, *schemes):
+        return ""
+    return (
+        f"{scheme}:// is not fetched: give a path, {' or '.join(f'{name}://' for name in _BUCKETS)}"
+        f", or allow it with --set 'schemes=[{scheme}]'"
+    )
 
 
 def check_file(uri: str, size: int | None = None) -> tuple[int, str, str]:

@@ -32,7 +32,10 @@ _PLAYLISTS = {
     "vobsub",
     "webm_dash_manifest",
 }
-_OPTIONS = {"format_whitelist": ",".join(sorted(av.formats_available - _PLAYLISTS))}
+_OPTIONS = {
+    "format_whitelist": ",".join(sorted(av.formats_available - _PLAYLISTS)),
+    "protocol_whitelist": "file",  # for what a film of another format might name after all
+}
 _MOST_FAULTS = 100  # damaged places without a packet between them, then a film is given up
 _SEEK_BACK = (0.0, 1.0, 60.0)  # seconds further back to seek, where seeking landed too late
 _MOST_ASPECT = 8  # of a pixel, and its inverse the least; beyond, the file states nonsense

@@ -62,7 +62,7 @@ def _locked_on_disk(out: str) -> Iterator[None]:
     path = os.path.join(out, layout.WORK, layout.LOCK)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
         raise OSError(
             f"cannot write to {out} ({error.strerror}): name another folder, or grant write "

@@ -14,6 +14,7 @@ import io
 import os
 import re
 import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -47,6 +48,10 @@ class CannotWrite(OSError):
     """Raised when a file cannot be written, whatever its content, such as for lack of space."""
 
     exit_code = 2
+
+
+class NotAFile(OSError):
+    """Error: a folder, pipe or device is in a file's place."""
 
 
 class WriteConflict(OSError):
@@ -233,7 +238,7 @@ def size(path: str) -> int:
 def read_bytes(path: str) -> bytes:
     """Returns the content of a file. Raises OSError if there is none."""
     if not is_remote(path):
-        with open(path, "rb") as file:
+        with reading(path) as file:
             return file.read()
     bucket, key = _bucket_and_key(path)
     with _as_oserror(path):
@@ -244,6 +249,8 @@ def reading(path: str) -> IO[bytes]:
     """Opens a file for reading and seeking. Raises OSError if there is none."""
     if is_remote(path):
         return io.BufferedReader(_BucketFile(path), _READ_BUFFER)
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe, or reading a device, may not end
+        raise NotAFile(f"{path}: a folder, pipe or device where a file was expected")
     return open(path, "rb")
 
 

@@ -190,7 +190,7 @@ def test_tables_go_to_their_places_in_a_readme(
 
 def test_a_wrong_call_names_the_remedy(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert command.main(["texts", "--told", "theirs"]) == 2
-    assert "theirs: write NAME=FOLDER" in capsys.readouterr().err
+    assert "theirs: write NAME=PATH" in capsys.readouterr().err
     assert (
         command.main(["judge", "--judge", "openai:one", "openai:two", "--judge-price", "1", "2"])
         == 2

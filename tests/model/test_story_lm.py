@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from model import sequence
-from model.config import LoraConfig
+from model import sequence, story_lm
+from model.config import ConfigError, LoraConfig
 from tests.model.tiny import STORY, TOKENS, WIDTH, story
 
 COUNT = 4  # pictures of the story
@@ -103,3 +103,74 @@ def test_lora_trains_adapters_norms_and_the_tokens_of_pictures_alone(features):
     rows = [one for name, one in model.named_parameters() if "trainable_tokens" in name]
     assert [len(one) for one in rows] == [len(vocabulary.added)] * 2  # input and output
     assert len(vocabulary.added) == 2 + STORY.image_tokens < len(tokenizer)
+
+
+SMALL = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, vocab_size=8)
+LLAMA = SMALL | dict(intermediate_size=64, num_key_value_heads=2, pad_token_id=0)
+GPT = dict(n_embd=32, n_layer=2, n_head=4, vocab_size=8)
+ARCHITECTURES = {
+    "llama": LLAMA,
+    "mistral": LLAMA,
+    "mixtral": LLAMA | dict(num_local_experts=2),
+    "qwen2": LLAMA,
+    "qwen3": LLAMA | dict(head_dim=8),
+    "gemma": LLAMA | dict(head_dim=8),
+    "gemma2": LLAMA | dict(head_dim=8),
+    "gemma3_text": LLAMA | dict(head_dim=8),
+    "phi": LLAMA,
+    "phi3": LLAMA,
+    "smollm3": LLAMA,
+    "olmo2": LLAMA,
+    "granite": LLAMA,
+    "starcoder2": LLAMA,
+    "gpt_oss": LLAMA | dict(head_dim=8, num_local_experts=2, num_experts_per_tok=1),
+    "gpt_neox": SMALL | dict(intermediate_size=64),
+    "opt": SMALL | dict(ffn_dim=64, word_embed_proj_dim=32),
+    "gpt2": GPT,
+    "gptj": GPT | dict(rotary_dim=4),
+    "codegen": GPT | dict(rotary_dim=4),
+}
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@torch.no_grad()
+def test_a_prediction_does_not_depend_on_later_pictures(architecture, attention, features):
+    sizes = ARCHITECTURES[architecture] | {"model_type": architecture}
+    _, vocabulary, model, texts = story(STORY.model_copy(update={"architecture": sizes}))
+    if attention not in (model.llm.config._attn_implementation, "eager"):
+        pytest.skip("has no other attention than eager")
+    model.llm.set_attn_implementation(attention)
+    model.eval()
+
+    def predicted(seen):
+        return model(told(vocabulary, texts, [1, 2, 3]), seen).features
+
+    plain, changed = predicted(features), predicted(torch.cat([features[:2], -features[2:]]))
+    assert torch.equal(plain[:2], changed[:2])  # of the second and the third picture
+    assert not torch.equal(plain[2], changed[2])
+
+
+@pytest.mark.parametrize(
+    "architecture, sizes, fault",
+    [
+        ("mpt", dict(d_model=32, n_layers=2, n_heads=4, vocab_size=8), "ignores the positions"),
+        ("bloom", SMALL, "cannot be given embeddings with their own mask and positions"),
+    ],
+)
+def test_a_language_model_that_cannot_be_used_is_refused_by_name(architecture, sizes, fault):
+    sizes = sizes | {"model_type": architecture}
+    with pytest.raises(ConfigError, match=f"model.story.model: {architecture}, .* {fault}"):
+        story(STORY.model_copy(update={"architecture": sizes}))
+
+
+def test_a_language_model_that_sees_the_future_is_refused_by_name(monkeypatch):
+    def adds_booleans(llm, vectors, visible, positions, cache=None):
+        return llm.get_decoder()(
+            inputs_embeds=vectors, attention_mask=visible, position_ids=positions
+        ).last_hidden_state
+
+    monkeypatch.setattr(story_lm, "decoded", adds_booleans)
+    sizes = ARCHITECTURES["gemma2"] | {"model_type": "gemma2"}
+    with pytest.raises(ConfigError, match="gemma2, with eager attention, attends to tokens that"):
+        story(STORY.model_copy(update={"architecture": sizes}))

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pyarrow as pa
 import pytest
 
@@ -58,3 +60,10 @@ def test_no_rows_make_an_empty_table_with_the_same_schema(kind):
 def test_a_value_of_another_type_is_refused():
     with pytest.raises(pa.ArrowTypeError):
         to_table([Reject("video", "a", "broken", detail=["not", "text"])], Reject)  # type: ignore
+
+
+def test_scores_have_no_name_that_their_story_has():
+    """Tables can be unnested: `stories.unnest("scores")` of Polars refuses a name twice."""
+    assert not {field.name for field in dataclasses.fields(Scores)} & {
+        field.name for field in dataclasses.fields(Story)
+    }

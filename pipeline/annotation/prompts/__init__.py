@@ -17,6 +17,7 @@ from importlib import resources
 from typing import Any
 
 import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.runtime import storage
 
@@ -31,7 +32,7 @@ def _data(value: Any) -> str:
     return line.replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-_ENVIRONMENT = jinja2.Environment(
+_ENVIRONMENT = ImmutableSandboxedEnvironment(  # templates may be anybody's
     undefined=jinja2.StrictUndefined,
     keep_trailing_newline=True,
     trim_blocks=True,

@@ -30,6 +30,7 @@ from pipeline.dataset.report.formatting import size, span, url
 from pipeline.dataset.report.funnel import funnel, reason_cards, rejects_of_stage
 from pipeline.dataset.report.storybook import storybook
 from pipeline.runtime import storage
+from pipeline.runtime.untrusted_text import escaped_value
 from schemas import layout
 
 ROWS_SHOWN = 500  # films in a table
@@ -71,7 +72,7 @@ def render(out: str) -> str:
             films=films,
             sources=_sources(films),
             embedded=embedded_roles(dataset),
-            book=storybook(out, stories, films),
+            book=escaped_value(storybook(out, stories, films)),
             casts=_characters(dataset["characters"]),
             casts_shown=SERIES_SHOWN,
             story_count=stories.num_rows,
@@ -100,6 +101,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=escaped_value,
     )
     environment.filters |= {
         "number": lambda value: f"{value:,}",

@@ -23,7 +23,7 @@ _SCORES = {
     "language_share": ("share of words known in the story's language", (0, 1)),
     "toxic_words": ("words of the list, per story", None),
     "name_consistency": ("share of texts that name nobody unknown", (0, 1)),
-    "repaired": ("share of texts that came from a second question", (0, 1)),
+    "repaired_share": ("share of texts that came from a second question", (0, 1)),
     "grounding": ("share of what the captions say that the texts say", (0, 1)),
     "similarity": ("mean cosine of pictures and texts", None),
 }

@@ -7,11 +7,13 @@ from collections.abc import Generator
 
 from pipeline.dataset.file_digests import file_record
 from pipeline.dataset.manifest import File, dataset_version
-from pipeline.dataset.reader import is_inside
+from pipeline.dataset.reader import is_inside, locate
 from pipeline.dataset.verify.index import Index
 from pipeline.dataset.verify.problems import COPY, RUN, Problem
-from pipeline.runtime import progress
+from pipeline.runtime import progress, storage
 from schemas.layout import MANIFEST
+
+LARGEST_FILE = 1 << 38  # bytes; a file with holes may have any size, and reading it never ends
 
 
 def check_files(index: Index) -> Generator[Problem, None, set[str]]:
@@ -46,13 +48,16 @@ def _file_problem(out: str, file: File) -> Problem | None:
     if not is_inside(file.path):
         return Problem("manifest", MANIFEST, f"names {file.path}, outside the folder", RUN)
     try:
+        size = storage.size(locate(out, file.path))
+        if size != file.bytes:
+            return Problem("changed file", file.path, f"has {size} bytes, not {file.bytes}", COPY)
+        if size > LARGEST_FILE:
+            return Problem("too large", file.path, f"has {size} bytes: it was not read", RUN)
         found = file_record(out, file.path)
+    except storage.NotAFile:
+        return Problem("not a file", file.path, "is a folder, pipe or device", COPY)
     except OSError:
         return Problem("missing file", file.path, f"{MANIFEST} names it", COPY)
-    if found.bytes != file.bytes:
-        return Problem(
-            "changed file", file.path, f"has {found.bytes} bytes, not {file.bytes}", COPY
-        )
     if found.sha256 != file.sha256:
         return Problem(
             "changed file",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pipeline.dataset.reader import open_file
 from pipeline.dataset.verify.expected_records import parse_record, record_fault
 from pipeline.dataset.verify.index import Index
+from pipeline.dataset.verify.pictures import LARGEST_PICTURE
 from pipeline.dataset.verify.problems import RUN, Problem
 from schemas import layout
 from schemas.rows import CHUNK_LENGTH
@@ -68,6 +69,9 @@ def _check_shard(
                 yield from _check_sample(index, path, key, sample, expected, seen)
                 sample = {}
             key = name
+            if member.size > LARGEST_PICTURE:
+                yield Problem("too large", path, f"{member.name} has {member.size} bytes", RUN)
+                continue
             data = tar.extractfile(member)
             if ending in sample:
                 yield Problem("shard", path, f"{member.name} is in it twice", RUN)

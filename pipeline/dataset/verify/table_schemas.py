@@ -6,13 +6,11 @@ from collections.abc import Generator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pipeline.dataset.reader import open_file
+from pipeline.dataset.reader import schema_fault
 from pipeline.dataset.verify.index import Index
 from pipeline.dataset.verify.problems import RUN, Problem
 from schemas import layout
-from schemas.rows import arrow_schema
 
 
 def check_table_schemas(index: Index, bad_files: set[str]) -> Generator[Problem, None, bool]:
@@ -29,7 +27,7 @@ def check_table_schemas(index: Index, bad_files: set[str]) -> Generator[Problem,
             usable = False
             continue  # has been reported
         else:
-            problem = _schema_problem(index.out, path, kind)
+            problem = _schema_problem(index.out, table, kind)
         if problem:
             usable = False
             yield problem
@@ -43,21 +41,10 @@ def check_table_schemas(index: Index, bad_files: set[str]) -> Generator[Problem,
     return usable
 
 
-def _schema_problem(out: str, path: str, kind: Any) -> Problem | None:
+def _schema_problem(out: str, table: str, kind: Any) -> Problem | None:
+    path = layout.table_path(table)
     try:
-        with open_file(out, path) as file:
-            found, wanted = pq.ParquetFile(file).schema_arrow, arrow_schema(kind)
+        fault = schema_fault(out, table, kind)
     except pa.ArrowException as error:
         return Problem("unreadable file", path, str(error).splitlines()[0], RUN)
-    if found.equals(wanted):
-        return None
-    differ = [
-        column
-        for column in dict.fromkeys([*wanted.names, *found.names])
-        if column not in found.names
-        or column not in wanted.names
-        or not found.field(column).equals(wanted.field(column))
-    ] or ["their order"]
-    return Problem(
-        "schema", path, f"its columns are not those of this version: {', '.join(differ)}", RUN
-    )
+    return Problem("schema", path, fault, RUN) if fault else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -167,3 +169,15 @@ def test_a_real_model_tells_a_story_from_its_shuffles():
 def test_what_is_no_model(tmp_path):
     with pytest.raises(ValueError, match=r"(?s)not a causal language model.*give the folder or id"):
         perplexity.load_language_model(str(tmp_path))
+
+
+def test_code_that_comes_with_a_model_is_not_run_nor_asked_for(tmp_path, monkeypatch):
+    folder = Path(make_language_model(tmp_path / "lm"))
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "stranger", "auto_map": {"AutoConfig": "code.Config"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.setattr("builtins.input", lambda text: pytest.fail("asks at the terminal"))
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        perplexity.load_language_model(str(folder))
+    assert not (tmp_path / "ran").exists()

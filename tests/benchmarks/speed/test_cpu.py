@@ -6,7 +6,7 @@ import os
 import pytest
 import yaml
 
-from benchmarks.speed import cpu, cpu_products, cpu_training
+from benchmarks.speed import cpu, cpu_dataset, cpu_products, cpu_training
 from model import config
 from tests.model import test_chain
 
@@ -48,6 +48,18 @@ def test_the_table_says_what_is_within_the_aim():
     times = table.cells["walk"]["AVX2 to native"]
     assert (times.value, times.low, times.high, times.n) == (1.5, 1.25, 1.5, 3)
     assert [row["reached"] for row in table.cells.values()] == ["yes", "missed"]
+
+
+@pytest.mark.slow
+def test_a_dataset_of_the_sample_is_measured_by_stage(tmp_path, monkeypatch):
+    monkeypatch.setattr(cpu_dataset, "EPISODES", 1)
+    cpu_dataset.prepare(tmp_path)
+    found = cpu_dataset.measure(tmp_path)
+    *stages, everything = found.values()
+    assert list(found)[:2] == ["dataset: keyframes", "dataset: text"]
+    assert all(seconds > 0 for (seconds,) in stages)
+    assert sum(seconds for (seconds,) in stages) < everything[0]
+    assert len(cpu_dataset.measure(tmp_path)) == len(found)  # anew, into another folder
 
 
 def test_products_are_compared_in_both_dtypes(tmp_path):

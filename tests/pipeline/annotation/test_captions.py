@@ -205,3 +205,11 @@ def test_a_bad_prompt_of_the_users_is_named(tmp_path, name, text, fault):
 def test_a_blank_left_out_is_named():
     with pytest.raises(ValueError, match=r"prompt caption.txt: .* is undefined"):
         prompts.render("caption", dialogue=[])
+
+
+def test_a_template_reaches_nothing_but_its_data(tmp_path):
+    (tmp_path / "caption.txt").write_text(
+        "# version: 1\n{{ ''.__class__.__mro__[1].__subclasses__() }}{{ dialogue.clear() }}\n"
+    )
+    with pytest.raises(ValueError, match=r"caption.txt: .*unsafe"):
+        prompts.render("caption", str(tmp_path), dialogue=["Hello!"])

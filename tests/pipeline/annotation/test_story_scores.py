@@ -178,7 +178,7 @@ def test_a_story_is_scored_from_its_texts_and_from_what_was_noted_about_them():
         language_share=0.8889,
         toxic_words=1,
         name_consistency=0.6667,
-        repaired=0.3333,
+        repaired_share=0.3333,
         grounding=0.5,
         similarity=0.3,
     )
@@ -201,7 +201,7 @@ def test_a_threshold_that_is_missed_gives_a_reason_and_its_figures():
         ("other language", "language share is 0.3, and quality.min_language_share is 0.7"),
         ("toxic", "toxic words is 2, and quality.max_toxic_words is 0"),
         ("unknown names", "name consistency is 0.25, and quality.min_name_consistency is 0.5"),
-        ("repaired", "repaired is 1, and quality.max_repaired is 0.5"),
+        ("repaired", "repaired share is 1, and quality.max_repaired is 0.5"),
         ("ungrounded", "grounding is 0.05, and quality.min_grounding is 0.2"),
         ("unlike pictures", "similarity is -0.1, and quality.min_similarity is 0.2"),
     ]

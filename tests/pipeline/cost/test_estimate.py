@@ -1,5 +1,12 @@
+import json
+import os
+
+import pytest
+
+from pipeline import __main__
 from pipeline.config import load
-from pipeline.cost import estimate
+from pipeline.cost import estimate, probe, rates
+from pipeline.cost.probe import Speed
 from pipeline.graph import run
 from pipeline.graph.stages import STAGES, names
 from pipeline.ingest import discovery
@@ -29,3 +36,58 @@ def test_a_film_that_cannot_be_read_costs_nothing(tmp_path):
     found, _ = discovery.find(str(tmp_path / "film.mp4"))
     work = estimate.estimate(found, load(), str(tmp_path))
     assert sum(stage.films for stage in work.values()) == 0
+
+
+def test_the_probe_compares_this_machine_with_that_of_the_rates():
+    """With a clock that jumps by 0.2 s each time that it is read, whatever is timed takes that."""
+    readings = iter(range(100))
+    speed = probe.measure(lambda: 0.2 * next(readings))
+    assert speed == pytest.approx((0.2 / probe.SCAN, 0.2 / probe.NETWORK))
+
+
+def test_rates_are_scaled_by_the_kind_of_work():
+    there, here = rates.BUILT_IN, rates.scaled(rates.BUILT_IN, Speed(scan=2.0, network=3.0))
+    assert here.seconds["keyframes"] == 2 * there.seconds["keyframes"]
+    assert here.seconds["text"] == 3 * there.seconds["text"]
+    assert here.embedded["captions"] == 3 * there.embedded["captions"]
+    assert here.start == 2 * there.start
+
+
+@pytest.fixture
+def film(tmp_path, monkeypatch):
+    """A film of a minute, on a machine of one core that takes ten times as long."""
+    monkeypatch.setattr(probe, "measure", lambda: Speed(10.0, 10.0))
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    make_film(tmp_path / "film.mp4", shots(60))
+    return tmp_path / "film.mp4"
+
+
+def test_minutes_are_those_of_this_machine(film, tmp_path, capsys):
+    words = ["dataset", "--videos", str(film), "--out", str(tmp_path / "out"), "--dry-run"]
+    assert __main__.main(words) == 0
+    printed = capsys.readouterr().out
+    assert "this machine, which takes 10.0 times as long to decode" in printed.replace("\n", " ")
+    total = next(line for line in printed.splitlines() if line.startswith("total")).split()[-1]
+    assert float(total) > rates.BUILT_IN.start / 6  # ten starts, in minutes, and the work
+
+
+def test_minutes_are_those_that_the_last_run_into_the_folder_took(film, tmp_path, capsys):
+    out = str(tmp_path / "out")
+    found, rejects = discovery.find(str(film))
+    run.run(found, rejects, load(), out, IN_MEMORY)
+    record = json.loads((tmp_path / "out/run.json").read_text())
+    record |= {"seconds": 400.0, "runner": "local, 2 processes"}
+    for stage in record["stages"]:
+        stage["seconds"] = 120.0 if stage["name"] == "captions" else 0.0
+    (tmp_path / "out/run.json").write_text(json.dumps(record))
+    make_film(tmp_path / "another.mp4", shots(60))
+    words = ["dataset", "--videos", str(tmp_path / "another.mp4"), "--out", out, "--dry-run"]
+    capsys.readouterr()
+    assert __main__.main(words) == 0
+    printed = capsys.readouterr().out
+    minutes = {line.split()[0]: line.split()[-1] for line in printed.splitlines() if line}
+    assert f"the machine of the last runs into {out}" in printed.replace("\n", " ")
+    assert float(minutes["captions"]) == pytest.approx(2.0, rel=0.3)  # a film as long as the first
+    assert float(minutes["total"]) == pytest.approx(
+        float(minutes["captions"]) + (400 - 120 / 2) / 60, abs=0.2
+    )

@@ -8,6 +8,7 @@ import pytest
 from pipeline import __main__
 from pipeline.config import load
 from pipeline.cost import plan, rates
+from pipeline.cost.probe import Speed
 
 STAGE = {stage.name: stage for stage in plan.all_steps()}
 
@@ -294,7 +295,8 @@ def test_the_command_takes_settings_and_rates_from_a_dataset(dataset, capsys):
     assert f"- keyframes: 300 core seconds per minute of film ({dataset})" in printed
 
 
-def test_the_built_in_rates_say_that_they_are(capsys):
+def test_the_built_in_rates_say_that_they_are(capsys, monkeypatch):
+    monkeypatch.setattr(rates.probe, "measure", lambda: Speed(2.0, 3.0))
     assert (
         __main__.main(
             [
@@ -316,6 +318,8 @@ def test_the_built_in_rates_say_that_they_are(capsys):
     assert "measured on 1280x720: the time to find keyframes and the bytes of images" in printed
     assert "captions: a server answers 10.7 calls per second (assumed, not measured)" in printed
     assert "- built in: measured on Big Buck Bunny (1280x720) and its trailer" in printed
+    assert "- corrected for this machine, which takes 2.0 times as long to decode" in printed
+    assert f"- text: {3 * rates.BUILT_IN.seconds['text']:.3g} core seconds" in printed
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def test_card_says_to_the_hub_what_it_wants_to_know(untrusted):
     assert data.configs == [
         {
             "config_name": "chunks",
+            "version": "0.0.41394",  # a1b2
             "default": True,
             "data_files": [
                 {"split": "train", "path": "shards/train-*.tar"},
@@ -121,6 +122,63 @@ def test_the_card_leads_datasets_to_the_shards(untrusted, tmp_path, monkeypatch)
     assert chunk["__key__"] == "val_chunk"
     assert chunk["json"]["captions"] == TEXTS
     assert chunk["09.jpg"].size == (64, 36)
+
+
+def offline(monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+def test_a_dataset_that_is_made_again_is_not_served_from_an_old_cache(
+    untrusted, tmp_path, monkeypatch
+):
+    offline(monkeypatch)
+    dataset = json.loads((untrusted / "dataset.json").read_text()) | {"splits": {}}
+    dataset["splits"]["train"] = {"videos": 1, "stories": 1, "chunks": 1}
+    (tmp_path / "out/shards").mkdir(parents=True)
+    for version, text in (("a1b2", "Once."), ("c3d4", "Once more.")):
+        (tmp_path / "out/README.md").write_text(card(dataset | {"version": version}))
+        shard = str(tmp_path / "out/shards/train-00000-of-00001.tar")
+        with webdataset.TarWriter(shard) as tar:
+            tar.write({"__key__": "a", "json": {"captions": [text]}})
+        loaded = datasets.load_dataset(
+            str(tmp_path / "out"), "chunks", split="train", cache_dir=str(tmp_path / "cache")
+        )
+        assert loaded[0]["json"]["captions"] == [text]
+
+
+def test_builders_of_datasets_take_what_is_there(untrusted, tmp_path, monkeypatch):
+    offline(monkeypatch)
+    out = copy_of(untrusted, tmp_path)
+    (out / "images/train_stories.jsonl").write_text("{}\n")
+    (load,) = re.findall(r"^pictures = load_dataset\((.*)\)$", card_of(out), re.MULTILINE)
+    arguments = load.replace("path/to/dataset", str(out))
+    pictures = eval(f"datasets.load_dataset({arguments}, cache_dir={str(tmp_path / 'cache')!r})")
+    assert pictures.num_rows == 57 and pictures[0]["image"].size == (64, 36)
+    (out / "shards").mkdir()
+    with webdataset.TarWriter(str(out / "shards/train-00000-of-00001.tar")) as shard:
+        shard.write({"__key__": "a", "json": {"captions": TEXTS}})
+    chunks = datasets.load_dataset(
+        "webdataset",
+        data_files=f"{out}/shards/train-*.tar",
+        split="train",
+        cache_dir=str(tmp_path / "cache"),
+    )
+    assert chunks[0]["json"]["captions"] == TEXTS
+
+
+def card_of(out):
+    return card(json.loads((out / "dataset.json").read_text()))
+
+
+def test_the_card_says_for_how_many_workers_there_are_shards(untrusted):
+    dataset = json.loads((untrusted / "dataset.json").read_text())
+    assert "Each worker" not in card(dataset)
+    dataset["files"] += [
+        {"path": f"shards/train-{at:05d}-of-00012.tar", "bytes": 1, "sha256": ""}
+        for at in range(12)
+    ]
+    assert "`train` has 12, for as many\nworkers in all" in card(dataset)
 
 
 def test_python_in_the_card_is_python(untrusted):

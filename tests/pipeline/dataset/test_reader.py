@@ -1,6 +1,9 @@
 """A finished dataset, read back by the names that its files have in it."""
 
+import io
 import json
+import threading
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -54,6 +57,31 @@ def test_rows_are_found_by_a_column(out):
     found = reader.read_matching(out, STORIES, Story, "video", ["c", "x"])
     assert [row.id for row in found] == ["c_story_000"]
     assert reader.read_matching(out, STORIES, Story, "video", []) == []
+
+
+def test_rows_are_found_in_whichever_group_of_the_table_they_are(out):
+    rows = [story(video, length=12) for video in "abcdef"]
+    pq.write_table(to_table(rows, Story), Path(out, "stories.parquet"), row_group_size=2)
+    found = reader.read_table(out, STORIES, ["id", "video"], where=("video", ["b", "f"]))
+    assert found.to_pydict() == {"id": ["b_story_000", "f_story_000"], "video": ["b", "f"]}
+
+
+def test_tables_are_read_in_the_callers_thread(out, monkeypatch):
+    """A thread of Arrow's that holds the file when the process exits aborts it."""
+    threads = set()
+
+    class Watched(io.BytesIO):
+        def read(self, size=-1):
+            threads.add(threading.get_ident())
+            return super().read(size)
+
+    monkeypatch.setattr(
+        reader, "open_file", lambda out, name: Watched(Path(out, name).read_bytes())
+    )
+    reader.read_table(out, KEYFRAMES)
+    reader.read_matching(out, STORIES, Story, "video", ["c"])
+    list(reader.read_rows(out, KEYFRAMES, Keyframe))
+    assert threads == {threading.get_ident()}
 
 
 def test_each_film_with_stories_comes_with_its_keyframes(out):

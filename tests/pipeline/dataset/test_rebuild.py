@@ -18,7 +18,7 @@ from pipeline.dataset import verify
 from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.testing.films import card, make_film, moving, scene, still
-from schemas.rows import Keyframe, Reject, from_table, to_table
+from schemas.rows import Keyframe, Reject, Story, from_table, to_table
 from tests.pipeline.runs import IN_MEMORY, scripted_models
 from tests.pipeline.scripted import Scripted, said
 
@@ -279,6 +279,36 @@ def test_a_picture_that_belongs_elsewhere_is_refused(shared, table, kind, path, 
     assert rebuild(shared) == 2
     assert f"error: {path} is no place for a picture" in capsys.readouterr().err
     assert files(shared / "out") == before and not list(shared.rglob("*.jpg"))
+
+
+@pytest.mark.parametrize("folder", ["images", "images/wide", "rejected", "shards", "work"])
+def test_a_link_that_leads_out_of_the_folder_is_not_followed(shared, folder, capsys):
+    (shared / "elsewhere").mkdir()
+    link = shared / "out" / folder
+    shutil.rmtree(link, ignore_errors=True)
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(shared / "elsewhere")
+    assert rebuild(shared) == 2
+    assert "out of the dataset" in capsys.readouterr().err
+    assert not list((shared / "elsewhere").iterdir()) and not list(shared.rglob("*.jpg"))
+
+
+def test_the_last_row_is_checked_before_the_first_picture_is_made(shared, capsys):
+    file = shared / "out/keyframes.parquet"
+    *others, last = from_table(pq.read_table(file), Keyframe)
+    pq.write_table(to_table([*others, dataclasses.replace(last, image="/x.jpg")], Keyframe), file)
+    assert rebuild(shared) == 2
+    assert "/x.jpg is no place for a picture" in capsys.readouterr().err
+    assert not list(shared.rglob("*.jpg"))
+
+
+def test_a_story_of_other_pictures_is_refused(shared, capsys):
+    file = shared / "out/stories.parquet"
+    first, *others = from_table(pq.read_table(file), Story)
+    changed = dataclasses.replace(first, images=["../../secret.jpg", *first.images[1:]])
+    pq.write_table(to_table([changed, *others], Story), file)
+    assert rebuild(shared) == 2
+    assert "../../secret.jpg, which its other files do not know" in capsys.readouterr().err
 
 
 def test_a_shard_that_belongs_elsewhere_is_refused(shared, capsys):

@@ -12,6 +12,7 @@ import yaml
 
 from pipeline.dataset import report
 from pipeline.dataset.dataset_card import card
+from pipeline.runtime.untrusted_text import escaped
 from schemas.rows import Reject, Story
 from tests.pipeline.dataset.untrusted import EVIL, QUOTES, RTL, copy_of, write_tables
 
@@ -62,7 +63,7 @@ def test_stories_can_be_leafed_through(untrusted):
         "language share 1",
         "toxic words 0",
         "name consistency 0.95",
-        "repaired 0.033",
+        "repaired share 0.033",
         "grounding 0.8",
     ]
     assert other["scores"] == []
@@ -238,7 +239,7 @@ def test_who_is_who(untrusted, tmp_path):
     words = page_of(untrusted).words
     assert (
         "Series " + EVIL + " characters/Series-script-script-alert-1-script.yaml "
-        "Name Look Called Source Pip <b> a brown monkey the monkey, " + RTL + " pen "
+        "Name Look Called Source Pip <b> a brown monkey the monkey, " + escaped(RTL) + " pen "
         "Momo given Other characters/Other.yaml Name Source Otto subtitles"
     ) in words
     out = copy_of(untrusted, tmp_path)
@@ -304,3 +305,15 @@ def test_of_many_stories_some_of_each_film_are_shown(untrusted, tmp_path):
     shown = [book["id"].partition("_")[0] for book in books(page)]
     assert {name: shown.count(name) for name in shown} == {"a1": 6, "a2": 5, "b1": 10, "c1": 3}
     assert "b1_story_1000" not in {book["id"] for book in books(page)}
+
+
+def test_no_text_turns_the_page_or_acts_on_a_terminal(untrusted, tmp_path):
+    out = copy_of(untrusted, tmp_path)
+    dataset = json.loads((out / "dataset.json").read_text())
+    dataset["videos"][0] |= {"title": "Film \u202egpj.exe", "attribution": "\x1b[31mPip\u2066"}
+    (out / "dataset.json").write_text(json.dumps(dataset))
+    report.write(str(out))
+    page = (out / "report.html").read_text() + json.dumps(books(page_of(out)), ensure_ascii=False)
+    for text in (page, card(dataset)):
+        assert not re.search("[\x1b\u202a-\u202e\u2066-\u2069]", text)
+    assert r"Film \u202egpj.exe" in page and r"\x1b[31mPip\u2066" in page

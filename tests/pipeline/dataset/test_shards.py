@@ -52,6 +52,26 @@ def test_shards_have_the_target_size_in_the_mean_and_never_more_than_twice():
     assert all(32e6 <= size < 128e6 + 5e6 for size in found[:-1])
 
 
+@pytest.mark.parametrize("count", [1, 3, 8, 9, 40])
+def test_a_small_dataset_has_a_shard_for_each_of_eight_workers(count):
+    stories = many([f"film{at}" for at in range(4)])[:count]
+    found = planned(stories)
+    assert min(8, count) <= len(found) <= min(16, count)
+    assert [name for shard in found for _, name in shard.stories] == [story.id for story in stories]
+    val = shards.plan(stories, dict.fromkeys(FILMS + [s.video for s in stories], "val"), OF_64_MB)
+    assert len(val) <= 3  # it is not trained on
+
+
+def test_a_film_that_comes_or_goes_changes_few_shards_of_a_small_dataset():
+    films = FILMS[:12]
+    before = {shard.digest for shard in planned(many(films))}
+    kept = [
+        len(before & {shard.digest for shard in planned(many(films[:at] + films[at + 1 :]))})
+        for at in range(12)
+    ]
+    assert sum(kept) / 12 > len(before) / 2
+
+
 def test_a_film_that_comes_or_goes_changes_the_shards_that_it_falls_into():
     before = {shard.digest: shard for shard in planned(many(FILMS))}
     others = []

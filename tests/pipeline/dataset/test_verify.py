@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -69,6 +70,11 @@ def copy(dataset, tmp_path) -> Path:
 
 
 # How to damage a dataset so that its digests do not show it.
+
+
+def in_place_of(path, make):
+    path.unlink()
+    make(path)
 
 
 def manifest(out, change):
@@ -311,6 +317,28 @@ DEFECTS = {
         lambda out: shutil.rmtree(out / "rejected/S01E01"),
         "missing picture",
         "rejected/S01E01/",
+    ),
+    "a picture is a pipe": (
+        lambda out: in_place_of(out / first(out)["image"], os.mkfifo),
+        "not a file",
+        "images/S01E01/S01E01_keyframe_0-0-0-875.jpg: is a folder, pipe or device",
+    ),
+    "a picture is a device": (
+        lambda out: in_place_of(
+            out / first(out)["image"], lambda path: path.symlink_to("/dev/zero")
+        ),
+        "not a file",
+        "images/S01E01/S01E01_keyframe_0-0-0-875.jpg: is a folder, pipe or device",
+    ),
+    "a picture has no end": (
+        lambda out: os.truncate(out / first(out)["image"], 1 << 40),
+        "too large",
+        "images/S01E01/S01E01_keyframe_0-0-0-875.jpg",
+    ),
+    "a file is a pipe": (
+        lambda out: in_place_of(out / "README.md", os.mkfifo),
+        "changed file",
+        "README.md",
     ),
     "a reject's picture is none": (
         lambda out: next((out / "rejected/S01E01").iterdir()).write_text("x"),
@@ -632,3 +660,11 @@ def test_a_folder_that_is_no_dataset_is_said_to_be_none(content, tmp_path, capsy
         (tmp_path / "dataset.json").write_text(content)
     assert main(["verify", str(tmp_path)]) == 2
     assert f"{tmp_path} is no " in capsys.readouterr().err
+
+
+def test_a_name_does_not_act_on_the_terminal(copy, capsys):
+    name = "a\x1b[2J\u202egpj.exe"
+    unknown_file(f"images/{name}")(copy)
+    assert main(["verify", str(copy)]) == 1
+    said = capsys.readouterr().out
+    assert r"unknown file: images/a\x1b[2J\u202egpj.exe" in said and name not in said

@@ -56,7 +56,7 @@ def scores(repetition: float) -> Scores:
         language_share=1.0,
         toxic_words=0,
         name_consistency=0.95,
-        repaired=0.0333,
+        repaired_share=0.0333,
         grounding=0.8,
         similarity=None,
     )

@@ -3,8 +3,9 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.config import load
-from pipeline.graph import run, stages
+from pipeline import model_specs
+from pipeline.config import DatasetConfig, load
+from pipeline.graph import run, stage_cache, stages
 from pipeline.graph.stages import STAGES, Stage
 from pipeline.ingest import discovery
 from pipeline.runtime.stage_inputs import Inputs, UndeclaredRead, declared, setting
@@ -63,3 +64,12 @@ def test_what_stages_declare_is_there():
             setting(load(), path)
         for field in stage.video:
             assert hasattr(Video("a", "/a.mp4", "A", "A"), field)
+
+
+def test_a_new_version_of_an_embedded_model_is_asked_anew(monkeypatch):
+    stories = next(stage for stage in stages.STAGES if stage.name == "stories")
+    before = stage_cache._model_key(stories, DatasetConfig())
+    other = stage_cache._model_key(stories, DatasetConfig(writer="openai:pen"))
+    monkeypatch.setitem(model_specs.EMBEDDED, "writer", "embedded-writer-next")
+    assert stage_cache._model_key(stories, DatasetConfig()) != before
+    assert stage_cache._model_key(stories, DatasetConfig(writer="openai:pen")) == other

@@ -82,6 +82,7 @@ OTHER = {
     "output.split_likeness": 0.99,
     "output.shard_megabytes": 0.001,
     "reject_limit": 0.1,
+    "schemes": ["https"],
 }
 
 

@@ -107,7 +107,7 @@ def test_source_without_films_is_an_error_that_names_it(tmp_path, name):
 
 def test_storage_that_cannot_be_reached():
     with pytest.raises(SourceError, match="nowhere://films' cannot be listed"):
-        find("nowhere://films")
+        find("nowhere://films", ["nowhere"])
 
 
 def test_empty_folder_error_lists_the_endings(tmp_path):

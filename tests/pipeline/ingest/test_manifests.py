@@ -48,6 +48,42 @@ def test_jsonl_with_a_film_and_subtitles_that_are_missing(tmp_path):
     ]
 
 
+def test_only_paths_and_buckets_are_fetched(tmp_path, monkeypatch):
+    fetched = []
+    monkeypatch.setattr("pipeline.runtime.storage.size", lambda uri: fetched.append(uri) or 7)
+    place(tmp_path, "one.mp4")
+    (tmp_path / "list.jsonl").write_text(
+        '{"uri": "one.mp4", "subtitles": "http://10.0.0.1/admin"}\n'
+        '{"uri": "HTTPS://films.example/two.mp4"}\n'
+        '{"uri": "az://films/three.mp4"}\n'
+        '{"uri": "s3://films/four.mp4", "subtitles": "s3://films/four.srt"}\n'
+    )
+    videos, rejects = find(str(tmp_path / "list.jsonl"))
+    assert {video.id: video.subtitles for video in videos} == {
+        "one": "",
+        "four": "s3://films/four.srt",
+    }
+    assert sorted((reject.stage, reject.key, reject.reason) for reject in rejects) == [
+        ("subtitles", "http://10.0.0.1/admin", "scheme"),
+        ("video", "HTTPS://films.example/two.mp4", "scheme"),
+        ("video", "az://films/three.mp4", "scheme"),
+    ]
+    assert "allow it with --set 'schemes=[http]'" in rejects[-1].detail
+    assert not [uri for uri in fetched if not uri.startswith("s3://")]
+    with pytest.raises(SourceError, match="https:// is not fetched"):
+        find("https://films.example/list.csv")
+
+
+def test_a_scheme_that_is_allowed_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.runtime.storage.size", lambda uri: 7)
+    (tmp_path / "list.csv").write_text(
+        "uri,subtitles\nhttps://a.example/x.mp4,https://a.example/s\n"
+    )
+    ((film,), rejects) = find(str(tmp_path / "list.csv"), ["https"])
+    assert (film.uri, film.size, rejects) == ("https://a.example/x.mp4", 7, [])
+    assert film.subtitles == "https://a.example/s"
+
+
 def test_film_named_twice_is_taken_once(tmp_path):
     place(tmp_path, "one.mp4")
     (tmp_path / "manifest.csv").write_text("uri\none.mp4\none.mp4\n")

@@ -191,3 +191,13 @@ def test_the_command_says_so_and_ends_with_2(tmp_path, capsys):
         code = __main__.main(["dataset", "--videos", str(tmp_path / "a.mp4"), "--out", out])
     assert code == 2
     assert f"process {os.getpid()}" in capsys.readouterr().err
+
+
+def test_a_link_in_the_place_of_the_lock_is_not_written_through(tmp_path):
+    """A folder may be anybody's: the lock empties its file before it writes to it."""
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "out/work").mkdir(parents=True)
+    (tmp_path / "out/work/lock").symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(OSError, match="cannot write to"), lock.locked(str(tmp_path / "out")):
+        pass
+    assert (tmp_path / "mine.txt").read_text() == "mine"

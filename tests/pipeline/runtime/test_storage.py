@@ -288,3 +288,14 @@ def test_of_two_who_write_the_same_version_one_comes_through(tmp_path):
     with pytest.raises(storage.WriteConflict, match="file"):
         storage.write_if(path, b"yours", None)
     assert storage.read_bytes(path) == b"mine"
+
+
+def test_what_is_not_a_file_is_not_opened(tmp_path):
+    """Opening a pipe waits for a writer, and a device never ends."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "zeros", "folder"):
+        for read in (storage.read_bytes, storage.reading):
+            with pytest.raises(storage.NotAFile, match=name):
+                read(str(tmp_path / name))

@@ -1,0 +1,138 @@
+"""Every stage on weights that were saved before, in the layouts and dtypes that hubs serve."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import yaml
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from model import __main__ as command
+from model import checkpoints, config, features, precision, runs, story_lm, tokens, train
+from model.config import LoraConfig, Optimisation
+from model.data import once
+from model.features import Chunk
+from model.runs import Run
+from model.stages import laid_out
+from tests.model.test_chain import MODEL, SIZE, TRAIN, place  # noqa: F401 (a fixture)
+from tests.model.test_detokenizer import POOLED
+from tests.model.tiny import STORY, TEXTS, TOKENS, WIDTH
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+CPU = torch.device("cpu")
+
+
+def language_model(folder, dtype):
+    """Saves a Llama in a dtype, as hubs serve them, with its tokenizer."""
+    tokenizer = tokens.train(TEXTS * 5, 400)
+    sizes = STORY.architecture | {"vocab_size": len(tokenizer), "tie_word_embeddings": False}
+    llm = AutoModelForCausalLM.from_config(AutoConfig.for_model(**sizes))
+    llm.to(dtype).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def diffusion_model(folder, dtype):
+    """Saves a UNet and an autoencoder in the layout of SD-XL."""
+    unet = MODEL["detokenizer"]["unet"] | POOLED
+    vae = MODEL["detokenizer"]["vae"] | {"in_channels": 3, "out_channels": 3}
+    UNet2DConditionModel.from_config(unet).to(dtype).save_pretrained(folder / "unet")
+    AutoencoderKL.from_config(vae).to(dtype).save_pretrained(folder / "vae")
+    return str(folder)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["bf16-cpu", "other-cpu"])
+@pytest.mark.parametrize("saved", ["bf16", "fp16"])
+def test_every_stage_trains_from_weights_in_16_bits_and_tells_a_story(
+    saved,
+    there,
+    place,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    monkeypatch.setattr(precision, "has_bf16", lambda device: there)
+    dtype, preset, run = DTYPES[saved], tmp_path / "preset", tmp_path / "run"
+    shared = {"image_size": SIZE, "width": 16, "depth": 1, "heads": 2, "queries": 4, "steps": 2}
+    model = {
+        "vision": MODEL["vision"],
+        "story": {
+            "model": language_model(tmp_path / "llm", dtype),
+            "lora": {"rank": 2, "alpha": 4},
+            **{name: MODEL["story"][name] for name in ("image_tokens", "input_tokens", "longest")},
+            "resampler_heads": 2,
+        },
+        "detokenizer": shared
+        | {"model": diffusion_model(tmp_path / "sdxl", dtype), "streams": [8, 8]},
+    }
+    preset.mkdir()
+    (preset / "model.yaml").write_text(yaml.safe_dump(model))
+    for name, kind in {
+        "0-towers": "towers",
+        "1-detokenizer": "detokenizer",
+        "2-story": "story",
+        "3-adaptation": "adaptation",
+    }.items():
+        (preset / f"{name}.yaml").write_text(
+            yaml.safe_dump({"stage": kind, "train": TRAIN | {"precision": "auto", "ema": 0.9}})
+        )
+    data = ["--data", str(place / "data"), "--run", str(run)]
+
+    assert command.main(["train", str(preset), *data]) == 0
+    book = ["--images", "2", "--attention", "multimodal", "--out", str(tmp_path / "book")]
+    assert command.main(["generate", *data, *book]) == 0
+
+    trained = Run(run, config.read(str(run / "preset")))
+    low = torch.bfloat16 if there else torch.float32
+    teller = runs.story(trained)
+    painter = runs.detokenizer(trained, "adaptation")
+    for part in (teller, painter):
+        dtypes = {
+            name: one.dtype for name, one in part.named_parameters() if name.endswith("weight")
+        }
+        assert {dtypes[name] for name in dtypes if "norm" in name} == {torch.float32}
+        assert low in dtypes.values() and torch.float16 not in dtypes.values()
+    (chunk,) = once(features.shards(trained, "val"), features.read)
+    with torch.no_grad():  # as benchmarks do, without a context
+        out = teller(*laid_out([chunk], runs.tokenizer(trained)[1], "every", CPU))
+    assert torch.isfinite(out.features).all()
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["bf16-cpu", "other-cpu"])
+@pytest.mark.parametrize("saved", ["bf16", "fp16", "fp32"])
+def test_every_trained_weight_is_float32_and_moves(saved, there, tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "has_bf16", lambda device: there)
+    folder = language_model(tmp_path / "llm", DTYPES[saved])
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    vocabulary = tokens.with_pictures(tokenizer, 4)
+    settings = STORY.model_copy(
+        update={"model": folder, "lora": LoraConfig(rank=2, dropout=0), "resampler_heads": 2}
+    )
+    torch.manual_seed(0)
+    model = story_lm.build(settings, vocabulary, len(tokenizer), WIDTH, TOKENS)
+    texts = [tokenizer.encode(text, add_special_tokens=False) for text in TEXTS]
+    chunk = Chunk("", TEXTS, texts, torch.randn(len(TEXTS), TOKENS, WIDTH), torch.zeros(1))
+    before, after = {}, {}
+
+    def losses(model, batch):
+        if not before:
+            before.update({name: one.clone() for name, one in checkpoints.trained(model).items()})
+        out = model(*laid_out([chunk], vocabulary, "every", CPU))
+        return {"loss": out.loss}
+
+    def check(model):
+        after.update(checkpoints.trained(model))
+        return {}
+
+    train.fit(
+        "2-story",
+        train.Stage(model, lambda start: iter([None] * 6), losses, check),
+        Optimisation(steps=5, batch=1, learning_rate=1e-4),
+        tmp_path / "2-story",
+        "key",
+        lambda text: None,
+    )
+
+    assert any("norm" in name for name in after if name.startswith("llm"))
+    assert {one.dtype for one in after.values()} == {torch.float32}
+    assert [name for name in after if torch.equal(after[name], before[name])] == []
