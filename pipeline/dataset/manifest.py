@@ -34,8 +34,8 @@ class Film(BaseModel):
     keyframes: int
     stories: int
     split: str
-    license: str
-    attribution: str
+    license: str = ""
+    attribution: str = ""
 
 
 class _Output(BaseModel):
