@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +62,31 @@ def save(
     if also:
         also(fresh)
     (fresh / _ABOUT).write_text(json.dumps(about, indent=1))
-    shutil.rmtree(folder, ignore_errors=True)
+    _recover(folder)
+    if folder.exists():
+        folder.rename(_old(folder))
     fresh.rename(folder)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    """Returns where a folder is while another takes its place."""
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _recover(folder: Path) -> None:
+    """Puts a folder back that a process moved away and was killed before it had replaced it."""
+    if folder.exists():
+        shutil.rmtree(_old(folder), ignore_errors=True)
+    else:
+        with suppress(FileNotFoundError):
+            _old(folder).rename(folder)
 
 
 def about(folder: Path) -> dict[str, Any]:
     """Returns the `about` that a folder was saved with, {} where there is no folder."""
+    if not folder.exists():
+        _recover(folder)
     try:
         found: dict[str, Any] = json.loads((folder / _ABOUT).read_text())
     except FileNotFoundError:

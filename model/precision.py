@@ -6,8 +6,9 @@ as long in it as in float32 (`make bench-cpu`).
 One policy for the dtypes of weights, whatever a checkpoint was saved in, in training and in use:
 
     weights that are trained    float32
-    frozen matrices             bfloat16 where bfloat16 is computed in, else float32
-    other frozen weights        float32: norms and biases are small, and precise
+    frozen matrices             bfloat16 where bfloat16 is computed in, else float32; so are biases
+                                that are added to their products
+    other frozen weights        float32: norms are small, and precise
 
 `settle` casts the weights so, and every forward pass is made under autocast: that of `in_use` or,
 where a model was settled already, of `of`. Matrices in bfloat16 are what autocast would make of
@@ -59,10 +60,12 @@ def settle(model: nn.Module, setting: str, device: torch.device) -> None:
     Buffers stay: rotary frequencies need their digits.
     """
     frozen = torch.bfloat16 if in_use(setting, device) == "bf16" else torch.float32
-    for name, parameter in model.named_parameters():
-        matrix = parameter.ndim > 1 and name.endswith("weight")
-        dtype = frozen if matrix and not parameter.requires_grad else torch.float32
-        parameter.data = parameter.data.to(dtype)
+    named = dict(model.named_parameters(remove_duplicate=False))
+    for name, parameter in named.items():
+        weight = named.get(name.removesuffix("bias") + "weight") if name.endswith("bias") else None
+        matrix = weight.ndim > 1 if weight is not None else parameter.ndim > 1
+        low = matrix and name.endswith(("weight", "bias")) and not parameter.requires_grad
+        parameter.data = parameter.data.to(frozen if low else torch.float32)
 
 
 def of(model: nn.Module) -> AbstractContextManager[Any]:

@@ -40,8 +40,12 @@ SHOWN = 8  # pictures in a row of the samples of a validation
 
 
 def build(run: Run, name: str, dataset: str, rank: int = 0, world: int = 1) -> Stage:
-    """Builds the stage of that name, to be trained by process `rank` of `world`."""
+    """Builds the stage of that name, to be trained by process `rank` of `world`.
+
+    New weights depend on `train.seed` alone, so they are the same in every process.
+    """
     config = run.preset.stages[name]
+    torch.manual_seed(config.train.seed)
     return {
         "towers": _towers,
         "autoencoder": _autoencoder,

@@ -301,8 +301,9 @@ def _step(
     progress: _Progress,
 ) -> dict[str, float]:
     """Makes one step of the optimizers; returns the losses of its last batch, and the norm of its
-    gradient as "gradient"."""
+    gradient as "gradient", unless it overflowed in fp16, where the step is skipped."""
     start = time.perf_counter()
+    scale = accelerator.scaler.get_scale() if accelerator.scaler is not None else 1.0
     for _ in range(config.accumulate):
         asked = time.perf_counter()
         batch = next(batches)
@@ -319,20 +320,35 @@ def _step(
                     optimizer.zero_grad()
         except torch.OutOfMemoryError as error:
             raise TrainingStopped(
-                f"{name}: a batch of {config.batch} does not fit into the device's memory; set "
-                "train.batch lower and train.accumulate higher, or train.checkpointing=true"
+                f"{name}: a batch of {config.batch} does not fit into the device's memory; give "
+                f"{_smaller(name, config)}"
             ) from error
     figures = {what: float(value.detach()) for what, value in losses.items()}
     figures["gradient"] = float(norm)
     progress.worked += time.perf_counter() - start
+    if accelerator.scaler is not None and 1 <= accelerator.scaler.get_scale() < scale:
+        del figures["gradient"]  # it overflowed in fp16: the step was skipped, the scale halved
     if not all(map(math.isfinite, figures.values())):
         raise TrainingStopped(
             f"{name}: at step {progress.step + 1} "
             + ", ".join(f"{what} is {value}" for what, value in figures.items())
-            + f"; set train.learning_rate (now {config.learning_rate}) lower or "
-            "train.precision=fp32. The last checkpoint is from before that step"
+            + f"; give --set {name}.train.learning_rate={config.learning_rate / 2} (half of it) or "
+            f"--set {name}.train.precision=fp32 . The last checkpoint is from before that step"
         )
     return figures
+
+
+def _smaller(name: str, config: Optimisation) -> str:
+    """Returns the arguments that make a step take less memory."""
+    parts = []
+    if config.batch > 1:
+        parts.append(
+            f"--set {name}.train.batch={config.batch // 2} "
+            f"--set {name}.train.accumulate={config.accumulate * 2}"
+        )
+    if not config.checkpointing:
+        parts.append(f"--set {name}.train.checkpointing=true")
+    return " or ".join(parts) or "a preset with a smaller model"
 
 
 def _state(

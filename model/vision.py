@@ -1,55 +1,80 @@
-"""The image encoder (visual tokenizer): pictures to features, by any ViT of open_clip.
+"""The image encoder (visual tokenizer): pictures to features, by a ViT of open_clip.
 
-The features are those of the patches after the last norm, not the pooled feature, averaged over
-squares of neighbours to as many tokens as the model works with.
+That is one of open_clip's own ViTs, or of those that it takes from timm (SigLIP, SigLIP 2, EVA02).
+Pictures are normalised with the mean and deviation that open_clip has for the weights. The features
+are those of the patches after the last norm, not the pooled feature, averaged over squares of
+neighbours to as many tokens as the model works with.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import open_clip
 import torch
-from open_clip.model import CLIP
+from open_clip.model import CLIP, set_model_preprocess_cfg
+from open_clip.transform import PreprocessCfg
 from open_clip.transformer import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from model.config import ConfigError, VisionConfig, naming
 
 
-def load(config: VisionConfig) -> VisionTransformer:
-    """Loads the image tower, frozen; `config.model` is open_clip's name or `local-dir:FOLDER`."""
+def load(config: VisionConfig) -> nn.Module:
+    """Loads the image tower, frozen; `config.model` is open_clip's name or `local-dir:FOLDER`.
+
+    Raises ConfigError where it cannot be loaded, or has no patches with a last norm.
+    """
     with naming("model.vision.model", config.model):
         tower = open_clip.create_model(
             config.model, pretrained=config.weights or None, force_image_size=config.image_size
         )
+    if not _has_normed_patches(tower.visual):
+        raise ConfigError(
+            f"model.vision.model: {config.model} has no features of patches after a last norm, as "
+            "a ResNet, a ConvNeXt or CoCa has none; take a ViT, such as ViT-L-14, "
+            "ViT-B-16-SigLIP2 or EVA02-L-14"
+        )
     return tower.visual.requires_grad_(False).eval()
+
+
+def _has_normed_patches(tower: nn.Module) -> bool:
+    if isinstance(tower, VisionTransformer):
+        return tower.attn_pool is None  # else the last norm is after the pool
+    trunk: Any = getattr(tower, "trunk", None)
+    norm = getattr(trunk, "norm", None)
+    return hasattr(trunk, "patch_embed") and isinstance(getattr(norm, "weight", None), Tensor)
 
 
 def make(settings: Mapping[str, Any]) -> CLIP:
     """Returns a new pair of towers of open_clip's `model_cfg`: embed_dim, vision_cfg, text_cfg."""
-    return CLIP(**settings, output_dict=False)
+    pair = CLIP(**settings, output_dict=False)
+    set_model_preprocess_cfg(pair, asdict(PreprocessCfg()))
+    return pair
 
 
-def width(tower: VisionTransformer) -> int:
+def width(tower: nn.Module) -> int:
     """Returns the width of the tower's features."""
-    return int(tower.ln_post.weight.shape[0])
+    norm: Any = tower.ln_post if isinstance(tower, VisionTransformer) else tower.trunk.norm
+    return int(norm.weight.shape[0])
 
 
-def normalised(pictures: np.ndarray | Tensor, tower: VisionTransformer) -> Tensor:
+def normalised(pictures: np.ndarray | Tensor, tower: Any) -> Tensor:
     """Normalises uint8 [B, H, W, 3] for the tower: [B, 3, H, W] on its device, in its dtype."""
-    weight = tower.conv1.weight
+    weight = next(tower.parameters())
     values = torch.as_tensor(pictures).to(weight.device).permute(0, 3, 1, 2).to(weight.dtype) / 255
-    mean = values.new_tensor(open_clip.OPENAI_DATASET_MEAN).view(1, 3, 1, 1)
-    std = values.new_tensor(open_clip.OPENAI_DATASET_STD).view(1, 3, 1, 1)
+    mean, std = (
+        values.new_tensor(tower.preprocess_cfg[name]).view(1, 3, 1, 1) for name in ("mean", "std")
+    )
     return (values - mean) / std
 
 
-def features(tower: VisionTransformer, pictures: np.ndarray | Tensor, tokens: int) -> Tensor:
+def features(tower: Any, pictures: np.ndarray | Tensor, tokens: int) -> Tensor:
     """Encodes uint8 RGB [B, H, W, 3] to features, float [B, tokens, width].
 
     Pictures have the size that the tower was loaded for. Raises ConfigError where `tokens` is not a

@@ -197,7 +197,6 @@ async def _ask_one(
                 lambda _: "",
                 lambda fault: render_prompt(request.task, request.facts, fault),
             )
-            await client.ask_again(outcome.failed)
         except Stop as reason:
             return JudgedQuestion(question, "not asked", fault=str(reason))
         except Exception as error:  # the others must not be paid for in vain

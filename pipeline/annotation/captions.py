@@ -20,10 +20,10 @@ from pipeline.annotation.checks.refusals import refusal
 from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient, gather
 from pipeline.inference.protocol import Picture, Request
-from pipeline.inference.repair import Outcome, ask
+from pipeline.inference.repair import Outcome, ask, reason_of
 from pipeline.runtime import progress, storage
 from pipeline.runtime.progress import Tick
-from pipeline.runtime.stage_outputs import NO_ANSWER, UNREADABLE
+from pipeline.runtime.stage_outputs import UNREADABLE
 from schemas.answers import CaptionAnswer
 from schemas.rows import Caption, Keyframe, Reject
 
@@ -53,7 +53,7 @@ async def caption(
     captions, rejects = [], []
     for keyframe, outcome in zip(keyframes, outcomes, strict=True):
         if outcome.value is None:
-            reason = UNREADABLE if outcome.answered else NO_ANSWER
+            reason = reason_of(outcome, UNREADABLE)
             rejects.append(
                 Reject(
                     "caption", keyframe.id, reason, outcome.fault, keyframe.video, keyframe.image

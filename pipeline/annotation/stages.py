@@ -15,10 +15,11 @@ from pipeline.annotation import characters, story_scores
 from pipeline.annotation.captions import caption
 from pipeline.annotation.checks import character_names, grounding
 from pipeline.annotation.stories import tell
+from pipeline.inference.repair import reason_of
 from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.runtime import storage
 from pipeline.runtime.stage_inputs import Inputs, Job
-from pipeline.runtime.stage_outputs import NO_ANSWER, UNREADABLE, AnyRow, Film
+from pipeline.runtime.stage_outputs import UNREADABLE, AnyRow, Film
 from schemas.rows import Caption, Character, Keyframe, Reject, Scores, Story
 
 
@@ -57,7 +58,7 @@ async def name_characters(films: Sequence[Inputs], job: Job) -> list[list[AnyRow
     )
     rows: list[list[AnyRow]] = [list(drafted) for _ in films]
     if outcome.value is None:
-        reason = UNREADABLE if outcome.answered else NO_ANSWER
+        reason = reason_of(outcome, UNREADABLE)
         detail = f"only those who speak by name are known: {outcome.fault}"
         rows[0].append(Reject("characters", series, reason, detail))
     return rows

@@ -21,10 +21,10 @@ from pipeline.annotation.checks import character_names, narratives
 from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient, gather
 from pipeline.inference.protocol import Request
-from pipeline.inference.repair import Outcome, ask
+from pipeline.inference.repair import Outcome, ask, reason_of
 from pipeline.runtime import progress
 from pipeline.runtime.progress import Tick
-from pipeline.runtime.stage_outputs import BAD_NARRATIVE, NO_ANSWER
+from pipeline.runtime.stage_outputs import BAD_NARRATIVE
 from schemas.answers import NarrativeAnswer
 from schemas.rows import STORY_LENGTH, Caption, Character, Keyframe, Reject, Story
 
@@ -102,7 +102,7 @@ async def _write_story(draft: _Draft, writer: _Writer) -> Story | Reject:
         outcome = await _write_window(draft, start, stop, writer)
         if isinstance(outcome, Outcome):
             await writer.client.ask_again(outcome.failed)
-            reason = BAD_NARRATIVE if outcome.answered else NO_ANSWER
+            reason = reason_of(outcome, BAD_NARRATIVE)
             return _reject(draft, reason, f"from picture {start} on: {outcome.fault}")
         draft = outcome
         progress.doing("stories", f"asked {stop} of {len(draft.frames)}, {draft.id}")
@@ -125,7 +125,7 @@ async def _write_window(draft: _Draft, start: int, stop: int, writer: _Writer) -
             for sentence in outcome.value.sentences
         ]
         return dataclasses.replace(draft, texts=[*draft.texts, *texts])
-    if stop - start == 1 or not outcome.answered:
+    if stop - start == 1 or not outcome.answered or outcome.refused:
         return outcome
     size = (stop - start + 1) // 2 if stop - start > 5 else 1
     for first in range(start, stop, size):

@@ -48,7 +48,7 @@ def lines(
     return [
         *_made(manifest, out),
         *_left_out(left_out),
-        *_costs(record),
+        *_costs(record, config),
         *_next(left_out, config, command),
     ]
 
@@ -96,14 +96,14 @@ def _left_out(left_out: Mapping[tuple[str, str], int]) -> list[str]:
     return found
 
 
-def _costs(record: Mapping[str, Any]) -> list[str]:
+def _costs(record: Mapping[str, Any], config: DatasetConfig) -> list[str]:
     """Returns a table of what each stage took; small ones share a row."""
     stages = [stage for stage in record["stages"] if stage["done"] or stage["reused"]]
     in_all = sum(stage["seconds"] or 0.0 for stage in stages)
     columns = [("seconds", 9, ",.1f", "seconds")]
     if "cpu_user" in record:
         columns += [("cpu_user", 10, ",.1f", "CPU user"), ("cpu_system", 8, ",.1f", "system")]
-    if any(stage["calls"] for stage in stages):
+    if set(_embedded(config)) != {"captioner", "writer"}:  # whose calls cost nothing
         columns.append(("calls", 9, ",.0f", "calls"))
     if any(stage["cost"] for stage in stages):
         columns.append(("cost", 9, ",.2f", "cost"))
@@ -145,11 +145,7 @@ def _next(
             found.append(f"{counted(number, 'film')} {reason}: {remedy}")
     if found:
         found.append("then the same command: what is done is kept")
-    embedded = [
-        role
-        for role in ("captioner", "writer")
-        if model_specs.parse(getattr(config, role)).kind == "embedded"
-    ]
+    embedded = _embedded(config)
     if embedded and command:
         found.append(
             f"the {' and '.join(embedded)} built in {'are' if len(embedded) > 1 else 'is'} a "
@@ -173,6 +169,14 @@ def _next(
                 )
             )
         ),
+    ]
+
+
+def _embedded(config: DatasetConfig) -> list[str]:
+    return [
+        role
+        for role in ("captioner", "writer")
+        if model_specs.parse(getattr(config, role)).kind == "embedded"
     ]
 
 

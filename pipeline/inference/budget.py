@@ -88,6 +88,8 @@ class Budget:
         """Adds an answer's cost to what is spent, improves the estimate, and returns the cost."""
         cost = self.cost(answer)
         self.spent += cost
+        if not answer.input_tokens:  # a filter refused it unread
+            return cost
         ratio = 1.1 * answer.input_tokens / self._estimated_tokens(request)
         self._ratio = max(self._ratio, ratio) if self._ratio_known else ratio
         self._ratio_known = True

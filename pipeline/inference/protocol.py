@@ -51,6 +51,7 @@ class Answer:
     output_tokens: int = 0
     # The server's time, 0 where it was not measured. Not compared: no two calls take the same.
     seconds: float = dataclasses.field(default=0.0, compare=False)
+    refusal: str = ""  # why there is no text: what the model or a filter says of the request
 
 
 class Unanswered(Exception):

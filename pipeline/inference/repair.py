@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.inference import json_answers
 from pipeline.inference.client import ModelClient
 from pipeline.inference.protocol import Answer, Request, Stop, Unanswered
+from pipeline.runtime.stage_outputs import NO_ANSWER, REFUSED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Outcome:
     fault: str = ""
     repaired: bool = False  # the value is from the second answer
     answered: bool = True  # False: no answer at all, so the next run asks again
+    refused: bool = False  # by the model or a filter, for what is asked: asking again costs only
     answers: tuple[Answer, ...] = dataclasses.field(default=(), compare=False)  # as received
     # What was asked in vain: requests whose answers failed, where there is no value.
     failed: tuple[Request, ...] = dataclasses.field(default=(), compare=False)
@@ -44,7 +46,7 @@ async def ask(
     second prompt from the fault. Raises Stop when no further request can be answered.
     """
     outcome = await _ask_once(request, client, check)
-    if outcome.value is not None or not outcome.answered:
+    if outcome.value is not None or not outcome.answered or outcome.refused:
         return outcome
     repair = dataclasses.replace(
         request,
@@ -56,7 +58,7 @@ async def ask(
         second,
         repaired=True,
         answers=outcome.answers + second.answers,
-        failed=(request, repair) if second.value is None else (),
+        failed=(request, repair) if second.value is None and not second.refused else (),
     )
 
 
@@ -65,6 +67,9 @@ async def _ask_once(request: Request, client: ModelClient, check: Callable[[Any]
         answer = await client.answer(request)
     except Unanswered as error:
         return Outcome(None, str(error), answered=False)
+    if answer.refusal:
+        fault = json_answers.clean(answer.refusal)
+        return Outcome(None, fault, refused=True, answers=(answer,))
     value, fault = _read(answer.text, request.answer, check)
     return Outcome(value, fault, answers=(answer,))
 
@@ -88,3 +93,11 @@ def _read(text: str, model: type[BaseModel], check: Callable[[Any], str]) -> tup
     except Exception as error:
         fault = f"the answer cannot be checked: {type(error).__name__}: {error}"
     return None if fault else value, json_answers.clean(fault)
+
+
+def reason_of(outcome: Outcome, bad: str) -> str:
+    """Returns the reason of the reject for an outcome without a value; `bad` is that of an answer
+    that failed."""
+    if not outcome.answered:
+        return NO_ANSWER
+    return REFUSED if outcome.refused else bad

@@ -9,13 +9,19 @@ held by the backend (`backends.openai_server`).
 
 from __future__ import annotations
 
+import email.utils
 import random
 import re
+import time
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 FIRST_PAUSE, MAX_PAUSE = 0.5, 10.0  # seconds before the second try, doubled each time up to this
 MAX_RETRY_AFTER = 120.0  # seconds; a longer Retry-After is not believed
+_FILTERED = re.compile(
+    r"content[_ ](filter|policy|management)|moderation|responsibleai|safety[_ ](filter|system)",
+    re.IGNORECASE,
+)
 
 
 class Fault(NamedTuple):
@@ -54,13 +60,30 @@ def of_status(
 def retry_after(headers: Mapping[str, str]) -> float:
     """Returns the seconds that a response asks to wait, 0 for none.
 
-    OpenAI's own header counts milliseconds. Dates, the other form of Retry-After, are ignored.
+    OpenAI's own header counts milliseconds. A date is taken from the server's own clock, where it
+    tells the time.
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = str(headers.get(name, ""))
         if re.fullmatch(r"\d+(\.\d+)?", value):
             return min(MAX_RETRY_AFTER, float(value) * unit)
-    return 0.0
+    until = _seconds(str(headers.get("retry-after", "")))
+    now = _seconds(str(headers.get("date", ""))) or time.time()
+    return min(MAX_RETRY_AFTER, max(0.0, until - now))
+
+
+def _seconds(date: str) -> float:
+    """Returns an HTTP date as seconds since 1970, 0 for none."""
+    try:
+        return email.utils.parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def is_refusal(code: str, text: str) -> bool:
+    """Returns whether an error is the refusal of one request for its content: by a filter of the
+    server or of a service before it."""
+    return bool(_FILTERED.search(f"{code} {text}"))
 
 
 def pause(fault: Fault, failures: int, longest: float) -> float:

@@ -24,6 +24,8 @@ AnyRow: TypeAlias = Video | Keyframe | Spoken | Caption | Character | Story | Re
 NO_ANSWER = "no answer"
 UNREADABLE, BAD_NARRATIVE = "unreadable answer", "bad narrative"  # failed check and repair
 
+REFUSED = "refused"  # reason of a reject: the model or a filter did not want to answer
+
 
 @dataclasses.dataclass(frozen=True)
 class Film:

@@ -307,6 +307,17 @@ def test_the_adaptation_learns_from_what_is_predicted(place):
         assert all((known == one).all((1, 2)).any() for one in seen)
 
 
+def test_new_weights_depend_on_the_seed_of_their_stage_alone(place):
+    train(place)
+    run = Run(place / "run", config.read(str(place / "run" / "preset")))
+    for name in STAGES:
+        built = []
+        for before in (1, 2):
+            torch.manual_seed(before)
+            built.append(stages.build(run, name, str(place / "data")).model.state_dict())
+        assert all(torch.equal(built[0][part], built[1][part]) for part in built[0]), name
+
+
 class Dtypes(TorchDispatchMode):
     """Notes the dtypes of what products of matrices and convolutions give, forward and backward."""
 

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from model import sequence, story_lm
+from model import precision, sequence, story_lm
 from model.config import ConfigError, LoraConfig
+from model.reading import Reading, roles_of
 from tests.model.tiny import STORY, TOKENS, WIDTH, story
 
 COUNT = 4  # pictures of the story
@@ -149,6 +150,27 @@ def test_a_prediction_does_not_depend_on_later_pictures(architecture, attention,
     plain, changed = predicted(features), predicted(torch.cat([features[:2], -features[2:]]))
     assert torch.equal(plain[:2], changed[:2])  # of the second and the third picture
     assert not torch.equal(plain[2], changed[2])
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@torch.no_grad()
+def test_a_language_model_saved_in_16_bits_reads_and_writes_in_bf16(
+    architecture, features, monkeypatch
+):
+    monkeypatch.setattr(precision, "has_bf16", lambda device: True)
+    sizes = ARCHITECTURES[architecture] | {"model_type": architecture}
+    tokenizer, vocabulary, model, texts = story(STORY.model_copy(update={"architecture": sizes}))
+    model.llm.half()
+    precision.settle(model.eval().requires_grad_(False), "auto", torch.device("cpu"))
+    out = model(told(vocabulary, texts, [1]), features)
+    reading = Reading(model, roles_of(tokenizer, vocabulary), 1)
+    reading.read([[vocabulary.bos, *texts[0], vocabulary.boi]])
+    hidden = reading.read(
+        [[vocabulary.eoi, *vocabulary.turn, *texts[1], vocabulary.boi, *vocabulary.image]],
+        features[:1],
+    )
+    assert torch.allclose(model.painted(hidden[:, -4:]).float(), out.features.float(), atol=0.05)
+    assert model.llm.get_output_embeddings()(hidden).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import json
 import math
+import pathlib
+import re
 import signal
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from model import checkpoints, precision, train
+from model import checkpoints, config, precision, train
 from model.config import Optimisation
 from model.train import Interrupted, Stage, TrainingStopped
 
@@ -180,8 +182,12 @@ def test_a_loss_that_is_no_number_says_where_and_what_to_do(tmp_path):
     one = stage([])
     one.losses = lambda model, batch: {"loss": model(batch[1]).mean() / 0}
 
-    with pytest.raises(TrainingStopped, match=r"at step 1 loss is (nan|-?inf).*learning_rate"):
+    with pytest.raises(TrainingStopped, match=r"at step 1 loss is (nan|-?inf)") as stopped:
         fit(tmp_path, one)
+
+    rate, precise = remedies(stopped)
+    assert rate.train.learning_rate == SETTINGS.learning_rate / 2
+    assert precise.train.precision == "fp32"
 
 
 def test_too_little_memory_says_what_to_do(tmp_path):
@@ -192,8 +198,71 @@ def test_too_little_memory_says_what_to_do(tmp_path):
 
     one.losses = full
 
-    with pytest.raises(TrainingStopped, match=r"a batch of 2 does not fit.*accumulate higher"):
+    with pytest.raises(TrainingStopped, match=r"a batch of 2 does not fit") as stopped:
         fit(tmp_path, one)
+
+    batch, accumulate, checkpointing = remedies(stopped)
+    assert batch.train.batch == 1 and accumulate.train.accumulate == 4
+    assert checkpointing.train.checkpointing
+    least = SETTINGS.model_copy(update={"batch": 1, "checkpointing": True})
+    with pytest.raises(TrainingStopped, match="give a preset with a smaller model"):
+        fit(tmp_path, one, least)
+
+
+def remedies(stopped):
+    """What each `--set` of a message makes of a preset, as the command line reads it."""
+    given = re.findall(r"--set (\S+)", str(stopped.value).replace("1-test", "2-story"))
+    return [config.read("tiny", [setting]).stages["2-story"] for setting in given]
+
+
+class Overflowing(train.Accelerator):
+    """As for fp16 on a GPU: the loss is scaled, here by so much that its gradient overflows."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=3e38)
+
+    def unscale_gradients(self, optimizer=None):
+        for prepared in self._optimizers:
+            self.scaler.unscale_(prepared.optimizer)
+
+
+def test_steps_whose_gradient_overflows_in_fp16_are_skipped(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "Accelerator", Overflowing)
+    one, seen = stage([]), []
+    losses = one.losses
+
+    def watching(model, batch):
+        seen.append(one.model.weight.detach().clone())
+        return {"loss": 100 * losses(model, batch)["loss"]}
+
+    one.losses = watching
+    fit(tmp_path, one, SETTINGS.model_copy(update={"steps": 20, "warmup": 0, "accumulate": 1}))
+    assert torch.equal(seen[0], seen[1])  # the first step is skipped
+    assert not torch.equal(seen[0], seen[-1])
+
+
+@pytest.mark.parametrize("left", [".old", ".new"])
+def test_a_checkpoint_outlives_a_kill_at_any_moment(left, tmp_path, monkeypatch):
+    folder = tmp_path / "1-test.checkpoint"
+    weights = {"weight": torch.ones(1)}
+    checkpoints.save(folder, weights, {"key": "k", "step": 1})
+    rename, calls = pathlib.Path.rename, []
+
+    def killed(self, target):
+        calls.append(target)
+        if len(calls) == (2 if left == ".old" else 1):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pathlib.Path, "rename", killed)
+        checkpoints.save(folder, weights, {"key": "k", "step": 2})
+
+    assert checkpoints.about(folder) == {"key": "k", "step": 1}
+    checkpoints.save(folder, weights, {"key": "k", "step": 3})
+    assert checkpoints.about(folder) == {"key": "k", "step": 3}
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
 def test_learning_rate_warms_up_and_falls_to_its_end(tmp_path):

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from model import vision
-from model.config import VisionConfig
+from model.config import ConfigError, VisionConfig
 
 TOWERS = {
     "embed_dim": 8,
@@ -64,3 +64,66 @@ def test_a_tower_comes_back_from_its_folder_frozen(tmp_path, pictures):
         atol=1e-6,
     )
     assert not any(one.requires_grad for one in loaded.parameters())
+
+
+def saved(folder, model_cfg, preprocess_cfg):
+    """Saves a tower with random weights as open_clip's `local-dir:` reads it; returns its config
+    and its image tower."""
+    torch.manual_seed(0)
+    name = f"test-{folder.name}"
+    (folder / f"{name}.json").write_text(json.dumps(model_cfg))
+    open_clip.add_model_config(folder / f"{name}.json")
+    pair = open_clip.create_model(name, load_weights=False)
+    save_file(pair.state_dict(), folder / "open_clip_model.safetensors")
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": model_cfg, "preprocess_cfg": preprocess_cfg})
+    )
+    return VisionConfig(model=f"local-dir:{folder}", image_size=32, tokens=4), pair.visual.eval()
+
+
+HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
+TIMM = {
+    "SigLIP": ("vit_tiny_patch16_224", "map", "none"),
+    "EVA02": ("eva02_tiny_patch14_224", "token", None),
+}
+
+
+def timm_backed(name, pool, proj):
+    """open_clip's config of a tower of timm, as those of SigLIP and EVA02 are."""
+    image = {"image_size": 32, "timm_model_name": name, "timm_pool": pool, "timm_proj": proj}
+    return {**TOWERS, "vision_cfg": image, "custom_text": True}
+
+
+def test_pictures_are_normalised_as_the_weights_want_them(tmp_path, pictures):
+    config, _ = saved(tmp_path, TOWERS, HALF)
+    tower = vision.load(config)
+    wanted = torch.from_numpy(pictures).permute(0, 3, 1, 2) / 127.5 - 1
+    assert torch.allclose(vision.normalised(pictures, tower), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("family", TIMM)
+def test_features_of_a_tower_of_timm_are_its_patches_after_the_last_norm(
+    family, tmp_path, pictures
+):
+    config, own = saved(tmp_path, timm_backed(*TIMM[family]), HALF)
+    size = own.trunk.patch_embed.patch_size[0] * 2
+    tower = vision.load(config.model_copy(update={"image_size": size}))
+    seen = pictures[:, :size, :size]
+
+    found = vision.features(tower, seen, 4)
+
+    with torch.no_grad():
+        wanted = tower.trunk.forward_features(vision.normalised(seen, tower))
+    assert torch.allclose(found, wanted[:, tower.trunk.num_prefix_tokens :], atol=1e-5)
+    assert found.shape == (2, 4, vision.width(tower)) == (2, 4, 192)
+
+
+@pytest.mark.parametrize("kind", ["ResNet", "ConvNeXt"])
+def test_a_tower_without_patches_is_refused_by_name(kind, tmp_path):
+    image = {
+        "ResNet": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "head_width": 8},
+        "ConvNeXt": timm_backed("convnext_atto", "", "linear")["vision_cfg"],
+    }[kind]
+    config, _ = saved(tmp_path, {**TOWERS, "vision_cfg": image}, {})
+    with pytest.raises(ConfigError, match=f"model.vision.model: {config.model} has no features"):
+        vision.load(config)

@@ -17,7 +17,9 @@ T = TypeVar("T")
 class Scripted:
     """Answers `says(request)`, or raises it if it is an exception; `asked` has all requests."""
 
-    def __init__(self, says: Callable[[Request], str | Exception], cached: bool = False) -> None:
+    def __init__(
+        self, says: Callable[[Request], str | Answer | Exception], cached: bool = False
+    ) -> None:
         self.says, self.cached = says, cached
         self.asked: list[Request] = []
         self.stopped: Stop | None = None
@@ -42,6 +44,8 @@ class Scripted:
         answer = self.says(request)
         if isinstance(answer, Exception):
             raise answer
+        if isinstance(answer, Answer):
+            return answer
         return Answer(answer, "scripted", 10, 5)
 
     @property

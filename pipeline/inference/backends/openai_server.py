@@ -14,6 +14,9 @@ temperature) is repeated without it, and so are all that follow: the prompt stat
 answer in words as well. One that is refused for nothing in particular is repeated as it is first,
 and without the schema if it is refused again.
 
+A request that the model or a filter refuses for its content has an answer: one without a text, with
+the reason. It is cached like any other, as asking again costs and does not help.
+
 The API key comes from the environment alone (CAPTIONER_API_KEY, WRITER_API_KEY or JUDGE_API_KEY,
 else OPENAI_API_KEY) and is removed from what a server sends, so that it gets into no config, log,
 reject or report.
@@ -60,6 +63,7 @@ _OPTIONAL = {
     "temperature": ("temperature",),
     "max_tokens": ("max_tokens",),
 }
+_BUSY = ("rate_limit_exceeded", "rate_limit_error", "insufficient_quota")
 _FIRST_LEVEL = 8  # calls at once to begin with
 _JPEG = b"\xff\xd8"  # the first bytes of a JPEG file
 _PICTURE_TOKENS = 1000  # per picture, for a server that does not report usage
@@ -212,17 +216,27 @@ class OpenAIServer:
         return self._answer_of(request, completion, time.monotonic() - began)
 
     def _answer_of(self, request: Request, completion: Any, seconds: float) -> Answer | Fault:
-        try:
-            message = completion.choices[0].message
-            text = message.content or getattr(message, "refusal", None) or ""
-        except (AttributeError, IndexError, TypeError):  # an HTML page, or other JSON
-            text = None
-        if not isinstance(text, str):
+        choices = getattr(completion, "choices", None)
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if error := getattr(completion, "error", None) or getattr(choice, "error", None):
+            return self._error_fault(error)
+        message = getattr(choice, "message", None)
+        text = getattr(message, "content", None) or ""
+        # No choice or no message is how some say that a filter has blocked the question.
+        blocked = choices == [] or (choice is not None and message is None)
+        if not blocked and (message is None or not isinstance(text, str)):  # an HTML page
             fault = f"the response is not a chat completion: {completion}"
             return Fault("failed", self._clean(fault))
+        refusal = ""
+        if getattr(choice, "finish_reason", None) == "content_filter":
+            refusal, text = "a content filter ended the answer", ""
+        elif blocked:
+            refusal = f"the server blocked the request: {completion}"
+        elif not text:
+            refusal = str(getattr(message, "refusal", None) or "")
         # Without an estimate, answers of a server that reports no usage would cost nothing. Four
         # characters are about a token.
-        usage = completion.usage
+        usage = getattr(completion, "usage", None)
         estimate = len(request.prompt) // 4 + _PICTURE_TOKENS * len(request.images)
         return Answer(
             json_answers.clean(text),
@@ -230,16 +244,35 @@ class OpenAIServer:
             getattr(usage, "prompt_tokens", None) or estimate,
             getattr(usage, "completion_tokens", None) or len(text) // 4,
             round(seconds, 3),
+            self._clean(refusal),
         )
 
-    def _status_fault(self, error: openai.APIStatusError) -> Fault:
+    def _status_fault(self, error: openai.APIStatusError) -> Answer | Fault:
         text = self._clean(f"the server answered {error.status_code}: {_message(error)}")
+        code = str(error.code or "")
+        if error.status_code in (400, 403) and retries.is_refusal(code, text):
+            return Answer("", self._model, refusal=text)
         return retries.of_status(
             error.status_code,
             text,
             wait=retries.retry_after(error.response.headers),
-            code=error.code,
+            code=code,
             parameter=str(error.param or ""),
+        )
+
+    def _error_fault(self, error: Any) -> Answer | Fault:
+        """Reads an error inside a response with status 200, as gateways send them."""
+        fields = error if isinstance(error, dict) else {"message": error}
+        code = str(fields.get("code") or fields.get("type") or "")
+        text = self._clean(f"the server answered {code or 'an error'}: {fields.get('message')}")
+        if retries.is_refusal(code, f"{text} {fields.get('metadata') or ''}"):
+            return Answer("", self._model, refusal=text)
+        status = int(code) if code.isdecimal() else 429 if code in _BUSY else 500
+        return retries.of_status(
+            status if 400 <= status < 600 else 500,
+            text,
+            code=code,
+            parameter=str(fields.get("param") or ""),
         )
 
     async def _pause(self, fault: Fault, failures: int, began: float) -> None:

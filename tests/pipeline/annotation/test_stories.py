@@ -11,7 +11,7 @@ import pytest
 from pipeline.annotation.checks import narratives
 from pipeline.annotation.stories import tell
 from pipeline.config import load
-from pipeline.inference.protocol import Request, Unanswered
+from pipeline.inference.protocol import Answer, Request, Unanswered
 from pipeline.runtime import stage_outputs
 from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.rows import Caption, Character, Keyframe
@@ -38,11 +38,11 @@ def doing(number: int) -> str:
 
 
 def narrator(
-    says: Callable[[Request, Texts], Texts | str | Exception] = lambda _, texts: texts,
+    says: Callable[[Request, Texts], Texts | str | Answer | Exception] = lambda _, texts: texts,
 ) -> Scripted:
     """A writer that tells each picture by its caption, unless `says` knows better."""
 
-    def answer(request: Request) -> str | Exception:
+    def answer(request: Request) -> str | Answer | Exception:
         texts = [
             (caption["frame"], f"Then Pip {doing(caption['frame'])}.")
             for caption in request.facts["captions"]
@@ -372,6 +372,22 @@ def test_where_linking_gets_no_answer_the_texts_stay_and_the_next_run_links_them
     (linked,), _ = written(20, again, work=tmp_path)
     assert [request.task for request in again.asked] == ["link"]
     assert linked == dataclasses.replace(story, linked=True)
+
+
+@pytest.mark.parametrize("task", ["narrate", "link"])
+def test_what_a_filter_refuses_is_asked_once_and_never_again(tmp_path, task):
+    filtered = Answer("", "scripted", refusal="a content filter ended the answer")
+    refuses = narrator(lambda request, texts: filtered if request.task == task else texts)
+    stories, rejects = written(10, refuses, work=tmp_path)
+    assert [request.task for request in refuses.asked].count(task) == 1
+    if task == "link":
+        assert rejects == [] and [story.linked for story in stories] == [False]
+    else:
+        assert [(reject.reason, reject.detail) for reject in rejects] == [
+            ("refused", "from picture 0 on: a content filter ended the answer")
+        ]
+    again = narrator()
+    assert written(10, again, work=tmp_path) == (stories, rejects) and again.asked == []
 
 
 def test_only_the_embedded_writer_may_flag_a_text_as_plain():

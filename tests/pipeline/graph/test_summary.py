@@ -70,7 +70,11 @@ def test_it_says_what_each_stage_cost_and_sums_up_small_ones():
         stage("stories", 0.0, done=0, cpu_user=0.0, cpu_system=0.0),
     ]
     lines = summary.lines(
-        MANIFEST, record(*stages, cpu_user=60.0, cpu_system=5.0), [], load(), "out", COMMAND
+        MANIFEST,
+        record(*stages, cpu_user=60.0, cpu_system=5.0),
+        [],
+        load("", ["captioner=openai:eyes"]),
+        "out",
     )
     start = next(number for number, line in enumerate(lines) if line.startswith("took"))
     assert lines[start : start + 5] == [
@@ -135,7 +139,7 @@ def test_it_is_at_most_30_lines_of_80_columns(folder):
         MANIFEST,
         record(*stages, cpu_user=1e6, cpu_system=1e5),
         left_out,
-        load(),
+        load("", ["captioner=openai:eyes"]),
         folder,
         command,
     )

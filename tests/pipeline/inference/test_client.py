@@ -138,6 +138,7 @@ def test_an_answer_is_on_disk_before_anybody_has_it(tmp_path, monkeypatch):
             "input_tokens": 10,
             "output_tokens": 5,
             "seconds": 0.0,
+            "refusal": "",
         },
     }
     assert json.loads(file.read_text()) == [response_cache.digest(values), values]

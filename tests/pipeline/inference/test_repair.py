@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.inference.protocol import Gone, Request, Unanswered
+from pipeline.inference.protocol import Answer, Gone, Request, Unanswered
 from pipeline.inference.repair import Outcome, ask
 from pipeline.runtime.storage import CannotWrite
 from schemas.answers import CaptionAnswer
@@ -70,6 +70,13 @@ def test_what_stops_the_run_is_no_fault_of_an_answer(error):
 
     with pytest.raises(type(error)):
         outcome(Scripted(in_turn(GOOD)), check)
+
+
+def test_a_refusal_is_not_asked_again_with_the_fault_stated():
+    refusal = Answer("", "scripted", refusal="a content filter ended the answer")
+    found = outcome(Scripted(lambda _: refusal))
+    assert found == Outcome(None, "a content filter ended the answer", refused=True)
+    assert found.answers == (refusal,)
 
 
 def test_the_end_of_the_run_is_no_outcome():

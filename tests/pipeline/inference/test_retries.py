@@ -13,7 +13,16 @@ from pipeline.inference.retries import Fault, of_status, pause, retry_after
         ({"retry-after": "0.5"}, 0.5),
         ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
         ({"retry-after": "86400"}, 120.0),  # not believed
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "Wed, 21 Oct 2020 07:28:00 GMT"}, 0.0),
+        (
+            {
+                "retry-after": "Wed, 21 Oct 2026 07:28:30 GMT",
+                "date": "Wed, 21 Oct 2026 07:28:00 GMT",
+            },
+            30.0,
+        ),
+        ({"retry-after": "Wed, 21 Oct 2099 07:28:00 GMT"}, 120.0),
+        ({"retry-after": "soon"}, 0.0),
         ({"retry-after": "-1"}, 0.0),
         ({}, 0.0),
     ],

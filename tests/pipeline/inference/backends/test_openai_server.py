@@ -289,7 +289,6 @@ FAULTS = {
     "a list": (always(Reply(body=[])), "the response is not a chat completion"),
     "null": (always(Reply(body="null")), "the response is not a chat completion"),
     "a number": (always(Reply(body={"choices": 3})), "the response is not a chat completion"),
-    "no choice": (always(Reply(body={"choices": []})), "the response is not a chat completion"),
     "error 200": (always(Reply(body={"error": {"message": "no provider"}})), "no provider"),
     "parts": (
         always(Reply(body={"choices": [{"message": {"content": ["a", "b"]}}]})),
@@ -480,9 +479,7 @@ def test_a_server_that_refuses_every_question_stops_the_run():
     assert str(found[0]) == (
         f"tiny at {server.url}/: the server answered 400: Server is pinned to 'smol'"
     )
-    assert (
-        len(server.asked) <= 6 * 8
-    )  # those in flight and their small ones, twice with and without
+    assert len(server.asked) <= 6 * 8  # those in flight and their small ones, three times
 
 
 @pytest.mark.parametrize(
@@ -519,6 +516,70 @@ def test_a_password_in_the_address_is_not_shown(monkeypatch):
     (found,) = results("", request(), calls=IMPATIENT)
     assert type(found) is Gone and str(found).startswith("tiny at http://127.0.0.1:9/v1/: ")
     assert "word" not in str(found)
+
+
+# Refusals for what is asked: an outcome of their own.
+
+REFUSALS = {
+    "refusal": (behaviours.declining(), "I'm sorry, I can't help with that."),
+    "filtered": (answering(finish="content_filter"), "a content filter ended the answer"),
+    "no choice": (
+        always(Reply(body={"choices": [], "prompt_feedback": {"block_reason": "SAFETY"}})),
+        "the server blocked the request: ",
+    ),
+    "no message": (
+        always(Reply(body={"choices": [{"finish_reason": "stop", "message": None}]})),
+        "the server blocked the request: ",
+    ),
+    "azure": (
+        always(error(400, "triggered our content management policy", code="content_filter")),
+        "the server answered 400: triggered our content management policy",
+    ),
+    "moderation 200": (
+        always(Reply(body={"error": {"code": 403, "message": "Input flagged by moderation"}})),
+        "the server answered 403: Input flagged by moderation",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_is_neither_repaired_nor_tried_again_nor_asked_by_the_next_run(name, tmp_path):
+    behaviour, reason = REFUSALS[name]
+
+    async def main():
+        async with client.open_client(
+            "tiny", backend(server.url), str(tmp_path), Budget(None, None, 0.0, 0), lambda *_: None
+        ) as model_client:
+            return await repair.ask(request(), model_client, lambda _: "", str)
+
+    with serving(behaviour) as server:
+        outcome = asyncio.run(main())
+        assert (outcome.value, outcome.refused, outcome.failed) == (None, True, ())
+        assert repair.reason_of(outcome, "bad") == "refused" and reason in outcome.fault
+        assert asyncio.run(main()) == outcome
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        lambda error: {"error": error},
+        lambda error: {
+            "choices": [{"error": error, "finish_reason": "error", "message": {"content": ""}}]
+        },
+    ],
+)
+def test_an_error_inside_a_response_is_read_as_what_it_is(inside):
+    def of(code, then=None):
+        fault = always(Reply(body=inside({"code": code, "message": "says no"})))
+        return result(first(2, fault, then or fault))
+
+    for code in (402, 401, "insufficient_quota"):
+        found, server = of(code)
+        assert type(found) is Refused and "says no" in str(found) and len(server.asked) == 1
+    for code in (429, "rate_limit_exceeded", 502, "upstream"):
+        found, server = of(code, answering())
+        assert type(found) is Answer and len(server.asked) == 3
 
 
 # Parameters that a server does not take.
@@ -724,7 +785,6 @@ def test_an_answer_in_other_words_is_still_one(change):
         (answering(change=behaviours.swapped), "sentences: pictures [8, 7, 9], not [7, 8, 9]"),
         (answering(change=behaviours.emptied), "sentences: a blank one"),
         (answering(change=behaviours.refusing), "answer: Invalid JSON: expected"),
-        (behaviours.declining(), "answer: Invalid JSON: expected"),
         (answering(change=behaviours.enormous), "characters; be brief"),
         (answering(change=lambda _: ""), "answer: Invalid JSON: it ends too early"),
     ],
