@@ -71,7 +71,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
         intact=keyframes.pictures_intact,
-        seconds=2.0,
+        seconds=1.4,
         per="minute",
     ),
     Stage("text", keyframes.read_text, reads={"keyframes": (Keyframe,)}, seconds=0.1),
@@ -101,7 +101,7 @@ STAGES: tuple[Stage, ...] = (
         role="captioner",
         prompts=("caption",),
         expected_calls=expected_calls.of_captions,
-        seconds=0.03,
+        seconds=0.026,
     ),
     Stage(
         "characters",
@@ -125,7 +125,7 @@ STAGES: tuple[Stage, ...] = (
         role="writer",
         prompts=("narrate", "link"),
         expected_calls=expected_calls.of_stories,
-        seconds=0.003,
+        seconds=0.002,
     ),
     Stage(
         "quality",
@@ -146,7 +146,7 @@ STAGES: tuple[Stage, ...] = (
 
 # Steps after the stages: they are recorded and planned like stages, but have no output per film.
 DATASET_STEPS = (
-    Stage("shards", None, scope="dataset"),
+    Stage("shards", None, scope="dataset", seconds=0.01),
     Stage("publish", None, scope="dataset"),
 )
 
