@@ -79,16 +79,19 @@ def _draw_films(folder: Path) -> None:
 
 
 def _answering_with_ada() -> Behaviour:
-    """Answers well, and knows a character, so that the dataset has a file of characters."""
+    """Answers well, and knows a character, so that the dataset has a file of characters.
+
+    No caption shows her: a text that does not name whom its caption shows would be asked for again.
+    """
     normal = answering()
     cast = json.dumps(
         {
             "characters": [
                 {
                     "name": "Ada",
-                    "look": "a girl in a red coat",
+                    "look": "a captain in a blue hat",
                     "role": "a friend",
-                    "called": ["a girl in a red coat"],
+                    "called": ["a captain"],
                 }
             ]
         }

@@ -4,6 +4,7 @@ import os
 import signal
 
 from benchmarks.fault_injection import fuzz, mutations
+from pipeline.runtime import isolation
 
 
 def test_films_that_nothing_was_done_to_are_read(sound, tmp_path):
@@ -22,6 +23,8 @@ def test_nothing_escapes(sound, tmp_path, monkeypatch):
 
 
 def test_what_must_not_happen_is_seen_and_kept(sound, tmp_path, monkeypatch):
+    # An idle process that began in another folder cannot import this module.
+    monkeypatch.setattr(isolation, "_idle", [])
     monkeypatch.setattr(fuzz, "FAILURES", tmp_path / "kept")
     monkeypatch.setattr(fuzz, "process_film", _litter)
     ((name, outcome),) = fuzz.run_films(sound, 0, 1, tmp_path / "work")
