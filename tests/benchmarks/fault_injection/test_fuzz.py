@@ -3,14 +3,22 @@
 import os
 import signal
 
+import pytest
+
 from benchmarks.fault_injection import fuzz, mutations
 from pipeline.runtime import isolation
+
+
+@pytest.fixture(autouse=True)
+def own_processes(monkeypatch):
+    """An idle process that another test began may be in another folder, or out of memory."""
+    monkeypatch.setattr(isolation, "_idle", [])
 
 
 def test_films_that_nothing_was_done_to_are_read(sound, tmp_path):
     for name, data in sound.items():
         outcome = fuzz.run_film(name, data, tmp_path / name)
-        assert (outcome.kind, outcome.keyframes) == ("read", 3), name
+        assert (outcome.kind, outcome.keyframes) == ("read", 3), (name, outcome)
         assert outcome.subtitles == ("read" if name in ("h264.mp4", "h264.mkv") else "none"), name
 
 
@@ -23,8 +31,6 @@ def test_nothing_escapes(sound, tmp_path, monkeypatch):
 
 
 def test_what_must_not_happen_is_seen_and_kept(sound, tmp_path, monkeypatch):
-    # An idle process that began in another folder cannot import this module.
-    monkeypatch.setattr(isolation, "_idle", [])
     monkeypatch.setattr(fuzz, "FAILURES", tmp_path / "kept")
     monkeypatch.setattr(fuzz, "process_film", _litter)
     ((name, outcome),) = fuzz.run_films(sound, 0, 1, tmp_path / "work")
