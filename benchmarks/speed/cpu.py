@@ -77,7 +77,7 @@ def _measured(module: str, place: Path, rounds: int) -> dict[str, Rounds]:
                 flush=True,
             )
             for row, seconds in _child(module, folder, variables).items():
-                found.setdefault(row, {one: [] for one in INSTRUCTIONS})[name].append(
+                found.setdefault(row, {level: [] for level in INSTRUCTIONS})[name].append(
                     statistics.median(seconds)
                 )
     return found
