@@ -98,18 +98,7 @@ def fit(
         )
         for optimizer in optimizers
     ]
-    ema = (
-        EMAModel(
-            named.values(),
-            decay=config.ema,
-            inv_gamma=1.0,
-            power=0.75,
-            use_ema_warmup=True,
-            foreach=True,
-        )
-        if config.ema
-        else None
-    )
+    ema = _average(stage.model, config)
     torch.manual_seed(config.seed * 1000 + accelerator.process_index)
     progress = _Progress()
     checkpoint = folder.with_name(f"{folder.name}.checkpoint")
@@ -272,6 +261,20 @@ def _optimizers(
     return [adam, Muon(by_muon, config.muon, config.weight_decay, dtype)] if by_muon else [adam]
 
 
+def _average(model: nn.Module, config: Optimisation) -> EMAModel | None:
+    """Returns the moving average of the trained weights, or None where none is set."""
+    if not config.ema:
+        return None
+    return EMAModel(
+        checkpoints.trained(model).values(),
+        decay=config.ema,
+        inv_gamma=1.0,
+        power=0.75,
+        use_ema_warmup=True,
+        foreach=True,
+    )
+
+
 def _matrices(model: nn.Module) -> list[nn.Parameter]:
     """Returns the weights of linear layers that are trained and not tied to an embedding."""
     tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
@@ -382,6 +385,7 @@ def _restore(
         schedule.load_state_dict(saved)
     if ema:
         ema.load_state_dict(state["ema"])
+        ema.to(next(model.parameters()).device)  # what it loads stays where it was loaded to
     torch.set_rng_state(state["random"])
     if state["random_cuda"]:
         torch.cuda.set_rng_state_all(state["random_cuda"])
