@@ -10,6 +10,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from model import checkpoints, config, precision, train
 from model.config import Optimisation
@@ -28,16 +29,18 @@ SETTINGS = Optimisation(
 )
 
 
+class Numbered(Dataset):
+    def __getitem__(self, number):
+        return number, torch.randn(4, 3, generator=torch.Generator().manual_seed(number))
+
+
 def stage(seen, fault=lambda number: None):
     """A regression with noise in its loss; `seen` gets each loss, `fault` is called before it."""
     torch.manual_seed(0)
     model = nn.Linear(3, 1)
 
     def batches(start):
-        number = start
-        while True:
-            yield number, torch.randn(4, 3, generator=torch.Generator().manual_seed(number))
-            number += 1
+        return iter(DataLoader(Numbered(), sampler=range(start, 1000), batch_size=None))
 
     def losses(model, batch):
         number, values = batch
@@ -334,7 +337,7 @@ def test_a_resumed_state_is_on_the_device_of_the_model(tmp_path):
     model(torch.ones(3)).sum().backward()
     optimizers[0].step()
     ema.step(model.parameters())
-    state = train._state(1, optimizers, [], ema)
+    state = train._state(train._Progress(1), optimizers, [], ema)
     checkpoints.save(tmp_path / "checkpoint", checkpoints.trained(model), {"key": "k"}, state)
 
     model, optimizers, ema = training("meta")  # any device that is not the one of the file
