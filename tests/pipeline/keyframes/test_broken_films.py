@@ -15,7 +15,7 @@ from pipeline.config import KeyframesConfig, load
 from pipeline.ingest import discovery
 from pipeline.ingest.probe import probe
 from pipeline.ingest.source_files import SourceError
-from pipeline.ingest.subtitles import SubtitlesError, parse
+from pipeline.ingest.subtitle_formats import SubtitlesError, parse
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes.extract import extract_film, extract_keyframes
 from pipeline.keyframes.frame_stats import scan_film
@@ -105,7 +105,6 @@ SAID = {
     "cp1252": ["Ça va très bien, garçon?"],
     "script": ["alert(1)Hello"],
     "negative": ["Hello"],
-    "late": ["Hello"],
     "backwards": ["Hello"],
     "empty-lines": ["Hello you"],
     "spaces": ["v x"],
