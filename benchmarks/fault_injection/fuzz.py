@@ -57,6 +57,8 @@ def process_film(path: str, out: str, here: str) -> Outcome:
         kind, detail, count, said = _process(path, out)
     except Exception:
         kind, detail, count, said = "escaped", traceback.format_exc(), 0, ""
+    finally:
+        tempfile.tempdir = None  # the folder is removed, and the process used again
     most = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
     return Outcome(
         kind,
