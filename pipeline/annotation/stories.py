@@ -25,7 +25,7 @@ from pipeline.inference.repair import Outcome, ask, reason_of
 from pipeline.runtime import progress
 from pipeline.runtime.progress import Tick
 from pipeline.runtime.stage_outputs import BAD_NARRATIVE
-from schemas.answers import NarrativeAnswer
+from schemas.answers import NarrativeAnswer, narrative_schema
 from schemas.rows import STORY_LENGTH, Caption, Character, Keyframe, Reject, Story
 
 
@@ -155,8 +155,8 @@ def _linked(draft: _Draft, outcome: Outcome) -> _Draft:
 async def _ask(draft: _Draft, task: str, start: int, stop: int, writer: _Writer) -> Outcome:
     facts = _facts(draft, start, stop, writer)
 
-    def prompt(retry: str = "") -> str:
-        return prompts.render(task, writer.config.prompts, **facts, retry=retry)
+    folder = writer.config.prompts
+    asked = prompts.render(task, folder, **facts)
 
     def check(answer: NarrativeAnswer) -> str:
         return narratives.fault(
@@ -164,13 +164,24 @@ async def _ask(draft: _Draft, task: str, start: int, stop: int, writer: _Writer)
             facts,
             writer.characters,
             writer.config,
-            prompts.instructions(task, writer.config.prompts),
+            prompts.instructions(task, folder),
         )
 
     request = Request(
-        f"{draft.id}_{task}_{start:02d}-{stop:02d}", task, prompt(), facts, NarrativeAnswer
+        f"{draft.id}_{task}_{start:02d}-{stop:02d}",
+        task,
+        asked.question,
+        facts,
+        NarrativeAnswer,
+        system=asked.system,
+        schema=narrative_schema(facts["frames"]),
     )
-    return await ask(request, writer.client, check, prompt)
+    return await ask(
+        request,
+        writer.client,
+        check,
+        lambda fault: prompts.repair(task, folder, fault=fault, **facts),
+    )
 
 
 def _facts(draft: _Draft, start: int, stop: int, writer: _Writer) -> dict[str, Any]:
@@ -193,6 +204,7 @@ def _facts(draft: _Draft, start: int, stop: int, writer: _Writer) -> dict[str, A
         ],
         "frames": list(range(start, stop)),
         "captions": captions,
+        "told": texts[:start],
         "so_far": " ".join(texts[:start]),
         "before": texts[start - 1] if start else "",
         "texts": texts[start:stop],

@@ -80,7 +80,7 @@ def answer(question: dict[str, Any]) -> str:
     schema = question.get("response_format", {}).get("json_schema", {})
     task = schema.get("name") or _task(prompts)
     if task == "caption":
-        number = _NUMBER.search(prompts[-1])
+        number = next(filter(None, map(_NUMBER.search, prompts)), None)
         seen = pictures[int(number[1]) - 1 if number else 0] if pictures else prompts[-1]
         return _to_json(_caption(zlib.crc32(seen.encode())))
     if task in ("narrate", "link"):

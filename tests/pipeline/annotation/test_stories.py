@@ -177,7 +177,7 @@ def test_the_reader_is_told_of():
         "stories.language=de",
         "stories.style=dry and funny",
     )
-    prompt = backend.asked[0].prompt
+    prompt = backend.asked[0].system
     for words in (
         "a reader of 9 years",
         "about 40 words",
@@ -186,7 +186,7 @@ def test_the_reader_is_told_of():
         "The style: dry and funny",
     ):
         assert words in prompt
-    assert "dry and funny" in backend.asked[1].prompt  # the linking
+    assert "dry and funny" in backend.asked[1].system  # the linking
 
 
 BAD = {
@@ -248,7 +248,7 @@ def test_a_bad_narrative_is_asked_for_again_with_the_fault(kind):
     assert story.repaired == [True] * 10
     repair = backend.asked[1]
     assert fault in repair.facts["retry"]
-    assert "Your last answer could not be used" in repair.prompt
+    assert "Your last answer could not be used" in repair.correction
 
 
 def test_all_that_is_wrong_is_said_at_once():

@@ -106,14 +106,14 @@ def where(words, fault, otherwise):
     """One behaviour for questions with these words in their prompt, another for the rest."""
 
     async def behaviour(question, server):
-        found = words in question["messages"][0]["content"][-1]["text"]
+        found = words in question["messages"][-1]["content"][-1]["text"]
         return await (fault if found else otherwise)(question, server)
 
     return behaviour
 
 
 def prompts(server):
-    return [question["messages"][0]["content"][-1]["text"] for question in server.asked]
+    return [question["messages"][-1]["content"][-1]["text"] for question in server.asked]
 
 
 def kinds(found):
@@ -151,7 +151,10 @@ def test_the_schema_and_the_settings_go_with_the_question():
     assert (asked["model"], asked["temperature"], asked["max_tokens"]) == ("tiny", 0.7, 100)
     assert asked["messages"] == [{"role": "user", "content": [{"type": "text", "text": "why?"}]}]
     form = asked["response_format"]["json_schema"]
-    assert (form["name"], form["schema"]["required"]) == ("caption", ["sentence"])
+    assert (form["name"], form["schema"]["required"]) == (
+        "caption",
+        ["characters", "place", "action", "mood", "objects", "camera", "sentence"],
+    )
 
 
 def picture(path, height, width, number=1):
