@@ -56,7 +56,8 @@ BAD = [
     ("score", {name: {**mark, "score": 11} for name, mark in MARK.items()}),
 ]
 # OpenAI's "Structured outputs: supported schemas" (February 2026) and what Gemini's
-# "Structured output: JSON Schema support" and Schema type name; llama.cpp's converter knows them too.
+# "Structured output: JSON Schema support" and Schema type name;
+# llama.cpp's converter knows them too.
 KEYWORDS = {
     *("type", "properties", "required", "additionalProperties", "items", "description", "enum"),
     *("minItems", "maxItems", "minimum", "maximum", "minLength"),

@@ -121,7 +121,11 @@ class OpenAIServer:
     def cache_key(self, request: Request) -> dict[str, Any]:
         """Returns all that the server is sent, with the digests of pictures in their place, but for
         the longest answer: one that ended is the same, one that was cut off is asked for again."""
-        scaled = {"longest_side": self._calls.longest_side} if request.images else {}
+        scaled: dict[str, Any] = {}
+        if request.images:
+            scaled["longest_side"] = self._calls.longest_side
+            if self._calls.detail != "auto":
+                scaled["detail"] = self._calls.detail
         parameters = self._parameters(request)
         del parameters["max_tokens"]
         return {
@@ -350,7 +354,9 @@ class OpenAIServer:
             raise Unanswered(f"a picture cannot be read: {error}") from None
         content = []
         for picture, file in zip(request.images, files, strict=True):
-            content += [_text_part(picture.label)] * bool(picture.label) + [_image_part(file)]
+            content += [_text_part(picture.label)] * bool(picture.label) + [
+                _image_part(file, self._calls.detail)
+            ]
         messages = [_user([*content, _text_part(request.prompt)])]
         if request.system:
             messages.insert(0, {"role": "system", "content": request.system})
@@ -402,9 +408,11 @@ def _text_part(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-def _image_part(jpeg: bytes) -> dict[str, Any]:
-    url = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    return {"type": "image_url", "image_url": {"url": url}}
+def _image_part(jpeg: bytes, detail: str = "auto") -> dict[str, Any]:
+    image = {"url": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"}
+    if detail != "auto":  # which not every server knows
+        image["detail"] = detail
+    return {"type": "image_url", "image_url": image}
 
 
 def _response_format(request: Request) -> dict[str, Any]:
