@@ -14,7 +14,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -196,7 +196,9 @@ async def _ask_one(
                 request,
                 client,
                 lambda _: "",
-                lambda fault: prompts.repair(request.task, PROMPTS, fault=fault),
+                lambda again, fault: replace(
+                    again, correction=prompts.repair(request.task, PROMPTS, fault=fault)
+                ),
             )
         except Stop as reason:
             return JudgedQuestion(question, "not asked", fault=str(reason))

@@ -9,6 +9,7 @@ run ask again.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -131,7 +132,9 @@ async def _ask_about(
         ),
         client,
         check,
-        lambda fault: prompts.repair("caption", config.prompts, fault=fault),
+        lambda again, fault: dataclasses.replace(
+            again, correction=prompts.repair("caption", config.prompts, fault=fault)
+        ),
     )
 
 

@@ -158,9 +158,13 @@ async def _ask(draft: _Draft, task: str, start: int, stop: int, writer: _Writer)
     folder = writer.config.prompts
     asked = prompts.render(task, folder, **facts)
 
+    checked: list[NarrativeAnswer] = []
+    kept: list[NarrativeAnswer] = []  # the answer of which a repair is a part
+
     def check(answer: NarrativeAnswer) -> str:
+        checked.append(answer)
         return narratives.fault(
-            answer,
+            _merged(*kept, answer),
             facts,
             writer.characters,
             writer.config,
@@ -176,12 +180,32 @@ async def _ask(draft: _Draft, task: str, start: int, stop: int, writer: _Writer)
         system=asked.system,
         schema=narrative_schema(facts["frames"]),
     )
-    return await ask(
-        request,
-        writer.client,
-        check,
-        lambda fault: prompts.repair(task, folder, fault=fault, **facts),
-    )
+
+    def correct(again: Request, fault: str) -> Request:
+        """Asks for the texts at fault only, where the others can stay."""
+        frames = narratives.frames_at_fault(fault) if checked else []
+        if frames:
+            kept.append(checked[-1])
+        asked_for = frames or facts["frames"]
+        return dataclasses.replace(
+            again,
+            correction=prompts.repair(task, folder, fault=fault, **{**facts, "frames": asked_for}),
+            schema=narrative_schema(asked_for),
+        )
+
+    outcome = await ask(request, writer.client, check, correct)
+    if outcome.value is None:
+        return outcome
+    return dataclasses.replace(outcome, value=_merged(*kept, outcome.value))
+
+
+def _merged(*answers: NarrativeAnswer) -> NarrativeAnswer:
+    """Returns the first answer with the texts of the later ones in place of its own."""
+    sentences = {
+        sentence.frame: sentence for answer in answers[1:] for sentence in answer.sentences
+    }
+    kept = [sentences.pop(sentence.frame, sentence) for sentence in answers[0].sentences]
+    return NarrativeAnswer(sentences=[*kept, *sentences.values()])
 
 
 def _facts(draft: _Draft, start: int, stop: int, writer: _Writer) -> dict[str, Any]:

@@ -41,12 +41,13 @@ async def ask(
     request: Request,
     client: ModelClient,
     check: Callable[[Any], str],
-    correction: Callable[[str], str],
+    correct: Callable[[Request, str], Request],
 ) -> Outcome:
     """Returns a checked answer, or what was wrong with it.
 
-    `check` says what is wrong with an answer that parsed, "" for nothing. `correction` makes what
-    the model is told of the fault. Raises Stop when no further request can be answered.
+    `check` says what is wrong with an answer that parsed, "" for nothing. `correct` makes the
+    second request of the first, which has the answer by then, and the fault. Raises Stop when no
+    further request can be answered.
     """
     outcome = await _ask_once(request, client, check)
     if outcome.value is not None or not outcome.answered or outcome.refused:
@@ -54,9 +55,9 @@ async def ask(
     repair = dataclasses.replace(
         request,
         said=outcome.answers[-1].text[:MAX_SAID] or "-",
-        correction=correction(outcome.fault),
         facts={**request.facts, "retry": outcome.fault},
     )
+    repair = correct(repair, outcome.fault)
     second = await _ask_once(repair, client, check)
     return dataclasses.replace(
         second,

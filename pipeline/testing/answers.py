@@ -124,8 +124,9 @@ def _narrative(task: str, prompts: list[str]) -> dict[str, Any]:
     prompt = next((text for text in reversed(prompts) if _ORDER.search(text)), "")
     order = _ORDER.search(prompt)
     shown = {
-        int(line[1]): json.JSONDecoder().raw_decode(prompt, line.end())[0]
-        for line in _PICTURE.finditer(prompt)
+        int(line[1]): json.JSONDecoder().raw_decode(text, line.end())[0]
+        for text in prompts
+        for line in _PICTURE.finditer(text)
     }
     sentences = []
     for frame in json.loads(order[1]) if order else []:

@@ -1,5 +1,7 @@
 """The repair loop: a bad answer is asked for once more, with the fault stated."""
 
+import dataclasses
+
 import pytest
 
 from pipeline.inference.protocol import Answer, Gone, Request, Unanswered
@@ -15,10 +17,12 @@ def request():
     return Request("one", "caption", "?", {}, CaptionAnswer)
 
 
+def correct(again, fault):
+    return dataclasses.replace(again, correction=f"Again: {fault}")
+
+
 def outcome(backend, check=lambda _: ""):
-    return with_client(
-        backend, lambda client: ask(request(), client, check, lambda fault: f"Again: {fault}")
-    )
+    return with_client(backend, lambda client: ask(request(), client, check, correct))
 
 
 def test_a_good_answer_is_the_value():
