@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import Cache
+from transformers.pytorch_utils import Conv1D
 
 from model import precision, sequence, vision
 from model.config import ConfigError, LoraConfig, StoryConfig, naming
@@ -296,12 +297,25 @@ def build(
 
 
 def _with_adapters(llm: PreTrainedModel, config: LoraConfig, vocabulary: Vocabulary) -> Any:
-    """Adds LoRA to the projections; norms and the tokens for pictures are trained in full."""
+    """Adds LoRA to the projections; norms and the tokens for pictures are trained in full.
+
+    Raises ConfigError for a target that the language model does not have.
+    """
     import peft
 
-    norms = sorted(
-        {name.rpartition(".")[2] for name, _ in llm.named_modules() if name.endswith("norm")}
-    )
+    ends = {name.rpartition(".")[2]: type(part).__name__ for name, part in llm.named_modules()}
+    unknown = sorted(set(config.targets) - set(ends))
+    if unknown:
+        raise ConfigError(
+            f"model.story.lora.targets: {llm.config.model_type} has no {', '.join(unknown)}; leave "
+            "targets out for every linear layer"
+        )
+    norms = sorted(end for end, kind in ends.items() if kind.endswith("Norm"))
+    linear = [
+        name
+        for name, part in llm.named_modules()
+        if isinstance(part, nn.Linear | Conv1D) and part is not llm.get_output_embeddings()
+    ]
     embedding = _name_of(llm, llm.get_input_embeddings())
     output = _name_of(llm, llm.get_output_embeddings())
     tied = llm.get_output_embeddings().weight is llm.get_input_embeddings().weight
@@ -313,7 +327,7 @@ def _with_adapters(llm: PreTrainedModel, config: LoraConfig, vocabulary: Vocabul
             r=config.rank,
             lora_alpha=config.alpha,
             lora_dropout=config.dropout,
-            target_modules=config.targets,
+            target_modules=config.targets or linear,
             modules_to_save=norms,
             trainable_token_indices=rows,
         ),

@@ -247,3 +247,34 @@ def test_a_language_model_whose_scores_are_not_reproduced_is_refused_by_name(mon
     sizes = ARCHITECTURES["granite"] | {"model_type": "granite", "logits_scaling": 8.0}
     with pytest.raises(ConfigError, match=r"granite, .* gives plain text other scores with a mask"):
         story(STORY.model_copy(update={"architecture": sizes}))
+
+
+LLAMA_LAYERS = "down_proj gate_proj k_proj o_proj q_proj up_proj v_proj"
+
+
+@pytest.mark.parametrize(
+    "architecture, adapted, norms",
+    [
+        ("llama", LLAMA_LAYERS, "input_layernorm norm post_attention_layernorm"),
+        ("phi3", "down_proj gate_up_proj o_proj qkv_proj", "input_layernorm norm"),
+        ("phi", "dense fc1 fc2 k_proj q_proj v_proj", "final_layernorm input_layernorm"),
+        ("gpt2", "c_attn c_fc c_proj", "ln_1 ln_2 ln_f"),
+    ],
+)
+def test_lora_adapts_every_linear_layer_and_trains_every_norm(architecture, adapted, norms):
+    sizes = ARCHITECTURES[architecture] | {"model_type": architecture}
+    settings = STORY.model_copy(update={"architecture": sizes, "lora": LoraConfig()})
+    _, _, model, _ = story(settings)
+    trained = [name for name, one in model.llm.named_parameters() if one.requires_grad]
+    adapters = {
+        name.split(".lora_")[0].rpartition(".")[2]
+        for name in trained
+        if ".lora_" in name and "trainable_tokens" not in name
+    }
+    assert adapters == set(adapted.split())
+    whole = {name.split(".modules_to_save")[0].rpartition(".")[2] for name in trained}
+    assert set(norms.split()) <= whole
+
+    wrong = LoraConfig(targets=["query_key_value"])
+    with pytest.raises(ConfigError, match=f"{architecture} has no query_key_value"):
+        story(settings.model_copy(update={"lora": wrong}))
