@@ -27,7 +27,7 @@ from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Refused
 from pipeline.ingest import discovery, speech
-from pipeline.ingest.subtitles import Line
+from pipeline.ingest.subtitle_lines import Line
 from pipeline.testing import behaviours, model_server, replies
 from pipeline.testing.behaviours import answering, limited
 from pipeline.testing.films import make_film, shots
