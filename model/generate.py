@@ -196,7 +196,7 @@ def _write(
     so_far = torch.empty(len(ids), 0, dtype=torch.long)
     going = [not text for text in ids]
     while any(going):
-        scores = choices(so_far, reading.model.llm.get_output_embeddings()(last).float().cpu())
+        scores = choices(so_far, reading.model.scores(last).float().cpu())
         chosen = [
             _chosen(row, sampling, generator) if goes else end
             for row, generator, goes in zip(scores, generators, going, strict=True)
