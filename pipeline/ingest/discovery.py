@@ -39,7 +39,7 @@ def find(source: str, schemes: Collection[str] = ()) -> tuple[list[Video], list[
     """Finds the films of a source; returns them sorted by their path in it, and the rejects.
 
     source: a film, a folder (walked with its subfolders; hidden files are left out), a glob, a
-    storage prefix such as "gs://bucket/films", or a manifest (CSV or JSONL with the columns
+    storage prefix such as "gs://bucket/films", or a manifest (see `manifests`, with the columns
     `manifests.COLUMNS`). A folder with a manifest.csv or manifest.jsonl is read by it. In folders a
     film is known by its ending; a file that is named, by a path, a glob or a manifest, is taken
     whatever its ending. schemes: of uris, such as "https", that are fetched beside paths, gs:// and
