@@ -111,8 +111,11 @@ def to_square(picture: np.ndarray, size: int) -> np.ndarray:
     """
     height, width = picture.shape[:2]
     smaller = (min(width, size), min(height, size))
-    picture = cv2.resize(picture, smaller, interpolation=cv2.INTER_AREA)
-    return cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC)
+    if smaller != (width, height):
+        picture = cv2.resize(picture, smaller, interpolation=cv2.INTER_AREA)
+    if smaller != (size, size):
+        picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC)
+    return picture
 
 
 def once(shards: Iterable[str], read: Callable[[Raw], Any]) -> Iterator[Any]:

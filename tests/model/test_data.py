@@ -240,7 +240,7 @@ def test_a_picture_is_decoded_no_larger_than_needed(size, decoded, monkeypatch):
         )[1],
     )
     assert data.pictures(sample([jpeg(640, 360)], ["A."]), size).shape == (1, size, size, 3)
-    assert shapes == [decoded]
+    assert shapes[0] == decoded
 
 
 def test_an_enlarged_picture_has_no_stairs():
