@@ -387,7 +387,8 @@ def test_a_named_film_in_a_folder_that_may_not_be_listed():
     assert (reject.stage, reject.reason) == ("subtitles", "unlisted")
 
 
-@pytest.mark.parametrize("name", sorted(broken_films.SUBTITLES.keys() - SAID.keys()))
+# "late" is a sound file of another film: its line is days after this one's end.
+@pytest.mark.parametrize("name", sorted(broken_films.SUBTITLES.keys() - SAID.keys() - {"late"}))
 def test_subtitles_that_cannot_be_used_are_an_error_that_says_why(name):
     with pytest.raises(
         SubtitlesError, match=r"no format|no line|no text|encoding|more than 5000 characters"
