@@ -220,6 +220,9 @@ class Optimisation(Section):
     seed: int = 0
     save_every: int = Field(500, gt=0, description="steps")
     check_every: int = Field(200, gt=0, description="steps between validations")
+    check_at_most: int = Field(
+        256, gt=0, description="held-out chunks of a validation, the same ones each time"
+    )
 
 
 class StageConfig(Section):

@@ -41,6 +41,7 @@ from webdataset import filters, tariterators
 from schemas.layout import SHARDS, shard_path
 
 Raw = dict[str, Any]
+Place = tuple[str, int, int]  # of a sample: its shard, first byte and the byte after its last one
 
 _AGAIN = (
     "remove it and run the command that made it again: `make dataset`, or `make train` for "
@@ -126,6 +127,22 @@ def once(shards: Iterable[str], read: Callable[[Raw], Any]) -> Iterator[Any]:
             yield read(_raw(shard, begin, end, next(number)))
 
 
+def places(shards: Iterable[str]) -> list[Place]:
+    """Returns where the samples of the shards are, in order. Raises DataError."""
+    return [(shard, begin, end) for shard in shards for begin, end in _bounds(shard)]
+
+
+def some(places: Sequence[Place], at_most: int) -> list[tuple[int, Place]]:
+    """Draws at most so many samples, the same ones each time; returns them in order, numbered."""
+    drawn = np.random.default_rng(0).permutation(len(places))[:at_most]
+    return [(number, places[number]) for number in sorted(drawn.tolist())]
+
+
+def at(place: Place, number: int) -> Raw:
+    """Reads the sample at a place, which gets this `__number__`."""
+    return _raw(*place, number)
+
+
 def loader(
     shards: Sequence[str],
     read: Callable[[Raw], Any],
@@ -146,7 +163,7 @@ def loader(
     the training processes: they are not for accelerate's `prepare`. Reads the headers of all shards
     before it returns. Raises DataError for a shard that is damaged, ends too early or is empty.
     """
-    samples = [(shard, begin, end) for shard in shards for begin, end in _bounds(shard)]
+    samples = places(shards)
     if not samples:
         raise DataError("a loader needs one shard at least")
     batches = _Batches(samples, read, collate, batch, seed, rank, world, shuffle)
@@ -165,7 +182,7 @@ def loader(
 class _Batches(Dataset):
     """The batches of a process, by the number of the step."""
 
-    samples: list[tuple[str, int, int]]  # shard, first byte, first byte after it
+    samples: list[Place]
     read: Callable[[Raw], Any]
     collate: Callable[[list[Any]], Any]
     batch: int
