@@ -208,7 +208,7 @@ def test_the_server_keeps_what_it_was_asked_and_how_much_at_once():
 
 def test_what_is_too_much_at_once_waits_or_is_sent_away():
     def statuses(kind):
-        behaviour = behaviours.limited(answering(0.2), 2, kind, retry_after=7)
+        behaviour = behaviours.limited(answering(1.0), 2, kind, retry_after=7)
         with serving(behaviour) as server, ThreadPoolExecutor(5) as pool:
 
             def status(_):

@@ -315,7 +315,10 @@ def test_what_passes_is_tried_again(name):
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_server_that_answers_nothing_stops_the_run_once_the_patience_is_at_its_end(name):
     began = time.monotonic()
-    found, server = result(always_slowly(FAULTS[name][0]), calls=IMPATIENT)
+    # Only a server that says nothing is to be given up for its silence, however busy the machine.
+    seconds = 0.4 if "no answer within" in FAULTS[name][1] else 4
+    calls = IMPATIENT.model_copy(update={"timeout": seconds})
+    found, server = result(always_slowly(FAULTS[name][0]), calls=calls)
     assert type(found) is Gone
     assert FAULTS[name][1] in str(found)
     assert str(found).startswith(f"tiny at {server.url}/: no answer for ")
