@@ -59,15 +59,11 @@ class LoraConfig(Section):
     rank: int = Field(16, gt=0)
     alpha: int = Field(32, gt=0)
     dropout: float = Field(0.05, ge=0, lt=1)
-    targets: list[str] = [
-        "q_proj",
-        "k_proj",
-        "v_proj",
-        "o_proj",
-        "gate_proj",
-        "up_proj",
-        "down_proj",
-    ]
+    targets: list[str] = Field(
+        [],
+        description="names of the layers that have them; empty for every linear one but the "
+        "output, which for a Llama are SEED-Story's",
+    )
 
 
 class StoryConfig(Section):

@@ -84,7 +84,7 @@ def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarr
     resized to a square.
 
     A JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) that is not below `size`, and
-    resized from there by averaging areas. Raises DataError for a picture that does not decode and
+    resized from there by `to_square`. Raises DataError for a picture that does not decode and
     where there are not as many pictures as captions.
     """
     names = sorted(name for name in raw if name.endswith(".jpg"))
@@ -100,8 +100,23 @@ def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarr
                 picture = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
         except (OSError, SyntaxError, ValueError) as error:
             raise DataError(f"{_name(raw)}.{name} does not decode: {error}") from error
-        square[:] = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+        square[:] = to_square(picture, size)
     return out
+
+
+def to_square(picture: np.ndarray, size: int) -> np.ndarray:
+    """Resizes a picture, uint8 [H, W, 3], to [size, size, 3]: each side that gets shorter by
+    averaging areas, each that gets longer by cubic interpolation.
+
+    Averaging areas is the nearest neighbour where a picture is enlarged: stairs.
+    """
+    height, width = picture.shape[:2]
+    smaller = (min(width, size), min(height, size))
+    if smaller != (width, height):
+        picture = cv2.resize(picture, smaller, interpolation=cv2.INTER_AREA)
+    if smaller != (size, size):
+        picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC)
+    return picture
 
 
 def once(shards: Iterable[str], read: Callable[[Raw], Any]) -> Iterator[Any]:
