@@ -11,7 +11,7 @@ import sys
 import pytest
 import torch
 
-from model import checkpoints, runs, stages
+from model import checkpoints, features, runs, stages
 from model import train as training
 from tests.model.test_chain import STAGES, place, train  # noqa: F401
 
@@ -206,3 +206,41 @@ def test_a_run_is_trained_by_one_command_at_a_time(place, capsys):  # noqa: F811
     assert f"writes to {place / 'run'}: wait until it ends, stop it, or give another" in said
     with runs.locked(place / "run"):
         pass
+
+
+def test_shards_that_a_stopped_run_has_made_are_not_made_again(tmp_path):
+    def chunk(key):
+        return features.Chunk(key, ["Hi."], [[5]], torch.ones(1, 4, 8), torch.ones(1, 2, 3, 3))
+
+    made = []
+
+    def of(source):
+        made.append(source)
+        if source == "c" and made.count("c") == 1:
+            raise KeyboardInterrupt
+        return [] if source == "b" else [chunk(source)]
+
+    folder, sources = tmp_path / "features", {f"train-{at}.tar": at for at in "abc"}
+    with pytest.raises(KeyboardInterrupt):
+        features.compute_shards(folder, "k", sources, of)
+    assert not folder.exists()
+
+    features.compute_shards(folder, "k", sources, of)
+
+    assert made == ["a", "b", "c", "b", "c"]  # b gives nothing, so that nothing of it is there
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "about.json",
+        "train-a.tar",
+        "train-c.tar",
+    ]
+    with pytest.raises(KeyError):
+        features.compute_shards(folder, "other", {"train-a.tar": "a"}, {}.__getitem__)
+    assert checkpoints.about(folder)["key"] == "k"  # until another one is whole
+
+
+def test_a_validation_is_of_the_same_few_chunks_each_time():
+    places = [("shard", at, at + 1) for at in range(1000)]
+    some = stages.data.some(places, 10)
+    assert len(some) == 10 and some == sorted(some) == stages.data.some(places, 10)
+    assert all(places[number] == at for number, at in some)
+    assert [number for number, _ in stages.data.some(places[:5], 10)] == [0, 1, 2, 3, 4]
