@@ -83,7 +83,7 @@ def _process(path: str, out: str) -> tuple[str, str, int, str]:
         lambda share: None,
     )
     try:
-        said = "read" if subtitles.read(stage_outputs.only(Video, rows)[0])[0] else "none"
+        said = "read" if subtitles.read(stage_outputs.only(Video, rows)[0]).lines else "none"
     except (subtitles.SubtitlesError, OSError):
         said = "rejected"
     whole = [reject for reject in stage_outputs.only(Reject, rows) if reject.stage == "video"]
