@@ -68,11 +68,11 @@ class _Cue:
 def clean(events: Iterable[pysubs2.SSAEvent], zero: float = 0.0, language: str = "") -> list[Line]:
     """Turns events into sorted lines of plain text; `zero` is the first frame on their clock.
 
-    Leaves out markup, drawings, comments, songs, karaoke, signs, music, descriptions of sounds, what
-    the makers of subtitles say of themselves, and the events that `subtitle_formats.left_out`
+    Leaves out markup, drawings, comments, songs, karaoke, signs, music, descriptions of sounds,
+    what the makers of subtitles say of themselves, and the events that `subtitle_formats.left_out`
     counts. Captions that scroll on or grow give each phrase once. Of a file that says everything in
-    two scripts that of `language` is taken, Latin where it is not known. The same words again within
-    half a second extend the line before.
+    two scripts that of `language` is taken, Latin where it is not known. The same words again
+    within half a second extend the line before.
     """
     spoken = [
         event

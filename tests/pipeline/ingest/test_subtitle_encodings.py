@@ -76,7 +76,7 @@ def test_a_language_that_is_not_known_is_guessed(language, encoding):
 
 
 def test_chinese_without_a_language_is_guessed_from_a_few_lines():
-    said = "早上好！ 你去哪里了？ 我找了你一整天。 别担心，他会回来的。 我不知道，也许是一只鸟。".split()
+    said = ["早上好！", "我找了你一整天。", "别担心，他会回来的。", "我不知道，也许是一只鸟。"]
     text = "\n".join(f"00:00:0{i},000 --> 00:00:0{i},900\n{line}" for i, line in enumerate(said))
     assert decode(text.encode("gb18030")) == text
 
