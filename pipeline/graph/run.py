@@ -12,21 +12,29 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import TestOptions
 
+from pipeline.annotation.characters import CharactersError
 from pipeline.config import DatasetConfig
 from pipeline.dataset import report
 from pipeline.dataset.manifest import read_json
 from pipeline.dataset.reader import read_rows
-from pipeline.graph import build, run_record, runners, stage_cache, stages, summary
+from pipeline.graph import build, failures, run_record, runners, stage_cache, stages, summary
 from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Gone, Refused
-from pipeline.runtime import lock, progress, storage
+from pipeline.runtime import lock, progress, stage_outputs, storage
 from schemas import layout
 from schemas.rows import Reject, Video
 
 NO_STORIES, TOO_MANY_REJECTS = 3, 4  # exit codes
 _SEGMENT_BYTES = 32_000_000  # of a segment of a long film, roughly
-_STOPS = (BudgetSpent, Refused, Gone, Interrupted, storage.CannotWrite)  # raised in workers
+_STOPS = (  # raised in workers
+    BudgetSpent,
+    Refused,
+    Gone,
+    Interrupted,
+    storage.CannotWrite,
+    CharactersError,
+)
 
 
 def run(
@@ -67,6 +75,7 @@ def run(
     with lock.locked(out):
         # Of runs that were killed: no other run writes here now.
         storage.remove(storage.temporary_files(out))
+        failures.clear_log(parameters.work)
         names = stages.names()
         shown = names[: names.index(until) + 1] if until else names
         if runner_name:
@@ -115,8 +124,9 @@ def _conclude(
 ) -> int:
     """Prints the summary of a run and returns its exit code."""
     counts = manifest["counts"]
-    without_keyframes = sum(video["keyframes"] == 0 for video in manifest["videos"])
-    rejects = read_rows(out, layout.REJECTS, Reject)
+    rejects = list(read_rows(out, layout.REJECTS, Reject))
+    rejected = {video["id"] for video in manifest["videos"] if not video["keyframes"]}
+    rejected |= {reject.video for reject in rejects if reject.reason == stage_outputs.FAILED}
     print()
     for line in summary.lines(manifest, recorded, rejects, config, out, command):
         print(line)
@@ -127,9 +137,9 @@ def _conclude(
             file=sys.stderr,
         )
         return NO_STORIES
-    if without_keyframes > config.reject_limit * counts["videos"]:
+    if len(rejected) > config.reject_limit * counts["videos"]:
         print(
-            f"{without_keyframes} of {counts['videos']} films have no keyframes, more than "
+            f"{len(rejected)} of {counts['videos']} films have no keyframes or failed, more than "
             f"reject_limit={config.reject_limit} allows. The report lists why; raise the limit "
             "if that is as it should be.",
             file=sys.stderr,

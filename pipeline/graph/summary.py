@@ -26,6 +26,7 @@ _REMEDIES = {
     "unreadable": "see whether they play; re-encode those that do: ffmpeg -i FILE OUT.mp4",
     "crashed": "the decoder crashed on them; re-encode them: ffmpeg -i FILE OUT.mp4",
     "no keyframes": "are they dark or still? the report shows what was left out of them",
+    "failed": "the program failed on them; the next run tries again, work/failures says how",
     "empty": "their files have no content: copy them again",
 }
 
