@@ -86,22 +86,23 @@ def run(
         waiting = f"running on {runner_name}" if runner_name else "starting the workers"
         with progress.display(dict.fromkeys(shown, len(videos)), waiting):
             result = runners.run_and_wait(pipeline)
-            if not until:
-                manifest = read_json(out)
-                recorded = run_record.write(
-                    out,
-                    manifest,
-                    result,
-                    started,
-                    time.monotonic() - clock,
-                    runner_name or f"local, {workers} processes",
-                )
-                progress.doing("report", "writing report.html")
-                report.write(out)
-        if until:
-            print(f"Stopped after stage {until}; its outputs are in {parameters.work}")
-            return 0
-        return _conclude(manifest, recorded, config, out, command)
+            tables = storage.join(parameters.work, layout.UNTIL)
+            if not until:  # those of a run that stopped early are of the past
+                storage.remove([path for path, _ in storage.find_in(tables, "**")])
+                tables = out
+            manifest = read_json(tables)
+            recorded = run_record.write(
+                out,
+                manifest,
+                result,
+                started,
+                time.monotonic() - clock,
+                runner_name or f"local, {workers} processes",
+            )
+            progress.doing("report", "writing report.html")
+            report.write(out, tables)
+        rejects = list(read_rows(tables, layout.REJECTS, Reject))
+        return _conclude(manifest, recorded, rejects, config, out, command)
 
 
 def stop_code(error: BaseException) -> tuple[int, str]:
@@ -118,22 +119,23 @@ def stop_code(error: BaseException) -> tuple[int, str]:
 def _conclude(
     manifest: dict[str, Any],
     recorded: dict[str, Any],
+    rejects: list[Reject],
     config: DatasetConfig,
     out: str,
     command: Sequence[str],
 ) -> int:
     """Prints the summary of a run and returns its exit code."""
     counts = manifest["counts"]
-    rejects = list(read_rows(out, layout.REJECTS, Reject))
     rejected = {video["id"] for video in manifest["videos"] if not video["keyframes"]}
     rejected |= {reject.video for reject in rejects if reject.reason == stage_outputs.FAILED}
     print()
     for line in summary.lines(manifest, recorded, rejects, config, out, command):
         print(line)
-    if not counts["stories"]:
+    due = "keyframes" if "until" in manifest else "stories"
+    if not counts[due]:
         print(
-            "The dataset has no stories. The report lists what was rejected and why; the most "
-            f"frequent reason is {_most_frequent(out)}.",
+            f"The dataset has no {due}. The report lists what was rejected and why; the most "
+            f"frequent reason is {_most_frequent(rejects)}.",
             file=sys.stderr,
         )
         return NO_STORIES
@@ -148,9 +150,8 @@ def _conclude(
     return 0
 
 
-def _most_frequent(out: str) -> str:
+def _most_frequent(rejects: Sequence[Reject]) -> str:
     """Returns the most frequent reason of rejects other than keyframes, and their number."""
-    rejects = list(read_rows(out, layout.REJECTS, Reject))
     (((stage, reason), number),) = Counter(
         (reject.stage, reject.reason)
         for reject in rejects
