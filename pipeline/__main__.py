@@ -352,7 +352,8 @@ def _dataset(arguments: argparse.Namespace) -> int:
     from pipeline.ingest import discovery
     from pipeline.runtime import progress
 
-    found, rejects = discovery.find(arguments.videos, chosen.schemes)
+    with progress.display({}, f"looking for films in {arguments.videos}"):
+        found, rejects = discovery.find(arguments.videos, chosen.schemes)
     _check_force(arguments.force, [video.id for video in found])
     chosen = _checked(chosen, with_keys=not arguments.dry_run)
     _check_out(arguments.out)
