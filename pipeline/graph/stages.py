@@ -66,7 +66,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "keyframes",
         keyframes.find_keyframes,
-        version=4,
+        version=5,
         files=keyframes.content,
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
