@@ -132,7 +132,7 @@ def _split(film: Film, stage: Stage, run: Run) -> Iterator[_Segment]:
     if is_reusable(stage, film, key, run):
         segments = [None]
     else:
-        segments = stage.segmented.split(stage.inputs(film), run.segment_seconds)
+        segments = stage.segmented.split(stage.inputs(film), run.job(stage), run.segment_seconds)
     for number in range(len(segments)):
         yield _Segment(film, key, segments, number)
 
