@@ -147,6 +147,7 @@ def _process(segment: _Segment, stage: Stage, run: Run) -> _Segment:
         )
         with timed(stage.name):
             job = run.job(stage, output=output_name(stage, segment.film, segment.key))
+            job = dataclasses.replace(job, threads=run.segment_threads)
             stage.segmented.process(
                 stage.inputs(segment.film), job, segment.segments, segment.number
             )
