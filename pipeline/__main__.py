@@ -358,10 +358,12 @@ def _dataset(arguments: argparse.Namespace) -> int:
     chosen = config.load(arguments.config, _settings_given(arguments))
     from pipeline.cost import estimate, rates  # loads Beam, which takes seconds: --help need not
     from pipeline.ingest import discovery
+    from pipeline.keyframes import detectors
     from pipeline.runtime import progress
 
     found, rejects = discovery.find(arguments.videos, chosen.schemes)
     _check_force(arguments.force, [video.id for video in found])
+    detectors.check(chosen.keyframes, found)
     chosen = _checked(chosen, with_keys=not arguments.dry_run)
     _check_out(arguments.out)
     if arguments.dry_run:
