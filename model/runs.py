@@ -30,7 +30,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from model import checkpoints, precision, story_lm, tokens, vision
+from model import checkpoints, precision, smollm, story_lm, tokens, vision
 from model.config import Preset, StageConfig, naming
 from model.detokenizer import Detokenizer
 from model.story_lm import StoryLM
@@ -119,7 +119,9 @@ def make_tokenizer(run: Run, texts: Iterable[str]) -> None:
     story = run.preset.model.story
     if story.model:
         with naming("model.story.model", story.model):
-            tokenizer = AutoTokenizer.from_pretrained(story.model, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(
+                smollm.found(story.model), trust_remote_code=False
+            )
     else:
         tokenizer = tokens.train(texts, story.vocabulary)
     tokens.with_pictures(tokenizer, story.image_tokens)
