@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-HEAVY = ("fuzz", "crashes", "scale", "cpu")  # minutes to hours of whole runs: not part of `all`
+HEAVY = ("architectures", "fuzz", "crashes", "scale", "cpu")  # minutes to hours of whole runs: not part of `all`
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") -> int:
@@ -48,6 +48,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         **suite.BENCHMARKS,
     }.items():
         commands.add_parser(name, help=help_text, parents=[shared])
+    commands.add_parser(
+        "architectures", help="every stage on saved weights of each architecture and dtype"
+    )
     fuzz = commands.add_parser("fuzz", help="runs mutated films through the pipeline")
     fuzz.add_argument("--films", type=int, default=2000)
     fuzz.add_argument("--seed", type=int, default=0)
@@ -222,6 +225,12 @@ def _heavy(arguments: argparse.Namespace) -> int:
         from benchmarks.fault_injection import fuzz
 
         text, bad = fuzz.run(arguments.films, arguments.seed)
+    elif arguments.name == "architectures":
+        from benchmarks.architectures import run as architectures
+        from benchmarks.results import markdown
+
+        (table,) = architectures.run()
+        text, bad = markdown.table_to_markdown(table), architectures.failed(table)
     else:
         from benchmarks.results import markdown
         from benchmarks.speed import cpu, scale

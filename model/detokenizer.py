@@ -146,9 +146,7 @@ class Detokenizer(nn.Module):
             self.unet = UNet2DConditionModel.from_config(config.unet)
         else:
             with naming("model.detokenizer.model", config.model):
-                self.unet = UNet2DConditionModel.from_pretrained(
-                    config.model, subfolder="unet", use_safetensors=True
-                )
+                self.unet = autoencoder.saved(UNet2DConditionModel, config.model, "unet")
         self.vae = vae.requires_grad_(False)
         wide = self.unet.config.cross_attention_dim
         if sum(config.streams) != wide:

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from model import checkpoints, precision, smollm, story_lm, tokens, vision
+from model.autoencoder import saved
 from model.config import Preset, StageConfig, naming
 from model.detokenizer import Detokenizer
 from model.story_lm import StoryLM
@@ -161,7 +162,7 @@ def autoencoder(run: Run) -> AutoencoderKL:
         vae = AutoencoderKL.from_pretrained(run.result("autoencoder"), use_safetensors=True)
     else:
         with naming("model.detokenizer.model", config.model):
-            vae = AutoencoderKL.from_pretrained(config.model, subfolder="vae", use_safetensors=True)
+            vae = saved(AutoencoderKL, config.model, "vae")
     return vae.requires_grad_(False).eval()
 
 
