@@ -10,7 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-HEAVY = ("architectures", "fuzz", "crashes", "scale", "cpu")  # minutes to hours of whole runs: not part of `all`
+HEAVY = (
+    "architectures",
+    "fuzz",
+    "crashes",
+    "scale",
+    "cpu",
+)  # minutes to hours of whole runs: not part of `all`
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") -> int:

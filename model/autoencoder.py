@@ -47,9 +47,7 @@ def saved(kind: type[Part], model: str, part: str) -> Part:
         return kind.from_pretrained(model, subfolder=part, use_safetensors=True)
     except OSError:
         try:
-            return kind.from_pretrained(
-                model, subfolder=part, use_safetensors=True, variant="fp16"
-            )
+            return kind.from_pretrained(model, subfolder=part, use_safetensors=True, variant="fp16")
         except (OSError, ValueError):
             pass
         raise

@@ -215,6 +215,9 @@ class Optimisation(Section):
         description="of products; auto is bf16 where the device has instructions for it, else fp32",
     )
     checkpointing: bool = Field(False, description="gradient checkpointing")
+    adam_8bit: bool = Field(
+        False, description="keep AdamW's moments in 8 bits, by bitsandbytes, on a GPU"
+    )
     compile: bool = Field(False, description="torch.compile")
     workers: int = Field(0, ge=0, description="processes that read data")
     seed: int = 0

@@ -129,9 +129,7 @@ def train_and_resume(preset: str, dataset: str, folder: Path, name: str) -> None
     stage.losses = stopping
     with contextlib.suppress(train.Interrupted):
         train.fit(name, stage, settings, again.folder / name, key, lambda text: None)
-    said = call(
-        "train", preset, "--data", dataset, "--run", str(again.folder), "--stage", name
-    )
+    said = call("train", preset, "--data", dataset, "--run", str(again.folder), "--stage", name)
     if f"{name}: resumes from step {STOPPED_AFTER}" not in said:
         raise Fault(f"did not resume: {said}")
     whole, resumed = (

@@ -39,8 +39,16 @@ class Row:
 
 
 ROWS = (
-    *(Row(name, dtype, language_model=name) for name in LANGUAGE_MODELS for dtype in ("bf16", "fp16")),
-    *(Row(name, dtype, tower=name, own="tower") for name in TOWERS for dtype in ("fp32", "bf16", "fp16")),
+    *(
+        Row(name, dtype, language_model=name)
+        for name in LANGUAGE_MODELS
+        for dtype in ("bf16", "fp16")
+    ),
+    *(
+        Row(name, dtype, tower=name, own="tower")
+        for name in TOWERS
+        for dtype in ("fp32", "bf16", "fp16")
+    ),
     *(Row("SD-XL's UNet and autoencoder", dtype, own="diffusion") for dtype in ("fp32", "fp16")),
     Row("the same, *.fp16.safetensors alone", "fp16", only_variant=True, own="diffusion"),
 )
