@@ -361,7 +361,8 @@ def _dataset(arguments: argparse.Namespace) -> int:
     from pipeline.keyframes import detectors
     from pipeline.runtime import progress
 
-    found, rejects = discovery.find(arguments.videos, chosen.schemes)
+    with progress.display({}, f"looking for films in {arguments.videos}"):
+        found, rejects = discovery.find(arguments.videos, chosen.schemes)
     _check_force(arguments.force, [video.id for video in found])
     detectors.check(chosen.keyframes, found)
     chosen = _checked(chosen, with_keys=not arguments.dry_run)
