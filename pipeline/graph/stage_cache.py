@@ -39,6 +39,7 @@ class Run:
     threads: int = 1  # for decoding one film
     force: tuple[str, ...] = ()  # names of stages, and ids of films, to make again
     until: str = ""  # the stage to stop after, "" for none
+    segment_threads: int = 1  # for decoding a segment of a film, while others decode the rest
     # Seconds of a film that one worker scans.
     segment_seconds: float = dataclasses.field(default_factory=lambda: segment_scan.SECONDS)
     id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)  # unique

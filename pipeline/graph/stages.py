@@ -24,7 +24,7 @@ from schemas.rows import Caption, Character, Keyframe, Spoken, Story, Video
 class Segmented:
     """The first part of a stage's work on a film, which several workers share by segments."""
 
-    split: Callable[..., list[Any]]  # (Inputs, seconds per segment) -> segments
+    split: Callable[..., list[Any]]  # (Inputs, Job, seconds per segment) -> segments
     process: Callable[..., None]  # (Inputs, Job, all segments, number): saves what `run` reads
     share: float  # of the stage's time
 
