@@ -202,6 +202,7 @@ def _sample(arguments: argparse.Namespace) -> int:
     from pipeline import sample
     from pipeline.runtime import progress
 
+    preflight.check_sample(arguments.folder)
     began = time.monotonic()
 
     def drawn(name: str, done: int, total: int) -> None:
@@ -222,7 +223,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     lacking = False
     for finding in doctor.examine(chosen, arguments.videos, arguments.out):
-        print(finding, flush=True)
+        print(escaped(str(finding)), flush=True)
         lacking |= finding.needed and not finding.there
     return int(lacking)
 
@@ -258,8 +259,9 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from pipeline.dataset import report
+    from pipeline.dataset import manifest, report
 
+    manifest.read_manifest(arguments.out)  # says what to do if there is none
     report.write(arguments.out)
     print(f"{arguments.out}/{layout.REPORT}")
     return 0

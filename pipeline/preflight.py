@@ -28,6 +28,18 @@ def check_metrics(file: str, parser: argparse.ArgumentParser) -> None:
         parser.error(f"--metrics {file}: no permission to write to {folder}")
 
 
+def check_sample(folder: str) -> None:
+    """Raises OSError for what is in the way of the sample's films."""
+    place = os.path.abspath(folder)
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    if not os.path.isdir(place):
+        raise NotADirectoryError(f"{folder}: {place} is a file: name another folder")
+    for path in glob.glob(os.path.join(glob.escape(folder), "*.mp4")):
+        if os.path.isdir(path):
+            raise IsADirectoryError(f"{path} is a folder where a film goes: move it away")
+
+
 def check_force(forced: Sequence[str], films: Sequence[str]) -> None:
     valid = [*stages.names(), *films]
     for name in forced:

@@ -89,3 +89,23 @@ def test_a_closed_stderr_is_no_fault_and_its_messages_do_not_go_elsewhere(tmp_pa
     command = f"{sys.executable} -m pipeline verify {tmp_path} 2>&-"
     ended = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["sample", "{file}"], "{file}: {file} is a file: name another folder"),
+        (["report", "{folder}"], "{folder} is no finished dataset: "),
+        (["report", "{file}"], "{file} is no finished dataset: "),
+        (["verify", "{file}"], "{file} is no finished dataset: "),
+        (["export", "{folder}", "--to", "{missing}"], "{folder} is no finished dataset: "),
+        (["plan", "--hours", "1", "--from", "{folder}"], "name the folder of a finished dataset"),
+        (["rebuild", "{folder}", "--videos", "."], "{folder} is not a manifest: name the"),
+    ],
+)
+def test_every_command_names_a_path_that_it_cannot_use(tmp_path, words, said, capsys):
+    places = {name: str(tmp_path / name) for name in ("file", "folder", "missing")}
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    assert main([word.format(**places) for word in words]) == 2
+    assert said.format(**places) in capsys.readouterr().err
