@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import logging
 import os
 import sys
@@ -11,9 +10,8 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TextIO
 
-from pipeline import command_line, config, preflight
+from pipeline import command_line, config, preflight, standard_streams
 from pipeline.runtime.untrusted_text import escaped
 from schemas import layout
 
@@ -25,9 +23,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") ->
     """
     # Also inherited by workers. Arrow's own allocator retains ten times the memory of its tables.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    # Closed ones are None, and what is printed to them would go to the other, or fail.
-    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
-    _print_anywhere()
+    standard_streams.prepare()
     parser = command_line.parser(prog, __doc__, _commands())
     arguments, beam_arguments = parser.parse_known_args(argv)
     if beam_arguments and arguments.command is not _dataset:
@@ -62,17 +58,6 @@ def _commands() -> dict[str, Callable[[argparse.Namespace], int]]:
     }
 
 
-def _nowhere() -> TextIO:
-    return open(os.devnull, "w", encoding="utf-8")
-
-
-def _print_anywhere() -> None:
-    """Lets every text be printed: what the terminal's encoding lacks is shown as \\xe9."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _write_metrics(file: str, out: str, code: int) -> None:
     from pipeline.graph import prometheus
 
@@ -85,7 +70,12 @@ def _write_metrics(file: str, out: str, code: int) -> None:
 def _run_command(arguments: argparse.Namespace, verbose: bool) -> int:
     """Runs the command and returns its exit code; prints a message if it raises."""
     try:
-        return int(arguments.command(arguments))
+        code = int(arguments.command(arguments))
+        sys.stdout.flush()
+        return code
+    except standard_streams.CannotPrint as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\nStopped. Run the same command again to continue.", file=sys.stderr)
         return 130

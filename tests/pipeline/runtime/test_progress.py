@@ -192,7 +192,7 @@ def test_a_dumb_terminal_gets_lines(terminal, monkeypatch, capsys):
 def test_names_that_the_encoding_lacks_are_printed_all_the_same(encoding, tmp_path):
     """LANG=C on a system that Python does not give UTF-8: what is printed there is escaped."""
     code = (
-        "import pipeline.__main__ as main, sys; main._print_anywhere();"
+        "from pipeline import standard_streams; standard_streams.prepare();"
         "from pipeline.runtime import progress\n"
         "with progress.display({'\\u6620\\u753b': 1}):\n"
         "    progress.advance('\\u6620\\u753b')\n"
