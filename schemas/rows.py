@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 STORY_LENGTH = 30  # keyframes in a story, as in the published dataset
+SPEECH, LIKENESS = "speech", "likeness"  # how the name of an appearance was decided
 CHUNK_LENGTH = 10  # keyframes in a chunk: what the paper trains on
 
 
@@ -79,6 +80,48 @@ class Spoken:
     end: float
     text: str
     recognised: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A figure in a picture, whoever it is: what stands out from the place."""
+
+    keyframe: str
+    video: str
+    box: list[float]  # left, top, right, bottom: shares of the picture
+    share: float  # of the picture
+    score: float  # how much it is a figure rather than a place, above 0
+    look: list[float]  # mean features, by which figures are compared
+
+
+@dataclasses.dataclass(frozen=True)
+class Appearance:
+    """A character in a picture: who is seen, and where."""
+
+    keyframe: str
+    video: str
+    series: str
+    character: str  # as in CastMember.name
+    box: list[int]  # x, y, width, height in pixels of the picture
+    score: float  # how much it is a figure rather than a place, above 0
+    decided: str  # SPEECH for a name, from who speaks; LIKENESS for a description
+
+
+@dataclasses.dataclass(frozen=True)
+class CastMember:
+    """A character of a series as it is seen: where it appears, and with whom."""
+
+    series: str
+    name: str  # "Pip", or "big grey figure" for one whose name is not known
+    named: bool  # False where the name is a description
+    colour: str  # that most of it has, "" where that is unclear
+    pictures: int
+    videos: list[str]  # in which it is seen
+    first: str  # the keyframe where it is first seen
+    last: str
+    costars: list[str]  # seen in the same pictures, the most frequent first
+    costar_pictures: list[int]  # in how many, for each
+    crops: list[str]  # pictures of it: "characters/<series>/<name>/<keyframe>.jpg"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +198,19 @@ class Reject:
     image: str = ""  # a small picture of it, relative to the dataset folder, "" for none
 
 
-Row = TypeVar("Row", Video, Keyframe, Spoken, Caption, Character, Story, Reject)
+Row = TypeVar(
+    "Row",
+    Video,
+    Keyframe,
+    Spoken,
+    Figure,
+    Appearance,
+    CastMember,
+    Caption,
+    Character,
+    Story,
+    Reject,
+)
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 

@@ -20,7 +20,16 @@ from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.runtime import storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import UNREADABLE, AnyRow, Film
-from schemas.rows import Caption, Character, Keyframe, Reject, Scores, Story
+from schemas.rows import (
+    Appearance,
+    Caption,
+    CastMember,
+    Character,
+    Keyframe,
+    Reject,
+    Scores,
+    Story,
+)
 
 
 async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:
@@ -28,7 +37,8 @@ async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:
     chosen = film.rows("selection", Keyframe)
     if not chosen:
         return []
-    written, rejects = await caption(chosen, job.client, job.out, job.config, job.tick)
+    seen = film.rows("cast", Appearance)
+    written, rejects = await caption(chosen, seen, job.client, job.out, job.config, job.tick)
     return [*written, *rejects]
 
 
@@ -53,8 +63,9 @@ async def name_characters(films: Sequence[Inputs], job: Job) -> list[list[AnyRow
         return [[] for _ in films]
     keyframes = [row for film in films for row in film.rows("selection", Keyframe)]
     titles = [film.video.title for film in films]
+    cast = films[0].rows("cast", CastMember)
     drafted, outcome = await characters.draft(
-        series, keyframes, written, titles, job.client, job.config
+        series, keyframes, written, cast, titles, job.client, job.config
     )
     rows: list[list[AnyRow]] = [list(drafted) for _ in films]
     if outcome.value is None:

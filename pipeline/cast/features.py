@@ -32,9 +32,7 @@ def measure(picture: efficientnet.Picture) -> Measured:
     """Measures an RGB picture, uint8 [height, width, 3]."""
     _, (early, middle) = efficientnet.cells_and_blocks(picture, (_EARLY, _MIDDLE))
     small = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-    lab = colour_names.to_lab(
-        cv2.resize(picture, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA)
-    )
+    lab = colour_names.to_lab(cv2.resize(picture, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA))
     cells = np.concatenate(
         [
             early.transpose(1, 2, 0),

@@ -66,8 +66,7 @@ def figure_scores(cells: NDArray[np.float32]) -> Scores:
 
 
 def _standing_out(cells: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Returns by how much each cell differs from the edge of its picture, less far from the middle.
-    """
+    """Returns by how much each cell differs from the edge of its picture, less far from the middle."""
     edge = np.zeros((ROWS, COLUMNS), bool)
     edge[: _RING[0]] = edge[:, : _RING[1]] = edge[:, -_RING[1] :] = True
     y, x = np.mgrid[:ROWS, :COLUMNS]
@@ -76,9 +75,7 @@ def _standing_out(cells: NDArray[np.float32]) -> NDArray[np.float64]:
     out = []
     for picture in cells[..., _MIDDLE].astype(np.float32):
         flat, rim = picture.reshape(-1, picture.shape[-1]), picture[edge]
-        squares = (
-            (flat**2).sum(axis=1)[:, None] - 2 * flat @ rim.T + (rim**2).sum(axis=1)
-        )
+        squares = (flat**2).sum(axis=1)[:, None] - 2 * flat @ rim.T + (rim**2).sum(axis=1)
         level = float((flat**2).sum(axis=1).mean()) or 1.0
         nearest = np.partition(np.maximum(squares, 0), rank, axis=1)[:, rank]
         out.append(np.sqrt(nearest.astype(np.float64) / level).reshape(ROWS, COLUMNS) * central)

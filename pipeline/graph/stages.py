@@ -13,11 +13,22 @@ from typing import Any, Literal
 
 from pipeline.annotation import expected_calls
 from pipeline.annotation import stages as annotation
+from pipeline.cast import stages as cast
 from pipeline.ingest import dialogue
 from pipeline.keyframes import stages as keyframes
 from pipeline.runtime.stage_inputs import Inputs
 from pipeline.runtime.stage_outputs import AnyRow, Film
-from schemas.rows import Caption, Character, Keyframe, Spoken, Story, Video
+from schemas.rows import (
+    Appearance,
+    Caption,
+    CastMember,
+    Character,
+    Figure,
+    Keyframe,
+    Spoken,
+    Story,
+    Video,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +105,26 @@ STAGES: tuple[Stage, ...] = (
         publish=keyframes.place_pictures,
     ),
     Stage(
+        "figures",
+        cast.find_figures,
+        reads={"selection": (Keyframe,)},
+        settings=("cast",),
+        files=cast.weights,
+        seconds=0.04,
+    ),
+    Stage(
+        "cast",
+        cast.find_cast,
+        scope="series",
+        reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
+        video=("series",),
+        publish=cast.save_crops,
+        seconds=0.005,
+    ),
+    Stage(
         "captions",
         annotation.write_captions,
-        reads={"selection": (Keyframe,)},
+        reads={"selection": (Keyframe,), "cast": (Appearance,)},
         settings=("captions",),
         role="captioner",
         prompts=("caption",),
@@ -107,7 +135,7 @@ STAGES: tuple[Stage, ...] = (
         "characters",
         annotation.name_characters,
         scope="series",
-        reads={"captions": (Caption,), "selection": (Keyframe,)},
+        reads={"captions": (Caption,), "selection": (Keyframe,), "cast": (CastMember,)},
         video=("series", "title"),
         files=annotation.given_characters,
         file_settings=("characters",),
