@@ -164,6 +164,7 @@ class Scores:
     repaired_share: float | None  # 0..1, share of texts that came from a second question
     grounding: float | None  # 0..1, share of what the captions say that the texts say, English only
     similarity: float | None  # -1..1, mean cosine of pictures and texts; None without a model
+    naming: float | None = None  # 0..1, share of those who are seen by name that the texts name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,6 +184,8 @@ class Story:
     writers: list[str]  # what wrote each text: a model's name, or "plain" for a joined caption
     repaired: list[bool]  # whether each text is of a second question, as the first answer failed
     linked: bool = True  # False where the windows were not linked: no usable answer
+    # who is seen in each picture; none at all where nobody looked
+    characters: list[list[str]] = dataclasses.field(default_factory=list)
     scores: Scores | None = None  # None before the quality stage
 
 
@@ -217,7 +220,7 @@ _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_
 
 def _arrow_type(hint: Any) -> pa.DataType:
     if typing.get_origin(hint) is list:
-        return pa.list_(_ARROW[typing.get_args(hint)[0]])
+        return pa.list_(_arrow_type(typing.get_args(hint)[0]))
     if isinstance(hint, types.UnionType):  # `int | None`
         (hint,) = (arg for arg in typing.get_args(hint) if arg is not types.NoneType)
     if dataclasses.is_dataclass(hint):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pipeline.annotation import characters, story_scores
@@ -21,6 +21,7 @@ from pipeline.runtime import storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import UNREADABLE, AnyRow, Film
 from schemas.rows import (
+    LIKENESS,
     Appearance,
     Caption,
     CastMember,
@@ -98,6 +99,7 @@ async def write_stories(film: Inputs, job: Job) -> list[AnyRow]:
     stories, rejects = await tell(
         chosen,
         written,
+        film.rows("cast", Appearance),
         film.rows("characters", Character),
         job.client,
         job.config,
@@ -125,10 +127,11 @@ def score_stories(film: Inputs, job: Job) -> list[AnyRow]:
     keyframe_of = {row.image: row for row in film.rows("selection", Keyframe)}
     caption_of = {row.keyframe: row for row in film.rows("captions", Caption)}
     cast = film.rows("characters", Character)
+    named = {row.character for row in film.rows("cast", Appearance) if row.decided != LIKENESS}
     rows: list[AnyRow] = []
     for story in stories:
         frames = [(keyframe_of[image], caption_of[keyframe_of[image].id]) for image in story.images]
-        scores = _scores(story, frames, cast, film.video.title, job)
+        scores = _scores(story, frames, cast, named, film.video.title, job)
         rows.append(dataclasses.replace(story, scores=scores))
         if misses := story_scores.gate(scores, job.config.quality):
             rows.append(
@@ -148,6 +151,7 @@ def _scores(
     story: Story,
     frames: Sequence[tuple[Keyframe, Caption]],
     cast: Sequence[Character],
+    named: Collection[str],
     title: str,
     job: Job,
 ) -> Scores:
@@ -195,6 +199,12 @@ def _scores(
         repaired=story.repaired,
         similarity=similar,
         grounding=grounded if language.partition("-")[0] == "en" else [],
+        naming=[
+            character_names.says(text, name)
+            for text, present in zip(story.captions, story.characters, strict=False)
+            for name in present
+            if name in named
+        ],
     )
 
 

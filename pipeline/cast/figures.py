@@ -11,6 +11,7 @@ figures that touch are cut where they are thinnest.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -66,7 +67,7 @@ def figure_scores(cells: NDArray[np.float32]) -> Scores:
 
 
 def _standing_out(cells: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Returns by how much each cell differs from the edge of its picture, less far from the middle."""
+    """Returns by how much cells differ from the edge of their picture, less far from the middle."""
     edge = np.zeros((ROWS, COLUMNS), bool)
     edge[: _RING[0]] = edge[:, : _RING[1]] = edge[:, -_RING[1] :] = True
     y, x = np.mgrid[:ROWS, :COLUMNS]
@@ -156,7 +157,7 @@ def _cut(mask: Mask) -> list[Mask]:
     smooth = np.convolve(padded, np.ones(wide) / wide, "valid")
     edges = [0, *_valleys(smooth, 0, len(smooth)), len(smooth)]
     parts = []
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in itertools.pairwise(edges):
         part = np.zeros_like(mask)
         part[:, left + first : left + last] = mask[:, left + first : left + last]
         parts.append(part)

@@ -3,9 +3,9 @@
 Who speaks is mostly seen. So groups and names that come in the same shots more often than chance
 would have it belong together (log-likelihood ratio, Dunning 1993), the clearest pair first. What a
 named group explains is then no evidence for another group: a shot in which Pip speaks and is seen
-says nothing of the others in it. Only shots whose speaker is not seen yet give a name to more groups:
-a character may come in several, unless two of them are seen together. Without evidence no name is
-given: a wrong one spoils a story, a missing one does not.
+says nothing of the others in it. Only shots whose speaker is not seen yet give a name to more
+groups: a character may come in several, unless two of them are seen together. Without evidence no
+name is given: a wrong one spoils a story, a missing one does not.
 """
 
 from __future__ import annotations

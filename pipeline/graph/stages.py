@@ -147,7 +147,12 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        reads={"captions": (Caption,), "selection": (Keyframe,), "characters": (Character,)},
+        reads={
+            "captions": (Caption,),
+            "selection": (Keyframe,),
+            "cast": (Appearance,),
+            "characters": (Character,),
+        },
         video=("title",),
         settings=("stories",),
         role="writer",
@@ -158,11 +163,12 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=2,
+        version=3,
         reads={
             "stories": (Story,),
             "captions": (Caption,),
             "selection": (Keyframe,),
+            "cast": (Appearance,),
             "characters": (Character,),
         },
         video=("title",),
