@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
+
 from pipeline.ingest.naming import safe_name
 from pipeline.runtime import storage
 from pipeline.runtime.images import decode_bgr, encode_jpeg
 from schemas import layout
+from schemas.published import parse_keyframe_id
 from schemas.rows import Appearance, CastMember
 
 
@@ -29,20 +32,24 @@ def save(
 ) -> list[str]:
     """Writes the pictures of each character into the dataset `out`; returns their paths.
 
-    They are cut from the keyframes' pictures there. One that is there is written anew where it
-    differs, after a call of `replacing`. A picture without its keyframe's picture is left out.
+    They are cut from the keyframes' pictures there; where one is missing, so is the character's. A
+    file that differs is written anew, after a call of `replacing`.
     """
     boxes = {(row.keyframe, row.character): row for row in appearances}
     written = []
     for member in cast:
         for crop, keyframe in zip(member.crops, keyframes(member), strict=True):
-            row = boxes[keyframe, member.name]
-            source = storage.join(out, *layout.image_path(row.video, keyframe).split("/"))
-            if not storage.exists(source):
+            row = boxes.get((keyframe, member.name))
+            image = layout.image_path(parse_keyframe_id(keyframe)[0], keyframe)
+            source = storage.join(out, *image.split("/"))
+            if row is None or not storage.exists(source):
                 continue
             picture = decode_bgr(storage.read_bytes(source), source)
             x, y, width, height = row.box
-            data = encode_jpeg(picture[y : y + height, x : x + width])
+            part = picture[y : y + height, x : x + width]
+            if not part.size:
+                continue
+            data = encode_jpeg(np.ascontiguousarray(part))
             file = storage.join(out, *crop.split("/"))
             written.append(crop)
             if storage.exists(file):

@@ -11,6 +11,7 @@ from pipeline.cast import crops
 from pipeline.inference.builtin import colour_names
 from schemas.rows import Appearance, CastMember, Figure
 
+_FEWEST = 3  # that are enough to choose from
 _CROPS = 5  # pictures of a character, at most
 _MIN_SIDE = 24  # pixels of the shorter side of one
 
@@ -75,15 +76,25 @@ def members(
                 rows[-1].keyframe,
                 [other for other, _ in costars],
                 [count for _, count in costars],
-                [crops.path(series, name, row.keyframe) for row in _best(rows)],
+                [crops.path(series, name, row.keyframe) for row in _best(rows, by_keyframe)],
             )
         )
     return sorted(cast, key=lambda member: (-member.pictures, member.name))
 
 
-def _best(rows: Sequence[Appearance]) -> list[Appearance]:
-    """Chooses pictures of a character: large, clearly a figure, and from all over the series."""
-    large = [row for row in rows if min(row.box[2:]) >= _MIN_SIDE] or list(rows)
+def _best(rows: Sequence[Appearance], by_keyframe: Mapping[str, Sequence[str]]) -> list[Appearance]:
+    """Chooses pictures of a character: alone, large, no wider than high, a figure for certain, and
+    from all over the series."""
+    alone = [row for row in rows if len(by_keyframe[row.keyframe]) == 1]
+    large: Sequence[Appearance] = rows
+    for choice in (
+        [row for row in alone if min(row.box[2:]) >= _MIN_SIDE and row.box[2] <= row.box[3]],
+        [row for row in alone if min(row.box[2:]) >= _MIN_SIDE],
+        [row for row in rows if min(row.box[2:]) >= _MIN_SIDE],
+    ):
+        if len(choice) >= _FEWEST:
+            large = choice
+            break
     count = min(_CROPS, len(large))
     chosen = []
     for at in range(count):
