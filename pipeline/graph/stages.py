@@ -74,7 +74,7 @@ STAGES: tuple[Stage, ...] = (
         seconds=1.4,
         per="minute",
     ),
-    Stage("text", keyframes.read_text, reads={"keyframes": (Keyframe,)}, seconds=0.1),
+    Stage("text", keyframes.read_text, version=2, reads={"keyframes": (Keyframe,)}, seconds=0.1),
     Stage(
         "dialogue",
         dialogue.find_dialogue,
