@@ -67,7 +67,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "keyframes",
         keyframes.find_keyframes,
-        version=5,
+        version=6,
         files=keyframes.content,
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),

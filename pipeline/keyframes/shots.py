@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.ingest.video import open_video, video_stream
+from pipeline.keyframes import holds
 from pipeline.keyframes.decode import frames_from
 from pipeline.keyframes.frame_stats import FrameStats, difference, planes, scaled_planes
 
@@ -219,15 +220,8 @@ def _extent(thumbs: NDArray[np.uint8], middle: int, half: int) -> tuple[int, int
 
 def find(stats: FrameStats) -> tuple[list[Shot], list[Transition]]:
     """Finds the shots of a film, in order, and the transitions before, between and after them."""
-    cut_at = cuts(stats)
-    gradual = fades(stats, cut_at)
-    gradual += dissolves(stats, cut_at, gradual)
-    gradual.sort(key=lambda transition: transition.first)
-    inside = np.zeros(len(stats.times), bool)
-    for transition in gradual:
-        inside[transition.first : transition.last + 1] = True
-    hard = [Transition("cut", at, at - 1) for at in cut_at if not inside[at]]
-    transitions = sorted(hard + gradual, key=lambda transition: transition.first)
+    every, index = holds.repeated(stats)
+    transitions = _unrepeated(_transitions(every), index)
     shots: list[Shot] = []
     begin = 0
     for transition in transitions:
@@ -237,6 +231,40 @@ def find(stats: FrameStats) -> tuple[list[Shot], list[Transition]]:
     if begin < len(stats.times):
         shots.append(Shot(begin, len(stats.times) - 1))
     return shots, transitions
+
+
+def _unrepeated(transitions: list[Transition], index: NDArray[np.int64]) -> list[Transition]:
+    """Returns transitions between frames, given those between entries and the frame of each entry.
+
+    A held frame of which a gradual transition has only some of the entries is not part of it.
+    """
+    found = []
+    for transition in transitions:
+        if transition.kind == "cut":
+            first = int(index[transition.first])
+            found.append(Transition("cut", first, first - 1))
+            continue
+        begins = int(np.searchsorted(index, index[transition.first]))
+        ends = int(np.searchsorted(index, index[transition.last], side="right")) - 1
+        first = int(index[transition.first]) + (begins < transition.first)
+        last = int(index[transition.last]) - (ends > transition.last)
+        if first <= last:
+            found.append(Transition(transition.kind, first, last))
+        elif transition.first > 0:  # what seemed gradual lies between two held frames
+            found.append(Transition("cut", first, first - 1))
+    return found
+
+
+def _transitions(stats: FrameStats) -> list[Transition]:
+    cut_at = cuts(stats)
+    gradual = fades(stats, cut_at)
+    gradual += dissolves(stats, cut_at, gradual)
+    gradual.sort(key=lambda transition: transition.first)
+    inside = np.zeros(len(stats.times), bool)
+    for transition in gradual:
+        inside[transition.first : transition.last + 1] = True
+    hard = [Transition("cut", at, at - 1) for at in cut_at if not inside[at]]
+    return sorted(hard + gradual, key=lambda transition: transition.first)
 
 
 def cut_times(uri: str, stats: FrameStats, index: int) -> tuple[float, float]:
