@@ -69,7 +69,10 @@ def read(text: str, model: type[T]) -> tuple[T, bool]:
     """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"the answer has {len(text)} characters; be brief")
-    values = [_cleaned(value) for value in _objects(text)]
+    values: list[Any] = []
+    for value in _objects(text):
+        with contextlib.suppress(RecursionError):  # nested deeper than any answer
+            values.append(_cleaned(value))
     found = None
     for value in values:
         with contextlib.suppress(ValidationError, RecursionError):
@@ -77,7 +80,7 @@ def read(text: str, model: type[T]) -> tuple[T, bool]:
     if found is not None:
         return found, False
     readings: list[T] = []
-    for value in [*values, *([values] if values else []), *map(_cleaned, _mended(text))]:
+    for value in [*values, *([values] if values else []), *_mended(text)]:
         with contextlib.suppress(ValidationError, RecursionError, _Misfit):
             reading = model.model_validate(_fitted_to_model(value, model))
             if reading not in readings:
@@ -135,14 +138,11 @@ def _mended(text: str) -> Iterable[Any]:
         part = text[start:stop]
         if start < 0 or not part:
             continue
-        try:
+        with contextlib.suppress(RecursionError, ValueError):
             value = json_repair.loads(part)
-        except (RecursionError, ValueError):
-            continue
-        if isinstance(value, dict | list) and _letters(part) == _letters(
-            json.dumps(value, ensure_ascii=False)
-        ):
-            yield value
+            kept = _letters(part) == _letters(json.dumps(value, ensure_ascii=False))
+            if kept and isinstance(value, dict | list):
+                yield _cleaned(value)
 
 
 def _letters(text: str) -> str:
