@@ -188,7 +188,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         default="",
         metavar="STAGE",
         choices=stages.names(),
-        help="stop after this stage, one of " + ", ".join(stages.names()),
+        help="stop after this stage, with a report of what there is; one of "
+        + ", ".join(stages.names()),
     )
     dataset.add_argument(
         "--metrics",

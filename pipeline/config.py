@@ -50,6 +50,13 @@ class KeyframesConfig(_Section):
     likeness: float = Field(
         0.68, gt=0, le=1, description="share of equal hash bits that makes near-duplicates"
     )
+    change: float = Field(
+        0.005,
+        ge=0,
+        le=1,
+        description="unless a region of at least this share of the image differs: a character "
+        "that enters, leaves or turns",
+    )
 
 
 class SelectionConfig(_Section):

@@ -54,6 +54,7 @@ class Stage:
     segmented: Segmented | None = None
     intact: Callable[[Film, str, list[AnyRow]], bool] | None = None  # checks its image files
     publish: Callable[..., None] | None = None  # copies files into the dataset folder
+    rejects: str = ""  # kind of the reject of a film that it fails on; "": its own name
     seconds: float = 0.001  # CPU seconds per keyframe or minute, as measured (docs/scale.md)
     per: Literal["keyframe", "minute"] = "keyframe"
 
@@ -66,15 +67,22 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "keyframes",
         keyframes.find_keyframes,
-        version=4,
+        version=5,
         files=keyframes.content,
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
         intact=keyframes.pictures_intact,
+        rejects="video",
         seconds=1.4,
         per="minute",
     ),
-    Stage("text", keyframes.read_text, reads={"keyframes": (Keyframe,)}, seconds=0.1),
+    Stage(
+        "text",
+        keyframes.read_text,
+        reads={"keyframes": (Keyframe,)},
+        rejects="video",
+        seconds=0.1,
+    ),
     Stage(
         "dialogue",
         dialogue.find_dialogue,
@@ -82,6 +90,7 @@ STAGES: tuple[Stage, ...] = (
         video=("language",),
         files=dialogue.files,
         file_settings=("speech",),
+        rejects="subtitles",
     ),
     Stage(
         "selection",
@@ -92,6 +101,7 @@ STAGES: tuple[Stage, ...] = (
         video=("series",),
         settings=("selection",),
         publish=keyframes.place_pictures,
+        rejects="video",
     ),
     Stage(
         "captions",
@@ -102,6 +112,7 @@ STAGES: tuple[Stage, ...] = (
         role="captioner",
         prompts=("caption",),
         expected_calls=expected_calls.of_captions,
+        rejects="caption",
         seconds=0.026,
     ),
     Stage(
@@ -128,6 +139,7 @@ STAGES: tuple[Stage, ...] = (
         role="writer",
         prompts=("narrate", "link"),
         expected_calls=expected_calls.of_stories,
+        rejects="story",
         seconds=0.002,
     ),
     Stage(

@@ -30,6 +30,10 @@ _STAGES = {
 }
 
 
+# How many of the funnel's steps are known after a stage that a run stops after; of others, four.
+_STEPS_UNTIL = {"captions": 5, "characters": 5, "stories": 6, "quality": 9}
+
+
 def reason_cards(rejects: pa.Table) -> list[dict[str, Any]]:
     """Returns a card for each stage and reason, the most frequent of a stage first."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -101,7 +105,7 @@ def funnel(
     def pictures(label: str, count: int, note: str, stage: str = "") -> dict[str, Any]:
         return step(label, count, note, stage, count / considered if considered else 0.0)
 
-    return [
+    steps = [
         step("Films found", len(films.union(keys["video"].to_pylist())), "in the source", "video"),
         step("Films used", len(films), "read from the first frame to the last"),
         pictures(
@@ -124,3 +128,4 @@ def funnel(
             f"{CHUNK_LENGTH} pages each: what a model trains on",
         ),
     ]
+    return steps[: _STEPS_UNTIL.get(dataset["until"], 4)] if "until" in dataset else steps
