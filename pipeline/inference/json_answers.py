@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import json_repair
 from pydantic import BaseModel, ValidationError
 
-from pipeline.inference import answer_forms
+from pipeline.inference import answer_forms, plain_text
 
 MAX_LENGTH = 200_000  # characters of an answer; thirty texts have a fortieth of it
 _MAX_REPAIRED = 50_000  # characters of an answer whose syntax is repaired, which takes time
@@ -34,11 +34,17 @@ def read(text: str, model: type[T]) -> tuple[T, bool]:
 
     The answer is the last JSON object that validates against `model`, and failing that the only
     other reading of the text. A fence of backquotes, reasoning before the answer and words around
-    it are ignored, and all strings are cleaned (`clean`). Raises pydantic.ValidationError, or
-    ValueError for a text that is too long to be an answer.
+    it are ignored, and all strings are cleaned (`clean`, `plain_text.plain`). Raises
+    pydantic.ValidationError, or ValueError for a text that is too long to be an answer.
     """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"the answer has {len(text)} characters; be brief")
+    answer, forgiven = _read(text, model)
+    plain = model.model_validate(_strings_changed(answer.model_dump(), _plain))
+    return plain, forgiven or plain != answer
+
+
+def _read(text: str, model: type[T]) -> tuple[T, bool]:
     values, rest = _objects(text)
     for value in reversed(values):
         with contextlib.suppress(ValidationError, RecursionError):
@@ -68,14 +74,18 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", _BLANK.sub(" ", whole))
 
 
-def _cleaned(value: Any) -> Any:
-    """Cleans all strings of a JSON value, keys too."""
+def _plain(text: str) -> str:
+    return clean(plain_text.plain(text))
+
+
+def _strings_changed(value: Any, change: Callable[[str], str]) -> Any:
+    """Changes all strings of a JSON value, keys too."""
     if isinstance(value, str):
-        return clean(value)
+        return change(value)
     if isinstance(value, list):
-        return [_cleaned(item) for item in value]
+        return [_strings_changed(item, change) for item in value]
     if isinstance(value, dict):
-        return {clean(key): _cleaned(item) for key, item in value.items()}
+        return {change(key): _strings_changed(item, change) for key, item in value.items()}
     return value
 
 
@@ -87,7 +97,7 @@ def _objects(text: str) -> tuple[list[Any], str]:
     while start >= 0:
         try:
             value, end = decoder.raw_decode(text, start)
-            values.append(_cleaned(value))
+            values.append(_strings_changed(value, clean))
             rest, read = rest + text[read:start], end
         except ValueError:
             end = start + 1
@@ -112,7 +122,7 @@ def _repaired(text: str, model: type[T]) -> list[T | None]:
         if start < 0 or len(part) > _MAX_REPAIRED:
             continue
         with contextlib.suppress(RecursionError, ValueError):
-            value = _cleaned(json_repair.loads(part))
+            value = _strings_changed(json_repair.loads(part), clean)
             reading = _reading(value, model)
             if reading and _letters(part) == _letters(json.dumps(value, ensure_ascii=False)):
                 kept = _letters(reading.model_dump_json())

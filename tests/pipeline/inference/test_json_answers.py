@@ -170,3 +170,8 @@ def test_what_was_cut_off_is_not_read_as_something_shorter(text, model):
 def test_what_has_no_reading_or_two_is_not_read(text, model):
     with pytest.raises(ValueError):
         read(text, model)
+
+
+def test_markup_within_an_answer_is_taken_out_and_counted():
+    found, forgiven = read(r'{"sentence": "**Ben** laughs &amp; sings.\\nLoud."}', CaptionAnswer)
+    assert found.sentence == "Ben laughs & sings. Loud." and forgiven
