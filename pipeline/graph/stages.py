@@ -107,6 +107,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "captions",
         annotation.write_captions,
+        version=2,
         reads={"selection": (Keyframe,)},
         settings=("captions",),
         role="captioner",
@@ -118,6 +119,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "characters",
         annotation.name_characters,
+        version=2,
         scope="series",
         reads={"captions": (Caption,), "selection": (Keyframe,)},
         video=("series", "title"),
@@ -131,6 +133,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
+        version=2,
         reads={"captions": (Caption,), "selection": (Keyframe,), "characters": (Character,)},
         video=("title",),
         settings=("stories",),
