@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.testing.behaviours import Behaviour, answering
-from pipeline.testing.replies import MODEL, Reply, error
+from pipeline.testing.replies import MODEL, Reply, error, streamed
 
 _LENGTH = re.compile(r"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 
@@ -68,7 +68,12 @@ class Server:
             question = json.loads(body)
             if self.keep:
                 self.asked.append(question)
-            return await self.behaviour(question, self)
+            reply = await self.behaviour(question, self)
+            whole = isinstance(reply.body, dict) and reply.body.get("object") == "chat.completion"
+            if whole and question.get("stream") and not reply.plain:
+                options = question.get("stream_options") or {}
+                return streamed(reply, bool(options.get("include_usage")))
+            return reply
         finally:
             self.in_flight -= 1
 
@@ -166,8 +171,15 @@ class _Connection(asyncio.Protocol):
             "",
             "",
         ]
+        head = "\r\n".join(lines).encode("latin-1")
+        if reply.pause:
+            self.transport.write(head)
+            for event in body.split(b"\n\n")[:-1]:
+                await asyncio.sleep(reply.pause)
+                self.transport.write(event + b"\n\n")
+            return
         half = len(body) // 2 if reply.then else len(body)
-        self.transport.write("\r\n".join(lines).encode("latin-1") + body[:half])
+        self.transport.write(head + body[:half])
         if reply.then == "cut":
             self.transport.close()
         elif reply.then == "hang":
