@@ -105,6 +105,10 @@ class ModelClient:
         self._count("input_tokens", answer.input_tokens)
         self._count("output_tokens", answer.output_tokens)
         self._count("nanocost", round(cost * 1e9))
+        if answer.refusal:
+            self._count("refused", 1)
+        if answer.cut:
+            self._count("loops" if answer.cut == "loop" else "cut_off", 1)
         if answer.seconds:
             self._measure("milliseconds a call", round(1000 * answer.seconds))
         return answer

@@ -57,7 +57,8 @@ def listed(models: Any, name: str) -> int:
     """
     data = models.get("data") if isinstance(models, Mapping) else None
     entries = [entry for entry in data if isinstance(entry, Mapping)] if data else []
-    own = next((entry for entry in entries if entry.get("id") == name), {})
+    # A server with one model answers to any name.
+    own = next((entry for entry in entries if entry.get("id") == name or len(entries) == 1), {})
     meta = own.get("meta")
     found = [
         place[field]

@@ -23,7 +23,8 @@ from pipeline.runtime.stage_outputs import NO_ANSWER, REFUSED
 
 # What is wrong with an answer that is not whole, and what can be done.
 _CUT = {
-    "length": "the answer was cut off after {} tokens: raise calls.max_tokens",
+    "length": "the answer was cut off after {} tokens: raise calls.max_tokens, "
+    "or choose a server with a longer context",
     "loop": "the answer ran into a loop and was cut after {} tokens: another model may do better",
 }
 MAX_SAID = 20_000  # characters of an answer that the model is shown again; thirty texts have 5,000

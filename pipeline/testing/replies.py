@@ -60,12 +60,13 @@ def completion(
     )
 
 
-def streamed(reply: Reply, usage: bool = True, size: int = 4) -> Reply:
-    """Makes a stream of a completion: an event for each `size` characters, and one with `usage`."""
+def streamed(reply: Reply, usage: bool = True) -> Reply:
+    """Makes a stream of a completion: an event for each four characters, and one with `usage`."""
     choice = reply.body["choices"][0]
     message, events = choice["message"], [{"role": "assistant", "content": ""}]
     for name, text in message.items():
         if name != "role" and isinstance(text, str):
+            size = max(4, len(text) // 10_000)  # an enormous one need not take for ever
             events += [{name: text[at : at + size]} for at in range(0, len(text), size)]
         elif name != "role" and text:
             events.append({name: text})

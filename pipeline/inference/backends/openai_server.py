@@ -518,7 +518,11 @@ class OpenAIServer:
 def _named_parameter(fault: Fault, unsupported: frozenset[str]) -> str:
     """Returns the parameter that the server says it does not accept, "" for none that is left."""
     text = (fault.parameter or fault.text).casefold()
-    named = [name for name, words in _OPTIONAL.items() if any(word in text for word in words)]
+    named = [
+        name
+        for name, words in _OPTIONAL.items()
+        if name == text or any(word in text for word in words)
+    ]
     return next((name for name in named if name not in unsupported), "")
 
 

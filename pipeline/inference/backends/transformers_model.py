@@ -45,7 +45,8 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
 )
 
-from pipeline.inference.protocol import Answer, Request, Unanswered
+from pipeline.inference import answer_text
+from pipeline.inference.protocol import THOUGHTS, Answer, Request, Unanswered
 from pipeline.runtime import storage
 from pipeline.runtime.images import ImageError, decode_bgr, thumbnail
 
@@ -159,6 +160,7 @@ class TransformersModel:
         self._name, self._network, self._processor = name, network, processor
         self._reads_pictures, self._longest_side = reads_pictures, longest_side
         self._max_tokens, self._batch = max_tokens, batch
+        self._thinks = False  # before it answers
         self._fits: dict[int, int] = {}  # pictures per request -> requests the GPU can hold
         self._tokenizer = processor.tokenizer if reads_pictures else processor
         self._end_tokens = _end_tokens(name, network, self._tokenizer)
@@ -270,7 +272,8 @@ class TransformersModel:
                 return [Unanswered(f"{self._name} does not accept this request: {error}")]
             return [answer for pair in pairs for answer in self._generate([pair])]
         lengths = [int(length) for length in inputs["attention_mask"].sum(dim=1)]
-        most = [asked.most_tokens(self._max_tokens) for asked, _ in pairs]
+        thoughts = THOUGHTS if self._thinks else 0
+        most = [asked.most_tokens(self._max_tokens, thoughts) for asked, _ in pairs]
         left = [(self._context or 2**62) - length for length in lengths]
         room = [min(limits) for limits in zip(most, left, strict=True)]
         if min(room) < 1:
@@ -421,8 +424,11 @@ class TransformersModel:
         return row[: end + 1]
 
     def _decode(self, row: list[int]) -> str:
-        tokens = row[:-1] if row[-1] in self._end_tokens else row
-        return str(self._tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+        whole = row[-1] in self._end_tokens
+        written = self._tokenizer.decode(row[:-1] if whole else row, skip_special_tokens=True)
+        text, thoughts = answer_text.split_thoughts(str(written), whole)
+        self._thinks |= bool(thoughts.strip())
+        return text.strip()
 
 
 def _message(role: str, text: str, shape: str) -> dict[str, Any]:
