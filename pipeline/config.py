@@ -30,6 +30,65 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ShotsConfig(_Section):
+    """Thresholds of the detector `ours`. Levels are 0 to 255, times are in seconds."""
+
+    cut_difference: float = Field(
+        18.0,
+        ge=0,
+        description="a cut changes luma and chroma by more levels together; less is motion, "
+        "or two shots that look the same",
+    )
+    cut_ratio: float = Field(
+        2.5,
+        ge=1,
+        description="and by more times than its calmer side; fast motion changes much on both",
+    )
+    cut_correlation: float = Field(
+        0.9, ge=-1, le=1, description="and correlates less; lightning and a lamp keep the shapes"
+    )
+    dissolve_span: float = Field(
+        10.0, ge=0, description="levels between the ends of a dissolve; less nobody notices"
+    )
+    dissolve_bend: float = Field(
+        0.16,
+        ge=0,
+        description="its frames deviate less from weighted means of the ends, as a share of that; "
+        "motion deviates more",
+    )
+    dissolve_correlation: float = Field(
+        0.75,
+        ge=-1,
+        le=1,
+        description="its ends correlate less; a lamp that is lit keeps the shapes",
+    )
+    dissolve_area: float = Field(
+        0.5, ge=0, le=1, description="share of the frame that changes; a title that appears is less"
+    )
+    flat: float = Field(
+        7.0, ge=0, description="a frame with a lower standard deviation of luma shows nothing"
+    )
+    dark: float = Field(24.0, ge=0, description="luma below this is black")
+    fade_seconds: float = Field(3.0, gt=0, description="a fade to or from nothing is no longer")
+
+
+SCENEDETECT = ("adaptive", "content", "hash", "histogram", "threshold")  # its detectors
+
+
+def _detector(name: str) -> str:
+    kind, _, rest = name.partition(":")
+    if not (
+        name in ("ours", "transnetv2")
+        or (kind == "scenedetect" and rest in SCENEDETECT)
+        or (kind == "cuts" and rest)
+    ):
+        raise ValueError(
+            f"there is no detector {name!r}; choose ours, scenedetect:"
+            f"{'|'.join(SCENEDETECT)}, transnetv2, or cuts: with a file or folder of cuts"
+        )
+    return name
+
+
 class KeyframesConfig(_Section):
     """Choice of keyframes from each film. Luma levels are 0 to 255, times are in seconds."""
 
@@ -51,6 +110,32 @@ class KeyframesConfig(_Section):
     likeness: float = Field(
         0.68, gt=0, le=1, description="share of equal hash bits that makes near-duplicates"
     )
+    change: float = Field(
+        0.005,
+        ge=0,
+        le=1,
+        description="unless a region of at least this share of the image differs: a character "
+        "that enters, leaves or turns",
+    )
+    detector: Annotated[str, AfterValidator(_detector)] = Field(
+        "ours",
+        description="of shots: ours, scenedetect:NAME with a name of "
+        f"{', '.join(SCENEDETECT)}, transnetv2, or cuts:PATH with cuts of your own",
+    )
+    detector_parameters: dict[str, bool | int | float | str] = Field(
+        {},
+        description="of scenedetect's detector, by its own names, or the threshold of transnetv2",
+    )
+    shots: ShotsConfig = ShotsConfig()
+
+    @model_validator(mode="after")
+    def _parameters_are_read(self) -> KeyframesConfig:
+        if self.detector_parameters and self.detector.partition(":")[0] in ("ours", "cuts"):
+            raise ValueError(
+                f"the detector {self.detector} has no detector_parameters; the thresholds of ours "
+                "are settings under keyframes.shots"
+            )
+        return self
 
 
 class SelectionConfig(_Section):
@@ -387,7 +472,7 @@ def describe(model: BaseModel | None = None, indent: str = "") -> str:
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             about = " ".join((type(value).__doc__ or "").split())
-            lines += ["", f"{name}:  # {about}", describe(value, indent + "  ")]
+            lines += ["", f"{indent}{name}:  # {about}", describe(value, indent + "  ")]
         else:
             shown = json.dumps(value, ensure_ascii=False)
             about = f"  # {field.description}" if field.description else ""

@@ -45,7 +45,10 @@ _DIGEST = re.compile(r"digest ([0-9a-f]{16})\n")
 
 
 class CharactersError(ValueError):
-    """A file of characters is invalid; the message has its name and the remedy."""
+    """A file of characters is invalid; the message has its name and the remedy. Ends the run: a
+    user's own file is mended, and no model is paid for stories without it."""
+
+    exit_code = 2
 
 
 def path(out: str, series: str) -> str:

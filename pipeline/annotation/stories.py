@@ -135,17 +135,20 @@ async def _link(
     return draft, first and second, outcome.failed + failed + others
 
 
-async def _write_window(draft: _Draft, start: int, stop: int, writer: _Writer) -> _Draft | Outcome:
+async def _write_window(
+    draft: _Draft, start: int, stop: int, writer: _Writer, *, split: bool = False
+) -> _Draft | Outcome:
     """Adds the texts from `start` to `stop`, in as many requests as it takes.
 
-    A window that fails is halved, down to one text. Returns the outcome of the request that failed
-    in the end, with all that failed before it.
+    A window that fails is halved, down to one text; `split` says that it is a part of one that
+    failed, so that its texts are asked for once more. Returns the outcome of the request that
+    failed in the end, with all that failed before it.
     """
     outcome = await _ask(draft, "narrate", start, stop, writer)
     if outcome.value is not None:
         embedded = writer.config.writer == "embedded"  # no other may flag its texts as plain
         texts = [
-            _Text(sentence.text, embedded and sentence.plain, outcome.repaired)
+            _Text(sentence.text, embedded and sentence.plain, split or outcome.repaired)
             for sentence in outcome.value.sentences
         ]
         return dataclasses.replace(draft, texts=[*draft.texts, *texts])
@@ -154,7 +157,7 @@ async def _write_window(draft: _Draft, start: int, stop: int, writer: _Writer) -
         return outcome
     size = (stop - start + 1) // 2 if stop - start > 5 else 1
     for first in range(start, stop, size):
-        part = await _write_window(draft, first, min(first + size, stop), writer)
+        part = await _write_window(draft, first, min(first + size, stop), writer, split=True)
         if isinstance(part, Outcome):
             return dataclasses.replace(part, failed=outcome.failed + part.failed)
         draft = part

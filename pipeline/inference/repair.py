@@ -14,12 +14,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from pipeline.inference import json_answers
 from pipeline.inference.client import ModelClient
 from pipeline.inference.protocol import Answer, Cut, Request, Stop, TooLong, Unanswered
 from pipeline.runtime.stage_outputs import NO_ANSWER, REFUSED
+from schemas.answers import NarrativeAnswer, frames_asked_for
 
 # What is wrong with an answer that is not whole, and what can be done.
 _CUT = {
@@ -37,6 +38,7 @@ class Outcome:
     value: Any  # of the request's `answer` model, or None
     fault: str = ""
     repaired: bool = False  # the value is from the second answer
+    forgiven: bool = False  # the value is from an answer in a form of the model's own
     answered: bool = True  # False: no answer at all, so the next run asks again
     refused: bool = False  # by the model or a filter, for what is asked: asking again costs only
     too_long: bool = False  # for the model: a smaller question may be answered
@@ -74,6 +76,8 @@ async def ask(
     )
     repair = correct(repair, outcome.fault)
     second = await _ask_once(repair, client, check)
+    if second.value is not None:
+        client.count("repaired answers", 1)
     return dataclasses.replace(_after(outcome, second, (*asked, repair)), repaired=True)
 
 
@@ -94,31 +98,37 @@ async def _ask_once(request: Request, client: ModelClient, check: Callable[[Any]
     if answer.refusal:
         fault = json_answers.clean(answer.refusal)
         return Outcome(None, fault, refused=True, answers=(answer,))
-    value, fault = _read(answer.text, request.answer, check)
+    value, forgiven, fault = _read(answer.text, request, check)
+    if forgiven and not fault:
+        client.count("answers in another form", 1)
     if value is None and answer.cut:
         fault = _CUT[answer.cut].format(answer.output_tokens)
-    return Outcome(value, fault, answers=(answer,), cut=answer.cut)
+    return Outcome(value, fault, forgiven=forgiven, answers=(answer,), cut=answer.cut)
 
 
-def _read(text: str, model: type[BaseModel], check: Callable[[Any], str]) -> tuple[Any, str]:
-    """Returns the value of an answer, None if it is not usable, and its fault.
+def _read(text: str, request: Request, check: Callable[[Any], str]) -> tuple[Any, bool, str]:
+    """Returns the value of an answer, None if it is not usable, whether its form was forgiven, and
+    its fault.
 
     No exception over one answer leaves its question, as all other answers are paid for; but what
     cannot be read or written is no fault of an answer.
     """
     try:
-        value = json_answers.parse(text, model)
+        value, forgiven = json_answers.read(text, request.answer)
+        if isinstance(value, NarrativeAnswer) and (frames := frames_asked_for(request.schema)):
+            numbered = value.numbered(frames)
+            value, forgiven = numbered, forgiven or numbered != value
     except ValidationError as error:
-        return None, json_answers.describe(error)
+        return None, False, json_answers.describe(error)
     except ValueError as error:
-        return None, json_answers.clean(str(error))
+        return None, False, json_answers.clean(str(error))
     try:
         fault = check(value)
     except (Stop, OSError):
         raise
     except Exception as error:
         fault = f"the answer cannot be checked: {type(error).__name__}: {error}"
-    return None if fault else value, json_answers.clean(fault)
+    return None if fault else value, forgiven, json_answers.clean(fault)
 
 
 def reason_of(outcome: Outcome, bad: str) -> str:
