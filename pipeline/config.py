@@ -323,6 +323,9 @@ class CallsConfig(_Section):
             raise ValueError(f"it goes into a request as JSON, and cannot: {error}") from None
         return extra
 
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())  # a map has no hash of its own
+
     def extra_of(self, role: str) -> dict[str, Any]:
         """Returns the further fields of requests to the captioner, the writer or the judge."""
         shared = {name: value for name, value in self.extra.items() if name not in ROLES}
