@@ -8,13 +8,9 @@ and that it is what was asked for; or where it says nothing but that it is sorry
 
 from __future__ import annotations
 
-import re
-
 from pipeline.annotation import words
 from pipeline.annotation.checks import patterns
 
-# A line, or a sentence, that begins with a dash is speech in many languages.
-_SPEECH = re.compile(r"(?:^|(?<=[.!?…:]\s))\s*[—–].*$", re.MULTILINE)
 _FAULT = "the text is a refusal, not a story"
 
 
@@ -23,7 +19,7 @@ def refusal(text: str) -> str:
 
     Characters may be sorry, or unable to do a thing, in quotation marks and out of them.
     """
-    narration = _SPEECH.sub("", words.without_quotations(text))
+    narration = patterns.narration(text)
     if not words.tokenize(narration):  # all speech: a refusal only in words that no character has
         return _FAULT if _speaks_of_models(patterns.folded(text)) else ""
     sentences = [patterns.folded(sentence) for sentence in patterns.sentences(narration)]
