@@ -24,7 +24,7 @@ from schemas.rows import Caption, Character, Keyframe, Spoken, Story, Video
 class Segmented:
     """The first part of a stage's work on a film, which several workers share by segments."""
 
-    split: Callable[..., list[Any]]  # (Inputs, seconds per segment) -> segments
+    split: Callable[..., list[Any]]  # (Inputs, Job, seconds per segment) -> segments
     process: Callable[..., None]  # (Inputs, Job, all segments, number): saves what `run` reads
     share: float  # of the stage's time
 
@@ -67,7 +67,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "keyframes",
         keyframes.find_keyframes,
-        version=5,
+        version=6,
         files=keyframes.content,
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
@@ -79,6 +79,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "text",
         keyframes.read_text,
+        version=2,
         reads={"keyframes": (Keyframe,)},
         rejects="video",
         seconds=0.1,

@@ -105,6 +105,10 @@ class ModelClient:
         self.count("input_tokens", answer.input_tokens)
         self.count("output_tokens", answer.output_tokens)
         self.count("nanocost", round(cost * 1e9))
+        if answer.refusal:
+            self.count("refused", 1)
+        if answer.cut:
+            self.count("loops" if answer.cut == "loop" else "cut_off", 1)
         if answer.seconds:
             self._measure("milliseconds a call", round(1000 * answer.seconds))
         return answer
