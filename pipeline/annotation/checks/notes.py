@@ -30,20 +30,11 @@ def note(text: str) -> str:
     """Returns the fault of a text that speaks to the reader, or of the picture; "" for none."""
     for found in _BEFORE_COLON.finditer(text):
         head = patterns.folded(found[1])
-        if f"{_NUMBER.sub('', head)} " in _all("label") or _find(head, "note"):
+        if f"{_NUMBER.sub('', head)} " in _all("label") or patterns.find("note", head):
             return f"the text holds {found[0].strip()!r}, which is no part of a story"
     for sentence in patterns.sentences(patterns.narration(text)):
-        if said := _find(patterns.folded(sentence), "picture"):
+        if said := patterns.find("picture", patterns.folded(sentence)):
             return f"tell what happens, and not what is seen or filmed: {said!r}"
-    return ""
-
-
-def _find(folded: str, section: str) -> str:
-    """Returns the phrase of a section, in any language, that a folded text has; "" for none."""
-    for language in patterns.languages():
-        pattern = patterns.pattern(language, section)
-        if pattern and (found := pattern.search(folded)):
-            return found[0].strip()
     return ""
 
 

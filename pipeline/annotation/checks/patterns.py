@@ -9,6 +9,7 @@ A file of the folder `phrases` has sections, with a phrase per line:
 - placeholder: a text that is nothing else is none: "to be determined", "text here"
 - label: before a colon, a number or none, no part of a story: "picture", "note"
 - note: a note to the reader, before a colon: "here is the next part of the story"
+- attack: speaks to a model of its instructions, its role or its output, and is said in films
 - picture: speaks of the picture or the camera, not of what happens: "in this picture"
 
 A phrase is in lower case and without punctuation. `…` stands for up to six words (15 characters of
@@ -73,6 +74,15 @@ def pattern(language: str, section: str) -> re.Pattern[str] | None:
     phrases."""
     found = phrases(language, section)
     return re.compile("|".join(map(_regex, found))) if found else None
+
+
+def find(section: str, text: str) -> str:
+    """Returns the phrase of a section, in any language, in a text that is `folded`; "" for none."""
+    for language in languages():
+        compiled = pattern(language, section)
+        if compiled and (found := compiled.search(text)):
+            return found[0].strip()
+    return ""
 
 
 def folded(text: str) -> str:

@@ -21,10 +21,10 @@ def refusal(text: str) -> str:
     """
     narration = patterns.narration(text)
     if not words.tokenize(narration):  # all speech: a refusal only in words that no character has
-        return _FAULT if _speaks_of_models(patterns.folded(text)) else ""
+        return _FAULT if patterns.find("alone", patterns.folded(text)) else ""
     sentences = [patterns.folded(sentence) for sentence in patterns.sentences(narration)]
     whole = " ".join(sentences)
-    if _speaks_of_models(whole):
+    if patterns.find("alone", whole):
         return _FAULT
     for language in patterns.languages():
         cannot, asked = (patterns.pattern(language, name) for name in ("cannot", "asked"))
@@ -37,11 +37,6 @@ def refusal(text: str) -> str:
         if _is_nothing_else(whole, language):
             return _FAULT
     return ""
-
-
-def _speaks_of_models(text: str) -> bool:
-    found = (patterns.pattern(language, "alone") for language in patterns.languages())
-    return any(pattern is not None and pattern.search(text) for pattern in found)
 
 
 def _is_nothing_else(text: str, language: str) -> bool:
