@@ -13,7 +13,7 @@ import re
 from pipeline.annotation.checks import patterns
 
 _IN_BRACKETS = re.compile(r"\s*[\[<{][^\]>}]*[\]>}]\W*")
-_BEFORE_COLON = re.compile(r"^\W*([^\n:：.!?。！？“”\"«»„「」]{1,60}?)\s?[:：]", re.MULTILINE)
+_BEFORE_COLON = re.compile(r"^[^\w\n]*([^\n:：.!?。！？“”\"«»„「」]{1,60}?)\s?[:：]", re.MULTILINE)
 _NUMBER = re.compile(r"[ \d]+$")
 
 
