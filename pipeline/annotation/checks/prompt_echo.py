@@ -23,7 +23,8 @@ _WRAPPING = any_of(
     r"^[^\w\n]*(?:title|story|narrative|caption|description|dialogue|text|note|output|answer)[^\w\n]*:",
     r"\bstory so far\W*:",
     r"^[^\w\n]*sure!",
-    r"^[^\w\n]*(?:sure|certainly|of course|okay|absolutely|great)[!,.:]+ (?:here|i\b|i'll|let me|below)",
+    r"^[^\w\n]*(?:sure|certainly|of course|okay|absolutely|great)[!,.:]+ "
+    r"(?:here|i\b|i'll|let me|below)",
     r"\bhere(?:'s| is| are) (?:the|your|my|an?) (?:[\w-]+ ){0,4}?(?:story|texts?|sentences?"
     r"|narrative|rewrite|json|answer|continuation|version)\b(?! (?:of|a)\b)",
     r"\blet me know if (?:you|there)\b",
