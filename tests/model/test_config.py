@@ -30,9 +30,14 @@ def test_the_paper_preset_has_the_paper_s_settings():
     last = paper.stages["3-adaptation"].train
     assert (last.learning_rate, last.warmup, last.end, last.weight_decay) == (1e-4, 500, 0.01, 0.03)
     assert (last.batch, last.accumulate, last.steps) == (4, 4, 1600)
+    assert (last.betas, last.epsilon, last.ema) == ((0.9, 0.999), 1e-8, 0)
+    assert 8 * story.batch * story.accumulate == 240  # chunks of a step, on 8 GPUs
     lora = paper.model.story.lora
     assert (lora.rank, lora.alpha, lora.dropout, lora.targets) == (16, 32, 0.05, [])
     assert paper.model.story.longest == 1280
+    assert paper.model.story.input_tokens == paper.model.vision.tokens == 256
+    llama = paper.model.story.architecture
+    assert (llama["rms_norm_eps"], llama["max_position_embeddings"]) == (1e-5, 4096)
 
 
 def test_mistakes_are_named_with_what_would_do(tmp_path):
