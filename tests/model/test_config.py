@@ -1,7 +1,13 @@
 import pytest
 
-from model import config
+from model import config, story_lm
 from model.config import ConfigError
+from model.tokens import Vocabulary
+
+LLAMA = (
+    '{"model_type": "llama", "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1,'
+    ' "num_attention_heads": 2, "vocab_size": 8}'
+)
 
 
 def test_a_preset_is_a_folder_of_files_and_settings_change_single_values():
@@ -53,3 +59,24 @@ def test_mistakes_are_named_with_what_would_do(tmp_path):
         config.read("tiny", ["model.attention.boi=[4, 0]"])
     with pytest.raises(ConfigError, match="either a model to load or towers to make"):
         config.read("tiny", ["model.vision.model=ViT-B-32"])
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({}, "cannot be loaded"),  # nothing there
+        ({"config.json": '{"model_type": "of tomorrow"}'}, "of tomorrow"),
+        ({"config.json": "{}"}, "cannot be loaded"),
+        ({"config.json": "no JSON"}, "cannot be loaded"),
+        ({"config.json": '{"model_type": "llama"}'}, "cannot be loaded"),  # and no weights
+        ({"config.json": LLAMA, "model.safetensors": "cut off"}, "cannot be loaded"),
+    ],
+    ids=["nothing", "unknown", "no-type", "no-json", "no-weights", "damaged"],
+)
+def test_a_language_model_that_cannot_be_loaded_is_named(written, said, tmp_path):
+    for name, text in written.items():
+        (tmp_path / name).write_text(text)
+    settings = config.StoryConfig(model=str(tmp_path))
+    with pytest.raises(ConfigError, match=f"model.story.model: {tmp_path}") as raised:
+        story_lm.build(settings, Vocabulary(0, 1, 2, 3, [4], [5]), 6, 8, 4)
+    assert said in str(raised.value) and "Give a folder, or a name" in str(raised.value)
