@@ -11,7 +11,7 @@ from benchmarks.architectures.run import Row
 # Each part is of another kind than `small`'s: sliding windows, norms of queries, rows of padding, a
 # tokenizer without a token for the begin, towers of timm, files of the variant fp16 alone.
 ROWS = (
-    Row("gemma3_text", "bf16", language_model="gemma3_text", tower="EVA02's ViT, of timm"),
+    Row("gemma3_text", "bf16", "gemma3_text"),
     Row("qwen3", "fp16", "qwen3", "SigLIP's ViT, of timm", only_variant=True),
 )
 
