@@ -405,8 +405,8 @@ def _without_values(model: nn.Module) -> Iterator[None]:
 
     with FakeTensorMode(allow_non_fake_inputs=True):
         for module in model.modules():
-            for tensors in (module._parameters, module._buffers):
-                tensors.update(
-                    {name: without_values(one) for name, one in tensors.items() if one is not None}
-                )
+            held: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)  # type: ignore[assignment]
+            for tensors in held:
+                for name, tensor in tensors.items():
+                    tensors[name] = None if tensor is None else without_values(tensor)
         yield
