@@ -10,13 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-HEAVY = (
-    "architectures",
-    "fuzz",
-    "crashes",
-    "scale",
-    "cpu",
-)  # minutes to hours of whole runs: not part of `all`
+# Minutes to hours of whole runs, or of a film that few have: not part of `all`.
+HEAVY = ("architectures", "fuzz", "crashes", "scale", "cpu", "near-duplicates")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") -> int:
@@ -77,6 +72,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "cpu", help="training steps with this CPU's instructions and with AVX2 alone"
     )
     cpu.add_argument("--rounds", type=int, default=3)
+    pairs = commands.add_parser(
+        "near-duplicates", help="events kept and repeats dropped, on labelled pairs of frames"
+    )
+    pairs.add_argument("film", metavar="FILM", help="Big Buck Bunny, or the film of --pairs")
+    pairs.add_argument("--pairs", type=Path, help="your own pairs: see benchmarks/metrics")
     return parser
 
 
@@ -231,6 +231,13 @@ def _heavy(arguments: argparse.Namespace) -> int:
         from benchmarks.fault_injection import fuzz
 
         text, bad = fuzz.run(arguments.films, arguments.seed)
+    elif arguments.name == "near-duplicates":
+        from benchmarks.metrics import near_duplicate_pairs
+        from benchmarks.results import markdown
+
+        pairs = near_duplicate_pairs.read_pairs(arguments.pairs or near_duplicate_pairs.PAIRS)
+        table = near_duplicate_pairs.near_duplicate_table(arguments.film, pairs)
+        text, bad = markdown.table_to_markdown(table), 0
     elif arguments.name == "architectures":
         from benchmarks.architectures import run as architectures
         from benchmarks.results import markdown

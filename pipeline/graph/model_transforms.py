@@ -18,6 +18,7 @@ from typing import Any
 import apache_beam as beam
 
 from pipeline import model_specs
+from pipeline.config import CallsConfig
 from pipeline.graph.film_transforms import publish_files
 from pipeline.graph.stage_cache import CachedOutput, Run, cached_outputs, count, measure, timed
 from pipeline.graph.stages import Stage
@@ -110,9 +111,12 @@ async def _run_jobs(
                 return await _run_job(job, stage, run, client)
             except Stop:
                 raise
-            except Exception as error:  # no more calls are to be paid for, as the run fails
-                client.stop(Stop(f"{type(error).__name__}: {error}"))
-                raise
+            except Exception as error:
+                try:
+                    return [output.fail(error) for output in job]
+                except Exception:  # no more calls are to be paid for, as the run fails
+                    client.stop(Stop(f"{type(error).__name__}: {error}"))
+                    raise
 
     # Ctrl-C waits for calls in flight only if repeating them would cost something.
     waits = interrupts.calls_in_flight() if spec.kind != "embedded" else contextlib.nullcontext()
@@ -130,11 +134,14 @@ async def _run_jobs(
 
 def _load(role: str, spec: model_specs.Spec, config: Any) -> Any:
     # A connection to a server belongs to one event loop, a local model to the process.
-    load = loading.load if spec.kind == "openai" else _load_once
-    return load(role, spec, config.calls)
+    if spec.kind == "openai":
+        return loading.load(role, spec, config.calls)
+    return _load_once(role, spec, config.calls.model_dump_json())
 
 
-_load_once = functools.cache(loading.load)
+@functools.cache
+def _load_once(role: str, spec: model_specs.Spec, calls: str) -> Any:
+    return loading.load(role, spec, CallsConfig.model_validate_json(calls))
 
 
 async def _run_job(
@@ -145,6 +152,8 @@ async def _run_job(
     for output in job:  # their time begins now: other jobs were run before this one
         output.began = time.monotonic()
     assert stage.run is not None
+    if error := job[0].error:
+        raise error
     progress.doing(stage.name, f"asking about {job[0].film.video.id}")
     inputs = [stage.inputs(output.film) for output in job]
     stage_job = run.job(stage, tick=job[0].tick, client=client)
