@@ -196,7 +196,7 @@ def keyframes_per_second(
     )
     stats = join_segments(video.uri, [segment])
     candidates = all_candidates(stats, shots.find(stats)[0], config)
-    length = float(stats.times[-1]) + stats.frame_time
+    length = float(stats.times[-1] - stats.times[0]) + stats.frame_time
     return sum(not candidate.reason for candidate in candidates) / max(length, 1.0)
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pipeline.ingest.timestamps import check_clock
 from pipeline.ingest.video import (
     decoded,
+    first_frame,
     open_video,
     packets,
     pixel_aspect,
@@ -198,8 +199,9 @@ def _frames(
         if access is not None:
             to_decode = itertools.dropwhile(lambda packet: packet.pts != access, to_decode)
         begun, ended, leading = False, False, None
+        waiting: list[int] = []
         for packet in to_decode:
-            if packet.pts is not None:
+            if packet.pts is not None and not packet.is_discard:  # an edit list may leave it out
                 packet_times.append(packet.pts)
                 # Of the packets after a random access point in the file, those shown before it
                 # come before those shown after it.
@@ -209,7 +211,7 @@ def _frames(
                     leading = packet.pts
             if ended:
                 continue
-            for frame in decoded([packet]):
+            for frame in decoded([packet], waiting):
                 if end is not None and int(frame.pts or 0) >= end:
                     ended = True
                     break
@@ -275,12 +277,14 @@ def join_segments(uri: str, segments: Sequence[SegmentStats]) -> FrameStats:
         stream = video_stream(container)
         time_base = float(stream.time_base or 0)
         aspect = float(pixel_aspect(stream))
+        # Where the film was cut, its first frame may be one that the pass skips.
+        start = min(first_frame(container, stream).pts or 0, int(pts[0]))
     packet_times = np.concatenate([segment.packet_times for segment in segments])
     check_clock(packet_times.tolist(), time_base)
     shown = np.unique(packet_times if len(packet_times) else pts)
     place = np.searchsorted(shown, pts)
     return FrameStats(
-        times=(pts - pts[0]) * time_base,
+        times=(pts - start) * time_base,
         skipped=np.diff(place, prepend=place[:1] - 1) - 1,
         frame_time=float(np.median(np.diff(shown)) * time_base) if len(shown) > 1 else 0.0,
         bars=dark_counts.bars(),

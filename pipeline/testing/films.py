@@ -232,6 +232,25 @@ def make_film(
     return str(path)
 
 
+def trimmed(path: str | Path, film: str, begin: float) -> str:
+    """Writes what is left of a film from a time on without encoding it again, and returns its path.
+
+    The packets from the last random access point before that time on are copied, stamped so that it
+    becomes zero: a player does not show those before it, which MP4 says in an edit list.
+    """
+    with av.open(film) as source, av.open(str(path), "w") as out:
+        stream = source.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        zero = round(begin / (stream.time_base or 1))
+        source.seek(zero, stream=stream)
+        for packet in source.demux(stream):
+            if packet.dts is None or packet.pts is None:
+                continue
+            packet.pts, packet.dts, packet.stream = packet.pts - zero, packet.dts - zero, copy
+            out.mux(packet)
+    return str(path)
+
+
 def _add_video(
     out: Any,
     codec: str,
