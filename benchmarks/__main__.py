@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # Minutes to hours of whole runs, or of a film that few have: not part of `all`.
-HEAVY = ("fuzz", "crashes", "scale", "cpu", "near-duplicates")
+HEAVY = ("architectures", "fuzz", "crashes", "scale", "cpu", "near-duplicates")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") -> int:
@@ -49,6 +49,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         **suite.BENCHMARKS,
     }.items():
         commands.add_parser(name, help=help_text, parents=[shared])
+    commands.add_parser(
+        "architectures", help="every stage on saved weights of each architecture and dtype"
+    )
     fuzz = commands.add_parser("fuzz", help="runs mutated films through the pipeline")
     fuzz.add_argument("--films", type=int, default=2000)
     fuzz.add_argument("--seed", type=int, default=0)
@@ -235,6 +238,12 @@ def _heavy(arguments: argparse.Namespace) -> int:
         pairs = near_duplicate_pairs.read_pairs(arguments.pairs or near_duplicate_pairs.PAIRS)
         table = near_duplicate_pairs.near_duplicate_table(arguments.film, pairs)
         text, bad = markdown.table_to_markdown(table), 0
+    elif arguments.name == "architectures":
+        from benchmarks.architectures import run as architectures
+        from benchmarks.results import markdown
+
+        (table,) = architectures.run()
+        text, bad = markdown.table_to_markdown(table), architectures.failed(table)
     else:
         from benchmarks.results import markdown
         from benchmarks.speed import cpu, scale

@@ -176,7 +176,9 @@ def _split(film: Film, stage: Stage, run: Run) -> Iterator[_Segment]:
     try:
         key = output_key(stage, [film], run)
         if not is_reusable(stage, film, key, run):
-            segments = stage.segmented.split(stage.inputs(film), run.segment_seconds)
+            segments = stage.segmented.split(
+                stage.inputs(film), run.job(stage), run.segment_seconds
+            )
     except Exception as error:  # it is met again where the whole film is processed
         if failures.stops_run(error, film, run.out):
             raise
@@ -194,6 +196,7 @@ def _process(segment: _Segment, stage: Stage, run: Run) -> _Segment:
         )
         with timed(stage.name):
             job = run.job(stage, output=output_name(stage, segment.film, segment.key))
+            job = dataclasses.replace(job, threads=run.segment_threads)
             try:
                 stage.segmented.process(
                     stage.inputs(segment.film), job, segment.segments, segment.number

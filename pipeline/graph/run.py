@@ -60,10 +60,14 @@ def run(
     options, runner, workers = runners.choose(beam_arguments, segments, verbose)
     runner_name = runners.name(options)
     runners.check(options, [out, *(video.uri for video in videos)])
-    # With fewer films than cores, each gets several threads; more than 16 are no faster.
-    threads = min(16, max(1, workers // max(1, segments)))
     parameters = stage_cache.Run(
-        config, out, storage.join(out, layout.WORK), threads, tuple(force), until
+        config,
+        out,
+        storage.join(out, layout.WORK),
+        _threads(workers, len(videos)),
+        tuple(force),
+        until,
+        segment_threads=_threads(workers, segments),
     )
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
     pipeline = beam.Pipeline(runner=runner, options=options)
@@ -103,6 +107,12 @@ def run(
             report.write(out, tables)
         rejects = list(read_rows(tables, layout.REJECTS, Reject))
         return _conclude(manifest, recorded, rejects, config, out, command)
+
+
+def _threads(workers: int, tasks: int) -> int:
+    """Returns the threads of each task: with fewer tasks than workers, each gets several; more than
+    16 are no faster."""
+    return min(16, max(1, workers // max(1, tasks)))
 
 
 def stop_code(error: BaseException) -> tuple[int, str]:

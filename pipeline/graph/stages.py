@@ -24,7 +24,7 @@ from schemas.rows import Caption, Character, Keyframe, Spoken, Story, Video
 class Segmented:
     """The first part of a stage's work on a film, which several workers share by segments."""
 
-    split: Callable[..., list[Any]]  # (Inputs, seconds per segment) -> segments
+    split: Callable[..., list[Any]]  # (Inputs, Job, seconds per segment) -> segments
     process: Callable[..., None]  # (Inputs, Job, all segments, number): saves what `run` reads
     share: float  # of the stage's time
 
@@ -107,6 +107,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "captions",
         annotation.write_captions,
+        version=2,
         reads={"selection": (Keyframe,)},
         settings=("captions",),
         role="captioner",
@@ -118,6 +119,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "characters",
         annotation.name_characters,
+        version=2,
         scope="series",
         reads={"captions": (Caption,), "selection": (Keyframe,)},
         video=("series", "title"),
@@ -131,6 +133,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
+        version=2,
         reads={"captions": (Caption,), "selection": (Keyframe,), "characters": (Character,)},
         video=("title",),
         settings=("stories",),

@@ -206,8 +206,12 @@ def packets_from(container: InputContainer, stream: VideoStream, start: int) -> 
 def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
     """Returns the first frame of a film just opened: keyframes' times count from its time.
 
-    Raises VideoError where none can be decoded.
+    Raises VideoError where none can be decoded, and for an encrypted film, which FFmpeg would
+    decode to grey pictures.
     """
-    for frame in decoded(packets(container, stream)):
-        return frame
+    for packet in packets(container, stream):
+        if packet.has_sidedata("encryption_info"):
+            raise VideoError("it is encrypted: only a copy without protection can be read")
+        for frame in decoded([packet]):
+            return frame
     raise VideoError("no frame can be decoded")

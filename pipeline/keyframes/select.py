@@ -40,23 +40,31 @@ class Selection:
 
     candidates: dict[int, Candidate]  # by frame index, those that are to be keyframes
     shot_times: dict[int, tuple[float, float]]  # by shot: times of its first and last own frame
+    transitions: dict[int, str]  # by shot: the kind it begins with, "" at the film's start
     rejected: list[tuple[int, Reject]]  # each with the index of the frame that shows it
 
 
-def select(video: Video, stats: FrameStats, config: KeyframesConfig) -> Selection:
-    """Selects the frames of a film that are to be keyframes.
+def select(
+    video: Video, stats: FrameStats, transitions: Sequence[Transition], config: KeyframesConfig
+) -> Selection:
+    """Selects the frames of a film that are to be keyframes, given its transitions, in order.
 
     Decodes a few frames around cuts for the exact times of shots; raises as `open_video` does.
     """
-    found, transitions = shots.find(stats)
+    found = shots.between(len(stats.times), transitions)
     candidates = all_candidates(stats, found, config)
     fit = [candidate for candidate in candidates if not candidate.reason]
     cuts = {transition.first for transition in transitions if transition.kind == "cut"}
+    # What ends right before a shot is how it begins.
+    kinds = {transition.last + 1: transition.kind for transition in transitions}
     return Selection(
         candidates={candidate.index: candidate for candidate in fit},
         shot_times={
             candidate.shot: _shot_times(video, stats, found[candidate.shot], cuts)
             for candidate in fit
+        },
+        transitions={
+            candidate.shot: kinds.get(found[candidate.shot].first, "") for candidate in fit
         },
         rejected=[
             *_transition_rejects(video, stats, transitions),

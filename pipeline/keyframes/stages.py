@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import av
 
@@ -18,6 +19,7 @@ from pipeline.ingest.fingerprint import fingerprint
 from pipeline.ingest.subtitle_lines import Line
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes import extract, ocr, overlays, recurring, segment_scan
+from pipeline.keyframes.detectors import cut_files, watches_frames
 from pipeline.keyframes.title_cards import title_cards
 from pipeline.runtime import isolation, stage_outputs, storage
 from pipeline.runtime.stage_inputs import Inputs, Job
@@ -28,9 +30,16 @@ from schemas.rows import Keyframe, Reject, Spoken
 SCAN_SHARE = extract.SCAN_SHARE  # of the keyframes stage's time is spent in the scan
 
 
-def content(film: Inputs, job: Job) -> str:
+def content(film: Inputs, job: Job) -> Any:
     """Returns the fingerprint of a film's file, or "gone" where it went away since it was found,
-    which is no reason to stop: the stage makes a reject of it."""
+    which is no reason to stop: the stage makes a reject of it. With cuts of the user's own, also
+    the digest of their file."""
+    found = _fingerprint(film)
+    kind, _, path = job.config.keyframes.detector.partition(":")
+    return [found, cut_files.digest(path, film.film.video)] if kind == "cuts" else found
+
+
+def _fingerprint(film: Inputs) -> str:
     try:
         return fingerprint(film.film.video.uri)
     except OSError as error:
@@ -39,8 +48,10 @@ def content(film: Inputs, job: Job) -> str:
         return "gone"
 
 
-def segments(film: Inputs, seconds: float) -> list[segment_scan.Bounds]:
+def segments(film: Inputs, job: Job, seconds: float) -> list[segment_scan.Bounds]:
     """Returns where the segments of a film begin and end that several workers may pass over."""
+    if watches_frames(job.config.keyframes):
+        return [(None, None)]
     video = film.video
     try:
         return isolation.call(segment_scan.bounds, video.uri, seconds, size=video.size)

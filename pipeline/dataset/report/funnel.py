@@ -19,6 +19,7 @@ EXAMPLES_SHOWN = 20  # lines of detail, for each reason
 
 # What a reject of a stage is one of, in the order of the stages.
 _STAGES = {
+    "file": "files of the source that are no films",
     "video": "films",
     "speech": "speech of a film",
     "subtitles": "subtitles of a film",
