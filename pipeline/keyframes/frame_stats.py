@@ -30,11 +30,12 @@ from pipeline.ingest.video import (
     skippable,
     video_stream,
 )
-from pipeline.keyframes.letterbox import DarkCounts
+from pipeline.keyframes.letterbox import DarkEdges, dark_edges, inner, measured_inside
 
 THUMB = (32, 18)  # width, height of the tiny images
 _DIFF = (80, 45)  # width, height at which neighbours are compared
 _SHARP = (320, 180)  # width, height at which sharpness is measured
+_BLURRED = 2  # pixels beside a dark edge that are part of it, at 320x180
 _STEP_BACK = 0.5  # seconds to seek further back; doubles each time
 
 
@@ -63,6 +64,7 @@ _COLUMNS: dict[str, type[np.generic]] = {
     "mean": np.float32,
     "std": np.float32,
     "sharp": np.float32,
+    "sharp_inside": np.float32,  # the same without the frame's dark edges
     "thumbs": np.uint8,
 }
 
@@ -119,7 +121,7 @@ class SegmentStats:
 
     columns: dict[str, NDArray[Any]]  # of `FrameStats`: the decoded frames whose time lies in it
     packet_times: NDArray[np.int64]  # of every packet of it, in the order of the file
-    dark_counts: DarkCounts
+    dark: DarkEdges  # of a frame per second
     before: tuple[int, float] | None  # time and mean luma of the frame before its first one
 
 
@@ -141,7 +143,8 @@ def scan_segment(
     """
     cv2.setNumThreads(1)  # there is a worker per core: more threads would only compete
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-    dark_counts = DarkCounts()
+    dark = DarkEdges()
+    second = -1
     previous: tuple[NDArray[np.uint8], ...] | None = None
     before_segment: tuple[int, float] | None = None
     packet_times: list[int] = []
@@ -152,8 +155,9 @@ def scan_segment(
         inside = begin is None or time >= begin
         if frame.key_frame:
             tick(float(frame.time or 0))
-            if inside:
-                dark_counts.add_frame(frame_planes[0])
+        if inside and int(frame.time or 0) != second:
+            dark.add_frame(frame_planes[0])
+        second = int(frame.time or 0)
         cost = 1 if frame.key_frame else cost + 1
         medium, *rest = scaled_planes(frame_planes)
         compared = tuple(rest)
@@ -165,7 +169,12 @@ def scan_segment(
             columns["diff"].append(difference(compared, previous) if previous is not None else 0.0)
             columns["mean"].append(mean[0, 0])
             columns["std"].append(std[0, 0])
-            columns["sharp"].append(cv2.meanStdDev(cv2.Laplacian(medium, cv2.CV_16S))[1][0, 0] ** 2)
+            details = cv2.Laplacian(medium, cv2.CV_16S)
+            columns["sharp"].append(_variance(details))
+            edges = dark_edges(medium)
+            columns["sharp_inside"].append(
+                _variance(inner(details, edges, _BLURRED)) if any(edges) else columns["sharp"][-1]
+            )
             columns["thumbs"].append(cv2.resize(compared[0], THUMB, interpolation=cv2.INTER_AREA))
         else:
             before_segment = time, float(mean[0, 0])
@@ -182,9 +191,13 @@ def scan_segment(
             ],
             np.int64,
         ),
-        dark_counts,
+        dark,
         before_segment,
     )
+
+
+def _variance(details: NDArray[Any]) -> float:
+    return float(cv2.meanStdDev(details)[1][0, 0] ** 2) if details.size else 0.0
 
 
 def _frames(
@@ -277,9 +290,14 @@ def join_segments(uri: str, segments: Sequence[SegmentStats]) -> FrameStats:
     pts = columns["pts"]
     if not len(pts):
         raise ValueError("no frame of it could be decoded")
-    dark_counts = DarkCounts()
+    dark = DarkEdges()
     for segment in segments:
-        dark_counts.add(segment.dark_counts)
+        dark.add(segment.dark)
+    bars = dark.bars()
+    if any(bars):
+        ((height, width),) = dark.sizes
+        columns = measured_inside(columns, bars, height, width)
+    del columns["sharp_inside"]
     with open_video(uri) as container:
         stream = video_stream(container)
         time_base = float(stream.time_base or 0)
@@ -294,7 +312,7 @@ def join_segments(uri: str, segments: Sequence[SegmentStats]) -> FrameStats:
         times=(pts - start) * time_base,
         skipped=np.diff(place, prepend=place[:1] - 1) - 1,
         frame_time=float(np.median(np.diff(shown)) * time_base) if len(shown) > 1 else 0.0,
-        bars=dark_counts.bars(),
+        bars=bars,
         aspect=aspect,
         **columns,
     )
