@@ -30,11 +30,15 @@ from pipeline.ingest.video import (
     skippable,
     video_stream,
 )
+from pipeline.keyframes.combing import is_combed
 from pipeline.keyframes.letterbox import DarkEdges, dark_edges, inner, measured_inside
+from pipeline.keyframes.tone_mapping import is_hdr, luma_table
 
 THUMB = (32, 18)  # width, height of the tiny images
 _DIFF = (80, 45)  # width, height at which neighbours are compared
 _SHARP = (320, 180)  # width, height at which sharpness is measured
+_LOOK = 0.77  # seconds between frames looked at for combing: not a multiple of any cycle's
+_MIDDLE = 480  # pixels, the width that is looked at
 _BLURRED = 2  # pixels beside a dark edge that are part of it, at 320x180
 _STEP_BACK = 0.5  # seconds to seek further back; doubles each time
 
@@ -55,6 +59,7 @@ class FrameStats:
     frame_time: float  # seconds that a frame is shown, the median over the film
     bars: tuple[int, int, int, int]  # letterbox: rows above, below, columns left, right
     aspect: float  # width of a pixel over its height
+    combed: float = 0.0  # share of frames, of those looked at, that weave two moments
 
 
 _COLUMNS: dict[str, type[np.generic]] = {
@@ -65,6 +70,7 @@ _COLUMNS: dict[str, type[np.generic]] = {
     "std": np.float32,
     "sharp": np.float32,
     "sharp_inside": np.float32,  # the same without the frame's dark edges
+    "combed": np.int8,  # whether the frame is, -1 where it was not looked at
     "thumbs": np.uint8,
 }
 
@@ -72,8 +78,10 @@ _COLUMNS: dict[str, type[np.generic]] = {
 def planes(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
     """Returns luma and both chroma planes, [height, width] uint8, views where the format allows.
 
-    Formats that are not 8-bit planar YUV (10 bit, RGB, packed) are converted first.
+    Formats that are not 8-bit planar YUV (10 bit, RGB, packed) are converted first; luma in PQ or
+    HLG is made that of SDR.
     """
+    hdr, transfer = is_hdr(frame), int(frame.color_trc)
     if frame.format.name not in {
         "yuv420p",
         "yuvj420p",
@@ -83,12 +91,15 @@ def planes(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
         "yuvj444p",
     }:
         frame = frame.reformat(format="yuv420p")
-    return [
+    arrays = [
         np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[
             :, : plane.width
         ]
         for plane in frame.planes
     ]
+    if hdr:
+        arrays[0] = cv2.LUT(arrays[0], luma_table(transfer))
+    return arrays
 
 
 def cheap_decoder(stream: Any, threads: int) -> None:
@@ -144,7 +155,7 @@ def scan_segment(
     cv2.setNumThreads(1)  # there is a worker per core: more threads would only compete
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     dark = DarkEdges()
-    second = -1
+    second = looked = -1
     previous: tuple[NDArray[np.uint8], ...] | None = None
     before_segment: tuple[int, float] | None = None
     packet_times: list[int] = []
@@ -157,7 +168,10 @@ def scan_segment(
             tick(float(frame.time or 0))
         if inside and int(frame.time or 0) != second:
             dark.add_frame(frame_planes[0])
-        second = int(frame.time or 0)
+        look = int((frame.time or 0) / _LOOK)
+        if inside:
+            columns["combed"].append(is_combed(_middle(frame_planes[0])) if look != looked else -1)
+        second, looked = int(frame.time or 0), look
         cost = 1 if frame.key_frame else cost + 1
         medium, *rest = scaled_planes(frame_planes)
         compared = tuple(rest)
@@ -194,6 +208,12 @@ def scan_segment(
         dark,
         before_segment,
     )
+
+
+def _middle(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns the columns in the middle of a frame, at most _MIDDLE."""
+    left = max(0, (luma.shape[1] - _MIDDLE) // 2)
+    return luma[:, left : left + _MIDDLE]
 
 
 def _variance(details: NDArray[Any]) -> float:
@@ -298,6 +318,8 @@ def join_segments(uri: str, segments: Sequence[SegmentStats]) -> FrameStats:
         ((height, width),) = dark.sizes
         columns = measured_inside(columns, bars, height, width)
     del columns["sharp_inside"]
+    looked_at = columns.pop("combed")
+    combed = looked_at[looked_at >= 0]
     with open_video(uri) as container:
         stream = video_stream(container)
         time_base = float(stream.time_base or 0)
@@ -314,5 +336,6 @@ def join_segments(uri: str, segments: Sequence[SegmentStats]) -> FrameStats:
         frame_time=float(np.median(np.diff(shown)) * time_base) if len(shown) > 1 else 0.0,
         bars=bars,
         aspect=aspect,
+        combed=float(combed.mean()) if len(combed) else 0.0,
         **columns,
     )

@@ -175,6 +175,7 @@ def make_film(
     options: Mapping[str, str] | None = None,
     container_options: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
+    transfer: int | None = None,
 ) -> str:
     """Writes frames (height x width x 3 RGB uint8, even sides) as a film and returns its path.
 
@@ -183,7 +184,8 @@ def make_film(
     rotation: degrees clockwise that a player turns the frames by. subtitles: lines (start, end,
     text) for each language, a track each; subtitle_codec: mov_text in MP4, else subrip.
     gop: frames between two decoder keyframes. second_track: a 64x48 grey video track before the
-    film's own; cover: an attached picture, as in music files.
+    film's own; cover: an attached picture, as in music files. transfer: the transfer function that
+    the film states, by its number in H.273.
     """
     frames = iter(frames)
     first = next(frames)
@@ -199,6 +201,8 @@ def make_film(
         stream.codec_context.max_b_frames = bframes
         if sample_aspect_ratio is not None:
             stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
+        if transfer is not None:
+            stream.codec_context.color_trc = transfer
         if rotation:
             stream.set_display_rotation(-rotation)
         sound = out.add_stream("aac", rate=16_000, layout="mono") if audio else None
