@@ -97,9 +97,13 @@ class KeyframesConfig(_Section):
     tolerance: float = Field(
         0.85, gt=0, le=1, description="lowest score of a keyframe, as a share of the best score"
     )
-    black: float = Field(24.0, ge=0, description="a frame with a lower mean luma is black")
+    black: float = Field(
+        24.0, ge=0, description="a frame with a lower mean luma is black, unless something is lit"
+    )
     flat: float = Field(
-        8.0, ge=0, description="a frame with a lower standard deviation of luma is flat"
+        8.0,
+        ge=0,
+        description="a frame with a lower standard deviation of luma, and no edge, is flat",
     )
     smear_motion: float = Field(
         12.0, ge=0, description="a smeared frame differs more from both neighbours, in luma levels"

@@ -42,6 +42,8 @@ class Video:
     rotation: int = 0  # degrees clockwise to turn a decoded frame for display: 0, 90, 180, 270
     # letterbox of a decoded frame: rows above, below, columns left, right
     bars: list[int] = dataclasses.field(default_factory=lambda: [0, 0, 0, 0])
+    interlaced: bool = False  # its frames weave two moments: keyframes are whole or deinterlaced
+    hdr: str = ""  # "PQ" or "HLG" where keyframes are tone-mapped to SDR
 
 
 @dataclasses.dataclass(frozen=True)
