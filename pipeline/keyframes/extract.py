@@ -24,8 +24,9 @@ from pipeline.keyframes.decode import frames_at_indices
 from pipeline.keyframes.detectors import detect
 from pipeline.keyframes.frame_stats import FrameStats, join_segments, scan_segment
 from pipeline.keyframes.geometry import Geometry, displayed
+from pipeline.keyframes.local_change import largest_change, small_lab
 from pipeline.keyframes.motion import motion
-from pipeline.keyframes.near_duplicates import first_near_duplicate, perceptual_hash
+from pipeline.keyframes.near_duplicates import most_similar, perceptual_hash
 from pipeline.keyframes.select import Selection, all_candidates, frame_reject, select
 from pipeline.keyframes.shots import Transition
 from pipeline.runtime import progress, storage
@@ -42,6 +43,7 @@ _Item = TypeVar("_Item")
 
 _CUT_SHORT = 0.05  # share of a film that may be missing at its end without a reject
 _REJECT_IMAGES = 4  # written for each reason, of a film
+_COMPARED = 8  # most similar keyframes by hash that a candidate is compared with pixel by pixel
 
 
 def extract_film(
@@ -141,6 +143,7 @@ def extract_keyframes(
     shown = _shown(selection.rejected)
     geometry = Geometry(stats.bars, stats.aspect, video.rotation)
     keyframes: list[Keyframe] = []
+    pictures: list[NDArray[np.uint8]] = []  # of the keyframes, small
     rejects: list[Reject] = []
     decoded = set()
     wanted = sorted(selection.candidates.keys() | shown)
@@ -159,14 +162,14 @@ def extract_keyframes(
             ]
         if index in selection.candidates:
             keyframe = _keyframe(video, stats, selection, index, image, crop)
-            duplicate_of = first_near_duplicate(
-                keyframe.phash, (other.phash for other in keyframes), config.likeness
-            )
-            if duplicate_of is not None:
-                detail = f"looks like {keyframes[duplicate_of].id}"
+            picture = small_lab(image)
+            duplicate_of = _near_duplicate(keyframe, picture, keyframes, pictures, config)
+            if duplicate_of:
+                detail = f"looks like {duplicate_of}"
                 reject = frame_reject(video, stats, index, "duplicate", detail)
                 rejects.append(_with_image(reject, image, folder))
             else:
+                pictures.append(picture)
                 keyframes.append(
                     _written(keyframe, image, motion(frame, following, geometry), folder)
                 )
@@ -176,6 +179,23 @@ def extract_keyframes(
         for index in selection.candidates.keys() - decoded
     ]
     return keyframes, sorted(rejects, key=lambda reject: (reject.key, reject.reason))
+
+
+def _near_duplicate(
+    keyframe: Keyframe,
+    picture: NDArray[np.uint8],
+    keyframes: Sequence[Keyframe],
+    pictures: Sequence[NDArray[np.uint8]],
+    config: KeyframesConfig,
+) -> str:
+    """Returns the id of a keyframe that shows the same, in the same place and pose; "" for none."""
+    alike = most_similar(
+        keyframe.phash, [other.phash for other in keyframes], config.likeness, _COMPARED
+    )
+    for index in alike:
+        if largest_change(picture, pictures[index]) < config.change:
+            return keyframes[index].id
+    return ""
 
 
 def _ahead(items: Iterator[_Item], count: int) -> Iterator[_Item]:

@@ -26,6 +26,7 @@ from pipeline.ingest.video import (
     open_video,
     packets,
     pixel_aspect,
+    skippable,
     video_stream,
 )
 from pipeline.keyframes.letterbox import DarkCounts
@@ -92,7 +93,7 @@ def cheap_decoder(stream: Any, threads: int) -> None:
     context = stream.codec_context
     context.thread_count = threads
     context.thread_type = "AUTO"
-    context.skip_frame = "NONREF"
+    context.skip_frame = skippable(stream)
     context.options = {"skip_loop_filter": "all"}
 
 

@@ -16,6 +16,7 @@ from pipeline.config import KeyframesConfig
 from pipeline.keyframes import shots
 from pipeline.keyframes.frame_quality import defect, score
 from pipeline.keyframes.frame_stats import FrameStats
+from pipeline.keyframes.holds import shown_for
 from pipeline.keyframes.shots import Shot, Transition
 from schemas.published import keyframe_id
 from schemas.rows import Reject, Video
@@ -95,7 +96,7 @@ def shot_candidates(
 ) -> list[Candidate]:
     """Returns the best frame of each stretch of a shot, at most `config.every` seconds long."""
     first, last = shot.first, shot.last
-    length = stats.times[last] - stats.times[first] + stats.frame_time
+    length = stats.times[last] - stats.times[first] + shown_for(stats, last)
     if length < config.shortest_shot:
         return [
             Candidate(

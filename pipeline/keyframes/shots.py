@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import ShotsConfig
 from pipeline.ingest.video import open_video, video_stream
+from pipeline.keyframes import holds
 from pipeline.keyframes.decode import frames_from
 from pipeline.keyframes.frame_stats import FrameStats, difference, planes, scaled_planes
 from pipeline.keyframes.sweeps import Sweep, slid, wiped
@@ -296,15 +297,8 @@ def _extent(thumbs: NDArray[np.uint8], middle: int, half: int) -> tuple[int, int
 
 def find(stats: FrameStats, config: ShotsConfig) -> list[Transition]:
     """Finds the transitions of a film, in order."""
-    cut_at = cuts(stats, config)
-    gradual = fades(stats, config, cut_at)
-    gradual += dissolves(stats, config, cut_at, gradual)
-    gradual += wipes(stats, config, cut_at, gradual)
-    inside = np.zeros(len(stats.times), bool)
-    for transition in gradual:
-        inside[transition.first : transition.last + 1] = True
-    hard = [Transition("cut", at, at - 1) for at in cut_at if not inside[at]]
-    return sorted(hard + gradual, key=lambda transition: transition.first)
+    every, index = holds.repeated(stats)
+    return _unrepeated(_transitions(every, config), index)
 
 
 def between(count: int, transitions: Sequence[Transition]) -> list[Shot]:
@@ -318,6 +312,40 @@ def between(count: int, transitions: Sequence[Transition]) -> list[Shot]:
     if begin < count:
         shots.append(Shot(begin, count - 1))
     return shots
+
+
+def _unrepeated(transitions: list[Transition], index: NDArray[np.int64]) -> list[Transition]:
+    """Returns transitions between frames, given those between entries and the frame of each entry.
+
+    A held frame of which a gradual transition has only some of the entries is not part of it.
+    """
+    found = []
+    for transition in transitions:
+        if transition.kind == "cut":
+            first = int(index[transition.first])
+            found.append(Transition("cut", first, first - 1))
+            continue
+        begins = int(np.searchsorted(index, index[transition.first]))
+        ends = int(np.searchsorted(index, index[transition.last], side="right")) - 1
+        first = int(index[transition.first]) + (begins < transition.first)
+        last = int(index[transition.last]) - (ends > transition.last)
+        if first <= last:
+            found.append(Transition(transition.kind, first, last))
+        elif transition.first > 0:  # what seemed gradual lies between two held frames
+            found.append(Transition("cut", first, first - 1))
+    return found
+
+
+def _transitions(stats: FrameStats, config: ShotsConfig) -> list[Transition]:
+    cut_at = cuts(stats, config)
+    gradual = fades(stats, config, cut_at)
+    gradual += dissolves(stats, config, cut_at, gradual)
+    gradual += wipes(stats, config, cut_at, gradual)
+    inside = np.zeros(len(stats.times), bool)
+    for transition in gradual:
+        inside[transition.first : transition.last + 1] = True
+    hard = [Transition("cut", at, at - 1) for at in cut_at if not inside[at]]
+    return sorted(hard + gradual, key=lambda transition: transition.first)
 
 
 def cut_times(uri: str, stats: FrameStats, index: int) -> tuple[float, float]:

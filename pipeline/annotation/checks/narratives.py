@@ -1,8 +1,8 @@
 """Checks the narrative of a window: each text's form, its names and its grounding.
 
 What may be wrong with an answer: the wrong pictures, an empty text, a repeat of the text before, a
-refusal, the prompt repeated, a prompt injection followed, a name that nobody has, a character by
-another name, a text that is not about its picture.
+refusal, the prompt repeated, a prompt injection followed, another language, a name that nobody
+has, a character by another name, a text that is not about its picture.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.annotation.checks import character_names, grounding, prompt_injection
+from pipeline.annotation.checks import character_names, grounding, languages, prompt_injection
 from pipeline.annotation.checks.prompt_echo import echo
 from pipeline.annotation.checks.refusals import refusal
 from pipeline.annotation.checks.repeated_text import repeats
@@ -42,6 +42,9 @@ def fault(
         _form_fault(text, before, facts, characters, instructions) for text, _, before in pairs
     ]
     if config.writer != "embedded":  # which starts from the caption and invents no name
+        names = [character.name for character in characters]
+        foreign = languages.wrong_languages(texts, config.stories.language, names)
+        faults = [form or foreign.get(place, "") for place, form in enumerate(faults)]
         faults = [
             form or _name_fault(text, caption, facts, characters, config)
             for form, (text, caption, _) in zip(faults, pairs, strict=True)
