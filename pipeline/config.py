@@ -86,7 +86,7 @@ class ShotsConfig(_Section):
         0.65, ge=0, le=1, description="share of the picture that it changes; what moves is less"
     )
     wipe_strays: float = Field(
-        0.12,
+        0.2,
         gt=0,
         description="parts of a wiped picture go from one end to the other, and not back, but for "
         "this share of the change: what moves in both shots",
@@ -98,7 +98,7 @@ class ShotsConfig(_Section):
         0.6, ge=0, le=1, description="share of the change from a frame to the next; a cut has more"
     )
     wipe_order: float = Field(
-        0.58,
+        0.5,
         le=1,
         description="share of when parts change that where they are explains (R squared), less "
         "twice the strays; what runs through a picture changes it in no order",
@@ -113,7 +113,7 @@ class ShotsConfig(_Section):
         0.6, ge=-1, le=1, description="of its ends, at most; what moves in a shot leaves the rest"
     )
     slide_strays: float = Field(
-        0.11, gt=0, description="as wipe_strays, where a shot moves in from a side"
+        0.19, gt=0, description="as wipe_strays, where a shot moves in from a side"
     )
 
 

@@ -25,6 +25,9 @@ from pipeline.keyframes.sweeps import Sweep, slid, wiped
 _BURST_CORRELATION = 0.4  # of the frames beside a cut, at most, where much changes there too
 _SHORTEST, _GROWTH = 3, 1.36  # half lengths of gradual transitions that are tried, in frames
 _SHORTEST_SWEEP = 2
+_GOES_ON = 0.5  # of the change in a sweep: a frame that changes more is of it
+_MARGIN = 0.2  # of a sweep, at both ends
+_CALM = 1.5  # the change at a cut, in those of the frames beside it, that nothing else explains
 _MUCH = 0.3  # of the mean change: what a place has to change to count
 _MOVES = 6.0  # levels that the picture changes by in a frame, on average, while a shot slides in
 _BLOCK = 4096  # frames processed at once, which bounds memory
@@ -91,6 +94,14 @@ def _flash(stats: FrameStats, at: int) -> bool:
     before = stats.thumbs[at - 1].astype(np.int16)
     after = stats.thumbs[at + 1 : at + 4].astype(np.int16)
     return bool(len(after) and np.abs(after - before).mean(axis=(1, 2)).min() < 6.0)
+
+
+def _calm_cuts(stats: FrameStats, config: ShotsConfig, cut_at: list[int]) -> list[int]:
+    """Returns the cuts with little change on both sides; where there is more on one, the cut may be
+    the begin or end of a wipe."""
+    frames = stats.skipped + 1
+    rate = np.append(stats.diff / frames, 0.0)
+    return [at for at in cut_at if rate[at] >= _CALM * max(rate[at - 1], rate[at + 1])]
 
 
 def fades(stats: FrameStats, config: ShotsConfig, cut_at: list[int]) -> list[Transition]:
@@ -249,10 +260,30 @@ def wipes(
     free = np.ones(count, bool)
     for sweep in sorted(sweeps, key=lambda sweep: (-sweep.score, sweep.first)):
         if free[sweep.first : sweep.last + 1].all():
-            found.append(Transition("wipe", sweep.first, sweep.last))
+            found.append(Transition("wipe", *_whole(stats, sweep, blocked)))
             length = sweep.last - sweep.first + 1
             free[max(0, sweep.first - length) : sweep.last + length + 1] = False
     return sorted(found, key=lambda transition: transition.first)
+
+
+def _whole(stats: FrameStats, sweep: Sweep, blocked: NDArray[np.int64]) -> tuple[int, int]:
+    """Returns the first and last frame of a sweep with those beside it that change as much, and a
+    few more: at its ends an iris or a corner is too small to be seen in figures."""
+    rate = stats.diff / (stats.skipped + 1)
+    usual = float(rate[sweep.first : sweep.last + 2].mean())
+    length = sweep.last - sweep.first + 1
+    first, last, count = sweep.first, sweep.last, len(rate)
+    while first > 0 and sweep.first - first < length and rate[first] > _GOES_ON * usual:
+        first -= 1
+    while last + 1 < count and last - sweep.last < length and rate[last + 1] > _GOES_ON * usual:
+        last += 1
+    more = max(1, round(_MARGIN * length))
+    first, last = max(0, first - more), min(count - 1, last + more)
+    while blocked[sweep.first] > blocked[first]:
+        first += 1
+    while blocked[last + 1] > blocked[sweep.last + 1]:
+        last -= 1
+    return first, last
 
 
 def _blend_score(
@@ -340,11 +371,14 @@ def _transitions(stats: FrameStats, config: ShotsConfig) -> list[Transition]:
     cut_at = cuts(stats, config)
     gradual = fades(stats, config, cut_at)
     gradual += dissolves(stats, config, cut_at, gradual)
-    gradual += wipes(stats, config, cut_at, gradual)
+    calm = _calm_cuts(stats, config, cut_at)
+    sweeps = wipes(stats, config, calm, gradual)
     inside = np.zeros(len(stats.times), bool)
-    for transition in gradual:
+    for transition in gradual + sweeps:
         inside[transition.first : transition.last + 1] = True
-    hard = [Transition("cut", at, at - 1) for at in cut_at if not inside[at]]
+    ends = {transition.last + 1 for transition in sweeps} - set(calm)
+    hard = [Transition("cut", at, at - 1) for at in cut_at if not inside[at] and at not in ends]
+    gradual += sweeps
     return sorted(hard + gradual, key=lambda transition: transition.first)
 
 

@@ -19,9 +19,8 @@ from pipeline.config import ShotsConfig
 _SAMPLES = 12  # frames of a window that are looked at, at most
 _CHANGED = 12.0  # levels between the ends, for a part of the picture that tells anything
 _SHIFTS = 8  # frames of a window that are compared with shifted ends, at most
-_SEAM = 12.0  # levels between the edges that meet, at least
-_SEAM_TEXTURE = 0.6  # and as a share of those between neighbours in both shots, together
-_PURE = 0.03  # share of the other shot in a frame that counts as one of its own
+_SEAM = 0.6  # levels between the edges that meet, as a share of those between the shots
+_PURE = 0.05  # share of the other shot in a frame that counts as one of its own
 _AT_ONCE = 256  # windows processed at once, which bounds memory
 
 
@@ -53,11 +52,13 @@ def wiped(
         outside = np.maximum(np.maximum(-share, share - 1), 0)
         share = np.clip(share, 0, 1)
         back = np.maximum.accumulate(share, axis=1) - share
-        still = np.where(tells, 0, np.abs(inner - before)).mean(axis=(1, 2))
-        strays = ((outside + back) * weight).sum(axis=2).mean(axis=1) / total[:, 0]
-        strays += still / np.maximum(size.mean(axis=(1, 2)), 1e-3)
-        mixed = (((share > 0.2) & (share < 0.8)) * weight).sum(axis=2).mean(axis=1) / total[:, 0]
         progress = (share * weight).sum(axis=2) / total
+        both = (progress > _PURE) & (progress < 1 - _PURE)  # others stray from nothing
+        still = np.where(tells, 0, np.abs(inner - before)).mean(axis=2)
+        strays = ((outside + back) * weight).sum(axis=2) / total
+        strays += still / np.maximum(size.mean(axis=2), 1e-3)
+        strays = (strays * both).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
+        mixed = (((share > 0.2) & (share < 0.8)) * weight).sum(axis=2).mean(axis=1) / total[:, 0]
         ends = np.zeros((count, 1), np.float32)
         steps = np.diff(np.concatenate([ends, progress, ends + 1], axis=1), axis=1)
         fits = (
@@ -141,9 +142,9 @@ _TURNS = (
 def _misfit(
     one: NDArray[np.float32], other: NDArray[np.float32], inner: NDArray[np.float32]
 ) -> tuple[float, NDArray[np.float64]]:
-    """Returns the mean difference in levels between frames and the best fit of a shot that moves in
-    from the right, and the share of it that is in, of each frame; infinity where it does not
-    advance."""
+    """Returns the mean difference in levels between the frames that show both shots and the best
+    fit of a shot that moves in from the right, and the share of it that is in, of each frame;
+    infinity where it does not advance."""
     one, other, inner = one[::2], other[::2], inner[:, ::2]  # as good, for half the time
     width = one.shape[1]
     shifts = np.arange(width + 1)
@@ -153,7 +154,7 @@ def _misfit(
     moved_out = np.clip(columns + shifts[:, None], 0, width - 1)
     resting = np.broadcast_to(columns, moved_in.shape)
     # Where the two meet there is a seam, unless a camera pans over one scene.
-    texture = float(np.abs(np.diff(one, axis=1)).mean() + np.abs(np.diff(other, axis=1)).mean())
+    span = np.abs(one - other).mean()
     seams = (
         np.abs(one[:, -1] - other[:, 0]).mean(),
         np.abs(one - other[:, :1]).mean(),
@@ -166,7 +167,7 @@ def _misfit(
         (moved_in, moved_in, resting),
         strict=True,
     ):
-        if seam < max(_SEAM, _SEAM_TEXTURE * texture):
+        if seam < _SEAM * span:
             continue
         # [height, shifts, width]
         predicted = np.where(entered, other[:, of_other], one[:, of_one])
@@ -174,6 +175,7 @@ def _misfit(
         shift = levels.argmin(axis=1) / width
         steps = np.diff(np.concatenate([[0.0], shift, [1.0]]))
         if steps.min() >= -0.05 and steps.max() < 0.6 and np.ptp(shift) > 0.3:
-            misfit = float(levels.min(axis=1).mean())
+            both = (shift > _PURE) & (shift < 1 - _PURE)  # others fit whatever is moved
+            misfit = float(levels.min(axis=1)[both].mean())
             best, of_best = (misfit, shift) if misfit < best else (best, of_best)
     return best, of_best
