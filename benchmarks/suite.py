@@ -221,6 +221,18 @@ def _pipeline(settings: Settings) -> list[Table]:
     )
 
 
+def _shots(settings: Settings) -> list[Table]:
+    from benchmarks.metrics import shot_detection
+
+    drawn = (
+        next(iter(sorted(Path(settings.sample).glob("*.mp4"))), None) if settings.sample else None
+    )
+    source = settings.film or drawn
+    if not source:
+        raise ValueError("give a film or a folder of films to take shots from: --film")
+    return shot_detection.run(str(source), each=4 if settings.thorough else 2)
+
+
 def _loader(settings: Settings) -> list[Table]:
     from benchmarks.speed import loader
 
@@ -282,6 +294,7 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "attention-map": ("attention by kind of token", _attention_map),
     "long-stories": ("cost and loss of each policy for the cache, by length", _long_stories),
     "pipeline": ("speed of keyframes and model calls, quality of shots", _pipeline),
+    "shots": ("cuts and gradual transitions found in real shots, beside other detectors", _shots),
     "loader": ("chunks per second that a trainer is given", _loader),
     "training-step": (
         "time of a step of the story stage, by how turns are supervised",
@@ -348,6 +361,9 @@ def _run_each(settings: Settings, names: Sequence[str]) -> tuple[list[Table], li
         said = f"[{time.monotonic() - began:5.0f} s] {number} of {len(names)}: {name}"
         if name in NEEDS_TRUTH and not settings.sample:
             print(f"{said}: left out, it needs the sample's ground truth", file=sys.stderr)
+            continue
+        if name == "shots" and not (settings.film or settings.sample):
+            print(f"{said}: left out, it needs a film: --film", file=sys.stderr)
             continue
         print(said, file=sys.stderr, flush=True)
         try:
