@@ -1,0 +1,134 @@
+"""Applies the checks of stories to good tales and to corrupted ones.
+
+A writer that answers with a tale's texts is asked for each window as the pipeline asks: prompt,
+JSON, check, repair. It never mends anything, so what is refused once is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.results.tables import Cell, Column, Figure, Table
+from benchmarks.story_checks.corruptions import KINDS, ORDER, corrupt
+from benchmarks.story_checks.tales import Tale, read_tales
+from pipeline.annotation.stories import Draft, Text, Writer, ask_window
+from pipeline.config import DatasetConfig, StoriesConfig
+from pipeline.inference.protocol import Answer, Request
+
+SIZES = (10, 5, 3, 1)  # of windows
+ROUNDS = 3  # corruptions of each window of ten
+
+
+class _Scripted:
+    """A client whose writer gives the same texts whatever it is told."""
+
+    name = "scripted"
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+
+    async def answer(self, request: Request) -> Answer:
+        """Answers the question for a window."""
+        pairs = zip(request.facts["frames"], self._texts, strict=True)
+        sentences = [{"frame": frame, "text": text} for frame, text in pairs]
+        return Answer(json.dumps({"sentences": sentences}, ensure_ascii=False), self.name)
+
+
+def fault(tale: Tale, start: int, texts: Sequence[str], dialogue: Sequence[str] = ()) -> str:
+    """Returns why the pipeline refuses these texts for a tale's pictures from `start` on, "" where
+    it accepts them. `dialogue` is spoken over the first of them."""
+    frames = list(tale.frames)
+    if dialogue:
+        keyframe, caption = frames[start]
+        frames[start] = dataclasses.replace(keyframe, dialogue=list(dialogue)), caption
+    config = DatasetConfig(writer="openai:scripted", stories=StoriesConfig(language=tale.language))
+    client: Any = _Scripted(texts)
+    writer = Writer(client, config, "", tale.characters)
+    draft = Draft("film_story_000", frames, [Text(text) for text in tale.texts[:start]])
+    outcome = asyncio.run(ask_window(draft, "narrate", start, start + len(texts), writer))
+    return "" if outcome.value is not None else outcome.fault or "refused"
+
+
+def run(seed: int = 0, held_out: bool = False) -> list[Table]:
+    """Returns the tables of good tales refused and corrupted ones accepted. `held_out` tales are
+    counted only where asked for."""
+    everything = read_tales()
+    tales = [tale for tale in everything if tale.held_out == held_out]
+    suffix = "-held-out" if held_out else ""
+    heading = ", held-out tales" if held_out else ""
+    return [
+        dataclasses.replace(table, name=table.name + suffix, title=table.title + heading)
+        for table in (_good(tales), *_corrupted(tales, everything, seed))
+    ]
+
+
+def windows(length: int, size: int) -> list[int]:
+    """Returns the starts of windows of this size; the last one ends with the tale."""
+    return sorted({min(start, length - size) for start in range(0, length, size)})
+
+
+def _good(tales: Sequence[Tale]) -> Table:
+    refused: dict[str, dict[int, list[bool]]] = {}
+    for tale in tales:
+        for size in SIZES:
+            found = [
+                bool(fault(tale, start, tale.texts[start : start + size]))
+                for start in windows(len(tale.texts), size)
+            ]
+            for row in (f"{tale.style} ({tale.language})", "all"):
+                refused.setdefault(row, {}).setdefault(size, []).extend(found)
+    rows = sorted(refused, key=lambda row: row == "all")
+    return Table(
+        "story-checks-good",
+        "Good stories refused",
+        "style (language)",
+        tuple(Column(_size(size), "lower", "%", 0) for size in SIZES),
+        {row: {_size(size): _share(found) for size, found in refused[row].items()} for row in rows},
+        "Texts that are good: every refusal is a mistake.",
+        contest=False,
+    )
+
+
+def _corrupted(tales: Sequence[Tale], others: Sequence[Tale], seed: int) -> list[Table]:
+    accepted: dict[str, dict[str, list[bool]]] = {kind: {} for kind in KINDS}
+    for tale in tales:
+        chance = random.Random(f"{seed} {tale.style} {tale.language}")
+        for kind in KINDS:
+            for start in windows(len(tale.texts), SIZES[0]) * ROUNDS:
+                stop = start + SIZES[0]
+                texts = corrupt(kind, tale, start, stop, others, chance)
+                if texts is not None:
+                    dialogue = [ORDER] if kind == "order obeyed" else []
+                    passed = not fault(tale, start, texts, dialogue)
+                    for row in (tale.language, "all"):
+                        accepted[kind].setdefault(row, []).append(passed)
+    languages = sorted({tale.language for tale in tales})
+    columns = ["all", *languages]
+    return [
+        Table(
+            "story-checks-corrupted",
+            "Corrupted stories accepted",
+            "kind",
+            tuple(Column(column, "lower", "%", 0) for column in columns),
+            {
+                kind: {column: _share(accepted[kind].get(column, [])) for column in columns}
+                for kind in KINDS
+            },
+            "Windows of ten texts, corrupted by program: every one that is accepted is a mistake.",
+            {"seed": seed},
+            contest=False,
+        )
+    ]
+
+
+def _size(size: int) -> str:
+    return "texts alone" if size == 1 else f"windows of {size}"
+
+
+def _share(found: Sequence[bool]) -> Cell:
+    return Figure(sum(found) / len(found), len(found)) if found else ""
