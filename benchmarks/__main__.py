@@ -115,6 +115,13 @@ def _shared() -> argparse.ArgumentParser:
         help="long stories and speed with as many rounds as in the docs: about an hour",
     )
     how.add_argument(
+        "--peak",
+        type=float,
+        default=0.0,
+        metavar="TFLOPS",
+        help="of the GPU at the preset's precision, to print the share of it that training uses",
+    )
+    how.add_argument(
         "--compare",
         metavar="RESULTS.json",
         help="an earlier run's: prints what "
@@ -185,6 +192,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         budget=arguments.budget,
         repeats=arguments.repeats,
         thorough=arguments.thorough,
+        peak=arguments.peak,
         film=arguments.film,
     )
     names = list(suite.BENCHMARKS) if arguments.name == "all" else [arguments.name]

@@ -29,6 +29,7 @@ class Settings:
     budget: float | None = None
     repeats: int = 1
     thorough: bool = False  # long stories and speed as in the docs: an hour
+    peak: float = 0.0  # of the device, TFLOP/s, 0 where it is not known
     film: str = ""  # that keyframes are timed on, else the sample's
 
     @property

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from benchmarks.array_types import Pictures
+from model.data import to_square
 from pipeline.dataset import reader
 from schemas import layout
 
@@ -98,5 +98,5 @@ def read_pictures(paths: Iterable[str], size: int) -> Pictures:
                 picture = np.asarray(opened.convert("RGB"))
         except OSError as error:
             raise ValueError(f"{path}: {error}; make it again") from error
-        found.append(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA))
+        found.append(to_square(picture, size))
     return np.stack(found) if found else np.zeros((0, size, size, 3), np.uint8)

@@ -236,6 +236,7 @@ def _training_step(settings: Settings) -> list[Table]:
         str(Path(settings.runs[0], "preset")),
         batch=0 if settings.thorough else 2,
         rounds=7 if settings.thorough else 3,
+        peak=settings.peak,
     )
 
 

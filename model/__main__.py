@@ -25,15 +25,18 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m model") -> in
     from model.config import ConfigError
     from model.data import DataError
     from model.generate import StartError
-    from model.runs import NotTrained
+    from model.ranks import FailedElsewhere, ProcessLost
+    from model.runs import Busy, NotTrained
     from model.train import Interrupted, TrainingStopped
 
     try:
         return int(arguments.command(arguments))
-    except (ConfigError, DataError, NotTrained, StartError) as error:
+    except (Busy, ConfigError, DataError, NotTrained, StartError) as error:
         print(error, file=sys.stderr)
         return 2
-    except TrainingStopped as error:
+    except FailedElsewhere:  # which has said why
+        return 1
+    except (ProcessLost, TrainingStopped) as error:
         print(error, file=sys.stderr)
         return 1
     except Interrupted as message:
@@ -127,10 +130,11 @@ def _within(kind: type, low: float, high: float = math.inf) -> Callable[[str], A
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from model import chain, config
+    from model import chain, config, ranks
 
-    preset = config.read(arguments.preset, arguments.set)
-    chain.train(Path(arguments.run), preset, arguments.data, arguments.stage)
+    with ranks.joined():
+        preset = config.read(arguments.preset, arguments.set)
+        chain.train(Path(arguments.run), preset, arguments.data, arguments.stage)
     return 0
 
 

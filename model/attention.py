@@ -29,7 +29,7 @@ from transformers import DynamicCache
 from model import precision
 from model.config import AttentionConfig, ConfigError
 
-Rotate = Callable[[Tensor, Tensor], Tensor]
+Rotate = Callable[[Tensor, Tensor, int], Tensor]
 
 
 class Role(IntEnum):
@@ -87,7 +87,7 @@ def evict(cache: DynamicCache, slots: Tensor, moved: Tensor, rotate: Rotate | No
     Their keys are rotated by `moved` [B, kept] positions. Takes time and memory in proportion to
     what is kept.
     """
-    for layer in cache.layers:
+    for number, layer in enumerate(cache.layers):
         layer.keys, layer.values = (
             values.gather(
                 2,
@@ -98,23 +98,29 @@ def evict(cache: DynamicCache, slots: Tensor, moved: Tensor, rotate: Rotate | No
             for values in (layer.keys, layer.values)
         )
         if rotate is not None and moved.any():
-            layer.keys = rotate(layer.keys, moved.to(layer.keys.device))
+            layer.keys = rotate(layer.keys, moved.to(layer.keys.device), number)
 
 
 @torch.no_grad()
 def rotation(llm: Any) -> Rotate:
-    """Returns what rotates keys [B, heads, n, width] of a language model by positions, int [B, n].
+    """Returns what rotates keys [B, heads, n, width] of a layer, by number, of a language model by
+    positions, int [B, n].
 
     Tries it on the model: in every layer, the keys of a token at two positions have to differ by
-    the rotation alone. Raises ConfigError where they do not.
+    the rotation alone, that of all layers or that of its kind, or not at all (SmolLM3). Raises
+    ConfigError where they do not, or where no layer rotates.
     """
     decoder = llm.get_decoder()
     rotary: Any = getattr(decoder, "rotary_emb", None)
+    kinds = getattr(llm.config.get_text_config(), "layer_types", None) or []
 
-    def rotated(keys: Tensor, by: Tensor) -> Tensor:
+    def rotated(keys: Tensor, by: Tensor, kind: tuple[str, ...] | None) -> Tensor:
+        if kind is None:
+            return keys
         exact = keys if keys.dtype == torch.float64 else keys.float()
+        scaling = "_".join([*kind, "attention_scaling"])
         cos, sin = (
-            part[:, None] / getattr(rotary, "attention_scaling", 1.0) for part in rotary(exact, by)
+            part[:, None] / getattr(rotary, scaling, 1.0) for part in rotary(exact, by, *kind)
         )
         rotating, fixed = exact.split([cos.shape[-1], exact.shape[-1] - cos.shape[-1]], dim=-1)
         half = rotating.shape[-1] // 2
@@ -122,29 +128,45 @@ def rotation(llm: Any) -> Rotate:
         return torch.cat([rotating * cos + across * sin, fixed], dim=-1).to(keys.dtype)
 
     def keys_at(position: int) -> list[Tensor]:
-        cache, token = DynamicCache(), torch.zeros(1, 1, dtype=torch.long, device=llm.device)
+        cache = DynamicCache()
         with precision.of(llm):
             decoder(
-                input_ids=token,
-                position_ids=token + position,
+                inputs_embeds=vector,
+                position_ids=torch.full((1, 1), position, device=llm.device),
                 past_key_values=cache,
                 use_cache=True,
             )
         return [layer.keys for layer in cache.layers]
 
+    table = llm.get_input_embeddings().weight
+    vector = torch.randn(1, 1, table.shape[1], generator=torch.Generator().manual_seed(0))
+    vector = (vector * table.float().std().cpu()).to(table)  # no token's: padding's may be 0
     far = 9
     by = torch.full((1, 1), far, device=llm.device)
+
+    def fits(near: Tensor, there: Tensor, kind: tuple[str, ...] | None) -> bool:
+        try:
+            found = rotated(near, by, kind)
+        except (AttributeError, TypeError, ValueError, RuntimeError):  # has no such rotation
+            return False
+        return torch.allclose(found.float(), there.float(), rtol=0.05, atol=0.02)
+
+    def kind_of(layer: int, near: Tensor, there: Tensor) -> tuple[str, ...] | None:
+        if torch.equal(near, there):
+            return None
+        for kind in ((), tuple(kinds[layer : layer + 1])):
+            if fits(near, there, kind):
+                return kind
+        raise ValueError(layer)
+
     try:
-        fits = all(
-            torch.allclose(rotated(near, by).float(), there.float(), rtol=0.05, atol=0.02)
-            and not torch.equal(near, there)
-            for near, there in zip(keys_at(0), keys_at(far), strict=True)
-        )
+        pairs = zip(keys_at(0), keys_at(far), strict=True)
+        found = [kind_of(layer, near, there) for layer, (near, there) in enumerate(pairs)]
+        if not any(kind is not None for kind in found):
+            raise ValueError("no layer rotates")
     except (TypeError, ValueError, RuntimeError):
-        fits = False
-    if not fits:
         raise ConfigError(
             f"{llm.config.model_type}: this language model's positions are not rotary ones of the "
             "usual kind, so its cache cannot be moved; use --attention dense or recompute"
-        )
-    return rotated
+        ) from None
+    return lambda keys, by, layer: rotated(keys, by, found[layer])

@@ -8,12 +8,14 @@ is up to date.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
 
-from model import checkpoints, data, features, precision, predictions, runs, stages
+from model import checkpoints, data, features, precision, predictions, ranks, runs, stages
 from model.config import ConfigError, Preset
 from model.runs import Run
 from model.train import fit
@@ -30,8 +32,9 @@ _PARTS: dict[str, Any] = {
     "predictions": {"vision": True, "story": True},
     "adaptation": {"vision": True, "story": True, "detokenizer": True},
 }
-# No result depends on these: they are for generation alone
+# No result depends on these: they are for generation alone, or for what is seen of training
 _GENERATION = {"detokenizer": {"steps", "ancestral", "guidance", "guidance_rescale"}}
+_OBSERVING = {"workers", "save_every", "check_every", "check_at_most"}  # of `train`
 _COMPUTED = {"features", "predictions"}
 _AFTER = {
     "towers": (),
@@ -47,42 +50,37 @@ _AFTER = {
 def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -> None:
     """Trains the stages of the preset, or `only` that of this name, into the run's folder.
 
-    Raises ConfigError, NotTrained, data.DataError, TrainingStopped, Interrupted.
+    Raises ConfigError, NotTrained, runs.Busy, data.DataError, TrainingStopped, Interrupted.
     """
     if only and only not in preset.stages:
         raise ConfigError(f"--stage {only}: this preset has {', '.join(preset.stages)}")
     data.shards(dataset, "train")  # is there anything to train on?
-    run, process = Run(folder, preset), PartialState()
     for stage in preset.stages.values():
-        precision.chosen(stage.train.precision, process.device)  # before anything is computed
-    say = print if process.is_main_process else lambda text: None
+        precision.chosen(stage.train.precision, PartialState().device)  # before all else
+    with ExitStack() as held:
+        ranks.on_main(lambda: held.enter_context(runs.locked(folder)))
+        _train(Run(folder, preset), dataset, only)
+
+
+def _train(run: Run, dataset: str, only: str | None) -> None:
+    say = print if ranks.rank() == 0 else lambda text: None
     origin = runs.digest(dataset)
-    with process.main_process_first():
-        if process.is_main_process:
-            _begin(run, dataset, origin)
-    for name, stage in preset.stages.items():
+    ranks.on_main(lambda: _begin(run, dataset, origin))
+    for name, stage in run.preset.stages.items():
         key = key_of(run, stage.stage, origin)
         if only not in (None, name):
             continue
-        if checkpoints.about(folder / name).get("key") == key:
+        result = run.folder / name
+        if ranks.on_main(partial(checkpoints.about, result)).get("key") == key:
             say(f"{name}: up to date")
             continue
         if stage.stage not in ("towers", "autoencoder"):
-            with process.main_process_first():
-                if process.is_main_process:
-                    features.compute(run, dataset, key_of(run, "features", origin), say)
-                    if stage.stage == "adaptation":
-                        predictions.compute(run, key_of(run, "predictions", origin))
+            features.compute(run, dataset, key_of(run, "features", origin), say)
+            if stage.stage == "adaptation":
+                predictions.compute(run, key_of(run, "predictions", origin))
         began = time.monotonic()
-        fit(
-            name,
-            stages.build(run, name, dataset, process.process_index, process.num_processes),
-            stage.train,
-            folder / name,
-            key,
-            say,
-        )
-        about = checkpoints.about(folder / name)
+        fit(name, stages.build(run, name, dataset), stage.train, result, key, say)
+        about = checkpoints.about(result)
         say(
             f"{name}: done in {time.monotonic() - began:.0f} s, "
             f"{about['waited_for_data']:.1%} of it waiting for data"
@@ -113,5 +111,9 @@ def key_of(run: Run, kind: str, origin: str) -> str:
     parts = run.preset.model.model_dump(mode="json", include=_PARTS[kind], exclude=_GENERATION)
     kinds = {stage.stage for stage in run.preset.stages.values()} | _COMPUTED
     before = [key_of(run, earlier, origin) for earlier in _AFTER[kind] if earlier in kinds]
-    settings = None if kind in _COMPUTED else run.stage(kind)[1].model_dump(mode="json")
+    settings = (
+        None
+        if kind in _COMPUTED
+        else run.stage(kind)[1].model_dump(mode="json", exclude={"train": _OBSERVING})
+    )
     return checkpoints.key(origin, parts, before, settings)

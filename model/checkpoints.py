@@ -62,6 +62,11 @@ def save(
     if also:
         also(fresh)
     (fresh / _ABOUT).write_text(json.dumps(about, indent=1))
+    replace(folder, fresh)
+
+
+def replace(folder: Path, fresh: Path) -> None:
+    """Puts the folder `fresh` in the place of another one, if there is one."""
     _recover(folder)
     if folder.exists():
         folder.rename(_old(folder))

@@ -59,15 +59,11 @@ class LoraConfig(Section):
     rank: int = Field(16, gt=0)
     alpha: int = Field(32, gt=0)
     dropout: float = Field(0.05, ge=0, lt=1)
-    targets: list[str] = [
-        "q_proj",
-        "k_proj",
-        "v_proj",
-        "o_proj",
-        "gate_proj",
-        "up_proj",
-        "down_proj",
-    ]
+    targets: list[str] = Field(
+        [],
+        description="names of the layers that have them; empty for every linear one but the "
+        "output, which for a Llama are SEED-Story's",
+    )
 
 
 class StoryConfig(Section):
@@ -224,6 +220,9 @@ class Optimisation(Section):
     seed: int = 0
     save_every: int = Field(500, gt=0, description="steps")
     check_every: int = Field(200, gt=0, description="steps between validations")
+    check_at_most: int = Field(
+        256, gt=0, description="held-out chunks of a validation, the same ones each time"
+    )
 
 
 class StageConfig(Section):

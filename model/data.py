@@ -41,6 +41,7 @@ from webdataset import filters, tariterators
 from schemas.layout import SHARDS, shard_path
 
 Raw = dict[str, Any]
+Place = tuple[str, int, int]  # of a sample: its shard, first byte and the byte after its last one
 
 _AGAIN = (
     "remove it and run the command that made it again: `make dataset`, or `make train` for "
@@ -83,7 +84,7 @@ def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarr
     resized to a square.
 
     A JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) that is not below `size`, and
-    resized from there by averaging areas. Raises DataError for a picture that does not decode and
+    resized from there by `to_square`. Raises DataError for a picture that does not decode and
     where there are not as many pictures as captions.
     """
     names = sorted(name for name in raw if name.endswith(".jpg"))
@@ -99,8 +100,23 @@ def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarr
                 picture = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
         except (OSError, SyntaxError, ValueError) as error:
             raise DataError(f"{_name(raw)}.{name} does not decode: {error}") from error
-        square[:] = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+        square[:] = to_square(picture, size)
     return out
+
+
+def to_square(picture: np.ndarray, size: int) -> np.ndarray:
+    """Resizes a picture, uint8 [H, W, 3], to [size, size, 3]: each side that gets shorter by
+    averaging areas, each that gets longer by cubic interpolation.
+
+    Averaging areas is the nearest neighbour where a picture is enlarged: stairs.
+    """
+    height, width = picture.shape[:2]
+    smaller = (min(width, size), min(height, size))
+    if smaller != (width, height):
+        picture = cv2.resize(picture, smaller, interpolation=cv2.INTER_AREA)
+    if smaller != (size, size):
+        picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC)
+    return picture
 
 
 def once(shards: Iterable[str], read: Callable[[Raw], Any]) -> Iterator[Any]:
@@ -109,6 +125,22 @@ def once(shards: Iterable[str], read: Callable[[Raw], Any]) -> Iterator[Any]:
     for shard in shards:
         for begin, end in _bounds(shard):
             yield read(_raw(shard, begin, end, next(number)))
+
+
+def places(shards: Iterable[str]) -> list[Place]:
+    """Returns where the samples of the shards are, in order. Raises DataError."""
+    return [(shard, begin, end) for shard in shards for begin, end in _bounds(shard)]
+
+
+def some(places: Sequence[Place], at_most: int) -> list[tuple[int, Place]]:
+    """Draws at most so many samples, the same ones each time; returns them in order, numbered."""
+    drawn = np.random.default_rng(0).permutation(len(places))[:at_most]
+    return [(number, places[number]) for number in sorted(drawn.tolist())]
+
+
+def at(place: Place, number: int) -> Raw:
+    """Reads the sample at a place, which gets this `__number__`."""
+    return _raw(*place, number)
 
 
 def loader(
@@ -131,7 +163,7 @@ def loader(
     the training processes: they are not for accelerate's `prepare`. Reads the headers of all shards
     before it returns. Raises DataError for a shard that is damaged, ends too early or is empty.
     """
-    samples = [(shard, begin, end) for shard in shards for begin, end in _bounds(shard)]
+    samples = places(shards)
     if not samples:
         raise DataError("a loader needs one shard at least")
     batches = _Batches(samples, read, collate, batch, seed, rank, world, shuffle)
@@ -150,7 +182,7 @@ def loader(
 class _Batches(Dataset):
     """The batches of a process, by the number of the step."""
 
-    samples: list[tuple[str, int, int]]  # shard, first byte, first byte after it
+    samples: list[Place]
     read: Callable[[Raw], Any]
     collate: Callable[[list[Any]], Any]
     batch: int

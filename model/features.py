@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,10 @@ import webdataset
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from model import autoencoder, checkpoints, data, runs, sequence, vision
+from model import autoencoder, checkpoints, data, ranks, runs, sequence, vision
 from model.runs import Run
 from model.terminal import telling
-
-SHARD = 1000  # chunks
+from schemas.layout import SPLITS
 
 
 @dataclass
@@ -57,63 +57,113 @@ def shards(run: Run, split: str, source: str = "features") -> list[str]:
     return sorted(str(path) for path in (run.folder / source).glob(f"{split}-*.tar"))
 
 
-@contextmanager
-def writer(folder: Path, split: str) -> Iterator[Callable[[Chunk], None]]:
-    """Yields a function that writes a chunk into a split's shards, as `read` reads it."""
-    with webdataset.ShardWriter(f"{folder}/{split}-%05d.tar", maxcount=SHARD, verbose=0) as shard:
-        yield lambda chunk: shard.write(
-            {
-                "__key__": chunk.key,
-                "json": {"id": chunk.key, "texts": chunk.texts, "ids": chunk.ids},
-                "features.npy": chunk.features.half().cpu().numpy(),
-                "latents.npy": chunk.latents.half().cpu().numpy(),
-            }
-        )
+def compute_shards(
+    folder: Path, key: str, sources: Mapping[str, str], made: Callable[[str], Iterable[Chunk]]
+) -> None:
+    """Writes a folder with a shard for each of the sources, by name, of the chunks that are `made`
+    of it, for `read`; none for a source without chunks.
+
+    The processes that train together share the sources. Shards that a stopped run has written for
+    the same `key` are not made again.
+    """
+    partial = folder.with_name(f"{folder.name}.partial")
+    ranks.on_main(lambda: _begin(partial, key))
+    for name, source in ranks.share(sorted(sources.items())):
+        if not (partial / name).exists():
+            _write(partial / name, made(source))
+    ranks.wait()
+    ranks.on_main(lambda: checkpoints.replace(folder, partial))
+
+
+def _begin(partial: Path, key: str) -> None:
+    """Makes the folder, empty unless it was begun with the same key."""
+    if checkpoints.about(partial).get("key") != key:
+        checkpoints.save(partial, {}, {"key": key})
+    for left_over in partial.glob(".*"):  # by a process that was killed while it wrote them
+        left_over.unlink()
+
+
+def _write(path: Path, chunks: Iterable[Chunk]) -> None:
+    """Writes a shard, whole or not at all. The same chunks give the same bytes."""
+    written, fresh = 0, path.with_name(f".{path.name}")
+    with webdataset.TarWriter(str(fresh), mtime=0) as tar:
+        for chunk in chunks:
+            tar.write(
+                {
+                    "__key__": chunk.key,
+                    "json": {"id": chunk.key, "texts": chunk.texts, "ids": chunk.ids},
+                    "features.npy": chunk.features.half().cpu().numpy(),
+                    "latents.npy": chunk.latents.half().cpu().numpy(),
+                }
+            )
+            written += 1
+    if written:
+        fresh.rename(path)
+    else:
+        fresh.unlink()
 
 
 def compute(run: Run, dataset: str, key: str, say: Callable[[str], None]) -> None:
-    """Writes the shards of both splits, unless those of the same `key` are there.
+    """Writes the shards of both splits, one per shard of the dataset, unless those of the same
+    `key` are there.
 
     Chunks longer than `model.story.longest` are left out, and their number is said. Raises
     data.DataError where none is left.
     """
     folder = run.folder / "features"
-    if checkpoints.about(folder).get("key") == key:
+    if ranks.on_main(lambda: checkpoints.about(folder)).get("key") == key:
         return
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tower, vae = runs.tower(run).to(device), runs.autoencoder(run).to(device)
-    longest = run.preset.model.story.longest
     tokenized = _tokenizer(run)
-
+    given = {split: data.shards(dataset, split) for split in SPLITS}
     encoded = 0
 
-    def write(fresh: Path) -> None:
+    def made(shard: str) -> Iterator[Chunk]:
         nonlocal encoded
-        left_out = 0
-        for split in ("train", "val"):
-            kept = 0
-            with writer(fresh, split) as put:
-                for raw in data.once(data.shards(dataset, split), dict):
-                    texts = tokenized(raw)
-                    if texts:
-                        put(Chunk(raw["__key__"], *texts, *_encoded(run, raw, tower, vae)))
-                        kept += 1
-                        encoded += 1
-                    else:
-                        left_out += 1
-            if not kept:
-                raise data.DataError(
-                    f"all chunks of {split} are longer than {longest} tokens: set "
-                    "model.story.longest higher"
-                )
-        if left_out:
-            say(
-                f"features: {left_out} chunks are longer than {longest} tokens "
-                "(model.story.longest) and are left out"
-            )
+        for raw in data.once([shard], dict):
+            texts = tokenized(raw)
+            if texts:
+                yield Chunk(raw["__key__"], *texts, *_encoded(run, raw, tower, vae))
+                encoded += 1
 
-    with telling(lambda: f"features: {encoded} chunks encoded"):
-        checkpoints.save(folder, {}, {"key": key}, also=write)
+    with (
+        telling(lambda: f"features: {encoded} chunks encoded")
+        if ranks.rank() == 0
+        else nullcontext()
+    ):
+        compute_shards(
+            folder,
+            key,
+            {
+                f"{split}-{number:05d}.tar": shard
+                for split, paths in given.items()
+                for number, shard in enumerate(paths)
+            },
+            made,
+        )
+    ranks.on_main(lambda: _say_what_is_left_out(run, given, say))
+
+
+def _say_what_is_left_out(
+    run: Run, given: Mapping[str, Sequence[str]], say: Callable[[str], None]
+) -> None:
+    """Says how many chunks are too long. Raises data.DataError where none of a split is left."""
+    longest, left_out = run.preset.model.story.longest, 0
+    for split, paths in given.items():
+        kept = len(data.places(shards(run, split)))
+        if not kept:
+            shutil.rmtree(run.folder / "features")
+            raise data.DataError(
+                f"all chunks of {split} are longer than {longest} tokens: set "
+                "model.story.longest higher"
+            )
+        left_out += len(data.places(paths)) - kept
+    if left_out:
+        say(
+            f"features: {left_out} chunks are longer than {longest} tokens "
+            "(model.story.longest) and are left out"
+        )
 
 
 def _tokenizer(run: Run) -> Callable[[data.Raw], tuple[list[str], list[list[int]]] | None]:

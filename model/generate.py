@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image, ImageOps
@@ -196,7 +195,7 @@ def _write(
     so_far = torch.empty(len(ids), 0, dtype=torch.long)
     going = [not text for text in ids]
     while any(going):
-        scores = choices(so_far, reading.model.llm.get_output_embeddings()(last).float().cpu())
+        scores = choices(so_far, reading.model.scores(last).float().cpu())
         chosen = [
             _chosen(row, sampling, generator) if goes else end
             for row, generator, goes in zip(scores, generators, going, strict=True)
@@ -298,7 +297,7 @@ def about(teller: Teller) -> dict[str, str | int | float]:
 def start(teller: Teller, story: int, picture: np.ndarray, text: str) -> Panel:
     """Returns panel 0 of a story, of a given picture, uint8 RGB [H, W, 3], and text."""
     settings = teller.run.preset.model.vision
-    square = cv2.resize(picture, (settings.image_size,) * 2, interpolation=cv2.INTER_AREA)
+    square = data.to_square(picture, settings.image_size)
     features = vision.features(teller.tower, square[None], settings.tokens)[0].float()
     ids = teller.tokenizer.encode(text, add_special_tokens=False)
     return Panel(story, 0, text, ids, features, picture)

@@ -8,43 +8,46 @@ never predicted.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 
-from model import checkpoints, data, features, runs, stages
+from model import checkpoints, data, features, ranks, runs, stages
+from model.features import Chunk
 from model.runs import Run
 from model.terminal import telling
+from schemas.layout import SPLITS
 
 
-@torch.no_grad()
 def compute(run: Run, key: str) -> None:
-    """Writes the shards of both splits, unless those of the same `key` are there."""
+    """Writes the shards of both splits, one per shard of features, unless those of the same `key`
+    are there."""
     folder = run.folder / "predictions"
-    if checkpoints.about(folder).get("key") == key:
+    if ranks.on_main(lambda: checkpoints.about(folder)).get("key") == key:
         return
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = runs.story(run).to(device)
     _, vocabulary = runs.tokenizer(run)
-
     done = 0
 
-    def write(fresh: Path) -> None:
+    def made(shard: str) -> Iterator[Chunk]:
         nonlocal done
-        for split in ("train", "val"):
-            with features.writer(fresh, split) as put:
-                for chunk in data.once(features.shards(run, split), features.read):
-                    out = model(*stages.laid_out([chunk], vocabulary, "every", device))
-                    put(
-                        dataclasses.replace(
-                            chunk,
-                            texts=chunk.texts[1:],
-                            ids=chunk.ids[1:],
-                            features=out.features,
-                            latents=chunk.latents[1:],
-                        )
-                    )
-                    done += 1
+        for chunk in data.once([shard], features.read):
+            with torch.no_grad():
+                out = model(*stages.laid_out([chunk], vocabulary, "every", device))
+            yield dataclasses.replace(
+                chunk,
+                texts=chunk.texts[1:],
+                ids=chunk.ids[1:],
+                features=out.features,
+                latents=chunk.latents[1:],
+            )
+            done += 1
 
-    with telling(lambda: f"predictions: {done} chunks"):
-        checkpoints.save(folder, {}, {"key": key}, also=write)
+    sources = [shard for split in SPLITS for shard in features.shards(run, split)]
+    with telling(lambda: f"predictions: {done} chunks") if ranks.rank() == 0 else nullcontext():
+        features.compute_shards(
+            folder, key, {Path(source).name: source for source in sources}, made
+        )

@@ -84,7 +84,11 @@ class Reading:
         # Padding attends to itself: rows that attend to nothing are NaN in some attention kernels.
         visible = (self.seen[:, None] & (slots <= own)) | (slots == own)
         return self.model.hidden(
-            vectors, visible[:, None].to(vectors.device), positions.to(vectors.device), self.cache
+            vectors,
+            visible[:, None].to(vectors.device),
+            positions.to(vectors.device),
+            self.cache,
+            self.positions.to(vectors.device),
         )
 
     def forget(self, count: int) -> None:

@@ -13,11 +13,16 @@ RUN/
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-from collections.abc import Iterable
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import filelock
 import numpy as np
 import torch
 import yaml
@@ -35,6 +40,10 @@ from schemas.layout import MANIFEST
 
 class NotTrained(ValueError):
     """A run in which the part that is asked for has not been trained."""
+
+
+class Busy(OSError):
+    """A run's folder that cannot be locked; the message says who holds it, or why."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,37 @@ class Run:
         if not (self.folder / name).is_dir():
             raise NotTrained(f"{self.folder} has no {name} yet; `python -m model train` makes it")
         return self.folder / name
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Locks a run's folder during the block, so that only one training at a time writes to it.
+
+    The system releases the lock when the process ends, even if it is killed. Raises Busy.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ".lock"
+    # Where a file system has no locks, filelock would leave a file that outlives a killed process
+    lock = filelock.FileLock(path, blocking=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise Busy(
+            f"another training ({path.read_text() or 'it has just begun'}) writes to {folder}: "
+            "wait until it ends, stop it, or give another folder with --run"
+        ) from None
+    except OSError as error:
+        raise Busy(
+            f"{folder} cannot be locked ({error.strerror}): give a folder that can be written, on "
+            "a file system with locks, with --run"
+        ) from error
+    try:
+        since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {since}")
+        yield
+    finally:
+        path.write_text("")
+        lock.release()
 
 
 def write_preset(run: Run) -> None:

@@ -12,7 +12,8 @@ The first two replace weights that cannot be downloaded everywhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model import autoencoder, data, features, runs, sequence, vision
+from model import autoencoder, data, features, ranks, runs, sequence, vision
 from model.config import StageConfig
 from model.features import Chunk
 from model.runs import Run
@@ -35,12 +36,14 @@ from model.train import Stage
 Read = Callable[[data.Raw], Any]  # decodes a raw sample to an item
 Collate = Callable[[list[Any]], Any]  # items to a batch
 Batches = Callable[[int], Iterator[Any]]  # endless, from the batch of that number on
+HeldOut = Sequence[tuple[int, data.Place]]  # numbers and places of samples
 
 SHOWN = 8  # pictures in a row of the samples of a validation
+SCALED = 256  # held-out chunks whose latents set the autoencoder's scale
 
 
-def build(run: Run, name: str, dataset: str, rank: int = 0, world: int = 1) -> Stage:
-    """Builds the stage of that name, to be trained by process `rank` of `world`.
+def build(run: Run, name: str, dataset: str) -> Stage:
+    """Builds the stage of that name, of whose batches and validations this process has its share.
 
     New weights depend on `train.seed` alone, so they are the same in every process.
     """
@@ -52,19 +55,20 @@ def build(run: Run, name: str, dataset: str, rank: int = 0, world: int = 1) -> S
         "detokenizer": _detokenizer,
         "story": _story,
         "adaptation": _detokenizer,
-    }[config.stage](run, config, dataset, rank, world)
+    }[config.stage](run, config, dataset)
 
 
 # Stages that replace downloaded weights ----------------------------------------------------------
 
 
-def _towers(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
+def _towers(run: Run, config: StageConfig, dataset: str) -> Stage:
     """Trains an image and a text encoder, for their features to agree on what belongs together."""
     settings = run.preset.model.vision
     tokenizer, vocabulary = runs.tokenizer(run)
     assert settings.towers is not None  # the preset has this stage
     towers = vision.make(settings.towers)
     size, context = settings.image_size, settings.towers["text_cfg"]["context_length"]
+    held_out = _held_out(data.shards(dataset, "val"), config.train.check_at_most)
 
     def read(raw: dict[str, bytes]) -> tuple[np.ndarray, list[list[int]]]:
         return data.pictures(raw, size), tokenizer(data.texts(raw), add_special_tokens=False)[
@@ -86,18 +90,16 @@ def _towers(run: Run, config: StageConfig, dataset: str, rank: int, world: int) 
         )
 
     def check(model: nn.Module) -> dict[str, float]:
-        pair = cast(CLIP, model)
-        pictures, ids = collate(list(data.once(data.shards(dataset, "val"), read)))
-        device = towers.logit_scale.device
-        images = torch.cat(
-            [
-                pair.encode_image(vision.normalised(part, towers.visual), normalize=True)
-                for part in pictures.split(64)
-            ]
-        )
-        texts = torch.cat(
-            [pair.encode_text(part.to(device), normalize=True) for part in ids.split(64)]
-        )
+        pair, device = cast(CLIP, model), towers.logit_scale.device
+        own = [
+            (
+                pair.encode_image(vision.normalised(pictures, towers.visual), normalize=True).cpu(),
+                pair.encode_text(ids.to(device), normalize=True).cpu(),
+            )
+            for pictures, ids in (collate([item]) for _, item in _share(held_out, read))
+        ]
+        pairs = [chunk for part in ranks.gathered(own) for chunk in part]
+        images, texts = (torch.cat(parts) for parts in zip(*pairs, strict=True))
         return {"recall@1": _recall(texts @ images.T), "among": float(len(images))}
 
     def save(folder: Path) -> None:
@@ -109,9 +111,7 @@ def _towers(run: Run, config: StageConfig, dataset: str, rank: int, world: int) 
             folder / "open_clip_model.safetensors",
         )
 
-    return Stage(
-        towers, _from(dataset, config, read, collate, rank, world), losses, check, save=save
-    )
+    return Stage(towers, _from(dataset, config, read, collate), losses, check, save=save)
 
 
 def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
@@ -136,12 +136,13 @@ def _recall(similarity: Tensor) -> float:
     )
 
 
-def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
+def _autoencoder(run: Run, config: StageConfig, dataset: str) -> Stage:
     """Trains an image autoencoder, on pictures drawn from each chunk."""
     settings = run.preset.model.detokenizer
     assert settings.vae is not None  # the preset has this stage
     vae = autoencoder.make(settings.vae)
     size = settings.image_size
+    held_out = _held_out(data.shards(dataset, "val"), config.train.check_at_most)
 
     def read(raw: data.Raw) -> np.ndarray:
         return data.pictures(raw, size, _drawn(raw, len(data.texts(raw)), config.pictures))
@@ -149,38 +150,32 @@ def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: 
     def collate(items: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.concatenate(items))
 
-    def held_out() -> Tensor:
-        return collate(
-            list(data.once(data.shards(dataset, "val"), lambda raw: data.pictures(raw, size)))
-        )
+    def whole(raw: data.Raw) -> Tensor:
+        return torch.from_numpy(data.pictures(raw, size))
 
     def check(model: nn.Module) -> dict[str, float]:
-        return {
-            "PSNR": psnr(
-                *(
-                    torch.cat(parts)
-                    for parts in zip(
-                        *(
-                            (part, autoencoder.rebuilt(vae, part).cpu())
-                            for part in held_out().split(32)
-                        ),
-                        strict=True,
-                    )
+        errors = ranks.gathered(
+            [
+                ((pictures.float() - autoencoder.rebuilt(vae, pictures).cpu().float()) ** 2).mean(
+                    (1, 2, 3)
                 )
-            )
-        }
+                for _, pictures in _share(held_out, whole)
+            ]
+        )
+        return {"PSNR": psnr(torch.cat([chunk for part in errors for chunk in part]))}
 
     def show(model: nn.Module, path: Path) -> None:
-        some = _spread(held_out())
+        some = _spread(torch.cat([whole(data.at(place, at)) for at, place in _spread(held_out)]))
         write_grid(path, [some, autoencoder.rebuilt(vae, some)])
 
     def save(folder: Path) -> None:
-        autoencoder.scale(vae, held_out())
+        every = _held_out(data.shards(dataset, "val"), SCALED)
+        autoencoder.scale(vae, torch.cat([whole(data.at(place, at)) for at, place in every]))
         vae.save_pretrained(folder)
 
     return Stage(
         vae,
-        _from(dataset, config, read, collate, rank, world),
+        _from(dataset, config, read, collate),
         lambda model, batch: autoencoder.losses(model, batch),
         check,
         show,
@@ -191,7 +186,7 @@ def _autoencoder(run: Run, config: StageConfig, dataset: str, rank: int, world: 
 # The story model's own stages --------------------------------------------------------------------
 
 
-def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
+def _detokenizer(run: Run, config: StageConfig, dataset: str) -> Stage:
     """Trains the de-tokenizer on true features; the adaptation, further on predicted ones."""
     adapting = config.stage == "adaptation"
     source = "predictions" if adapting else "features"
@@ -199,6 +194,7 @@ def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: 
     if config.train.checkpointing:
         painter.unet.enable_gradient_checkpointing()
     blank = runs.blank(run, runs.tower(run))
+    held_out = _held_out(features.shards(run, "val", source), config.train.check_at_most)
 
     def read(raw: data.Raw) -> tuple[Tensor, Tensor]:
         chunk = features.read(raw)
@@ -213,24 +209,25 @@ def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: 
         given, latents = (part.to(painter.device) for part in batch)
         return {"loss": model(latents, given, blank.to(painter.device))}
 
-    def held_out() -> Iterator[tuple[Tensor, Tensor]]:
-        return ((chunk.features, chunk.latents) for chunk in _held_out(run, source))
-
     def check(model: nn.Module) -> dict[str, float]:
-        generator = torch.Generator(painter.device).manual_seed(0)
-        parts = [
-            painter.loss(
-                latents.to(painter.device),
-                given.to(painter.device),
-                blank.to(painter.device),
-                generator,
-            )
-            for given, latents in held_out()
-        ]
-        return {"loss": float(torch.stack(parts).mean())}
+        return _mean(
+            {
+                "loss": float(
+                    painter.loss(
+                        chunk.latents.to(painter.device),
+                        chunk.features.to(painter.device),
+                        blank.to(painter.device),
+                        torch.Generator(painter.device).manual_seed(number),
+                    )
+                )
+            }
+            for number, chunk in _share(held_out, features.read)
+        )
 
     def show(model: nn.Module, path: Path) -> None:
-        given, latents = (_spread(part) for part in collate(list(held_out())))
+        chunks = [features.read(data.at(place, at)) for at, place in _spread(held_out)]
+        given = _spread(torch.cat([chunk.features for chunk in chunks]))
+        latents = _spread(torch.cat([chunk.latents for chunk in chunks]))
         write_grid(
             path,
             [
@@ -245,19 +242,20 @@ def _detokenizer(run: Run, config: StageConfig, dataset: str, rank: int, world: 
 
     return Stage(
         painter,
-        _from_features(run, config, collate, rank, world, read, source),
+        _from_features(run, config, collate, read, source),
         losses,
         check,
         show,
     )
 
 
-def _story(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -> Stage:
+def _story(run: Run, config: StageConfig, dataset: str) -> Stage:
     """Trains the story model."""
     story_model = runs.story(run, trained=False)
     if config.train.checkpointing:
         story_model.llm.gradient_checkpointing_enable()
     _, vocabulary = runs.tokenizer(run)
+    held_out = _held_out(features.shards(run, "val"), config.train.check_at_most)
 
     def losses(model: nn.Module, batch: list[Chunk]) -> dict[str, Tensor]:
         device = next(story_model.parameters()).device
@@ -265,9 +263,10 @@ def _story(run: Run, config: StageConfig, dataset: str, rank: int, world: int) -
         return {"loss": out.loss, "text": out.text, "image": out.image}
 
     def check(model: nn.Module) -> dict[str, float]:
-        return evaluate(story_model, _held_out(run), vocabulary)
+        chunks = (chunk for _, chunk in _share(held_out, features.read))
+        return _mean(evaluated(story_model, chunk, vocabulary) for chunk in chunks)
 
-    return Stage(story_model, _from_features(run, config, list, rank, world), losses, check)
+    return Stage(story_model, _from_features(run, config, list), losses, check)
 
 
 def laid_out(
@@ -286,46 +285,27 @@ def laid_out(
     return layout.to(device), torch.cat([chunk.features for chunk in chunks]).to(device)
 
 
-def evaluate(model: StoryLM, chunks: Iterator[Chunk], vocabulary: Vocabulary) -> dict[str, float]:
-    """Evaluates the story model on chunks: text, in nats per token; the cosine of predicted and
+def evaluated(model: StoryLM, chunk: Chunk, vocabulary: Vocabulary) -> dict[str, float]:
+    """Evaluates the story model on a chunk: text, in nats per token; the cosine of predicted and
     true features, beside that of the previous picture's; how often the true picture is the most
-    similar one of its chunk."""
-    device, sums, count = next(model.parameters()).device, torch.zeros(4), 0
-    for chunk in chunks:
-        layout, true = laid_out([chunk], vocabulary, "every", device)
-        out = model(layout, true)
-        similarity = torch.stack(
-            [1 - distance(out.features, picture[None]).mean(1) for picture in true[1:]]
-        )  # [true, predicted]
-        previous = 1 - distance(true[:-1], true[1:]).mean()
-        sums += (
-            torch.stack(
-                [
-                    out.text,
-                    similarity.diagonal().mean(),
-                    previous,
-                    torch.tensor(_recall(similarity.T)),
-                ]
-            )
-            .float()
-            .cpu()
-        )
-        count += 1
-    return dict(
-        zip(
-            ("text", "cosine", "cosine of previous", "recall@1 in chunk"),
-            (sums / count).tolist(),
-            strict=True,
-        )
-    )
+    similar one of the chunk."""
+    layout, true = laid_out([chunk], vocabulary, "every", next(model.parameters()).device)
+    out = model(layout, true)
+    similarity = torch.stack(
+        [1 - distance(out.features, picture[None]).mean(1) for picture in true[1:]]
+    )  # [true, predicted]
+    return {
+        "text": float(out.text),
+        "cosine": float(similarity.diagonal().mean()),
+        "cosine of previous": float(1 - distance(true[:-1], true[1:]).mean()),
+        "recall@1 in chunk": _recall(similarity.T),
+    }
 
 
 # Batches and samples -----------------------------------------------------------------------------
 
 
-def _from(
-    dataset: str, config: StageConfig, read: Read, collate: Collate, rank: int, world: int
-) -> Batches:
+def _from(dataset: str, config: StageConfig, read: Read, collate: Collate) -> Batches:
     """Returns the batches of a dataset's pictures and texts."""
     return lambda start: iter(
         data.loader(
@@ -335,8 +315,8 @@ def _from(
             batch=config.train.batch,
             seed=config.train.seed,
             workers=config.train.workers,
-            rank=rank,
-            world=world,
+            rank=ranks.rank(),
+            world=ranks.count(),
             start=start,
         )
     )
@@ -346,8 +326,6 @@ def _from_features(
     run: Run,
     config: StageConfig,
     collate: Collate,
-    rank: int,
-    world: int,
     read: Read = features.read,
     source: str = "features",
 ) -> Batches:
@@ -360,8 +338,8 @@ def _from_features(
             batch=config.train.batch,
             seed=config.train.seed,
             workers=config.train.workers,
-            rank=rank,
-            world=world,
+            rank=ranks.rank(),
+            world=ranks.count(),
             start=start,
         )
     )
@@ -373,19 +351,32 @@ def _drawn(raw: data.Raw, count: int, wanted: int) -> list[int]:
     return sorted(rng.choice(count, min(wanted, count), replace=False).tolist())
 
 
-def _held_out(run: Run, source: str = "features") -> Iterator[Chunk]:
-    return data.once(features.shards(run, "val", source), features.read)
+def _held_out(shards: list[str], at_most: int) -> HeldOut:
+    """Returns where the held-out samples are that are validated on, and their numbers."""
+    return data.some(data.places(shards), at_most)
 
 
-def _spread(values: Tensor) -> Tensor:
-    """Returns a few of the first axis, at equal distances."""
-    return values[torch.linspace(0, len(values) - 1, min(SHOWN, len(values))).long()]
+def _share(held_out: HeldOut, read: Read) -> Iterator[tuple[int, Any]]:
+    """Reads this process's share of held-out samples; yields the number of each, and the sample."""
+    for number, place in ranks.share(held_out):
+        yield number, read(data.at(place, number))
 
 
-def psnr(pictures: Tensor, others: Tensor) -> float:
-    """Computes the peak signal-to-noise ratio of uint8 pictures, dB."""
-    error = (pictures.float() - others.float()).square().mean()
-    return float(10 * torch.log10(255**2 / error))
+def _mean(figures: Iterable[dict[str, float]]) -> dict[str, float]:
+    """Averages the figures of chunks, over the shares of all processes."""
+    every = [chunk for part in ranks.gathered(list(figures)) for chunk in part]
+    return {what: math.fsum(chunk[what] for chunk in every) / len(every) for what in every[0]}
+
+
+def _spread(values: Any) -> Any:
+    """Returns a few of a tensor's first axis or of a list, at equal distances."""
+    numbers = torch.linspace(0, len(values) - 1, min(SHOWN, len(values))).long()
+    return values[numbers] if isinstance(values, Tensor) else [values[at] for at in numbers]
+
+
+def psnr(errors: Tensor) -> float:
+    """Computes the peak signal-to-noise ratio, dB, of the mean squared errors of uint8 pictures."""
+    return float(10 * torch.log10(255**2 / errors.mean()))
 
 
 def write_grid(path: Path, rows: Sequence[Tensor]) -> None:

@@ -9,6 +9,8 @@ SEED-Story, `ContinuousLVLM`.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import Cache
+from transformers.pytorch_utils import Conv1D
 
 from model import precision, sequence, vision
 from model.config import ConfigError, LoraConfig, StoryConfig, naming
@@ -60,9 +63,9 @@ class StoryLM(nn.Module):
             layout.positions,
         )
         counted = layout.targets != sequence.IGNORED
-        with precision.of(self):
-            logits = self.llm.get_output_embeddings()(hidden[counted])
-        text = functional.cross_entropy(logits.float(), layout.targets[counted])
+        text = functional.cross_entropy(
+            self.scores(hidden[counted]).float(), layout.targets[counted]
+        )
         asked = layout.asked >= 0
         predicted = self.painted(hidden[asked].unflatten(0, (-1, self.image_tokens)))
         wanted = features[layout.asked[asked][:: self.image_tokens]]
@@ -97,34 +100,89 @@ class StoryLM(nn.Module):
             return self.painter(hidden)
 
     def hidden(
-        self, vectors: Tensor, visible: Tensor | None, positions: Tensor, cache: Cache | None = None
+        self,
+        vectors: Tensor,
+        visible: Tensor | None,
+        positions: Tensor,
+        cache: Cache | None = None,
+        places: Tensor | None = None,
     ) -> Tensor:
-        """Computes the last hidden states [B, L, hidden] of embeddings; `cache` is appended to.
+        """Computes the last hidden states [B, L, hidden] of embeddings, as `decoded` does.
 
         They are in the dtype of the matrix of the output layer.
         """
         with precision.of(self):
-            states = decoded(self.llm, vectors, visible, positions, cache)
+            states = decoded(self.llm, vectors, visible, positions, cache, places)
         return states.to(self.llm.get_output_embeddings().weight.dtype)
+
+    def scores(self, hidden: Tensor) -> Tensor:
+        """Computes the scores of all tokens to come next, [..., words], of hidden states."""
+        with precision.of(self):
+            return scored(self.llm, hidden)
 
 
 def decoded(
-    llm: Any, vectors: Tensor, visible: Tensor | None, positions: Tensor, cache: Cache | None = None
+    llm: Any,
+    vectors: Tensor,
+    visible: Tensor | None,
+    positions: Tensor,
+    cache: Cache | None = None,
+    places: Tensor | None = None,
 ) -> Tensor:
-    """Computes the last hidden states [B, L, hidden] of a language model for embeddings, where
-    `visible`, bool [B, 1, L, keys], says which keys a query attends to."""
-    if visible is not None and llm.config._attn_implementation == "eager":
-        # That adds the mask to the scores: of a boolean one, every key would be seen.
-        lowest = torch.finfo(vectors.dtype).min
-        visible = torch.zeros_like(visible, dtype=vectors.dtype).masked_fill(~visible, lowest)
+    """Computes the last hidden states [B, L, hidden] of a language model for embeddings.
+
+    `visible`, bool [B, 1, L, keys], says which keys a query may attend to, `positions`, int [B, L],
+    where the embeddings stand and `places`, int [B, keys], where all keys do, where `cache` holds
+    more of them; it is appended to.
+    """
+    if visible is None:
+        masks = None
+    else:
+        masks = _masks(
+            llm, visible, positions, positions if places is None else places, vectors.dtype
+        )
     states: Tensor = llm.get_decoder()(
         inputs_embeds=vectors,
-        attention_mask=visible,
+        attention_mask=masks,
         position_ids=positions,
         past_key_values=cache,
         use_cache=cache is not None,
     ).last_hidden_state
     return states
+
+
+def _masks(llm: Any, visible: Tensor, queries: Tensor, keys: Tensor, dtype: torch.dtype) -> Any:
+    """Returns `visible` as a language model's layers take it, by their kind where they differ.
+
+    Layers that attend to the last `sliding_window` positions alone are given a mask that says so:
+    transformers leaves masks of four axes as they are. `queries` and `keys` are positions.
+    """
+
+    def given(mask: Tensor) -> Tensor:
+        if llm.config._attn_implementation != "eager":
+            return mask
+        # That adds the mask to the scores: of a boolean one, every key would be seen.
+        lowest = torch.finfo(dtype).min
+        return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, lowest)
+
+    config = llm.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["sliding_attention"])
+    window = getattr(config, "sliding_window", None)
+    if not window or "sliding_attention" not in kinds:
+        return given(visible)
+    near = (queries[:, :, None] - keys[:, None, :] < window)[:, None]
+    if kinds == {"sliding_attention"}:
+        return given(visible & near)
+    return {"full_attention": given(visible), "sliding_attention": given(visible & near)}
+
+
+def scored(llm: Any, hidden: Tensor) -> Tensor:
+    """Computes a language model's scores of all tokens, [..., words], of last hidden states."""
+    config, scores = llm.config.get_text_config(), llm.get_output_embeddings()(hidden)
+    scores = scores * (getattr(config, "logit_scale", None) or 1.0)  # Cohere's
+    scores = scores / getattr(config, "logits_scaling", 1.0)  # Granite's
+    cap = getattr(config, "final_logit_softcapping", None)  # Gemma's
+    return scores if cap is None else torch.tanh(scores / cap) * cap
 
 
 @torch.no_grad()
@@ -133,7 +191,8 @@ def check_attention(llm: PreTrainedModel) -> None:
 
     Some implementations of transformers add masks that others combine, or ignore masks or
     positions. Raises ConfigError, which names the model, where a state depends on a token that its
-    mask hides, such as a later one, or does not depend on a visible one or on positions.
+    mask hides, such as a later one, or does not depend on a visible one or on positions, and where
+    plain text does not have the scores that the language model itself gives it.
     """
     count, own = 6, 2
     table = llm.get_input_embeddings().weight
@@ -145,11 +204,10 @@ def check_attention(llm: PreTrainedModel) -> None:
         (torch.randn(1, count, width, generator=generator) * table.float().std().cpu()).to(table)
         for _ in range(2)
     )
-    visible = torch.ones(count, count, dtype=torch.bool, device=table.device).tril()
+    past = torch.ones(count, count, dtype=torch.bool, device=table.device).tril()
+    visible = past.clone()
     visible[own + 1 :, own] = False  # the tokens of a predicted picture are hidden from later ones
     positions = torch.arange(count, device=table.device)[None]
-    training = llm.training
-    llm.eval()
 
     def states(changed: int | None, positions: Tensor = positions) -> Tensor:
         vectors = first.clone()
@@ -163,11 +221,16 @@ def check_attention(llm: PreTrainedModel) -> None:
             for one, two in zip(some, others, strict=True)
         ]
 
+    training = llm.training
+    llm.eval()
     try:
         plain = states(None)
         sees = torch.tensor([moved(plain, states(key)) for key in range(count)]).T  # query by key
         placed = moved(plain, states(None, positions * 7))
-    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        with _window_of(llm, count // 2):
+            scores = scored(llm, decoded(llm, first, past[None, None], positions)).float()
+            wanted = llm(inputs_embeds=first, use_cache=False).logits.float()
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         fault = f"cannot be given embeddings with their own mask and positions ({error})"
     else:
         if (sees & ~visible.cpu()).any():
@@ -176,6 +239,8 @@ def check_attention(llm: PreTrainedModel) -> None:
             fault = "does not attend to tokens that its mask shows"
         elif not any(placed):
             fault = "ignores the positions that it is given"
+        elif not (scores - wanted).abs().mean() <= 0.1 * wanted.std():
+            fault = "gives plain text other scores with a mask of its own than without"
         else:
             return
     finally:
@@ -184,6 +249,18 @@ def check_attention(llm: PreTrainedModel) -> None:
         f"model.story.model: {llm.config.model_type}, with {llm.config._attn_implementation} "
         f"attention, {fault}; take another language model, such as Llama, Qwen or SmolLM"
     )
+
+
+@contextmanager
+def _window_of(llm: Any, count: int) -> Iterator[None]:
+    """Narrows the sliding window of a language model, if it has one, in its context."""
+    config = llm.config.get_text_config()
+    before = getattr(config, "sliding_window", None)
+    if before:
+        config.sliding_window = count
+    yield
+    if before:
+        config.sliding_window = before
 
 
 def distance(predicted: Tensor, wanted: Tensor) -> Tensor:
@@ -220,12 +297,25 @@ def build(
 
 
 def _with_adapters(llm: PreTrainedModel, config: LoraConfig, vocabulary: Vocabulary) -> Any:
-    """Adds LoRA to the projections; norms and the tokens for pictures are trained in full."""
+    """Adds LoRA to the projections; norms and the tokens for pictures are trained in full.
+
+    Raises ConfigError for a target that the language model does not have.
+    """
     import peft
 
-    norms = sorted(
-        {name.rpartition(".")[2] for name, _ in llm.named_modules() if name.endswith("norm")}
-    )
+    ends = {name.rpartition(".")[2]: type(part).__name__ for name, part in llm.named_modules()}
+    unknown = sorted(set(config.targets) - set(ends))
+    if unknown:
+        raise ConfigError(
+            f"model.story.lora.targets: {llm.config.model_type} has no {', '.join(unknown)}; leave "
+            "targets out for every linear layer"
+        )
+    norms = sorted(end for end, kind in ends.items() if kind.endswith("Norm"))
+    linear = [
+        name
+        for name, part in llm.named_modules()
+        if isinstance(part, nn.Linear | Conv1D) and part is not llm.get_output_embeddings()
+    ]
     embedding = _name_of(llm, llm.get_input_embeddings())
     output = _name_of(llm, llm.get_output_embeddings())
     tied = llm.get_output_embeddings().weight is llm.get_input_embeddings().weight
@@ -237,7 +327,7 @@ def _with_adapters(llm: PreTrainedModel, config: LoraConfig, vocabulary: Vocabul
             r=config.rank,
             lora_alpha=config.alpha,
             lora_dropout=config.dropout,
-            target_modules=config.targets,
+            target_modules=config.targets or linear,
             modules_to_save=norms,
             trainable_token_indices=rows,
         ),

@@ -55,12 +55,14 @@ def train(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
 def with_pictures(tokenizer: PreTrainedTokenizerBase, image_tokens: int) -> Vocabulary:
     """Adds the tokens for pictures of `image_tokens` to the tokenizer, and returns their ids.
 
-    Raises ConfigError where it has no tokens for the begin and end of a text.
+    Without a token for the begin of a text, as Qwen's and SmolLM3's are, that for its end begins
+    it too. Raises ConfigError where it has none for the end.
     """
-    if tokenizer.bos_token_id is None or tokenizer.eos_token_id is None:
+    eos = tokenizer.eos_token_id
+    if eos is None:
         raise ConfigError(
-            f"the tokenizer {tokenizer.name_or_path} has no bos_token or no "
-            "eos_token; set them in its tokenizer_config.json"
+            f"the tokenizer {tokenizer.name_or_path} has no eos_token; set it in its "
+            "tokenizer_config.json"
         )
     positions = [f"<img_{number:05d}>" for number in range(image_tokens)]
     tokenizer.add_special_tokens(
@@ -68,8 +70,8 @@ def with_pictures(tokenizer: PreTrainedTokenizerBase, image_tokens: int) -> Voca
     )
     boi, eoi, *image = tokenizer.convert_tokens_to_ids([BOI, EOI, *positions])
     return Vocabulary(
-        tokenizer.bos_token_id,
-        tokenizer.eos_token_id,
+        eos if tokenizer.bos_token_id is None else tokenizer.bos_token_id,
+        eos,
         boi,
         eoi,
         image,

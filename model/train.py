@@ -2,7 +2,8 @@
 
 It resumes a run that was stopped, with the same losses as one that was not; validates on held-out
 data as it goes; and stops with a message where a loss is not a number or memory does not suffice.
-One CPU, one GPU or many (`accelerate launch -m model train ...`).
+One CPU, one GPU or many (`accelerate launch -m model train ...`): what is written and printed is
+the main process's, and every process has random numbers of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
-from model import checkpoints, precision
+from model import checkpoints, precision, randomness, ranks
 from model.config import Optimisation
 from model.muon import Muon
 from model.terminal import heartbeat, left, telling
@@ -50,7 +51,8 @@ class Stage:
     model: nn.Module  # the parameters that require a gradient are trained
     batches: Callable[[int], Iterator[Any]]  # endless, from the batch of that number on
     losses: Callable[[nn.Module, Any], dict[str, Tensor]]  # of a batch; "loss" is minimised
-    check: Callable[[nn.Module], dict[str, float]]  # validates on held-out data
+    # Validates on held-out data, of which each process takes its share
+    check: Callable[[nn.Module], dict[str, float]]
     show: Callable[[nn.Module, Path], None] | None = None  # writes a picture of samples
     save: Callable[[Path], None] | None = None  # writes the result in another library's format
 
@@ -60,6 +62,7 @@ class _Progress:
     """The steps that are done, and the time that they took."""
 
     step: int = 0
+    batches: int = 0  # of all processes
     steps_in: dict[str, int] = field(default_factory=dict)  # by precision: machines may differ
     waited: float = 0.0  # seconds, for data
     worked: float = 0.0  # seconds, of steps with the waiting
@@ -98,24 +101,13 @@ def fit(
         )
         for optimizer in optimizers
     ]
-    ema = (
-        EMAModel(
-            named.values(),
-            decay=config.ema,
-            inv_gamma=1.0,
-            power=0.75,
-            use_ema_warmup=True,
-            foreach=True,
-        )
-        if config.ema
-        else None
-    )
-    torch.manual_seed(config.seed * 1000 + accelerator.process_index)
-    progress = _Progress()
+    ema = _average(stage.model, config)
     checkpoint = folder.with_name(f"{folder.name}.checkpoint")
-    if checkpoints.about(checkpoint).get("key") == key:
-        progress.step = _restore(checkpoint, stage.model, optimizers, schedules, ema)
-        progress.steps_in |= checkpoints.about(checkpoint).get("precision", {})
+    saved: dict[str, Any] = {}
+    progress = _Progress()
+    if ranks.on_main(lambda: checkpoints.about(checkpoint)).get("key") == key:
+        saved = _restore(checkpoint, stage.model, optimizers, schedules, ema)
+        progress = _Progress(saved["step"], saved["batches"], saved["precision"])
         say(f"{name}: resumes from step {progress.step}")
     say(
         f"{name}: trains in {computes_in}"
@@ -127,43 +119,52 @@ def fit(
     )
     if config.compile:
         stage.model.compile()
-    model, *wrapped = accelerator.prepare(stage.model, *optimizers)
+    model, *wrapped = accelerator.prepare(_Losses(stage), *optimizers)
     accelerator.init_trackers(name)
+    randomness.seed(config.seed * 1000 + ranks.rank())
+    # A process goes on after the batches of all of them, however many there were. Its loader draws
+    # a random number, so those of the checkpoint are restored after that.
+    batches = iter(stage.batches(math.ceil(progress.batches / ranks.count())))
+    if saved and len(saved["random"]) == ranks.count():
+        randomness.restore(saved["random"][ranks.rank()], accelerator.device)
+    elif saved:
+        randomness.seed(randomness.derived(config.seed, progress.step, ranks.rank()))
+        say(
+            f"{name}: {len(saved['random'])} processes trained until then and {ranks.count()} go "
+            "on, so a step has another number of samples, and noise of its own"
+        )
 
     def save_checkpoint() -> None:
-        if accelerator.is_main_process:
-            checkpoints.save(
-                checkpoint,
-                named,
-                {"key": key, "step": progress.step, "precision": progress.steps_in},
-                _state(progress.step, optimizers, schedules, ema),
-            )
+        state = _state(progress, optimizers, schedules, ema) | {
+            "random": ranks.gathered(randomness.state(accelerator.device))
+        }
+        ranks.on_main(
+            lambda: checkpoints.save(checkpoint, named, {"key": key, "step": progress.step}, state)
+        )
 
     def validate() -> None:
-        if accelerator.is_main_process:
-            progress.doing = "checking on held-out data"
-            with (
-                _averaged(ema, named),
-                _evaluating(stage.model),
-                precision.autocast(config.precision, accelerator.device),
-            ):
-                figures = stage.check(stage.model)
-                if stage.show:
-                    stage.show(
-                        stage.model, folder.parent / "samples" / f"{name}-{progress.step:06d}.png"
-                    )
-            accelerator.log(
-                {f"val/{what}": value for what, value in figures.items()}, step=progress.step
-            )
-            with bar.external_write_mode():
-                say(
-                    f"{name}: step {progress.step} of {config.steps}, held out: "
-                    + ", ".join(f"{what} {value:.4g}" for what, value in figures.items())
+        progress.doing = "checking on held-out data"
+        with (
+            _averaged(ema, named),
+            _evaluating(stage.model, accelerator.device),
+            precision.autocast(config.precision, accelerator.device),
+        ):
+            figures = stage.check(stage.model)
+            if stage.show and accelerator.is_main_process:
+                stage.show(
+                    stage.model, folder.parent / "samples" / f"{name}-{progress.step:06d}.png"
                 )
+        accelerator.log(
+            {f"val/{what}": value for what, value in figures.items()}, step=progress.step
+        )
+        with bar.external_write_mode():
+            say(
+                f"{name}: step {progress.step} of {config.steps}, held out: "
+                + ", ".join(f"{what} {value:.4g}" for what, value in figures.items())
+            )
         progress.doing = ""
-        accelerator.wait_for_everyone()
+        ranks.wait()
 
-    batches = iter(stage.batches(progress.step * config.accumulate))
     # disable=None: shown at a terminal only
     bar = tqdm(
         desc=name,
@@ -187,12 +188,13 @@ def fit(
     with _stoppable() as stopped, _attention_kernel(accelerator.device), bar, beating:
         model.train()
         while progress.step < config.steps:
-            losses = _step(name, stage, model, wrapped, config, accelerator, batches, progress)
+            losses = _step(name, model, wrapped, config, accelerator, batches, progress)
             for schedule in schedules:
                 schedule.step()
             if ema:
                 ema.step(named.values())
             progress.step += 1
+            progress.batches += config.accumulate * ranks.count()
             progress.losses = losses
             progress.steps_in[computes_in] = progress.steps_in.get(computes_in, 0) + 1
             bar.set_postfix(loss=f"{losses['loss']:.4g}", refresh=False)
@@ -206,7 +208,7 @@ def fit(
                 )
             if progress.step % config.check_every == 0 or progress.step == config.steps:
                 validate()
-            if stopped():
+            if any(ranks.gathered(stopped())):
                 save_checkpoint()
                 raise Interrupted(
                     f"{name}: stopped after step {progress.step} of {config.steps}; "
@@ -214,8 +216,10 @@ def fit(
                 )
             if progress.step % config.save_every == 0:
                 save_checkpoint()
-    accelerator.end_training()
-    if accelerator.is_main_process:
+    for tracker in accelerator.trackers:
+        tracker.finish()
+
+    def save() -> None:
         with _averaged(ema, named):
             about = {
                 "key": key,
@@ -226,7 +230,20 @@ def fit(
             }
             checkpoints.save(folder, {} if stage.save else named, about, also=stage.save)
         shutil.rmtree(checkpoint, ignore_errors=True)
-    accelerator.wait_for_everyone()
+
+    ranks.on_main(save)
+
+
+class _Losses(nn.Module):
+    """Computes the losses of a batch in its `forward`: DistributedDataParallel follows no other
+    call, and autoencoders are trained by others."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.model, self.losses = stage.model, stage.losses
+
+    def forward(self, batch: Any) -> dict[str, Tensor]:
+        return self.losses(self.model, batch)
 
 
 def _describe(name: str, progress: _Progress, steps: int, first: int, seconds: float) -> str:
@@ -272,6 +289,20 @@ def _optimizers(
     return [adam, Muon(by_muon, config.muon, config.weight_decay, dtype)] if by_muon else [adam]
 
 
+def _average(model: nn.Module, config: Optimisation) -> EMAModel | None:
+    """Returns the moving average of the trained weights, or None where none is set."""
+    if not config.ema:
+        return None
+    return EMAModel(
+        checkpoints.trained(model).values(),
+        decay=config.ema,
+        inv_gamma=1.0,
+        power=0.75,
+        use_ema_warmup=True,
+        foreach=True,
+    )
+
+
 def _matrices(model: nn.Module) -> list[nn.Parameter]:
     """Returns the weights of linear layers that are trained and not tied to an embedding."""
     tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
@@ -292,7 +323,6 @@ def _matrices(model: nn.Module) -> list[nn.Parameter]:
 
 def _step(
     name: str,
-    stage: Stage,
     model: nn.Module,
     optimizers: Sequence[Any],
     config: Optimisation,
@@ -300,8 +330,9 @@ def _step(
     batches: Iterator[Any],
     progress: _Progress,
 ) -> dict[str, float]:
-    """Makes one step of the optimizers; returns the losses of its last batch, and the norm of its
-    gradient as "gradient", unless it overflowed in fp16, where the step is skipped."""
+    """Makes one step of the optimizers; returns the losses of its last batch, the mean of those of
+    all processes, and the norm of its gradient as "gradient", unless it overflowed in fp16, where
+    the step is skipped."""
     start = time.perf_counter()
     scale = accelerator.scaler.get_scale() if accelerator.scaler is not None else 1.0
     for _ in range(config.accumulate):
@@ -311,7 +342,7 @@ def _step(
         try:
             with accelerator.accumulate(model):
                 with accelerator.autocast():
-                    losses = stage.losses(model, batch)
+                    losses = model(batch)
                 accelerator.backward(losses["loss"])
                 if accelerator.sync_gradients:
                     norm = accelerator.clip_grad_norm_(model.parameters(), config.clip)
@@ -323,8 +354,9 @@ def _step(
                 f"{name}: a batch of {config.batch} does not fit into the device's memory; give "
                 f"{_smaller(name, config)}"
             ) from error
-    figures = {what: float(value.detach()) for what, value in losses.items()}
-    figures["gradient"] = float(norm)
+    own = {what: float(value.detach()) for what, value in losses.items()}
+    everywhere = ranks.gathered(own | {"gradient": float(norm)})
+    figures = {what: sum(of[what] for of in everywhere) / len(everywhere) for what in everywhere[0]}
     progress.worked += time.perf_counter() - start
     if accelerator.scaler is not None and 1 <= accelerator.scaler.get_scale() < scale:
         del figures["gradient"]  # it overflowed in fp16: the step was skipped, the scale halved
@@ -352,17 +384,19 @@ def _smaller(name: str, config: Optimisation) -> str:
 
 
 def _state(
-    step: int, optimizers: Sequence[Any], schedules: Sequence[Any], ema: EMAModel | None
+    progress: _Progress,
+    optimizers: Sequence[Any],
+    schedules: Sequence[Any],
+    ema: EMAModel | None,
 ) -> dict[str, Any]:
-    """Returns what training is resumed from, beside the weights."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    """Returns what training is resumed from, beside the weights and the random numbers."""
     return {
-        "step": step,
+        "step": progress.step,
+        "batches": progress.batches,
+        "precision": progress.steps_in,
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "schedules": [schedule.state_dict() for schedule in schedules],
         "ema": ema.state_dict() if ema else None,
-        "random": torch.get_rng_state(),
-        "random_cuda": cuda,
     }
 
 
@@ -372,8 +406,8 @@ def _restore(
     optimizers: Sequence[Any],
     schedules: Sequence[Any],
     ema: EMAModel | None,
-) -> int:
-    """Restores weights and `_state` from a checkpoint; returns the number of steps done."""
+) -> dict[str, Any]:
+    """Restores weights, optimizers, schedules and average from a checkpoint; returns its state."""
     checkpoints.load(checkpoint, model)
     state = checkpoints.state(checkpoint)
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
@@ -382,10 +416,8 @@ def _restore(
         schedule.load_state_dict(saved)
     if ema:
         ema.load_state_dict(state["ema"])
-    torch.set_rng_state(state["random"])
-    if state["random_cuda"]:
-        torch.cuda.set_rng_state_all(state["random_cuda"])
-    return int(state["step"])
+        ema.to(next(model.parameters()).device)  # what it loads stays where it was loaded to
+    return state
 
 
 @contextmanager
@@ -403,10 +435,10 @@ def _averaged(ema: EMAModel | None, named: dict[str, nn.Parameter]) -> Iterator[
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def _evaluating(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Sets a model to evaluation, without gradients, and preserves the state of random numbers."""
     model.eval()
-    with torch.random.fork_rng(), torch.no_grad():
+    with randomness.preserved(device), torch.no_grad():
         yield
     model.train()
 

@@ -165,7 +165,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         required=True,
         metavar="SOURCE",
         help="a film, a folder of films, a glob pattern in quotes, a gs:// or s3:// prefix, or "
-        "a CSV or JSONL manifest of films",
+        "a manifest of films (CSV, TSV, JSON, JSONL, or TXT with a path on each line)",
     )
     dataset.add_argument(
         "--out",

@@ -156,6 +156,9 @@ class CallsConfig(_Section):
     """Calls of models on servers and of local models, other than the embedded ones."""
 
     longest_side: int = Field(768, ge=64, description="pixels of the images sent")
+    detail: Literal["auto", "low", "high"] = Field(
+        "auto", description="of images, for servers that know it: low costs less and sees less"
+    )
     max_tokens: int = Field(4096, ge=64, description="per answer")
     temperature: float = Field(0.0, ge=0, le=2, description="of servers; local models never sample")
     at_once: int = Field(

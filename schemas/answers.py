@@ -1,19 +1,36 @@
-"""What a model must answer: pydantic models whose JSON Schema is sent along with the question."""
+"""What a model must answer: pydantic models, and the JSON Schema that is sent with the question.
+
+The schemas keep to what all servers and grammars take: no references, every field required (it may
+be empty), no others allowed. The models take more than that, as not every server holds an answer to
+its schema.
+"""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
+
+# Lists end, even where a model does not know how.
+_SHORT: dict[str, Any] = {"maxItems": 12}
+_LONG: dict[str, Any] = {"maxItems": 20}
 
 
 class CaptionAnswer(BaseModel):
     """One picture, as fields. Every field but the sentence may be empty: nothing is invented."""
 
-    characters: list[str] = Field(default_factory=list, description="who is seen, a name or a look")
+    characters: list[str] = Field(
+        default_factory=list, description="who is seen, a name or a look", json_schema_extra=_SHORT
+    )
     place: str = Field("", description="where it is")
     action: str = Field("", description="what happens")
     mood: str = Field("", description="the mood of the picture, a word or two")
-    objects: list[str] = Field(default_factory=list, description="the things that matter in it")
+    objects: list[str] = Field(
+        default_factory=list, description="the things that matter in it", json_schema_extra=_SHORT
+    )
     camera: str = Field("", description="shot scale and camera movement")
     sentence: str = Field(min_length=1, description="one full sentence that says all of the above")
 
@@ -27,9 +44,24 @@ class Sentence(BaseModel):
 
 
 class NarrativeAnswer(BaseModel):
-    """The texts of a window, one a picture, in order."""
+    """The texts of a window, one a picture, in order: a list, or an object by picture."""
 
     sentences: list[Sentence]
+
+    @field_validator("sentences", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """Reads {"picture_3": "..."}, the form asked for (`narrative_schema`)."""
+        if not isinstance(value, Mapping):
+            return value
+        numbers = [re.fullmatch(r"\D*(\d+)\W*", str(key)) for key in value]
+        if not all(numbers):
+            return value
+        return [
+            {"frame": int(number[1]), "text": text}
+            for number, text in zip(numbers, value.values(), strict=True)
+            if number
+        ]
 
 
 class CharacterAnswer(BaseModel):
@@ -39,11 +71,54 @@ class CharacterAnswer(BaseModel):
     look: str = Field("", description="how they look, in a few words")
     role: str = Field("", description="who they are to the others, in a few words")
     called: list[str] = Field(
-        default_factory=list, description="other names, and the descriptions that mean them"
+        default_factory=list,
+        description="other names, and the descriptions that mean them",
+        json_schema_extra=_LONG,
     )
 
 
 class CharactersAnswer(BaseModel):
     """Who is who in a series."""
 
-    characters: list[CharacterAnswer]
+    characters: list[CharacterAnswer] = Field(json_schema_extra=_LONG)
+
+
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Returns the JSON Schema of an answer."""
+    schema = model.model_json_schema()
+    strict: dict[str, Any] = _strict(schema, schema.get("$defs", {}))
+    return strict
+
+
+def narrative_schema(frames: Sequence[int]) -> dict[str, Any]:
+    """Returns the JSON Schema of the texts of these pictures: an entry for each, and no other."""
+    texts = {f"picture_{frame}": {"type": "string", "minLength": 1} for frame in frames}
+    return _object({"sentences": _object(texts)})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _strict(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """Returns pydantic's schema with definitions in place, all fields required and no others."""
+    if isinstance(schema, list):
+        return [_strict(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if reference := schema.get("$ref"):
+        return _strict(definitions[reference.rpartition("/")[2]], definitions)
+    if "properties" in schema:
+        return _object(
+            {name: _strict(value, definitions) for name, value in schema["properties"].items()}
+        )
+    return {
+        name: _strict(value, definitions)
+        for name, value in schema.items()
+        if name not in ("title", "default", "$defs")
+    }

@@ -57,6 +57,8 @@ def process_film(path: str, out: str, here: str) -> Outcome:
         kind, detail, count, said = _process(path, out)
     except Exception:
         kind, detail, count, said = "escaped", traceback.format_exc(), 0, ""
+    finally:
+        tempfile.tempdir = None  # the folder is removed, and the process used again
     most = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
     return Outcome(
         kind,
@@ -81,7 +83,7 @@ def _process(path: str, out: str) -> tuple[str, str, int, str]:
         lambda share: None,
     )
     try:
-        said = "read" if subtitles.read(stage_outputs.only(Video, rows)[0])[0] else "none"
+        said = "read" if subtitles.read(stage_outputs.only(Video, rows)[0]).lines else "none"
     except (subtitles.SubtitlesError, OSError):
         said = "rejected"
     whole = [reject for reject in stage_outputs.only(Reject, rows) if reject.stage == "video"]

@@ -14,13 +14,14 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from benchmarks.judge.questions import CRITERIA, Question, render_prompt
+from benchmarks.judge.questions import CRITERIA, PROMPTS, Question
 from pipeline import model_specs
+from pipeline.annotation import prompts
 from pipeline.config import CallsConfig, Price
 from pipeline.inference import response_cache
 from pipeline.inference.backends import loading
@@ -195,7 +196,9 @@ async def _ask_one(
                 request,
                 client,
                 lambda _: "",
-                lambda fault: render_prompt(request.task, request.facts, fault),
+                lambda again, fault: replace(
+                    again, correction=prompts.repair(request.task, PROMPTS, fault=fault)
+                ),
             )
         except Stop as reason:
             return JudgedQuestion(question, "not asked", fault=str(reason))

@@ -175,17 +175,14 @@ def _make_request(
             else {"stories": [texts for texts, _ in parts]}
         ),
     }
+    asked = prompts.render(task, PROMPTS, **facts)
     return Request(
         key,
         task,
-        render_prompt(task, facts),
+        asked.question,
         facts,
         answer_model(task, criteria),
         tuple(picture for _, pictures in parts for picture in pictures),
         repeat,
+        asked.system,
     )
-
-
-def render_prompt(task: str, facts: Mapping[str, Any], fault: str = "") -> str:
-    """Renders the prompt; with a fault, the prompt that follows an answer with that fault."""
-    return prompts.render(task, PROMPTS, retry=fault, **facts)

@@ -90,7 +90,6 @@ def predict_stories(
     features = stories.features[:, 0]
     told = [features]
     reading.read([[vocabulary.bos, *ids[0], vocabulary.boi] for ids in stories.ids])
-    score = model.llm.get_output_embeddings()
     for at in range(1, length):
         reading.evict()
         texts = [ids[at] for ids in stories.ids]
@@ -98,7 +97,7 @@ def predict_stories(
             [[vocabulary.eoi, *vocabulary.turn, *text] for text in texts], features
         )
         for row, text in enumerate(texts):  # each word is predicted at the position before it
-            scores = score(hidden[row, -len(text) - 1 : -1]).float()
+            scores = model.scores(hidden[row, -len(text) - 1 : -1]).float()
             nats[row, at] = functional.cross_entropy(
                 scores, torch.tensor(text, device=scores.device), reduction="sum"
             ).cpu()
@@ -119,7 +118,7 @@ def predict_as_last_of_chunk(
 ) -> Predictions:
     """Predicts some moments, each as the last of the 10 pictures of a training chunk."""
     nats, words, cosine = (np.zeros(stories.features.shape[:2], np.float32) for _ in range(3))
-    model, score = teller.model, teller.model.llm.get_output_embeddings()
+    model = teller.model
     for row, ids in enumerate(stories.ids):
         for at in moments:
             first = at - CHUNK_LENGTH + 1
@@ -137,7 +136,7 @@ def predict_as_last_of_chunk(
             end = int(torch.where(asked)[0][0]) - 1  # BoI
             text = ids[at]
             nats[row, at] = functional.cross_entropy(
-                score(hidden[0, end - len(text) - 1 : end - 1]).float(),
+                model.scores(hidden[0, end - len(text) - 1 : end - 1]).float(),
                 torch.tensor(text, device=given.device),
                 reduction="sum",
             ).cpu()

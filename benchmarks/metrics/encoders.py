@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -184,7 +183,7 @@ def load_run_encoders(folder: str | Path) -> DualEncoder:
     """
     import open_clip
 
-    from model import config, runs, stages, vision
+    from model import config, data, runs, stages, vision
 
     run = runs.Run(Path(folder), config.read(str(Path(folder, "preset"))))
     towers = run.result("towers")
@@ -195,9 +194,7 @@ def load_run_encoders(folder: str | Path) -> DualEncoder:
 
     def seen(made: Pictures) -> Tensor:
         """Resizes and normalises pictures as in training."""
-        small = [
-            cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in made
-        ]
+        small = [data.to_square(picture, side) for picture in made]
         return vision.normalised(np.stack(small), pair.visual)
 
     def said(texts: Sequence[str]) -> Tensor:

@@ -78,7 +78,7 @@ def _shuffled(texts: list[str], chance: random.Random) -> list[str]:
 
 def _swapped(text: str, first: Sequence[str], second: Sequence[str]) -> str:
     """Swaps names, form by form: the last form of the shorter list stands for the others."""
-    other = {}
+    other: dict[str, str] = {}
     for names, others in ((first, second), (second, first)):
         for number, name in enumerate(names):
             other.setdefault(name, others[min(number, len(others) - 1)])

@@ -9,6 +9,7 @@ run ask again.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -92,17 +93,15 @@ async def _ask_about(
         "subject_motion": list(keyframe.subject_motion),
     }
 
-    def prompt(retry: str = "") -> str:
-        return prompts.render(
-            "caption",
-            config.prompts,
-            **facts,
-            retry=retry,
-            camera=direction(keyframe.camera_motion),
-            subject=direction(keyframe.subject_motion),
-            before=index - first,
-            after=len(shown) - (index - first) - 1,
-        )
+    asked = prompts.render(
+        "caption",
+        config.prompts,
+        **facts,
+        camera=direction(keyframe.camera_motion),
+        subject=direction(keyframe.subject_motion),
+        before=index - first,
+        after=len(shown) - (index - first) - 1,
+    )
 
     def check(answer: CaptionAnswer) -> str:
         return _fault(
@@ -113,14 +112,29 @@ async def _ask_about(
 
     # The embedded captioner reads one picture, the keyframe's own.
     images = tuple(
-        Picture(storage.join(root, neighbour.image), neighbour.sha256) for neighbour in shown
+        Picture(
+            storage.join(root, neighbour.image),
+            neighbour.sha256,
+            f"Picture {number}:" if len(shown) > 1 else "",
+        )
+        for number, neighbour in enumerate(shown, 1)
     )
     facts["picture"] = index - first
     return await ask(
-        Request(keyframe.id, "caption", prompt(), facts, CaptionAnswer, images),
+        Request(
+            keyframe.id,
+            "caption",
+            asked.question,
+            facts,
+            CaptionAnswer,
+            images,
+            system=asked.system,
+        ),
         client,
         check,
-        prompt,
+        lambda again, fault: dataclasses.replace(
+            again, correction=prompts.repair("caption", config.prompts, fault=fault)
+        ),
     )
 
 

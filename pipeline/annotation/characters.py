@@ -9,6 +9,7 @@ A file named in the configuration takes precedence over both.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -160,17 +161,25 @@ async def draft(
     """
     facts = _facts(series, keyframes, captions, titles)
 
-    def prompt(retry: str = "") -> str:
-        return prompts.render("characters", config.prompts, **facts, retry=retry)
+    asked = prompts.render("characters", config.prompts, **facts)
 
     def check(answer: CharactersAnswer) -> str:
         return _fault(answer, facts["dialogue"]) or _invented_name(answer, facts)
 
     outcome = await ask(
-        Request(f"{series}_characters", "characters", prompt(), facts, CharactersAnswer),
+        Request(
+            f"{series}_characters",
+            "characters",
+            asked.question,
+            facts,
+            CharactersAnswer,
+            system=asked.system,
+        ),
         client,
         check,
-        prompt,
+        lambda again, fault: dataclasses.replace(
+            again, correction=prompts.repair("characters", config.prompts, fault=fault)
+        ),
     )
     await client.ask_again(outcome.failed)
     if outcome.value is None:

@@ -1,25 +1,26 @@
 """Calls and tokens that the stages asking models will take, by their prompts as they are.
 
 Answers are taken to be as long as they are asked for, every answer to be right the first time, and
-a token to be four characters. What a model was seen to take is better (`pipeline.cost.estimate`).
+a token to be four characters. Pictures are counted by the model's rule (`picture_tokens`). What a
+model was seen to take is better (`pipeline.cost.estimate`).
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
+from pipeline import model_specs
 from pipeline.annotation import prompts
 from pipeline.config import DatasetConfig
+from pipeline.inference import picture_tokens
 from schemas.rows import STORY_LENGTH, Video
 
 CHARACTERS_PER_TOKEN = 4.0
-PATCH = 28  # pixels a side of what is a token of an image (Qwen2.5-VL; other models differ much)
 _CAPTION, _DIALOGUE = 30, 8  # tokens of a caption's sentence, of what is said over a keyframe
 _CAPTION_ANSWER = 95  # tokens of a caption with its fields
 _CHARACTER, _CHARACTERS = 45, 6  # tokens of an entry, and entries of a series
 _KEYFRAMES_SHOWN = 60  # of a series, to the model that drafts its characters
-_WORD, _JSON = 1.35, 14  # tokens per word, and of the JSON around a text
+_WORD, _JSON = 1.35, 8  # tokens per word, and of the JSON around a text
 
 
 class ExpectedCalls(NamedTuple):
@@ -34,9 +35,14 @@ class ExpectedCalls(NamedTuple):
 def of_captions(config: DatasetConfig, video: Video, keyframes: int) -> list[ExpectedCalls]:
     """Returns the calls for the captions of a film of so many keyframes."""
     scale = min(1.0, config.calls.longest_side / max(video.width, video.height, 1))
-    patches = math.ceil(video.width * scale / PATCH) * math.ceil(video.height * scale / PATCH)
+    picture = picture_tokens.count(
+        model_specs.parse(config.captioner).model,
+        round(video.width * scale),
+        round(video.height * scale),
+        config.calls.detail,
+    )
     images = 1 + 2 * config.captions.neighbours
-    tokens = _prompt("caption", config) + _DIALOGUE + images * patches
+    tokens = _prompt("caption", config) + _DIALOGUE + images * picture
     return [ExpectedCalls("caption", keyframes, tokens, _CAPTION_ANSWER)]
 
 
@@ -58,7 +64,9 @@ def of_stories(config: DatasetConfig, video: Video, keyframes: int) -> list[Expe
             break
         for first in range(0, length, settings.window):
             asked = min(settings.window, length - first)
-            tokens = _prompt("narrate", config) + first * text + asked * (_CAPTION + _DIALOGUE + 8)
+            tokens = (
+                _prompt("narrate", config) + first * (text + 5) + asked * (_CAPTION + _DIALOGUE + 8)
+            )
             calls.append(ExpectedCalls("narrate", 1, tokens, asked * (text + _JSON)))
         tokens = _prompt("link", config) + length * (_CAPTION + text + 6)
         calls.append(ExpectedCalls("link", 1, tokens, length * (text + _JSON)))

@@ -25,7 +25,7 @@ from pipeline.inference.repair import Outcome, ask, reason_of
 from pipeline.runtime import progress
 from pipeline.runtime.progress import Tick
 from pipeline.runtime.stage_outputs import BAD_NARRATIVE
-from schemas.answers import NarrativeAnswer
+from schemas.answers import NarrativeAnswer, narrative_schema
 from schemas.rows import STORY_LENGTH, Caption, Character, Keyframe, Reject, Story
 
 
@@ -160,22 +160,57 @@ async def ask_window(draft: Draft, task: str, start: int, stop: int, writer: Wri
     """
     facts = _facts(draft, start, stop, writer)
 
-    def prompt(retry: str = "") -> str:
-        return prompts.render(task, writer.config.prompts, **facts, retry=retry)
+    folder = writer.config.prompts
+    asked = prompts.render(task, folder, **facts)
+
+    checked: list[NarrativeAnswer] = []
+    kept: list[NarrativeAnswer] = []  # the answer of which a repair is a part
 
     def check(answer: NarrativeAnswer) -> str:
+        checked.append(answer)
         return narratives.fault(
-            answer,
+            _merged(*kept, answer),
             facts,
             writer.characters,
             writer.config,
-            prompts.instructions(task, writer.config.prompts),
+            prompts.instructions(task, folder),
         )
 
     request = Request(
-        f"{draft.id}_{task}_{start:02d}-{stop:02d}", task, prompt(), facts, NarrativeAnswer
+        f"{draft.id}_{task}_{start:02d}-{stop:02d}",
+        task,
+        asked.question,
+        facts,
+        NarrativeAnswer,
+        system=asked.system,
+        schema=narrative_schema(facts["frames"]),
     )
-    return await ask(request, writer.client, check, prompt)
+
+    def correct(again: Request, fault: str) -> Request:
+        """Asks for the texts at fault only, where the others can stay."""
+        frames = narratives.frames_at_fault(fault) if checked else []
+        if frames:
+            kept.append(checked[-1])
+        asked_for = frames or facts["frames"]
+        return dataclasses.replace(
+            again,
+            correction=prompts.repair(task, folder, fault=fault, **{**facts, "frames": asked_for}),
+            schema=narrative_schema(asked_for),
+        )
+
+    outcome = await ask(request, writer.client, check, correct)
+    if outcome.value is None:
+        return outcome
+    return dataclasses.replace(outcome, value=_merged(*kept, outcome.value))
+
+
+def _merged(*answers: NarrativeAnswer) -> NarrativeAnswer:
+    """Returns the first answer with the texts of the later ones in place of its own."""
+    sentences = {
+        sentence.frame: sentence for answer in answers[1:] for sentence in answer.sentences
+    }
+    kept = [sentences.pop(sentence.frame, sentence) for sentence in answers[0].sentences]
+    return NarrativeAnswer(sentences=[*kept, *sentences.values()])
 
 
 def _facts(draft: Draft, start: int, stop: int, writer: Writer) -> dict[str, Any]:
@@ -198,6 +233,7 @@ def _facts(draft: Draft, start: int, stop: int, writer: Writer) -> dict[str, Any
         ],
         "frames": list(range(start, stop)),
         "captions": captions,
+        "told": texts[:start],
         "so_far": " ".join(texts[:start]),
         "before": texts[start - 1] if start else "",
         "texts": texts[start:stop],

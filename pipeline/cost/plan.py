@@ -25,6 +25,7 @@ from pipeline.cost.rates import (
 )
 from pipeline.graph.stages import STAGES, Stage
 from pipeline.graph.stages import steps as all_steps
+from pipeline.inference import picture_tokens
 from schemas.rows import Video
 
 FILMS_PER_SERIES = 26  # a stage whose scope is a series makes its calls once for these
@@ -214,6 +215,14 @@ def _storage(sizes: dict[str, float]) -> list[str]:
     return [*lines, f"{'total':14} {_short(sum(sizes.values()) / 1e9):>11}"]
 
 
+def _pictures(config: DatasetConfig) -> str:
+    """Says how the captioner's pictures are counted."""
+    model = model_specs.parse(config.captioner).model
+    if picture_tokens.find(model) is None:
+        return "a picture's tokens as Qwen2.5-VL's: there is no rule for this model"
+    return "a picture's tokens by the rule of the model's family"
+
+
 def assumptions(films: Films, config: DatasetConfig, rates: Rates) -> list[str]:
     """Returns a sentence for each rate and assumption of the plan, with where it is from."""
     model = CostModel(config, rates)
@@ -268,10 +277,9 @@ def assumptions(films: Films, config: DatasetConfig, rates: Rates) -> list[str]:
         else:
             lines.append(
                 f"{stage.name}: calls and tokens by the prompts, if every answer passes its "
-                f"checks; {expected_calls.CHARACTERS_PER_TOKEN:g} characters or "
-                f"{expected_calls.PATCH}x{expected_calls.PATCH} pixels per token"
-                + f"; {FILMS_PER_SERIES} films per series"
-                * (stage.scope == "series")
+                f"checks; {expected_calls.CHARACTERS_PER_TOKEN:g} characters per token"
+                + f"; {_pictures(config)}" * (stage.name == "captions")
+                + f"; {FILMS_PER_SERIES} films per series" * (stage.scope == "series")
             )
     models = {model_specs.parse(getattr(config, stage.role)).model for stage in asking}
     if unpriced := sorted(models - set(config.prices)):

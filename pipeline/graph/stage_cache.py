@@ -123,7 +123,7 @@ def _model_key(stage: Stage, config: DatasetConfig) -> Any:
     # Not max_tokens: an answer that ended is the same, and one that was cut off is asked for again.
     calls = ["temperature"] if spec.kind != "embedded" else []
     if calls and stage.role == "captioner":  # a writer is sent no images
-        calls.append("longest_side")
+        calls += ["longest_side", "detail"]
     return [
         # The name of an embedded model says its version.
         loading.name(stage.role, spec) if spec.kind == "embedded" else loading.identity(spec),

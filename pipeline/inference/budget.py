@@ -96,7 +96,7 @@ class Budget:
         return cost
 
     def _estimated_tokens(self, request: Request) -> float:
-        text = len(request.prompt.encode()) / _BYTES_PER_TOKEN
+        text = sum(len(text.encode()) for text in request.texts.values()) / _BYTES_PER_TOKEN
         return text + _PICTURE_TOKENS * len(request.images) + 1
 
     def _max_cost(self, request: Request) -> float:

@@ -21,6 +21,7 @@ class Picture:
 
     path: str  # or uri
     sha256: str  # of the file; stands for it in the cache key
+    label: str = ""  # a line of text before it, where there are several
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,28 @@ class Request:
     answer: type[BaseModel]  # what the text of the answer must parse as
     images: tuple[Picture, ...] = ()
     repeat: int = 0  # number of a repeat, which is cached by itself, to measure variance
+    system: str = ""  # instructions that all requests of the task share
+    schema: dict[str, Any] | None = None  # JSON Schema of this answer; None: that of `answer`
+    # A repair: the answer to `prompt` that could not be used, and what the model is told of it.
+    said: str = ""
+    correction: str = ""
+
+    @property
+    def texts(self) -> dict[str, Any]:
+        """All that the model is told in words, by field, for cache keys and estimates."""
+        texts = {
+            "system": self.system,
+            "prompt": self.prompt,
+            "labels": "\n".join(picture.label for picture in self.images),
+            "said": self.said,
+            "correction": self.correction,
+        }
+        return {name: text for name, text in texts.items() if text.strip()}
+
+    @property
+    def length(self) -> int:
+        """The characters of all texts."""
+        return sum(map(len, self.texts.values()))
 
     @property
     def repeat_field(self) -> dict[str, int]:

@@ -2,8 +2,9 @@
 
 Models break the form asked for, leave things out and answer the wrong question. Every stage handles
 that here: an answer that does not parse, or that the stage's check refuses, is asked for a second
-time with the fault in the prompt. What still fails is returned as the fault, in words, and the
-stage makes a reject of it, and has the next run ask again (`ModelClient.ask_again`).
+time: the model sees its own answer and is told of the fault. What still fails is returned as the
+fault, in words, and the stage makes a reject of it, and has the next run ask again
+(`ModelClient.ask_again`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pipeline.inference import json_answers
 from pipeline.inference.client import ModelClient
 from pipeline.inference.protocol import Answer, Request, Stop, Unanswered
 from pipeline.runtime.stage_outputs import NO_ANSWER, REFUSED
+
+MAX_SAID = 20_000  # characters of an answer that the model is shown again; thirty texts have 5,000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,21 +41,23 @@ async def ask(
     request: Request,
     client: ModelClient,
     check: Callable[[Any], str],
-    repair_prompt: Callable[[str], str],
+    correct: Callable[[Request, str], Request],
 ) -> Outcome:
     """Returns a checked answer, or what was wrong with it.
 
-    `check` says what is wrong with an answer that parsed, "" for nothing. `repair_prompt` makes the
-    second prompt from the fault. Raises Stop when no further request can be answered.
+    `check` says what is wrong with an answer that parsed, "" for nothing. `correct` makes the
+    second request of the first, which has the answer by then, and the fault. Raises Stop when no
+    further request can be answered.
     """
     outcome = await _ask_once(request, client, check)
     if outcome.value is not None or not outcome.answered or outcome.refused:
         return outcome
     repair = dataclasses.replace(
         request,
-        prompt=repair_prompt(outcome.fault),
+        said=outcome.answers[-1].text[:MAX_SAID] or "-",
         facts={**request.facts, "retry": outcome.fault},
     )
+    repair = correct(repair, outcome.fault)
     second = await _ask_once(repair, client, check)
     return dataclasses.replace(
         second,

@@ -6,7 +6,6 @@ many films, so it is asked for by a setting, and only for films that have no sub
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from pipeline.ingest import speech, subtitles
@@ -42,16 +41,18 @@ def find_dialogue(film: Inputs, job: Job) -> list[AnyRow]:
         return []
     video = film.video
     where, rejects = video.subtitles or video.uri, []
-    lines: Sequence[subtitles.Line] = []
+    found = subtitles.Subtitles()
     try:
-        lines, left_out = isolation.call(subtitles.read, video, size=video.size)
-        if left_out:
-            rejects.append(Reject("subtitles", where, "left out", left_out, video.id))
+        found = isolation.call(subtitles.read, video, size=video.size)
+        if found.left_out:
+            rejects.append(Reject("subtitles", where, "left out", found.left_out, video.id))
+        if found.other_tracks:
+            rejects.append(Reject("subtitles", where, "other track", found.other_tracks, video.id))
     except (subtitles.SubtitlesError, isolation.Crashed, OSError) as error:
         if storage.is_unavailable(where, error):
             raise
         rejects.append(Reject("subtitles", where, "unreadable", str(error), video.id))
-    written = [Spoken(video.id, line.start, line.end, line.text) for line in lines]
+    written = [Spoken(video.id, line.start, line.end, line.text) for line in found.lines]
     if written or not job.config.speech:  # written lines and recognised ones are never mixed
         return [*written, *rejects]
     return [*_recognised(film, job), *rejects]

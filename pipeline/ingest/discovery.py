@@ -39,7 +39,7 @@ def find(source: str, schemes: Collection[str] = ()) -> tuple[list[Video], list[
     """Finds the films of a source; returns them sorted by their path in it, and the rejects.
 
     source: a film, a folder (walked with its subfolders; hidden files are left out), a glob, a
-    storage prefix such as "gs://bucket/films", or a manifest (CSV or JSONL with the columns
+    storage prefix such as "gs://bucket/films", or a manifest (see `manifests`, with the columns
     `manifests.COLUMNS`). A folder with a manifest.csv or manifest.jsonl is read by it. In folders a
     film is known by its ending; a file that is named, by a path, a glob or a manifest, is taken
     whatever its ending. schemes: of uris, such as "https", that are fetched beside paths, gs:// and
@@ -68,10 +68,10 @@ def find(source: str, schemes: Collection[str] = ()) -> tuple[list[Video], list[
         else:
             usable.append((file, size))
     ids = naming.video_ids([file.relative for file, _ in usable])
-    listing = sidecars.Listing()
+    beside = sidecars.Sidecars([file.uri for file, _ in usable])
     videos = []
     for (file, size), video_id in zip(usable, ids, strict=True):
-        video, missing = _video(file, video_id, size, listing, schemes)
+        video, missing = _video(file, video_id, size, beside, schemes)
         videos.append(video)
         rejects += missing
     rejects += [
@@ -82,8 +82,13 @@ def find(source: str, schemes: Collection[str] = ()) -> tuple[list[Video], list[
             "the folder may not be listed, so that subtitles beside its films are not found: "
             f"allow it, or name them in a manifest ({printable(error)})",
         )
-        for folder, error in listing.unlisted.items()
+        for folder, error in beside.unlisted.items()
     ]
+    if not any(file.row for file in files):  # a manifest says what is of interest
+        rejects += [
+            Reject("subtitles", printable(path), "of no film", detail)
+            for path, detail in beside.unattached.items()
+        ]
     return videos, rejects
 
 
@@ -91,22 +96,21 @@ def _video(
     file: SourceFile,
     video_id: str,
     size: int,
-    listing: sidecars.Listing,
+    beside: sidecars.Sidecars,
     schemes: Collection[str],
 ) -> tuple[Video, list[Reject]]:
     """Makes the row of a film, and a reject where its manifest names unusable subtitles."""
     row = file.row
     series, season, episode, title = naming.parse_path(file.relative, file.root)
-    subtitles, rejects = row.get("subtitles", ""), []
+    subtitles, language, rejects = row.get("subtitles", ""), "", []
     if subtitles:
         fault = scheme_fault(subtitles, schemes)
         if reason := "scheme" if fault else check_file(subtitles)[1]:
             detail = fault or "named by the manifest"
             rejects.append(Reject("subtitles", printable(subtitles), reason, detail, video_id))
             subtitles = ""
-    else:
-        subtitles = sidecars.choose(file.uri, listing.beside(file.uri), row.get("language", ""))
-    language, _ = sidecars.tags(file.uri, subtitles)
+    elif sidecar := sidecars.choose(beside.of(file.uri), row.get("language", "")):
+        subtitles, language = sidecar.path, sidecar.language
     return Video(
         id=video_id,
         uri=file.uri,
@@ -116,7 +120,7 @@ def _video(
         title=row.get("title") or title,
         season=int(row["season"]) if row.get("season") else season,
         episode=int(row["episode"]) if row.get("episode") else episode,
-        language=row.get("language") or language.strip("?"),
+        language=row.get("language") or language,
         license=row.get("license", ""),
         attribution=row.get("attribution", ""),
     ), rejects

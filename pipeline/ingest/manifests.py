@@ -1,19 +1,25 @@
-"""Manifests: CSV or JSONL files that name films and say what is known of them."""
+"""Manifests: files that name films and say what is known of them.
+
+CSV (with semicolons or tabs too, as spreadsheets write it), JSON, JSON lines, or a text file that
+has a path on each line.
+"""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 import os
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from pipeline.ingest.source_files import SourceError, SourceFile, check_file, printable
 from pipeline.runtime import storage
 
 FILE_NAMES = ("manifest.csv", "manifest.jsonl")  # read in place of the folder that has one
-ENDINGS = (".csv", ".jsonl")
+ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".txt")
 COLUMNS = (
     "uri",
     "series",
@@ -26,6 +32,7 @@ COLUMNS = (
     "title",
 )
 
+_NOTHING = ("nan", "none", "null", "n/a", "<na>")  # what pandas and spreadsheets write for no value
 _LARGEST = 256 << 20  # bytes; a manifest is read into memory, as are the films that it names
 
 
@@ -36,7 +43,13 @@ def read(manifest: str) -> list[SourceFile]:
     rows.
     """
     folder = manifest.rpartition("/")[0] if "/" in manifest else ""
-    rows = list((_csv_rows if manifest.lower().endswith(".csv") else _jsonl_rows)(manifest))
+    ending = os.path.splitext(manifest)[1].lower()
+    reader = {".csv": _csv_rows, ".tsv": _csv_rows, ".json": _json_rows, ".txt": _paths}
+    rows = [
+        (line, _usual(row))
+        for line, row in reader.get(ending, _jsonl_rows)(manifest)
+        if any(row.values())
+    ]
     if not rows:
         raise SourceError(
             f"{manifest}: no rows; it needs the column uri and may have {', '.join(COLUMNS[1:])}"
@@ -55,37 +68,75 @@ def read(manifest: str) -> list[SourceFile]:
     return files
 
 
+def _usual(row: dict[str, str]) -> dict[str, str]:
+    """Returns a row as it was meant: names of columns in any case, "NaN" as nothing, 1.0 as 1."""
+    row = {key.strip().lower(): value.strip() for key, value in row.items()}
+    row = {
+        key: "" if value.lower() in _NOTHING else value
+        for key, value in row.items()
+        if key not in ("", "unnamed: 0")  # the index of pandas
+    }
+    for column in ("season", "episode"):
+        row |= {column: row[column].removesuffix(".0")} if row.get(column) else {}
+    return row
+
+
 def _csv_rows(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(io.StringIO(_text(manifest), newline=""), skipinitialspace=True)
+    text = _text(manifest)
+    header = text.lstrip().partition("\n")[0]
+    delimiter = max(",;\t|", key=header.count)
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), skipinitialspace=True, delimiter=delimiter
+    )
     try:
         for row in reader:
             if None in row:
                 raise SourceError(
                     f"{manifest}, line {reader.line_num}: more cells than the header "
-                    "has columns; put a value with a comma in double quotes"
+                    f"has columns; put a value with a {delimiter!r} in double quotes"
                 )
-            yield (
-                reader.line_num,
-                {(key or "").strip(): (value or "").strip() for key, value in row.items()},
-            )
+            yield reader.line_num, {key or "": value or "" for key, value in row.items()}
     except csv.Error as error:  # such as a quote that is never closed
         raise SourceError(f"{manifest}, line {reader.line_num}: not CSV: {error}") from error
 
 
 def _jsonl_rows(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
     for number, line in enumerate(_text(manifest).split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
-            raise SourceError(f"{manifest}, line {number}: not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise SourceError(f"{manifest}, line {number}: not a JSON object")
-        yield (
-            number,
-            {key: "" if value is None else str(value).strip() for key, value in row.items()},
+        if line.strip():
+            yield number, _json_row(f"{manifest}, line {number}", _json(line, manifest, number))
+
+
+def _json_rows(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the rows of a JSON list of objects, with their number in place of the line."""
+    text = _text(manifest)
+    rows = _json(text, manifest, 1) if text.strip() else []
+    if not isinstance(rows, list):
+        raise SourceError(
+            f"{manifest}: not a JSON list of objects with the key uri; for an object on each line "
+            "name it .jsonl"
         )
+    for number, row in enumerate(rows, 1):
+        yield number, _json_row(f"{manifest}, object {number}", row)
+
+
+def _paths(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the films of a text file that has a path on each line; "#" begins a comment."""
+    for number, line in enumerate(_text(manifest).splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            yield number, {"uri": line}
+
+
+def _json(text: str, manifest: str, line: int) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
+        raise SourceError(f"{manifest}, line {line}: not JSON: {error}") from error
+
+
+def _json_row(where: str, row: Any) -> dict[str, str]:
+    if not isinstance(row, dict):
+        raise SourceError(f"{where}: not a JSON object")
+    return {key: "" if value is None else str(value) for key, value in row.items()}
 
 
 def _text(manifest: str) -> str:
@@ -98,11 +149,18 @@ def _text(manifest: str) -> str:
             f"{_LARGEST >> 20}: split it, and run each part"
         )
     try:
-        return storage.read_bytes(manifest).decode("utf-8-sig")
+        return _decoded(storage.read_bytes(manifest))
     except UnicodeDecodeError as error:
-        raise SourceError(f"{manifest}: not UTF-8 text: {error}") from error
+        raise SourceError(
+            f"{manifest}: neither UTF-8 nor UTF-16 text: save it as UTF-8 ({error})"
+        ) from error
     except OSError as error:
         raise SourceError(f"{manifest}: cannot be read: {error}") from error
+
+
+def _decoded(data: bytes) -> str:
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
 def _check_row(where: str, row: dict[str, str]) -> None:

@@ -1,103 +1,237 @@
-"""Sidecars: the subtitle files beside a film, and the language and kind in their names."""
+"""Sidecars: the subtitle files that belong to films, and the language and kind in their names.
+
+A file belongs to the film whose name its own begins with ("film.en.srt", "film_en.srt",
+"film.mp4.srt"), beside it or in a folder "Subs" there; where one film is alone in its folder, a
+file that is named after a language alone ("2_English.srt") is its own too.
+"""
 
 from __future__ import annotations
 
-import bisect
+import dataclasses
 import os
 import re
-from collections.abc import Collection
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+import langcodes
 
 from pipeline.ingest.languages import two_letters
 from pipeline.runtime import storage
 
-ENDINGS = (".srt", ".vtt", ".ass", ".ssa")
+ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".smi", ".sami", ".sub")
 
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.IGNORECASE)
-_KINDS = {"forced", "sdh", "cc"}  # tags of a subtitle file that are not a language
+_FOLDERS = ("subs", "sub", "subtitles", "subtitle")  # beside a film, in any case
+_SEPARATOR = re.compile(r"[._\-\s\[\](){}+,]+")
+# Words in a subtitle file's name that are not its language.
+_PARTIAL = {"forced", "foreign", "signs", "songs", "lyrics", "karaoke", "commentary", "comments"}
+_DESCRIBED = {"sdh", "cc", "hi", "hoh", "captions"}  # with sounds, for those who do not hear
+_PLAIN = {
+    "default",
+    "full",
+    "dialogue",
+    "dialogues",
+    "subtitles",
+    "subtitle",
+    "subs",
+    "sub",
+    "utf8",
+}
+# What people write in place of a language's code: countries, and old codes.
+_USUAL = {
+    "chs": "zh-hans",
+    "cht": "zh-hant",
+    "castellano": "es-es",
+    "latino": "es-419",
+    "brazilian": "pt-br",
+    "portugues": "pt",
+    "cn": "zh",
+    "cz": "cs",
+    "gr": "el",
+    "jp": "ja",
+    "pob": "pt-br",
+    "ptbr": "pt-br",
+    "ua": "uk",
+}
 
 
-class Listing:
-    """Finds the subtitle files beside films; lists each folder once."""
+@dataclasses.dataclass(frozen=True)
+class Sidecar:
+    """A subtitle file of a film."""
 
-    def __init__(self) -> None:
-        self._in_folder: dict[str, list[str]] = {}
+    path: str
+    language: str = ""  # as in its name, "" for none
+    partial: bool = False  # leaves most of the dialogue out, or is not of it
+    described: bool = False  # has sounds beside the dialogue
+
+
+class Sidecars:
+    """Finds the subtitle files of a source's films; lists each folder once.
+
+    films: the uris of all films of the source, as a file goes to the film with the longest name
+    that its own begins with.
+    """
+
+    def __init__(self, films: Iterable[str]) -> None:
+        self._films: dict[str, dict[str, list[str]]] = {}  # folder -> name -> uris
+        for uri in films:
+            folder, name = _split(uri)
+            names = self._films.setdefault(folder, {})
+            for key in {_key(name), _key(os.path.splitext(name)[0])}:
+                names.setdefault(key, []).append(uri)
+        self._found: dict[str, dict[str, list[Sidecar]]] = {}  # folder -> uri -> files
         self.unlisted: dict[str, str] = {}  # folder that may not be listed -> the error
+        self.unattached: dict[str, str] = {}  # file that belongs to no film -> why
 
-    def beside(self, uri: str) -> list[str]:
-        """Returns the subtitle files whose names begin with the stem of a film, sorted."""
-        folder = uri.rpartition("/")[0]
-        if folder not in self._in_folder:
-            try:
-                self._in_folder[folder] = (
-                    [path for path, _ in storage.find_in(folder, "*") if _is_subtitle_name(path)]
-                    if "://" in uri
-                    else _subtitles_in(os.path.dirname(uri))
-                )
-            except PermissionError as error:  # films may be read, by their names, all the same
-                self._in_folder[folder] = []
-                self.unlisted[folder] = str(error)
-        paths, stem = self._in_folder[folder], os.path.splitext(uri)[0]
-        # A folder may hold a hundred thousand films: "/" is the character after ".".
-        return paths[bisect.bisect_left(paths, stem + ".") : bisect.bisect_left(paths, stem + "/")]
+    def of(self, uri: str) -> list[Sidecar]:
+        """Returns the subtitle files that belong to a film, sorted by path."""
+        folder = _split(uri)[0]
+        if folder not in self._found:
+            self._found[folder] = self._attached(folder)
+        return self._found[folder].get(uri, [])
+
+    def _attached(self, folder: str) -> dict[str, list[Sidecar]]:
+        attached: dict[str, list[Sidecar]] = {}
+        try:
+            paths = sorted(_subtitle_files(folder))
+        except PermissionError as error:  # films may be read, by their names, all the same
+            self.unlisted[folder] = str(error)
+            return attached
+        films = self._films[folder]
+        for path in paths:
+            owners, tags = _owners(path.removeprefix(folder).lstrip("/"), films)
+            sidecar = _sidecar(path, tags) if owners else None
+            if sidecar is None:
+                self.unattached[path] = (
+                    f"its name goes on with {tags!r}, which is no language: rename it"
+                    if owners
+                    else "no film has its name: rename it to FILM.LANGUAGE.srt"
+                ) + ", or name it in the column subtitles of a manifest"
+                continue
+            for owner in owners:
+                attached.setdefault(owner, []).append(sidecar)
+        return attached
 
 
-def _is_subtitle_name(path: str) -> bool:
-    return path.lower().endswith(ENDINGS)
+def choose(sidecars: Iterable[Sidecar], language: str) -> Sidecar | None:
+    """Returns the subtitle file to take of those of a film, None where there is none.
+
+    The film's language goes first, then files without a language, then English (English first
+    where the film's is not known); what leaves most of the dialogue out goes last, and files that
+    describe sounds after those that do not.
+    """
+    wanted = two_letters(language)
+    preferred = [wanted, "", "en"] if wanted else ["en", ""]
+
+    def rank(sidecar: Sidecar) -> tuple[bool, int, bool, int, str]:
+        codes = [sidecar.language, sidecar.language.partition("-")[0]]
+        place = next((i for i, code in enumerate(preferred) if code in codes), len(preferred))
+        ending = os.path.splitext(sidecar.path)[1].lower()
+        return sidecar.partial, place, sidecar.described, ENDINGS.index(ending), sidecar.path
+
+    return min(sidecars, key=rank, default=None)
 
 
-def _subtitles_in(folder: str) -> list[str]:
-    """Returns the subtitle files of a folder, sorted. Raises PermissionError."""
+# --- the files of a folder -----------------------------------------------------------------------
+
+
+def _subtitle_files(folder: str) -> Iterator[str]:
+    """Yields the subtitle files of a folder and of the folders for subtitles in it.
+
+    Raises PermissionError where the folder may not be listed.
+    """
+    if "://" in folder:
+        for pattern in ("*", *(f"{name}/**" for name in ("Subs", "subs", "Subtitles"))):
+            below, _, pattern = pattern.rpartition("/")
+            paths = [path for path, _ in storage.find_in(storage.join(folder, below), pattern)]
+            yield from _without_pictures(paths)
+        return
     try:
         names = os.listdir(folder or ".")
     except PermissionError:
         raise
     except OSError:
-        return []
-    return sorted(
+        return
+    yield from _without_pictures([os.path.join(folder, name) for name in names])
+    for name in names:
+        if name.lower() in _FOLDERS:
+            for path, _, inside in os.walk(os.path.join(folder, name)):
+                yield from _without_pictures([os.path.join(path, file) for file in inside])
+
+
+def _without_pictures(paths: list[str]) -> list[str]:
+    """Returns the subtitle files among paths; a .sub beside its .idx holds pictures of text."""
+    indexed = {path[:-4].lower() for path in paths if path.lower().endswith(".idx")}
+    return [
         path
-        for name in names
-        if _is_subtitle_name(name) and os.path.isfile(path := os.path.join(folder, name))
-    )
-
-
-def choose(uri: str, beside: Collection[str], language: str) -> str:
-    """Returns the subtitle file that belongs to a film, "" where none of those beside it does.
-
-    It has the film's stem and one of the ENDINGS; between them may be a language and "forced",
-    "sdh" or "cc". Of several, the film's language goes first, then English, then those without a
-    language; forced subtitles go last, as they leave most of the dialogue out.
-    """
-    wanted = two_letters(language)
-
-    def rank(path: str) -> tuple[bool, int, bool, str]:
-        tag, kinds = tags(uri, path)
-        preferred = [wanted, "", "en"] if wanted else ["en", ""]
-        codes = [tag, tag.partition("-")[0]]
-        place = next((i for i, code in enumerate(preferred) if code in codes), len(preferred))
-        return "forced" in kinds, place, bool(kinds), path
-
-    stem = os.path.splitext(uri)[0]
-    candidates = [
-        path
-        for path in beside
-        if _is_subtitle_name(path) and path.startswith(stem + ".") and tags(uri, path)[0] != "?"
+        for path in paths
+        if path.lower().endswith(ENDINGS)
+        and not os.path.basename(path).startswith(".")
+        and not (path.lower().endswith(".sub") and path[:-4].lower() in indexed)
+        and ("://" in path or os.path.isfile(path))
     ]
-    return min(candidates, key=rank, default="")
 
 
-def tags(uri: str, path: str) -> tuple[str, set[str]]:
-    """Reads the tags between a film's stem and the ending of a subtitle file beside it.
+def _split(uri: str) -> tuple[str, str]:
+    """Splits a uri into its folder and its name; slashes may be doubled."""
+    folder, _, name = uri.rpartition("/")
+    return (folder.rstrip("/") or "/" if folder else ("/" if uri.startswith("/") else "")), name
 
-    Returns the language, "" for none and "?" for what is not a language, and those of "forced",
-    "sdh" and "cc" that are there.
+
+def _key(name: str) -> str:
+    """Returns a name in one Unicode form and case: file systems differ in both."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+def _owners(relative: str, films: dict[str, list[str]]) -> tuple[list[str], str]:
+    """Returns the films that a file belongs to, by its path relative to their folder, and the rest
+    of its name.
+
+    A film's name may be that of the file's own folder below "Subs".
     """
-    stem = os.path.splitext(uri)[0]
-    if not path.startswith(stem + "."):
-        return "", set()
-    found = os.path.splitext(path)[0][len(stem) :].lower().split(".")[1:]
-    kinds = set(found) & _KINDS
-    rest = [tag for tag in found if tag not in kinds]
-    if not rest:
-        return "", kinds
-    is_language = len(rest) == 1 and _LANGUAGE.fullmatch(rest[0])
-    return (two_letters(rest[0]) if is_language else "?"), kinds
+    *folders, name = relative.split("/")
+    stem = _key(os.path.splitext(name)[0])
+    places = [match.start() for match in _SEPARATOR.finditer(stem) if match.start()]
+    for place in (len(stem), *reversed(places)):
+        if owners := films.get(stem[:place]):
+            return owners, stem[place:]
+    for folder in folders[1:]:
+        if owners := films.get(_key(folder)):
+            return owners, stem
+    every = {uri: None for owners in films.values() for uri in owners}
+    named = _sidecar("", stem)
+    alone = len(every) == 1 and named is not None and (folders or named.language)
+    return (list(every), stem) if alone else ([], stem)
+
+
+def _sidecar(path: str, tags: str) -> Sidecar | None:
+    """Reads the tags in a subtitle file's name; None where one is neither language nor kind."""
+    words = [word for word in _SEPARATOR.split(tags.lower()) if word]
+    has_language = any(word not in _PARTIAL | _DESCRIBED | _PLAIN for word in words)
+    # "hi" alone is Hindi; beside another language it is "hearing impaired".
+    described = _DESCRIBED if has_language else _DESCRIBED - {"hi"}
+    rest = [word for word in words if word not in _PARTIAL | described | _PLAIN]
+    if len(rest) > 1:
+        rest = [word for word in rest if not word.isdecimal() or word == "419"]  # of a track
+    language = _language(rest)
+    if language is None:
+        return None
+    return Sidecar(path, language, bool(_PARTIAL & {*words}), bool(described & {*words}))
+
+
+def _language(words: list[str]) -> str | None:
+    """Returns the language that words name, by code or by its name in some language; "" for no
+    words, None for what names no language."""
+    if not words:
+        return ""
+    code = _USUAL.get("".join(words), "-".join(words))
+    if len(words[0]) <= 3 or code in _USUAL.values():
+        return two_letters(code) if langcodes.tag_is_valid(code) and code != "und" else None
+    try:
+        found = langcodes.find(" ".join(words))
+    except LookupError:
+        return None
+    # It also finds rare languages of which a word is a part: "Fore" in "forest".
+    return str(found).lower() if len(found.language or "") == 2 else None

@@ -28,7 +28,7 @@ from av.stream import Discard, Disposition
 from numpy.typing import NDArray
 
 from pipeline.ingest.languages import two_letters
-from pipeline.ingest.subtitles import Line, clean
+from pipeline.ingest.subtitle_lines import Line, clean
 from pipeline.ingest.video import VideoError, decoded, first_frame, open_video, video_stream
 from pipeline.runtime.progress import Tick
 from schemas.rows import Video

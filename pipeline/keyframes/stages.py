@@ -15,6 +15,7 @@ import av
 
 from pipeline.ingest import subtitles
 from pipeline.ingest.fingerprint import fingerprint
+from pipeline.ingest.subtitle_lines import Line
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes import extract, ocr, recurring, segment_scan
 from pipeline.keyframes.title_cards import is_title_card
@@ -162,7 +163,7 @@ def _select(film: Inputs, repeats: Mapping[str, str]) -> list[AnyRow]:
         "recurring",
     )
     spoken = film.rows("dialogue", Spoken)
-    lines = [subtitles.Line(line.start, line.end, line.text) for line in spoken]
+    lines = [Line(line.start, line.end, line.text) for line in spoken]
     recognised = any(line.recognised for line in spoken)
     return [
         *(

@@ -59,9 +59,11 @@ class _Process:
                 [
                     sys.executable,
                     "-c",
-                    "import sys; from pipeline.runtime import isolation; "
+                    # Modules are found where they are here, not in the current folder.
+                    "import sys; sys.path = sys.argv[2:]; from pipeline.runtime import isolation; "
                     "isolation.serve(int(sys.argv[1]))",
                     str(theirs.fileno()),
+                    *map(os.path.abspath, sys.path),
                 ],
                 stdin=subprocess.PIPE,
                 pass_fds=[theirs.fileno()],
@@ -132,7 +134,8 @@ def call(
     process or exceeds the limit, and RuntimeError if the process is killed from outside.
     """
     seconds = SECONDS + SECONDS_PER_MEGABYTE * size / 1e6
-    job = (function, arguments, tick is not None, seconds, dict(os.environ), os.getcwd())
+    work = pickle.dumps((function, arguments))
+    job = (work, tick is not None, seconds, dict(os.environ), os.getcwd())
     for _ in range(_TRIES):
         process = _idle_or_new()
         kind, value = process.outcome(job, tick)
@@ -179,18 +182,20 @@ def _exit_with_caller() -> None:
 
 def _outcome(
     connection: Connection,
-    function: Callable[..., Any],
-    arguments: tuple[Any, ...],
+    work: bytes,
     with_tick: bool,
     seconds: float,
     environment: dict[str, str],
     folder: str,
 ) -> tuple[str, Any]:
+    # Nothing of the call before remains: a variable unset since may name what is gone by now.
+    os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     _set_limits(seconds)
     tick = {"tick": lambda share: connection.send(("tick", share, None))} if with_tick else {}
     try:
+        function, arguments = pickle.loads(work)
         return "returned", function(*arguments, **tick)
     except Exception as error:
         return "raised", _picklable(error)

@@ -78,9 +78,12 @@ def say(text: str) -> None:
 
 
 def _note(*content: Any) -> None:
-    if folder := os.environ.get(FOLDER):
-        with open(os.path.join(folder, f"{os.getpid()}.notes"), "a", encoding="utf-8") as file:
-            file.write(json.dumps(content) + "\n")
+    folder = os.environ.get(FOLDER)
+    # No film fails, and no run stops, because the disk of temporary files is full.
+    with contextlib.suppress(OSError):
+        if folder:
+            with open(os.path.join(folder, f"{os.getpid()}.notes"), "a", encoding="utf-8") as file:
+                file.write(json.dumps(content) + "\n")
 
 
 @dataclasses.dataclass
@@ -109,7 +112,7 @@ def _notes(folder: str) -> Iterator[Notes]:
                     if not line.endswith(b"\n"):  # it is being written
                         break
                     read[name] = read.get(name, 0) + len(line)
-                    match json.loads(line):
+                    match _parsed(line):
                         case [stage, float(sent), text]:
                             if sent >= newest:
                                 newest = sent
@@ -120,6 +123,13 @@ def _notes(folder: str) -> Iterator[Notes]:
                             notes.done[stage] = notes.done.get(stage, 0.0) + share
         notes.sentences = [text for _, text in sorted(sentences)]
         yield notes
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:  # half a note, from when the disk was full, and the one after it
+        return None
 
 
 @contextlib.contextmanager

@@ -80,7 +80,7 @@ def answer(question: dict[str, Any]) -> str:
     schema = question.get("response_format", {}).get("json_schema", {})
     task = schema.get("name") or _task(prompts)
     if task == "caption":
-        number = _NUMBER.search(prompts[-1])
+        number = next(filter(None, map(_NUMBER.search, prompts)), None)
         seen = pictures[int(number[1]) - 1 if number else 0] if pictures else prompts[-1]
         return _to_json(_caption(zlib.crc32(seen.encode())))
     if task in ("narrate", "link"):
@@ -124,8 +124,9 @@ def _narrative(task: str, prompts: list[str]) -> dict[str, Any]:
     prompt = next((text for text in reversed(prompts) if _ORDER.search(text)), "")
     order = _ORDER.search(prompt)
     shown = {
-        int(line[1]): json.JSONDecoder().raw_decode(prompt, line.end())[0]
-        for line in _PICTURE.finditer(prompt)
+        int(line[1]): json.JSONDecoder().raw_decode(text, line.end())[0]
+        for text in prompts
+        for line in _PICTURE.finditer(text)
     }
     sentences = []
     for frame in json.loads(order[1]) if order else []:

@@ -45,11 +45,12 @@ def judging(quality: Callable[[list[str], list[bytes]], float], leaning: float =
     better of two, by half a point at the least; adds `leaning` to the one shown first."""
 
     async def behaviour(question: dict[str, Any], server: Server) -> Reply:
-        prompts, pictures = texts_and_pictures(question)
+        texts, pictures = texts_and_pictures(question)
+        prompt = "\n".join(texts)
         files = [base64.b64decode(url.partition("base64,")[2]) for url in pictures]
         panels = [
-            (line[1] or "", json.JSONDecoder().raw_decode(prompts[-1], line.end())[0])
-            for line in _PANEL.finditer(prompts[-1])
+            (line[1] or "", json.JSONDecoder().raw_decode(prompt, line.end())[0])
+            for line in _PANEL.finditer(prompt)
         ]
         marks = [
             quality(
@@ -63,7 +64,7 @@ def judging(quality: Callable[[list[str], list[bytes]], float], leaning: float =
             gap = marks[0] + leaning - marks[1]
             said = {"better": "A" if gap >= 0.5 else "B" if gap <= -0.5 else "tie"}
         content = json.dumps(
-            {name: {"reason": f"{marks}", **said} for name in _MARKED.findall(prompts[-1])}
+            {name: {"reason": f"{marks}", **said} for name in _MARKED.findall(prompt)}
         )
         return completion(question, {"role": "assistant", "content": content})
 

@@ -121,10 +121,10 @@ def test_after_eviction_one_layer_reads_as_if_only_what_stayed_had_been_there(po
     hidden, keep = type(model).hidden, attention.evict
     turned = []
 
-    def reads(self, vectors, visible, positions, cache=None):
+    def reads(self, vectors, *more):
         nonlocal stayed
         stayed = torch.cat([stayed, vectors], dim=1)
-        return hidden(self, vectors, visible, positions, cache)
+        return hidden(self, vectors, *more)
 
     def keeps(cache, slots, moved, rotate):
         nonlocal stayed
@@ -185,10 +185,21 @@ ROTARY = [
             }
         },
     ),
+    # each kind of layer has its own frequencies
+    (
+        "gemma3_text",
+        LLAMA | {"head_dim": 8, "layer_types": ["sliding_attention"] * 2 + ["full_attention"]},
+    ),
+    (
+        "smollm3",
+        LLAMA | {"pad_token_id": 0, "no_rope_layers": [1, 0, 1]},
+    ),  # one layer knows no positions
 ]
 
 
-@pytest.mark.parametrize("model_type, more", ROTARY, ids=["llama", "qwen2", "gpt_neox", "yarn"])
+@pytest.mark.parametrize(
+    "model_type, more", ROTARY, ids=["llama", "qwen2", "gpt_neox", "yarn", "gemma3", "smollm3"]
+)
 @torch.no_grad()
 def test_turned_keys_are_those_of_the_new_positions_in_every_layer(model_type, more):
     llm = language_model(model_type, **more)

@@ -240,7 +240,24 @@ def test_a_picture_is_decoded_no_larger_than_needed(size, decoded, monkeypatch):
         )[1],
     )
     assert data.pictures(sample([jpeg(640, 360)], ["A."]), size).shape == (1, size, size, 3)
-    assert shapes == [decoded]
+    assert shapes[0] == decoded
+
+
+def test_an_enlarged_picture_has_no_stairs():
+    """A picture of smooth waves, made small and enlarged again, is near itself."""
+    y, x = np.mgrid[:256, :256] / 256
+    waves = 128 + 60 * np.sin(20 * x + 8 * y) + 60 * np.cos(17 * y)
+    picture = np.repeat(waves.round().astype(np.uint8)[..., None], 3, axis=2)
+    small = cv2.resize(picture, (96, 128), interpolation=cv2.INTER_AREA)
+    error = data.to_square(small, 256).astype(float) - picture
+    stairs = cv2.resize(small, (256, 256), interpolation=cv2.INTER_AREA).astype(float) - picture
+    assert np.mean(error**2) < np.mean(stairs**2) / 10
+
+
+def test_a_side_that_gets_shorter_is_averaged():
+    stripes = np.zeros((8, 16, 3), np.uint8)
+    stripes[:, ::2] = 200
+    assert (data.to_square(stripes, 8) == 100).all()
 
 
 def test_a_grey_picture_is_rgb_too():

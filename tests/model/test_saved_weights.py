@@ -98,6 +98,18 @@ def test_every_stage_trains_from_weights_in_16_bits_and_tells_a_story(
     assert torch.isfinite(out.features).all()
 
 
+def test_a_tokenizer_without_a_token_for_the_begin_begins_with_that_for_the_end(tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(language_model(tmp_path, torch.bfloat16))
+    tokenizer.bos_token = None  # as Qwen's and SmolLM3's are saved
+    tokenizer.save_pretrained(tmp_path)
+    vocabulary = tokens.with_pictures(AutoTokenizer.from_pretrained(tmp_path), 4)
+    assert vocabulary.bos == vocabulary.eos == tokenizer.eos_token_id
+
+    tokenizer.eos_token = None
+    with pytest.raises(config.ConfigError, match="no eos_token; set it in its tokenizer_config"):
+        tokens.with_pictures(tokenizer, 4)
+
+
 @pytest.mark.parametrize("there", [True, False], ids=["bf16-cpu", "other-cpu"])
 @pytest.mark.parametrize("saved", ["bf16", "fp16", "fp32"])
 def test_every_trained_weight_is_float32_and_moves(saved, there, tmp_path, monkeypatch):

@@ -159,6 +159,42 @@ def test_a_prediction_does_not_depend_on_later_pictures(architecture, attention,
     assert not torch.equal(plain[2], changed[2])
 
 
+NEAR = {"sliding_window": 4}  # positions that a layer sees
+HALF_NEAR = NEAR | {"layer_types": ["sliding_attention", "full_attention"]}
+OWN_WAYS = {  # of attending and of scaling scores
+    "mistral": NEAR,
+    "phi3": NEAR,
+    "gemma2": NEAR | {"final_logit_softcapping": 1.0},
+    "gemma3_text": HALF_NEAR,
+    "gpt_oss": HALF_NEAR,
+    "qwen3": NEAR | {"use_sliding_window": True, "max_window_layers": 1},
+    "smollm3": {"no_rope_layers": [1, 0]},
+    "granite": {"embedding_multiplier": 12.0, "logits_scaling": 8.0},
+    "cohere2": LLAMA | HALF_NEAR | {"logit_scale": 0.0625},
+}
+
+
+@pytest.mark.parametrize("architecture", OWN_WAYS)
+@torch.no_grad()
+def test_plain_text_has_the_scores_that_the_language_model_gives_it(architecture):
+    sizes = ARCHITECTURES.get(architecture, {}) | OWN_WAYS[architecture]
+    sizes |= {"model_type": architecture, "initializer_range": 0.5}
+    tokenizer, vocabulary, model, texts = story(STORY.model_copy(update={"architecture": sizes}))
+    model.eval()
+    ids = torch.tensor([[token for text in texts for token in text]])
+    length = ids.shape[1]
+    assert length > 3 * NEAR["sliding_window"]
+    wanted = model.llm(ids).logits[0]
+
+    causal = torch.ones(length, length, dtype=torch.bool).tril()[None, None]
+    hidden = model.hidden(model.words(ids), causal, torch.arange(length)[None])
+    assert torch.allclose(model.scores(hidden)[0], wanted, atol=1e-4)
+
+    reading = Reading(model, roles_of(tokenizer, vocabulary), 1)
+    by_piece = [model.scores(reading.read([text]))[0] for text in texts]
+    assert torch.allclose(torch.cat(by_piece), wanted, atol=1e-4)
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @torch.no_grad()
 def test_a_language_model_saved_in_16_bits_reads_and_writes_in_bf16(
@@ -185,6 +221,7 @@ def test_a_language_model_saved_in_16_bits_reads_and_writes_in_bf16(
     [
         ("mpt", dict(d_model=32, n_layers=2, n_heads=4, vocab_size=8), "ignores the positions"),
         ("bloom", SMALL, "cannot be given embeddings with their own mask and positions"),
+        ("llama4_text", LLAMA, "cannot be given embeddings with their own mask and positions"),
     ],
 )
 def test_a_language_model_that_cannot_be_used_is_refused_by_name(architecture, sizes, fault):
@@ -194,7 +231,7 @@ def test_a_language_model_that_cannot_be_used_is_refused_by_name(architecture, s
 
 
 def test_a_language_model_that_sees_the_future_is_refused_by_name(monkeypatch):
-    def adds_booleans(llm, vectors, visible, positions, cache=None):
+    def adds_booleans(llm, vectors, visible, positions):
         return llm.get_decoder()(
             inputs_embeds=vectors, attention_mask=visible, position_ids=positions
         ).last_hidden_state
@@ -203,3 +240,41 @@ def test_a_language_model_that_sees_the_future_is_refused_by_name(monkeypatch):
     sizes = ARCHITECTURES["gemma2"] | {"model_type": "gemma2"}
     with pytest.raises(ConfigError, match="gemma2, with eager attention, attends to tokens that"):
         story(STORY.model_copy(update={"architecture": sizes}))
+
+
+def test_a_language_model_whose_scores_are_not_reproduced_is_refused_by_name(monkeypatch):
+    monkeypatch.setattr(story_lm, "scored", lambda llm, hidden: llm.lm_head(hidden))
+    sizes = ARCHITECTURES["granite"] | {"model_type": "granite", "logits_scaling": 8.0}
+    with pytest.raises(ConfigError, match=r"granite, .* gives plain text other scores with a mask"):
+        story(STORY.model_copy(update={"architecture": sizes}))
+
+
+LLAMA_LAYERS = "down_proj gate_proj k_proj o_proj q_proj up_proj v_proj"
+
+
+@pytest.mark.parametrize(
+    "architecture, adapted, norms",
+    [
+        ("llama", LLAMA_LAYERS, "input_layernorm norm post_attention_layernorm"),
+        ("phi3", "down_proj gate_up_proj o_proj qkv_proj", "input_layernorm norm"),
+        ("phi", "dense fc1 fc2 k_proj q_proj v_proj", "final_layernorm input_layernorm"),
+        ("gpt2", "c_attn c_fc c_proj", "ln_1 ln_2 ln_f"),
+    ],
+)
+def test_lora_adapts_every_linear_layer_and_trains_every_norm(architecture, adapted, norms):
+    sizes = ARCHITECTURES[architecture] | {"model_type": architecture}
+    settings = STORY.model_copy(update={"architecture": sizes, "lora": LoraConfig()})
+    _, _, model, _ = story(settings)
+    trained = [name for name, one in model.llm.named_parameters() if one.requires_grad]
+    adapters = {
+        name.split(".lora_")[0].rpartition(".")[2]
+        for name in trained
+        if ".lora_" in name and "trainable_tokens" not in name
+    }
+    assert adapters == set(adapted.split())
+    whole = {name.split(".modules_to_save")[0].rpartition(".")[2] for name in trained}
+    assert set(norms.split()) <= whole
+
+    wrong = LoraConfig(targets=["query_key_value"])
+    with pytest.raises(ConfigError, match=f"{architecture} has no query_key_value"):
+        story(settings.model_copy(update={"lora": wrong}))

@@ -10,6 +10,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from model import checkpoints, config, precision, train
 from model.config import Optimisation
@@ -28,16 +29,18 @@ SETTINGS = Optimisation(
 )
 
 
+class Numbered(Dataset):
+    def __getitem__(self, number):
+        return number, torch.randn(4, 3, generator=torch.Generator().manual_seed(number))
+
+
 def stage(seen, fault=lambda number: None):
     """A regression with noise in its loss; `seen` gets each loss, `fault` is called before it."""
     torch.manual_seed(0)
     model = nn.Linear(3, 1)
 
     def batches(start):
-        number = start
-        while True:
-            yield number, torch.randn(4, 3, generator=torch.Generator().manual_seed(number))
-            number += 1
+        return iter(DataLoader(Numbered(), sampler=range(start, 1000), batch_size=None))
 
     def losses(model, batch):
         number, values = batch
@@ -322,3 +325,25 @@ def test_muons_step_is_the_gradients_directions_without_their_sizes(computes_in,
     sizes = torch.linalg.svdvals(step)
     assert sizes.min() > 0.6 and sizes.max() < 1.3  # Newton and Schulz are not exact
     assert torch.nn.functional.cosine_similarity(step.flatten(), (left @ right).flatten(), 0) > 0.97
+
+
+@pytest.mark.filterwarnings("ignore:for .*copying from a non-meta parameter")
+def test_a_resumed_state_is_on_the_device_of_the_model(tmp_path):
+    def training(device):
+        model = nn.Linear(3, 1).to(device)
+        return model, train._optimizers(model, SETTINGS, "fp32"), train._average(model, SETTINGS)
+
+    model, optimizers, ema = training("cpu")
+    model(torch.ones(3)).sum().backward()
+    optimizers[0].step()
+    ema.step(model.parameters())
+    state = train._state(train._Progress(1), optimizers, [], ema)
+    checkpoints.save(tmp_path / "checkpoint", checkpoints.trained(model), {"key": "k"}, state)
+
+    model, optimizers, ema = training("meta")  # any device that is not the one of the file
+    train._restore(tmp_path / "checkpoint", model, optimizers, [], ema)
+
+    moments = [value for values in optimizers[0].state.values() for value in values.values()]
+    assert all(value.is_meta for value in moments if value.ndim)
+    assert all(value.is_meta for value in ema.shadow_params)
+    ema.step(model.parameters())  # fails where one is on another device than the other

@@ -7,6 +7,7 @@ another name, a text that is not about its picture.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,6 +53,13 @@ def fault(
         if message
     ]
     return "; ".join(messages[:_MAX_FAULTS])
+
+
+def frames_at_fault(fault: str) -> list[int]:
+    """Returns the pictures whose texts a fault is about; none if it is about the whole answer, or
+    about more than a repair prompt lists."""
+    frames = [int(number) for number in re.findall(r"(?:^|; )picture (\d+): ", fault)]
+    return frames if len(frames) < _MAX_FAULTS else []
 
 
 def _form_fault(

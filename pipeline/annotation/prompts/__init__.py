@@ -1,4 +1,8 @@
-"""Renders the prompts: jinja2 templates with a version on their first line.
+"""Renders the prompts: jinja2 templates with a version on their first line and three blocks.
+
+The block "system" has the instructions, which are the same for all questions of a run, "question"
+the data, from what most questions share to what none do: so a server that keeps the prefixes of its
+prompts reads them once. "repair" follows an answer that could not be used.
 
 A user's folder may override templates, by the same names. The text of a prompt is part of the keys
 of stage outputs, so a new wording means new answers and an unchanged one repeats none. What comes
@@ -14,7 +18,7 @@ import hashlib
 import json
 import re
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -42,6 +46,14 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(  # templates may be anybody's
 _ENVIRONMENT.filters["data"] = _data
 
 NAMES = ("caption", "characters", "narrate", "link")
+_BLOCKS = ("system", "question", "repair")
+
+
+class Prompt(NamedTuple):
+    """What a model is asked, in words."""
+
+    system: str
+    question: str
 
 
 @functools.cache
@@ -79,7 +91,7 @@ def check(folder: str) -> None:
         )
     for name in names:
         try:
-            _ENVIRONMENT.parse(_read(name, folder)[1])
+            _template(name, folder)
         except jinja2.TemplateSyntaxError as error:
             raise ValueError(f"prompt {name}.txt, line {error.lineno}: {error}") from None
 
@@ -92,13 +104,34 @@ def identity(name: str, folder: str = "") -> str:
 
 @functools.cache
 def _template(name: str, folder: str) -> jinja2.Template:
-    return _ENVIRONMENT.from_string(_read(name, folder)[1])
+    text = _read(name, folder)[1]
+    template = _ENVIRONMENT.from_string(text)
+    if missing := [block for block in _BLOCKS if block not in template.blocks]:
+        raise ValueError(
+            f"prompt {name}.txt lacks {{% block {missing[0]} %}}: a prompt has the blocks "
+            f"{', '.join(_BLOCKS)}, each ended by {{% endblock %}}"
+        )
+    if outside := re.sub(r"{% block .*?{% endblock %}", "", text, flags=re.DOTALL).strip():
+        raise ValueError(f"prompt {name}.txt: {outside[:40]!r} is in no block, so nobody reads it")
+    return template
 
 
-def render(name: str, folder: str = "", **values: Any) -> str:
+def render(name: str, folder: str = "", **values: Any) -> Prompt:
     """Renders a prompt. Raises ValueError, naming the variable, if a value is missing."""
+    return Prompt(
+        _render("system", name, folder, values), _render("question", name, folder, values)
+    )
+
+
+def repair(name: str, folder: str = "", **values: Any) -> str:
+    """Renders what follows an answer with a fault. Raises ValueError as `render` does."""
+    return _render("repair", name, folder, values)
+
+
+def _render(block: str, name: str, folder: str, values: dict[str, Any]) -> str:
+    template = _template(name, folder)
     try:
-        return _template(name, folder).render(**values).strip()
+        return "".join(template.blocks[block](template.new_context(values))).strip()
     except jinja2.TemplateError as error:
         raise ValueError(f"prompt {name}.txt: {error}") from None
 
@@ -106,7 +139,10 @@ def render(name: str, folder: str = "", **values: Any) -> str:
 def length(name: str, folder: str = "") -> int:
     """Returns the characters of a prompt without its loops over pictures and its repair part."""
     text = re.sub(
-        r"{% (for|if retry).*?{% end(for|if) %}", "", _read(name, folder)[1], flags=re.DOTALL
+        r"{% (for|block repair).*?{% end(for|block) %}",
+        "",
+        _read(name, folder)[1],
+        flags=re.DOTALL,
     )
     return len(re.sub(r"{[%{].*?[%}]}", "", text))
 

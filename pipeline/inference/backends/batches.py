@@ -49,7 +49,7 @@ class BatchedModel:
             **self._identity,
             **(self._picture_settings if request.images else {}),
             "task": request.task,
-            "prompt": request.prompt,
+            **request.texts,
             "pictures": [picture.sha256 for picture in request.images],
             **request.repeat_field,
         }

@@ -27,7 +27,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import functools
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -35,7 +34,6 @@ from typing import Any
 
 import numpy as np
 import openai
-from pydantic import BaseModel
 
 from pipeline.config import CallsConfig
 from pipeline.inference import concurrency, json_answers, retries
@@ -52,6 +50,7 @@ from pipeline.inference.retries import Fault
 from pipeline.model_specs import Spec
 from pipeline.runtime import progress, storage
 from pipeline.runtime.images import ImageError, decode_bgr, encode_jpeg, thumbnail
+from schemas.answers import json_schema
 
 SILENCE = 5.0  # seconds without an answer after which the user is told
 # Parameters that a server need not accept, and words by which a refusal names them.
@@ -62,6 +61,8 @@ _OPTIONAL = {
     ),
     "temperature": ("temperature",),
     "max_tokens": ("max_tokens",),
+    # Templates of some models know no instructions; they then open the question.
+    "system": ("system role", "system message", "system prompt", "roles must alternate"),
 }
 _BUSY = ("rate_limit_exceeded", "rate_limit_error", "insufficient_quota")
 _FIRST_LEVEL = 8  # calls at once to begin with
@@ -120,12 +121,16 @@ class OpenAIServer:
     def cache_key(self, request: Request) -> dict[str, Any]:
         """Returns all that the server is sent, with the digests of pictures in their place, but for
         the longest answer: one that ended is the same, one that was cut off is asked for again."""
-        scaled = {"longest_side": self._calls.longest_side} if request.images else {}
+        scaled: dict[str, Any] = {}
+        if request.images:
+            scaled["longest_side"] = self._calls.longest_side
+            if self._calls.detail != "auto":
+                scaled["detail"] = self._calls.detail
         parameters = self._parameters(request)
         del parameters["max_tokens"]
         return {
             **parameters,
-            "prompt": request.prompt,
+            **request.texts,
             **scaled,
             "pictures": [picture.sha256 for picture in request.images],
             **request.repeat_field,
@@ -139,7 +144,7 @@ class OpenAIServer:
             # only after every other request had met the same fault.
             async with self._slot() as slot:
                 # Read here, so that memory holds the pictures of calls in flight only.
-                outcome = await self._ask(request, await self._content(request))
+                outcome = await self._ask(request, await self._messages(request))
                 if isinstance(outcome, Answer):
                     return outcome
                 if outcome.kind == "busy":
@@ -158,18 +163,18 @@ class OpenAIServer:
     async def _others_pass(self, request: Request, fault: str) -> bool:
         """Returns whether a small probe is answered; False if the server fails on it too, or is
         busy. Raises Stop if it refuses the probe too."""
-        outcome = await self._ask(request, _probe(request))
+        outcome = await self._ask(request, [_user(_probe(request))])
         if isinstance(outcome, Fault) and outcome.kind == "refused":
             raise self._over(Refused, fault)
         return isinstance(outcome, Answer)
 
-    async def _ask(self, request: Request, content: Sequence[Any]) -> Answer | Fault:
+    async def _ask(self, request: Request, messages: Sequence[Any]) -> Answer | Fault:
         """Makes one call, or as many as it takes to leave out the parameters the server refuses."""
         unsupported, unexplained = self._unsupported, 0
         while True:
             if self._stopped is not None:
                 raise self._stopped
-            outcome = await self._call(request, content, unsupported)
+            outcome = await self._call(request, messages, unsupported)
             if isinstance(outcome, Answer):
                 self._unsupported |= unsupported
                 self._last_answer, self._silence_reported = time.monotonic(), False
@@ -190,7 +195,7 @@ class OpenAIServer:
             unsupported |= {parameter}
 
     async def _call(
-        self, request: Request, content: Sequence[Any], unsupported: frozenset[str]
+        self, request: Request, messages: Sequence[Any], unsupported: frozenset[str]
     ) -> Answer | Fault:
         parameters = {
             name: value
@@ -203,7 +208,8 @@ class OpenAIServer:
         try:
             async with asyncio.timeout(self._calls.timeout):  # the client's is for each read
                 completion = await self._client.chat.completions.create(
-                    messages=[{"role": "user", "content": content}], **parameters
+                    messages=_without_system(messages) if "system" in unsupported else messages,
+                    **parameters,
                 )
         except openai.APIStatusError as error:
             return self._status_fault(error)
@@ -237,7 +243,7 @@ class OpenAIServer:
         # Without an estimate, answers of a server that reports no usage would cost nothing. Four
         # characters are about a token.
         usage = getattr(completion, "usage", None)
-        estimate = len(request.prompt) // 4 + _PICTURE_TOKENS * len(request.images)
+        estimate = request.length // 4 + _PICTURE_TOKENS * len(request.images)
         return Answer(
             json_answers.clean(text),
             self._model,
@@ -337,15 +343,29 @@ class OpenAIServer:
             "model": self._model,
             "temperature": self._calls.temperature,
             "max_tokens": self._calls.max_tokens,
-            "response_format": _response_format(request.task, request.answer),
+            "response_format": _response_format(request),
         }
 
-    async def _content(self, request: Request) -> list[dict[str, Any]]:
+    async def _messages(self, request: Request) -> list[dict[str, Any]]:
+        """Makes the conversation: what all requests share first, the pictures and the data last."""
         try:
             files = [await asyncio.to_thread(self._jpeg, picture) for picture in request.images]
         except (OSError, ImageError) as error:
             raise Unanswered(f"a picture cannot be read: {error}") from None
-        return [*map(_image_part, files), {"type": "text", "text": request.prompt}]
+        content = []
+        for picture, file in zip(request.images, files, strict=True):
+            content += [_text_part(picture.label)] * bool(picture.label) + [
+                _image_part(file, self._calls.detail)
+            ]
+        messages = [_user([*content, _text_part(request.prompt)])]
+        if request.system:
+            messages.insert(0, {"role": "system", "content": request.system})
+        if request.correction:
+            messages += [
+                {"role": "assistant", "content": request.said},
+                _user([_text_part(request.correction)]),
+            ]
+        return messages
 
     def _jpeg(self, picture: Picture) -> bytes:
         """Returns the picture as JPEG, scaled down to the configured size.
@@ -369,18 +389,38 @@ def _named_parameter(fault: Fault, unsupported: frozenset[str]) -> str:
 def _probe(request: Request) -> list[dict[str, Any]]:
     """Makes a request of the same kind with nothing in it to refuse or to fail on."""
     grey = encode_jpeg(np.full((224, 224, 3), 128, np.uint8))
-    return [_image_part(grey)] * bool(request.images) + [{"type": "text", "text": "Say OK."}]
+    return [_image_part(grey)] * bool(request.images) + [_text_part("Say OK.")]
 
 
-def _image_part(jpeg: bytes) -> dict[str, Any]:
-    url = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    return {"type": "image_url", "image_url": {"url": url}}
+def _user(content: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"role": "user", "content": content}
 
 
-@functools.cache
-def _response_format(task: str, answer: type[BaseModel]) -> dict[str, Any]:
-    schema = {"name": task, "schema": answer.model_json_schema()}
-    return {"type": "json_schema", "json_schema": schema}
+def _without_system(messages: Sequence[Any]) -> list[Any]:
+    """Puts the instructions into the first message of the user, for templates without a system."""
+    if messages[0]["role"] != "system":
+        return list(messages)
+    instructions, first, *others = messages
+    return [_user([_text_part(instructions["content"]), *first["content"]]), *others]
+
+
+def _text_part(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _image_part(jpeg: bytes, detail: str = "auto") -> dict[str, Any]:
+    image = {"url": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"}
+    if detail != "auto":  # which not every server knows
+        image["detail"] = detail
+    return {"type": "image_url", "image_url": image}
+
+
+def _response_format(request: Request) -> dict[str, Any]:
+    schema = request.schema or json_schema(request.answer)
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": request.task, "schema": schema, "strict": True},
+    }
 
 
 def _message(error: openai.APIStatusError) -> str:

@@ -17,6 +17,7 @@ the longest answer of a batch.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import re
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import jinja2
 import torch
 import transformers
 from huggingface_hub.errors import LocalEntryNotFoundError
@@ -74,7 +76,8 @@ _NOT_GREEDY = (
     "max_length",
 )
 
-_Input = tuple[str, list[Image.Image]]  # a prompt and its pictures
+_MARK = "Understood?"  # a message by which a chat template shows what it makes of others
+_Input = tuple[Request, list[Image.Image]]  # with texts fit for the tokenizer, and its pictures
 _Result = Answer | Unanswered
 
 _log = logging.getLogger(__name__)
@@ -161,6 +164,8 @@ class TransformersModel:
         self._end_tokens = _end_tokens(name, network, self._tokenizer)
         self._context = getattr(network.config.get_text_config(), "max_position_embeddings", None)
         self._special_tokens = _special_tokens(processor, self._tokenizer)
+        # How the chat template takes messages: as a list of parts, as text, or "" for not at all.
+        self._shapes = {role: self._shape(role) for role in ("system", "assistant")}
         self._lock = threading.Lock()  # neither the tokenizer nor the GPU's memory can be shared
 
         self._tokenizer.padding_side = "left"  # so that every prompt ends where its answer begins
@@ -192,7 +197,7 @@ class TransformersModel:
         results: dict[int, _Result] = {}
         order = sorted(
             range(len(requests)),
-            key=lambda place: (len(requests[place].images), len(requests[place].prompt)),
+            key=lambda place: (len(requests[place].images), requests[place].length),
         )
         with self._lock:
             for pictures, group in itertools.groupby(
@@ -213,11 +218,21 @@ class TransformersModel:
         return [pair if isinstance(pair, Unanswered) else next(answers) for pair in inputs]
 
     def _input(self, request: Request) -> _Input | Unanswered:
-        prompt = self._special_tokens.sub(
-            lambda token: f"{token[0][0]} {token[0][1:]}", request.prompt
+        def spaced(text: str) -> str:
+            return self._special_tokens.sub(lambda token: f"{token[0][0]} {token[0][1:]}", text)
+
+        asked = dataclasses.replace(
+            request,
+            images=tuple(
+                dataclasses.replace(image, label=spaced(image.label)) for image in request.images
+            ),
+            system=spaced(request.system),
+            prompt=spaced(request.prompt),
+            said=spaced(request.said),
+            correction=spaced(request.correction),
         )
         try:
-            return prompt, [_picture(image.path, self._longest_side) for image in request.images]
+            return asked, [_picture(image.path, self._longest_side) for image in request.images]
         except (OSError, ImageError) as error:
             return Unanswered(str(error))
 
@@ -294,14 +309,14 @@ class TransformersModel:
             inputs = self._chat_inputs(pairs)
         elif self._reads_pictures:
             inputs = self._processor(
-                text=[self._placeholders(pictures) + prompt for prompt, pictures in pairs],
+                text=[self._placeholders(pictures) + _plain(asked) for asked, pictures in pairs],
                 images=[pictures for _, pictures in pairs] if pairs[0][1] else None,
                 padding=True,
                 return_tensors="pt",
             )
         else:
             inputs = self._tokenizer(
-                [prompt for prompt, _ in pairs], padding=True, return_tensors="pt"
+                [_plain(asked) for asked, _ in pairs], padding=True, return_tensors="pt"
             )
         if not self._reads_pictures:  # some tokenizers add inputs that their models refuse
             inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
@@ -312,29 +327,72 @@ class TransformersModel:
         }
 
     def _chat_inputs(self, pairs: list[_Input]) -> Any:
-        """Renders a batch of one-turn conversations with the model's chat template."""
+        """Renders a batch of conversations with the model's chat template."""
         options: dict[str, Any] = {"padding": True}
         if self._reads_pictures:
-            contents: list[Any] = [
-                [
-                    *({"type": "image", "image": picture} for picture in pictures),
-                    {"type": "text", "text": prompt},
-                ]
-                for prompt, pictures in pairs
-            ]
             options = {"processor_kwargs": options}
-        else:
-            contents = [prompt for prompt, _ in pairs]
         if "enable_thinking" in str(self._processor.chat_template):
             options["enable_thinking"] = False  # an answer is JSON, with no reasoning before it
         return self._processor.apply_chat_template(
-            [[{"role": "user", "content": content}] for content in contents],
+            [self._chat(asked, pictures) for asked, pictures in pairs],
             tokenize=True,
             add_generation_prompt=True,
             return_dict=True,
             return_tensors="pt",
             **options,
         )
+
+    def _chat(self, asked: Request, pictures: list[Image.Image]) -> list[dict[str, Any]]:
+        """Makes the conversation of a request, in what forms the chat template takes."""
+        prompt, chat = asked.prompt, []
+        if asked.system and self._shapes["system"]:
+            chat.append(self._message("system", asked.system))
+        elif asked.system:
+            prompt = f"{asked.system}\n\n{prompt}"
+        if asked.correction and not self._shapes["assistant"]:
+            prompt = f"{prompt}\n\n{asked.said}\n\n{asked.correction}"
+        parts: list[dict[str, Any]] = []
+        for image, picture in zip(asked.images, pictures, strict=True):
+            if image.label:
+                parts.append({"type": "text", "text": image.label})
+            parts.append({"type": "image", "image": picture})
+        question = self._message("user", prompt)
+        if parts:
+            question["content"] = [*parts, *question["content"]]
+        chat.append(question)
+        if asked.correction and self._shapes["assistant"]:
+            chat += [
+                self._message("assistant", asked.said),
+                self._message("user", asked.correction),
+            ]
+        return chat
+
+    def _message(self, role: str, text: str) -> dict[str, Any]:
+        shape = self._shapes.get(role, "parts" if self._reads_pictures else "text")
+        return _message(role, text, shape)
+
+    def _shape(self, role: str) -> str:
+        """Finds out whether the chat template takes messages of a role, and in what form.
+
+        Some templates take only texts from a system or an assistant, some refuse a system or leave
+        it out in silence.
+        """
+        if not self._processor.chat_template:
+            return ""
+        kinds = ("parts", "text") if self._reads_pictures else ("text",)
+        user = _message("user", "?", kinds[0])
+        for shape in kinds:
+            message = _message(role, _MARK, shape)
+            chat = [message, user] if role == "system" else [user, message, user]
+            try:
+                text = self._processor.apply_chat_template(
+                    chat, tokenize=False, add_generation_prompt=True
+                )
+            except (jinja2.TemplateError, TypeError, ValueError, KeyError):
+                continue
+            if _MARK in text and "'text'" not in text:  # not the list itself, printed
+                return shape
+        return ""
 
     def _placeholders(self, pictures: list[Image.Image]) -> str:
         """Returns the tokens for pictures, which precede a prompt without a chat template."""
@@ -351,6 +409,17 @@ class TransformersModel:
     def _decode(self, row: list[int]) -> str:
         tokens = row[:-1] if row[-1] in self._end_tokens else row
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+
+
+def _message(role: str, text: str, shape: str) -> dict[str, Any]:
+    content = [{"type": "text", "text": text}] if shape == "parts" else text
+    return {"role": role, "content": content}
+
+
+def _plain(asked: Request) -> str:
+    """Returns all that a model without a chat template is told."""
+    parts = (asked.system, asked.prompt, asked.said, asked.correction)
+    return "\n\n".join(part for part in parts if part)
 
 
 def _picture(path: str, longest_side: int) -> Image.Image:

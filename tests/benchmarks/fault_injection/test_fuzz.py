@@ -3,16 +3,7 @@
 import os
 import signal
 
-import pytest
-
 from benchmarks.fault_injection import fuzz, mutations
-from pipeline.runtime import isolation
-
-
-@pytest.fixture(autouse=True)
-def own_processes(monkeypatch):
-    """An idle process that another test began may be in another folder, or out of memory."""
-    monkeypatch.setattr(isolation, "_idle", [])
 
 
 def test_films_that_nothing_was_done_to_are_read(sound, tmp_path):

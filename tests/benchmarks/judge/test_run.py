@@ -106,7 +106,7 @@ def test_the_judge_sees_the_first_panels_in_their_order_and_not_who_made_them(tm
         run(told, server, tmp_path / "kept")
     asked = {}
     for question in server.asked:
-        *pictures, text = question["messages"][0]["content"]
+        *pictures, text = question["messages"][1]["content"]
         name = question["response_format"]["json_schema"]["name"]
         asked.setdefault(name, []).append(text["text"])
         assert len(pictures) == {"score": 5, "compare": 10}[name]
@@ -163,7 +163,7 @@ def rubbish_about(word, sound):
     nonsense = answering(change=refusing)
 
     async def behaviour(question, server):
-        text = question["messages"][0]["content"][-1]["text"]
+        text = json.dumps(question["messages"])
         return await (nonsense if word in text else sound)(question, server)
 
     return behaviour
@@ -363,7 +363,7 @@ def test_all_against_one_asks_less(tmp_path):
             criteria=("engagement",),
         )
     assert len(server.asked) == 6 and "judge-scores" not in found
-    assert [len(question["messages"][0]["content"]) for question in server.asked] == [5] * 6
+    assert [len(question["messages"][1]["content"]) for question in server.asked] == [5] * 6
     rated = {
         name: cells["engagement"].value for name, cells in found["judge-ratings"].cells.items()
     }

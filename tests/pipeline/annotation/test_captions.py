@@ -115,7 +115,8 @@ def test_an_unreadable_answer_is_asked_for_once_more_with_the_fault():
     assert rejects == []
     repair = backend.asked[2]
     assert repair.key == "film_keyframe_0-0-1-0"
-    assert "Invalid JSON" in repair.prompt and "Invalid JSON" in repair.facts["retry"]
+    assert repair.said == "I see a hill." and "Invalid JSON" in repair.correction
+    assert "Invalid JSON" in repair.facts["retry"]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,10 @@ def test_a_caption_that_does_as_a_sign_says_is_rejected():
 
 
 def test_a_users_prompt_stands_in_for_ours(tmp_path):
-    (tmp_path / "caption.txt").write_text("# version: mine\nSay it: {{ dialogue | data }}\n")
+    (tmp_path / "caption.txt").write_text(
+        "# version: mine\n{% block system %}{% endblock %}{% block repair %}{% endblock %}"
+        "{% block question %}Say it: {{ dialogue | data }}{% endblock %}\n"
+    )
     backend = Scripted(in_turn(GOOD))
     captioned([keyframe(dialogue=["Hm."])], backend, [f"prompts={tmp_path}"])
     assert backend.asked[0].prompt == 'Say it: ["Hm."]'
@@ -193,6 +197,13 @@ def test_a_users_prompt_stands_in_for_ours(tmp_path):
     [
         ("caption.txt", "no version", "must open with a line '# version: ...'"),
         ("caption.txt", "# version: 1\n{% if %}", "caption.txt, line 1"),
+        ("caption.txt", "# version: 1\nSay it.", "caption.txt lacks {% block system %}"),
+        (
+            "caption.txt",
+            "# version: 1\n{% block system %}{% endblock %}{% block question %}{% endblock %}"
+            "{% block repair %}{% endblock %}Take care.",
+            "caption.txt: 'Take care.' is in no block",
+        ),
         ("captions.txt", "# version: 1\n", "and not captions"),
     ],
 )
@@ -209,7 +220,9 @@ def test_a_blank_left_out_is_named():
 
 def test_a_template_reaches_nothing_but_its_data(tmp_path):
     (tmp_path / "caption.txt").write_text(
-        "# version: 1\n{{ ''.__class__.__mro__[1].__subclasses__() }}{{ dialogue.clear() }}\n"
+        "# version: 1\n{% block question %}{% endblock %}{% block repair %}{% endblock %}"
+        "{% block system %}{{ ''.__class__.__mro__[1].__subclasses__() }}{{ dialogue.clear() }}"
+        "{% endblock %}\n"
     )
     with pytest.raises(ValueError, match=r"caption.txt: .*unsafe"):
         prompts.render("caption", str(tmp_path), dialogue=["Hello!"])

@@ -14,6 +14,7 @@ from pipeline.config import load
 from pipeline.inference.protocol import Answer, Request, Unanswered
 from pipeline.runtime import stage_outputs
 from pipeline.runtime.stage_outputs import NO_ANSWER
+from schemas.answers import narrative_schema
 from schemas.rows import Caption, Character, Keyframe
 from tests.pipeline import rows
 from tests.pipeline.scripted import Scripted, with_client
@@ -177,7 +178,7 @@ def test_the_reader_is_told_of():
         "stories.language=de",
         "stories.style=dry and funny",
     )
-    prompt = backend.asked[0].prompt
+    prompt = backend.asked[0].system
     for words in (
         "a reader of 9 years",
         "about 40 words",
@@ -186,7 +187,7 @@ def test_the_reader_is_told_of():
         "The style: dry and funny",
     ):
         assert words in prompt
-    assert "dry and funny" in backend.asked[1].prompt  # the linking
+    assert "dry and funny" in backend.asked[1].system  # the linking
 
 
 BAD = {
@@ -248,7 +249,41 @@ def test_a_bad_narrative_is_asked_for_again_with_the_fault(kind):
     assert story.repaired == [True] * 10
     repair = backend.asked[1]
     assert fault in repair.facts["retry"]
-    assert "Your last answer could not be used" in repair.prompt
+    assert "Your last answer could not be used" in repair.correction
+
+
+def test_only_the_texts_at_fault_are_asked_for_again():
+    backend = narrator(
+        lambda request, texts: (
+            [texts[0], texts[3]]
+            if request.correction
+            else texts
+            if request.task == "link"
+            else [(0, ""), texts[1], texts[2], (3, ""), *texts[4:]]
+        )
+    )
+    (story,), _ = written(10, backend)
+    assert story.captions == [f"Then Pip {doing(number)}." for number in range(10)]
+    first, repair = backend.asked[:2]
+    assert (repair.system, repair.prompt) == (first.system, first.prompt)
+    assert '"text": ""' in repair.said
+    assert "picture 0: the text is empty; picture 3: the text is empty" in repair.correction
+    assert "these\npictures, in this order: [0, 3]" in repair.correction
+    assert repair.schema == narrative_schema([0, 3])
+
+
+def test_a_repair_with_a_text_that_nobody_asked_for_fails():
+    backend = narrator(
+        lambda request, texts: (
+            [texts[0], (10, "Then Pip left.")]
+            if request.correction
+            else texts
+            if request.task == "link" or len(texts) < 10
+            else [(0, ""), *texts[1:]]
+        )
+    )
+    (story,), _ = written(10, backend)
+    assert backend.asked[2].key.endswith("narrate_00-05") and story.linked
 
 
 def test_all_that_is_wrong_is_said_at_once():

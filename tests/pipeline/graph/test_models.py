@@ -27,7 +27,7 @@ from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Refused
 from pipeline.ingest import discovery, speech
-from pipeline.ingest.subtitles import Line
+from pipeline.ingest.subtitle_lines import Line
 from pipeline.testing import behaviours, model_server, replies
 from pipeline.testing.behaviours import answering, limited
 from pipeline.testing.films import make_film, shots
@@ -175,7 +175,9 @@ def test_a_prompt_of_ones_own_redoes_only_what_it_touches(films, out, tmp_path):
     own = tmp_path / "prompts"
     own.mkdir()
     shipped = Path(prompts.__file__).parent / "link.txt"
-    (own / "link.txt").write_text(shipped.read_text() + "Take care.\n")
+    (own / "link.txt").write_text(
+        shipped.read_text().replace("{% endblock %}", "Take care.\n{% endblock %}", 1)
+    )
     with serving() as server:
         make(films, out, settings(server))
         server.asked.clear()
@@ -282,7 +284,7 @@ def test_bad_answers_are_kept_and_asked_for_again_once_by_each_run(films, out, t
 
     async def refuses(question, server):
         name = question["response_format"]["json_schema"]["name"]
-        shown = json.dumps(question["messages"][0]["content"][:-1])  # the picture
+        shown = json.dumps(question["messages"][1]["content"][:-1])  # the picture
         if name == task and shown in (refused[:1] or [shown]):
             refused.append(shown)
             return await refusing(question, server)
@@ -516,7 +518,7 @@ def test_what_is_recognised_from_sound_is_marked_and_never_mixed(films, out, tmp
     monkeypatch.setattr(speech, "recognise", recognise)
     with serving() as server:
         assert make(some, out, settings(server, "speech=tiny")) == 0
-        prompts = [question["messages"][0]["content"][-1]["text"] for question in server.asked]
+        prompts = [question["messages"][1]["content"][-1]["text"] for question in server.asked]
     assert heard == ["S01E02"]
     rows = pq.read_table(out / "keyframes.parquet").to_pylist()
     lines = {(row["video"], line, row["recognised"]) for row in rows for line in row["dialogue"]}
@@ -538,7 +540,7 @@ def test_the_estimate_holds_on_the_sample(tmp_path):
     async def counting(question, server):
         reply = await normal(question, server)
         answer = reply.body["choices"][0]["message"]["content"]
-        asked = "".join(part.get("text", "") for part in question["messages"][0]["content"])
+        asked = "".join(part.get("text", "") for part in question["messages"][1]["content"])
         usage = reply.body["usage"]
         pictures = usage["prompt_tokens"] - round(len(asked) / 4)
         usage |= {

@@ -64,6 +64,7 @@ OTHER = {
     "quality.max_repaired": 0,
     "quality.min_grounding": 1,
     "calls.longest_side": 100,
+    "calls.detail": "low",
     "calls.max_tokens": 999,
     "calls.temperature": 1,
     "calls.at_once": 2,
@@ -98,7 +99,7 @@ def settings(model: type[BaseModel], at: str = "") -> list[str]:
 
 def answer(request) -> str:
     """An answer in which a digest of all that was asked can be read."""
-    asked = hashlib.sha256(f"{request.prompt}{[i.sha256 for i in request.images]}".encode())
+    asked = hashlib.sha256(f"{request.texts}{[i.sha256 for i in request.images]}".encode())
     digest = asked.hexdigest()[:6]
     if request.task == "caption":
         return json.dumps({"sentence": f"A picture, {digest}."})
@@ -162,7 +163,7 @@ def test_a_changed_setting(place, name, monkeypatch):
     (place / "characters.yaml").write_text(yaml.safe_dump({"films": [{"name": "Momo"}]}))
     shutil.copytree(Path(run.__file__).parents[1] / "annotation" / "prompts", place / "prompts")
     prompt = place / "prompts" / "caption.txt"
-    prompt.write_text(prompt.read_text() + "\nBe brief.\n")
+    prompt.write_text(prompt.read_text().replace("{% endblock %}", "Be brief.\n{% endblock %}", 1))
     assert_rerun_is_fresh(place, {name: OTHER[name]})
 
 

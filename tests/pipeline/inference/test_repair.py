@@ -1,5 +1,7 @@
 """The repair loop: a bad answer is asked for once more, with the fault stated."""
 
+import dataclasses
+
 import pytest
 
 from pipeline.inference.protocol import Answer, Gone, Request, Unanswered
@@ -15,10 +17,12 @@ def request():
     return Request("one", "caption", "?", {}, CaptionAnswer)
 
 
+def correct(again, fault):
+    return dataclasses.replace(again, correction=f"Again: {fault}")
+
+
 def outcome(backend, check=lambda _: ""):
-    return with_client(
-        backend, lambda client: ask(request(), client, check, lambda fault: f"Again: {fault}")
-    )
+    return with_client(backend, lambda client: ask(request(), client, check, correct))
 
 
 def test_a_good_answer_is_the_value():
@@ -31,8 +35,10 @@ def test_a_bad_answer_is_asked_for_again_with_the_fault_stated():
     backend = Scripted(in_turn('{"sentence": "Ben cries."}', GOOD))
     found = outcome(backend, lambda answer: "he laughs" if "cries" in answer.sentence else "")
     assert found == Outcome(CaptionAnswer(sentence="Ben laughs."), repaired=True)
-    assert [request.prompt for request in backend.asked] == ["?", "Again: he laughs"]
-    assert backend.asked[1].facts == {"retry": "he laughs"}
+    repair = backend.asked[1]
+    assert (repair.prompt, repair.said) == ("?", '{"sentence": "Ben cries."}')
+    assert repair.correction == "Again: he laughs"
+    assert repair.facts == {"retry": "he laughs"}
 
 
 def test_what_is_bad_twice_comes_back_as_the_last_fault():
@@ -45,7 +51,7 @@ def test_what_is_bad_twice_comes_back_as_the_last_fault():
 def test_only_what_failed_in_the_end_is_to_be_asked_again():
     assert outcome(Scripted(in_turn("junk", GOOD))).failed == ()
     failed = outcome(Scripted(in_turn("junk", "junk"))).failed
-    assert [request.prompt == "?" for request in failed] == [True, False]
+    assert [request.correction == "" for request in failed] == [True, False]
 
 
 def test_a_question_without_an_answer_is_not_asked_again():

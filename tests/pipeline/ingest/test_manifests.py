@@ -126,6 +126,40 @@ def test_line_that_is_no_json(tmp_path, line):
         find(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("pandas.csv", ",URI,Season,Episode,title\n0,a.mp4,1.0,2.0,NaN\n1,b.mp4,NaN,nan,NaN\n"),
+        ("excel.csv", "uri;season;episode\r\na.mp4;1;2\r\nb.mp4;;\r\n;;\r\n"),
+        ("tabs.tsv", "uri\tseason\tepisode\na.mp4\t1\t2\nb.mp4\t\t\n"),
+        ("list.json", '[{"uri": "a.mp4", "season": 1, "episode": 2}, {"uri": "b.mp4"}]'),
+        ("list.ndjson", '{"uri": "a.mp4", "season": 1.0, "episode": 2}\n{"uri": "b.mp4"}\n'),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_of_other_programs(tmp_path, name, content, encoding):
+    place(tmp_path, "a.mp4", "b.mp4")
+    (tmp_path / name).write_bytes(content.encode(encoding))
+    videos, rejects = find(str(tmp_path / name))
+    assert [(video.id, video.season, video.episode, video.title) for video in videos] == [
+        ("a", 1, 2, "a"),
+        ("b", None, None, "b"),
+    ]
+    assert rejects == []
+
+
+def test_text_file_with_a_path_on_each_line(tmp_path):
+    place(tmp_path, "a.mp4", "b c.mp4")
+    (tmp_path / "films.txt").write_text("# my films\na.mp4\n\nb c.mp4\n")
+    assert [video.id for video in find(str(tmp_path / "films.txt"))[0]] == ["a", "b-c"]
+
+
+def test_text_that_is_in_no_unicode(tmp_path):
+    (tmp_path / "films.csv").write_bytes("uri\nÉté.mp4\n".encode("cp1252"))
+    with pytest.raises(SourceError, match="neither UTF-8 nor UTF-16 text: save it as UTF-8"):
+        find(str(tmp_path / "films.csv"))
+
+
 def test_manifest_that_is_no_file_or_far_too_large_is_not_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(SourceError, match=r"pipe\.csv: cannot be read: a folder, pipe"):

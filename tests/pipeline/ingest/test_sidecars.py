@@ -18,6 +18,30 @@ from tests.pipeline.files import place
         (["f.fr.srt", "f.it.srt"], "", "f.fr.srt"),
         (["f.en.forced.srt", "f.fr.srt"], "en", "f.fr.srt"),
         (["f.2.srt", "f2.srt", "f.txt"], "", ""),
+        (["f.English.srt"], "", "f.English.srt"),
+        (["f.de.srt", "f.English.srt"], "", "f.English.srt"),
+        (["f.en.hi.srt", "f.en.srt"], "", "f.en.srt"),
+        (["f.en.hi.srt", "f.de.srt"], "", "f.en.hi.srt"),
+        (["f.hi.srt", "f.de.srt"], "hi", "f.hi.srt"),
+        (["f.en.default.srt"], "", "f.en.default.srt"),
+        (["f_en.srt", "f_de.srt"], "", "f_en.srt"),
+        (["f.mp4.srt"], "", "f.mp4.srt"),
+        (["f.mp4.en.srt", "f.de.srt"], "", "f.mp4.en.srt"),
+        (["f.en_US.srt", "f.fr.srt"], "", "f.en_US.srt"),
+        (["f - Deutsch.srt", "f - français.srt"], "de", "f - Deutsch.srt"),
+        (["f [Simplified Chinese].ass", "f.ja.srt"], "zh", "f [Simplified Chinese].ass"),
+        (["f.pt-BR.srt", "f.pt-PT.srt"], "pt-BR", "f.pt-BR.srt"),
+        (["f.jp.srt", "f.fr.srt"], "ja", "f.jp.srt"),
+        (["F.EN.SRT"], "", "F.EN.SRT"),
+        (["f.en.signs.ass", "f.en.full.ass"], "", "f.en.full.ass"),
+        (["f.en.Signs & Songs.ass", "f.de.ass"], "", "f.de.ass"),
+        (["f.en.commentary.srt", "f.fr.srt"], "", "f.fr.srt"),
+        (["Subs/2_English.srt", "Subs/3_French.srt"], "", "2_English.srt"),
+        (["subtitles/f.de.srt", "f.txt"], "", "f.de.srt"),
+        (["Subs/f/4_German.srt", "Subs/f/2_English.srt"], "de", "4_German.srt"),
+        (["English.srt"], "", "English.srt"),
+        (["somebody.srt"], "", ""),
+        (["f.sub", "f.idx"], "", ""),
     ],
 )
 def test_choice(tmp_path, names, language, chosen):
@@ -43,3 +67,32 @@ def test_a_bucket_that_may_be_read_but_not_listed_gives_its_films(tmp_path, monk
     assert [(film.id, film.subtitles) for film in films] == [("a", ""), ("b", "")]
     assert (reject.stage, reject.key, reject.reason) == ("subtitles", "s3://films", "unlisted")
     assert "name them in a manifest" in reject.detail
+
+
+def test_a_name_in_another_unicode_form_and_a_doubled_slash(tmp_path):
+    place(tmp_path, "Ame\u0301lie.mkv", "Am\u00e9lie.fr.srt")
+    (video,), rejects = find(f"{tmp_path}//")
+    assert os.path.basename(video.subtitles) == "Am\u00e9lie.fr.srt"
+    assert (video.language, rejects) == ("fr", [])
+
+
+def test_a_file_goes_to_the_film_with_the_longest_name_that_it_begins_with(tmp_path):
+    place(tmp_path, "Pip.mp4", "Pip_2.mp4", "Pip_en.mp4", "Pip.en.srt", "Pip_2.srt", "Pip_en.srt")
+    videos, rejects = find(str(tmp_path))
+    assert [os.path.basename(video.subtitles) for video in videos] == [
+        "Pip.en.srt",
+        "Pip_2.srt",
+        "Pip_en.srt",
+    ]
+    assert rejects == []
+
+
+def test_a_file_of_no_film_is_told(tmp_path):
+    place(tmp_path, "Pip.mp4", "Owl.mp4", "Pip.part1.srt", "Fox.en.srt", "Subs/English.srt")
+    _, rejects = find(str(tmp_path))
+    assert [(os.path.basename(r.key), r.reason, r.detail.split(":")[0]) for r in rejects] == [
+        ("Fox.en.srt", "of no film", "no film has its name"),
+        ("Pip.part1.srt", "of no film", "its name goes on with '.part1', which is no language"),
+        ("English.srt", "of no film", "no film has its name"),
+    ]
+    assert all("manifest" in reject.detail for reject in rejects)

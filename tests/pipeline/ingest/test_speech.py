@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.ingest import speech
 from pipeline.ingest.speech import RATE, SpeechError, check, lines, recognise
-from pipeline.ingest.subtitles import Line
+from pipeline.ingest.subtitle_lines import Line
 from schemas.rows import Video
 
 pytest.importorskip("faster_whisper")

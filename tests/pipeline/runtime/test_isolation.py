@@ -1,5 +1,7 @@
 import ctypes
 import os
+import pickle
+import shutil
 import signal
 import time
 
@@ -91,6 +93,26 @@ def test_the_process_is_used_again_until_it_has_taken_its_calls(monkeypatch):
         os.kill(first, 0)
 
 
+def test_a_variable_that_is_unset_is_unset_in_the_process_too(monkeypatch):
+    monkeypatch.setattr(isolation, "_idle", [])
+    monkeypatch.setenv("STORYSTREAM_PROGRESS", "/of/a/run/that/has/ended")
+    assert isolation.call(os.getenv, "STORYSTREAM_PROGRESS") == "/of/a/run/that/has/ended"
+    monkeypatch.delenv("STORYSTREAM_PROGRESS")
+    assert isolation.call(os.getenv, "STORYSTREAM_PROGRESS") is None
+
+
+def test_modules_are_found_where_they_are_here_and_not_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(isolation, "_idle", [])
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (folder / "fractions.py").write_text("raise SystemExit('a file beside the films')")
+    monkeypatch.chdir(folder)
+    assert isolation.call(_add, 1, 2) == 3
+    monkeypatch.chdir(tmp_path)
+    shutil.rmtree(folder)
+    assert isolation.call(_take, 1) == 1 << 20
+
+
 def test_what_the_function_raises_comes_back():
     with pytest.raises(ZeroDivisionError, match="by zero"):
         isolation.call(divmod, 1, 0)
@@ -129,7 +151,7 @@ def test_the_process_ends_with_its_caller_also_in_the_midst_of_work(tmp_path):
         isolation._idle.clear()
         process = isolation._Process()
         (tmp_path / "pid").write_text(str(process.process.pid))
-        process.connection.send((_work_for_ever, (), False, 60.0, {}, "/"))
+        process.connection.send((pickle.dumps((_work_for_ever, ())), False, 60.0, {}, "/"))
         os._exit(0)
     os.waitpid(caller, 0)
     pid = int((tmp_path / "pid").read_text())

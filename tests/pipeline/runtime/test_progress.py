@@ -2,6 +2,7 @@ import io
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 
@@ -67,6 +68,20 @@ def test_notes_are_read_once_and_a_half_written_one_when_it_is_whole(tmp_path):
         more.write('25]\n["", [1.0, "hello"]]\n')
     assert next(notes) == progress.Notes({"text": 0.75}, ["hello"])
     assert next(notes) == progress.Notes({"text": 0.75}, [])
+
+
+def test_a_note_that_the_disk_has_no_room_for_is_left_out(folder, tmp_path):
+    room = resource.getrlimit(resource.RLIMIT_FSIZE)
+    progress.advance("text")
+    size = (tmp_path / f"{os.getpid()}.notes").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, room[1]))
+    try:
+        progress.advance("text")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, room)
+    progress.advance("text")  # its line begins with the half that was written
+    progress.advance("text")
+    assert next(progress._notes(folder)) == progress.Notes({"text": 2.0})
 
 
 def test_what_a_worker_did_last_is_what_is_done_now(tmp_path):

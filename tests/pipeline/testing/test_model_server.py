@@ -33,8 +33,8 @@ def our_prompts():
     reader = {"age": "4 to 8", "words": 20, "tense": "past", "language": "en", "style": ""}
     story = {
         "title": "",
-        "retry": "",
         "frames": [4, 5],
+        "told": [],
         "so_far": "",
         "characters": [],
         "texts": ["Ben came.", "Ben left."],
@@ -47,9 +47,8 @@ def our_prompts():
         "camera": "",
         "subject": "",
         "recognised": False,
-        "retry": "",
     }
-    return {
+    rendered = {
         "caption": prompts.render("caption", before=0, after=0, **film),
         "several": prompts.render("caption", before=1, after=1, **film),
         "narrate": prompts.render("narrate", **story),
@@ -62,9 +61,9 @@ def our_prompts():
             descriptions={},
             sentences=[],
             dialogue=[],
-            retry="",
         ),
     }
+    return {name: "\n".join(prompt) for name, prompt in rendered.items()}
 
 
 def narrate(frames=(0, 1, 2), captions=CAPTIONS, schema="narrate"):
@@ -209,7 +208,7 @@ def test_the_server_keeps_what_it_was_asked_and_how_much_at_once():
 
 def test_what_is_too_much_at_once_waits_or_is_sent_away():
     def statuses(kind):
-        behaviour = behaviours.limited(answering(0.2), 2, kind, retry_after=7)
+        behaviour = behaviours.limited(answering(1.0), 2, kind, retry_after=7)
         with serving(behaviour) as server, ThreadPoolExecutor(5) as pool:
 
             def status(_):

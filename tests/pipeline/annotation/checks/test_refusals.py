@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from pipeline.annotation.checks import patterns
 from pipeline.annotation.checks.refusals import refusal
 
 
@@ -50,4 +53,31 @@ def test_refusals(text):
     ],
 )
 def test_characters_may_be_sorry(text):
+    assert refusal(text) == ""
+
+
+ROWS = [
+    tuple(line.split("\t"))
+    for line in Path(__file__).with_name("refusals.tsv").read_text().splitlines()
+    if not line.startswith("#")
+]
+
+
+@pytest.mark.parametrize("language", patterns.languages())
+def test_each_language_has_its_refusals_and_its_good_sentences(language):
+    refused = {text: kind for code, kind, text in ROWS if code == language}
+    assert set(refused.values()) == {"yes", "no"}
+    assert {text: "no" if refusal(text) else "yes" for text in refused} == refused
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bruno was unable to continue the story, and he cried.",
+        "I was trained by the old owl, who could see images in the water.",
+        "I need more information, I thought, and I lit the lantern.",
+        "I cannot be content with half a loaf.",
+    ],
+)
+def test_narrators_may_use_the_words_of_refusals(text):
     assert refusal(text) == ""

@@ -339,7 +339,7 @@ def test_several_threads_may_ask_and_wait_for_each_other(writer, monkeypatch):
         most.append(len(inside))
         time.sleep(0.02)
         inside.pop()
-        return [written[prompt] for prompt, _ in questions]
+        return [written[asked.prompt] for asked, _ in questions]
 
     monkeypatch.setattr(model, "_generate", generate)
     threads = [
