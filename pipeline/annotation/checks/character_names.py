@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import simplemma
 
-from pipeline.annotation import words
+from pipeline.annotation import concepts, name_forms, words
 from pipeline.runtime import word_lists
 from schemas.rows import Character
 
@@ -29,11 +29,13 @@ _TOKEN = re.compile(r"(?<![\w'’-])[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLITIC = re.compile(r"['’](?:s|m|d|t|ll|re|ve)$")
 _OPENING = "\"“„‘'«»‹›「『([¿¡"
 _CLOSING = "\"”“’'»«›‹」』)]"
-_SENTENCE_ENDS = ".!?:…。！？"
+_SENTENCE_ENDS = ".!?:…。！？;؟۔।"
 _ABBREVIATED = re.compile(r"(?:^|[^\w])(?:mr|mrs|ms|dr|prof|st|jr|sr|[a-hj-z])\.$", re.IGNORECASE)
+_ADJECTIVE = re.compile(r"\b[a-zäöüß]+(?:e|en|er|es|em)\s$")  # German
 _DETERMINERS = frozenset(
     ("a", "an", "the", "this", "that", "his", "her", "their", "my", "your", "our", "its")
 )
+_FOREIGN_DETERMINERS = frozenset(word_lists.read(__package__, "determiners.txt"))
 
 
 def resolve(descriptors: Sequence[str], characters: Sequence[Character]) -> list[str]:
@@ -48,37 +50,98 @@ def resolve(descriptors: Sequence[str], characters: Sequence[Character]) -> list
 
 
 def unknown(
-    text: str, characters: Iterable[Character], grounds: str, language: str = "en"
+    text: str,
+    characters: Iterable[Character],
+    grounds: str,
+    language: str = "en",
+    *,
+    persons: bool = False,
 ) -> list[str]:
     """Finds the names in a text that neither `characters` nor `grounds` has, each once.
 
-    A name is a capitalised word. `grounds` is all that a name may come from: captions, dialogue,
-    title. The first word of a sentence is capitalised anyway: it counts only if it is so within a
-    sentence too or if, in English, no dictionary has it. In languages that capitalise every noun
-    none is found.
+    A name is a capitalised word, or a foreign one in Chinese or Japanese. `grounds` is all that a
+    name may come from: captions, dialogue, title. The first word of a sentence, or of a line of
+    verse, is capitalised anyway: it counts only if it is so within a sentence too or if, in
+    English, no dictionary has it. In languages that capitalise every noun none is found.
+    With `persons` things that storybooks capitalise are left out ("Old Owl"), and in languages that
+    capitalise every noun those are found that may be names.
     """
-    if re.split(r"[-_]", language.casefold())[0] in _CAPITALISED_NOUNS:
+    code = concepts.code(language)
+    english, capitalised = code == "en", code in _CAPITALISED_NOUNS
+    if capitalised and not persons:
         return []
-    english = language.casefold().startswith("en")
+    characters = list(characters)
     given = set(_parts(grounds)) | _NO_NAMES
+    names: set[str] = set()
     for character in characters:
         descriptions = [character.name, character.look, character.role, *character.called]
         given.update(_parts(" ".join(descriptions)))
+        names.update(part for part in re.findall(r"[^\W_]+", character.name) if len(part) > 2)
     found: dict[str, None] = {}
     tokens = list(_TOKEN.finditer(text))
+    verse = not capitalised and any(
+        _is_line_start(text, token, language)
+        for token in tokens
+        if not any(name_forms.is_form(token[0], name) for name in names)
+    )
     for number, token in enumerate(tokens):
         name = _CLITIC.sub("", token[0])
         if not name[:1].isupper() or name == "I" or (len(name) > 1 and name.isupper()):
             continue  # a word in capitals is shouted
-        if all(_is_given(part, given) for part in _parts(name)):
+        if all(_is_given(part, given) for part in _parts(name)) or (
+            not english and any(name_forms.is_form(name, given_name) for given_name in names)
+        ):
             continue
+        known = _is_word(name, language)
         if _may_open_sentence(text[: token.start()]):
             if not english or not _can_only_be_name(name, text[token.end() :]):
                 continue
-        elif english and _is_title_case(tokens, number):
-            continue
+        else:
+            titled = _is_title_case(tokens, number) if english else _has_determiner(tokens, number)
+            thing = persons and _is_thing(text, tokens, number, language)
+            if titled or (known and (verse or thing)):
+                continue
+            if capitalised and _ADJECTIVE.search(text[: token.start()]):
+                continue  # which names seldom have
         found[name] = None
+    if code in ("zh", "ja"):
+        given_text = grounds.casefold()
+        for match in name_forms.transliterated(text):
+            if (
+                len(match[0]) > 2
+                and match[0] not in given_text
+                and match[0] not in concepts.lexicon(language)
+                and not any(name_forms.is_form(match[0], name) for name in names)
+            ):
+                found[match[0]] = None
     return list(found)
+
+
+def is_surely_name(name: str, language: str) -> bool:
+    """Returns whether a capitalised word within an English sentence can be nothing but a name.
+
+    Dictionaries of other languages lack too many forms of words to tell.
+    """
+    return concepts.code(language) == "en" and not _is_word(name, language)
+
+
+def recurs(name: str, texts: Sequence[str], language: str) -> bool:
+    """Returns whether two texts or more have a name, in any form.
+
+    In languages that capitalise every noun one of them must also begin a sentence with it.
+    """
+    found = [
+        [token for token in _TOKEN.finditer(text) if name_forms.is_form(token[0], name)]
+        if concepts.code(language) not in ("zh", "ja")
+        else list(re.finditer(re.escape(name), text))
+        for text in texts
+    ]
+    opens = concepts.code(language) not in _CAPITALISED_NOUNS or any(
+        _may_open_sentence(text[: token.start()])
+        for text, tokens in zip(texts, found, strict=True)
+        for token in tokens
+    )
+    return sum(map(bool, found)) > 1 and opens
 
 
 def misnamed(
@@ -240,10 +303,55 @@ def _may_open_sentence(before: str) -> bool:
     """Returns whether a word after this text may be the first of a sentence."""
     if not before.strip() or before[-1] in _OPENING or "\n" in before[len(before.rstrip()) :]:
         return True
+    if before.rstrip()[-1] in "—–―":
+        return before.rstrip().rstrip("—–―").rstrip()[-1:] in ("", *_SENTENCE_ENDS, *_CLOSING, ",")
     rest = before.rstrip().rstrip(_CLOSING).rstrip()
     if not rest:
         return True
     return rest[-1] in _SENTENCE_ENDS and _ABBREVIATED.search(rest) is None
+
+
+def _is_word(name: str, language: str) -> bool:
+    """Returns whether a dictionary has a word in lower case; every word is one without it."""
+    try:
+        return bool(simplemma.is_known(name.casefold(), lang=concepts.code(language))) or bool(
+            concepts.code(language) in _CAPITALISED_NOUNS
+            and any(
+                simplemma.is_known(end, lang="de") or simplemma.is_known(end.title(), lang="de")
+                for end in (name, *(name[start:] for start in range(3, len(name) - 3)))
+            )
+        )
+    except ValueError:
+        return True
+
+
+def _is_thing(text: str, tokens: Sequence[re.Match[str]], number: int, language: str) -> bool:
+    """Returns whether a word is in the name of a thing, which storybooks capitalise: Old Owl."""
+    while number + 1 < len(tokens) and tokens[number + 1][0][0].isupper():
+        if text[tokens[number].end() : tokens[number + 1].start()] != " ":
+            break
+        number += 1
+    word, known = tokens[number][0].casefold(), concepts.lexicon(language)
+    return word in known or concepts.lemma(word, language) in known
+
+
+def _is_line_start(text: str, token: re.Match[str], language: str) -> bool:
+    """Returns whether a word is capitalised in mid-sentence as lines of verse are: ", And"."""
+    word = token[0].casefold()
+    if not token[0][:1].isupper() or token[0] == "I" or _may_open_sentence(text[: token.start()]):
+        return False
+    after_break = text[: token.start()].rstrip()[-1:] in ",;–—-/"
+    if concepts.code(language) == "en":
+        return word in words.STOP_WORDS
+    return after_break and _is_word(word, language)
+
+
+def _has_determiner(tokens: Sequence[re.Match[str]], number: int) -> bool:
+    """Returns whether an article comes before a capitalised word: la Chouette, the Old Owl."""
+    before = number - 1
+    while before >= 0 and tokens[before][0][0].isupper():
+        before -= 1
+    return before >= 0 and tokens[before][0].casefold() in _FOREIGN_DETERMINERS
 
 
 def _can_only_be_name(name: str, after: str) -> bool:

@@ -1,0 +1,79 @@
+"""Recognises a name in other alphabets and in declined forms: Тильду, Tildę, 蒂尔达 for Tilda.
+
+A word in the name's own alphabet is a form of it if it has the name's stem and a short ending. In
+another alphabet the consonants are compared, as transliterations differ in vowels, and in l and r,
+b and p, d and t. Sounds that many names share are enough for a match, so use it to recognise the
+names of a list, not to find new ones.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+
+from anyascii import anyascii
+
+_LONGEST_ENDING = 4
+_SOUNDS = {
+    **dict.fromkeys("lr", "l"), **dict.fromkeys("td", "t"), **dict.fromkeys("bpvf", "p"),
+    **dict.fromkeys("kgcq", "k"), **dict.fromkeys("szxj", "s"), "m": "m", "n": "n",
+}  # fmt: skip
+# Characters with which Chinese writes foreign names.
+_HAN_SOUNDS = (
+    "阿埃艾爱安奥巴贝本比彼波伯博布查茨达戴丹德迪蒂丁顿多恩尔法菲费弗夫福戈格古哈汉赫亨霍基吉加杰卡凯"
+    "坎康柯科克肯库拉莱兰劳雷里利丽林琳卢鲁伦罗洛马玛迈麦曼梅蒙米密莫姆穆纳娜内尼妮诺努欧帕佩皮普齐奇乔切"
+    "琼撒萨塞莎森沙舍史斯丝苏索塔泰特汤唐提托瓦威韦维温沃乌西希夏肖谢辛雅亚扬耶伊英尤约泽詹珍朱兹佐"
+)
+_TRANSLITERATED = re.compile(f"[{_HAN_SOUNDS}]{{2,}}|[\u30a1-\u30fa\u30fc]{{2,}}")
+_WORD = re.compile(r"[^\W\d_]+(?:[\u0300-\u036f\u0900-\u0dff]+[^\W\d_]*)*")
+_HAN_OR_KANA = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+
+
+def find(text: str, name: str) -> list[int]:
+    """Returns where in a text a name stands, in any form."""
+    parts = [part for part in re.findall(r"[^\W_]+", name) if len(part) > 2]
+    found = {
+        match.start()
+        for match in (*_WORD.finditer(text), *transliterated(text))
+        if not _HAN_OR_KANA.search(match[0]) or _TRANSLITERATED.fullmatch(match[0])
+        if any(is_form(match[0], part) for part in parts)
+    }
+    return sorted(found)
+
+
+def transliterated(text: str) -> list[re.Match[str]]:
+    """Finds runs of characters with which Chinese and Japanese write foreign words."""
+    return list(_TRANSLITERATED.finditer(text))
+
+
+@functools.lru_cache(maxsize=50_000)
+def is_form(word: str, name: str) -> bool:
+    """Returns whether a word is a name, declined or in another alphabet."""
+    if _script(word) == _script(name):
+        plain, wanted = _plain(word), _plain(name)
+        stem = wanted.rstrip("aeiouy") if len(wanted) > 3 else wanted
+        return word[:1].isupper() == name[:1].isupper() and (
+            plain.startswith(stem) and len(plain) - len(stem) <= _LONGEST_ENDING
+        )
+    heard, wanted = _consonants(word), _consonants(name)
+    if len(wanted) < 2:
+        return heard == wanted
+    return heard == wanted or (heard.startswith(wanted) and len(heard) - len(wanted) <= 2)
+
+
+def _script(word: str) -> str:
+    return unicodedata.name(next(filter(str.isalpha, word), "a"), "LATIN").split()[0].split("-")[0]
+
+
+def _plain(word: str) -> str:
+    return str(anyascii(word)).casefold()
+
+
+def _consonants(word: str) -> str:
+    """Returns the consonants of a word as classes of sounds, without doubles."""
+    plain = _plain(word)
+    if _script(word) == "GREEK":
+        plain = plain.replace("nt", "d").replace("mp", "b").replace("gk", "g")
+    sounds = "".join(_SOUNDS.get(letter, "") for letter in plain)
+    return re.sub(r"(.)\1+", r"\1", sounds)
