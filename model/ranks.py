@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
+import torch
 import torch.distributed as dist
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 
 T = TypeVar("T")
 
@@ -37,7 +39,9 @@ def joined() -> Iterator[None]:
     An error of the block is raised in the process that it happens in first. The others, which fail
     for want of that one, raise FailedElsewhere, or ProcessLost where it was killed.
     """
-    process = PartialState()
+    # Without a GPU, accelerate takes each process for the only one unless it is told to use the CPU
+    on_cpu = not torch.accelerator.is_available() or parse_flag_from_env("ACCELERATE_USE_CPU")
+    process = PartialState(cpu=on_cpu)
     try:
         yield
     except FailedElsewhere:

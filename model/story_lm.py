@@ -258,9 +258,11 @@ def _window_of(llm: Any, count: int) -> Iterator[None]:
     before = getattr(config, "sliding_window", None)
     if before:
         config.sliding_window = count
-    yield
-    if before:
-        config.sliding_window = before
+    try:
+        yield
+    finally:
+        if before:
+            config.sliding_window = before
 
 
 def distance(predicted: Tensor, wanted: Tensor) -> Tensor:

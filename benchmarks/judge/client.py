@@ -14,7 +14,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -196,9 +196,7 @@ async def _ask_one(
                 request,
                 client,
                 lambda _: "",
-                lambda again, fault: replace(
-                    again, correction=prompts.repair(request.task, PROMPTS, fault=fault)
-                ),
+                lambda again, fault: prompts.corrected(again, PROMPTS, fault=fault),
             )
         except Stop as reason:
             return JudgedQuestion(question, "not asked", fault=str(reason))

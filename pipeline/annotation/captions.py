@@ -9,7 +9,6 @@ run ask again.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -132,9 +131,7 @@ async def _ask_about(
         ),
         client,
         check,
-        lambda again, fault: dataclasses.replace(
-            again, correction=prompts.repair("caption", config.prompts, fault=fault)
-        ),
+        lambda again, fault: prompts.corrected(again, config.prompts, fault=fault),
     )
 
 

@@ -9,7 +9,6 @@ A file named in the configuration takes precedence over both.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import re
@@ -177,9 +176,7 @@ async def draft(
         ),
         client,
         check,
-        lambda again, fault: dataclasses.replace(
-            again, correction=prompts.repair("characters", config.prompts, fault=fault)
-        ),
+        lambda again, fault: prompts.corrected(again, config.prompts, fault=fault),
     )
     await client.ask_again(outcome.failed)
     if outcome.value is None:

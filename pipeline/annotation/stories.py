@@ -30,7 +30,7 @@ from schemas.rows import STORY_LENGTH, Caption, Character, Keyframe, Reject, Sto
 
 
 @dataclasses.dataclass(frozen=True)
-class Writer:
+class _Writer:
     """What all requests about a film have in common."""
 
     client: ModelClient
@@ -40,7 +40,7 @@ class Writer:
 
 
 @dataclasses.dataclass(frozen=True)
-class Text:
+class _Text:
     """The narrative of one keyframe, and how it was made."""
 
     text: str
@@ -49,12 +49,12 @@ class Text:
 
 
 @dataclasses.dataclass(frozen=True)
-class Draft:
+class _Draft:
     """A story being written: its keyframes, and its texts so far."""
 
     id: str
     frames: list[tuple[Keyframe, Caption]]
-    texts: list[Text] = dataclasses.field(default_factory=list)
+    texts: list[_Text] = dataclasses.field(default_factory=list)
 
 
 async def tell(
@@ -78,10 +78,10 @@ async def tell(
         (keyframe, by_keyframe[keyframe.id]) for keyframe in keyframes if keyframe.id in by_keyframe
     ]
     drafts, rejects = _cut(frames, config.stories.shortest)
-    writer = Writer(client, config, title, characters)
+    writer = _Writer(client, config, title, characters)
     done = 0
 
-    async def story_of(draft: Draft) -> Story | Reject:
+    async def story_of(draft: _Draft) -> Story | Reject:
         nonlocal done
         story = await _write_story(draft, writer)
         done += 1
@@ -95,7 +95,7 @@ async def tell(
     )
 
 
-async def _write_story(draft: Draft, writer: Writer) -> Story | Reject:
+async def _write_story(draft: _Draft, writer: _Writer) -> Story | Reject:
     window = writer.config.stories.window
     for start in range(0, len(draft.frames), window):
         stop = min(start + window, len(draft.frames))
@@ -106,22 +106,22 @@ async def _write_story(draft: Draft, writer: Writer) -> Story | Reject:
             return _reject(draft, reason, f"from picture {start} on: {outcome.fault}")
         draft = outcome
         progress.doing("stories", f"asked {stop} of {len(draft.frames)}, {draft.id}")
-    outcome = await ask_window(draft, "link", 0, len(draft.frames), writer)
+    outcome = await _ask(draft, "link", 0, len(draft.frames), writer)
     await writer.client.ask_again(outcome.failed)
     return _story(_linked(draft, outcome), writer, linked=outcome.value is not None)
 
 
-async def _write_window(draft: Draft, start: int, stop: int, writer: Writer) -> Draft | Outcome:
+async def _write_window(draft: _Draft, start: int, stop: int, writer: _Writer) -> _Draft | Outcome:
     """Adds the texts from `start` to `stop`, in as many requests as it takes.
 
     A window that fails is halved, down to one text. Returns the outcome of the request that failed
     in the end, with all that failed before it.
     """
-    outcome = await ask_window(draft, "narrate", start, stop, writer)
+    outcome = await _ask(draft, "narrate", start, stop, writer)
     if outcome.value is not None:
         embedded = writer.config.writer == "embedded"  # no other may flag its texts as plain
         texts = [
-            Text(sentence.text, embedded and sentence.plain, outcome.repaired)
+            _Text(sentence.text, embedded and sentence.plain, outcome.repaired)
             for sentence in outcome.value.sentences
         ]
         return dataclasses.replace(draft, texts=[*draft.texts, *texts])
@@ -136,7 +136,7 @@ async def _write_window(draft: Draft, start: int, stop: int, writer: Writer) -> 
     return draft
 
 
-def _linked(draft: Draft, outcome: Outcome) -> Draft:
+def _linked(draft: _Draft, outcome: Outcome) -> _Draft:
     """Takes over the linked texts. A text that linking did not change stays plain if it was.
 
     If linking failed or got no answer the texts stay, as they have passed the checks already.
@@ -146,13 +146,13 @@ def _linked(draft: Draft, outcome: Outcome) -> Draft:
     texts = [
         old
         if _equal(old.text, new.text)
-        else Text(new.text, False, old.repaired or outcome.repaired)
+        else _Text(new.text, False, old.repaired or outcome.repaired)
         for old, new in zip(draft.texts, outcome.value.sentences, strict=True)
     ]
     return dataclasses.replace(draft, texts=texts)
 
 
-async def ask_window(draft: Draft, task: str, start: int, stop: int, writer: Writer) -> Outcome:
+async def _ask(draft: _Draft, task: str, start: int, stop: int, writer: _Writer) -> Outcome:
     """Asks for the texts from `start` to `stop`: `task` is "narrate" or "link".
 
     Returns the checked answer, or what was wrong with it. Raises Stop when no further request can
@@ -192,11 +192,8 @@ async def ask_window(draft: Draft, task: str, start: int, stop: int, writer: Wri
         if frames:
             kept.append(checked[-1])
         asked_for = frames or facts["frames"]
-        return dataclasses.replace(
-            again,
-            correction=prompts.repair(task, folder, fault=fault, **{**facts, "frames": asked_for}),
-            schema=narrative_schema(asked_for),
-        )
+        corrected = prompts.corrected(again, folder, fault=fault, **facts | {"frames": asked_for})
+        return dataclasses.replace(corrected, schema=narrative_schema(asked_for))
 
     outcome = await ask(request, writer.client, check, correct)
     if outcome.value is None:
@@ -213,7 +210,7 @@ def _merged(*answers: NarrativeAnswer) -> NarrativeAnswer:
     return NarrativeAnswer(sentences=[*kept, *sentences.values()])
 
 
-def _facts(draft: Draft, start: int, stop: int, writer: Writer) -> dict[str, Any]:
+def _facts(draft: _Draft, start: int, stop: int, writer: _Writer) -> dict[str, Any]:
     """Collects what a prompt says, and an answer is checked against."""
     settings = writer.config.stories
     texts = [text.text for text in draft.texts]
@@ -241,7 +238,7 @@ def _facts(draft: Draft, start: int, stop: int, writer: Writer) -> dict[str, Any
     }
 
 
-def _described(keyframe: Keyframe, caption: Caption, frame: int, writer: Writer) -> dict[str, Any]:
+def _described(keyframe: Keyframe, caption: Caption, frame: int, writer: _Writer) -> dict[str, Any]:
     """Collects what a prompt says of one keyframe."""
     resolved = character_names.resolve(caption.characters, writer.characters)
     names = {character.name for character in writer.characters}
@@ -270,12 +267,12 @@ def _equal(text: str, other: str) -> bool:
 
 def _cut(
     frames: Sequence[tuple[Keyframe, Caption]], shortest: int
-) -> tuple[list[Draft], list[Reject]]:
+) -> tuple[list[_Draft], list[Reject]]:
     """Cuts a film into drafts of 30 keyframes; a tail shorter than `shortest` is a reject."""
-    drafts: list[Draft] = []
+    drafts: list[_Draft] = []
     for number, start in enumerate(range(0, len(frames), STORY_LENGTH)):
         part = list(frames[start : start + STORY_LENGTH])
-        draft = Draft(f"{part[0][0].video}_story_{number:03d}", part)
+        draft = _Draft(f"{part[0][0].video}_story_{number:03d}", part)
         if len(part) < shortest:
             detail = (
                 f"{len(part)} keyframes are left for it, and a story needs {shortest}; "
@@ -286,12 +283,12 @@ def _cut(
     return drafts, []
 
 
-def _reject(draft: Draft, reason: str, detail: str) -> Reject:
+def _reject(draft: _Draft, reason: str, detail: str) -> Reject:
     first = draft.frames[0][0]
     return Reject("story", draft.id, reason, detail, first.video, first.image)
 
 
-def _story(draft: Draft, writer: Writer, linked: bool) -> Story:
+def _story(draft: _Draft, writer: _Writer, linked: bool) -> Story:
     first_keyframe, first_caption = draft.frames[0]
     return Story(
         id=draft.id,

@@ -54,6 +54,7 @@ async def ask(
         return outcome
     repair = dataclasses.replace(
         request,
+        # Servers refuse a message without text.
         said=outcome.answers[-1].text[:MAX_SAID] or "-",
         facts={**request.facts, "retry": outcome.fault},
     )

@@ -84,12 +84,20 @@ def find(source: str, schemes: Collection[str] = ()) -> tuple[list[Video], list[
         )
         for folder, error in beside.unlisted.items()
     ]
-    if not any(file.row for file in files):  # a manifest says what is of interest
+    if _is_walked(source) and not any(file.row for file in files):
         rejects += [
             Reject("subtitles", printable(path), "of no film", detail)
             for path, detail in beside.unattached.items()
         ]
     return videos, rejects
+
+
+def _is_walked(source: str) -> bool:
+    """Returns whether a source is a folder or prefix: the others name some of a folder's films, and
+    the subtitles beside them may be those of the others."""
+    if "://" in source:
+        return not (glob.has_magic(source) or storage.exists(source))
+    return os.path.isdir(source)
 
 
 def _video(

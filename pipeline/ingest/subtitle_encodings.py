@@ -70,13 +70,19 @@ def decode(data: bytes, language: str = "") -> str:
     ]
     if by_language:
         return min(by_language, key=_oddness)
-    guesses = charset_normalizer.from_bytes(data, cp_isolation=_GUESSES)
-    best = guesses.best()
-    if best is None:
+    guesses = list(charset_normalizer.from_bytes(data, cp_isolation=_GUESSES))
+    if not guesses:
         raise EncodingError("are no text in any encoding that is known")
+    best = min(guesses, key=lambda guess: round(_oddness(str(guess)), 2))  # else the likeliest
     # A few accents look as well in several code pages: then the western one is the likeliest.
-    western = (guess for guess in guesses if guess.encoding == "cp1252")
-    return str(next((guess for guess in western if guess.chaos <= best.chaos + 0.1), best))
+    for guess in guesses:
+        if (
+            guess.encoding == "cp1252"
+            and guess.chaos <= best.chaos + 0.1
+            and guess.coherence >= best.coherence
+        ):
+            return str(guess)
+    return str(best)
 
 
 def _decoded(data: bytes, encoding: str) -> str | None:
@@ -116,15 +122,15 @@ def _oddness(text: str) -> float:
         elif before[0] == kind[0] == "L":
             odd += (before, kind) == ("Ll", "Lu") or _script(pair[0]) != _script(pair[1])
         else:
-            in_word = at > 1 and kinds[at - 2][0] == kind[0] == "L"
+            in_word = at > 1 and {kinds[at - 2], kind} <= {"Ll", "Lu"}
             odd += before[0] == "L" and kind in _SIGNS and pair[1] > "\x7f"
             odd += kind[0] == "L" and before in _SIGNS and pair[0] > "\x7f"
-            odd += in_word and before in ("Pi", "Pf") and pair[0] not in "\u2018\u2019"
+            odd += in_word and before in ("Pi", "Pf", "Po") and pair[0] not in "\u2018\u2019"
     return odd / max(count, 1)
 
 
 _NOT_TEXT = ("Cc", "Cn", "Co")
-_SIGNS = {"Sc", "Sk", "Sm", "So", "No", "Po"}
+_SIGNS = {"Sc", "Sk", "Sm", "So", "No"}
 
 
 def _script(character: str) -> str:

@@ -35,6 +35,13 @@ _SPEAKER = re.compile(
 )
 _BRACKETED_SPEAKER = re.compile(r"^\s*[\[(]([^\W\d_][^\[\]():]{0,30}):[\])]\s*")
 _NAME = re.compile(r"[^\W\d_][\w .'’-]{0,30}")
+# Whoever made a subtitle file signs it: addresses, "Synced by ...".
+_SIGNED = re.compile(
+    r"https?://|\bwww\.|\b[\w-]+\.(?:com|org|net|info|tv|mx|io)\b"
+    r"|^\W*(?:sub(?:title|bed|title[sd])?s?|captions?|captioned|transcript|(?:re-?)?sync\w*|ripped"
+    r"|encoded|translat\w+|correct\w+|timed|edited|downloaded)\b.{0,40}\b(?:by|from)\b",
+    re.IGNORECASE,
+)
 _MUSIC = ("♪", "♫", "♬", "♩", "¶", "# ")
 
 
@@ -61,10 +68,11 @@ class _Cue:
 def clean(events: Iterable[pysubs2.SSAEvent], zero: float = 0.0, language: str = "") -> list[Line]:
     """Turns events into sorted lines of plain text; `zero` is the first frame on their clock.
 
-    Leaves out markup, drawings, comments, songs, karaoke, signs, music, descriptions of sounds, and
-    the events that `subtitle_formats.left_out` counts. Captions that scroll on or grow give each
-    phrase once. Of a file that says everything in two scripts that of `language` is taken, Latin
-    where it is not known. The same words again within half a second extend the line before.
+    Leaves out markup, drawings, comments, songs, karaoke, signs, music, descriptions of sounds,
+    what the makers of subtitles say of themselves, and the events that `subtitle_formats.left_out`
+    counts. Captions that scroll on or grow give each phrase once. Of a file that says everything in
+    two scripts that of `language` is taken, Latin where it is not known. The same words again
+    within half a second extend the line before.
     """
     spoken = [
         event
@@ -103,7 +111,8 @@ def _cues(events: Sequence[pysubs2.SSAEvent], zero: float) -> list[_Cue]:
         name
         for name, count in names.items()
         if _NAME.fullmatch(name)
-        and name.casefold() not in styles | {"default", "main", "alt", "top", "italics", "comment"}
+        and name.casefold()
+        not in styles | {"default", "main", "alt", "top", "italics", "comment", "ntp"}
         and (count < 10 or count < 0.8 * len(events))
     }
     cues = []
@@ -254,7 +263,12 @@ def _spoken(text: str) -> str:
     speaker = _SPEAKER.match(text + " ")
     name, words = (speaker[1], text[speaker.end() :]) if speaker else ("", text)
     words = _ASIDE.sub("", words.strip()).strip()
-    if not any(map(str.isalnum, words)) or words.startswith(_MUSIC) or words.endswith(_MUSIC[:5]):
+    if (
+        not any(map(str.isalnum, words))
+        or _SIGNED.search(text)
+        or words.startswith(_MUSIC)
+        or words.endswith(_MUSIC[:5])
+    ):
         return ""
     return f"{_titled(name)}: {words}" if name else words
 

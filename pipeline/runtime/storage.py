@@ -37,6 +37,7 @@ _UPLOAD_MEMORY = 16 << 20  # bytes of an upload that are held in memory, the res
 _READ_BUFFER = 8 << 20  # bytes that one request reads from a bucket
 _CONCURRENT_REQUESTS = 16
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
+_COARSEST_TIME = 2.0  # seconds between two times that FAT can tell apart
 _TRIES = 3  # to make a folder that other workers remove when they find it empty
 # Errors of a network mount that does not respond, and of a process with too many open files. EIO is
 # not among them: FFmpeg reports damaged files with it too.
@@ -262,6 +263,19 @@ def reading(path: str) -> IO[bytes]:
     return open(path, "rb")
 
 
+def read_ranges(path: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Returns parts of a file, each given by its start and its length in bytes; shorter at the end
+    of the file. From a bucket they are requested side by side. Raises OSError if there is none."""
+    if is_remote(path):
+        bucket, key = _bucket_and_key(path)
+        starts, lengths = zip(*ranges, strict=True)
+        with _as_oserror(path):
+            parts = obstore.get_ranges(bucket, key, starts=starts, lengths=lengths)
+        return [bytes(part) for part in parts]
+    with reading(path) as file:
+        return [os.pread(file.fileno(), length, start) for start, length in ranges]
+
+
 @contextmanager
 def writing(path: str) -> Iterator[IO[bytes]]:
     """Opens a file for an atomic write: it gets the name `path` when the block ends.
@@ -470,9 +484,9 @@ def link_or_copy(
 ) -> None:
     """Makes each target a hard link to its source, or a copy where it cannot be a link.
 
-    pairs: source and target. A copy that is there is made again only if its size differs or, with
-    `overwrite`, always. `before_replace` is called before an existing target is replaced. Raises
-    OSError.
+    pairs: source and target. A copy that is there is made again only if its size differs or, on a
+    disk, its time, as it has when it was edited; with `overwrite`, always. `before_replace` is
+    called before an existing target is replaced. Raises OSError.
     """
     copies = [pair for pair in pairs if not _linked(*pair, before_replace)]
     if not overwrite and copies:
@@ -484,7 +498,9 @@ def link_or_copy(
         copies = [
             (source, target)
             for source, target in copies
-            if source not in sizes or sizes[source] != sizes.get(target)
+            if source not in sizes
+            or sizes[source] != sizes.get(target)
+            or _is_edited(source, target)
         ]
     if any(overwrite or target in sizes for _, target in copies):
         before_replace()
@@ -493,6 +509,15 @@ def link_or_copy(
 
 def _folder(path: str) -> str:
     return path.rpartition("/")[0]
+
+
+def _is_edited(source: str, target: str) -> bool:
+    """Returns whether a copy was written to since: on a disk it was given the time of its source.
+    In a bucket each has a time of its own."""
+    if is_remote(source) or is_remote(target):
+        return False
+    between = os.stat(source).st_mtime - os.stat(target).st_mtime
+    return abs(between) > _COARSEST_TIME
 
 
 def _linked(source: str, target: str, before_replace: Callable[[], None]) -> bool:
@@ -526,6 +551,10 @@ def _copy(source: str, target: str) -> None:
         return
     with reading(source) as source_file, writing(target) as target_file:
         shutil.copyfileobj(source_file, target_file, _READ_BUFFER)
+    if not is_remote(source) and not is_remote(target):
+        times = os.stat(source)
+        with suppress(OSError):  # some mounts refuse; then it is copied again by the next run
+            os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def temporary_files(folder: str) -> list[str]:

@@ -32,7 +32,11 @@ def refusal(text: str) -> str:
         return _FAULT
     for language in patterns.languages():
         cannot, asked = (patterns.pattern(language, name) for name in ("cannot", "asked"))
-        if cannot and asked and any(cannot.search(one) and asked.search(one) for one in sentences):
+        if (
+            cannot
+            and asked
+            and any(cannot.search(sentence) and asked.search(sentence) for sentence in sentences)
+        ):
             return _FAULT
         if _is_nothing_else(whole, language):
             return _FAULT

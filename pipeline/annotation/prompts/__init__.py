@@ -13,6 +13,7 @@ cannot pass for instructions.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from pipeline.inference.protocol import Request
 from pipeline.runtime import storage
 
 _VERSION = re.compile(r"# version: (\S+)\n")
@@ -126,6 +128,11 @@ def render(name: str, folder: str = "", **values: Any) -> Prompt:
 def repair(name: str, folder: str = "", **values: Any) -> str:
     """Renders what follows an answer with a fault. Raises ValueError as `render` does."""
     return _render("repair", name, folder, values)
+
+
+def corrected(request: Request, folder: str = "", **values: Any) -> Request:
+    """Adds to a request whose answer had a fault what the model is told of it, as `repair`."""
+    return dataclasses.replace(request, correction=repair(request.task, folder, **values))
 
 
 def _render(block: str, name: str, folder: str, values: dict[str, Any]) -> str:

@@ -96,3 +96,10 @@ def test_a_file_of_no_film_is_told(tmp_path):
         ("English.srt", "of no film", "no film has its name"),
     ]
     assert all("manifest" in reject.detail for reject in rejects)
+
+
+@pytest.mark.parametrize("source", ["Pip.mp4", "P*.mp4"])
+def test_subtitles_of_films_that_are_not_asked_for_are_no_news(tmp_path, source):
+    place(tmp_path, "Pip.mp4", "Owl.mp4", "Pip.srt", "Owl.srt")
+    (video,), rejects = find(str(tmp_path / source))
+    assert (os.path.basename(video.subtitles), rejects) == ("Pip.srt", [])

@@ -68,10 +68,17 @@ def test_content_tells_the_code_page(language, encoding):
 
 
 @pytest.mark.parametrize(
-    ("language", "encoding"), [("ru", "cp1251"), ("ja", "cp932"), ("el", "cp1253")]
+    ("language", "encoding"),
+    [("ru", "cp1251"), ("ja", "cp932"), ("el", "cp1253"), ("tr", "cp1254")],
 )
 def test_a_language_that_is_not_known_is_guessed(language, encoding):
     assert decode(TEXTS[language].encode(encoding)) == TEXTS[language]
+
+
+def test_chinese_without_a_language_is_guessed_from_a_few_lines():
+    said = ["早上好！", "我找了你一整天。", "别担心，他会回来的。", "我不知道，也许是一只鸟。"]
+    text = "\n".join(f"00:00:0{i},000 --> 00:00:0{i},900\n{line}" for i, line in enumerate(said))
+    assert decode(text.encode("gb18030")) == text
 
 
 def test_one_damaged_byte_costs_its_character_only():

@@ -128,6 +128,25 @@ def test_songs_and_signs_of_fansubs_are_left_out_and_names_are_speakers():
     ) == ["Pip: Hello.", "Pip: Is it you?", "It is."]
 
 
+@pytest.mark.parametrize(
+    "signed",
+    [
+        "www.titlovi.com",
+        "Downloaded from YTS.MX",
+        "Official site: yts.mx",
+        "Subtitles by somebody",
+        "<i>Synced & corrected by Pip99</i>",
+        "Translation: Pip, timed by Owl",
+        "Support us at https://example.org",
+    ],
+)
+def test_what_the_makers_of_subtitles_say_of_themselves_is_left_out(signed):
+    assert texts(srt(signed, "Stand by!", "He edited my book. I came from it.")) == [
+        "Stand by!",
+        "He edited my book. I came from it.",
+    ]
+
+
 def test_a_name_that_all_lines_have_is_nobodys():
     rows = [("Default", "NTP", "", f"Line {number}") for number in range(9)]
     assert texts(ass(*rows, ("Default", "NTP", "", "Last"))) == [

@@ -251,7 +251,9 @@ def test_a_damaged_picture_is_mended_when_its_source_is_made_again(tmp_path):
 
 
 @pytest.mark.parametrize("where", ["without links", "bucket", "from a bucket", "into a bucket"])
-def test_a_copy_is_made_anew_where_its_size_is_another_or_when_told(where, tmp_path, monkeypatch):
+def test_a_copy_is_made_anew_where_its_size_or_time_is_another_or_when_told(
+    where, tmp_path, monkeypatch
+):
     source, target = (str(tmp_path / name) for name in ("a/source", "b/target"))
     if where == "without links":
 
@@ -270,10 +272,27 @@ def test_a_copy_is_made_anew_where_its_size_is_another_or_when_told(where, tmp_p
     storage.link_or_copy([(source, target)])
     assert storage.read_bytes(target) == b"picture"
     storage.write_bytes(target, b"Xicture")
+    if where == "without links":
+        os.utime(target, (later := os.stat(source).st_mtime + 60, later))  # an edit, a minute later
     storage.link_or_copy([(source, target)])
-    assert storage.read_bytes(target) == b"Xicture"  # to compare the content would be to read it
+    # In a bucket, to compare the content would be to read it.
+    assert storage.read_bytes(target) == (b"picture" if where == "without links" else b"Xicture")
     storage.link_or_copy([(source, target)], overwrite=True)
     assert storage.read_bytes(target) == b"picture"
+
+
+def test_a_copy_that_nobody_touched_is_not_made_again(tmp_path, monkeypatch):
+    def no_links(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", no_links)
+    source, target = (str(tmp_path / name) for name in ("a/source", "b/target"))
+    storage.write_bytes(source, b"picture")
+    os.utime(source, (10**9, 10**9))
+    storage.link_or_copy([(source, target)])
+    copy = os.stat(target)
+    storage.link_or_copy([(source, target)])
+    assert (os.stat(target).st_ino, os.stat(target).st_ctime_ns) == (copy.st_ino, copy.st_ctime_ns)
 
 
 def test_what_is_not_there_cannot_be_placed(folder):

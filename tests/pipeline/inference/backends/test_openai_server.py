@@ -731,9 +731,9 @@ def test_the_level_that_a_server_took_is_where_the_next_begins():
         async with asked:
             await asyncio.gather(*map(asked.answer, requests(count)))
 
-    with serving(answering(0.03)) as server:
+    with serving(answering()) as server:
         asked = backend(server.url)
-        asyncio.run(main(200))
+        asyncio.run(main(20))  # doubled after 8 answers; 12 more are too few to judge 16 by
         server.most_in_flight, server.behaviour = 0, answering_all_at_once(16)
         asyncio.run(main(16))
     assert server.most_in_flight == 16
