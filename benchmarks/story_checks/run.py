@@ -1,42 +1,26 @@
 """Applies the checks of stories to good tales and to corrupted ones.
 
-A writer that answers with a tale's texts is asked for each window as the pipeline asks: prompt,
-JSON, check, repair. It never mends anything, so what is refused once is refused.
+The texts of a window are checked as those of a writer's answer are, by `narratives.fault`. Nothing
+is asked again, so what is refused is refused.
 """
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import json
 import random
 from collections.abc import Sequence
-from typing import Any
 
 from benchmarks.results.tables import Cell, Column, Figure, Table
 from benchmarks.story_checks.corruptions import KINDS, ORDER, corrupt
 from benchmarks.story_checks.tales import Tale, read_tales
-from pipeline.annotation.stories import Draft, Text, Writer, ask_window
+from pipeline.annotation import prompts
+from pipeline.annotation.checks import narratives
+from pipeline.annotation.window_facts import window_facts
 from pipeline.config import DatasetConfig, StoriesConfig
-from pipeline.inference.protocol import Answer, Request
+from schemas.answers import NarrativeAnswer
 
 SIZES = (10, 5, 3, 1)  # of windows
 ROUNDS = 3  # corruptions of each window of ten
-
-
-class _Scripted:
-    """A client whose writer gives the same texts whatever it is told."""
-
-    name = "scripted"
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._texts = texts
-
-    async def answer(self, request: Request) -> Answer:
-        """Answers the question for a window."""
-        pairs = zip(request.facts["frames"], self._texts, strict=True)
-        sentences = [{"frame": frame, "text": text} for frame, text in pairs]
-        return Answer(json.dumps({"sentences": sentences}, ensure_ascii=False), self.name)
 
 
 def fault(tale: Tale, start: int, texts: Sequence[str], dialogue: Sequence[str] = ()) -> str:
@@ -46,12 +30,13 @@ def fault(tale: Tale, start: int, texts: Sequence[str], dialogue: Sequence[str] 
     if dialogue:
         keyframe, caption = frames[start]
         frames[start] = dataclasses.replace(keyframe, dialogue=list(dialogue)), caption
-    config = DatasetConfig(writer="openai:scripted", stories=StoriesConfig(language=tale.language))
-    client: Any = _Scripted(texts)
-    writer = Writer(client, config, "", tale.characters)
-    draft = Draft("film_story_000", frames, [Text(text) for text in tale.texts[:start]])
-    outcome = asyncio.run(ask_window(draft, "narrate", start, start + len(texts), writer))
-    return "" if outcome.value is not None else outcome.fault or "refused"
+    stop = start + len(texts)
+    config = DatasetConfig(writer="openai:any", stories=StoriesConfig(language=tale.language))
+    answer = NarrativeAnswer.model_validate(
+        {"sentences": dict(zip(map(str, range(start, stop)), texts, strict=True))}
+    )
+    facts = window_facts(frames, tale.texts[:start], start, stop, tale.characters, config.stories)
+    return narratives.fault(answer, facts, tale.characters, config, prompts.instructions("narrate"))
 
 
 def run(seed: int = 0, held_out: bool = False) -> list[Table]:
