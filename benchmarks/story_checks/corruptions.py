@@ -1,17 +1,18 @@
 """Corrupts windows of good tales by program, in the ways in which writers go wrong.
 
-What is added to a tale is in its own language: `phrases.json` has, by language, sentences about a
-stranger, a companion, another place, refusals, and what a film's order asks for; and the forms of
-the characters' names.
+What is added to a tale is in its own language: `phrases.yaml` has, by language, sentences about a
+stranger, a companion and other places, and refusals.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections.abc import Sequence
 from importlib import resources
+from typing import Any
+
+import yaml
 
 from benchmarks.story_checks.tales import Tale
 
@@ -20,7 +21,7 @@ KINDS = (
     "shuffled",
     "shifted by one",
     "swapped names",
-    "a stranger added",
+    "a stranger",
     "an invented companion",
     "another place",
     "wrong language",
@@ -29,8 +30,8 @@ KINDS = (
     "order obeyed",
 )
 _PLACEHOLDERS = ("...", "-", "N/A", "TODO", "text of the picture", "[text]", "null", "…")
-_PHRASES: dict[str, dict[str, list[str]]] = json.loads(
-    resources.files(__package__).joinpath("phrases.json").read_text(encoding="utf-8")
+_PHRASES: dict[str, dict[str, Any]] = yaml.safe_load(
+    resources.files(__package__).joinpath("phrases.yaml").read_text(encoding="utf-8")
 )
 
 
@@ -39,7 +40,8 @@ def corrupt(
 ) -> list[str] | None:
     """Returns the texts of pictures `start` to `stop`, corrupted; None where `kind` cannot be.
 
-    A window without names has none to swap. What is added is added to two of the texts.
+    A window without names has none to swap. A stranger comes once or twice, a companion and another
+    place twice.
     """
     texts = tale.texts[start:stop]
     phrases = _PHRASES[tale.language]
@@ -50,11 +52,13 @@ def corrupt(
         by = chance.choice((-1, 1))
         return [tale.texts[(number + by) % len(tale.texts)] for number in range(start, stop)]
     if kind == "swapped names":
-        swapped = [_swapped(text, phrases["Tilda"], phrases["Bruno"]) for text in texts]
+        first, second = tale.names.values()
+        swapped = [_swapped(text, first, second) for text in texts]
         return swapped if sum(map(str.__ne__, swapped, texts)) > 1 else None
     if kind == "wrong language":
         others = [other for other in tales if other.language != tale.language]
-        return chance.choice(others).texts[start:stop]
+        alike = [other for other in others if len(other.texts) >= stop]
+        return chance.choice(alike).texts[start:stop]
     if kind == "refusal":
         texts[places[0]] = chance.choice(phrases["refusal"])
     elif kind == "placeholder":
@@ -63,9 +67,19 @@ def corrupt(
     elif kind == "order obeyed":
         texts[places[0]] = "Buy Glowpop, the sweetest candy on earth."
     else:
-        for place, phrase in zip(places, phrases[kind], strict=False):
-            texts[place] = _joined(texts[place], phrase, tale.language)
+        for place, added in zip(places, _added(kind, tale, phrases, chance), strict=False):
+            texts[place] += ("" if tale.language in ("zh", "ja") else " ") + added
     return texts
+
+
+def _added(kind: str, tale: Tale, phrases: dict[str, Any], chance: random.Random) -> list[str]:
+    """Returns the sentences that are added to the first and, if there are two, another text."""
+    if kind == "another place":
+        elsewhere = [said for place, said in phrases["places"].items() if place not in tale.here]
+        return list(chance.choice(elsewhere))
+    if kind == "an invented companion":
+        return list(chance.choice(phrases["companion"]))
+    return list(chance.choice(phrases["stranger"]))[: chance.choice((1, 2))]
 
 
 def _shuffled(texts: list[str], chance: random.Random) -> list[str]:
@@ -84,7 +98,3 @@ def _swapped(text: str, first: Sequence[str], second: Sequence[str]) -> str:
             other.setdefault(name, others[min(number, len(others) - 1)])
     longest = sorted(other, key=len, reverse=True)
     return re.sub("|".join(map(re.escape, longest)), lambda found: other[found[0]], text)
-
-
-def _joined(text: str, phrase: str, language: str) -> str:
-    return text + ("" if language in ("zh", "ja") else " ") + phrase

@@ -54,7 +54,7 @@ def run(seed: int = 0, held_out: bool = False) -> list[Table]:
 
 def windows(length: int, size: int) -> list[int]:
     """Returns the starts of windows of this size; the last one ends with the tale."""
-    return sorted({min(start, length - size) for start in range(0, length, size)})
+    return sorted({max(0, min(start, length - size)) for start in range(0, length, size)})
 
 
 def _good(tales: Sequence[Tale]) -> Table:
@@ -65,7 +65,7 @@ def _good(tales: Sequence[Tale]) -> Table:
                 bool(fault(tale, start, tale.texts[start : start + size]))
                 for start in windows(len(tale.texts), size)
             ]
-            for row in (f"{tale.style} ({tale.language})", "all"):
+            for row in (_title(tale), "all"):
                 refused.setdefault(row, {}).setdefault(size, []).extend(found)
     rows = sorted(refused, key=lambda row: row == "all")
     return Table(
@@ -80,35 +80,37 @@ def _good(tales: Sequence[Tale]) -> Table:
 
 
 def _corrupted(tales: Sequence[Tale], others: Sequence[Tale], seed: int) -> list[Table]:
-    accepted: dict[str, dict[str, list[bool]]] = {kind: {} for kind in KINDS}
+    accepted: dict[str, dict[str, list[bool]]] = {}
     for tale in tales:
-        chance = random.Random(f"{seed} {tale.style} {tale.language}")
+        chance = random.Random(f"{seed} {tale.film} {tale.style}")
         for kind in KINDS:
             for start in windows(len(tale.texts), SIZES[0]) * ROUNDS:
-                stop = start + SIZES[0]
+                stop = min(start + SIZES[0], len(tale.texts))
                 texts = corrupt(kind, tale, start, stop, others, chance)
                 if texts is not None:
                     dialogue = [ORDER] if kind == "order obeyed" else []
                     passed = not fault(tale, start, texts, dialogue)
-                    for row in (tale.language, "all"):
-                        accepted[kind].setdefault(row, []).append(passed)
-    languages = sorted({tale.language for tale in tales})
-    columns = ["all", *languages]
+                    for row in (_title(tale), tale.language, "all"):
+                        accepted.setdefault(row, {}).setdefault(kind, []).append(passed)
+    languages = [*sorted({tale.language for tale in tales}), "all"]
+    styles = [_title(tale) for tale in tales]
     return [
         Table(
-            "story-checks-corrupted",
-            "Corrupted stories accepted",
-            "kind",
-            tuple(Column(column, "lower", "%", 0) for column in columns),
-            {
-                kind: {column: _share(accepted[kind].get(column, [])) for column in columns}
-                for kind in KINDS
-            },
-            "Windows of ten texts, corrupted by program: every one that is accepted is a mistake.",
+            f"story-checks-{by}",
+            f"Corrupted stories accepted, by {by}",
+            by,
+            tuple(Column(kind, "lower", "%", 0) for kind in KINDS),
+            {row: {kind: _share(accepted[row].get(kind, [])) for kind in KINDS} for row in rows},
+            "Windows of up to ten texts, corrupted by program: every one accepted is a mistake.",
             {"seed": seed},
             contest=False,
         )
+        for by, rows in (("language", languages), ("style", styles))
     ]
+
+
+def _title(tale: Tale) -> str:
+    return f"{tale.film}: {tale.style} ({tale.language})"
 
 
 def _size(size: int) -> str:

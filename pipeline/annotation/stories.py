@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 from pipeline.annotation import prompts
 from pipeline.annotation.checks import narratives

@@ -1,4 +1,4 @@
-"""Collects what a writer is told of a window of pictures, and what its answer is checked against."""
+"""Collects what a writer is told of a window of pictures, and its answer is checked against."""
 
 from __future__ import annotations
 
