@@ -17,8 +17,10 @@ from anyascii import anyascii
 _LONGEST_ENDING = 4
 _SOUNDS = {
     **dict.fromkeys("lr", "l"), **dict.fromkeys("td", "t"), **dict.fromkeys("bpvf", "p"),
-    **dict.fromkeys("kgcq", "k"), **dict.fromkeys("szxj", "s"), "m": "m", "n": "n",
+    **dict.fromkeys("kgcq", "k"), **dict.fromkeys("szxj", "s"), **dict.fromkeys("mn", "n"),
 }  # fmt: skip
+_UNVOWELLED = ("HEBREW", "ARABIC")  # scripts
+_PREFIXES = {"HEBREW": tuple("ולבהמשכ"), "ARABIC": ("و", "ف", "ب", "ل", "ال", "وال", "ك")}
 # Characters with which Chinese writes foreign names.
 _HAN_SOUNDS = (
     "阿埃艾爱安奥巴贝本比彼波伯博布查茨达戴丹德迪蒂丁顿多恩尔法菲费弗夫福戈格古哈汉赫亨霍基吉加杰卡凯"
@@ -56,10 +58,27 @@ def is_form(word: str, name: str) -> bool:
         return word[:1].isupper() == name[:1].isupper() and (
             plain.startswith(stem) and len(plain) - len(stem) <= _LONGEST_ENDING
         )
-    heard, wanted = _consonants(word), _consonants(name)
-    if len(wanted) < 2:
-        return heard == wanted
-    return heard == wanted or (heard.startswith(wanted) and len(heard) - len(wanted) <= 2)
+    return any(_sounds_like(form, name) for form in _without_prefixes(word))
+
+
+def _sounds_like(word: str, name: str) -> bool:
+    """Returns whether a word is a name in another alphabet, perhaps with an ending."""
+    wanted = _consonants(name)
+    for heard in {_consonants(word), _consonants(word, unvowelled=True)}:
+        if heard == wanted and (len(wanted) > 1 or _script(word) in _UNVOWELLED):
+            return True
+        if len(wanted) > 1 and heard.startswith(wanted) and len(heard) - len(wanted) <= 2:
+            return True
+    if len(wanted) > 1:
+        return False
+    plain, spelt = _vowelled(word), _vowelled(name)
+    return plain.startswith(spelt) and len(plain) - len(spelt) <= _LONGEST_ENDING
+
+
+def _without_prefixes(word: str) -> list[str]:
+    """Returns a word, and without the "and", "to", "in" that Semitic languages write before it."""
+    prefixes = _PREFIXES.get(_script(word), ())
+    return [word, *(word[len(prefix) :] for prefix in prefixes if word.startswith(prefix))]
 
 
 def _script(word: str) -> str:
@@ -70,10 +89,21 @@ def _plain(word: str) -> str:
     return str(anyascii(word)).casefold()
 
 
-def _consonants(word: str) -> str:
-    """Returns the consonants of a word as classes of sounds, without doubles."""
+def _vowelled(word: str) -> str:
+    """Returns the plain letters of a word without doubles and glides: Liya and Lía are lia."""
+    plain = re.sub(r"[^a-z]", "", _plain(word)).replace("y", "i").replace("w", "u")
+    return re.sub(r"(.)\1+", r"\1", plain)
+
+
+def _consonants(word: str, *, unvowelled: bool = False) -> str:
+    """Returns the consonants of a word as classes of sounds, without doubles.
+
+    `unvowelled` takes the letters that stand for vowels in Hebrew for such.
+    """
     plain = _plain(word)
     if _script(word) == "GREEK":
         plain = plain.replace("nt", "d").replace("mp", "b").replace("gk", "g")
+    if unvowelled and _script(word) == "HEBREW":
+        plain = plain.replace("v", "")
     sounds = "".join(_SOUNDS.get(letter, "") for letter in plain)
     return re.sub(r"(.)\1+", r"\1", sounds)

@@ -160,7 +160,9 @@ def _window_fault(
     dialogue = [line for caption in captions for line in (*caption["dialogue"], *caption["text"])]
     return (
         picture_order.disorder(texts, captions, language, config.stories.grounded)
-        or picture_order.swapped(texts, captions, [character.name for character in characters])
+        or picture_order.swapped(
+            texts, captions, {character.name: character.look for character in characters}, language
+        )
         or picture_order.newcomer(
             texts,
             captions,

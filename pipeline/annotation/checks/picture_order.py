@@ -11,8 +11,9 @@ a window are alike, or a language has no word list, disorder is not found.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,20 +25,14 @@ _FEWEST = 5  # texts that tell of an order
 _MANY = 8  # texts that tell of it well
 _LEAST_SWAP = -0.75  # evidence that two names are swapped
 
-_FEW_EMOJI = 6  # of a word that means one thing
-
-_BEINGS = [
-    (0x1F400, 0x1F43D), (0x1F466, 0x1F478), (0x1F47B, 0x1F47E), (0x1F981, 0x1F9AE),
-    (0x1F98A, 0x1F98A), (0x1F9D9, 0x1F9DF), (0x1F916, 0x1F916), (0x1F385, 0x1F385),
-    (0x1F936, 0x1F936), (0x1F934, 0x1F934), (0x1FABF, 0x1FACF),
-]  # fmt: skip
+_MEANS, _HINTS = 0.5, 0.25  # share of a word's emoji that are of a place
 _PLACES = {  # what is there, by place
     "the sea": "🏖🏝🌊🐚🐋🐳🐬🐙🦑🦀🦭🧜🪸🪼🏄🫍🦈🐡🦞🔱",
     "a city": "🏙🏢🚕🚦",
     "a desert": "🏜🐪🐫🌵",
     "a castle": "🏯🏰",
     "space": "🌌🚀🛰👽👾🪐🛸",
-    "a school": "🏫🎒📚",
+    "a school": "🏫🎒",
     "a hospital": "🏥🚑",
     "a circus": "🎪🤹",
     "a ship": "🚢🛳⛵",
@@ -71,21 +66,35 @@ def disorder(
 
 
 def swapped(
-    texts: Sequence[str], captions: Sequence[Mapping[str, Any]], names: Sequence[str]
+    texts: Sequence[str],
+    captions: Sequence[Mapping[str, Any]],
+    looks: Mapping[str, str],
+    language: str,
 ) -> str:
     """Returns the fault of texts in which two characters have each other's name, "" for none.
 
-    Where a caption shows one of them alone, a text that names only the other speaks for it, as one
-    that names it speaks against it; where it shows several, so does the one named first.
+    `looks` are the characters' by name. Where a caption shows one of the two alone, a text that
+    names only the other speaks for it, as one that names it speaks against it; where it shows both,
+    so does the one named first. A text that names one of them beside what the other looks like
+    ("Tilda in a red scarf") speaks for it too.
     """
-    evidence = [
-        _evidence(text, caption, names) for text, caption in zip(texts, captions, strict=True)
-    ]
-    if sum(evidence) > _LEAST_SWAP:
-        return ""
-    caption = captions[int(np.argmin(evidence))]
-    called = ", ".join(f"{look!r} is {name}" for look, name in caption["who"].items())
-    return f"characters have each other's names: {called}"
+    named = [_named(text, list(looks)) for text in texts]
+    for first, second in itertools.combinations(looks, 2):
+        marks = _marks(looks[first], looks[second]), _marks(looks[second], looks[first])
+        evidence = [
+            _evidence(text, caption, told, (first, second), marks, language)
+            for text, caption, told in zip(texts, captions, named, strict=True)
+        ]
+        if sum(evidence) <= _LEAST_SWAP:
+            caption = captions[int(np.argmin(evidence))]
+            called = ", ".join(f"{look!r} is {name}" for look, name in caption["who"].items())
+            return f"{first} and {second} have each other's names: {called}"
+    return ""
+
+
+def _marks(look: str, other: str) -> frozenset[str]:
+    """Returns the emoji of what one looks like and another does not."""
+    return concepts.means(look, "en") - concepts.means(other, "en")
 
 
 def newcomer(
@@ -100,42 +109,53 @@ def newcomer(
     `known` are all words about the film, in English as captions are or in the story's language,
     and `told` is the story so far. Once may be a comparison; what is told of twice is not.
     """
+    described = [_described(caption) for caption in captions]
+    things = [
+        " . ".join((*caption["characters"], caption["place"], *caption["objects"]))
+        for caption in captions
+    ]
     sources = [(known, "en"), (known, language), (told, language)]
-    sources += [(_described(caption), "en") for caption in captions]
-    beings = {emoji for source, of in sources for emoji in concepts.vector(source, of)}
-    places = {place for source, of in sources[:3] for place in _places(source, of).values()}
-    for caption in captions:
-        things = " . ".join((*caption["characters"], caption["place"], *caption["objects"]))
-        places.update(_places(things, "en").values())
-        said = list(_places(caption["sentence"], "en").values())
-        places.update(place for place in said if said.count(place) > 1)  # one may wave a hand
+    seen = {emoji for text, of in sources for emoji in concepts.means(text, of)}
+    seen.update(emoji for text in described for emoji in _with_synonyms(text))
+    sources += [(text, "en") for text in things]
+    places = {place for text, of in sources for place in _places(text, of, _HINTS)}
     lexicon = concepts.lexicon(language)
     met: dict[str, set[int]] = {}  # the texts that tell of it
+    names: dict[str, str] = {}
     for number, text in enumerate(texts):
         narration = words.without_quotations(text)
-        for word in concepts.named_things(narration, language):
-            if _is_being(lexicon[word]) and beings.isdisjoint(lexicon[word]):
-                met.setdefault(word, set()).add(number)
-        for place in {*_places(narration, language).values()} - places:
+        for word in concepts.beings(narration, language):
+            if seen.isdisjoint(lexicon[word]):
+                emoji = min(lexicon[word])  # of a fox and a little fox
+                met.setdefault(names.setdefault(emoji, word), set()).add(number)
+        for place in _places(narration, language, _MEANS) - places:
             met.setdefault(place, set()).add(number)
     found = next((thing for thing, numbers in met.items() if len(numbers) > 1), "")
     return f"the texts tell of {found!r}, which no picture shows" if found else ""
 
 
-def _is_being(emoji: Collection[str]) -> bool:
-    """Returns whether a word means an animal or a person."""
-    beings = sum(any(low <= ord(symbol) <= high for low, high in _BEINGS) for symbol in emoji)
-    return len(emoji) <= _FEW_EMOJI and 2 * beings > len(emoji)
-
-
-def _places(text: str, language: str) -> dict[str, str]:
-    """Returns the places that words of a text belong to: beach -> the sea."""
-    lexicon, found = concepts.lexicon(language), {}
-    for word in concepts.named_things(text, language):
-        for place, symbols in _PLACES.items():
-            if 2 * len(lexicon[word].intersection(symbols)) >= len(lexicon[word]):
-                found[word] = place
+def _with_synonyms(text: str) -> set[str]:
+    """Returns the emoji of the words of an English text, and of their synonyms."""
+    found = set(concepts.means(text, "en"))
+    lemmas = words.content(text)
+    for group in words.SYNONYMS:
+        if not set(group.split()).isdisjoint(lemmas):
+            found.update(emoji for word in group.split() for emoji in concepts.means(word, "en"))
     return found
+
+
+def _places(text: str, language: str, least: float) -> set[str]:
+    """Returns the places that words of a text belong to, by at least this share of their emoji:
+    beach -> the sea."""
+    lexicon = concepts.lexicon(language)
+    return {
+        place
+        for word in concepts.named_things(text, language)
+        for place, symbols in _PLACES.items()
+        if len(word) > 1
+        and word not in concepts.ambiguous(language)
+        and len(lexicon[word].intersection(symbols)) >= least * len(lexicon[word])
+    }
 
 
 def _described(caption: Mapping[str, Any]) -> str:
@@ -159,26 +179,40 @@ def _fits(
     return np.array([[concepts.cosine(text, caption) for caption in shown] for text in said])
 
 
-def _evidence(text: str, caption: Mapping[str, Any], names: Sequence[str]) -> float:
-    """Returns the evidence for (positive) or against the names in a text, -1..1."""
+def _evidence(
+    text: str,
+    caption: Mapping[str, Any],
+    named: tuple[list[str], list[str]],
+    pair: tuple[str, str],
+    marks: tuple[frozenset[str], frozenset[str]],
+    language: str,
+) -> float:
+    """Returns the evidence for (positive) or against two names in a text, -1.5..1.5."""
+    told, addressed = ([name for name in names if name in pair] for names in named)
+    if not told and not addressed:
+        return 0.0
     sentence = str(caption["sentence"]).casefold()
-    places: dict[str, int] = {}
-    for look, name in caption["who"].items():
-        head = words.head(look)
-        places[name] = sentence.find(head[-1]) if head else -1
-    shown = sorted(places, key=lambda name: places[name])
-    if not shown:
-        return 0.0
-    told, addressed = _named(text, names)
-    if len(caption["characters"]) == 1:
-        if not told:
-            return 0.0
-        return 1.0 if shown[0] in told else -1.0
-    if len(shown) != 2 or not set(told + addressed) & set(shown):
-        return 0.0
-    if told:
-        return 0.5 if told[0] == shown[0] else -0.5
-    return 0.25 if addressed[0] != shown[0] else -0.25
+    places = {name: _place(look, sentence) for look, name in caption["who"].items()}
+    shown = sorted((name for name in places if name in pair), key=lambda name: places[name])
+    evidence = 0.0
+    if len(shown) == 1 and told:
+        evidence = 1.0 if shown[0] in told else -1.0
+    elif len(shown) == 2 and told:
+        evidence = 0.5 if told[0] == shown[0] else -0.5
+    elif len(shown) == 2:
+        evidence = 0.25 if addressed[0] != shown[0] else -0.25
+    if len(told) == 1:
+        seen = concepts.means(text, language)
+        own, others = (not mark.isdisjoint(seen) for mark in marks)
+        if own != others:
+            evidence += 0.5 if own == (told[0] == pair[0]) else -0.5
+    return evidence
+
+
+def _place(look: str, sentence: str) -> int:
+    """Returns where a sentence says who looks so."""
+    head = words.head(look)
+    return sentence.find(head[-1]) if head else -1
 
 
 def _named(text: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
