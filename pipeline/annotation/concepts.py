@@ -73,13 +73,14 @@ def named_things(text: str, language: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name, _ in _found(text, language)))
 
 
-def means(text: str, language: str) -> frozenset[str]:
-    """Returns the emoji of the words of a text that mean few things: not all those of "animal"."""
+@functools.lru_cache(maxsize=4_000)
+def means(text: str, language: str, most: int = _FEW_EMOJI) -> frozenset[str]:
+    """Returns the emoji of the words of a text that have at most so many: not those of "animal"."""
     known = lexicon(language)
     return frozenset(
         emoji
         for name in named_things(text, language)
-        if len(known[name]) <= _FEW_EMOJI
+        if len(known[name]) <= most
         for emoji in known[name]
     )
 

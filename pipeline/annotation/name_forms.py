@@ -8,6 +8,7 @@ names of a list, not to find new ones.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 import unicodedata
@@ -20,6 +21,10 @@ _SOUNDS = {
     **dict.fromkeys("kgcq", "k"), **dict.fromkeys("szxj", "s"), **dict.fromkeys("mn", "n"),
 }  # fmt: skip
 _UNVOWELLED = ("HEBREW", "ARABIC")  # scripts
+_VOWEL_LETTERS = "אעהויأآاإىيیهو"
+_LIKE_SOUNDS = str.maketrans("yweorvcqzd", "iuiulbkkst")
+_ALIKE = 0.85  # of the consonants of words
+_LIKE = 0.6  # of the vowels and consonants of short names
 _PREFIXES = {"HEBREW": tuple("ולבהמשכ"), "ARABIC": ("و", "ف", "ب", "ل", "ال", "وال", "ك")}
 # Characters with which Chinese writes foreign names.
 _HAN_SOUNDS = (
@@ -50,29 +55,59 @@ def transliterated(text: str) -> list[re.Match[str]]:
 
 
 @functools.lru_cache(maxsize=50_000)
+def sounds_alike(word: str, other: str) -> bool:
+    """Returns whether a word may be another one in another alphabet: ランタン is a lantern."""
+    heard, wanted = _consonants(word), _consonants(other)
+    return difflib.SequenceMatcher(None, heard, wanted).ratio() >= _ALIKE
+
+
+@functools.lru_cache(maxsize=50_000)
 def is_form(word: str, name: str) -> bool:
     """Returns whether a word is a name, declined or in another alphabet."""
     if _script(word) == _script(name):
-        plain, wanted = _plain(word), _plain(name)
-        stem = wanted.rstrip("aeiouy") if len(wanted) > 3 else wanted
-        return word[:1].isupper() == name[:1].isupper() and (
-            plain.startswith(stem) and len(plain) - len(stem) <= _LONGEST_ENDING
-        )
+        return word[:1].isupper() == name[:1].isupper() and _is_declined(_plain(word), _plain(name))
     return any(_sounds_like(form, name) for form in _without_prefixes(word))
 
 
-def _sounds_like(word: str, name: str) -> bool:
-    """Returns whether a word is a name in another alphabet, perhaps with an ending."""
-    wanted = _consonants(name)
-    for heard in {_consonants(word), _consonants(word, unvowelled=True)}:
-        if heard == wanted and (len(wanted) > 1 or _script(word) in _UNVOWELLED):
-            return True
-        if len(wanted) > 1 and heard.startswith(wanted) and len(heard) - len(wanted) <= 2:
-            return True
-    if len(wanted) > 1:
+def _is_declined(word: str, name: str) -> bool:
+    """Returns whether a word is a name with another ending: Oton of Otto, Pavla of Pavel."""
+    stem = name.rstrip("aeiouy") if len(name) > 3 else name
+    if len(word) - len(stem) > _LONGEST_ENDING:
         return False
+    double = len(stem) > 2 and stem[-1] == stem[-2]
+    if word.startswith(stem) or (double and word.startswith(stem[:-1])):
+        return True
+    heard, wanted = _consonants(word), _consonants(name)
+    return len(wanted) > 2 and word[:2] == name[:2] and heard.startswith(wanted)
+
+
+def _sounds_like(word: str, name: str) -> bool:
+    """Returns whether a word is a name in another alphabet, perhaps with an ending.
+
+    Names of one or two consonants must have like vowels too, as far as the alphabet writes them.
+    """
+    if word[:1].islower():
+        return False
+    wanted, unvowelled = _consonants(name), _script(word) in _UNVOWELLED
+    for heard in {_consonants(word), _consonants(word, unvowelled=True)}:
+        extra = len(heard) - len(wanted)
+        most = 0 if unvowelled else 2 if len(wanted) > 2 else len(wanted) - 1
+        if not heard.startswith(wanted) or extra > most:
+            continue
+        if len(wanted) > 2 or (unvowelled and _like_ends(word, name)):
+            return True
+        if difflib.SequenceMatcher(None, _vowelled(word), _vowelled(name)).ratio() >= _LIKE:
+            return True
     plain, spelt = _vowelled(word), _vowelled(name)
     return plain.startswith(spelt) and len(plain) - len(spelt) <= _LONGEST_ENDING
+
+
+def _like_ends(word: str, name: str) -> bool:
+    """Returns whether both begin, and both end, with a vowel or both with a consonant."""
+    plain = _plain(name)
+    return (word[0] in _VOWEL_LETTERS) == (plain[0] in "aeiou") and (
+        (word[-1] in _VOWEL_LETTERS) == (plain[-1] in "aeiouy")
+    )
 
 
 def _without_prefixes(word: str) -> list[str]:
@@ -91,7 +126,7 @@ def _plain(word: str) -> str:
 
 def _vowelled(word: str) -> str:
     """Returns the plain letters of a word without doubles and glides: Liya and Lía are lia."""
-    plain = re.sub(r"[^a-z]", "", _plain(word)).replace("y", "i").replace("w", "u")
+    plain = re.sub(r"[^a-z]", "", _plain(word)).translate(_LIKE_SOUNDS)
     return re.sub(r"(.)\1+", r"\1", plain)
 
 

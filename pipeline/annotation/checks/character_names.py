@@ -8,10 +8,12 @@ doubt all three find nothing: a wrong name spoils a story, a missing one does no
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 
 import simplemma
+from simplemma.strategies import DictionaryLookupStrategy
 
 from pipeline.annotation import concepts, name_forms, words
 from pipeline.runtime import word_lists
@@ -25,6 +27,8 @@ _NO_NAMES = _TITLES.union(word_lists.read(__package__, "capitalised_words.txt"))
 _CAPITALISED_NOUNS = frozenset(("de", "deu", "ger", "lb", "ltz"))
 _PLURAL = frozenset(word_lists.read(__package__, "plural_words.txt"))
 
+_DICTIONARIES = DictionaryLookupStrategy()
+_SHORT_TRANSLITERATION = 3  # characters that Chinese may have by chance
 _TOKEN = re.compile(r"(?<![\w'’-])[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLITIC = re.compile(r"['’](?:s|m|d|t|ll|re|ve)$")
 _OPENING = "\"“„‘'«»‹›「『([¿¡"
@@ -89,12 +93,21 @@ def unknown(
         if not name[:1].isupper() or name == "I" or (len(name) > 1 and name.isupper()):
             continue  # a word in capitals is shouted
         if all(_is_given(part, given) for part in _parts(name)) or (
-            not english and any(name_forms.is_form(name, given_name) for given_name in names)
+            not english
+            and any(
+                name_forms.is_form(form, given_name)
+                for form in {name, re.split("['’]", name)[0]}  # Turkish: Bruno'nun
+                for given_name in names
+            )
         ):
             continue
         known = _is_word(name, language)
         if _may_open_sentence(text[: token.start()]):
-            if not english or not _can_only_be_name(name, text[token.end() :]):
+            if not (
+                _can_only_be_name(name, text[token.end() :])
+                if english
+                else _is_known_name(name, language) and not capitalised
+            ):
                 continue
         else:
             titled = _is_title_case(tokens, number) if english else _has_determiner(tokens, number)
@@ -106,23 +119,37 @@ def unknown(
         found[name] = None
     if code in ("zh", "ja"):
         given_text = grounds.casefold()
+        loans = {part for part in given if len(part) > _SHORT_TRANSLITERATION and part.isascii()}
         for match in name_forms.transliterated(text):
             if (
                 len(match[0]) > 2
                 and match[0] not in given_text
                 and match[0] not in concepts.lexicon(language)
+                and not any(name_forms.sounds_alike(match[0], part) for part in loans)
                 and not any(name_forms.is_form(match[0], name) for name in names)
             ):
                 found[match[0]] = None
     return list(found)
 
 
-def is_surely_name(name: str, language: str) -> bool:
-    """Returns whether a capitalised word within an English sentence can be nothing but a name.
+def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
+    """Returns whether a word is a name even if one text alone has it.
 
-    Dictionaries of other languages lack too many forms of words to tell.
+    It is where it is capitalised within a sentence and no dictionary has it in lower case. A first
+    word counts in English, and elsewhere if the dictionary has it as a name; in Chinese a long
+    transliteration does.
     """
-    return concepts.code(language) == "en" and not _is_word(name, language)
+    code = concepts.code(language)
+    if code in ("zh", "ja"):
+        return code == "zh" and len(name) > _SHORT_TRANSLITERATION
+    if _is_word(name, language):
+        return False
+    return code == "en" or _is_known_name(name, language) or any(
+        not _may_open_sentence(text[: token.start()])
+        for text in texts
+        for token in _TOKEN.finditer(text)
+        if _CLITIC.sub("", token[0]) == name
+    )
 
 
 def recurs(name: str, texts: Sequence[str], language: str) -> bool:
@@ -311,18 +338,34 @@ def _may_open_sentence(before: str) -> bool:
     return rest[-1] in _SENTENCE_ENDS and _ABBREVIATED.search(rest) is None
 
 
+@functools.lru_cache(maxsize=50_000)
 def _is_word(name: str, language: str) -> bool:
-    """Returns whether a dictionary has a word in lower case; every word is one without it."""
+    """Returns whether a capitalised word may be another word than a name.
+
+    It may if its language's dictionary has it in lower case, as dictionaries have names too. Where
+    all nouns are capitalised, one that an English dictionary has as a name only is none.
+    """
+    code, lower = concepts.code(language), name.casefold()
+    if code in _CAPITALISED_NOUNS:
+        if _is_entry(name, "en") and not _is_entry(lower, "en") and not _is_entry(lower, "de"):
+            return False
+        ends = [name, *(name[start:] for start in range(3, len(name) - 3))]
+        return any(simplemma.is_known(form, lang="de") for end in ends for form in (end, end.title()))
+    return _is_entry(lower, code) or lower in concepts.lexicon(language)
+
+
+def _is_entry(word: str, code: str) -> bool:
+    """Returns whether a language's dictionary has a word with these capitals; no for no dictionary."""
     try:
-        return bool(simplemma.is_known(name.casefold(), lang=concepts.code(language))) or bool(
-            concepts.code(language) in _CAPITALISED_NOUNS
-            and any(
-                simplemma.is_known(end, lang="de") or simplemma.is_known(end.title(), lang="de")
-                for end in (name, *(name[start:] for start in range(3, len(name) - 3)))
-            )
-        )
+        return bool(_DICTIONARIES.is_dictionary_member(word, code))
     except ValueError:
-        return True
+        return False
+
+
+def _is_known_name(name: str, language: str) -> bool:
+    """Returns whether a dictionary has a word as a name, and as nothing else."""
+    code = concepts.code(language)
+    return _is_entry(name, code) and not _is_word(name, language)
 
 
 def _is_thing(text: str, tokens: Sequence[re.Match[str]], number: int, language: str) -> bool:

@@ -112,7 +112,7 @@ def _name_faults(
         strangers = [
             name
             for name in names
-            if character_names.is_surely_name(name, language)
+            if character_names.is_surely_name(name, texts, language)
             or character_names.recurs(name, texts, language)
         ]
         called = next((f"{look!r} is {name}: use the name" for look, name in misnamed.items()), "")
@@ -166,8 +166,8 @@ def _window_fault(
         or picture_order.newcomer(
             texts,
             captions,
-            " . ".join((cast, facts["title"], *dialogue)),
-            facts["so_far"],
+            cast,
+            " . ".join((facts["title"], *dialogue, *facts["told"])),
             language,
         )
     )

@@ -22,24 +22,31 @@ import numpy.typing as npt
 from pipeline.annotation import concepts, name_forms, words
 
 _FEWEST = 5  # texts that tell of an order
+_FEW = 3  # texts that tell of swapped names
 _MANY = 8  # texts that tell of it well
 _LEAST_SWAP = -0.75  # evidence that two names are swapped
 
+_ONE_THING = 4  # emoji of a word at most
+_MOST_WEAK = 0.5  # evidence from who is named first
 _MEANS, _HINTS = 0.5, 0.25  # share of a word's emoji that are of a place
 _PLACES = {  # what is there, by place
-    "the sea": "🏖🏝🌊🐚🐋🐳🐬🐙🦑🦀🦭🧜🪸🪼🏄🫍🦈🐡🦞🔱",
-    "a city": "🏙🏢🚕🚦",
-    "a desert": "🏜🐪🐫🌵",
-    "a castle": "🏯🏰",
-    "space": "🌌🚀🛰👽👾🪐🛸",
-    "a school": "🏫🎒",
-    "a hospital": "🏥🚑",
-    "a circus": "🎪🤹",
-    "a ship": "🚢🛳⛵",
-    "a station": "🚉🚆🚂🚄🚅🛤",
-    "high mountains": "🏔🗻",
+    "the sea": "🏖 🏝 🌊 🐚 🐋 🐳 🐬 🐙 🦑 🦀 🦭 🧜 🪸 🪼 🏄 🫍 🦈 🐡 🦞 🔱 ⛱ 👙 ⚓",
+    "a city": "🏙 🏢 🚕 🚦",
+    "a desert": "🏜 🐪 🐫 🌵",
+    "a castle": "🏯 🏰",
+    "space": "🌌 🚀 🛰 👽 👾 🪐 🛸 🧑‍🚀",
+    "a school": "🏫 🎒 🚌 📇 🧑‍🏫 🧑‍🎓",
+    "a hospital": "🏥 🚑 🧑‍⚕",
+    "a circus": "🎪 🤹",
+    "a ship": "🚢 🛳 ⛵",
+    "a station": "🚉 🚆 🚂 🚄 🚅 🛤",
+    "a church": "⛪ 🕌 🛕",
+    "a factory": "🏭",
+    "an airport": "✈ 🛫 🛬 🛩 🧑‍✈",
+    "high mountains": "🏔 🗻",
     "a volcano": "🌋",
 }
+_SYMBOLS = {place: frozenset(symbols.split()) for place, symbols in _PLACES.items()}
 
 
 def disorder(
@@ -78,6 +85,8 @@ def swapped(
     so does the one named first. A text that names one of them beside what the other looks like
     ("Tilda in a red scarf") speaks for it too.
     """
+    if len(texts) < _FEW:
+        return ""
     named = [_named(text, list(looks)) for text in texts]
     for first, second in itertools.combinations(looks, 2):
         marks = _marks(looks[first], looks[second]), _marks(looks[second], looks[first])
@@ -85,7 +94,9 @@ def swapped(
             _evidence(text, caption, told, (first, second), marks, language)
             for text, caption, told in zip(texts, captions, named, strict=True)
         ]
-        if sum(evidence) <= _LEAST_SWAP:
+        weak = [value for value in evidence if abs(value) < _MOST_WEAK]
+        strong = sum(evidence) - sum(weak)
+        if strong + max(-_MOST_WEAK, sum(weak)) <= _LEAST_SWAP:
             caption = captions[int(np.argmin(evidence))]
             called = ", ".join(f"{look!r} is {name}" for look, name in caption["who"].items())
             return f"{first} and {second} have each other's names: {called}"
@@ -93,32 +104,32 @@ def swapped(
 
 
 def _marks(look: str, other: str) -> frozenset[str]:
-    """Returns the emoji of what one looks like and another does not."""
-    return concepts.means(look, "en") - concepts.means(other, "en")
+    """Returns the emoji of what one wears and another does not."""
+    own, others = (concepts.means(text, "en", _ONE_THING) for text in (look, other))
+    return own - others - concepts.BEINGS  # who may be there too
 
 
 def newcomer(
     texts: Sequence[str],
     captions: Sequence[Mapping[str, Any]],
-    known: str,
-    told: str,
+    cast: str,
+    said: str,
     language: str,
 ) -> str:
     """Returns the fault of texts that tell of somebody or somewhere no caption shows, "" for none.
 
-    `known` are all words about the film, in English as captions are or in the story's language,
-    and `told` is the story so far. Once may be a comparison; what is told of twice is not.
+    `cast` are the words about characters, in English as captions are, `said` those of the title,
+    the dialogue and the story so far. Once may be a comparison; what is told of twice is not.
     """
     described = [_described(caption) for caption in captions]
     things = [
         " . ".join((*caption["characters"], caption["place"], *caption["objects"]))
         for caption in captions
     ]
-    sources = [(known, "en"), (known, language), (told, language)]
-    seen = {emoji for text, of in sources for emoji in concepts.means(text, of)}
+    seen = {*concepts.means(said, language), *_with_synonyms(said), *_with_synonyms(cast)}
     seen.update(emoji for text in described for emoji in _with_synonyms(text))
-    sources += [(text, "en") for text in things]
-    places = {place for text, of in sources for place in _places(text, of, _HINTS)}
+    places = {place for text in (cast, *things) for place in _places(text, "en", _HINTS)}
+    places.update(place for of in ("en", language) for place in _places(said, of, _MEANS))
     lexicon = concepts.lexicon(language)
     met: dict[str, set[int]] = {}  # the texts that tell of it
     names: dict[str, str] = {}
@@ -151,8 +162,8 @@ def _places(text: str, language: str, least: float) -> set[str]:
     return {
         place
         for word in concepts.named_things(text, language)
-        for place, symbols in _PLACES.items()
-        if len(word) > 1
+        for place, symbols in _SYMBOLS.items()
+        if (len(word) > 1 or "\u3400" <= word)  # one character of Chinese may be a word
         and word not in concepts.ambiguous(language)
         and len(lexicon[word].intersection(symbols)) >= least * len(lexicon[word])
     }
@@ -187,7 +198,7 @@ def _evidence(
     marks: tuple[frozenset[str], frozenset[str]],
     language: str,
 ) -> float:
-    """Returns the evidence for (positive) or against two names in a text, -1.5..1.5."""
+    """Returns the evidence for (positive) or against two names in a text, -1.75..1.75."""
     told, addressed = ([name for name in names if name in pair] for names in named)
     if not told and not addressed:
         return 0.0
@@ -198,14 +209,14 @@ def _evidence(
     if len(shown) == 1 and told:
         evidence = 1.0 if shown[0] in told else -1.0
     elif len(shown) == 2 and told:
-        evidence = 0.5 if told[0] == shown[0] else -0.5
+        evidence = 0.25 * len(told) * (1 if told[0] == shown[0] else -1)
     elif len(shown) == 2:
         evidence = 0.25 if addressed[0] != shown[0] else -0.25
     if len(told) == 1:
-        seen = concepts.means(text, language)
+        seen = concepts.means(text, language, _ONE_THING)
         own, others = (not mark.isdisjoint(seen) for mark in marks)
         if own != others:
-            evidence += 0.5 if own == (told[0] == pair[0]) else -0.5
+            evidence += 0.75 if own == (told[0] == pair[0]) else -0.75
     return evidence
 
 
