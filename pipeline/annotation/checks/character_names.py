@@ -27,6 +27,8 @@ _NO_NAMES = _TITLES.union(word_lists.read(__package__, "capitalised_words.txt"))
 _CAPITALISED_NOUNS = frozenset(("de", "deu", "ger", "lb", "ltz"))
 _PLURAL = frozenset(word_lists.read(__package__, "plural_words.txt"))
 
+_NAMES_OF = "pl"  # the language whose dictionary has the names of many countries
+_GIVEN_NAMES = word_lists.read(__package__, "given_names.txt")
 _DICTIONARIES = DictionaryLookupStrategy()
 _SHORT_TRANSLITERATION = 3  # characters that Chinese may have by chance
 _TOKEN = re.compile(r"(?<![\w'’-])[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -110,13 +112,22 @@ def unknown(
             ):
                 continue
         else:
-            titled = _is_title_case(tokens, number) if english else _has_determiner(tokens, number)
+            titled = (
+                _is_title_case(tokens, number)
+                if english
+                else _has_determiner(tokens, number) and not _is_known_name(name, language)
+            )
             thing = persons and _is_thing(text, tokens, number, language)
             if titled or (known and (verse or thing)):
                 continue
             if capitalised and _ADJECTIVE.search(text[: token.start()]):
                 continue  # which names seldom have
         found[name] = None
+    for given_name in _given_names(code) - given:
+        if not any(name_forms.is_form(given_name, name) for name in names) and _has_word(
+            text, given_name, code
+        ):
+            found[given_name] = None
     if code in ("zh", "ja"):
         given_text = grounds.casefold()
         loans = {part for part in given if len(part) > _SHORT_TRANSLITERATION and part.isascii()}
@@ -140,6 +151,8 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
     transliteration does.
     """
     code = concepts.code(language)
+    if name in _given_names(code):
+        return True
     if code in ("zh", "ja"):
         return code == "zh" and len(name) > _SHORT_TRANSLITERATION
     if _is_word(name, language):
@@ -150,6 +163,39 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
         for token in _TOKEN.finditer(text)
         if _CLITIC.sub("", token[0]) == name
     )
+
+
+def is_lone_capital(name: str, text: str, language: str) -> bool:
+    """Returns whether a word is capitalised within a sentence, where words beside it are not.
+
+    Never in English, which capitalises more than names, nor where all nouns are.
+    """
+    if concepts.code(language) in ("en", *_CAPITALISED_NOUNS):
+        return False
+    tokens = list(_TOKEN.finditer(text))
+    for number, token in enumerate(tokens):
+        if _CLITIC.sub("", token[0]) == name and not _may_open_sentence(text[: token.start()]):
+            beside = tokens[max(0, number - 1) : number] + tokens[number + 1 : number + 2]
+            return not any(
+                other[0][0].isupper() and not _may_open_sentence(text[: other.start()])
+                for other in beside
+            )
+    return False
+
+
+@functools.cache
+def _given_names(code: str) -> frozenset[str]:
+    """Returns the given names of a language without capitals; none for others."""
+    lines = (line.split() for line in _GIVEN_NAMES)
+    return frozenset(name for first, *names in lines if first == f"{code}:" for name in names)
+
+
+def _has_word(text: str, word: str, code: str) -> bool:
+    """Returns whether a text has a word: alone, or with what Korean writes after it."""
+    if code in ("zh", "ja", "th"):
+        return word in text
+    tokens = words.tokenize(text)
+    return word in tokens or (code == "ko" and any(token.startswith(word) for token in tokens))
 
 
 def recurs(name: str, texts: Sequence[str], language: str) -> bool:
@@ -343,12 +389,12 @@ def _is_word(name: str, language: str) -> bool:
     """Returns whether a capitalised word may be another word than a name.
 
     It may if its language's dictionary has it in lower case, as dictionaries have names too. Where
-    all nouns are capitalised, one that an English dictionary has as a name only is none.
+    all nouns are capitalised, one that the dictionary of names has as a name only is none.
     """
     code, lower = concepts.code(language), name.casefold()
     if code in _CAPITALISED_NOUNS:
-        if _is_entry(name, "en") and not _is_entry(lower, "en") and not _is_entry(lower, "de"):
-            return False
+        if _is_entry(name, _NAMES_OF) and not _is_entry(lower, _NAMES_OF):
+            return _is_entry(lower, code) or lower in concepts.lexicon(language)
         ends = [name, *(name[start:] for start in range(3, len(name) - 3))]
         return any(simplemma.is_known(form, lang="de") for end in ends for form in (end, end.title()))
     return _is_entry(lower, code) or lower in concepts.lexicon(language)

@@ -97,7 +97,8 @@ def _name_faults(
 ) -> list[str]:
     """Returns the faults of names: a character by another name, or one that nobody has.
 
-    A name that the language's dictionary has may be a word; it is a name if it comes again.
+    A name that the language's dictionary has may be a word; it is a name if it comes again, or is
+    the only one: who capitalises words for style does so often.
     """
     language = config.stories.language
     sources = _sources_of_names(facts)
@@ -106,6 +107,7 @@ def _name_faults(
         for text, _, _ in pairs
     ]
     texts = [text for text, _, _ in pairs]
+    doubtful = {name for names in unknown for name in names}
     faults = []
     for (text, caption, _), names in zip(pairs, unknown, strict=True):
         misnamed = character_names.misnamed(text, caption["characters"], characters)
@@ -114,6 +116,7 @@ def _name_faults(
             for name in names
             if character_names.is_surely_name(name, texts, language)
             or character_names.recurs(name, texts, language)
+            or (len(doubtful) == 1 and character_names.is_lone_capital(name, text, language))
         ]
         called = next((f"{look!r} is {name}: use the name" for look, name in misnamed.items()), "")
         faults.append(called or (f"nobody is called {strangers[0]}" if strangers else ""))

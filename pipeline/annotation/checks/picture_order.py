@@ -26,6 +26,7 @@ _FEW = 3  # texts that tell of swapped names
 _MANY = 8  # texts that tell of it well
 _LEAST_SWAP = -0.75  # evidence that two names are swapped
 
+_SENTENCE = re.compile(r"(?<=[.!?…。！？؟।])")
 _ONE_THING = 4  # emoji of a word at most
 _MOST_WEAK = 0.5  # evidence from who is named first
 _MEANS, _HINTS = 0.5, 0.25  # share of a word's emoji that are of a place
@@ -213,7 +214,8 @@ def _evidence(
     elif len(shown) == 2:
         evidence = 0.25 if addressed[0] != shown[0] else -0.25
     if len(told) == 1:
-        seen = concepts.means(text, language, _ONE_THING)
+        near = [part for part in _SENTENCE.split(text) if told[0] in _named(part, pair)[0]]
+        seen = concepts.means(" . ".join(near), language, _ONE_THING)
         own, others = (not mark.isdisjoint(seen) for mark in marks)
         if own != others:
             evidence += 0.75 if own == (told[0] == pair[0]) else -0.75
