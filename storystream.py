@@ -22,7 +22,7 @@ VERBS = {  # verb: the package that has it, the extra that it needs, what it doe
     "report": ("pipeline", "", "draw the report of a dataset again"),
     "verify": ("pipeline", "", "check that a dataset is whole and holds together"),
     "rebuild": ("pipeline", "", "make the pictures of a dataset that was shared without them"),
-    "export": ("pipeline", "", "write a dataset as interleaved documents"),
+    "export": ("pipeline", "", "write a dataset in a format that trainers read"),
     "train": ("model", "train", "train the story model on a dataset"),
     "generate": ("model", "train", "tell a story that begins with a picture and a sentence"),
     "bench": ("benchmarks", "bench", "measure a dataset, a trained model and their speed"),

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-HEAVY = ("fuzz", "crashes", "scale", "cpu")  # minutes to hours of whole runs: not part of `all`
+# Minutes to hours of whole runs, or of a film that few have: not part of `all`.
+HEAVY = ("architectures", "fuzz", "crashes", "scale", "cpu", "near-duplicates")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") -> int:
@@ -48,6 +49,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         **suite.BENCHMARKS,
     }.items():
         commands.add_parser(name, help=help_text, parents=[shared])
+    commands.add_parser(
+        "architectures", help="every stage on saved weights of each architecture and dtype"
+    )
     fuzz = commands.add_parser("fuzz", help="runs mutated films through the pipeline")
     fuzz.add_argument("--films", type=int, default=2000)
     fuzz.add_argument("--seed", type=int, default=0)
@@ -68,6 +72,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "cpu", help="training steps with this CPU's instructions and with AVX2 alone"
     )
     cpu.add_argument("--rounds", type=int, default=3)
+    pairs = commands.add_parser(
+        "near-duplicates", help="events kept and repeats dropped, on labelled pairs of frames"
+    )
+    pairs.add_argument("film", metavar="FILM", help="Big Buck Bunny, or the film of --pairs")
+    pairs.add_argument("--pairs", type=Path, help="your own pairs: see benchmarks/metrics")
     return parser
 
 
@@ -222,6 +231,19 @@ def _heavy(arguments: argparse.Namespace) -> int:
         from benchmarks.fault_injection import fuzz
 
         text, bad = fuzz.run(arguments.films, arguments.seed)
+    elif arguments.name == "near-duplicates":
+        from benchmarks.metrics import near_duplicate_pairs
+        from benchmarks.results import markdown
+
+        pairs = near_duplicate_pairs.read_pairs(arguments.pairs or near_duplicate_pairs.PAIRS)
+        table = near_duplicate_pairs.near_duplicate_table(arguments.film, pairs)
+        text, bad = markdown.table_to_markdown(table), 0
+    elif arguments.name == "architectures":
+        from benchmarks.architectures import run as architectures
+        from benchmarks.results import markdown
+
+        (table,) = architectures.run()
+        text, bad = markdown.table_to_markdown(table), architectures.failed(table)
     else:
         from benchmarks.results import markdown
         from benchmarks.speed import cpu, scale

@@ -1,4 +1,4 @@
-"""`python -m model`: trains the story model, and generates stories with it."""
+"""`python -m model`: trains the story model, plans its memory, and generates stories with it."""
 
 from __future__ import annotations
 
@@ -59,6 +59,18 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         default=[],
         metavar="FILE.NAME=VALUE",
         help="a setting, such as 2-story.train.steps=100",
+    )
+    plan = commands.add_parser(
+        "plan", help="computes the memory that each stage of a preset takes, without its weights"
+    )
+    plan.set_defaults(command=_plan)
+    plan.add_argument("preset", help="as for train")
+    plan.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FILE.NAME=VALUE",
+        help="a setting, such as 2-story.train.batch=1",
     )
     generate = commands.add_parser(
         "generate", help="generates a story from a picture and a sentence, as a storybook"
@@ -127,6 +139,16 @@ def _within(kind: type, low: float, high: float = math.inf) -> Callable[[str], A
         return value
 
     return number
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from model import config, plan
+
+    preset = config.read(arguments.preset, arguments.set)
+    with telling(lambda: "tracing a step of each stage"):
+        found = list(plan.needs(preset))
+    print(plan.report(arguments.preset, found))
+    return 0
 
 
 def _train(arguments: argparse.Namespace) -> int:

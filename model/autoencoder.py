@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, ModelMixin
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
 from model import precision
+
+Part = TypeVar("Part", bound=ModelMixin)
 
 # Weights in the loss, beside 1 for the pixels. So much KL costs no sharpness here, and a decoder
 # that was trained with that much noise tolerates a de-tokenizer's errors.
@@ -34,6 +36,21 @@ def make(settings: Mapping[str, Any]) -> AutoencoderKL:
             nn.init.zeros_(module.conv2.weight)
             nn.init.zeros_(module.conv2.bias)
     return vae.to(memory_format=torch.channels_last)
+
+
+def saved(kind: type[Part], model: str, part: str) -> Part:
+    """Loads a part, "unet" or "vae", of a folder or hub id in the layout of diffusers.
+
+    Where it has no weights but those of the variant fp16, it loads these. Raises OSError.
+    """
+    try:
+        return kind.from_pretrained(model, subfolder=part, use_safetensors=True)
+    except OSError:
+        try:
+            return kind.from_pretrained(model, subfolder=part, use_safetensors=True, variant="fp16")
+        except (OSError, ValueError):
+            pass
+        raise
 
 
 def losses(vae: AutoencoderKL, pictures: Tensor) -> dict[str, Tensor]:

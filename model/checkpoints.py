@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from model.config import ConfigError
 
-_ABOUT, _WEIGHTS, _STATE = "about.json", "model.safetensors", "state.pt"
+_ABOUT, WEIGHTS, _STATE = "about.json", "model.safetensors", "state.pt"
 
 
 def key(*parts: Any) -> str:
@@ -54,7 +54,7 @@ def save(
     if weights:
         save_file(
             {name: weight.detach().cpu().contiguous() for name, weight in weights.items()},
-            fresh / _WEIGHTS,
+            fresh / WEIGHTS,
             {"key": str(about["key"])},
         )
     if state is not None:
@@ -104,7 +104,7 @@ def load(folder: Path, model: nn.Module) -> None:
 
     Raises ConfigError where they are not those that the model trains.
     """
-    weights = load_file(folder / _WEIGHTS)
+    weights = load_file(folder / WEIGHTS)
     _, unexpected = model.load_state_dict(weights, strict=False)
     missing = set(trained(model)) - set(weights)
     if missing or unexpected:

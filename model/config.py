@@ -1,7 +1,7 @@
 """Presets: what a model consists of and how it is trained, as YAML files, typed and validated.
 
 A preset is a folder: `model.yaml` describes the parts of the model, and a file for each stage, in
-the order of their names, how it is trained. Three are in `presets/`; copy such a folder for your
+the order of their names, how it is trained. Four are in `presets/`; copy such a folder for your
 own. `--set` changes single values: `2-story.train.steps=100`, `model.detokenizer.steps=20`.
 """
 
@@ -71,8 +71,8 @@ class StoryConfig(Section):
 
     model: str = Field(
         "",
-        description="folder or id of a causal language model of transformers; "
-        "empty to make one of `architecture`",
+        description="folder or id of a causal language model of transformers, or "
+        "smollm2-135m-instruct, which a package holds; empty to make one of `architecture`",
     )
     architecture: dict[str, Any] | None = Field(
         None, description="transformers' config, with model_type"
@@ -215,6 +215,9 @@ class Optimisation(Section):
         description="of products; auto is bf16 where the device has instructions for it, else fp32",
     )
     checkpointing: bool = Field(False, description="gradient checkpointing")
+    adam_8bit: bool = Field(
+        False, description="keep AdamW's moments in 8 bits, by bitsandbytes, on a GPU"
+    )
     compile: bool = Field(False, description="torch.compile")
     workers: int = Field(0, ge=0, description="processes that read data")
     seed: int = 0
@@ -275,7 +278,7 @@ def naming(setting: str, model: str) -> Iterator[None]:
     """Raises ConfigError, naming the setting, where the model that it names cannot be loaded."""
     try:
         yield
-    except (OSError, RuntimeError) as error:  # of huggingface_hub, and of open_clip
+    except (OSError, RuntimeError, ModuleNotFoundError) as error:  # of hubs, and of open_clip
         reason = str(error).strip().split("\n\n")[0]
         raise ConfigError(
             f"{setting}: {model} cannot be loaded: {reason}\nGive a folder, or a "

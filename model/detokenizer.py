@@ -146,9 +146,7 @@ class Detokenizer(nn.Module):
             self.unet = UNet2DConditionModel.from_config(config.unet)
         else:
             with naming("model.detokenizer.model", config.model):
-                self.unet = UNet2DConditionModel.from_pretrained(
-                    config.model, subfolder="unet", use_safetensors=True
-                )
+                self.unet = autoencoder.saved(UNet2DConditionModel, config.model, "unet")
         self.vae = vae.requires_grad_(False)
         wide = self.unet.config.cross_attention_dim
         if sum(config.streams) != wide:
@@ -223,7 +221,7 @@ class Detokenizer(nn.Module):
         )
         with precision.of(self):
             prompt, pooled = self.perceiver(torch.where(keep, features, blank))
-        return functional.mse_loss(self._predicted(noisy, times, prompt, pooled).float(), target)
+        return functional.mse_loss(self.predicted(noisy, times, prompt, pooled).float(), target)
 
     # accelerate and DistributedDataParallel only follow what goes through `forward`
     forward = loss
@@ -256,7 +254,7 @@ class Detokenizer(nn.Module):
         latents = latents * self.sampler.init_noise_sigma
         for time in self.sampler.timesteps:
             noisy = self.sampler.scale_model_input(latents, time)
-            predicted = self._predicted(
+            predicted = self.predicted(
                 noisy.repeat(len(guided) // len(features), 1, 1, 1), time, prompt, pooled
             ).float()
             if scale != 1:
@@ -273,9 +271,11 @@ class Detokenizer(nn.Module):
         """Decodes latents [B, c, h, w] to uint8 [B, H, W, 3]."""
         return autoencoder.decode(self.vae, latents)
 
-    def _predicted(
+    def predicted(
         self, noisy: Tensor, times: Tensor, prompt: Tensor, pooled: Tensor | None
     ) -> Tensor:
+        """Predicts the noise, or velocity, of noisy latents [B, c, h, w] at steps of the schedule,
+        [B] or a scalar, from the perceiver's outputs."""
         with precision.of(self):
             return self._noise_of(noisy, times, prompt, pooled)
 

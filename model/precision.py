@@ -81,7 +81,10 @@ def has_bf16(device: torch.device) -> bool:
     """Returns whether a device has instructions for products in bfloat16.
 
     Apple's GPUs count as without: torch does not say which have them, and those are hardly faster.
+    The meta device stands for a GPU that has them.
     """
+    if device.type == "meta":
+        return True
     if device.type == "cpu":
         return cpu_has_bf16(
             torch.cpu.get_capabilities(),

@@ -30,7 +30,8 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from model import checkpoints, precision, story_lm, tokens, vision
+from model import checkpoints, precision, smollm, story_lm, tokens, vision
+from model.autoencoder import saved
 from model.config import Preset, StageConfig, naming
 from model.detokenizer import Detokenizer
 from model.story_lm import StoryLM
@@ -119,7 +120,9 @@ def make_tokenizer(run: Run, texts: Iterable[str]) -> None:
     story = run.preset.model.story
     if story.model:
         with naming("model.story.model", story.model):
-            tokenizer = AutoTokenizer.from_pretrained(story.model, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(
+                smollm.found(story.model), trust_remote_code=False
+            )
     else:
         tokenizer = tokens.train(texts, story.vocabulary)
     tokens.with_pictures(tokenizer, story.image_tokens)
@@ -159,7 +162,7 @@ def autoencoder(run: Run) -> AutoencoderKL:
         vae = AutoencoderKL.from_pretrained(run.result("autoencoder"), use_safetensors=True)
     else:
         with naming("model.detokenizer.model", config.model):
-            vae = AutoencoderKL.from_pretrained(config.model, subfolder="vae", use_safetensors=True)
+            vae = saved(AutoencoderKL, config.model, "vae")
     return vae.requires_grad_(False).eval()
 
 

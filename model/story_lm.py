@@ -9,7 +9,7 @@ SEED-Story, `ContinuousLVLM`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import Cache
 from transformers.pytorch_utils import Conv1D
 
-from model import precision, sequence, vision
+from model import precision, sequence, smollm, vision
 from model.config import ConfigError, LoraConfig, StoryConfig, naming
 from model.resampler import Resampler
 from model.tokens import Vocabulary
@@ -286,16 +286,36 @@ def build(
     """
     if config.model and download:
         with naming("model.story.model", config.model):
-            llm = AutoModelForCausalLM.from_pretrained(config.model, trust_remote_code=False)
+            llm = AutoModelForCausalLM.from_pretrained(
+                smollm.found(config.model), trust_remote_code=False
+            )
     else:
         assert config.architecture is not None
         llm = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config.architecture))
     check_attention(llm)
+    known = words - len(vocabulary.added)
     if words > llm.get_input_embeddings().weight.shape[0]:
         llm.resize_token_embeddings(words, mean_resizing=False)
+    if config.model and download:
+        _draw_rows(llm, vocabulary.added, known)
     if config.lora:
         llm = _with_adapters(llm, config.lora, vocabulary)
     return StoryLM(llm, config, width, tokens)
+
+
+@torch.no_grad()
+def _draw_rows(llm: PreTrainedModel, added: Sequence[int], known: int) -> None:
+    """Draws the embeddings of added tokens, in and out, like those of the `known` words before
+    them: normal, with their mean and deviation in each dimension.
+
+    Where a checkpoint pads its vocabulary, the rows of added tokens are those of the padding, which
+    may be zeros: all tokens of a picture would begin as the same one.
+    """
+    matrices = {part.weight for part in (llm.get_input_embeddings(), llm.get_output_embeddings())}
+    for matrix in matrices:
+        rows = matrix[:known].float()
+        drawn = torch.randn(len(added), rows.shape[1]).to(rows) * rows.std(0) + rows.mean(0)
+        matrix[added] = drawn.to(matrix.dtype)
 
 
 def _with_adapters(llm: PreTrainedModel, config: LoraConfig, vocabulary: Vocabulary) -> Any:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from tqdm import tqdm
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from model import checkpoints, precision, randomness, ranks
-from model.config import Optimisation
+from model.config import ConfigError, Optimisation
 from model.muon import Muon
 from model.terminal import heartbeat, left, telling
 
@@ -267,7 +268,7 @@ def _optimizers(
 ) -> list[torch.optim.Optimizer]:
     """Returns AdamW, without weight decay for vectors, and, if it is set, Muon for the weights of
     linear layers."""
-    by_muon = _matrices(model) if config.muon else []
+    by_muon = matrices(model) if config.muon else []
     others: list[nn.Parameter] = [
         parameter
         for parameter in checkpoints.trained(model).values()
@@ -277,16 +278,30 @@ def _optimizers(
         {"params": [parameter for parameter in others if parameter.ndim > 1]},
         {"params": [parameter for parameter in others if parameter.ndim <= 1], "weight_decay": 0.0},
     ]
-    adam = torch.optim.AdamW(
+    adam = _adam(config)(
         groups,
         lr=config.learning_rate,
         betas=config.betas,
         eps=config.epsilon,
         weight_decay=config.weight_decay,
-        fused=True,
     )
     dtype = torch.bfloat16 if computes_in == "bf16" else torch.float32
     return [adam, Muon(by_muon, config.muon, config.weight_decay, dtype)] if by_muon else [adam]
+
+
+def _adam(config: Optimisation) -> Callable[..., torch.optim.Optimizer]:
+    """Returns what makes AdamW: torch's, or the one of bitsandbytes. Raises ConfigError where that
+    is not installed."""
+    if not config.adam_8bit:
+        return partial(torch.optim.AdamW, fused=True)
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError as error:
+        raise ConfigError(
+            f"train.adam_8bit=true needs bitsandbytes ({error}): pip install bitsandbytes, or "
+            "leave the setting out"
+        ) from error
+    return AdamW8bit  # type: ignore[no-any-return]
 
 
 def _average(model: nn.Module, config: Optimisation) -> EMAModel | None:
@@ -303,7 +318,7 @@ def _average(model: nn.Module, config: Optimisation) -> EMAModel | None:
     )
 
 
-def _matrices(model: nn.Module) -> list[nn.Parameter]:
+def matrices(model: nn.Module) -> list[nn.Parameter]:
     """Returns the weights of linear layers that are trained and not tied to an embedding."""
     tables = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
     layers = [

@@ -188,7 +188,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         default="",
         metavar="STAGE",
         choices=stages.names(),
-        help="stop after this stage, one of " + ", ".join(stages.names()),
+        help="stop after this stage, with a report of what there is; one of "
+        + ", ".join(stages.names()),
     )
     dataset.add_argument(
         "--metrics",
@@ -308,13 +309,21 @@ def _parser(prog: str) -> argparse.ArgumentParser:
 
     export = commands.add_parser(
         "export",
-        help="export a dataset as interleaved documents",
-        description="Exports each story as a document of images and texts, in tars of MINT-1T's "
-        "format, which NeMo Curator reads.",
+        help="export a dataset in a format that trainers read",
+        description="Exports the stories of a dataset. interleaved: documents of images and texts "
+        "in tars of MINT-1T's format, which NeMo Curator reads; bagel: Parquet of BAGEL's "
+        "interleaved data; conversations: JSONL of LLaVA and Qwen-VL; image-edits: JSONL of "
+        "DiffSynth-Studio, for Qwen-Image-Edit and FLUX.1 Kontext.",
     )
     export.set_defaults(command=_export)
     export.add_argument("out", metavar="FOLDER", help="the dataset")
     export.add_argument("--to", required=True, metavar="FOLDER", help="an empty or new folder")
+    export.add_argument(
+        "--format",
+        default="interleaved",
+        choices=("interleaved", "bagel", "conversations", "image-edits"),
+        help="default: interleaved",
+    )
     return parser
 
 
@@ -349,10 +358,13 @@ def _dataset(arguments: argparse.Namespace) -> int:
     chosen = config.load(arguments.config, _settings_given(arguments))
     from pipeline.cost import estimate, rates  # loads Beam, which takes seconds: --help need not
     from pipeline.ingest import discovery
+    from pipeline.keyframes import detectors
     from pipeline.runtime import progress
 
-    found, rejects = discovery.find(arguments.videos, chosen.schemes)
+    with progress.display({}, f"looking for films in {arguments.videos}"):
+        found, rejects = discovery.find(arguments.videos, chosen.schemes)
     _check_force(arguments.force, [video.id for video in found])
+    detectors.check(chosen.keyframes, found)
     chosen = _checked(chosen, with_keys=not arguments.dry_run)
     _check_out(arguments.out)
     if arguments.dry_run:
@@ -547,7 +559,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
     stories = manifest.read_manifest(arguments.out).counts.get("stories", 0)
     with progress.display({"export": stories}):
-        paths = exports.export(arguments.out, arguments.to)
+        paths = exports.FORMATS[arguments.format](arguments.out, arguments.to)
     for path in paths:
         print(path)
     return 0

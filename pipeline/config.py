@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -27,6 +28,65 @@ class ConfigError(ValueError):
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ShotsConfig(_Section):
+    """Thresholds of the detector `ours`. Levels are 0 to 255, times are in seconds."""
+
+    cut_difference: float = Field(
+        18.0,
+        ge=0,
+        description="a cut changes luma and chroma by more levels together; less is motion, "
+        "or two shots that look the same",
+    )
+    cut_ratio: float = Field(
+        2.5,
+        ge=1,
+        description="and by more times than its calmer side; fast motion changes much on both",
+    )
+    cut_correlation: float = Field(
+        0.9, ge=-1, le=1, description="and correlates less; lightning and a lamp keep the shapes"
+    )
+    dissolve_span: float = Field(
+        10.0, ge=0, description="levels between the ends of a dissolve; less nobody notices"
+    )
+    dissolve_bend: float = Field(
+        0.16,
+        ge=0,
+        description="its frames deviate less from weighted means of the ends, as a share of that; "
+        "motion deviates more",
+    )
+    dissolve_correlation: float = Field(
+        0.75,
+        ge=-1,
+        le=1,
+        description="its ends correlate less; a lamp that is lit keeps the shapes",
+    )
+    dissolve_area: float = Field(
+        0.5, ge=0, le=1, description="share of the frame that changes; a title that appears is less"
+    )
+    flat: float = Field(
+        7.0, ge=0, description="a frame with a lower standard deviation of luma shows nothing"
+    )
+    dark: float = Field(24.0, ge=0, description="luma below this is black")
+    fade_seconds: float = Field(3.0, gt=0, description="a fade to or from nothing is no longer")
+
+
+SCENEDETECT = ("adaptive", "content", "hash", "histogram", "threshold")  # its detectors
+
+
+def _detector(name: str) -> str:
+    kind, _, rest = name.partition(":")
+    if not (
+        name in ("ours", "transnetv2")
+        or (kind == "scenedetect" and rest in SCENEDETECT)
+        or (kind == "cuts" and rest)
+    ):
+        raise ValueError(
+            f"there is no detector {name!r}; choose ours, scenedetect:"
+            f"{'|'.join(SCENEDETECT)}, transnetv2, or cuts: with a file or folder of cuts"
+        )
+    return name
 
 
 class KeyframesConfig(_Section):
@@ -50,6 +110,32 @@ class KeyframesConfig(_Section):
     likeness: float = Field(
         0.68, gt=0, le=1, description="share of equal hash bits that makes near-duplicates"
     )
+    change: float = Field(
+        0.005,
+        ge=0,
+        le=1,
+        description="unless a region of at least this share of the image differs: a character "
+        "that enters, leaves or turns",
+    )
+    detector: Annotated[str, AfterValidator(_detector)] = Field(
+        "ours",
+        description="of shots: ours, scenedetect:NAME with a name of "
+        f"{', '.join(SCENEDETECT)}, transnetv2, or cuts:PATH with cuts of your own",
+    )
+    detector_parameters: dict[str, bool | int | float | str] = Field(
+        {},
+        description="of scenedetect's detector, by its own names, or the threshold of transnetv2",
+    )
+    shots: ShotsConfig = ShotsConfig()
+
+    @model_validator(mode="after")
+    def _parameters_are_read(self) -> KeyframesConfig:
+        if self.detector_parameters and self.detector.partition(":")[0] in ("ours", "cuts"):
+            raise ValueError(
+                f"the detector {self.detector} has no detector_parameters; the thresholds of ours "
+                "are settings under keyframes.shots"
+            )
+        return self
 
 
 class SelectionConfig(_Section):
@@ -152,6 +238,26 @@ class QualityConfig(_Section):
     )
 
 
+ROLES = ("captioner", "writer", "judge")
+# Fields of requests that are set here, and so are not taken from `calls.extra`.
+_OUR_FIELDS = {
+    "temperature": "is set by calls.temperature",
+    "max_tokens": "is set by calls.max_tokens",
+    "max_completion_tokens": "is set by calls.max_tokens",
+    "model": "is set by captioner, writer or judge",
+    **dict.fromkeys(
+        ("messages", "response_format", "stream", "stream_options", "n"),
+        "is set by the pipeline itself",
+    ),
+}
+
+
+def _fields(extra: Any) -> dict[str, Any]:
+    if not isinstance(extra, dict):
+        raise ValueError("write the fields of one role as a map, such as {top_k: 20}")
+    return extra
+
+
 class CallsConfig(_Section):
     """Calls of models on servers and of local models, other than the embedded ones."""
 
@@ -159,15 +265,35 @@ class CallsConfig(_Section):
     detail: Literal["auto", "low", "high"] = Field(
         "auto", description="of images, for servers that know it: low costs less and sees less"
     )
-    max_tokens: int = Field(4096, ge=64, description="per answer")
-    temperature: float = Field(0.0, ge=0, le=2, description="of servers; local models never sample")
+    max_tokens: int | None = Field(
+        None, ge=64, description="per answer, thoughts included; null: what each question can need"
+    )
+    context: int | None = Field(
+        None,
+        ge=256,
+        description="tokens that a server reads and writes per request; null: as it says itself",
+    )
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="of servers, null for their own; local models never sample"
+    )
+    extra: dict[str, Any] = Field(
+        {},
+        description="more fields of requests to servers, such as {top_k: 20}; those under captioner"
+        ", writer or judge go to that one only",
+    )
     at_once: int = Field(
         256, ge=1, description="most calls in flight; the number adapts to the server"
     )
-    timeout: float = Field(180.0, gt=0, description="seconds to wait for an answer")
+    timeout: float = Field(
+        300.0,
+        gt=0,
+        description="seconds to wait until an answer begins, or for all of it from a server that "
+        "does not stream",
+    )
+    token_timeout: float = Field(60.0, gt=0, description="seconds of silence within an answer")
     tries: int = Field(5, ge=2, description="of a call that fails while others succeed")
     patience: float = Field(
-        300.0, ge=0, description="seconds without any answer after which the run stops"
+        600.0, ge=0, description="seconds without any answer after which the run stops"
     )
     batch: int = Field(8, ge=1, description="prompts that a local model processes together")
     workers: int = Field(
@@ -175,6 +301,23 @@ class CallsConfig(_Section):
         ge=1,
         description="worker processes with a local model, on a cluster; a server is called by one",
     )
+
+    @field_validator("extra")
+    @classmethod
+    def _are_not_ours(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        for name in [*extra, *(name for role in ROLES for name in _fields(extra.get(role, {})))]:
+            if name in _OUR_FIELDS:
+                raise ValueError(f"{name} {_OUR_FIELDS[name]}")
+        try:
+            json.dumps(extra, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"it goes into a request as JSON, and cannot: {error}") from None
+        return extra
+
+    def extra_of(self, role: str) -> dict[str, Any]:
+        """Returns the further fields of requests to the captioner, the writer or the judge."""
+        shared = {name: value for name, value in self.extra.items() if name not in ROLES}
+        return {**shared, **self.extra.get(role, {})}
 
 
 class Price(_Section):
@@ -329,7 +472,7 @@ def describe(model: BaseModel | None = None, indent: str = "") -> str:
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             about = " ".join((type(value).__doc__ or "").split())
-            lines += ["", f"{name}:  # {about}", describe(value, indent + "  ")]
+            lines += ["", f"{indent}{name}:  # {about}", describe(value, indent + "  ")]
         else:
             shown = json.dumps(value, ensure_ascii=False)
             about = f"  # {field.description}" if field.description else ""

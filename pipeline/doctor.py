@@ -50,6 +50,8 @@ _SHOWN = (
 _NEEDED_FOR = {
     "models": "models of a folder or hub (transformers:...), quality.clip",
     "speech": "dialogue from the sound",
+    "scenedetect": "keyframes.detector=scenedetect:...",
+    "transnetv2": "keyframes.detector=transnetv2",
     "train": "training and generation",
     "bench": "benchmarks",
     "dask": "DaskRunner",

@@ -52,6 +52,8 @@ TRAIN, VAL = SPLITS = ("train", "val")
 ANSWERS = "answers"  # the response cache
 PICTURES = "pictures"  # of the keyframes stage, a folder for each of its outputs
 SEGMENTS = "segments"  # measurements of parts of long films
+FAILURES = "failures"  # tracebacks of unexpected errors of the last run
+UNTIL = "until"  # tables and dataset.json of a run that stopped after a stage
 PLACED = "placed"  # of each film, whose pictures are in `images` and `rejected`
 LOCK = "lock"  # held by a run, on a disk
 RUNNING = "running.json"  # written again and again by a run, in a bucket

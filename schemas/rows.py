@@ -68,6 +68,9 @@ class Keyframe:
     dialogue: list[str] = dataclasses.field(default_factory=list)  # until the next keyframe
     recognised: bool = False  # the film's dialogue is recognised from its sound, not written
     text: list[str] = dataclasses.field(default_factory=list)  # read on the screen
+    # How the shot begins: "cut", "dissolve", "fade", "wipe", or "gradual" where the detector does
+    # not tell; "" at the film's start.
+    transition: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

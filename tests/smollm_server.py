@@ -44,7 +44,7 @@ def serving_smollm() -> Iterator[SmolLMServer]:
 
     Raises RuntimeError, with what it printed, where it does not come up.
     """
-    from benchmarks.metrics.smollm import converted  # needs torch, and a test may want to skip
+    from model.smollm import converted  # needs torch, and a test may want to skip
 
     folder = converted()
     # started beside the model's folder: the server calls its model by the path it was given

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from benchmarks import published_results
 from benchmarks.datasets.layouts import StoriesBySplit, read_dataset
 from benchmarks.datasets.near_duplicates import PictureInfo, find_near_duplicates, read_picture_info
-from benchmarks.metrics import smollm
 from benchmarks.results.confidence_intervals import bootstrap_mean
 from benchmarks.results.tables import Cell, Column, Figure, Table
 from benchmarks.stories import Story
+from model import smollm
 from pipeline.annotation.checks import character_names
 from pipeline.config import OutputConfig
 

@@ -11,8 +11,10 @@ joined, in a random order for each seed, to stories of 100 pictures. Under each 
   generates long stories. Those of the last five moments up to each length are painted and
   classified.
 
-Figures at a length are those of the five moments that end there. Cost is measured separately, with
-texts that are read word by word as in generation, on stories of random words: content has no cost.
+Figures at a length are those of the five moments that end there. What comes back after some
+pictures is scored apart, by how long ago it was last seen (`recurrence`). Cost is measured
+separately, with texts that are read word by word as in generation, on stories of random words:
+content has no cost.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from benchmarks.long_stories.prediction import (
     predict_as_last_of_chunk,
     predict_stories,
 )
+from benchmarks.long_stories.recurrence import recurrence_tables, score_recurrence
 from benchmarks.long_stories.tables import (
     MOMENTS_PER_LENGTH,
     cost_tables,
@@ -89,8 +92,15 @@ def run(
         if variant.painted
     }
     classifier = train_classifier(dataset, sample, teller.run.preset.model.detokenizer.image_size)
-    painted = score_painted(
-        teller, stories, own, lengths, labels.read_labels(dataset, sample), dataset, classifier
+    known = labels.read_labels(dataset, sample)
+    painted = score_painted(teller, stories, own, lengths, known, dataset, classifier)
+    returned = score_recurrence(
+        teller,
+        stories,
+        {variant.name: given[variant.name] for variant in VARIANTS if variant.painted},
+        known,
+        dataset,
+        classifier,
     )
     spent = measure_costs(
         teller, [variant for variant in VARIANTS if variant.painted], lengths, rounds
@@ -105,6 +115,7 @@ def run(
     tables = [
         *prediction_tables(given, reference, lengths, about, picture.name),
         *painted_tables(painted, lengths, about),
+        *recurrence_tables(returned, about),
         *cost_tables(spent, lengths, about),
     ]
     if longest:

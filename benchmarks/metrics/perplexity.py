@@ -21,10 +21,9 @@ import torch
 from torch.nn import functional
 
 from benchmarks.array_types import Floats
-from benchmarks.metrics import smollm
 from benchmarks.results.confidence_intervals import bootstrap_mean, bootstrap_statistic
 from benchmarks.results.tables import Figure
-from model import precision
+from model import precision, smollm
 
 SHUFFLES = 2  # that a story is held against: each costs as much as the story
 

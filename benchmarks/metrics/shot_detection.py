@@ -12,6 +12,7 @@ from scenedetect import ContentDetector, detect
 from benchmarks.metrics import shot_scores
 from benchmarks.metrics.shot_scores import ShotScore
 from benchmarks.results.tables import Cell, Column, Figure, Table
+from pipeline.config import ShotsConfig
 from pipeline.keyframes import shots
 from pipeline.keyframes.frame_stats import scan_film
 
@@ -62,7 +63,7 @@ def shot_table(films: Sequence[str]) -> Table:
 
 def _our_transitions(film: str, fps: float) -> tuple[list[int], list[float]]:
     stats = scan_film(film)
-    _, transitions = shots.find(stats)
+    transitions = shots.find(stats, ShotsConfig())
     cuts = [round(stats.times[each.first] * fps) for each in transitions if each.kind == "cut"]
     gradual = [
         (stats.times[each.first] + stats.times[each.last]) / 2 * fps

@@ -8,16 +8,17 @@ import sys
 
 from pipeline.config import KeyframesConfig
 from pipeline.ingest.probe import probe
+from pipeline.keyframes.detectors import detect
 from pipeline.keyframes.extract import extract_keyframes
-from pipeline.keyframes.frame_stats import scan_film
 from schemas.rows import Video
 
 
 def main(film: str, folder: str) -> None:
     """Writes the film's keyframes to the folder and prints how many there are."""
-    keyframes, rejects = extract_keyframes(
-        probe(Video("film", film, "film", "film")), scan_film(film), KeyframesConfig(), folder
-    )
+    config = KeyframesConfig()
+    video = probe(Video("film", film, "film", "film"))
+    stats, transitions = detect(video, config)
+    keyframes, rejects = extract_keyframes(video, stats, config, folder, transitions=transitions)
     print(len(keyframes), len(rejects))
 
 

@@ -27,6 +27,7 @@ from pipeline.runtime.stage_outputs import UNREADABLE
 from schemas.answers import CaptionAnswer
 from schemas.rows import Caption, Keyframe, Reject
 
+LONGEST = 800  # tokens of an answer, in whatever language; a usual one has a hundred
 STILL = 0.03  # frame widths per second, below which a motion counts as none
 
 
@@ -128,6 +129,7 @@ async def _ask_about(
             CaptionAnswer,
             images,
             system=asked.system,
+            longest=LONGEST,
         ),
         client,
         check,

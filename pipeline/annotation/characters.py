@@ -35,6 +35,7 @@ from schemas.rows import Caption, Character, Keyframe
 
 GIVEN, SUBTITLES = "given", "subtitles"  # the sources of characters, beside models
 MAX_CHARACTERS = 20  # of a series
+_ENTRY = 150  # tokens of an entry at most, in whatever language
 _MAX_SHOWN = 60  # descriptions, sentences and lines in a prompt
 _HEAD = (
     "# Who is who in this series. Change what you like: stories are written anew from it, and "
@@ -44,7 +45,10 @@ _DIGEST = re.compile(r"digest ([0-9a-f]{16})\n")
 
 
 class CharactersError(ValueError):
-    """A file of characters is invalid; the message has its name and the remedy."""
+    """A file of characters is invalid; the message has its name and the remedy. Ends the run: a
+    user's own file is mended, and no model is paid for stories without it."""
+
+    exit_code = 2
 
 
 def path(out: str, series: str) -> str:
@@ -173,6 +177,7 @@ async def draft(
             facts,
             CharactersAnswer,
             system=asked.system,
+            longest=MAX_CHARACTERS * _ENTRY,
         ),
         client,
         check,

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 
 import simplemma
+from simplemma.strategies import DictionaryLookupStrategy
 
 from pipeline.annotation import words
 from pipeline.runtime import word_lists
@@ -29,6 +30,8 @@ _LONGEST_PHRASE = 4  # words
 _LONGEST_WORD = 8  # characters of a word in a script without spaces
 _NO_SPACES = frozenset(("zh", "ja", "th", "km", "lo", "my"))
 _FEW_EMOJI = 6  # of a word that means one thing
+
+_DICTIONARIES = DictionaryLookupStrategy()
 
 BEINGS = frozenset(word_lists.read(__package__, "concepts/beings.txt"))
 
@@ -179,6 +182,14 @@ def _is_word(word: str, language: str) -> bool:
     """Returns whether the language's dictionary has a form of a word."""
     try:
         return bool(simplemma.is_known(word, lang=code(language)))
+    except ValueError:
+        return False
+
+
+def is_entry(word: str, language: str) -> bool:
+    """Returns whether the language's dictionary has a word, with these capitals."""
+    try:
+        return bool(_DICTIONARIES.is_dictionary_member(word, code(language)))
     except ValueError:
         return False
 

@@ -53,6 +53,12 @@ def tokenize(text: str) -> list[str]:
     return [_POSSESSIVE.sub("", word).casefold().replace("’", "'") for word in _WORD.findall(text)]
 
 
+def first(text: str) -> str:
+    """Returns the first word of a text as it is written, "" for none."""
+    found = _WORD.search(text)
+    return found[0] if found else ""
+
+
 def dictionary_words(text: str) -> list[str]:
     """Returns the words in lower case, without a possessive 's and without numbers.
 

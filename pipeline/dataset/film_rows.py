@@ -6,7 +6,7 @@ import dataclasses
 
 from pipeline.runtime.stage_inputs import CONTENT
 from pipeline.runtime.stage_outputs import Film, only
-from schemas.rows import Reject, Story, Video
+from schemas.rows import Keyframe, Reject, Story, Video
 
 
 def probed_video(film: Film) -> Video:
@@ -15,13 +15,22 @@ def probed_video(film: Film) -> Video:
     return dataclasses.replace(film.video, **{name: getattr(probed, name) for name in CONTENT})
 
 
+def keyframes(film: Film) -> list[Keyframe]:
+    """Returns the film's keyframes, as the last stage that is done has left them."""
+    done = next(name for name in ("selection", "text", "keyframes") if name in film.outputs)
+    return film.rows(done, Keyframe)
+
+
 def source(video: Video) -> dict[str, str]:
     """Returns whom the pictures of a film are of, for its samples in the shards."""
     return {"license": video.license, "attribution": video.attribution}
 
 
 def scored_stories(film: Film) -> tuple[list[Story], list[Story]]:
-    """Returns the film's stories that are kept, and those that a score ruled out."""
+    """Returns the film's stories that are kept, and those that a score ruled out; before they are
+    scored, all of them."""
+    if "quality" not in film.outputs:
+        return film.rows("stories", Story) if "stories" in film.outputs else [], []
     scored = film.content("quality")
     dropped = {reject.key for reject in only(Reject, scored)}
     stories = only(Story, scored)

@@ -98,8 +98,14 @@ def write_manifest(out: str, content: dict[str, Any], records: Iterable[FileReco
     content["version"] = dataset_version(files.values())
     content["files"] = [dataclasses.asdict(files[path]) for path in sorted(files)]
     storage.write_bytes(storage.join(out, layout.CARD), dataset_card.card(content).encode())
-    files[layout.CARD] = file_record(out, layout.CARD)
-    content["files"] = [dataclasses.asdict(files[path]) for path in sorted(files)]
+    write_json(out, content, [*files.values(), file_record(out, layout.CARD)])
+
+
+def write_json(out: str, content: dict[str, Any], records: Iterable[FileRecord]) -> None:
+    """Adds the version and the files to `content`, and writes it as `dataset.json`."""
+    files = sorted(records, key=lambda record: record.path)
+    content["version"] = dataset_version(files)
+    content["files"] = [dataclasses.asdict(file) for file in files]
     text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True)
     storage.write_bytes(storage.join(out, layout.MANIFEST), text.encode() + b"\n")
 

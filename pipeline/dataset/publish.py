@@ -18,16 +18,17 @@ import cv2
 from pipeline import model_specs
 from pipeline.annotation import characters, prompts
 from pipeline.config import DatasetConfig
-from pipeline.dataset import leftovers
+from pipeline.dataset import film_rows, leftovers
 from pipeline.dataset.file_digests import FileRecord, file_record
 from pipeline.dataset.film_rows import probed_video, scored_stories
 from pipeline.dataset.jsonl import writing_jsonl
-from pipeline.dataset.manifest import write_manifest
+from pipeline.dataset.manifest import write_json, write_manifest
 from pipeline.dataset.tables import writing_tables
 from pipeline.runtime import stage_outputs, storage
 from pipeline.runtime.prefetch import prefetch
 from pipeline.runtime.stage_outputs import Film
 from schemas import layout
+from schemas.published import chunk_records
 from schemas.rows import Caption, Character, Keyframe, Reject, Story, Video
 
 # What decides the bytes of pictures and texts, beside the configuration.
@@ -62,22 +63,9 @@ def publish(
     films = sorted(films, key=lambda film: film.video.id)
     records = list(shards)
     published = _write_films(out, films, splits, discovery_rejects, records)
-    by_series = sorted(published.characters.items())
-    character_files = [characters.path("", series) for series, _ in by_series]
+    character_files = [characters.path("", series) for series in sorted(published.characters)]
     records += prefetch(functools.partial(file_record, out), character_files, _READS_AT_ONCE)
-    content = {
-        "name": config.output.name,
-        "created_by": f"storystream {metadata.version('storystream')}",
-        "config": config.published(),
-        "config_digest": stage_outputs.digest(config.published()),
-        "models": {role: config.published()[role] for role in ("captioner", "writer")},
-        "prompts": {name: prompts.identity(name, config.prompts) for name in prompts.NAMES},
-        "versions": _versions(config),
-        **published.summary,
-        "characters": [
-            dataclasses.asdict(character) for _, series in by_series for character in series
-        ],
-    }
+    content = _content(published, config)
     write_manifest(out, content, records)
     names = {file["path"] for file in content["files"]}
     storage.remove(
@@ -87,6 +75,40 @@ def publish(
         ]
     )
     return content
+
+
+def publish_until(
+    folder: str,
+    films: Sequence[Film],
+    discovery_rejects: Sequence[Reject],
+    config: DatasetConfig,
+    stage: str,
+) -> None:
+    """Writes tables and a `dataset.json` of what there is after a stage into `folder`, for the
+    report and the summary of a run that stops there. It is no dataset: it has no shards."""
+    films = sorted(films, key=lambda film: film.video.id)
+    records: list[FileRecord] = []
+    published = _write_films(folder, films, {}, discovery_rejects, records)
+    write_json(folder, {**_content(published, config), "until": stage}, records)
+
+
+def _content(published: _Published, config: DatasetConfig) -> dict[str, Any]:
+    """Returns what the manifest says of a dataset, but for its version and its files."""
+    return {
+        "name": config.output.name,
+        "created_by": f"storystream {metadata.version('storystream')}",
+        "config": config.published(),
+        "config_digest": stage_outputs.digest(config.published()),
+        "models": {role: config.published()[role] for role in ("captioner", "writer")},
+        "prompts": {name: prompts.identity(name, config.prompts) for name in prompts.NAMES},
+        "versions": _versions(config),
+        **published.summary,
+        "characters": [
+            dataclasses.asdict(character)
+            for _, series in sorted(published.characters.items())
+            for character in series
+        ],
+    }
 
 
 def _versions(config: DatasetConfig) -> dict[str, str]:
@@ -112,18 +134,20 @@ class _FilmContent(NamedTuple):
 
 def _film_content(out: str, film: Film) -> _FilmContent:
     stories, dropped_stories = scored_stories(film)
-    keyframes = film.rows("selection", Keyframe)
+    keyframes = film_rows.keyframes(film)
     rejects = [reject for stage in sorted(film.outputs) for reject in film.rows(stage, Reject)]
+    if "selection" not in film.outputs:  # which places the pictures
+        rejects = [dataclasses.replace(reject, image="") for reject in rejects]
     images = [keyframe.image for keyframe in keyframes]
     images += [reject.image for reject in rejects if reject.image]
     return _FilmContent(
         probed_video(film),
         keyframes,
-        film.rows("captions", Caption),
+        film.rows("captions", Caption) if "captions" in film.outputs else [],
         stories,
         dropped_stories,
         rejects,
-        film.rows("characters", Character),
+        film.rows("characters", Character) if "characters" in film.outputs else [],
         leftovers.of_film(out, film.video.id, images),
     )
 
@@ -167,14 +191,16 @@ def _write_films(
             tables.write(layout.STORIES, stories)
             tables.write(layout.REJECTS, film.rejects)
             tables.write(layout.DROPPED_STORIES, film.dropped_stories)
-            chunks = sum(jsonl.write(story) for story in stories)
+            chunks = sum(
+                jsonl.write(story) if split else len(chunk_records(story)) for story in stories
+            )
             counts.update(
                 keyframes=len(film.keyframes),
                 stories=len(stories),
                 chunks=chunks,
                 rejects=len(film.rejects),
             )
-            if stories:
+            if stories and split:
                 of_split.setdefault(split, Counter()).update(
                     videos=1, stories=len(stories), chunks=chunks
                 )

@@ -2,6 +2,8 @@
 
     films -> the stages, in the order of `stages.STAGES` -> shards -> publish
 
+or, with `--until`, tables and a report of what there is after that stage, in place of the last two.
+
 The elements between stages are `Film`s: a film's row and the names of its stage outputs. Rows and
 images stay in storage, so a runner's memory does not grow with them. After each reshuffle a film
 goes to any free worker; long films are split into segments. A stage that asks a model processes
@@ -18,7 +20,7 @@ import apache_beam as beam
 from pipeline.graph import shard_transforms
 from pipeline.graph.film_transforms import RunStage, largest_first
 from pipeline.graph.model_transforms import RunModelStage
-from pipeline.graph.reshuffle import Reshuffle
+from pipeline.graph.reshuffle import Gather, Reshuffle
 from pipeline.graph.stage_cache import Run
 from pipeline.runtime.stage_outputs import Film
 from schemas.rows import Reject, Video
@@ -39,6 +41,11 @@ def dataset(
         if stage.role:
             films = films | f"Reshuffle after {stage.name}" >> Reshuffle(_id)
         if stage.name == run.until:
+            _ = (
+                films
+                | "All films" >> Gather()
+                | "Publish" >> beam.Map(shard_transforms.publish_until, list(rejects), run)
+            )
             return
     split = films | "Split" >> shard_transforms.AssignSplits(run)
     records = split | "Shards" >> shard_transforms.WriteShards(run)

@@ -7,12 +7,13 @@ whose scope is a series gets all films of a series at the same time.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
 
 from pipeline.dataset import manifest
+from pipeline.graph import failures
 from pipeline.graph.reshuffle import Reshuffle
 from pipeline.graph.stage_cache import (
     CachedOutput,
@@ -25,7 +26,7 @@ from pipeline.graph.stage_cache import (
 )
 from pipeline.graph.stages import Stage
 from pipeline.runtime import progress
-from pipeline.runtime.stage_outputs import Film
+from pipeline.runtime.stage_outputs import AnyRow, Film
 
 
 def largest_first(film: Film) -> tuple[int, str]:
@@ -85,7 +86,12 @@ def _reuse_or_make(cached: CachedOutput, stage: Stage, run: Run) -> Film:
     assert stage.run is not None
     job = run.job(stage, output=cached.output, tick=cached.tick)
     progress.doing(stage.name, cached.film.video.id)
-    return cached.save(stage.run(stage.inputs(cached.film), job))
+    try:
+        if cached.error:
+            raise cached.error
+        return cached.save(stage.run(stage.inputs(cached.film), job))
+    except Exception as error:  # whatever a film brings about stays with it
+        return cached.fail(error)
 
 
 def run_series(series: tuple[str, Iterable[Film]], stage: Stage, run: Run) -> list[Film]:
@@ -95,15 +101,53 @@ def run_series(series: tuple[str, Iterable[Film]], stage: Stage, run: Run) -> li
         if all(output.reusable for output in cached):
             films = [output.reuse() for output in cached]
         else:
-            assert stage.run is not None
             progress.doing(stage.name, series[0])
-            rows = stage.run([stage.inputs(output.film) for output in cached], run.job(stage))
-            films = [
-                output.reuse() if output.reusable else output.save(film_rows)
-                for output, film_rows in zip(cached, rows, strict=True)
-            ]
+            try:
+                films = [
+                    output.reuse() if output.reusable else output.save(film_rows)
+                    for output, film_rows in zip(cached, _series_rows(cached, run), strict=True)
+                ]
+            except Exception as error:
+                films = _without_failing(cached, error, run)
     publish_files(stage, films, run)
     return films
+
+
+def _series_rows(outputs: Sequence[CachedOutput], run: Run) -> list[list[AnyRow]]:
+    """Returns what a stage makes of the films of a series, or of some of them."""
+    stage = outputs[0].stage
+    assert stage.run is not None
+    if error := next((output.error for output in outputs if output.error), None):
+        raise error
+    rows = stage.run([stage.inputs(output.film) for output in outputs], run.job(stage))
+    return list(rows)
+
+
+def _without_failing(outputs: Sequence[CachedOutput], error: Exception, run: Run) -> list[Film]:
+    """Returns the films of a series that a stage failed on, which costs those films alone on which
+    it fails by themselves: the others are processed as if there were no such films."""
+    if failures.stops_run(error, outputs[0].film, run.out):
+        raise error
+    errors = {}
+    for output in outputs:
+        try:
+            _series_rows([output], run)
+        except Exception as raised:
+            errors[output.film.video.id] = raised
+    rest = [output for output in outputs if output.film.video.id not in errors]
+    try:
+        rows = _series_rows(rest, run) if errors and rest else []
+    except Exception as raised:
+        rows, error = [], raised
+    if not rows:  # nothing tells which film it is
+        rest = []
+    of_rest = dict(zip([output.film.video.id for output in rest], rows, strict=True))
+    return [
+        output.save_for_this_run(of_rest[id_])
+        if (id_ := output.film.video.id) in of_rest
+        else output.fail(errors.get(id_, error))
+        for output in outputs
+    ]
 
 
 def publish_files(stage: Stage, films: list[Film], run: Run) -> None:
@@ -121,18 +165,23 @@ class _Segment:
     """A segment of a film, for a worker to process."""
 
     film: Film
-    key: Any  # of the stage's output
+    key: Any  # of the stage's output, None if it could not be told
     segments: list[Any]  # all segments of the film, as the stage has split it
     number: int  # of this one
 
 
 def _split(film: Film, stage: Stage, run: Run) -> Iterator[_Segment]:
     assert stage.segmented is not None
-    key = output_key(stage, [film], run)
-    if is_reusable(stage, film, key, run):
-        segments = [None]
-    else:
-        segments = stage.segmented.split(stage.inputs(film), run.segment_seconds)
+    key, segments = None, [None]
+    try:
+        key = output_key(stage, [film], run)
+        if not is_reusable(stage, film, key, run):
+            segments = stage.segmented.split(
+                stage.inputs(film), run.job(stage), run.segment_seconds
+            )
+    except Exception as error:  # it is met again where the whole film is processed
+        if failures.stops_run(error, film, run.out):
+            raise
     for number in range(len(segments)):
         yield _Segment(film, key, segments, number)
 
@@ -147,9 +196,14 @@ def _process(segment: _Segment, stage: Stage, run: Run) -> _Segment:
         )
         with timed(stage.name):
             job = run.job(stage, output=output_name(stage, segment.film, segment.key))
-            stage.segmented.process(
-                stage.inputs(segment.film), job, segment.segments, segment.number
-            )
+            job = dataclasses.replace(job, threads=run.segment_threads)
+            try:
+                stage.segmented.process(
+                    stage.inputs(segment.film), job, segment.segments, segment.number
+                )
+            except Exception as error:  # likewise
+                if failures.stops_run(error, segment.film, run.out):
+                    raise
         tick(stage.segmented.share / len(segment.segments))
     return segment
 
@@ -157,7 +211,12 @@ def _process(segment: _Segment, stage: Stage, run: Run) -> _Segment:
 def _join(by_film: tuple[str, Iterable[_Segment]], stage: Stage, run: Run) -> Film:
     assert stage.segmented is not None
     segments = list(by_film[1])
-    film, key = segments[0].film, segments[0].key
     begun = stage.segmented.share if len(segments) > 1 else -1.0
     with timed(stage.name):
-        return _reuse_or_make(CachedOutput(stage, film, key, run, begun), stage, run)
+        film, key = segments[0].film, segments[0].key
+        cached = (
+            CachedOutput(stage, film, key, run, begun)
+            if key is not None
+            else cached_outputs(stage, [film], run, begun)[0]
+        )
+        return _reuse_or_make(cached, stage, run)

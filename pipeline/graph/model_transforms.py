@@ -110,9 +110,12 @@ async def _run_jobs(
                 return await _run_job(job, stage, run, client)
             except Stop:
                 raise
-            except Exception as error:  # no more calls are to be paid for, as the run fails
-                client.stop(Stop(f"{type(error).__name__}: {error}"))
-                raise
+            except Exception as error:
+                try:
+                    return [output.fail(error) for output in job]
+                except Exception:  # no more calls are to be paid for, as the run fails
+                    client.stop(Stop(f"{type(error).__name__}: {error}"))
+                    raise
 
     # Ctrl-C waits for calls in flight only if repeating them would cost something.
     waits = interrupts.calls_in_flight() if spec.kind != "embedded" else contextlib.nullcontext()
@@ -145,6 +148,8 @@ async def _run_job(
     for output in job:  # their time begins now: other jobs were run before this one
         output.began = time.monotonic()
     assert stage.run is not None
+    if error := job[0].error:
+        raise error
     progress.doing(stage.name, f"asking about {job[0].film.video.id}")
     inputs = [stage.inputs(output.film) for output in job]
     stage_job = run.job(stage, tick=job[0].tick, client=client)

@@ -12,21 +12,29 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import TestOptions
 
+from pipeline.annotation.characters import CharactersError
 from pipeline.config import DatasetConfig
 from pipeline.dataset import report
 from pipeline.dataset.manifest import read_json
 from pipeline.dataset.reader import read_rows
-from pipeline.graph import build, run_record, runners, stage_cache, stages, summary
+from pipeline.graph import build, failures, run_record, runners, stage_cache, stages, summary
 from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Gone, Refused
-from pipeline.runtime import lock, progress, storage
+from pipeline.runtime import lock, progress, stage_outputs, storage
 from schemas import layout
 from schemas.rows import Reject, Video
 
 NO_STORIES, TOO_MANY_REJECTS = 3, 4  # exit codes
 _SEGMENT_BYTES = 32_000_000  # of a segment of a long film, roughly
-_STOPS = (BudgetSpent, Refused, Gone, Interrupted, storage.CannotWrite)  # raised in workers
+_STOPS = (  # raised in workers
+    BudgetSpent,
+    Refused,
+    Gone,
+    Interrupted,
+    storage.CannotWrite,
+    CharactersError,
+)
 
 
 def run(
@@ -52,10 +60,14 @@ def run(
     options, runner, workers = runners.choose(beam_arguments, segments, verbose)
     runner_name = runners.name(options)
     runners.check(options, [out, *(video.uri for video in videos)])
-    # With fewer films than cores, each gets several threads; more than 16 are no faster.
-    threads = min(16, max(1, workers // max(1, segments)))
     parameters = stage_cache.Run(
-        config, out, storage.join(out, layout.WORK), threads, tuple(force), until
+        config,
+        out,
+        storage.join(out, layout.WORK),
+        _threads(workers, len(videos)),
+        tuple(force),
+        until,
+        segment_threads=_threads(workers, segments),
     )
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
     pipeline = beam.Pipeline(runner=runner, options=options)
@@ -67,6 +79,7 @@ def run(
     with lock.locked(out):
         # Of runs that were killed: no other run writes here now.
         storage.remove(storage.temporary_files(out))
+        failures.clear_log(parameters.work)
         names = stages.names()
         shown = names[: names.index(until) + 1] if until else names
         if runner_name:
@@ -77,22 +90,29 @@ def run(
         waiting = f"running on {runner_name}" if runner_name else "starting the workers"
         with progress.display(dict.fromkeys(shown, len(videos)), waiting):
             result = runners.run_and_wait(pipeline)
-            if not until:
-                manifest = read_json(out)
-                recorded = run_record.write(
-                    out,
-                    manifest,
-                    result,
-                    started,
-                    time.monotonic() - clock,
-                    runner_name or f"local, {workers} processes",
-                )
-                progress.doing("report", "writing report.html")
-                report.write(out)
-        if until:
-            print(f"Stopped after stage {until}; its outputs are in {parameters.work}")
-            return 0
-        return _conclude(manifest, recorded, config, out, command)
+            tables = storage.join(parameters.work, layout.UNTIL)
+            if not until:  # those of a run that stopped early are of the past
+                storage.remove([path for path, _ in storage.find_in(tables, "**")])
+                tables = out
+            manifest = read_json(tables)
+            recorded = run_record.write(
+                out,
+                manifest,
+                result,
+                started,
+                time.monotonic() - clock,
+                runner_name or f"local, {workers} processes",
+            )
+            progress.doing("report", "writing report.html")
+            report.write(out, tables)
+        rejects = list(read_rows(tables, layout.REJECTS, Reject))
+        return _conclude(manifest, recorded, rejects, config, out, command)
+
+
+def _threads(workers: int, tasks: int) -> int:
+    """Returns the threads of each task: with fewer tasks than workers, each gets several; more than
+    16 are no faster."""
+    return min(16, max(1, workers // max(1, tasks)))
 
 
 def stop_code(error: BaseException) -> tuple[int, str]:
@@ -109,27 +129,29 @@ def stop_code(error: BaseException) -> tuple[int, str]:
 def _conclude(
     manifest: dict[str, Any],
     recorded: dict[str, Any],
+    rejects: list[Reject],
     config: DatasetConfig,
     out: str,
     command: Sequence[str],
 ) -> int:
     """Prints the summary of a run and returns its exit code."""
     counts = manifest["counts"]
-    without_keyframes = sum(video["keyframes"] == 0 for video in manifest["videos"])
-    rejects = read_rows(out, layout.REJECTS, Reject)
+    rejected = {video["id"] for video in manifest["videos"] if not video["keyframes"]}
+    rejected |= {reject.video for reject in rejects if reject.reason == stage_outputs.FAILED}
     print()
     for line in summary.lines(manifest, recorded, rejects, config, out, command):
         print(line)
-    if not counts["stories"]:
+    due = "keyframes" if "until" in manifest else "stories"
+    if not counts[due]:
         print(
-            "The dataset has no stories. The report lists what was rejected and why; the most "
-            f"frequent reason is {_most_frequent(out)}.",
+            f"The dataset has no {due}. The report lists what was rejected and why; the most "
+            f"frequent reason is {_most_frequent(rejects)}.",
             file=sys.stderr,
         )
         return NO_STORIES
-    if without_keyframes > config.reject_limit * counts["videos"]:
+    if len(rejected) > config.reject_limit * counts["videos"]:
         print(
-            f"{without_keyframes} of {counts['videos']} films have no keyframes, more than "
+            f"{len(rejected)} of {counts['videos']} films have no keyframes or failed, more than "
             f"reject_limit={config.reject_limit} allows. The report lists why; raise the limit "
             "if that is as it should be.",
             file=sys.stderr,
@@ -138,9 +160,8 @@ def _conclude(
     return 0
 
 
-def _most_frequent(out: str) -> str:
+def _most_frequent(rejects: Sequence[Reject]) -> str:
     """Returns the most frequent reason of rejects other than keyframes, and their number."""
-    rejects = list(read_rows(out, layout.REJECTS, Reject))
     (((stage, reason), number),) = Counter(
         (reject.stage, reject.reason)
         for reject in rejects

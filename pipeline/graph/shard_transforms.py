@@ -14,8 +14,9 @@ from pipeline.dataset.film_rows import scored_stories, source
 from pipeline.dataset.shards import Shard, StorySummary
 from pipeline.graph.reshuffle import Gather, Reshuffle
 from pipeline.graph.stage_cache import Run, count, measure, timed
-from pipeline.runtime import progress
+from pipeline.runtime import progress, storage
 from pipeline.runtime.stage_outputs import Film
+from schemas import layout
 from schemas.rows import Keyframe, Reject, Story
 
 
@@ -86,6 +87,18 @@ def publish_dataset(
     progress.doing("publish", "writing the tables")
     publish.publish(run.out, films, splits, records, rejects, run.config)
     shard_cache.clean(run.out, run.work, [record.path for record in records])
+    count("publish", "done", 1)
+
+
+@timed("publish")
+def publish_until(films: list[Film], rejects: list[Reject], run: Run) -> None:
+    """Writes what there is of the films after the stage that the run stops after.
+
+    `rejects` are as for `publish_dataset`.
+    """
+    progress.doing("publish", "writing the tables")
+    folder = storage.join(run.work, layout.UNTIL)
+    publish.publish_until(folder, films, rejects, run.config, run.until)
     count("publish", "done", 1)
 
 

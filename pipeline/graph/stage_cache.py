@@ -17,7 +17,7 @@ from apache_beam.metrics import Metrics
 from pipeline import model_specs
 from pipeline.annotation import prompts
 from pipeline.config import DatasetConfig
-from pipeline.graph import stages
+from pipeline.graph import failures, stages
 from pipeline.graph.stages import Stage
 from pipeline.inference.backends import loading
 from pipeline.keyframes import segment_scan
@@ -39,6 +39,7 @@ class Run:
     threads: int = 1  # for decoding one film
     force: tuple[str, ...] = ()  # names of stages, and ids of films, to make again
     until: str = ""  # the stage to stop after, "" for none
+    segment_threads: int = 1  # for decoding a segment of a film, while others decode the rest
     # Seconds of a film that one worker scans.
     segment_seconds: float = dataclasses.field(default_factory=lambda: segment_scan.SECONDS)
     id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)  # unique
@@ -124,10 +125,11 @@ def _model_key(stage: Stage, config: DatasetConfig) -> Any:
     calls = ["temperature"] if spec.kind != "embedded" else []
     if calls and stage.role == "captioner":  # a writer is sent no images
         calls += ["longest_side", "detail"]
+    extra = config.calls.extra_of(stage.role) if spec.kind == "openai" else {}
     return [
         # The name of an embedded model says its version.
         loading.name(stage.role, spec) if spec.kind == "embedded" else loading.identity(spec),
-        [getattr(config.calls, name) for name in calls],
+        [*(getattr(config.calls, name) for name in calls), *([extra] if extra else [])],
         [prompts.identity(name, config.prompts) for name in stage.prompts],
     ]
 
@@ -147,25 +149,39 @@ def is_reusable(stage: Stage, film: Film, key: Any, run: Run) -> bool:
     )
 
 
-def cached_outputs(stage: Stage, films: Sequence[Film], run: Run) -> list[CachedOutput]:
+def cached_outputs(
+    stage: Stage, films: Sequence[Film], run: Run, begun: float = -1.0
+) -> list[CachedOutput]:
     """Returns a stage's outputs for one film, or for all films of a series by the films' ids.
 
-    Raises as `output_key` does.
+    `begun` is as in `progress.ticker`. Raises what stops the run.
     """
     films = sorted(films, key=lambda film: film.video.id)
-    key = output_key(stage, films, run)
-    return [CachedOutput(stage, film, key, run) for film in films]
+    key, error = None, None
+    try:
+        key = output_key(stage, films, run)
+    except Exception as raised:  # the files that the stage reads cannot be looked at
+        if failures.stops_run(raised, films[0], run.out):
+            raise
+        error = raised
+    return [CachedOutput(stage, film, key, run, begun, error) for film in films]
 
 
 class CachedOutput:
     """The output of one stage for one film: reusable from an earlier run, or still to be made."""
 
-    def __init__(self, stage: Stage, film: Film, key: Any, run: Run, begun: float = -1.0) -> None:
-        """`begun` is as in `progress.ticker`."""
-        self.stage, self.film = stage, film
+    def __init__(
+        self,
+        stage: Stage,
+        film: Film,
+        key: Any,
+        run: Run,
+        begun: float = -1.0,
+        error: Exception | None = None,  # why there is no key
+    ) -> None:
+        self.stage, self.film, self._run, self.error = stage, film, run, error
         self.output = output_name(stage, film, key)
-        self._file = stage_outputs.path(film.work, self.output)
-        self.reusable = is_reusable(stage, film, key, run)
+        self.reusable = error is None and is_reusable(stage, film, key, run)
         self.tick = progress.ticker(stage.name, begun)
         self.began = time.monotonic()
 
@@ -177,7 +193,7 @@ class CachedOutput:
     def save(self, rows: Sequence[AnyRow]) -> Film:
         """Saves the rows as the output and returns the film with it."""
         name = self.stage.name
-        stage_outputs.save(self._file, rows)
+        stage_outputs.save(stage_outputs.path(self.film.work, self.output), rows)
         count(name, "done", 1)
         measure(name, "milliseconds", round(1000 * (time.monotonic() - self.began)))
         measure(name, "rows", len(rows))
@@ -186,6 +202,20 @@ class CachedOutput:
         for row in rows:
             count(name, f"rows {type(row).__name__}", 1)
         return self._done()
+
+    def save_for_this_run(self, rows: Sequence[AnyRow]) -> Film:
+        """Saves rows under a name that no other run looks for, as they are not what the stage makes
+        of its inputs; returns the film with them."""
+        self.output = output_name(self.stage, self.film, [self.stage.name, self._run.id])
+        return self.save(rows)
+
+    def fail(self, error: Exception) -> Film:
+        """Returns the film with a reject as its output. Raises an error that stops the run."""
+        if failures.stops_run(error, self.film, self._run.out):
+            raise error
+        failures.log(self.stage, self.film, error)
+        count(self.stage.name, "failed", 1)
+        return self.save_for_this_run(failures.rows(self.stage, self.film, error))
 
     def _done(self) -> Film:
         self.tick(1.0)

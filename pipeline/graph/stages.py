@@ -24,7 +24,7 @@ from schemas.rows import Caption, Character, Keyframe, Spoken, Story, Video
 class Segmented:
     """The first part of a stage's work on a film, which several workers share by segments."""
 
-    split: Callable[..., list[Any]]  # (Inputs, seconds per segment) -> segments
+    split: Callable[..., list[Any]]  # (Inputs, Job, seconds per segment) -> segments
     process: Callable[..., None]  # (Inputs, Job, all segments, number): saves what `run` reads
     share: float  # of the stage's time
 
@@ -54,6 +54,7 @@ class Stage:
     segmented: Segmented | None = None
     intact: Callable[[Film, str, list[AnyRow]], bool] | None = None  # checks its image files
     publish: Callable[..., None] | None = None  # copies files into the dataset folder
+    rejects: str = ""  # kind of the reject of a film that it fails on; "": its own name
     seconds: float = 0.001  # CPU seconds per keyframe or minute, as measured (docs/scale.md)
     per: Literal["keyframe", "minute"] = "keyframe"
 
@@ -66,15 +67,23 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "keyframes",
         keyframes.find_keyframes,
-        version=4,
+        version=6,
         files=keyframes.content,
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
         intact=keyframes.pictures_intact,
+        rejects="video",
         seconds=1.4,
         per="minute",
     ),
-    Stage("text", keyframes.read_text, reads={"keyframes": (Keyframe,)}, seconds=0.1),
+    Stage(
+        "text",
+        keyframes.read_text,
+        version=2,
+        reads={"keyframes": (Keyframe,)},
+        rejects="video",
+        seconds=0.1,
+    ),
     Stage(
         "dialogue",
         dialogue.find_dialogue,
@@ -82,6 +91,7 @@ STAGES: tuple[Stage, ...] = (
         video=("language",),
         files=dialogue.files,
         file_settings=("speech",),
+        rejects="subtitles",
     ),
     Stage(
         "selection",
@@ -92,20 +102,24 @@ STAGES: tuple[Stage, ...] = (
         video=("series",),
         settings=("selection",),
         publish=keyframes.place_pictures,
+        rejects="video",
     ),
     Stage(
         "captions",
         annotation.write_captions,
+        version=2,
         reads={"selection": (Keyframe,)},
         settings=("captions",),
         role="captioner",
         prompts=("caption",),
         expected_calls=expected_calls.of_captions,
+        rejects="caption",
         seconds=0.026,
     ),
     Stage(
         "characters",
         annotation.name_characters,
+        version=2,
         scope="series",
         reads={"captions": (Caption,), "selection": (Keyframe,)},
         video=("series", "title"),
@@ -119,12 +133,14 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
+        version=2,
         reads={"captions": (Caption,), "selection": (Keyframe,), "characters": (Character,)},
         video=("title",),
         settings=("stories",),
         role="writer",
         prompts=("narrate", "link"),
         expected_calls=expected_calls.of_stories,
+        rejects="story",
         seconds=0.002,
     ),
     Stage(

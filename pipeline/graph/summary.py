@@ -26,6 +26,7 @@ _REMEDIES = {
     "unreadable": "see whether they play; re-encode those that do: ffmpeg -i FILE OUT.mp4",
     "crashed": "the decoder crashed on them; re-encode them: ffmpeg -i FILE OUT.mp4",
     "no keyframes": "are they dark or still? the report shows what was left out of them",
+    "failed": "the program failed on them; the next run tries again, work/failures says how",
     "empty": "their files have no content: copy them again",
 }
 
@@ -47,7 +48,7 @@ def lines(
     left_out = Counter((reject.stage, reject.reason) for reject in rejects)
     return [
         *_made(manifest, out),
-        *_left_out(left_out),
+        *_left_out(left_out, _rejects_table(manifest)),
         *_costs(record, config),
         *_next(left_out, config, command),
     ]
@@ -70,17 +71,28 @@ def _made(manifest: Mapping[str, Any], out: str) -> list[str]:
         for split, numbers in manifest["splits"].items()
     )
     look = f"  look at {storage.join(out, layout.REPORT)}"
-    return [made, *([f"  {splits}"] if splits else []), look]
+    stopped = f"  stopped after {manifest.get('until')}: without --until the rest is made"
+    return [
+        made,
+        *([f"  {splits}"] if splits else []),
+        *([stopped] if "until" in manifest else []),
+        look,
+    ]
 
 
-def _left_out(left_out: Mapping[tuple[str, str], int]) -> list[str]:
+def _rejects_table(manifest: Mapping[str, Any]) -> str:
+    folders = [layout.WORK, layout.UNTIL] if "until" in manifest else []
+    return "/".join([*folders, layout.table_path(layout.REJECTS)])
+
+
+def _left_out(left_out: Mapping[tuple[str, str], int], table: str) -> list[str]:
     """Returns a line per kind of reject, the most frequent first, with its commonest reasons."""
     if not left_out:
         return ["left out: nothing"]
     kinds: Counter[str] = Counter()
     for (kind, _), number in left_out.items():
         kinds[kind] += number
-    found = ["left out (rejects.parquet has a reason for each):"]
+    found = [f"left out ({table} has a reason for each):"]
     for kind, number in kinds.most_common(_KINDS):
         reasons = Counter({why: count for (of, why), count in left_out.items() if of == kind})
         shown = [f"{why} {count:,}" for why, count in reasons.most_common(_REASONS)]

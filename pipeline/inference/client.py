@@ -42,7 +42,7 @@ class ModelClient:
         """`name` is the model's name in rows; `work` is the folder of stage outputs, in which the
         response cache is; `count` adds to the stage's counters, `measure` to its distributions."""
         self.name, self._backend, self._work = name, backend, work
-        self._budget, self._count, self._measure = budget, count, measure
+        self._budget, self.count, self._measure = budget, count, measure
         self._in_flight: dict[str, asyncio.Task[Answer]] = {}  # by digest of the request
         self._set_aside: dict[str, Answer] = {}  # by digest, which this run does not ask again
         self.stopped: Stop | None = None
@@ -71,7 +71,7 @@ class ModelClient:
             response_cache.load, self._work, digest
         )
         if answer is not None:
-            self._count("kept", 1)
+            self.count("kept", 1)
             return answer
         try:
             async with self._budget.reserve(request):
@@ -101,10 +101,14 @@ class ModelClient:
                 await asyncio.to_thread(response_cache.set_aside, self._work, digest)
 
     def _counted(self, answer: Answer, cost: float) -> Answer:
-        self._count("calls", 1)
-        self._count("input_tokens", answer.input_tokens)
-        self._count("output_tokens", answer.output_tokens)
-        self._count("nanocost", round(cost * 1e9))
+        self.count("calls", 1)
+        self.count("input_tokens", answer.input_tokens)
+        self.count("output_tokens", answer.output_tokens)
+        self.count("nanocost", round(cost * 1e9))
+        if answer.refusal:
+            self.count("refused", 1)
+        if answer.cut:
+            self.count("loops" if answer.cut == "loop" else "cut_off", 1)
         if answer.seconds:
             self._measure("milliseconds a call", round(1000 * answer.seconds))
         return answer

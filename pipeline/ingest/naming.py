@@ -10,13 +10,42 @@ from collections.abc import Sequence
 _ID_LENGTH = 80  # characters; with the rest of an image's name, short of what file systems take
 _ID_BYTES = 200
 
-_SEASON = re.compile(r"(?:season|series|staffel|saison)[ ._-]*(\d{1,9})(?!\d)", re.IGNORECASE)
-_EPISODE = re.compile(r"(?<![a-z])(?:episode|folge|ep|e)[ ._-]*(\d{1,9})(?![a-z\d])", re.IGNORECASE)
-_SEASON_EPISODE = re.compile(
-    r"(?<![a-z\d])(?:s(\d{1,3})[ ._-]*e(\d{1,4})|(\d{1,2})x(\d{2,3}))(?!\d)", re.IGNORECASE
+_SEASON = re.compile(
+    r"(?:season|series|staffel|saison|temporada|stagione|シーズン)[ ._-]*(\d{1,9})(?!\d)"
+    r"|第(\d{1,3})[期季]",
+    re.IGNORECASE,
 )
-_RELEASE_TAGS = re.compile(
-    r"\[[^\]]*\]|(?<!\w)(?:480|576|720|1080|2160)[pi](?!\w).*$", re.IGNORECASE
+_SEASON_OF_RELEASE = re.compile(r"(?<![^\W_])s(\d{1,3})(?![^\W_])", re.IGNORECASE)
+# What numbers an episode, the surest first. Groups: season and episode, or episode.
+_EPISODES = (
+    re.compile(
+        r"(?<![^\W_])s(\d{1,3})[ ._-]*e(\d{1,4})(?:[ ._-]*e\d{1,4})*(?:-\d{1,4})?(?!\d)",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?<![^\W_])(\d{1,2})x(\d{2,3})(?!\d)", re.IGNORECASE),
+    re.compile(
+        r"(?<![a-z])(?:[eé]pisod[eio]o?|folge|cap[ií]tulo|puntata|aflevering|avsnitt|odcinek"
+        r"|серия|эпизод|ep|e)[ ._-]*(\d{1,9})(?![a-z\d])",
+        re.IGNORECASE,
+    ),
+    re.compile(r"第\s*(\d{1,4}|[一二三四五六七八九十])\s*[話话集回]"),
+    re.compile(r"(?<!\w)#(\d{1,4})(?!\w)"),
+    # "[Group] Show - 03v2 [1080p]"; four digits are rather a year.
+    re.compile(r"\s-\s(\d{2,3})(?:v\d)?(?=\s*(?:$|[\[(]|-\s))", re.IGNORECASE),
+)
+_BRACKETS = re.compile(r"\[[^\]]*\]|【[^】]*】|\((?:19|20)\d\d\)")  # groups, digests, years
+# What no title has: it and all behind it tell how the film was encoded, and by whom.
+_ENCODING = re.compile(
+    r"(?<![^\W_])(?:(?:480|540|576|720|1080|1440|2160|4320)[pi]|[xh][ .]?26[456]|hevc|xvid|divx"
+    r"|blu-?ray|b[dr]-?rip|web-?dl|web-?rip|hdtv|hdrip|dvd-?rip|dvdscr|pdtv|bdmv|remux)(?![^\W_])"
+    r".*$",
+    re.IGNORECASE,
+)
+# What stands before that: editions, services, years.
+_BEFORE_ENCODING = re.compile(
+    r"(?:[ ._-]+(?:(?:19|20)\d\d|proper|repack|internal|multi|dubbed|subbed|uncut|extended|complete"
+    r"|uhd|4k|hdr(?:10)?|10bit|web|amzn|nf|dsnp|atvp|hmax|cr))+$",
+    re.IGNORECASE,
 )
 
 
@@ -58,31 +87,49 @@ def _shortened(name: str, hashed: str) -> str:
 def parse_path(relative: str, root: str) -> tuple[str, int | None, int | None, str]:
     """Reads series, season, episode and title of a film from its path; None where it names none.
 
-    "Pip/Season 1/Pip - S01E02 - The Kite.mkv" is ("Pip", 1, 2, "The Kite"). A film that lies
-    directly in the source has the series `root`.
+    "Pip/Season 1/Pip - S01E02 - The Kite.mkv" is ("Pip", 1, 2, "The Kite"). The series is the name
+    of the film's folder. A film that lies directly in the source is of the series before its
+    episode's number ("The.Show.S01E02.1080p.WEB-DL.x264-GRP.mkv": "The Show"), else `root`.
     """
     *folders, name = relative.split("/")
     stem = re.sub(r"(?<=.)\.\w{1,5}$", "", name)
-    season = next(
-        (int(match[1]) for part in [stem, *reversed(folders)] if (match := _SEASON.search(part))),
-        None,
-    )
+    season = next(filter(None, map(_season, [stem, *reversed(folders)])), None)
     while folders and _SEASON.fullmatch(folders[-1].strip()):
         folders.pop()
-    series = folders[-1] if folders else root
-    pair = _SEASON_EPISODE.search(stem)
-    if pair:
-        numbers = [int(number) for number in pair.groups() if number is not None]
-        return series, numbers[0], numbers[1], _title(stem, pair)
-    match = _EPISODE.search(stem)
-    return series, season, int(match[1]) if match else None, _title(stem, match)
+    match = next(filter(None, (pattern.search(stem) for pattern in _EPISODES)), None)
+    before = _words(_SEASON.sub(" ", stem[: match.start()])) if match else ""
+    series = _series(folders[-1]) if folders else before or root
+    if match is None:
+        return series, season, None, _words(stem) or stem
+    *seasons, episode = (number for number in match.groups() if number is not None)
+    title = _words(stem[match.end() :]) or before or _words(stem) or stem
+    return series, int(seasons[0]) if seasons else season, _number(episode), title
 
 
-def _title(stem: str, marker: re.Match[str] | None) -> str:
-    """Returns the words of a stem: those after the episode's number, else before it, else all."""
-    candidates = [stem[marker.end() :], stem[: marker.start()]] if marker else []
-    for text in [*candidates, stem]:
-        words = re.sub(r"[._\s]+", " ", _RELEASE_TAGS.sub("", text)).strip(" -–,:")
-        if words:
-            return words
-    return stem
+def _season(name: str) -> int | None:
+    match = _SEASON.search(name)
+    if match is None and _ENCODING.search(name):
+        match = _SEASON_OF_RELEASE.search(name)
+    return int(next(filter(None, match.groups()))) if match else None
+
+
+def _series(folder: str) -> str:
+    """Returns the series that a folder is named after, which may be a release of a season:
+    "The.Show.S01.1080p.BluRay.x264-GRP"."""
+    if not _ENCODING.search(folder):
+        return folder
+    return _words(_SEASON_OF_RELEASE.split(folder)[0]) or folder
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else round(unicodedata.numeric(text))
+
+
+def _words(text: str) -> str:
+    """Returns the words of a part of a name, without what tells of its encoding; "" for none."""
+    text = _BRACKETS.sub(" ", text)
+    encoding = _ENCODING.search(text)
+    if encoding:
+        text = text[: encoding.start()].rstrip(" ._-([{")
+        text = _BEFORE_ENCODING.sub("", text)
+    return re.sub(r"[._\s]+", " ", text).strip(" -–,:")

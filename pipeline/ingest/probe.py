@@ -8,6 +8,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from pipeline.ingest import content_kind
 from pipeline.ingest.fingerprint import fingerprint
 from pipeline.ingest.video import (
     VideoError,
@@ -41,7 +42,10 @@ def probe(video: Video) -> Video:
         if seconds is None:
             seconds = _measured_duration(video.uri)
     except (av.FFmpegError, EOFError) as error:
-        raise VideoError(f"cannot be read as video: {error}") from error
+        kind = content_kind.described(video.uri)
+        raise VideoError(
+            f"it is {kind}" if kind else f"cannot be read as video: {error}"
+        ) from error
     return dataclasses.replace(
         video,
         size=video.size or storage.size(video.uri),

@@ -11,7 +11,7 @@ import dataclasses
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import langcodes
 
@@ -54,6 +54,9 @@ _USUAL = {
 }
 
 
+_NAMED = "name it in the column subtitles of a manifest"
+
+
 @dataclasses.dataclass(frozen=True)
 class Sidecar:
     """A subtitle file of a film."""
@@ -68,10 +71,11 @@ class Sidecars:
     """Finds the subtitle files of a source's films; lists each folder once.
 
     films: the uris of all films of the source, as a file goes to the film with the longest name
-    that its own begins with.
+    that its own begins with. subtitles: uris of all subtitle files of the source, where they are
+    known; then no folder is listed.
     """
 
-    def __init__(self, films: Iterable[str]) -> None:
+    def __init__(self, films: Iterable[str], subtitles: Iterable[str] | None = None) -> None:
         self._films: dict[str, dict[str, list[str]]] = {}  # folder -> name -> uris
         for uri in films:
             folder, name = _split(uri)
@@ -81,6 +85,26 @@ class Sidecars:
         self._found: dict[str, dict[str, list[Sidecar]]] = {}  # folder -> uri -> files
         self.unlisted: dict[str, str] = {}  # folder that may not be listed -> the error
         self.unattached: dict[str, str] = {}  # file that belongs to no film -> why
+        self._known: dict[str, list[str]] | None = None  # folder of films -> subtitle files
+        if subtitles is not None:
+            self._known = self._by_folder(subtitles)
+
+    def _by_folder(self, subtitles: Iterable[str]) -> dict[str, list[str]]:
+        """Returns the subtitle files in, or in folders for subtitles in, each folder of films."""
+        known: dict[str, list[str]] = {}
+        for path in subtitles:
+            folder = _split(path)[0]
+            folders = [folder]
+            while folder:
+                folder, name = _split(folder) if "/" in folder.strip("/") else ("", folder)
+                if name.lower() in _FOLDERS:
+                    folders.append(folder)
+            folders = [folder for folder in folders if folder in self._films]
+            for folder in folders:
+                known.setdefault(folder, []).append(path)
+            if not folders:
+                self.unattached[path] = f"there is no film beside it: {_NAMED}"
+        return known
 
     def of(self, uri: str) -> list[Sidecar]:
         """Returns the subtitle files that belong to a film, sorted by path."""
@@ -92,7 +116,9 @@ class Sidecars:
     def _attached(self, folder: str) -> dict[str, list[Sidecar]]:
         attached: dict[str, list[Sidecar]] = {}
         try:
-            paths = sorted(_subtitle_files(folder))
+            paths = sorted(
+                _subtitle_files(folder) if self._known is None else self._known.get(folder, [])
+            )
         except PermissionError as error:  # films may be read, by their names, all the same
             self.unlisted[folder] = str(error)
             return attached
@@ -105,7 +131,7 @@ class Sidecars:
                     f"its name goes on with {tags!r}, which is no language: rename it"
                     if owners
                     else "no film has its name: rename it to FILM.LANGUAGE.srt"
-                ) + ", or name it in the column subtitles of a manifest"
+                ) + f", or {_NAMED}"
                 continue
             for owner in owners:
                 attached.setdefault(owner, []).append(sidecar)
@@ -143,7 +169,7 @@ def _subtitle_files(folder: str) -> Iterator[str]:
         for pattern in ("*", *(f"{name}/**" for name in ("Subs", "subs", "Subtitles"))):
             below, _, pattern = pattern.rpartition("/")
             paths = [path for path, _ in storage.find_in(storage.join(folder, below), pattern)]
-            yield from _without_pictures(paths)
+            yield from subtitle_files(paths)
         return
     try:
         names = os.listdir(folder or ".")
@@ -151,14 +177,14 @@ def _subtitle_files(folder: str) -> Iterator[str]:
         raise
     except OSError:
         return
-    yield from _without_pictures([os.path.join(folder, name) for name in names])
+    yield from subtitle_files([os.path.join(folder, name) for name in names])
     for name in names:
         if name.lower() in _FOLDERS:
             for path, _, inside in os.walk(os.path.join(folder, name)):
-                yield from _without_pictures([os.path.join(path, file) for file in inside])
+                yield from subtitle_files([os.path.join(path, file) for file in inside])
 
 
-def _without_pictures(paths: list[str]) -> list[str]:
+def subtitle_files(paths: Sequence[str]) -> list[str]:
     """Returns the subtitle files among paths; a .sub beside its .idx holds pictures of text."""
     indexed = {path[:-4].lower() for path in paths if path.lower().endswith(".idx")}
     return [

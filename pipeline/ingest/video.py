@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import av
 from av.container import InputContainer
@@ -40,6 +40,7 @@ _MOST_FAULTS = 100  # damaged places without a packet between them, then a film 
 _SEEK_BACK = (0.0, 1.0, 60.0)  # seconds further back to seek, where seeking landed too late
 _MOST_ASPECT = 8  # of a pixel, and its inverse the least; beyond, the file states nonsense
 _MOST_PIXELS = 1 << 26  # of a picture: twice those of 8K film; more would take gigabytes to decode
+_FEW = 10.0  # frames per second; skipping some of these would save little
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
 
@@ -97,6 +98,16 @@ def video_stream(container: InputContainer) -> VideoStream:
             f"{_MOST_PIXELS} that a film may have; make it smaller"
         )
     return film
+
+
+def skippable(stream: VideoStream) -> Literal["DEFAULT", "NONREF"]:
+    """Returns which frames of a track a cheap pass may skip, as FFmpeg's `skip_frame` has it.
+
+    Those that no other frame refers to, except in films with few frames per second, as slideshows:
+    there each may be a picture of its own.
+    """
+    rate = float(stream.average_rate or stream.guessed_rate or 0)
+    return "DEFAULT" if 0 < rate < _FEW else "NONREF"
 
 
 def pixel_aspect(stream: VideoStream) -> Fraction:
@@ -168,8 +179,12 @@ def packets_from(container: InputContainer, stream: VideoStream, start: int) -> 
 def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
     """Returns the first frame of a film just opened: keyframes' times count from its time.
 
-    Raises VideoError where none can be decoded.
+    Raises VideoError where none can be decoded, and for an encrypted film, which FFmpeg would
+    decode to grey pictures.
     """
-    for frame in decoded(packets(container, stream)):
-        return frame
+    for packet in packets(container, stream):
+        if packet.has_sidedata("encryption_info"):
+            raise VideoError("it is encrypted: only a copy without protection can be read")
+        for frame in decoded([packet]):
+            return frame
     raise VideoError("no frame can be decoded")

@@ -18,6 +18,7 @@ from pipeline.ingest.video import (
     open_video,
     packets,
     packets_from,
+    skippable,
     video_stream,
 )
 from pipeline.keyframes.frame_stats import FrameStats
@@ -33,7 +34,7 @@ def frames_at_indices(
     Leaves out frames that cannot be reached again.
     """
     with open_video(uri) as container:
-        stream = _stream(container, threads, "NONREF")  # as the frames were decoded for `stats`
+        stream = _stream(container, threads, skip=True)  # as the frames were decoded for `stats`
         frames: Iterator[Any] = iter(())
         following: Any = None
         last = -1
@@ -65,7 +66,7 @@ def frames_at_times(
     """
     accesses = _random_accesses(uri)
     with open_video(uri) as container:
-        stream = _stream(container, threads, "NONREF" if skip else "DEFAULT")
+        stream = _stream(container, threads, skip)
         start, time_base = first_frame(container, stream).pts or 0, float(stream.time_base or 1)
         frames: Iterator[Any] = iter(())
         before: Any = None  # the last frame that is not after the time, and
@@ -92,11 +93,11 @@ def frames_from(container: Any, stream: Any, start: int) -> Iterator[Any]:
     return decoded(packets_from(container, stream, start))
 
 
-def _stream(container: Any, threads: int, skip_frame: Any) -> Any:
+def _stream(container: Any, threads: int, skip: bool) -> Any:
     stream = video_stream(container)
     stream.codec_context.thread_count = threads
     stream.codec_context.thread_type = "AUTO"
-    stream.codec_context.skip_frame = skip_frame
+    stream.codec_context.skip_frame = skippable(stream) if skip else "DEFAULT"
     return stream
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import av
 import cv2
@@ -20,13 +21,17 @@ from pipeline.ingest.probe import probe
 from pipeline.ingest.video import VideoError, open_video, video_stream
 from pipeline.keyframes import segment_scan, shots
 from pipeline.keyframes.decode import frames_at_indices
-from pipeline.keyframes.frame_stats import FrameStats, join_segments, scan_film, scan_segment
+from pipeline.keyframes.detectors import detect
+from pipeline.keyframes.frame_stats import FrameStats, join_segments, scan_segment
 from pipeline.keyframes.geometry import Geometry, displayed
+from pipeline.keyframes.local_change import largest_change, small_lab
 from pipeline.keyframes.motion import motion
-from pipeline.keyframes.near_duplicates import first_near_duplicate, perceptual_hash
+from pipeline.keyframes.near_duplicates import most_similar, perceptual_hash
 from pipeline.keyframes.select import Selection, all_candidates, frame_reject, select
+from pipeline.keyframes.shots import Transition
 from pipeline.runtime import progress, storage
 from pipeline.runtime.images import encode_jpeg, thumbnail
+from pipeline.runtime.prefetch import prefetch
 from pipeline.runtime.stage_outputs import AnyRow
 from schemas import layout
 from schemas.published import keyframe_id
@@ -34,8 +39,11 @@ from schemas.rows import Keyframe, Reject, Video
 
 SCAN_SHARE = 0.7  # of the time that extraction takes is spent in the scan
 
+_Item = TypeVar("_Item")
+
 _CUT_SHORT = 0.05  # share of a film that may be missing at its end without a reject
 _REJECT_IMAGES = 4  # written for each reason, of a film
+_COMPARED = 8  # most similar keyframes by hash that a candidate is compared with pixel by pixel
 
 
 def extract_film(
@@ -54,13 +62,17 @@ def extract_film(
     """
     try:
         video = probe(video)
-        stats = segment_scan.load(video.uri, segments) or scan_film(
-            video.uri,
+        stats, transitions = detect(
+            video,
+            config,
+            segment_scan.load(video.uri, segments),
             threads,
             lambda time: _report(video, time, tick),
         )
         video = dataclasses.replace(video, bars=list(stats.bars))
-        keyframes, rejects = extract_keyframes(video, stats, config, folder, threads, tick)
+        keyframes, rejects = extract_keyframes(
+            video, stats, config, folder, threads, tick, transitions
+        )
     except storage.CannotWrite:  # a full disk is no fault of the film's
         raise
     except (
@@ -116,22 +128,29 @@ def extract_keyframes(
     folder: str,
     threads: int = 1,
     tick: Callable[[float], None] = lambda share: None,
+    transitions: Sequence[Transition] | None = None,
 ) -> tuple[list[Keyframe], list[Reject]]:
     """Returns a film's keyframes, in order, and rejects; writes images to `folder` as `<id>.jpg`.
 
     Images of some rejects go to `folder/rejected/<id>.jpg`. threads: changes the time taken and
-    nothing else. tick: progress callback, takes the share that is done, from SCAN_SHARE on. Raises
-    av.FFmpegError or ValueError where the film cannot be read.
+    nothing else. tick: progress callback, takes the share that is done, from SCAN_SHARE on.
+    transitions: of the film, in order; those that `ours` finds, if None. Raises av.FFmpegError or
+    ValueError where the film cannot be read.
     """
-    selection = select(video, stats, config)
+    if transitions is None:
+        transitions = shots.find(stats, config.shots)
+    selection = select(video, stats, transitions, config)
     shown = _shown(selection.rejected)
     geometry = Geometry(stats.bars, stats.aspect, video.rotation)
     keyframes: list[Keyframe] = []
+    pictures: list[NDArray[np.uint8]] = []  # of the keyframes, small
     rejects: list[Reject] = []
     decoded = set()
-    for index, frame, following in frames_at_indices(
-        video.uri, stats, sorted(selection.candidates.keys() | shown), threads
-    ):
+    wanted = sorted(selection.candidates.keys() | shown)
+    frames = frames_at_indices(video.uri, stats, wanted, threads)
+    if threads > 1:  # one decodes while another encodes
+        frames = _ahead(frames, len(wanted))
+    for index, frame, following in frames:
         tick(SCAN_SHARE + (1 - SCAN_SHARE) * index / len(stats.pts))
         decoded.add(index)
         image, crop = displayed(frame, geometry)
@@ -143,14 +162,14 @@ def extract_keyframes(
             ]
         if index in selection.candidates:
             keyframe = _keyframe(video, stats, selection, index, image, crop)
-            duplicate_of = first_near_duplicate(
-                keyframe.phash, (other.phash for other in keyframes), config.likeness
-            )
-            if duplicate_of is not None:
-                detail = f"looks like {keyframes[duplicate_of].id}"
+            picture = small_lab(image)
+            duplicate_of = _near_duplicate(keyframe, picture, keyframes, pictures, config)
+            if duplicate_of:
+                detail = f"looks like {duplicate_of}"
                 reject = frame_reject(video, stats, index, "duplicate", detail)
                 rejects.append(_with_image(reject, image, folder))
             else:
+                pictures.append(picture)
                 keyframes.append(
                     _written(keyframe, image, motion(frame, following, geometry), folder)
                 )
@@ -160,6 +179,29 @@ def extract_keyframes(
         for index in selection.candidates.keys() - decoded
     ]
     return keyframes, sorted(rejects, key=lambda reject: (reject.key, reject.reason))
+
+
+def _near_duplicate(
+    keyframe: Keyframe,
+    picture: NDArray[np.uint8],
+    keyframes: Sequence[Keyframe],
+    pictures: Sequence[NDArray[np.uint8]],
+    config: KeyframesConfig,
+) -> str:
+    """Returns the id of a keyframe that shows the same, in the same place and pose; "" for none."""
+    alike = most_similar(
+        keyframe.phash, [other.phash for other in keyframes], config.likeness, _COMPARED
+    )
+    for index in alike:
+        if largest_change(picture, pictures[index]) < config.change:
+            return keyframes[index].id
+    return ""
+
+
+def _ahead(items: Iterator[_Item], count: int) -> Iterator[_Item]:
+    """Yields the items, at most `count`, while a thread makes the next ones."""
+    made = prefetch(lambda number: next(items, None), range(count), 1)
+    return (item for item in made if item is not None)
 
 
 def keyframes_per_second(
@@ -175,7 +217,8 @@ def keyframes_per_second(
         video.uri, threads, begin=round(begin * ticks), end=round((begin + seconds) * ticks)
     )
     stats = join_segments(video.uri, [segment])
-    candidates = all_candidates(stats, shots.find(stats)[0], config)
+    found = shots.between(len(stats.times), shots.find(stats, config.shots))
+    candidates = all_candidates(stats, found, config)
     length = float(stats.times[-1]) + stats.frame_time
     return sum(not candidate.reason for candidate in candidates) / max(length, 1.0)
 
@@ -219,6 +262,7 @@ def _keyframe(
         shot=shot,
         shot_start=round(start, 6),
         shot_end=round(end, 6),
+        transition=selection.transitions[shot],
         width=image.shape[1],
         height=image.shape[0],
         crop=crop,

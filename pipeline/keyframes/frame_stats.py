@@ -26,6 +26,7 @@ from pipeline.ingest.video import (
     open_video,
     packets,
     pixel_aspect,
+    skippable,
     video_stream,
 )
 from pipeline.keyframes.letterbox import DarkCounts
@@ -92,7 +93,7 @@ def cheap_decoder(stream: Any, threads: int) -> None:
     context = stream.codec_context
     context.thread_count = threads
     context.thread_type = "AUTO"
-    context.skip_frame = "NONREF"
+    context.skip_frame = skippable(stream)
     context.options = {"skip_loop_filter": "all"}
 
 
@@ -127,11 +128,13 @@ def scan_segment(
     tick: Callable[[float], None] = lambda time: None,
     begin: int | None = None,
     end: int | None = None,
+    watch: Callable[[av.VideoFrame], None] = lambda frame: None,
 ) -> SegmentStats:
     """Scans the part of a film from one time to another, in the stream's time base.
 
     `begin` None is the film's start and `end` None its end. Else decoding starts at a random access
     point before `begin`, so that frames from there on are those of a pass over the whole film.
+    watch: takes each frame that is decoded, for a detector of its own kind.
     Raises as `scan_film` does, and ValueError where no frame can be decoded on its own, as in films
     with intra refresh.
     """
@@ -155,6 +158,7 @@ def scan_segment(
         compared = tuple(rest)
         mean, std = cv2.meanStdDev(medium)
         if inside:
+            watch(frame)
             columns["pts"].append(time)
             columns["cost"].append(cost)
             columns["diff"].append(difference(compared, previous) if previous is not None else 0.0)
@@ -245,15 +249,19 @@ def _seek_before(container: Any, stream: Any, time: int) -> int | None:
 
 
 def scan_film(
-    uri: str, threads: int = 1, tick: Callable[[float], None] = lambda time: None
+    uri: str,
+    threads: int = 1,
+    tick: Callable[[float], None] = lambda time: None,
+    watch: Callable[[av.VideoFrame], None] = lambda frame: None,
 ) -> FrameStats:
     """Scans a film: decodes it once, cheaply.
 
     threads: changes the time taken and nothing else. tick: progress callback, takes the time, in
-    seconds, of each random access frame reached. Raises av.FFmpegError where the film cannot be
-    opened, ValueError where it has no frame and VideoError where its clock starts again.
+    seconds, of each random access frame reached. watch: as for `scan_segment`. Raises
+    av.FFmpegError where the film cannot be opened, ValueError where it has no frame and
+    VideoError where its clock starts again.
     """
-    return join_segments(uri, [scan_segment(uri, threads, tick)])
+    return join_segments(uri, [scan_segment(uri, threads, tick, watch=watch)])
 
 
 def join_segments(uri: str, segments: Sequence[SegmentStats]) -> FrameStats:

@@ -10,6 +10,8 @@ import numpy as np
 from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
+from pipeline.keyframes.frame_stats import planes
+
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
@@ -21,6 +23,21 @@ class Geometry:
     bars: tuple[int, int, int, int] = (0, 0, 0, 0)  # rows above, below, columns left, right
     aspect: float = 1.0  # width of a decoded pixel over its height
     rotation: int = 0  # degrees clockwise
+
+
+def displayed_luma(
+    frame: av.VideoFrame, geometry: Geometry, size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Returns the luma of a frame without its bars, turned and scaled to a width and height: uint8
+    [height, width]."""
+    luma = planes(frame)[0]
+    above, below, left, right = geometry.bars
+    luma = luma[above : luma.shape[0] - below, left : luma.shape[1] - right]
+    turned = geometry.rotation in (90, 270)
+    scaled = cv2.resize(luma, size[::-1] if turned else size, interpolation=cv2.INTER_AREA)
+    if geometry.rotation in _TURNS:
+        scaled = cv2.rotate(scaled, _TURNS[geometry.rotation])
+    return np.asarray(scaled, np.uint8)
 
 
 def displayed(frame: av.VideoFrame, geometry: Geometry) -> tuple[NDArray[np.uint8], list[int]]:

@@ -6,7 +6,7 @@ import av
 import cv2
 import numpy as np
 
-from pipeline.keyframes.geometry import Geometry, displayed
+from pipeline.keyframes.geometry import Geometry, displayed_luma
 
 _SIZE = (160, 90)  # width, height at which motion is measured
 _CUT = 40.0  # mean difference in 8-bit levels: the next frame is of another shot
@@ -28,14 +28,7 @@ def motion(
         return still
     if following.time <= frame.time:
         return still
-    luma, next_luma = (
-        cv2.resize(
-            cv2.cvtColor(displayed(each, geometry)[0], cv2.COLOR_BGR2GRAY),
-            _SIZE,
-            interpolation=cv2.INTER_AREA,
-        )
-        for each in (frame, following)
-    )
+    luma, next_luma = (displayed_luma(each, geometry, _SIZE) for each in (frame, following))
     if cv2.mean(cv2.absdiff(luma, next_luma))[0] > _CUT:
         return still
     optical_flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)

@@ -6,7 +6,7 @@ words each.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -38,12 +38,16 @@ def similarity(phash: str, other: str) -> float:
     return 1 - (int(phash, 16) ^ int(other, 16)).bit_count() / HASH_BITS
 
 
-def first_near_duplicate(phash: str, others: Iterable[str], min_similarity: float) -> int | None:
-    """Returns the index of the first hash that is at least so similar; None where none is."""
-    return next(
-        (index for index, other in enumerate(others) if similarity(phash, other) >= min_similarity),
-        None,
-    )
+def most_similar(phash: str, others: Sequence[str], min_similarity: float, most: int) -> list[int]:
+    """Returns the indices of the hashes that are at least so similar, the most similar first.
+
+    Of equally similar ones the first; at most `most` of them.
+    """
+    if not others:
+        return []
+    distance = distances(pack_hashes(others), pack_hashes([phash]))
+    near = np.flatnonzero(distance <= max_distance(min_similarity))
+    return near[np.argsort(distance[near], kind="stable")][:most].tolist()
 
 
 def pack_hashes(hashes: Iterable[str]) -> NDArray[np.uint64]:

@@ -16,6 +16,7 @@ from pipeline.config import KeyframesConfig
 from pipeline.keyframes import shots
 from pipeline.keyframes.frame_quality import defect, score
 from pipeline.keyframes.frame_stats import FrameStats
+from pipeline.keyframes.holds import shown_for
 from pipeline.keyframes.shots import Shot, Transition
 from schemas.published import keyframe_id
 from schemas.rows import Reject, Video
@@ -39,23 +40,31 @@ class Selection:
 
     candidates: dict[int, Candidate]  # by frame index, those that are to be keyframes
     shot_times: dict[int, tuple[float, float]]  # by shot: times of its first and last own frame
+    transitions: dict[int, str]  # by shot: the kind it begins with, "" at the film's start
     rejected: list[tuple[int, Reject]]  # each with the index of the frame that shows it
 
 
-def select(video: Video, stats: FrameStats, config: KeyframesConfig) -> Selection:
-    """Selects the frames of a film that are to be keyframes.
+def select(
+    video: Video, stats: FrameStats, transitions: Sequence[Transition], config: KeyframesConfig
+) -> Selection:
+    """Selects the frames of a film that are to be keyframes, given its transitions, in order.
 
     Decodes a few frames around cuts for the exact times of shots; raises as `open_video` does.
     """
-    found, transitions = shots.find(stats)
+    found = shots.between(len(stats.times), transitions)
     candidates = all_candidates(stats, found, config)
     fit = [candidate for candidate in candidates if not candidate.reason]
     cuts = {transition.first for transition in transitions if transition.kind == "cut"}
+    # What ends right before a shot is how it begins.
+    kinds = {transition.last + 1: transition.kind for transition in transitions}
     return Selection(
         candidates={candidate.index: candidate for candidate in fit},
         shot_times={
             candidate.shot: _shot_times(video, stats, found[candidate.shot], cuts)
             for candidate in fit
+        },
+        transitions={
+            candidate.shot: kinds.get(found[candidate.shot].first, "") for candidate in fit
         },
         rejected=[
             *_transition_rejects(video, stats, transitions),
@@ -87,7 +96,7 @@ def shot_candidates(
 ) -> list[Candidate]:
     """Returns the best frame of each stretch of a shot, at most `config.every` seconds long."""
     first, last = shot.first, shot.last
-    length = stats.times[last] - stats.times[first] + stats.frame_time
+    length = stats.times[last] - stats.times[first] + shown_for(stats, last)
     if length < config.shortest_shot:
         return [
             Candidate(

@@ -9,26 +9,19 @@ frames it leads to. All are frame indices into `FrameStats`.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config import ShotsConfig
 from pipeline.ingest.video import open_video, video_stream
+from pipeline.keyframes import holds
 from pipeline.keyframes.decode import frames_from
 from pipeline.keyframes.frame_stats import FrameStats, difference, planes, scaled_planes
 
-CUT_DIFFERENCE = 18.0  # 8-bit levels, luma and both chroma together
-CUT_RATIO = 2.5  # to the difference on the calmer side
-CUT_CORRELATION = 0.9  # of the two frames, at most: a flash or a fade keeps the shapes
-DISSOLVE_SPAN = 10.0  # levels between the ends
-DISSOLVE_BEND = 0.16  # deviation from the weighted mean, as a share of the span
-DISSOLVE_CORRELATION = 0.75  # of the ends, at most: a lamp that is lit is not a dissolve
-DISSOLVE_AREA = 0.5  # share of the frame that changes, at least: a title that appears is less
 DISSOLVE_WIDTHS = (3, 4, 6, 8, 11, 15)  # half lengths tried, in frames
-FLAT_STD = 7.0  # levels: a frame with less contrast shows nothing
-DARK = 24  # luma below this is black, of 255
-FADE_SECONDS = 3.0  # a ramp is at most this long
 _BLOCK = 4096  # frames processed at once, which bounds memory
 
 
@@ -36,7 +29,7 @@ _BLOCK = 4096  # frames processed at once, which bounds memory
 class Transition:
     """What lies between two shots: blended frames from `first` to `last`; a cut has none."""
 
-    kind: str  # "cut", "dissolve", "fade"
+    kind: str  # "cut", "dissolve", "fade"; of a detector that tells no more, "gradual"
     first: int  # for a cut: the new shot's first frame
     last: int  # for a cut: first - 1
 
@@ -67,7 +60,7 @@ def correlation(thumbs: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray
     )
 
 
-def cuts(stats: FrameStats) -> list[int]:
+def cuts(stats: FrameStats, config: ShotsConfig) -> list[int]:
     """Returns the first frame of each shot that begins with a hard cut."""
     diff = stats.diff
     if len(diff) < 2:
@@ -79,9 +72,9 @@ def cuts(stats: FrameStats) -> list[int]:
     calmer = np.minimum(np.maximum(around[:-4], around[1:-3]), np.maximum(around[3:-1], around[4:]))
     found = (
         peak
-        & (diff >= CUT_DIFFERENCE)
-        & (diff >= CUT_RATIO * (calmer + 3))
-        & (correlations < CUT_CORRELATION)
+        & (diff >= config.cut_difference)
+        & (diff >= config.cut_ratio * (calmer + 3))
+        & (correlations < config.cut_correlation)
     )
     return [int(at) for at in np.flatnonzero(found) if not _flash(stats, int(at))]
 
@@ -93,18 +86,18 @@ def _flash(stats: FrameStats, at: int) -> bool:
     return bool(len(after) and np.abs(after - before).mean(axis=(1, 2)).min() < 6.0)
 
 
-def fades(stats: FrameStats, cut_at: list[int]) -> list[Transition]:
+def fades(stats: FrameStats, config: ShotsConfig, cut_at: list[int]) -> list[Transition]:
     """Finds runs of low contrast that a gradual loss or gain of contrast leads to or from."""
-    flat = stats.std < FLAT_STD
-    dark = (stats.thumbs < DARK).mean(axis=(1, 2))
+    flat = stats.std < config.flat
+    dark = (stats.thumbs < config.dark).mean(axis=(1, 2))
     starts = np.flatnonzero(flat & ~np.concatenate([[False], flat[:-1]]))
     ends = np.flatnonzero(flat & ~np.concatenate([flat[1:], [False]]))
     correlations = np.concatenate([[1.0], correlation(stats.thumbs[1:], stats.thumbs[:-1])])
     limits = {0, len(flat), *cut_at}
     found: list[Transition] = []
     for start, end in zip(starts, ends, strict=True):
-        first = _ramp(stats, correlations, dark, limits, int(start), -1)
-        last = _ramp(stats, correlations, dark, limits, int(end), +1)
+        first = _ramp(stats, config, correlations, dark, limits, int(start), -1)
+        last = _ramp(stats, config, correlations, dark, limits, int(end), +1)
         if max(start - first, last - end) >= 2:
             if found and first <= found[-1].last + 1:
                 first = found.pop().first
@@ -114,6 +107,7 @@ def fades(stats: FrameStats, cut_at: list[int]) -> list[Transition]:
 
 def _ramp(
     stats: FrameStats,
+    config: ShotsConfig,
     correlations: NDArray[np.float32],
     dark: NDArray[np.float64],
     limits: set[int],
@@ -128,10 +122,10 @@ def _ramp(
     std, times = stats.std, stats.times
     here, origin = at, times[at]
     iris = dark[at] > 0.9 and 0 <= at + step < len(std) and dark[at + step] > 0.6
-    while 0 <= here + step < len(std) and abs(times[here + step] - origin) < FADE_SECONDS:
+    while 0 <= here + step < len(std) and abs(times[here + step] - origin) < config.fade_seconds:
         boundary = max(here, here + step)
         grows = std[here + step] > std[here] * 1.01 + 0.1
-        same = correlations[boundary] > 0.8 or std[here] < FLAT_STD
+        same = correlations[boundary] > 0.8 or std[here] < config.flat
         opens = iris and dark[here + step] > 0.05
         if not opens and (boundary in limits or not grows or not same):
             break
@@ -139,7 +133,9 @@ def _ramp(
     return here
 
 
-def dissolves(stats: FrameStats, cut_at: list[int], taken: list[Transition]) -> list[Transition]:
+def dissolves(
+    stats: FrameStats, config: ShotsConfig, cut_at: list[int], taken: list[Transition]
+) -> list[Transition]:
     """Finds runs of frames that are weighted means of the ends, clear of cuts and fades."""
     count = len(stats.times)
     blocked = np.zeros(count + 1, np.int64)  # barriers before each frame, summed
@@ -153,7 +149,7 @@ def dissolves(stats: FrameStats, cut_at: list[int], taken: list[Transition]) -> 
     for half in DISSOLVE_WIDTHS:
         if count <= 2 * half:
             continue
-        score = _blend_score(stats.thumbs, half)
+        score = _blend_score(stats.thumbs, config, half)
         middle = np.arange(half, count - half)
         score[blocked[middle + half + 1] - blocked[middle - half + 1] > 0] = 0
         better = score > best[middle]
@@ -168,7 +164,7 @@ def dissolves(stats: FrameStats, cut_at: list[int], taken: list[Transition]) -> 
     return sorted(found, key=lambda transition: transition.first)
 
 
-def _blend_score(thumbs: NDArray[np.uint8], half: int) -> NDArray[np.float32]:
+def _blend_score(thumbs: NDArray[np.uint8], config: ShotsConfig, half: int) -> NDArray[np.float32]:
     """Scores, for each frame, that it is the middle of a blend of 2 * half frames; 0: it is not."""
     count = len(thumbs) - 2 * half
     scores = np.zeros(count, np.float32)
@@ -188,13 +184,13 @@ def _blend_score(thumbs: NDArray[np.uint8], half: int) -> NDArray[np.float32]:
             expected = before * (1 - share) + after * share
             bend += np.abs(stack(offset) - expected).mean(axis=(1, 2)) / 3
         ends = correlation(thumbs[at : at + size], thumbs[at + 2 * half : at + 2 * half + size])
-        straight = 1 - bend / (DISSOLVE_BEND * np.maximum(span, 1e-3))
+        straight = 1 - bend / (config.dissolve_bend * np.maximum(span, 1e-3))
         changed = (np.abs(after - before) > 4).mean(axis=(1, 2))
         is_blend = (
-            (span > DISSOLVE_SPAN)
+            (span > config.dissolve_span)
             & (straight > 0)
-            & (ends < DISSOLVE_CORRELATION)
-            & (changed > DISSOLVE_AREA)
+            & (ends < config.dissolve_correlation)
+            & (changed > config.dissolve_area)
         )
         scores[at : at + size] = np.where(is_blend, span * straight, 0)
     return scores
@@ -217,26 +213,57 @@ def _extent(thumbs: NDArray[np.uint8], middle: int, half: int) -> tuple[int, int
     return begin + first, begin + last
 
 
-def find(stats: FrameStats) -> tuple[list[Shot], list[Transition]]:
-    """Finds the shots of a film, in order, and the transitions before, between and after them."""
-    cut_at = cuts(stats)
-    gradual = fades(stats, cut_at)
-    gradual += dissolves(stats, cut_at, gradual)
-    gradual.sort(key=lambda transition: transition.first)
-    inside = np.zeros(len(stats.times), bool)
-    for transition in gradual:
-        inside[transition.first : transition.last + 1] = True
-    hard = [Transition("cut", at, at - 1) for at in cut_at if not inside[at]]
-    transitions = sorted(hard + gradual, key=lambda transition: transition.first)
+def find(stats: FrameStats, config: ShotsConfig) -> list[Transition]:
+    """Finds the transitions of a film, in order."""
+    every, index = holds.repeated(stats)
+    return _unrepeated(_transitions(every, config), index)
+
+
+def between(count: int, transitions: Sequence[Transition]) -> list[Shot]:
+    """Returns the shots of a film of `count` frames, in order, from its transitions, in order."""
     shots: list[Shot] = []
     begin = 0
     for transition in transitions:
         if transition.first > begin:
             shots.append(Shot(begin, transition.first - 1))
         begin = max(begin, transition.last + 1)
-    if begin < len(stats.times):
-        shots.append(Shot(begin, len(stats.times) - 1))
-    return shots, transitions
+    if begin < count:
+        shots.append(Shot(begin, count - 1))
+    return shots
+
+
+def _unrepeated(transitions: list[Transition], index: NDArray[np.int64]) -> list[Transition]:
+    """Returns transitions between frames, given those between entries and the frame of each entry.
+
+    A held frame of which a gradual transition has only some of the entries is not part of it.
+    """
+    found = []
+    for transition in transitions:
+        if transition.kind == "cut":
+            first = int(index[transition.first])
+            found.append(Transition("cut", first, first - 1))
+            continue
+        begins = int(np.searchsorted(index, index[transition.first]))
+        ends = int(np.searchsorted(index, index[transition.last], side="right")) - 1
+        first = int(index[transition.first]) + (begins < transition.first)
+        last = int(index[transition.last]) - (ends > transition.last)
+        if first <= last:
+            found.append(Transition(transition.kind, first, last))
+        elif transition.first > 0:  # what seemed gradual lies between two held frames
+            found.append(Transition("cut", first, first - 1))
+    return found
+
+
+def _transitions(stats: FrameStats, config: ShotsConfig) -> list[Transition]:
+    cut_at = cuts(stats, config)
+    gradual = fades(stats, config, cut_at)
+    gradual += dissolves(stats, config, cut_at, gradual)
+    gradual.sort(key=lambda transition: transition.first)
+    inside = np.zeros(len(stats.times), bool)
+    for transition in gradual:
+        inside[transition.first : transition.last + 1] = True
+    hard = [Transition("cut", at, at - 1) for at in cut_at if not inside[at]]
+    return sorted(hard + gradual, key=lambda transition: transition.first)
 
 
 def cut_times(uri: str, stats: FrameStats, index: int) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import av
 
@@ -17,8 +18,9 @@ from pipeline.ingest import subtitles
 from pipeline.ingest.fingerprint import fingerprint
 from pipeline.ingest.subtitle_lines import Line
 from pipeline.ingest.video import VideoError
-from pipeline.keyframes import extract, ocr, recurring, segment_scan
-from pipeline.keyframes.title_cards import is_title_card
+from pipeline.keyframes import extract, ocr, overlays, recurring, segment_scan
+from pipeline.keyframes.detectors import cut_files, watches_frames
+from pipeline.keyframes.title_cards import title_cards
 from pipeline.runtime import isolation, stage_outputs, storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
@@ -28,9 +30,16 @@ from schemas.rows import Keyframe, Reject, Spoken
 SCAN_SHARE = extract.SCAN_SHARE  # of the keyframes stage's time is spent in the scan
 
 
-def content(film: Inputs, job: Job) -> str:
+def content(film: Inputs, job: Job) -> Any:
     """Returns the fingerprint of a film's file, or "gone" where it went away since it was found,
-    which is no reason to stop: the stage makes a reject of it."""
+    which is no reason to stop: the stage makes a reject of it. With cuts of the user's own, also
+    the digest of their file."""
+    found = _fingerprint(film)
+    kind, _, path = job.config.keyframes.detector.partition(":")
+    return [found, cut_files.digest(path, film.film.video)] if kind == "cuts" else found
+
+
+def _fingerprint(film: Inputs) -> str:
     try:
         return fingerprint(film.film.video.uri)
     except OSError as error:
@@ -39,8 +48,10 @@ def content(film: Inputs, job: Job) -> str:
         return "gone"
 
 
-def segments(film: Inputs, seconds: float) -> list[segment_scan.Bounds]:
+def segments(film: Inputs, job: Job, seconds: float) -> list[segment_scan.Bounds]:
     """Returns where the segments of a film begin and end that several workers may pass over."""
+    if watches_frames(job.config.keyframes):
+        return [(None, None)]
     video = film.video
     try:
         return isolation.call(segment_scan.bounds, video.uri, seconds, size=video.size)
@@ -117,19 +128,26 @@ def _digest(path: str) -> str:
 
 
 def read_text(film: Inputs, job: Job) -> list[AnyRow]:
-    """Returns keyframes with the text on them; those that are mostly text are rejects."""
+    """Returns keyframes with the text on them, that of logos and clocks left out; those that are
+    mostly text are rejects."""
     found = film.rows("keyframes", Keyframe)
     screens = []
     for number, keyframe in enumerate(found, 1):
         screens += ocr.read([storage.join(film.images_folder, layout.stage_picture(keyframe.id))])
         job.tick(number / len(found))
+    screens = overlays.without_overlays(screens)
+    cards = title_cards(
+        screens,
+        [keyframe.time for keyframe in found],
+        max((keyframe.shot_end for keyframe in found), default=0.0),
+    )
     titles = {
-        keyframe.id: " / ".join(screen.lines)[:200]
-        for keyframe, screen in zip(found, screens, strict=True)
-        if is_title_card(screen)
+        keyframe.id: " / ".join(screen.texts)[:200] or "in letters that are not read"
+        for keyframe, screen, card in zip(found, screens, cards, strict=True)
+        if card
     }
     with_text = [
-        dataclasses.replace(keyframe, text=screen.lines)
+        dataclasses.replace(keyframe, text=screen.texts)
         for keyframe, screen in zip(found, screens, strict=True)
     ]
     kept, rejects = recurring.split_rejects(with_text, titles, "text")

@@ -24,6 +24,9 @@ AnyRow: TypeAlias = Video | Keyframe | Spoken | Caption | Character | Story | Re
 NO_ANSWER = "no answer"
 UNREADABLE, BAD_NARRATIVE = "unreadable answer", "bad narrative"  # failed check and repair
 
+# Reason of a reject for an error that a stage does not expect: of a film, which is tried again.
+FAILED = "failed"
+
 REFUSED = "refused"  # reason of a reject: the model or a filter did not want to answer
 
 

@@ -51,6 +51,10 @@ _UNAVAILABLE = {
 }
 
 
+# Errors of a disk that takes no more, whichever file it was.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
 class CannotWrite(OSError):
     """Raised when a file cannot be written, whatever its content, such as for lack of space."""
 
@@ -82,6 +86,12 @@ def is_unavailable(path: str, error: Exception) -> bool:
         return type(error) in (OSError, PermissionError)  # such as credentials that have expired
     # FFmpeg's errors are OSErrors too, but of subclasses.
     return type(error) in (OSError, TimeoutError) and cast(OSError, error).errno in _UNAVAILABLE
+
+
+def is_full(error: OSError) -> bool:
+    """Returns whether an error means that a disk is full or read-only, that of temporary files
+    perhaps."""
+    return type(error) is OSError and error.errno in _FULL
 
 
 def join(folder: str, *names: str) -> str:

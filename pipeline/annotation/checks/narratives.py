@@ -1,8 +1,13 @@
 """Checks the narrative of a window: each text's form, its names and its grounding.
 
 What may be wrong with an answer: the wrong pictures, an empty text, a repeat of the text before, a
+<<<<<<< HEAD
 refusal, the prompt repeated, a prompt injection followed, a name that nobody has, a character by
 another name, texts that are not about their pictures.
+=======
+refusal, the prompt repeated, a prompt injection followed, another language, a name that nobody
+has, a character by another name, a text that is not about its picture.
+>>>>>>> main
 """
 
 from __future__ import annotations
@@ -11,7 +16,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+<<<<<<< HEAD
 from pipeline.annotation.checks import character_names, grounding, picture_order, prompt_injection
+=======
+from pipeline.annotation.checks import character_names, grounding, languages, prompt_injection
+>>>>>>> main
 from pipeline.annotation.checks.prompt_echo import echo
 from pipeline.annotation.checks.refusals import refusal
 from pipeline.annotation.checks.repeated_text import repeats
@@ -43,6 +52,9 @@ def fault(
         _form_fault(text, before, facts, characters, instructions) for text, _, before in pairs
     ]
     if config.writer != "embedded":  # which starts from the caption and invents no name
+        names = [character.name for character in characters]
+        foreign = languages.wrong_languages(texts, config.stories.language, names)
+        faults = [form or foreign.get(place, "") for place, form in enumerate(faults)]
         faults = [
             form or message
             for form, message in zip(

@@ -88,7 +88,7 @@ def swapped(
     """
     if len(texts) < _FEW:
         return ""
-    named = [_named(text, list(looks)) for text in texts]
+    named = [_named(text, list(looks), language) for text in texts]
     for first, second in itertools.combinations(looks, 2):
         marks = _marks(looks[first], looks[second]), _marks(looks[second], looks[first])
         evidence = [
@@ -214,7 +214,7 @@ def _evidence(
     elif len(shown) == 2:
         evidence = 0.25 if addressed[0] != shown[0] else -0.25
     if len(told) == 1:
-        near = [part for part in _SENTENCE.split(text) if told[0] in _named(part, pair)[0]]
+        near = [part for part in _SENTENCE.split(text) if told[0] in _named(part, pair, language)[0]]
         seen = concepts.means(" . ".join(near), language, _ONE_THING)
         own, others = (not mark.isdisjoint(seen) for mark in marks)
         if own != others:
@@ -228,20 +228,31 @@ def _place(look: str, sentence: str) -> int:
     return sentence.find(head[-1]) if head else -1
 
 
-def _named(text: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
+def _named(text: str, names: Sequence[str], language: str) -> tuple[list[str], list[str]]:
     """Returns the names that a text tells of, and those that it only addresses, in order."""
     narration = words.without_quotations(text)
     told: dict[int, str] = {}
     addressed: dict[int, str] = {}
     for name in names:
-        for place in name_forms.find(narration, name):
+        for place in _places_of(narration, name, language):
             called = re.search(r"[,，、،]\s*$", narration[:place]) and re.match(
                 r"\S+?\s?[!?.,！？，。،…]", narration[place:]
             )
             (addressed if called else told)[place] = name
         if name not in (*told.values(), *addressed.values()):
-            addressed.update({place: name for place in name_forms.find(text, name)})
+            addressed.update({place: name for place in _places_of(text, name, language)})
     return (
         list(dict.fromkeys(told[place] for place in sorted(told))),
         list(dict.fromkeys(addressed[place] for place in sorted(addressed))),
     )
+
+
+def _places_of(text: str, name: str, language: str) -> list[int]:
+    """Returns where a text has a name in any form, and no word that sounds like one: Πέρα, Pebble."""
+    found = []
+    for place in name_forms.find(text, name):
+        word = words.first(text[place:])
+        lower = word.lower()
+        if lower == word or word.startswith(name) or not concepts.is_entry(lower, language):
+            found.append(place)
+    return found

@@ -40,18 +40,25 @@ SERIES_SHOWN = 12  # whose characters are listed
 Values = dict[str, Any]  # what the template reads
 
 
-def write(out: str) -> None:
+def write(out: str, tables: str = "") -> None:
     """Writes `report.html` into the dataset folder `out`, over an earlier one.
+
+    `tables` is the folder of the tables and `dataset.json`, if it is another.
 
     Raises OSError where a table or `dataset.json` is missing, and pyarrow.ArrowInvalid, ValueError
     or KeyError where one of them is not what `schemas.rows` and `pipeline.dataset.publish` write.
     """
-    storage.write_bytes(locate(out, layout.REPORT), render(out).encode())
+    page = render(tables or out, _run(out))
+    storage.write_bytes(locate(out, layout.REPORT), page.encode())
 
 
-def render(out: str) -> str:
-    """Renders the page for the dataset folder `out`. Raises as `write` does."""
+def render(out: str, run: Values | None) -> str:
+    """Renders the page for the tables in the folder `out`, with the record of the run.
+
+    Raises as `write` does.
+    """
     dataset = read_json(out)
+    until = dataset.get("until", "")
     stories = read_table(
         out, layout.STORIES, ["id", "video", "series", "complete", "images", "scores"]
     )
@@ -89,7 +96,9 @@ def render(out: str) -> str:
             rows_shown=ROWS_SHOWN,
             files=_files(dataset["files"]),
             settings=_flatten(dataset["config"]),
-            run=_run(out),
+            run=run,
+            until=until,
+            rejects_table=("work/until/" if until else "") + layout.table_path(layout.REJECTS),
         )
     )
 

@@ -19,6 +19,7 @@ EXAMPLES_SHOWN = 20  # lines of detail, for each reason
 
 # What a reject of a stage is one of, in the order of the stages.
 _STAGES = {
+    "file": "files of the source that are no films",
     "video": "films",
     "speech": "speech of a film",
     "subtitles": "subtitles of a film",
@@ -28,6 +29,10 @@ _STAGES = {
     "story": "stories",
     "quality": "stories, by their scores",
 }
+
+
+# How many of the funnel's steps are known after a stage that a run stops after; of others, four.
+_STEPS_UNTIL = {"captions": 5, "characters": 5, "stories": 6, "quality": 9}
 
 
 def reason_cards(rejects: pa.Table) -> list[dict[str, Any]]:
@@ -101,7 +106,7 @@ def funnel(
     def pictures(label: str, count: int, note: str, stage: str = "") -> dict[str, Any]:
         return step(label, count, note, stage, count / considered if considered else 0.0)
 
-    return [
+    steps = [
         step("Films found", len(films.union(keys["video"].to_pylist())), "in the source", "video"),
         step("Films used", len(films), "read from the first frame to the last"),
         pictures(
@@ -124,3 +129,4 @@ def funnel(
             f"{CHUNK_LENGTH} pages each: what a model trains on",
         ),
     ]
+    return steps[: _STEPS_UNTIL.get(dataset["until"], 4)] if "until" in dataset else steps

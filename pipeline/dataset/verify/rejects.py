@@ -8,6 +8,7 @@ from pipeline.dataset.reader import read_rows
 from pipeline.dataset.verify.index import Index
 from pipeline.dataset.verify.pictures import reject_picture_problem
 from pipeline.dataset.verify.problems import RUN, Problem
+from pipeline.runtime.stage_outputs import FAILED
 from schemas.layout import REJECTS
 from schemas.rows import Reject
 
@@ -29,6 +30,8 @@ def check_rejects(index: Index) -> Generator[Problem, None, int]:
                 RUN,
             )
         index.rejects.add(reject.key)
+        if reject.reason == FAILED:
+            index.failed.add(reject.video)
         if reject.image and reject.image not in index.reject_images:
             index.reject_images.add(reject.image)
             if not index.is_keyframe_image(reject.image):  # those have been checked already

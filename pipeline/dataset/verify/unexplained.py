@@ -11,9 +11,12 @@ from schemas.rows import STORY_LENGTH
 
 
 def check_unexplained(index: Index) -> Iterator[Problem]:
-    """Checks that every keyframe is in a caption and a story, or has a reject. Needs all tables."""
+    """Checks that every keyframe is in a caption and a story, or has a reject, or that
+    its film has one. Needs all tables."""
     captioned: Counter[str] = Counter()
     for keyframe, picture in index.pictures.items():  # in the order of the film
+        if picture.video in index.failed:
+            continue
         if keyframe not in index.captions:
             if keyframe not in index.rejects:
                 yield Problem(

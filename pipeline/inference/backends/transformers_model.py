@@ -45,7 +45,8 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
 )
 
-from pipeline.inference.protocol import Answer, Request, Unanswered
+from pipeline.inference import answer_text
+from pipeline.inference.protocol import THOUGHTS, Answer, Request, Unanswered
 from pipeline.runtime import storage
 from pipeline.runtime.images import ImageError, decode_bgr, thumbnail
 
@@ -87,16 +88,16 @@ def load(
     model: str,
     *,
     longest_side: int = 768,
-    max_tokens: int = 2048,
+    max_tokens: int | None = None,
     batch: int = 8,
     pictures: bool = False,
 ) -> TransformersModel:
     """Loads a model, on the GPU if there is one.
 
-    longest_side: of the pictures given to it, in pixels; max_tokens: of an answer; batch: requests
-    that go through it at once; pictures: it must read pictures, which is checked before anything
-    large is loaded. Raises ValueError, naming the remedy, for a model that is not available or
-    cannot answer.
+    longest_side: of the pictures given to it, in pixels; max_tokens: of an answer, None for what
+    each request needs; batch: requests that go through it at once; pictures: it must read pictures,
+    which is checked before anything large is loaded. Raises ValueError, naming the remedy, for a
+    model that is not available or cannot answer.
     """
     where = _location(model)
     transformers.logging.disable_progress_bar()  # a run draws its own
@@ -153,12 +154,13 @@ class TransformersModel:
         *,
         reads_pictures: bool,
         longest_side: int,
-        max_tokens: int,
+        max_tokens: int | None,
         batch: int,
     ) -> None:
         self._name, self._network, self._processor = name, network, processor
         self._reads_pictures, self._longest_side = reads_pictures, longest_side
         self._max_tokens, self._batch = max_tokens, batch
+        self._thinks = False  # before it answers
         self._fits: dict[int, int] = {}  # pictures per request -> requests the GPU can hold
         self._tokenizer = processor.tokenizer if reads_pictures else processor
         self._end_tokens = _end_tokens(name, network, self._tokenizer)
@@ -189,8 +191,8 @@ class TransformersModel:
 
         Unanswered, as a value, is a request with a picture that cannot be read or that the model's
         processor refuses, one longer than the model's context, and one for which the GPU's memory
-        is too small even alone. An answer of `max_tokens` tokens was cut there. Raises ValueError
-        for pictures given to a language model.
+        is too small even alone. An answer of `max_tokens` tokens was cut there, and says so. Raises
+        ValueError for pictures given to a language model.
         """
         if not self._reads_pictures and any(request.images for request in requests):
             raise ValueError(f"transformers:{self._name}: {_NO_PICTURES}")
@@ -270,7 +272,10 @@ class TransformersModel:
                 return [Unanswered(f"{self._name} does not accept this request: {error}")]
             return [answer for pair in pairs for answer in self._generate([pair])]
         lengths = [int(length) for length in inputs["attention_mask"].sum(dim=1)]
-        room = [min(self._max_tokens, (self._context or 2**62) - length) for length in lengths]
+        thoughts = THOUGHTS if self._thinks else 0
+        most = [asked.most_tokens(self._max_tokens, thoughts) for asked, _ in pairs]
+        left = [(self._context or 2**62) - length for length in lengths]
+        room = [min(limits) for limits in zip(most, left, strict=True)]
         if min(room) < 1:
             fit = [pair for pair, left in zip(pairs, room, strict=True) if left >= 1]
             answers = iter(self._generate(fit) if fit else [])
@@ -285,13 +290,19 @@ class TransformersModel:
                 for length, left in zip(lengths, room, strict=True)
             ]
 
-        written = self._network.generate(**inputs, max_new_tokens=min(room))
-        rows = [self._until_end(row) for row in written[:, inputs["input_ids"].shape[1] :].tolist()]
+        longest = min(max(room), min(left))
+        written = self._network.generate(**inputs, max_new_tokens=longest)
+        rows = [
+            self._until_end(row)[:limit]
+            for row, limit in zip(
+                written[:, inputs["input_ids"].shape[1] :].tolist(), room, strict=True
+            )
+        ]
         # An answer cut off only because another prompt of the batch leaves less room is made again.
         cut = [
             place
             for place, row in enumerate(rows)
-            if row[-1] not in self._end_tokens and room[place] > min(room)
+            if row[-1] not in self._end_tokens and room[place] > longest
         ]
         again = dict(
             zip(cut, self._generate([pairs[place] for place in cut]) if cut else [], strict=True)
@@ -299,7 +310,13 @@ class TransformersModel:
         return [
             again[place]
             if place in again
-            else Answer(self._decode(row), self._name, length, len(row))
+            else Answer(
+                self._decode(row),
+                self._name,
+                length,
+                len(row),
+                cut="" if row[-1] in self._end_tokens else "length",
+            )
             for place, (row, length) in enumerate(zip(rows, lengths, strict=True))
         ]
 
@@ -407,8 +424,11 @@ class TransformersModel:
         return row[: end + 1]
 
     def _decode(self, row: list[int]) -> str:
-        tokens = row[:-1] if row[-1] in self._end_tokens else row
-        return str(self._tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+        whole = row[-1] in self._end_tokens
+        written = self._tokenizer.decode(row[:-1] if whole else row, skip_special_tokens=True)
+        text, thoughts = answer_text.split_thoughts(str(written), whole)
+        self._thinks |= bool(thoughts.strip())
+        return text.strip()
 
 
 def _message(role: str, text: str, shape: str) -> dict[str, Any]:

@@ -200,11 +200,13 @@ def test_a_score_that_is_none_is_asked_for_again(tmp_path):
 
         return behaviour
 
-    for value, repaired in (("11", 1), ("8.5", 1), ("true", 1), ("-1", 1), ('"9"', 0), ("9.0", 0)):
+    values = {"11": (1, 9), '"good"': (1, 9), "true": (1, 9), "-1": (1, 9), '"9"': (0, 9),
+              "9.0": (0, 9), '"9/10"': (0, 9), "8.5": (0, 8.5)}  # fmt: skip
+    for number, (value, (repaired, score)) in enumerate(values.items()):
         with serving(first(1, changed(value), judging(brightness))) as server:
-            found = run({"bright": told["bright"][:1]}, server, tmp_path / f"kept {value}")
+            found = run({"bright": told["bright"][:1]}, server, tmp_path / f"kept {number}")
         assert cost(found)["parsed on retry"] == repaired, value
-        assert found["judge-scores"].cells["bright"]["engagement"].value == 9
+        assert found["judge-scores"].cells["bright"]["engagement"].value == score
 
 
 def test_a_second_run_pays_nothing_and_a_new_generator_only_for_itself(tmp_path):

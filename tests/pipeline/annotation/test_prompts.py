@@ -10,7 +10,7 @@ import itertools
 
 import pytest
 
-from benchmarks.metrics.smollm import converted
+from model.smollm import converted
 from pipeline.annotation.captions import caption
 from pipeline.annotation.stories import tell
 from pipeline.config import load

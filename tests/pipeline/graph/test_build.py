@@ -295,6 +295,48 @@ def test_stopping_early_leaves_what_was_made(films, scripted, tmp_path):
     assert scripted.asked == []
 
 
+@pytest.mark.parametrize(
+    ("stage", "counts"),
+    [
+        ("keyframes", {"keyframes": 28, "stories": 0, "chunks": 0, "rejects": 1}),
+        ("selection", {"keyframes": 24, "stories": 0, "chunks": 0, "rejects": 5}),
+        ("stories", {"keyframes": 24, "stories": 2, "chunks": 2, "rejects": 5}),
+        ("quality", {"keyframes": 24, "stories": 2, "chunks": 2, "rejects": 5}),
+    ],
+)
+def test_a_run_that_stops_early_says_what_there_is_as_a_whole_one_does(
+    films, scripted, made, tmp_path, stage, counts, capsys
+):
+    out = copied(made, tmp_path / "out")
+    before = digests(out)
+    assert make(films, out, until=stage) == 0
+    said = capsys.readouterr().out
+    assert (
+        f"3 films, {counts['keyframes']} keyframes, " in said and f"stopped after {stage}" in said
+    )
+    assert "video            1  unreadable 1" in said
+    assert "left out (work/until/rejects.parquet has a reason for each)" in said
+    manifest = json.loads((out / "work/until/dataset.json").read_text())
+    assert manifest["counts"] == {"videos": 3, **counts}
+    table = rejects(out / "work/until")
+    assert ("video", "unreadable", "S01E03") in table and len(table) == counts["rejects"]
+    page = (out / "report.html").read_text()
+    assert f"stopped after the stage {stage}" in page and "S01E03.mp4" in page
+    record = json.loads((out / "run.json").read_text())
+    assert {figures["name"]: figures["reused"] for figures in record["stages"]}[stage] == 3
+    assert digests(out) == before  # a finished dataset stays one
+    assert make(films, out) == 0
+    assert not (out / "work/until").exists()
+
+
+def test_stopping_early_without_any_keyframe_is_an_error(films, scripted, tmp_path, capsys):
+    bad = tmp_path / "films"
+    bad.mkdir()
+    (bad / "b.mp4").write_bytes(b"no film")
+    assert make(bad, tmp_path / "out", until="keyframes") == run.NO_STORIES
+    assert "The dataset has no keyframes" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_worker_processes_and_the_embedded_models_give_what_one_process_gives(tmp_path):
     sample.draw(str(tmp_path / "sample"), episodes=2, shots=11)

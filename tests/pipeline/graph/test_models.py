@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer
 
-from benchmarks.metrics import smollm
+from model import smollm
 from pipeline import sample
 from pipeline.__main__ import main
 from pipeline.annotation import prompts

@@ -41,6 +41,7 @@ OTHER = {
     "keyframes.smear_motion": 0,
     "keyframes.smear_sharpness": 5,
     "keyframes.likeness": 0.5,
+    "keyframes.change": 1,
     "selection.recurring_likeness": 0.5,
     "selection.recurring_share": 0.1,
     "selection.recurring_edge": 1,
@@ -104,7 +105,7 @@ def answer(request) -> str:
     if request.task == "caption":
         return json.dumps({"sentence": f"A picture, {digest}."})
     if request.task == "characters":
-        return json.dumps({"characters": [{"name": "Pip", "look": digest}]})
+        return json.dumps({"characters": [{"name": n, "look": digest} for n in ("Pip", "Momo")]})
     frames = request.facts.get("frames") or [row["frame"] for row in request.facts["captions"]]
     sentences = [{"frame": at, "text": f"{TEXTS[at % 16][:-1]} at {digest}."} for at in frames]
     return json.dumps({"sentences": sentences})

@@ -21,7 +21,10 @@ def test_folder_is_walked_and_paths_tell_series_season_episode_and_title(tmp_pat
         "Owl/1x03.webm",
     )
     videos, rejects = find(str(tmp_path))
-    assert rejects == []
+    assert [(r.stage, r.key, r.reason) for r in rejects] == [
+        ("file", "notes.txt", "texts"),
+        ("file", ".hidden.mp4", "hidden"),
+    ]
     assert [(v.id, v.series, v.season, v.episode, v.title) for v in videos] == [
         ("Owl-1x03", "Owl", 1, 3, "1x03"),
         ("Pip-Season-1-Pip-S01E02-The-Kite", "Pip", 1, 2, "The Kite"),

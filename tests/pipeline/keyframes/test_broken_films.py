@@ -249,7 +249,13 @@ def test_nothing_is_written_outside_of_the_output(corpus, done):
     assert names == {"made", "films", "out"}
     assert not {path for path in listing(corpus) if path.endswith((".jpg", ".jsonl", "harm"))}
     assert not Path("harm").exists()
-    assert {path.name for path in done.iterdir()} <= {"work", "images", "rejected"}
+    assert {path.name for path in done.iterdir()} <= {
+        "work",
+        "images",
+        "rejected",
+        "report.html",
+        "run.json",
+    }
 
 
 @pytest.mark.slow

@@ -88,6 +88,18 @@ def test_a_long_shot_gives_several_unless_they_look_alike(tmp_path):
     assert (tmp_path / "out2" / "rejected" / f"{rejects[0].key}.jpg").exists()
 
 
+def test_who_enters_before_the_same_background_is_no_duplicate(tmp_path):
+    empty = scene(1)
+    entered = empty.copy()
+    entered[90:150, 200:230] = (220, 60, 40)
+    film = make_film(tmp_path / "a.mp4", still(empty, 96) + still(entered, 192))
+    keyframes, rejects = extract_keyframes(
+        video(film), scan_film(film), CONFIG, str(tmp_path / "out")
+    )
+    assert [round(keyframe.time) // 4 for keyframe in keyframes] == [0, 1]
+    assert [reject.detail for reject in rejects] == [f"looks like {keyframes[1].id}"]
+
+
 def test_what_shows_nothing_is_left_out_with_its_reason(tmp_path):
     black = np.zeros_like(scene(1))
     flat = np.full_like(black, 120)

@@ -6,9 +6,9 @@ from pipeline.keyframes import near_duplicates
 from pipeline.keyframes.near_duplicates import (
     distance_blocks,
     distances,
-    first_near_duplicate,
     hash_words,
     max_distance,
+    most_similar,
     pack_hashes,
     perceptual_hash,
     similarity,
@@ -38,11 +38,12 @@ def test_similarity_is_the_share_of_equal_bits():
     assert similarity("0" * 64, "f" * 64) == 0
 
 
-def test_the_first_of_several_near_duplicates_is_found():
-    others = [phash("b"), flipped(phash("a"), 20), phash("a")]
-    assert first_near_duplicate(phash("a"), others, 0.9) == 1
-    assert first_near_duplicate(phash("a"), others, 0.95) == 2
-    assert first_near_duplicate(phash("c"), others, 0.9) is None
+def test_the_most_similar_of_several_near_duplicates_come_first():
+    others = [phash("b"), flipped(phash("a"), 20), phash("a"), flipped(phash("a"), 10)]
+    assert most_similar(phash("a"), others, 0.9, 8) == [2, 3, 1]
+    assert most_similar(phash("a"), others, 0.95, 8) == [2, 3]
+    assert most_similar(phash("a"), others, 0.9, 1) == [2]
+    assert most_similar(phash("c"), others, 0.9, 8) == most_similar(phash("c"), [], 0.9, 8) == []
 
 
 @pytest.mark.parametrize("bits", [0, 14, 15, 40])

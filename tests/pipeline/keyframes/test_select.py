@@ -2,7 +2,7 @@ import numpy as np
 
 from pipeline.config import KeyframesConfig
 from pipeline.keyframes.select import Candidate, select, shot_candidates
-from pipeline.keyframes.shots import Shot
+from pipeline.keyframes.shots import Shot, find
 from schemas.rows import Video
 from tests.pipeline.keyframes.figures import frame_stats
 
@@ -44,7 +44,8 @@ def test_black_shots_are_rejected_and_others_selected_with_their_times():
     mean[20:], diff[20] = 5, 100  # a cut to black
     thumbs = np.random.default_rng(0).integers(0, 256, (2, 18, 32), np.uint8)
     stats = frame_stats(40, mean=mean, diff=diff, thumbs=np.repeat(thumbs, 20, axis=0))
-    selection = select(Video("film", "film.mp4", "series", "Film"), stats, CONFIG)
+    transitions = find(stats, CONFIG.shots)
+    selection = select(Video("film", "film.mp4", "series", "Film"), stats, transitions, CONFIG)
     assert [candidate.shot for candidate in selection.candidates.values()] == [0]
     assert selection.shot_times == {0: (0.0, 1.9)}
     ((index, reject),) = selection.rejected

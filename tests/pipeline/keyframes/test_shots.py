@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.config import ShotsConfig
 from pipeline.keyframes import shots
 from pipeline.keyframes.frame_stats import scan_film
 from pipeline.testing.films import make_film, moving, scene, still
@@ -16,7 +17,8 @@ def blend(one: np.ndarray, other: np.ndarray, n: int) -> list[np.ndarray]:
 
 def found(path, frames, **options):
     stats = scan_film(make_film(path, frames, **options))
-    return stats, *shots.find(stats)
+    transitions = shots.find(stats, ShotsConfig())
+    return stats, shots.between(len(stats.times), transitions), transitions
 
 
 def test_each_hard_cut_starts_a_shot(tmp_path):

@@ -5,24 +5,25 @@ is two files in a tar: `<story>.json`, where `texts` and `images` have the same 
 one of the two is null at each position, and `<story>.tiff`, which holds the pictures in the order
 of `images` and of `image_metadata`. A TIFF may hold a JPEG unchanged, so each picture has the bytes
 of the dataset's file.
-
-Only what is published is read: the tables and the pictures.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import struct
 import tarfile
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from pipeline.dataset.manifest import read_json, read_manifest
-from pipeline.dataset.reader import read_file, read_films
-from pipeline.runtime import progress, storage
-from schemas.rows import Keyframe, Story
+from pipeline.dataset.exports.documents import (
+    Document,
+    read_documents,
+    read_picture,
+    require_empty,
+    write_sources,
+)
+from pipeline.dataset.manifest import read_manifest
+from pipeline.runtime import storage
 
 MEGABYTES = 512.0  # after which a tar is full
 _SHORT, _LONG = 3, 4  # TIFF's types of numbers, 16 and 32 bits
@@ -36,12 +37,10 @@ def export(out: str, folder: str, megabytes: float = MEGABYTES) -> list[str]:
     keyframes.parquet names, and OSError where a file is missing.
     """
     splits = read_manifest(out).splits
-    if storage.find_in(folder, "**"):
-        raise ValueError(f"{folder} is not empty: name a new folder, or empty it")
-    films = {film["id"]: film for film in read_json(out)["videos"]}
+    require_empty(folder)
     paths: list[str] = []
     for split in sorted(splits):
-        documents = _documents(out, split, films)
+        documents = _documents(out, split)
         document = next(documents, None)
         while document is not None:
             number = sum(storage.basename(path).startswith(split) for path in paths)
@@ -56,44 +55,25 @@ def export(out: str, folder: str, megabytes: float = MEGABYTES) -> list[str]:
                         member.size = len(data)
                         tar.addfile(member, io.BytesIO(data))
                     document = next(documents, None)
+    write_sources(out, folder)
     return paths
 
 
-def _documents(out: str, split: str, films: dict[str, Any]) -> Iterator[dict[str, bytes]]:
+def _documents(out: str, split: str) -> Iterator[dict[str, bytes]]:
     """Yields each story of one side of the split as its files in a tar: name -> content."""
-    for film, stories, keyframes in read_films(out):
-        for story in stories:
-            if story.split != split:
-                continue
-            if unknown := set(story.images) - keyframes.keys():
-                raise ValueError(
-                    f"{story.id}: keyframes.parquet does not know {min(unknown)}: "
-                    f"`python -m pipeline verify {out}` says more"
-                )
-            progress.doing("export", story.id)
-            of_story = [keyframes[image] for image in story.images]
-            yield {
-                f"{story.id}.json": _record(story, of_story, films[film]),
-                f"{story.id}.tiff": tiff(
-                    [_picture(out, keyframe) for keyframe in of_story],
-                    [(keyframe.width, keyframe.height) for keyframe in of_story],
-                ),
-            }
-            progress.advance("export")
+    for document in read_documents(out, split):
+        yield {
+            f"{document.story.id}.json": _record(document),
+            f"{document.story.id}.tiff": tiff(
+                [read_picture(out, keyframe) for keyframe in document.keyframes],
+                [(keyframe.width, keyframe.height) for keyframe in document.keyframes],
+            ),
+        }
 
 
-def _picture(out: str, keyframe: Keyframe) -> bytes:
-    data = read_file(out, keyframe.image)
-    if hashlib.sha256(data).hexdigest() != keyframe.sha256:
-        raise ValueError(
-            f"{keyframe.image} is not the picture that keyframes.parquet names: "
-            f"`python -m pipeline verify {out}` says more"
-        )
-    return data
-
-
-def _record(story: Story, keyframes: Sequence[Keyframe], film: dict[str, Any]) -> bytes:
+def _record(document: Document) -> bytes:
     """Returns the JSON of a document: each picture, followed by its text."""
+    story, keyframes = document.story, document.keyframes
     names = [f"page_{page}_image_0" for page in range(len(keyframes))]  # MINT-1T's names
     return json.dumps(
         {
@@ -114,10 +94,7 @@ def _record(story: Story, keyframes: Sequence[Keyframe], film: dict[str, Any]) -
             "story": story.id,
             "video": story.video,
             "series": story.series,
-            "title": film["title"],
-            "language": film["language"],
-            "license": film["license"],
-            "attribution": film["attribution"],
+            **document.film,
         },
         ensure_ascii=False,
     ).encode()

