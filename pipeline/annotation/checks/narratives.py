@@ -1,13 +1,8 @@
 """Checks the narrative of a window: each text's form, its names and its grounding.
 
 What may be wrong with an answer: the wrong pictures, an empty text, a repeat of the text before, a
-<<<<<<< HEAD
-refusal, the prompt repeated, a prompt injection followed, a name that nobody has, a character by
-another name, texts that are not about their pictures.
-=======
 refusal, the prompt repeated, a prompt injection followed, another language, a name that nobody
-has, a character by another name, a text that is not about its picture.
->>>>>>> main
+has, a character by another name, texts that are not about their pictures.
 """
 
 from __future__ import annotations
@@ -16,11 +11,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-<<<<<<< HEAD
-from pipeline.annotation.checks import character_names, grounding, picture_order, prompt_injection
-=======
-from pipeline.annotation.checks import character_names, grounding, languages, prompt_injection
->>>>>>> main
+from pipeline.annotation.checks import (
+    character_names,
+    grounding,
+    languages,
+    picture_order,
+    prompt_injection,
+)
 from pipeline.annotation.checks.prompt_echo import echo
 from pipeline.annotation.checks.refusals import refusal
 from pipeline.annotation.checks.repeated_text import repeats
@@ -63,7 +60,7 @@ def fault(
         ]
         faults = _with_ungrounded(faults, pairs, config)
         if not any(faults):
-            faults[0] = _window_fault(texts, facts, characters, config)
+            return _window_fault(texts, facts, characters, config)
     messages = [
         f"picture {number}: {message}"
         for number, message in zip(numbers, faults, strict=True)
