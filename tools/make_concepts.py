@@ -23,10 +23,10 @@ BEINGS = """
 cat-face monkey-face person person-role person-fantasy family animal-mammal animal-bird
 animal-amphibian animal-reptile animal-marine animal-bug
 """.split()  # noqa: SIM905
-NO_THINGS = (  # of which nothing in a picture is one
-    "skin-tone hair-style arrow zodiac av-symbol gender math punctuation currency other-symbol "
-    "keycap alphanum geometric flag country-flag subdivision-flag transport-sign warning religion"
-).split()  # noqa: SIM905
+NO_THINGS = """
+skin-tone hair-style arrow zodiac av-symbol gender math punctuation currency other-symbol keycap
+alphanum geometric flag country-flag subdivision-flag transport-sign warning religion
+""".split()  # noqa: SIM905
 _VARIATION = "\ufe0f"
 
 

@@ -209,6 +209,4 @@ def ambiguous(language: str) -> frozenset[str]:
 
 
 def _hiragana(text: str) -> str:
-    return "".join(
-        chr(ord(char) - 0x60) if "\u30a1" <= char <= "\u30f6" else char for char in text
-    )
+    return "".join(chr(ord(char) - 0x60) if "\u30a1" <= char <= "\u30f6" else char for char in text)

@@ -34,7 +34,12 @@ def window_facts(
             "style": settings.style,
         },
         "characters": [
-            {"name": character.name, "look": character.look, "role": character.role}
+            {
+                "name": character.name,
+                "look": character.look,
+                "role": character.role,
+                "names": list(character.names),
+            }
             for character in characters
         ],
         "frames": list(range(start, stop)),

@@ -79,8 +79,9 @@ def unknown(
     names: set[str] = set()
     for character in characters:
         descriptions = [character.name, character.look, character.role, *character.called]
-        given.update(_parts(" ".join(descriptions)))
-        names.update(part for part in re.findall(r"[^\W_]+", character.name) if len(part) > 2)
+        given.update(_parts(" ".join((*descriptions, *character.names))))
+        written = " ".join((character.name, *character.names))
+        names.update(part for part in re.findall(r"[^\W_]+", written) if len(part) > 2)
     found: dict[str, None] = {}
     tokens = list(_TOKEN.finditer(text))
     verse = not capitalised and any(
@@ -155,11 +156,15 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
         return code == "zh" and len(name) > _SHORT_TRANSLITERATION
     if _is_word(name, language):
         return False
-    return code == "en" or _is_known_name(name, language) or any(
-        not _may_open_sentence(text[: token.start()])
-        for text in texts
-        for token in _TOKEN.finditer(text)
-        if _CLITIC.sub("", token[0]) == name
+    return (
+        code == "en"
+        or _is_known_name(name, language)
+        or any(
+            not _may_open_sentence(text[: token.start()])
+            for text in texts
+            for token in _TOKEN.finditer(text)
+            if _CLITIC.sub("", token[0]) == name
+        )
     )
 
 
@@ -394,7 +399,9 @@ def _is_word(name: str, language: str) -> bool:
         if concepts.is_entry(name, _NAMES_OF) and not concepts.is_entry(lower, _NAMES_OF):
             return concepts.is_entry(lower, code) or lower in concepts.lexicon(language)
         ends = [name, *(name[start:] for start in range(3, len(name) - 3))]
-        return any(simplemma.is_known(form, lang="de") for end in ends for form in (end, end.title()))
+        return any(
+            simplemma.is_known(form, lang="de") for end in ends for form in (end, end.title())
+        )
     return concepts.is_entry(lower, code) or lower in concepts.lexicon(language)
 
 

@@ -173,7 +173,11 @@ def _window_fault(
     return (
         picture_order.disorder(texts, captions, language, config.stories.grounded)
         or picture_order.swapped(
-            texts, captions, {character.name: character.look for character in characters}, language
+            texts,
+            captions,
+            {character.name: character.look for character in characters},
+            {character.name: [character.name, *character.names] for character in characters},
+            language,
         )
         or picture_order.newcomer(
             texts,

@@ -77,22 +77,23 @@ def swapped(
     texts: Sequence[str],
     captions: Sequence[Mapping[str, Any]],
     looks: Mapping[str, str],
+    forms: Mapping[str, Sequence[str]],
     language: str,
 ) -> str:
     """Returns the fault of texts in which two characters have each other's name, "" for none.
 
-    `looks` are the characters' by name. Where a caption shows one of the two alone, a text that
+    `looks` and the known `forms` of their names are the characters' by name. Where a caption shows one of the two alone, a text that
     names only the other speaks for it, as one that names it speaks against it; where it shows both,
     so does the one named first. A text that names one of them beside what the other looks like
     ("Tilda in a red scarf") speaks for it too.
     """
     if len(texts) < _FEW:
         return ""
-    named = [_named(text, list(looks), language) for text in texts]
+    named = [_named(text, forms, language) for text in texts]
     for first, second in itertools.combinations(looks, 2):
         marks = _marks(looks[first], looks[second]), _marks(looks[second], looks[first])
         evidence = [
-            _evidence(text, caption, told, (first, second), marks, language)
+            _evidence(text, caption, told, (first, second), marks, forms, language)
             for text, caption, told in zip(texts, captions, named, strict=True)
         ]
         weak = [value for value in evidence if abs(value) < _MOST_WEAK]
@@ -197,6 +198,7 @@ def _evidence(
     named: tuple[list[str], list[str]],
     pair: tuple[str, str],
     marks: tuple[frozenset[str], frozenset[str]],
+    forms: Mapping[str, Sequence[str]],
     language: str,
 ) -> float:
     """Returns the evidence for (positive) or against two names in a text, -1.75..1.75."""
@@ -214,7 +216,11 @@ def _evidence(
     elif len(shown) == 2:
         evidence = 0.25 if addressed[0] != shown[0] else -0.25
     if len(told) == 1:
-        near = [part for part in _SENTENCE.split(text) if told[0] in _named(part, pair, language)[0]]
+        near = [
+            part
+            for part in _SENTENCE.split(text)
+            if any(_places_of(part, form, language) for form in forms[told[0]])
+        ]
         seen = concepts.means(" . ".join(near), language, _ONE_THING)
         own, others = (not mark.isdisjoint(seen) for mark in marks)
         if own != others:
@@ -228,19 +234,22 @@ def _place(look: str, sentence: str) -> int:
     return sentence.find(head[-1]) if head else -1
 
 
-def _named(text: str, names: Sequence[str], language: str) -> tuple[list[str], list[str]]:
+def _named(
+    text: str, forms: Mapping[str, Sequence[str]], language: str
+) -> tuple[list[str], list[str]]:
     """Returns the names that a text tells of, and those that it only addresses, in order."""
     narration = words.without_quotations(text)
     told: dict[int, str] = {}
     addressed: dict[int, str] = {}
-    for name in names:
-        for place in _places_of(narration, name, language):
+    for name, written in forms.items():
+        for place in (place for form in written for place in _places_of(narration, form, language)):
             called = re.search(r"[,，、،]\s*$", narration[:place]) and re.match(
                 r"\S+?\s?[!?.,！？，。،…]", narration[place:]
             )
             (addressed if called else told)[place] = name
         if name not in (*told.values(), *addressed.values()):
-            addressed.update({place: name for place in _places_of(text, name, language)})
+            spoken = [place for form in written for place in _places_of(text, form, language)]
+            addressed.update(dict.fromkeys(spoken, name))
     return (
         list(dict.fromkeys(told[place] for place in sorted(told))),
         list(dict.fromkeys(addressed[place] for place in sorted(addressed))),
