@@ -23,7 +23,6 @@ from pipeline.annotation import concepts, name_forms, words
 
 _FEWEST = 5  # texts that tell of an order
 _FEW = 3  # texts that tell of swapped names
-_MANY = 8  # texts that tell of it well
 _LEAST_SWAP = -0.75  # evidence that two names are swapped
 
 _SENTENCE = re.compile(r"(?<=[.!?…。！？؟।])")
@@ -63,8 +62,7 @@ def disorder(
     own = float(np.trace(fits))
     best = min(float(fits.max(axis=0).sum()), float(fits.max(axis=1).sum()))
     shifted = max(float(np.trace(fits, 1)), float(np.trace(fits, -1)))
-    many = len(texts) >= _MANY
-    if own < (least if many else least / 2) * best or (many and own < shifted):
+    if own < least * best or own < shifted:
         worst = int(np.argmin(fits.diagonal() - fits.max(axis=1)))
         return (
             "the texts are not about their pictures: each must tell of its own; the description's "
@@ -82,10 +80,10 @@ def swapped(
 ) -> str:
     """Returns the fault of texts in which two characters have each other's name, "" for none.
 
-    `looks` and the known `forms` of their names are the characters' by name. Where a caption shows one of the two alone, a text that
-    names only the other speaks for it, as one that names it speaks against it; where it shows both,
-    so does the one named first. A text that names one of them beside what the other looks like
-    ("Tilda in a red scarf") speaks for it too.
+    `looks` and the known `forms` of their names are the characters' by name. Where a caption shows
+    one of the two alone, a text that names only the other speaks for it, as one that names it
+    speaks against it; where it shows both, so does the one named first. A text that names one of
+    them beside what the other wears ("Tilda in a red scarf") speaks for it too.
     """
     if len(texts) < _FEW:
         return ""
@@ -165,7 +163,7 @@ def _places(text: str, language: str, least: float) -> set[str]:
         place
         for word in concepts.named_things(text, language)
         for place, symbols in _SYMBOLS.items()
-        if (len(word) > 1 or "\u3400" <= word)  # one character of Chinese may be a word
+        if (len(word) > 1 or word >= "\u3400")  # one character of Chinese may be a word
         and word not in concepts.ambiguous(language)
         and len(lexicon[word].intersection(symbols)) >= least * len(lexicon[word])
     }
@@ -257,7 +255,7 @@ def _named(
 
 
 def _places_of(text: str, name: str, language: str) -> list[int]:
-    """Returns where a text has a name in any form, and no word that sounds like one: Πέρα, Pebble."""
+    """Returns where a text has a name in any form; Πέρα (far) is no Pebble, though it sounds so."""
     found = []
     for place in name_forms.find(text, name):
         word = words.first(text[place:])
