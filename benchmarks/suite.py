@@ -157,6 +157,12 @@ def _texts(settings: Settings) -> list[Table]:
     ]
 
 
+def _story_checks(settings: Settings) -> list[Table]:
+    from benchmarks.story_checks.run import run as run_story_checks
+
+    return run_story_checks(settings.seed) + run_story_checks(settings.seed, held_out=True)
+
+
 def _judge(settings: Settings) -> list[Table]:
     from benchmarks.judge.client import JudgeSettings
     from benchmarks.judge.run import run as run_judges
@@ -289,6 +295,7 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "attributes": ("character, place, action, count by the sample's ground truth", _attributes),
     "cast": ("who is in which picture, by the sample's ground truth", _cast),
     "texts": ("perplexity, repetition, names, grounding", _texts),
+    "story-checks": ("good stories that the checks refuse, bad ones accepted", _story_checks),
     "judge": ("scores and preferences of a vision-language model", _judge),
     "story-model": ("predicted features and pictures, beside baselines", _story_model),
     "attention-map": ("attention by kind of token", _attention_map),

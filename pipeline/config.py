@@ -238,11 +238,11 @@ class StoriesConfig(_Section):
         "", max_length=500, description="in words, such as 'dry and funny, short sentences'"
     )
     grounded: float = Field(
-        0.7,
+        0.5,
         ge=0,
         le=1,
-        description="share of an answer's texts that must mention what their captions do; "
-        "English only",
+        description="how well a window's texts must fit their own pictures, as a share of each "
+        "text's best fit",
     )
 
     def unsupported_by_embedded(self) -> list[str]:

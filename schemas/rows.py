@@ -155,6 +155,8 @@ class Character:
     role: str  # "the one who gets into trouble"
     called: list[str]  # other names, and what captions call them: "a brown monkey"
     source: str  # "given" by a user, "subtitles", or the model that drafted it
+    # its name as the stories' language writes and declines it: "Тильда", "Тильду" for Tilda
+    names: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
