@@ -155,6 +155,15 @@ class SelectionConfig(_Section):
     )
 
 
+class CastConfig(_Section):
+    """Who is in each picture."""
+
+    figures: Literal["embedded", "none"] = Field(
+        "embedded",
+        description="what finds figures: embedded learns them from each film; none finds nobody",
+    )
+
+
 class CaptionsConfig(_Section):
     """Images that the captioner is sent."""
 
@@ -366,6 +375,7 @@ class DatasetConfig(_Section):
     writer: BackendSpec = Field("embedded", description="see docs/models.md")
     keyframes: KeyframesConfig = KeyframesConfig()
     selection: SelectionConfig = SelectionConfig()
+    cast: CastConfig = CastConfig()
     captions: CaptionsConfig = CaptionsConfig()
     stories: StoriesConfig = StoriesConfig()
     quality: QualityConfig = QualityConfig()

@@ -29,7 +29,16 @@ from pipeline.runtime.prefetch import prefetch
 from pipeline.runtime.stage_outputs import Film
 from schemas import layout
 from schemas.published import chunk_records
-from schemas.rows import Caption, Character, Keyframe, Reject, Story, Video
+from schemas.rows import (
+    Appearance,
+    Caption,
+    CastMember,
+    Character,
+    Keyframe,
+    Reject,
+    Story,
+    Video,
+)
 
 # What decides the bytes of pictures and texts, beside the configuration.
 _LIBRARIES = (
@@ -64,7 +73,8 @@ def publish(
     records = list(shards)
     published = _write_films(out, films, splits, discovery_rejects, records)
     character_files = [characters.path("", series) for series in sorted(published.characters)]
-    records += prefetch(functools.partial(file_record, out), character_files, _READS_AT_ONCE)
+    read_back = [*character_files, *published.crops]
+    records += prefetch(functools.partial(file_record, out), read_back, _READS_AT_ONCE)
     content = _content(published, config)
     write_manifest(out, content, records)
     names = {file["path"] for file in content["files"]}
@@ -124,6 +134,8 @@ class _FilmContent(NamedTuple):
 
     video: Video
     keyframes: list[Keyframe]  # as selected
+    appearances: list[Appearance]
+    cast: list[CastMember]  # of its series
     captions: list[Caption]
     stories: list[Story]
     dropped_stories: list[Story]
@@ -143,6 +155,8 @@ def _film_content(out: str, film: Film) -> _FilmContent:
     return _FilmContent(
         probed_video(film),
         keyframes,
+        film.rows("cast", Appearance) if "cast" in film.outputs else [],
+        film.rows("cast", CastMember) if "cast" in film.outputs else [],
         film.rows("captions", Caption) if "captions" in film.outputs else [],
         stories,
         dropped_stories,
@@ -157,6 +171,7 @@ class _Published(NamedTuple):
 
     summary: dict[str, Any]  # counts, splits and videos of the manifest
     characters: dict[str, list[Character]]  # series -> its characters, where it has any
+    crops: list[str]  # pictures of characters
     leftovers: list[str]
 
 
@@ -171,6 +186,7 @@ def _write_films(
     counts = Counter(videos=len(films), keyframes=0, stories=0, chunks=0, rejects=0)
     of_split: dict[str, Counter[str]] = {}
     videos, by_series, left_over = [], {}, []
+    casts: dict[str, list[CastMember]] = {}
     with writing_tables(out, records) as tables, writing_jsonl(out, records) as jsonl:
         tables.write(layout.REJECTS, discovery_rejects)
         counts["rejects"] += len(discovery_rejects)
@@ -187,6 +203,7 @@ def _write_films(
                 ],
             )
             tables.write(layout.KEYFRAMES, film.keyframes)
+            tables.write(layout.APPEARANCES, film.appearances)
             tables.write(layout.CAPTIONS, film.captions)
             tables.write(layout.STORIES, stories)
             tables.write(layout.REJECTS, film.rejects)
@@ -214,10 +231,15 @@ def _write_films(
             )
             if film.characters:
                 by_series[film.video.series] = film.characters
+            if film.cast:
+                casts[film.video.series] = film.cast
             left_over += film.leftovers
+        for _, cast in sorted(casts.items()):
+            tables.write(layout.CAST, cast)
     summary = {
         "counts": dict(counts),
         "splits": {split: dict(of_split[split]) for split in sorted(of_split)},
         "videos": videos,
     }
-    return _Published(summary, by_series, left_over)
+    crops = [crop for _, cast in sorted(casts.items()) for member in cast for crop in member.crops]
+    return _Published(summary, by_series, crops, left_over)

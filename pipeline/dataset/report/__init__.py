@@ -25,6 +25,7 @@ from pipeline.annotation import characters
 from pipeline.dataset.dataset_card import embedded_roles, used_films
 from pipeline.dataset.manifest import read_json
 from pipeline.dataset.reader import has_file, locate, read_file, read_table
+from pipeline.dataset.report.cast import cast_pages
 from pipeline.dataset.report.distributions import distributions, quality
 from pipeline.dataset.report.formatting import size, span, url
 from pipeline.dataset.report.funnel import funnel, reason_cards, rejects_of_stage
@@ -81,6 +82,7 @@ def render(out: str, run: Values | None) -> str:
             embedded=embedded_roles(dataset),
             book=escaped_value(storybook(out, stories, films)),
             casts=_characters(dataset["characters"]),
+            seen=cast_pages(out, SERIES_SHOWN),
             casts_shown=SERIES_SHOWN,
             story_count=stories.num_rows,
             funnel=funnel(dataset, stories, keyframes, rejects, reasons),
