@@ -133,6 +133,14 @@ def _attributes(settings: Settings) -> list[Table]:
     )
 
 
+def _cast(settings: Settings) -> list[Table]:
+    from benchmarks.cast import scores, tables
+
+    if not settings.sample:
+        raise ValueError("who is in a picture is known of the sample only: give --sample")
+    return [tables.table({Path(settings.data).name: scores.count(settings.data, settings.sample)})]
+
+
 def _texts(settings: Settings) -> list[Table]:
     from benchmarks.datasets import annotations
     from benchmarks.metrics import perplexity, texts
@@ -267,6 +275,7 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "clip-score": ("pictures and their texts: CLIPScore", _clip_score),
     "consistency": ("style, characters, places within a story; near copies", _consistency),
     "attributes": ("character, place, action, count by the sample's ground truth", _attributes),
+    "cast": ("who is in which picture, by the sample's ground truth", _cast),
     "texts": ("perplexity, repetition, names, grounding", _texts),
     "judge": ("scores and preferences of a vision-language model", _judge),
     "story-model": ("predicted features and pictures, beside baselines", _story_model),
@@ -284,7 +293,7 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
         _scaling_exponents,
     ),
 }
-NEEDS_TRUTH = ("attributes", "story-model", "long-stories")  # of the sample
+NEEDS_TRUTH = ("attributes", "cast", "story-model", "long-stories")  # of the sample
 
 
 def run(

@@ -187,9 +187,9 @@ class Story:
     writers: list[str]  # what wrote each text: a model's name, or "plain" for a joined caption
     repaired: list[bool]  # whether each text is of a second question, as the first answer failed
     linked: bool = True  # False where the windows were not linked: no usable answer
+    scores: Scores | None = None  # None before the quality stage
     # who is seen in each picture; none at all where nobody looked
     characters: list[list[str]] = dataclasses.field(default_factory=list)
-    scores: Scores | None = None  # None before the quality stage
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,11 +34,12 @@ STILL = 0.03  # frame widths per second, below which a motion counts as none
 
 async def caption(
     keyframes: Sequence[Keyframe],
-    appearances: Sequence[Appearance],
     client: ModelClient,
     root: str,
     config: DatasetConfig,
     tick: Tick,
+    *,
+    appearances: Sequence[Appearance] = (),
 ) -> tuple[list[Caption], list[Reject]]:
     """Captions a film's keyframes, whose images lie under `root` and show `appearances`.
 

@@ -153,10 +153,11 @@ async def draft(
     series: str,
     keyframes: Sequence[Keyframe],
     captions: Sequence[Caption],
-    cast: Sequence[CastMember],
     titles: Sequence[str],
     client: ModelClient,
     config: DatasetConfig,
+    *,
+    cast: Sequence[CastMember] = (),
 ) -> tuple[list[Character], Outcome]:
     """Drafts the characters of a series with the writer, from who is seen, captions and dialogue.
 

@@ -38,8 +38,14 @@ async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:
     chosen = film.rows("selection", Keyframe)
     if not chosen:
         return []
-    seen = film.rows("cast", Appearance)
-    written, rejects = await caption(chosen, seen, job.client, job.out, job.config, job.tick)
+    written, rejects = await caption(
+        chosen,
+        job.client,
+        job.out,
+        job.config,
+        job.tick,
+        appearances=film.rows("cast", Appearance),
+    )
     return [*written, *rejects]
 
 
@@ -64,9 +70,14 @@ async def name_characters(films: Sequence[Inputs], job: Job) -> list[list[AnyRow
         return [[] for _ in films]
     keyframes = [row for film in films for row in film.rows("selection", Keyframe)]
     titles = [film.video.title for film in films]
-    cast = films[0].rows("cast", CastMember)
     drafted, outcome = await characters.draft(
-        series, keyframes, written, cast, titles, job.client, job.config
+        series,
+        keyframes,
+        written,
+        titles,
+        job.client,
+        job.config,
+        cast=films[0].rows("cast", CastMember),
     )
     rows: list[list[AnyRow]] = [list(drafted) for _ in films]
     if outcome.value is None:
@@ -99,12 +110,12 @@ async def write_stories(film: Inputs, job: Job) -> list[AnyRow]:
     stories, rejects = await tell(
         chosen,
         written,
-        film.rows("cast", Appearance),
         film.rows("characters", Character),
         job.client,
         job.config,
         job.tick,
         title=film.video.title,
+        appearances=film.rows("cast", Appearance),
     )
     return [*stories, *rejects]
 

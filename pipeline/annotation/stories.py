@@ -65,13 +65,13 @@ class _Draft:
 async def tell(
     keyframes: Sequence[Keyframe],
     captions: Sequence[Caption],
-    appearances: Sequence[Appearance],
     characters: Sequence[Character],
     client: ModelClient,
     config: DatasetConfig,
     tick: Tick,
     *,
     title: str = "",
+    appearances: Sequence[Appearance] = (),
 ) -> tuple[list[Story], list[Reject]]:
     """Writes the stories of one film. Returns the stories and the rejects.
 

@@ -19,6 +19,8 @@ def test_tables_and_jsonl():
     assert [layout.table_path(table) for table in layout.TABLES] == [
         "videos.parquet",
         "keyframes.parquet",
+        "cast.parquet",
+        "appearances.parquet",
         "captions.parquet",
         "stories.parquet",
         "rejects.parquet",

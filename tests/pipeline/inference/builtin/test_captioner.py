@@ -122,7 +122,7 @@ def test_answers_each_picture_the_same_alone_and_among_others(tmp_path: Path):
     together = backend.answer(requests)
     assert together == [backend.answer([request])[0] for request in requests]
     assert CaptionAnswer.model_validate_json(together[0].text).objects == ["something red"]
-    assert together[0].model == "embedded-captioner-3"
+    assert together[0].model == "embedded-captioner-4"
 
 
 def test_a_file_that_is_not_an_image_is_named(tmp_path: Path):

@@ -179,7 +179,7 @@ def test_an_answer_does_not_depend_on_what_else_is_asked():
     first, other = narration([captioned(0), captioned(1, **MEADOW)]), narration([captioned(5)])
     alone = writer.answer([first])[0]
     assert writer.answer([other, first])[1] == alone
-    assert alone.model == "embedded-writer-1"
+    assert alone.model == "embedded-writer-2"
 
 
 def test_an_answer_is_the_same_in_every_process():
