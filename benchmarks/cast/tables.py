@@ -31,9 +31,9 @@ def table(counted: Mapping[str, Counts]) -> Table:
         f"Boxes: share of all figures that a box overlaps by {RIGHT_BOX} (intersection over "
         "union). Purity, completeness: of clusters of the figures found. Names: per picture, "
         "against who was drawn in it. Switches: per episode, how often a figure is called "
-        "otherwise than in its picture before. Texts: of stories' pictures with somebody in them, those "
-        "that name somebody, or everybody, who is there, and those that tell of somebody who is "
-        "not; who is only spoken to does not count. The sample is drawn by this project: other "
+        "otherwise than in its picture before. Texts: of stories' pictures with somebody in them, "
+        "those that name somebody, or everybody, who is there, and those that tell of somebody "
+        "who is not; who is only spoken to does not count. The sample is drawn by this project: other "
         "films are harder.",
         {"n": "figures, boxes or texts"},
         contest=False,

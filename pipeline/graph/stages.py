@@ -18,6 +18,7 @@ from pipeline.ingest import dialogue
 from pipeline.keyframes import stages as keyframes
 from pipeline.runtime.stage_inputs import Inputs
 from pipeline.runtime.stage_outputs import AnyRow, Film
+from pipeline.scenes import stages as scenes
 from schemas.rows import (
     Appearance,
     Caption,
@@ -25,6 +26,7 @@ from schemas.rows import (
     Character,
     Figure,
     Keyframe,
+    Scene,
     Spoken,
     Story,
     Video,
@@ -133,6 +135,22 @@ STAGES: tuple[Stage, ...] = (
         publish=cast.save_crops,
         rejects="video",
         seconds=0.005,
+    ),
+    Stage(
+        "scenes",
+        scenes.find_scenes,
+        reads={"selection": (Keyframe,)},
+        rejects="video",
+        seconds=0.005,
+    ),
+    Stage(
+        "places",
+        scenes.find_places,
+        scope="series",
+        reads={"scenes": (Scene,)},
+        video=("series",),
+        rejects="video",
+        seconds=0.001,
     ),
     Stage(
         "captions",
