@@ -33,8 +33,8 @@ def table(counted: Mapping[str, Counts]) -> Table:
         "against who was drawn in it. Switches: per episode, how often a figure is called "
         "otherwise than in its picture before. Texts: of stories' pictures with somebody in them, "
         "those that name somebody, or everybody, who is there, and those that tell of somebody "
-        "who is not; who is only spoken to does not count. The sample is drawn by this project: other "
-        "films are harder.",
+        "who is not; who is only spoken to does not count. The sample is drawn by this project: "
+        "other films are harder.",
         {"n": "figures, boxes or texts"},
         contest=False,
     )
