@@ -141,6 +141,14 @@ def _cast(settings: Settings) -> list[Table]:
     return [tables.table({Path(settings.data).name: scores.count(settings.data, settings.sample)})]
 
 
+def _scenes(settings: Settings) -> list[Table]:
+    from benchmarks.scenes import scores, tables
+
+    if not settings.sample:
+        raise ValueError("where a scene is is known of the sample only: give --sample")
+    return [tables.table(scores.count(settings.data, settings.sample))]
+
+
 def _texts(settings: Settings) -> list[Table]:
     from benchmarks.datasets import annotations
     from benchmarks.metrics import perplexity, texts
@@ -294,6 +302,7 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "consistency": ("style, characters, places within a story; near copies", _consistency),
     "attributes": ("character, place, action, count by the sample's ground truth", _attributes),
     "cast": ("who is in which picture, by the sample's ground truth", _cast),
+    "scenes": ("where scenes begin and which are at one place, by the sample's truth", _scenes),
     "texts": ("perplexity, repetition, names, grounding", _texts),
     "story-checks": ("good stories that the checks refuse, bad ones accepted", _story_checks),
     "judge": ("scores and preferences of a vision-language model", _judge),
@@ -313,7 +322,7 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
         _scaling_exponents,
     ),
 }
-NEEDS_TRUTH = ("attributes", "cast", "story-model", "long-stories")  # of the sample
+NEEDS_TRUTH = ("attributes", "cast", "scenes", "story-model", "long-stories")  # of the sample
 
 
 def run(
