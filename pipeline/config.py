@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -43,6 +44,12 @@ class ShotsConfig(_Section):
         ge=1,
         description="and by more times than its calmer side; fast motion changes much on both",
     )
+    cut_burst: float = Field(
+        0.8,
+        ge=0,
+        description="unless a frame beside it changes by more than this share of that and the "
+        "picture correlates by more than 0.4: a burst of motion or light",
+    )
     cut_correlation: float = Field(
         0.9, ge=-1, le=1, description="and correlates less; lightning and a lamp keep the shapes"
     )
@@ -62,13 +69,52 @@ class ShotsConfig(_Section):
         description="its ends correlate less; a lamp that is lit keeps the shapes",
     )
     dissolve_area: float = Field(
-        0.5, ge=0, le=1, description="share of the frame that changes; a title that appears is less"
+        0.6, ge=0, le=1, description="share of the frame that changes; a title that appears is less"
     )
     flat: float = Field(
         7.0, ge=0, description="a frame with a lower standard deviation of luma shows nothing"
     )
     dark: float = Field(24.0, ge=0, description="luma below this is black")
     fade_seconds: float = Field(3.0, gt=0, description="a fade to or from nothing is no longer")
+    dissolve_seconds: float = Field(
+        5.0, gt=0, description="a dissolve is no longer; slow pans are more and more like one"
+    )
+    wipe_seconds: float = Field(
+        2.2, gt=0, description="a wipe, iris, push or cover is no longer; camera moves are"
+    )
+    wipe_area: float = Field(
+        0.65, ge=0, le=1, description="share of the picture that it changes; what moves is less"
+    )
+    wipe_strays: float = Field(
+        0.2,
+        gt=0,
+        description="parts of a wiped picture go from one end to the other, and not back, but for "
+        "this share of the change: what moves in both shots",
+    )
+    wipe_mixed: float = Field(
+        0.4, ge=0, le=1, description="share of them that is between the ends; in a dissolve most is"
+    )
+    wipe_step: float = Field(
+        0.6, ge=0, le=1, description="share of the change from a frame to the next; a cut has more"
+    )
+    wipe_order: float = Field(
+        0.5,
+        le=1,
+        description="share of when parts change that where they are explains (R squared), less "
+        "twice the strays; what runs through a picture changes it in no order",
+    )
+    wipe_calm: float = Field(
+        0.75,
+        ge=0,
+        description="change before and after it together, as a share of that in it; a camera that "
+        "moves, moved before or goes on",
+    )
+    wipe_correlation: float = Field(
+        0.6, ge=-1, le=1, description="of its ends, at most; what moves in a shot leaves the rest"
+    )
+    slide_strays: float = Field(
+        0.19, gt=0, description="as wipe_strays, where a shot moves in from a side"
+    )
 
 
 SCENEDETECT = ("adaptive", "content", "hash", "histogram", "threshold")  # its detectors
@@ -96,9 +142,13 @@ class KeyframesConfig(_Section):
     tolerance: float = Field(
         0.85, gt=0, le=1, description="lowest score of a keyframe, as a share of the best score"
     )
-    black: float = Field(24.0, ge=0, description="a frame with a lower mean luma is black")
+    black: float = Field(
+        24.0, ge=0, description="a frame with a lower mean luma is black, unless something is lit"
+    )
     flat: float = Field(
-        8.0, ge=0, description="a frame with a lower standard deviation of luma is flat"
+        8.0,
+        ge=0,
+        description="a frame with a lower standard deviation of luma, and no edge, is flat",
     )
     smear_motion: float = Field(
         12.0, ge=0, description="a smeared frame differs more from both neighbours, in luma levels"
@@ -154,6 +204,15 @@ class SelectionConfig(_Section):
     )
 
 
+class CastConfig(_Section):
+    """Who is in each picture."""
+
+    figures: Literal["embedded", "none"] = Field(
+        "embedded",
+        description="what finds figures: embedded learns them from each film; none finds nobody",
+    )
+
+
 class CaptionsConfig(_Section):
     """Images that the captioner is sent."""
 
@@ -179,11 +238,11 @@ class StoriesConfig(_Section):
         "", max_length=500, description="in words, such as 'dry and funny, short sentences'"
     )
     grounded: float = Field(
-        0.7,
+        0.5,
         ge=0,
         le=1,
-        description="share of an answer's texts that must mention what their captions do; "
-        "English only",
+        description="how well a window's texts must fit their own pictures, as a share of each "
+        "text's best fit",
     )
 
     def unsupported_by_embedded(self) -> list[str]:
@@ -237,6 +296,26 @@ class QualityConfig(_Section):
     )
 
 
+ROLES = ("captioner", "writer", "judge")
+# Fields of requests that are set here, and so are not taken from `calls.extra`.
+_OUR_FIELDS = {
+    "temperature": "is set by calls.temperature",
+    "max_tokens": "is set by calls.max_tokens",
+    "max_completion_tokens": "is set by calls.max_tokens",
+    "model": "is set by captioner, writer or judge",
+    **dict.fromkeys(
+        ("messages", "response_format", "stream", "stream_options", "n"),
+        "is set by the pipeline itself",
+    ),
+}
+
+
+def _fields(extra: Any) -> dict[str, Any]:
+    if not isinstance(extra, dict):
+        raise ValueError("write the fields of one role as a map, such as {top_k: 20}")
+    return extra
+
+
 class CallsConfig(_Section):
     """Calls of models on servers and of local models, other than the embedded ones."""
 
@@ -244,15 +323,35 @@ class CallsConfig(_Section):
     detail: Literal["auto", "low", "high"] = Field(
         "auto", description="of images, for servers that know it: low costs less and sees less"
     )
-    max_tokens: int = Field(4096, ge=64, description="per answer")
-    temperature: float = Field(0.0, ge=0, le=2, description="of servers; local models never sample")
+    max_tokens: int | None = Field(
+        None, ge=64, description="per answer, thoughts included; null: what each question can need"
+    )
+    context: int | None = Field(
+        None,
+        ge=256,
+        description="tokens that a server reads and writes per request; null: as it says itself",
+    )
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="of servers, null for their own; local models never sample"
+    )
+    extra: dict[str, Any] = Field(
+        {},
+        description="more fields of requests to servers, such as {top_k: 20}; those under captioner"
+        ", writer or judge go to that one only",
+    )
     at_once: int = Field(
         256, ge=1, description="most calls in flight; the number adapts to the server"
     )
-    timeout: float = Field(180.0, gt=0, description="seconds to wait for an answer")
+    timeout: float = Field(
+        300.0,
+        gt=0,
+        description="seconds to wait until an answer begins, or for all of it from a server that "
+        "does not stream",
+    )
+    token_timeout: float = Field(60.0, gt=0, description="seconds of silence within an answer")
     tries: int = Field(5, ge=2, description="of a call that fails while others succeed")
     patience: float = Field(
-        300.0, ge=0, description="seconds without any answer after which the run stops"
+        600.0, ge=0, description="seconds without any answer after which the run stops"
     )
     batch: int = Field(8, ge=1, description="prompts that a local model processes together")
     workers: int = Field(
@@ -260,6 +359,26 @@ class CallsConfig(_Section):
         ge=1,
         description="worker processes with a local model, on a cluster; a server is called by one",
     )
+
+    @field_validator("extra")
+    @classmethod
+    def _are_not_ours(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        for name in [*extra, *(name for role in ROLES for name in _fields(extra.get(role, {})))]:
+            if name in _OUR_FIELDS:
+                raise ValueError(f"{name} {_OUR_FIELDS[name]}")
+        try:
+            json.dumps(extra, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"it goes into a request as JSON, and cannot: {error}") from None
+        return extra
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())  # a map has no hash of its own
+
+    def extra_of(self, role: str) -> dict[str, Any]:
+        """Returns the further fields of requests to the captioner, the writer or the judge."""
+        shared = {name: value for name, value in self.extra.items() if name not in ROLES}
+        return {**shared, **self.extra.get(role, {})}
 
 
 class Price(_Section):
@@ -308,6 +427,7 @@ class DatasetConfig(_Section):
     writer: BackendSpec = Field("embedded", description="see docs/models.md")
     keyframes: KeyframesConfig = KeyframesConfig()
     selection: SelectionConfig = SelectionConfig()
+    cast: CastConfig = CastConfig()
     captions: CaptionsConfig = CaptionsConfig()
     stories: StoriesConfig = StoriesConfig()
     quality: QualityConfig = QualityConfig()

@@ -63,6 +63,23 @@ class NarrativeAnswer(BaseModel):
             if number
         ]
 
+    def numbered(self, frames: Sequence[int]) -> NarrativeAnswer:
+        """Returns the texts under the numbers of these pictures, itself where they are not clear.
+
+        They are clear if there are as many texts as pictures in a row, counted from 0 or 1.
+        """
+        numbers = [sentence.frame for sentence in self.sentences]
+        count = len(numbers)
+        counted = numbers in (list(range(count)), list(range(1, count + 1)))
+        if not counted or list(frames) != list(range(frames[0], frames[0] + count)):
+            return self
+        return NarrativeAnswer(
+            sentences=[
+                sentence.model_copy(update={"frame": frame})
+                for frame, sentence in zip(frames, self.sentences, strict=True)
+            ]
+        )
+
 
 class CharacterAnswer(BaseModel):
     """Somebody of a series."""
@@ -75,6 +92,23 @@ class CharacterAnswer(BaseModel):
         description="other names, and the descriptions that mean them",
         json_schema_extra=_LONG,
     )
+    names: list[str] = Field(
+        default_factory=list,
+        description="the name as the stories' language writes it, in the forms that it takes",
+        json_schema_extra=_SHORT,
+    )
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        """Reads {"ru": "Тильда", "pl": ["Tilda", "Tildę"]}, as people write it."""
+        if not isinstance(value, Mapping):
+            return value or []
+        return [
+            form
+            for forms in value.values()
+            for form in (forms if isinstance(forms, list) else [forms])
+        ]
 
 
 class CharactersAnswer(BaseModel):
@@ -94,6 +128,12 @@ def narrative_schema(frames: Sequence[int]) -> dict[str, Any]:
     """Returns the JSON Schema of the texts of these pictures: an entry for each, and no other."""
     texts = {f"picture_{frame}": {"type": "string", "minLength": 1} for frame in frames}
     return _object({"sentences": _object(texts)})
+
+
+def frames_asked_for(schema: Mapping[str, Any] | None) -> list[int]:
+    """Returns the pictures of a schema that `narrative_schema` made, none for any other."""
+    sentences = (schema or {}).get("properties", {}).get("sentences", {})
+    return [int(name.removeprefix("picture_")) for name in sentences.get("properties", {})]
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, create_model
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, create_model
 
 from benchmarks.stories import Story
 from pipeline.annotation import prompts
@@ -36,23 +37,43 @@ CRITERIA: Mapping[str, str] = {
 Choice = Literal["A", "B", "tie"]
 
 
-def _check_score(value: Any) -> Any:
+_SCORE = re.compile(
+    r"(?:score|rating)?\W*(\d+(?:[.,]\d+)?)\s*(?:(?:/|out of)\s*10)?\W*", re.IGNORECASE
+)
+_CHOICES: Mapping[str, Choice] = {
+    "a": "A",
+    "b": "B",
+    **dict.fromkeys(("tie", "draw", "equal", "neither", "both", "same", "tied"), "tie"),
+}
+
+
+def _read_score(value: Any) -> Any:
+    """Accepts spellings of a score that are unambiguous: "7/10", "[[7]]"."""
     if isinstance(value, bool):  # which pydantic would take for 0 or 1
-        raise ValueError("a score is a whole number from 0 to 10")
+        raise ValueError("a score is a number from 0 to 10")
+    if isinstance(value, str) and (found := _SCORE.fullmatch(value.strip())):
+        return float(found[1].replace(",", "."))
     return value
 
 
 def _read_choice(value: Any) -> Any:
     """Accepts spellings of a choice that are unambiguous: asking again costs money."""
-    plain = str(value).strip(" .\"'").lower().removeprefix("story ")
-    return {"a": "A", "b": "B", "tie": "tie", "equal": "tie", "neither": "tie"}.get(plain, value)
+    plain = re.sub(r"^\W+|\W+$", "", str(value)).lower()
+    plain = re.sub(r"^(?:story|option|answer|choice)\W+|\W+is better$", "", plain)
+    return _CHOICES.get(plain, value)
 
 
 class Mark(BaseModel):
     """A score under one criterion."""
 
     reason: str
-    score: Annotated[int, Field(ge=0, le=10), BeforeValidator(_check_score)]
+    score: Annotated[
+        float,
+        Field(ge=0, le=10),
+        BeforeValidator(_read_score),
+        # Whole numbers are asked for, and halves taken.
+        WithJsonSchema({"maximum": 10, "minimum": 0, "title": "Score", "type": "integer"}),
+    ]
 
 
 class Verdict(BaseModel):

@@ -7,17 +7,18 @@ story smooths the seams. Stories are independent of each other and are written a
 No answer is trusted: `checks.narratives` says what is wrong with one, and the model is asked once
 more with the fault stated. What fails again is asked for in smaller windows, and a story that fails
 even so is a reject, whose last window the next run asks for again. So it does with a story that was
-not linked, which keeps the texts of its windows meanwhile.
+not linked, which keeps the texts of its windows meanwhile. Linking is the longest question: if it
+is too long for the model, or its answer is cut off, the parts of a story are linked one by one.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from pipeline.annotation import prompts
-from pipeline.annotation.checks import character_names, narratives
+from pipeline.annotation.checks import narratives
+from pipeline.annotation.window_facts import window_facts
 from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient, gather
 from pipeline.inference.protocol import Request
@@ -26,7 +27,10 @@ from pipeline.runtime import progress
 from pipeline.runtime.progress import Tick
 from pipeline.runtime.stage_outputs import BAD_NARRATIVE
 from schemas.answers import NarrativeAnswer, narrative_schema
-from schemas.rows import STORY_LENGTH, Caption, Character, Keyframe, Reject, Story
+from schemas.rows import STORY_LENGTH, Appearance, Caption, Character, Keyframe, Reject, Story
+
+_SHORTEST_LINK = 3  # texts of the smallest part that is linked by itself
+_WORD, _AROUND = 5, 40  # tokens of a word at most, in whatever language, and around a text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +41,7 @@ class _Writer:
     config: DatasetConfig
     title: str
     characters: Sequence[Character]
+    seen: Mapping[str, list[str]]  # keyframe -> who is there, from the left to the right
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,19 +71,24 @@ async def tell(
     tick: Tick,
     *,
     title: str = "",
+    appearances: Sequence[Appearance] = (),
 ) -> tuple[list[Story], list[Reject]]:
     """Writes the stories of one film. Returns the stories and the rejects.
 
     `keyframes` are all of the film's, in film order; those without a caption are left out. A tail
-    of fewer than 30 makes an incomplete story, or a reject if it is too short. `tick` is called
-    with the share done. Raises Stop when no further request can be answered.
+    of fewer than 30 makes an incomplete story, or a reject if it is too short. `appearances` are
+    who is seen in them. `tick` is called with the share done. Raises Stop when no further request
+    can be answered.
     """
     by_keyframe = {caption.keyframe: caption for caption in captions}
     frames = [
         (keyframe, by_keyframe[keyframe.id]) for keyframe in keyframes if keyframe.id in by_keyframe
     ]
     drafts, rejects = _cut(frames, config.stories.shortest)
-    writer = _Writer(client, config, title, characters)
+    seen: dict[str, list[str]] = {}
+    for row in sorted(appearances, key=lambda row: row.box[0]):
+        seen.setdefault(row.keyframe, []).append(row.character)
+    writer = _Writer(client, config, title, characters, seen)
     done = 0
 
     async def story_of(draft: _Draft) -> Story | Reject:
@@ -106,50 +116,70 @@ async def _write_story(draft: _Draft, writer: _Writer) -> Story | Reject:
             return _reject(draft, reason, f"from picture {start} on: {outcome.fault}")
         draft = outcome
         progress.doing("stories", f"asked {stop} of {len(draft.frames)}, {draft.id}")
-    outcome = await _ask(draft, "link", 0, len(draft.frames), writer)
-    await writer.client.ask_again(outcome.failed)
-    return _story(_linked(draft, outcome), writer, linked=outcome.value is not None)
+    draft, linked, failed = await _link(draft, 0, len(draft.frames), writer)
+    if not linked:
+        await writer.client.ask_again(failed)
+    return _story(draft, writer, linked)
 
 
-async def _write_window(draft: _Draft, start: int, stop: int, writer: _Writer) -> _Draft | Outcome:
+async def _link(
+    draft: _Draft, start: int, stop: int, writer: _Writer
+) -> tuple[_Draft, bool, tuple[Request, ...]]:
+    """Links the texts from `start` to `stop`, in as many requests as the model's context takes.
+
+    If linking fails or gets no answer the texts stay, as they have passed the checks already.
+    Returns the draft, whether all was linked, and the requests that failed.
+    """
+    outcome = await _ask(draft, "link", start, stop, writer)
+    if outcome.value is not None:
+        return _linked(draft, start, outcome), True, ()
+    if not (outcome.too_long or outcome.cut) or stop - start < 2 * _SHORTEST_LINK:
+        return draft, False, outcome.failed
+    middle = (start + stop) // 2
+    draft, first, failed = await _link(draft, start, middle, writer)
+    draft, second, others = await _link(draft, middle, stop, writer)
+    return draft, first and second, outcome.failed + failed + others
+
+
+async def _write_window(
+    draft: _Draft, start: int, stop: int, writer: _Writer, *, split: bool = False
+) -> _Draft | Outcome:
     """Adds the texts from `start` to `stop`, in as many requests as it takes.
 
-    A window that fails is halved, down to one text. Returns the outcome of the request that failed
-    in the end, with all that failed before it.
+    A window that fails is halved, down to one text; `split` says that it is a part of one that
+    failed, so that its texts are asked for once more. Returns the outcome of the request that
+    failed in the end, with all that failed before it.
     """
     outcome = await _ask(draft, "narrate", start, stop, writer)
     if outcome.value is not None:
         embedded = writer.config.writer == "embedded"  # no other may flag its texts as plain
         texts = [
-            _Text(sentence.text, embedded and sentence.plain, outcome.repaired)
+            _Text(sentence.text, embedded and sentence.plain, split or outcome.repaired)
             for sentence in outcome.value.sentences
         ]
         return dataclasses.replace(draft, texts=[*draft.texts, *texts])
-    if stop - start == 1 or not outcome.answered or outcome.refused:
+    unanswered = not outcome.answered and not outcome.too_long
+    if stop - start == 1 or unanswered or outcome.refused:
         return outcome
     size = (stop - start + 1) // 2 if stop - start > 5 else 1
     for first in range(start, stop, size):
-        part = await _write_window(draft, first, min(first + size, stop), writer)
+        part = await _write_window(draft, first, min(first + size, stop), writer, split=True)
         if isinstance(part, Outcome):
             return dataclasses.replace(part, failed=outcome.failed + part.failed)
         draft = part
     return draft
 
 
-def _linked(draft: _Draft, outcome: Outcome) -> _Draft:
-    """Takes over the linked texts. A text that linking did not change stays plain if it was.
-
-    If linking failed or got no answer the texts stay, as they have passed the checks already.
-    """
-    if outcome.value is None:
-        return draft
+def _linked(draft: _Draft, start: int, outcome: Outcome) -> _Draft:
+    """Takes over the linked texts from `start` on. One that did not change is plain if it was."""
+    stop = start + len(outcome.value.sentences)
     texts = [
         old
         if _equal(old.text, new.text)
         else _Text(new.text, False, old.repaired or outcome.repaired)
-        for old, new in zip(draft.texts, outcome.value.sentences, strict=True)
+        for old, new in zip(draft.texts[start:stop], outcome.value.sentences, strict=True)
     ]
-    return dataclasses.replace(draft, texts=texts)
+    return dataclasses.replace(draft, texts=[*draft.texts[:start], *texts, *draft.texts[stop:]])
 
 
 async def _ask(draft: _Draft, task: str, start: int, stop: int, writer: _Writer) -> Outcome:
@@ -158,7 +188,16 @@ async def _ask(draft: _Draft, task: str, start: int, stop: int, writer: _Writer)
     Returns the checked answer, or what was wrong with it. Raises Stop when no further request can
     be answered.
     """
-    facts = _facts(draft, start, stop, writer)
+    facts = window_facts(
+        draft.frames,
+        [text.text for text in draft.texts],
+        start,
+        stop,
+        writer.characters,
+        writer.config.stories,
+        writer.title,
+    )
+    facts["plain"] = [text.plain for text in draft.texts[start:stop]]
 
     folder = writer.config.prompts
     asked = prompts.render(task, folder, **facts)
@@ -184,6 +223,7 @@ async def _ask(draft: _Draft, task: str, start: int, stop: int, writer: _Writer)
         NarrativeAnswer,
         system=asked.system,
         schema=narrative_schema(facts["frames"]),
+        longest=(stop - start) * (_WORD * writer.config.stories.words + _AROUND),
     )
 
     def correct(again: Request, fault: str) -> Request:
@@ -208,57 +248,6 @@ def _merged(*answers: NarrativeAnswer) -> NarrativeAnswer:
     }
     kept = [sentences.pop(sentence.frame, sentence) for sentence in answers[0].sentences]
     return NarrativeAnswer(sentences=[*kept, *sentences.values()])
-
-
-def _facts(draft: _Draft, start: int, stop: int, writer: _Writer) -> dict[str, Any]:
-    """Collects what a prompt says, and an answer is checked against."""
-    settings = writer.config.stories
-    texts = [text.text for text in draft.texts]
-    captions = [_described(*draft.frames[frame], frame, writer) for frame in range(start, stop)]
-    return {
-        "title": writer.title,
-        "reader": {
-            "age": settings.reader_age,
-            "words": settings.words,
-            "tense": settings.tense,
-            "language": settings.language,
-            "style": settings.style,
-        },
-        "characters": [
-            {"name": character.name, "look": character.look, "role": character.role}
-            for character in writer.characters
-        ],
-        "frames": list(range(start, stop)),
-        "captions": captions,
-        "told": texts[:start],
-        "so_far": " ".join(texts[:start]),
-        "before": texts[start - 1] if start else "",
-        "texts": texts[start:stop],
-        "plain": [text.plain for text in draft.texts[start:stop]],
-    }
-
-
-def _described(keyframe: Keyframe, caption: Caption, frame: int, writer: _Writer) -> dict[str, Any]:
-    """Collects what a prompt says of one keyframe."""
-    resolved = character_names.resolve(caption.characters, writer.characters)
-    names = {character.name for character in writer.characters}
-    return {
-        "frame": frame,
-        "sentence": caption.sentence,
-        "characters": caption.characters,
-        "who": {
-            description: name
-            for description, name in zip(caption.characters, resolved, strict=True)
-            if name in names
-        },
-        "place": caption.place,
-        "action": caption.action,
-        "mood": caption.mood,
-        "objects": caption.objects,
-        "camera": caption.camera,
-        "dialogue": list(keyframe.dialogue),
-        "text": list(keyframe.text),
-    }
 
 
 def _equal(text: str, other: str) -> bool:
@@ -304,4 +293,5 @@ def _story(draft: _Draft, writer: _Writer, linked: bool) -> Story:
         writers=["plain" if text.plain else writer.client.name for text in draft.texts],
         repaired=[text.repaired for text in draft.texts],
         linked=linked,
+        characters=[writer.seen.get(keyframe.id, []) for keyframe, _ in draft.frames],
     )

@@ -125,10 +125,11 @@ def _model_key(stage: Stage, config: DatasetConfig) -> Any:
     calls = ["temperature"] if spec.kind != "embedded" else []
     if calls and stage.role == "captioner":  # a writer is sent no images
         calls += ["longest_side", "detail"]
+    extra = config.calls.extra_of(stage.role) if spec.kind == "openai" else {}
     return [
         # The name of an embedded model says its version.
         loading.name(stage.role, spec) if spec.kind == "embedded" else loading.identity(spec),
-        [getattr(config.calls, name) for name in calls],
+        [*(getattr(config.calls, name) for name in calls), *([extra] if extra else [])],
         [prompts.identity(name, config.prompts) for name in stage.prompts],
     ]
 

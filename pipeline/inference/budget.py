@@ -32,11 +32,12 @@ class Budget:
         price: Price | None,
         limit: float | None,
         spent: float,
-        max_output_tokens: int,
+        max_output_tokens: int | None,
         setting: str = "--set budget=...",
     ) -> None:
         """`limit` is None for none; `spent` already counts against it; `max_output_tokens` is the
-        longest answer; `setting` tells the user how to raise the limit."""
+        longest answer, None for what each request says; `setting` tells the user how to raise the
+        limit."""
         self.spent = spent
         self._price, self._limit, self._max_output_tokens = price, limit, max_output_tokens
         self._setting = setting
@@ -101,4 +102,4 @@ class Budget:
 
     def _max_cost(self, request: Request) -> float:
         tokens = self._ratio * self._estimated_tokens(request)
-        return self._cost(tokens, self._max_output_tokens)
+        return self._cost(tokens, request.most_tokens(self._max_output_tokens))

@@ -1,37 +1,71 @@
-"""Reads the JSON of a model's answer, whatever the model wrote around it."""
+"""Reads the JSON of a model's answer, whatever the model wrote around it and however it wrote it.
+
+An answer in the form asked for is read as it is. Any other is read if it has exactly one reading:
+its values are fitted to the fields (`answer_forms`), and faults of syntax are repaired by
+json-repair, as far as every letter of the answer is kept. An answer that was cut off has no
+reading, as nobody knows the rest.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+import json_repair
 from pydantic import BaseModel, ValidationError
 
+from pipeline.inference import answer_forms, plain_text
+
 MAX_LENGTH = 200_000  # characters of an answer; thirty texts have a fortieth of it
+_MAX_REPAIRED = 50_000  # characters of an answer whose syntax is repaired, which takes time
+_MAX_BRACKETS = 200  # of an answer in another form; thirty texts as objects have 32
 
 _BLANK = re.compile(r"[\x0b\x0c\x1c-\x1f\x85]")  # control characters that count as white space
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
 T = TypeVar("T", bound=BaseModel)
 
 
-def parse(text: str, model: type[T]) -> T:
-    """Returns the last JSON object in the text that validates against `model`.
+def read(text: str, model: type[T]) -> tuple[T, bool]:
+    """Returns the answer in a text, and whether its form had to be forgiven.
 
-    A fence of backquotes, reasoning before the answer and words around it are ignored, and all
-    strings are cleaned (`clean`). Raises pydantic.ValidationError, or ValueError for a text that is
-    too long to be an answer.
+    The answer is the last JSON object that validates against `model`, and failing that the only
+    other reading of the text. A fence of backquotes, reasoning before the answer and words around
+    it are ignored, and all strings are cleaned (`clean`, `plain_text.plain`). Raises
+    pydantic.ValidationError, or ValueError for a text that is too long to be an answer.
     """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"the answer has {len(text)} characters; be brief")
-    found = None
-    for value in _objects(text):
+    answer, forgiven = _read(text, model)
+    plain = model.model_validate(_strings_changed(answer.model_dump(), _plain))
+    return plain, forgiven or plain != answer
+
+
+def _read(text: str, model: type[T]) -> tuple[T, bool]:
+    values, rest = _objects(text)
+    for value in reversed(values):
         with contextlib.suppress(ValidationError, RecursionError):
-            found = model.model_validate(_cleaned(value))
-    return found if found is not None else model.model_validate_json(clean(text).strip())
+            answer = model.model_validate(value)
+            # Other names of fields that may be empty are not seen by validating.
+            reading = _reading(value, model) or answer
+            return reading, reading != answer
+    opened = text.count("{") + text.count("[")
+    cut_off = any(text.count(opening) > text.count(closing) for opening, closing in ("{}", "[]"))
+    if cut_off or opened > _MAX_BRACKETS:
+        readings: list[T | None] = []
+    elif values and not {"{", "}"} & set(rest):
+        lines = _reading(values, model) if len(values) > 1 else None
+        readings = [lines] if lines else [_reading(value, model) for value in values]
+    else:
+        readings = _repaired(text, model)
+    found = [reading for reading in readings if reading is not None]
+    if found and all(reading == found[0] for reading in found):
+        return found[0], True
+    return model.model_validate_json(clean(text).strip()), False
 
 
 def clean(text: str) -> str:
@@ -43,30 +77,75 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", _BLANK.sub(" ", whole))
 
 
-def _cleaned(value: Any) -> Any:
-    """Cleans all strings of a JSON value, keys too."""
+def _plain(text: str) -> str:
+    return clean(plain_text.plain(text))
+
+
+def _strings_changed(value: Any, change: Callable[[str], str]) -> Any:
+    """Changes all strings of a JSON value, keys too."""
     if isinstance(value, str):
-        return clean(value)
+        return change(value)
     if isinstance(value, list):
-        return [_cleaned(item) for item in value]
+        return [_strings_changed(item, change) for item in value]
     if isinstance(value, dict):
-        return {clean(key): _cleaned(item) for key, item in value.items()}
+        return {change(key): _strings_changed(item, change) for key, item in value.items()}
     return value
 
 
-def _objects(text: str) -> Iterable[Any]:
-    """Finds the outermost JSON objects in a text."""
+def _objects(text: str) -> tuple[list[Any], str]:
+    """Finds the outermost JSON objects in a text. Returns their values and the rest of the text."""
     decoder = json.JSONDecoder(strict=False)  # models put bare line breaks into strings
+    values, rest, read = [], "", 0
     start = text.find("{")
     while start >= 0:
         try:
-            value, start = decoder.raw_decode(text, start)
-            yield value
+            value, end = decoder.raw_decode(text, start)
+            values.append(_strings_changed(value, clean))
+            rest, read = rest + text[read:start], end
         except ValueError:
-            start += 1
-        except RecursionError:
-            return
-        start = text.find("{", start)
+            end = start + 1
+        except RecursionError:  # nested deeper than any answer
+            break
+        start = text.find("{", end)
+    return values, rest + text[read:]
+
+
+def _reading(value: Any, model: type[T]) -> T | None:
+    with contextlib.suppress(ValidationError, RecursionError):
+        return model.model_validate(answer_forms.fitted(value, model))
+    return None
+
+
+def _repaired(text: str, model: type[T]) -> list[T | None]:
+    """Reads lists, and values with faults of syntax that can be repaired without loss."""
+    stop = max(text.rfind("}"), text.rfind("]")) + 1
+    readings: list[T | None] = []
+    for start in {text.find("{"), text.find("[")}:  # a bracket may be of words before the answer
+        part = text[start:stop]
+        if start < 0 or len(part) > _MAX_REPAIRED:
+            continue
+        with contextlib.suppress(RecursionError, ValueError):
+            value = _strings_changed(json_repair.loads(part), clean)
+            reading = _reading(value, model)
+            if reading and _letters(part) == _letters(json.dumps(value, ensure_ascii=False)):
+                kept = _letters(reading.model_dump_json())
+                readings += [reading] * all(_letters(said) in kept for said in _strings(value))
+    return readings
+
+
+def _letters(text: str) -> str:
+    """Returns the letters and digits of JSON."""
+    text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", text)
+    return re.sub(r"[\W_]+", "", re.sub(r"\bnone\b", "null", text.casefold()))
+
+
+def _strings(value: Any) -> Iterable[str]:
+    """Finds the strings of a JSON value, without keys."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _strings(part)
 
 
 def describe(error: ValidationError) -> str:

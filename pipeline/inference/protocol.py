@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
@@ -22,6 +22,12 @@ class Picture:
     path: str  # or uri
     sha256: str  # of the file; stands for it in the cache key
     label: str = ""  # a line of text before it, where there are several
+
+
+THOUGHTS = 8192  # tokens that a model may think for, beside its answer
+
+# How an answer ended that is not whole: out of tokens, or repeating itself.
+Cut = Literal["", "length", "loop"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +46,9 @@ class Request:
     # A repair: the answer to `prompt` that could not be used, and what the model is told of it.
     said: str = ""
     correction: str = ""
+    longest: int = 4096  # tokens that a good answer has at most
+    thoughts: int = 0  # tokens that the model may think for beside it, as it was seen to think
+    again: Cut = ""  # how the answer to the same question ended that this is asked again for
 
     @property
     def texts(self) -> dict[str, Any]:
@@ -59,9 +68,16 @@ class Request:
         return sum(map(len, self.texts.values()))
 
     @property
-    def repeat_field(self) -> dict[str, int]:
-        """The field by which a repeat's cache key differs; empty for a first request."""
-        return {"repeat": self.repeat} if self.repeat else {}
+    def repeat_fields(self) -> dict[str, Any]:
+        """The fields by which a repeat's cache key differs; empty for a first request."""
+        fields = {"repeat": self.repeat, "again": self.again}
+        return {name: value for name, value in fields.items() if value}
+
+    def most_tokens(self, setting: int | None) -> int:
+        """Returns the limit on an answer's tokens: as set, else what a good one needs with its
+        thoughts; twice that after an answer that was cut off."""
+        most = setting or self.longest + self.thoughts
+        return 2 * most if self.again == "length" else most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +91,16 @@ class Answer:
     # The server's time, 0 where it was not measured. Not compared: no two calls take the same.
     seconds: float = dataclasses.field(default=0.0, compare=False)
     refusal: str = ""  # why there is no text: what the model or a filter says of the request
+    cut: Cut = ""  # why it is not whole
+    thinks: bool = dataclasses.field(default=False, compare=False)  # the model, before it answers
 
 
 class Unanswered(Exception):
     """One request got no answer, in spite of retries; others may. It becomes a reject."""
+
+
+class TooLong(Unanswered):
+    """A request is too long for the model; a smaller one may not be."""
 
 
 class Stop(RuntimeError):

@@ -16,11 +16,22 @@ import time
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from pipeline.inference.context_length import Told
+
 FIRST_PAUSE, MAX_PAUSE = 0.5, 10.0  # seconds before the second try, doubled each time up to this
 MAX_RETRY_AFTER = 120.0  # seconds; a longer Retry-After is not believed
 _FILTERED = re.compile(
     r"content[_ ](filter|policy|management)|moderation|responsibleai|safety[_ ](filter|system)",
     re.IGNORECASE,
+)
+# How servers say that they take fewer pictures per request: vLLM, Groq and Mistral, others.
+_FEWER_PICTURES = re.compile(
+    r"(?:at most|up to|maximum of|only) (?:\d+|one|a single) (?:image|multimodal|picture)"
+    r"|too many images|multiple images (?:are |is )?not",
+    re.IGNORECASE,
+)
+_RETRY_DELAY = re.compile(
+    r'"retryDelay"\s*:\s*"([\d.]+)s"|(?:try again|retry) in ([\d.]+) ?s', re.IGNORECASE
 )
 
 
@@ -32,6 +43,7 @@ class Fault(NamedTuple):
     text: str
     retry_after: float = 0.0  # seconds that the server asks for
     parameter: str = ""  # the request's parameter that the server says it does not accept
+    told: Told | None = None  # what it says of lengths, where the request is too long
 
 
 def of_status(
@@ -57,11 +69,11 @@ def of_status(
     return Fault("refused", text, parameter=parameter)
 
 
-def retry_after(headers: Mapping[str, str]) -> float:
+def retry_after(headers: Mapping[str, str], body: str = "") -> float:
     """Returns the seconds that a response asks to wait, 0 for none.
 
     OpenAI's own header counts milliseconds. A date is taken from the server's own clock, where it
-    tells the time.
+    tells the time. Google's RetryInfo stands in the body.
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = str(headers.get(name, ""))
@@ -69,7 +81,13 @@ def retry_after(headers: Mapping[str, str]) -> float:
             return min(MAX_RETRY_AFTER, float(value) * unit)
     until = _seconds(str(headers.get("retry-after", "")))
     now = _seconds(str(headers.get("date", ""))) or time.time()
-    return min(MAX_RETRY_AFTER, max(0.0, until - now))
+    if until > now:
+        return min(MAX_RETRY_AFTER, until - now)
+    asked = _RETRY_DELAY.search(body)
+    try:
+        return min(MAX_RETRY_AFTER, float(asked[1] or asked[2])) if asked else 0.0
+    except ValueError:
+        return 0.0
 
 
 def _seconds(date: str) -> float:
@@ -84,6 +102,11 @@ def is_refusal(code: str, text: str) -> bool:
     """Returns whether an error is the refusal of one request for its content: by a filter of the
     server or of a service before it."""
     return bool(_FILTERED.search(f"{code} {text}"))
+
+
+def wants_fewer_pictures(text: str) -> bool:
+    """Returns whether an error says that the server takes fewer pictures per request."""
+    return bool(_FEWER_PICTURES.search(text))
 
 
 def pause(fault: Fault, failures: int, longest: float) -> float:

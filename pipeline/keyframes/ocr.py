@@ -23,25 +23,41 @@ _SIDE = 640  # pixels, the longest side for detection; at 480 small credits are 
 _MOST_LINES = 8  # read of an image: a screen full of names tells no more than its largest
 _CONFIDENCE = 0.6  # real lines have 0.61 or more; what is read in fur has 0.58 at most
 _EDGE = 40  # 8-bit levels, the sum of both Sobel gradients from which a pixel counts as detail
+_OUTLINE = 60  # the same at 80 across, where texture is averaged away and outlines are left
+_BLOCK = 5  # pixels, the side of a block at 80 across
+_LONG = 2.0  # width over height of a line that cannot be read: faces are taken for text, too
+_TALL = 0.25  # share of the image's height that such a line has at most
 
 
 @dataclasses.dataclass(frozen=True)
-class Box:
-    """The place of a line, in shares of the image's width and height."""
+class Line:
+    """A line of text and its place, in shares of the image's width and height."""
 
+    text: str  # "" for a line that cannot be read, as in a script other than Latin and Chinese
     x: float  # its centre
     y: float
+    width: float
     height: float
+    area: float  # share of the image's area
 
 
 @dataclasses.dataclass(frozen=True)
 class ScreenText:
     """The text on one image, in reading order."""
 
-    lines: list[str]
-    boxes: list[Box]  # of each line
-    coverage: float  # share of the image's area that lies in text boxes, 0..1
-    detail: float  # share of the rest that is edges or texture, 0..1
+    lines: list[Line]
+    detail: float  # share of what is outside of the lines read that is edges or texture, 0..1
+    outlines: float  # share of the image's blocks, outside of all lines, that outlines cross
+
+    @property
+    def coverage(self) -> float:
+        """Returns the share of the image's area that lies in lines that can be read, 0..1."""
+        return sum(line.area for line in self.lines if line.text)
+
+    @property
+    def texts(self) -> list[str]:
+        """Returns the text of each line that can be read."""
+        return [line.text for line in self.lines if line.text]
 
 
 @functools.cache
@@ -68,37 +84,50 @@ def _read(path: str) -> ScreenText:
     scale = min(1.0, _SIDE / max(height, width))
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     found, _ = _engine().auto_text_det(small)
-    if found is None:
-        return ScreenText([], [], 0.0, _detail(image, []))
-    quads = _largest([quad / np.float32(scale) for quad in found])
-    texts, _ = _engine().text_rec(_engine().get_crop_img_list(image, quads))
-    sure = [
-        (text.strip(), quad)
-        for (text, confidence, *_), quad in zip(texts, quads, strict=True)
-        if confidence >= _CONFIDENCE and sum(map(str.isalnum, text)) >= 2
+    quads = [quad / np.float32(scale) for quad in found] if found is not None else []
+    read_of = _texts(image, quads)
+    lines = [
+        _line(read_of.get(number, ""), quad, height, width) for number, quad in enumerate(quads)
     ]
-    text_quads = [quad for _, quad in sure]
-    covered = cv2.countNonZero(_mask(text_quads, height, width)) / (height * width)
     return ScreenText(
-        [text for text, _ in sure],
-        [_box(quad, height, width) for quad in text_quads],
-        round(covered, 4),
-        _detail(image, text_quads),
+        [
+            line
+            for line in lines
+            if line.text
+            or (line.height <= _TALL and line.width * width > _LONG * line.height * height)
+        ],
+        _detail(image, [quads[number] for number in sorted(read_of)]),
+        _outlines(image, quads),
     )
 
 
-def _largest(quads: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-    """Returns the _MOST_LINES quads with the largest area, in the order given."""
-    areas = [cv2.contourArea(quad) for quad in quads]
-    order = sorted(range(len(quads)), key=lambda i: -areas[i])[:_MOST_LINES]
-    return [quads[i] for i in sorted(order)]
+def _texts(image: NDArray[np.uint8], quads: Sequence[NDArray[np.float32]]) -> dict[int, str]:
+    """Reads the _MOST_LINES largest quads; returns the text of those that are read, by number."""
+    order = sorted(range(len(quads)), key=lambda i: -cv2.contourArea(quads[i]))[:_MOST_LINES]
+    numbers = sorted(order)
+    if not numbers:
+        return {}
+    crops = _engine().get_crop_img_list(image, [quads[number] for number in numbers])
+    return {
+        number: text.strip()
+        for number, (text, confidence, *_) in zip(
+            numbers, _engine().text_rec(crops)[0], strict=True
+        )
+        if confidence >= _CONFIDENCE and sum(map(str.isalnum, text)) >= 2
+    }
 
 
-def _box(quad: NDArray[np.float32], height: int, width: int) -> Box:
+def _line(text: str, quad: NDArray[np.float32], height: int, width: int) -> Line:
     x, y = quad.mean(axis=0)
+    wide = (quad[1:3, 0].sum() - quad[[0, 3], 0].sum()) / 2
     tall = (quad[2:, 1].sum() - quad[:2, 1].sum()) / 2
-    return Box(
-        round(float(x) / width, 4), round(float(y) / height, 4), round(float(tall) / height, 4)
+    return Line(
+        text,
+        round(float(x) / width, 4),
+        round(float(y) / height, 4),
+        round(float(wide) / width, 4),
+        round(float(tall) / height, 4),
+        round(float(cv2.contourArea(quad)) / (height * width), 4),
     )
 
 
@@ -111,15 +140,51 @@ def _mask(quads: Sequence[NDArray[np.float32]], height: int, width: int) -> NDAr
 
 def _detail(image: NDArray[np.uint8], quads: Sequence[NDArray[np.float32]]) -> float:
     """Returns the share of pixels, at 320 across and outside the quads, that are on edges."""
+    edges, outside = _edges(image, quads, 320, _EDGE, 7)
+    return round(float(edges[outside].mean()), 4) if outside.any() else 0.0
+
+
+def _outlines(image: NDArray[np.uint8], quads: Sequence[NDArray[np.float32]]) -> float:
+    """Returns the share of blocks, outside the quads, that outlines cross.
+
+    A flat drawing has few pixels on edges, as a plain ground has, but they lie all over it.
+    """
+    edges, outside = _edges(image, quads, 80, _OUTLINE, 5)
+    rows, columns = (max(1, side // _BLOCK) for side in edges.shape)
+    crossed = total = 0
+    for block, free in zip(
+        _blocks(edges & outside, rows, columns), _blocks(outside, rows, columns), strict=True
+    ):
+        if free.mean() > 0.3:
+            total += 1
+            crossed += bool(block.any())
+    return round(crossed / total, 4) if total else 0.0
+
+
+def _blocks(values: NDArray[np.bool_], rows: int, columns: int) -> list[NDArray[np.bool_]]:
+    return [
+        block for row in np.array_split(values, rows) for block in np.array_split(row, columns, 1)
+    ]
+
+
+def _edges(
+    image: NDArray[np.uint8],
+    quads: Sequence[NDArray[np.float32]],
+    across: int,
+    levels: int,
+    margin: int,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Returns which pixels of an image made `across` wide are on edges and which lie outside the
+    quads and a margin, as letters extend a little beyond their boxes."""
     height, width = image.shape[:2]
-    size = (320, max(1, round(320 * height / width)))
+    size = (across, max(1, round(across * height / width)))
     luma = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
     edges = (
         np.abs(cv2.Sobel(luma, cv2.CV_16S, 1, 0)) + np.abs(cv2.Sobel(luma, cv2.CV_16S, 0, 1))
-    ) > _EDGE
+    ) > levels
     scale = np.array([size[0] / width, size[1] / height], np.float32)
     text = cv2.dilate(
-        _mask([quad * scale for quad in quads], size[1], size[0]), np.ones((7, 7), np.uint8)
-    )  # letters extend a little beyond their boxes
-    outside = text == 0
-    return round(float(edges[outside].mean()), 4) if outside.any() else 0.0
+        _mask([quad * scale for quad in quads], size[1], size[0]),
+        np.ones((margin, margin), np.uint8),
+    )
+    return edges, text == 0

@@ -18,9 +18,9 @@ from pipeline.ingest import subtitles
 from pipeline.ingest.fingerprint import fingerprint
 from pipeline.ingest.subtitle_lines import Line
 from pipeline.ingest.video import VideoError
-from pipeline.keyframes import extract, ocr, recurring, segment_scan
+from pipeline.keyframes import extract, ocr, overlays, recurring, segment_scan
 from pipeline.keyframes.detectors import cut_files, watches_frames
-from pipeline.keyframes.title_cards import is_title_card
+from pipeline.keyframes.title_cards import shows_nothing, title_cards
 from pipeline.runtime import isolation, stage_outputs, storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
@@ -128,20 +128,27 @@ def _digest(path: str) -> str:
 
 
 def read_text(film: Inputs, job: Job) -> list[AnyRow]:
-    """Returns keyframes with the text on them; those that are mostly text are rejects."""
+    """Returns keyframes with the text on them, that of logos and clocks left out; those that are
+    mostly text are rejects."""
     found = film.rows("keyframes", Keyframe)
     screens = []
     for number, keyframe in enumerate(found, 1):
         screens += ocr.read([storage.join(film.images_folder, layout.stage_picture(keyframe.id))])
         job.tick(number / len(found))
+    rest = overlays.without_overlays(screens)
+    cards = title_cards(
+        rest,
+        [keyframe.time for keyframe in found],
+        max((keyframe.shot_end for keyframe in found), default=0.0),
+    )
     titles = {
-        keyframe.id: " / ".join(screen.lines)[:200]
-        for keyframe, screen in zip(found, screens, strict=True)
-        if is_title_card(screen)
+        keyframe.id: " / ".join(screen.texts)[:200] or "in letters that are not read"
+        for keyframe, screen, card in zip(found, screens, cards, strict=True)
+        if card or shows_nothing(screen)
     }
     with_text = [
-        dataclasses.replace(keyframe, text=screen.lines)
-        for keyframe, screen in zip(found, screens, strict=True)
+        dataclasses.replace(keyframe, text=screen.texts)
+        for keyframe, screen in zip(found, rest, strict=True)
     ]
     kept, rejects = recurring.split_rejects(with_text, titles, "text")
     return [*kept, *rejects]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.testing.answers import answer
-from pipeline.testing.replies import Reply, completion, error, texts_and_pictures
+from pipeline.testing.replies import Reply, completion, error, streamed, texts_and_pictures
 
 if TYPE_CHECKING:
     from pipeline.testing.model_server import Server
@@ -207,6 +208,40 @@ def breaking_off(then: Literal["cut", "hang", "drip"] = "cut") -> Behaviour:
         return completion(question, message, then=then)
 
     return behaviour
+
+
+def writing(text: str, pause: float = 0.0, finish: str = "stop") -> Behaviour:
+    """Writes this text, with a pause of so many seconds after every four characters."""
+    return replying({"content": text}, finish, pause)
+
+
+def replying(message: dict[str, Any], finish: str = "stop", pause: float = 0.0) -> Behaviour:
+    """Answers with this message, whatever the question; where a stream is asked for, in pieces."""
+
+    async def behaviour(question: dict[str, Any], server: Server) -> Reply:
+        reply = completion(question, {"role": "assistant", **message}, finish)
+        return dataclasses.replace(reply, pause=pause)
+
+    return behaviour
+
+
+def in_one_body(behaviour: Behaviour) -> Behaviour:
+    """Answers without a stream, though one was asked for."""
+
+    async def whole(question: dict[str, Any], server: Server) -> Reply:
+        return dataclasses.replace(await behaviour(question, server), plain=True)
+
+    return whole
+
+
+def as_stream(behaviour: Behaviour) -> Behaviour:
+    """Answers with a stream, though none was asked for, under the type of a whole body."""
+
+    async def events(question: dict[str, Any], server: Server) -> Reply:
+        reply = streamed(await behaviour(question, server))
+        return dataclasses.replace(reply, content_type="application/json")
+
+    return events
 
 
 def truncated() -> Behaviour:

@@ -1,8 +1,8 @@
 """Draws and encodes small films and pictures for tests, with PyAV.
 
-`scene` draws a still background, `moving` lets something cross it, `shots` does so with one scene
-after the other, `make_film` writes any frames as a film. What is drawn depends on its arguments
-alone.
+`scene` draws a still background, `drawing` a flat cartoon, `moving` lets something cross it,
+`shots` does so with one scene after the other, `make_film` writes any frames as a film. What is
+drawn depends on its arguments alone.
 """
 
 from __future__ import annotations
@@ -51,6 +51,30 @@ def scene(seed: int, height: int = 180, width: int = 320) -> np.ndarray:
     return np.clip(picture + cv2.GaussianBlur(grain, (0, 0), 1)[..., None] * 3, 0, 255).astype(
         np.uint8
     )
+
+
+def drawing(seed: int, height: int = 360, width: int = 640) -> np.ndarray:
+    """Draws a flat cartoon, areas of one colour each: sky, ground, a house and somebody before it;
+    height x width x 3 RGB uint8. Another seed, another picture."""
+    random = np.random.default_rng(seed)
+    colors = [tuple(map(int, color)) for color in random.integers(60, 250, (5, 3))]
+    picture = np.full((height, width, 3), colors[0], np.uint8)
+    horizon = round(height * random.uniform(0.5, 0.8))
+    picture[horizon:] = colors[1]
+    left = round(width * random.uniform(0.45, 0.6))
+    roof = horizon - round(height * 0.3)
+    picture[roof : horizon + height // 20, left : left + width // 3] = colors[2]
+    peak = [(left, roof), (left + width // 6, roof - height // 6), (left + width // 3, roof)]
+    cv2.fillPoly(picture, [np.array(peak, np.int32)], colors[3], cv2.LINE_AA)
+    x, size = round(width * random.uniform(0.2, 0.35)), round(height * random.uniform(0.1, 0.16))
+    y = round(height * 0.72)
+    for shape, color in (((size, 2 * size), colors[4]), ((size // 2, size), (20, 20, 20))):
+        cv2.ellipse(picture, (x, y), shape, 0, 0, 360, color, -1, cv2.LINE_AA)
+    cv2.circle(picture, (x, y - 2 * size), size, (250, 215, 180), -1, cv2.LINE_AA)
+    for side in (-1, 1):
+        eye = (x + side * size // 3, y - 2 * size)
+        cv2.circle(picture, eye, max(size // 8, 1), (20, 20, 20), -1, cv2.LINE_AA)
+    return picture
 
 
 def moving(
@@ -151,6 +175,7 @@ def make_film(
     options: Mapping[str, str] | None = None,
     container_options: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
+    transfer: int | None = None,
 ) -> str:
     """Writes frames (height x width x 3 RGB uint8, even sides) as a film and returns its path.
 
@@ -159,7 +184,8 @@ def make_film(
     rotation: degrees clockwise that a player turns the frames by. subtitles: lines (start, end,
     text) for each language, a track each; subtitle_codec: mov_text in MP4, else subrip.
     gop: frames between two decoder keyframes. second_track: a 64x48 grey video track before the
-    film's own; cover: an attached picture, as in music files.
+    film's own; cover: an attached picture, as in music files. transfer: the transfer function that
+    the film states, by its number in H.273.
     """
     frames = iter(frames)
     first = next(frames)
@@ -175,6 +201,8 @@ def make_film(
         stream.codec_context.max_b_frames = bframes
         if sample_aspect_ratio is not None:
             stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
+        if transfer is not None:
+            stream.codec_context.color_trc = transfer
         if rotation:
             stream.set_display_rotation(-rotation)
         sound = out.add_stream("aac", rate=16_000, layout="mono") if audio else None
@@ -205,6 +233,25 @@ def make_film(
             for block in tone(last + 1 / float(fps)):
                 out.mux(sound.encode(block))
             out.mux(sound.encode(None))
+    return str(path)
+
+
+def trimmed(path: str | Path, film: str, begin: float) -> str:
+    """Writes what is left of a film from a time on without encoding it again, and returns its path.
+
+    The packets from the last random access point before that time on are copied, stamped so that it
+    becomes zero: a player does not show those before it, which MP4 says in an edit list.
+    """
+    with av.open(film) as source, av.open(str(path), "w") as out:
+        stream = source.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        zero = round(begin / (stream.time_base or 1))
+        source.seek(zero, stream=stream)
+        for packet in source.demux(stream):
+            if packet.dts is None or packet.pts is None:
+                continue
+            packet.pts, packet.dts, packet.stream = packet.pts - zero, packet.dts - zero, copy
+            out.mux(packet)
     return str(path)
 
 

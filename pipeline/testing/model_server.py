@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.testing.behaviours import Behaviour, answering
-from pipeline.testing.replies import MODEL, Reply, error
+from pipeline.testing.replies import MODEL, Reply, error, streamed
 
 _LENGTH = re.compile(r"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 
@@ -39,17 +39,21 @@ class Server:
 
     behaviour: Behaviour
     keep: bool = True  # whether `asked` grows: a hundred kilobytes a picture
+    context: int = 0  # tokens that it says it reads and writes per question, 0 for no word of it
     url: str = ""  # with the /v1 that OPENAI_BASE_URL wants
     asked: list[dict[str, Any]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)  # of the questions' arrival, time.monotonic()
     in_flight: int = 0  # questions without an answer so far, those that wait in a queue too
     most_in_flight: int = 0
+    dropped: int = 0  # questions whose client left before all of the reply was sent
     connections: set[_Connection] = field(default_factory=set)
 
     async def reply(self, request: str, body: bytes) -> Reply:
         """Returns the reply to a request such as "GET /v1/models"."""
         if request == "GET /v1/models":
-            return Reply(body={"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+            length = {"max_model_len": self.context} if self.context else {}
+            data = [{"id": MODEL, "object": "model", **length}]
+            return Reply(body={"object": "list", "data": data})
         if request == "GET /stats":
             return Reply(
                 body={
@@ -68,7 +72,12 @@ class Server:
             question = json.loads(body)
             if self.keep:
                 self.asked.append(question)
-            return await self.behaviour(question, self)
+            reply = await self.behaviour(question, self)
+            whole = isinstance(reply.body, dict) and reply.body.get("object") == "chat.completion"
+            if whole and question.get("stream") and not reply.plain:
+                options = question.get("stream_options") or {}
+                return streamed(reply, bool(options.get("include_usage")))
+            return reply
         finally:
             self.in_flight -= 1
 
@@ -125,6 +134,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.server.connections.discard(self)
         if self.task:
+            self.server.dropped += 1
             self.task.cancel()
 
     def data_received(self, data: bytes) -> None:
@@ -166,8 +176,15 @@ class _Connection(asyncio.Protocol):
             "",
             "",
         ]
+        head = "\r\n".join(lines).encode("latin-1")
+        if reply.pause:
+            self.transport.write(head)
+            for event in body.split(b"\n\n")[:-1]:
+                await asyncio.sleep(reply.pause)
+                self.transport.write(event + b"\n\n")
+            return
         half = len(body) // 2 if reply.then else len(body)
-        self.transport.write("\r\n".join(lines).encode("latin-1") + body[:half])
+        self.transport.write(head + body[:half])
         if reply.then == "cut":
             self.transport.close()
         elif reply.then == "hang":

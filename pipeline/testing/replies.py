@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +26,8 @@ class Reply:
     content_type: str = "application/json"
     # after half of the body: the rest, a closed connection, silence, or a byte at a time
     then: Literal["", "cut", "hang", "drip"] = ""
+    pause: float = 0.0  # seconds between the events of a stream
+    plain: bool = False  # as one body though a stream was asked for
 
 
 def completion(
@@ -35,7 +39,8 @@ def completion(
     """Makes the reply that carries a message, with its token counts."""
     prompts, pictures = texts_and_pictures(question)
     read = round(sum(map(len, prompts)) / 4) + sum(map(_picture_tokens, pictures))
-    written = round(len(message["content"] or "") / 4)
+    content = message.get("content")
+    written = round(len(content if isinstance(content, str) else json.dumps(content or "")) / 4)
     return Reply(
         then=then,
         body={
@@ -52,6 +57,32 @@ def completion(
                 "total_tokens": read + written,
             },
         },
+    )
+
+
+def streamed(reply: Reply, usage: bool = True) -> Reply:
+    """Makes a stream of a completion: an event for each four characters, and one with `usage`."""
+    choice = reply.body["choices"][0]
+    message, events = choice["message"], [{"role": "assistant", "content": ""}]
+    for name, text in message.items():
+        if name != "role" and isinstance(text, str):
+            size = max(4, len(text) // 10_000)  # an enormous one need not take for ever
+            events += [{name: text[at : at + size]} for at in range(0, len(text), size)]
+        elif name != "role" and text:
+            events.append({name: text})
+    head = {name: reply.body[name] for name in ("id", "created", "model")}
+    head["object"] = "chat.completion.chunk"
+    bodies: list[dict[str, Any]] = [
+        {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        for delta in events
+    ]
+    end = {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}
+    bodies.append({**head, "choices": [end]})
+    if usage and "usage" in reply.body:
+        bodies.append({**head, "choices": [], "usage": reply.body["usage"]})
+    lines = [f"data: {json.dumps(body)}\n\n" for body in bodies]
+    return dataclasses.replace(
+        reply, body="".join([*lines, "data: [DONE]\n\n"]), content_type="text/event-stream"
     )
 
 

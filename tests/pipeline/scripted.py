@@ -31,7 +31,7 @@ class Scripted:
         pass
 
     def cache_key(self, request: Request) -> dict[str, Any] | None:
-        return {"prompt": request.prompt} if self.cached else None
+        return {"prompt": request.prompt, **request.repeat_fields} if self.cached else None
 
     def stop(self, reason: Stop) -> None:
         self.stopped = reason

@@ -51,7 +51,7 @@ class BatchedModel:
             "task": request.task,
             **request.texts,
             "pictures": [picture.sha256 for picture in request.images],
-            **request.repeat_field,
+            **request.repeat_fields,
         }
 
     async def answer(self, request: Request) -> Answer:

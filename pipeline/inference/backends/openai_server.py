@@ -27,6 +27,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import json
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -36,7 +37,8 @@ import numpy as np
 import openai
 
 from pipeline.config import CallsConfig
-from pipeline.inference import concurrency, json_answers, retries
+from pipeline.inference import concurrency, context_length, json_answers, retries
+from pipeline.inference.backends import completions
 from pipeline.inference.protocol import (
     Answer,
     Gone,
@@ -44,6 +46,7 @@ from pipeline.inference.protocol import (
     Refused,
     Request,
     Stop,
+    TooLong,
     Unanswered,
 )
 from pipeline.inference.retries import Fault
@@ -61,13 +64,29 @@ _OPTIONAL = {
     ),
     "temperature": ("temperature",),
     "max_tokens": ("max_tokens",),
+    "stream_options": ("stream_options", "include_usage"),
+    "stream": ("'stream'", '"stream"', "streaming", "`stream`"),
+    "presence_penalty": ("presence_penalty", "presence penalty"),
+    "seed": ("seed",),
     # Templates of some models know no instructions; they then open the question.
     "system": ("system role", "system message", "system prompt", "roles must alternate"),
 }
 _BUSY = ("rate_limit_exceeded", "rate_limit_error", "insufficient_quota")
 _FIRST_LEVEL = 8  # calls at once to begin with
+_FEWER_PICTURES = (
+    "set captions.neighbours to 0, or let the server take more per request, such as "
+    """vllm serve --limit-mm-per-prompt '{"image": 5}'"""
+)
 _JPEG = b"\xff\xd8"  # the first bytes of a JPEG file
 _PICTURE_TOKENS = 1000  # per picture, for a server that does not report usage
+_BYTES_PER_TOKEN = 3  # of texts, at least in most languages, until the server has counted some
+_SMALLEST = 64  # tokens of an answer that are worth a request
+_SPARE = 16  # tokens of the context that nobody counts
+# How a question is asked that was answered with a loop.
+_AFTER_LOOP = {"temperature": 0.8, "seed": 1, "presence_penalty": 0.5}
+_LISTING = 10.0  # seconds that a server has to list its models
+_REST = 0.2  # seconds that it has to end a response after its last word
+_SHOWN = 2.0  # seconds between two notes of progress within answers
 
 
 class OpenAIServer:
@@ -75,7 +94,7 @@ class OpenAIServer:
 
     def __init__(self, role: str, spec: Spec, calls: CallsConfig) -> None:
         """Raises ValueError, naming the remedy, where the environment has no key."""
-        self._model, self._calls = spec.model, calls
+        self._model, self._calls, self._extra = spec.model, calls, calls.extra_of(role)
         key = os.environ.get(f"{role.upper()}_API_KEY") or os.environ.get("OPENAI_API_KEY") or ""
         self._key = key.strip()
         if not self._key:
@@ -91,11 +110,15 @@ class OpenAIServer:
         self._url = spec.url or os.environ.get("OPENAI_BASE_URL") or None
         self._level = _FIRST_LEVEL  # calls at once that the server has taken
         self._unsupported: frozenset[str] = frozenset()  # parameters that the server refuses
+        self._context = calls.context or 0  # tokens of prompt and answer, 0 where not known
+        self._longest = 0  # tokens of an answer that the server allows, 0 where not known
+        self._ratio = 0.0  # counted tokens per estimated one, the largest seen, 0 before any
 
     async def __aenter__(self) -> OpenAIServer:
-        # The client's own retries would hide a busy server from the limit.
+        # The client's own retries would hide a busy server from the limit, and its timeout is for
+        # each read.
         self._client: Any = openai.AsyncOpenAI(
-            api_key=self._key, base_url=self._url, max_retries=0, timeout=self._calls.timeout
+            api_key=self._key, base_url=self._url, max_retries=0, timeout=None
         )
         url = self._client.base_url
         self._where = f"{self._model} at {url.scheme}://{url.netloc.decode()}{url.path}"
@@ -103,12 +126,16 @@ class OpenAIServer:
         self._limit = concurrency.ConcurrencyLimit(self._calls.at_once, self._level)
         self._stopped: Stop | None = None
         self._waits: set[asyncio.Timeout] = set()  # that a stop ends
-        self._last_answer = time.monotonic()
+        self._last_answer = self._last_word = self._last_shown = time.monotonic()
         self._silence_reported = False
+        self._writing: dict[object, int] = {}  # tokens so far of answers in flight
+        self._listing = asyncio.create_task(self._ask_for_context())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._level = max(_FIRST_LEVEL, self._limit.allowed)
+        self._listing.cancel()
+        await asyncio.gather(self._listing, return_exceptions=True)
         await self._client.close()
 
     def stop(self, reason: Stop) -> None:
@@ -126,19 +153,22 @@ class OpenAIServer:
             scaled["longest_side"] = self._calls.longest_side
             if self._calls.detail != "auto":
                 scaled["detail"] = self._calls.detail
-        parameters = self._parameters(request)
-        del parameters["max_tokens"]
         return {
-            **parameters,
+            **self._parameters(request),
             **request.texts,
             **scaled,
             "pictures": [picture.sha256 for picture in request.images],
-            **request.repeat_field,
+            **request.repeat_fields,
         }
 
     async def answer(self, request: Request) -> Answer:
         """Returns the answer, after as many tries as it takes. Raises Unanswered or Stop."""
         began, failures, others_pass = time.monotonic(), 0, False
+        if self._ratio and self._context and self._left(request) < 0:  # some cut it off silently
+            raise TooLong(
+                f"about {self._estimate(request):.0f} tokens are more than the {self._context} "
+                "that the server reads (calls.context)"
+            )
         while True:
             # A fault is dealt with inside the slot: back in the queue, the probe would be sent
             # only after every other request had met the same fault.
@@ -156,9 +186,13 @@ class OpenAIServer:
                         raise Unanswered(outcome.text)
                     if failures + 1 >= self._calls.tries:  # one is left, now with a live server
                         others_pass = await self._others_pass(request, outcome.text)
+                elif outcome.told:
+                    raise TooLong(outcome.text)
                 elif await self._others_pass(request, outcome.text):
                     raise Unanswered(outcome.text)
-            await self._pause(outcome, failures, began)
+            # A word is a sign of life, but a server that breaks off every answer is not alive.
+            heard = self._last_word if failures < self._calls.tries else self._last_answer
+            await self._pause(outcome, failures, max(began, heard))
 
     async def _others_pass(self, request: Request, fault: str) -> bool:
         """Returns whether a small probe is answered; False if the server fails on it too, or is
@@ -171,10 +205,11 @@ class OpenAIServer:
     async def _ask(self, request: Request, messages: Sequence[Any]) -> Answer | Fault:
         """Makes one call, or as many as it takes to leave out the parameters the server refuses."""
         unsupported, unexplained = self._unsupported, 0
+        most = self._most(request)
         while True:
             if self._stopped is not None:
                 raise self._stopped
-            outcome = await self._call(request, messages, unsupported)
+            outcome = await self._call(request, messages, unsupported, most)
             if isinstance(outcome, Answer):
                 self._unsupported |= unsupported
                 self._last_answer, self._silence_reported = time.monotonic(), False
@@ -183,6 +218,12 @@ class OpenAIServer:
                 raise self._over(Refused, outcome.text)
             if outcome.kind != "refused":
                 return outcome
+            if outcome.told:
+                less = self._less(request, most, outcome.told)
+                if less < _SMALLEST:
+                    return outcome
+                most = less
+                continue
             parameter = _named_parameter(outcome, unsupported)
             if not parameter and "response_format" not in unsupported:
                 # Many servers do not say what they refuse; but what they refuse once may pass.
@@ -195,76 +236,156 @@ class OpenAIServer:
             unsupported |= {parameter}
 
     async def _call(
-        self, request: Request, messages: Sequence[Any], unsupported: frozenset[str]
+        self, request: Request, messages: Sequence[Any], unsupported: frozenset[str], most: int
     ) -> Answer | Fault:
-        parameters = {
-            name: value
-            for name, value in self._parameters(request).items()
-            if name not in unsupported
+        parameters: dict[str, Any] = {
+            **self._parameters(request),
+            "max_tokens": most,
+            "stream": True,
+            "stream_options": {"include_usage": True},
         }
+        for name in unsupported:
+            parameters.pop(name, None)
         if "max_tokens" in unsupported:  # its name for models that reason before they answer
-            parameters["max_completion_tokens"] = self._calls.max_tokens
-        began = time.monotonic()
+            parameters["max_completion_tokens"] = most
+        if "stream" in unsupported:
+            parameters.pop("stream_options", None)
+        extra = parameters.pop("extra", None)
+        completion, began, call = completions.Completion(), time.monotonic(), object()
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._calls.timeout):  # the client's is for each read
-                completion = await self._client.chat.completions.create(
+            async with (
+                asyncio.timeout(self._calls.timeout) as wait,
+                self._client.chat.completions.with_streaming_response.create(
                     messages=_without_system(messages) if "system" in unsupported else messages,
+                    extra_body=extra,
                     **parameters,
-                )
+                ) as response,
+                contextlib.aclosing(completion.read(response.iter_bytes())) as pieces,
+            ):
+                async for written in pieces:
+                    after = _REST if completion.done else self._calls.token_timeout
+                    wait.reschedule(loop.time() + after)
+                    self._wrote(call, written)
         except openai.APIStatusError as error:
             return self._status_fault(error)
         except (TimeoutError, openai.APITimeoutError):
-            return Fault("failed", f"no answer within {self._calls.timeout:g} s")
-        except openai.APIError as error:
+            if not completion.done:
+                written = completion.pieces
+                return Fault(
+                    "failed",
+                    f"no word for {self._calls.token_timeout:g} s after {written} tokens"
+                    if written
+                    else f"no answer within {self._calls.timeout:g} s",
+                )
+        except completions.NotJSON as error:
+            return Fault("failed", self._clean(str(error)))
+        except (openai.APIError, ConnectionError) as error:
             return Fault("failed", self._clean(f"{error} {error.__cause__ or ''}"))
-        except (ValueError, RecursionError) as error:
-            return Fault("failed", self._clean(f"the response is not JSON: {error}"))
+        finally:
+            self._writing.pop(call, None)
         return self._answer_of(request, completion, time.monotonic() - began)
 
-    def _answer_of(self, request: Request, completion: Any, seconds: float) -> Answer | Fault:
-        choices = getattr(completion, "choices", None)
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if error := getattr(completion, "error", None) or getattr(choice, "error", None):
-            return self._error_fault(error)
-        message = getattr(choice, "message", None)
-        text = getattr(message, "content", None) or ""
-        # No choice or no message is how some say that a filter has blocked the question.
-        blocked = choices == [] or (choice is not None and message is None)
-        if not blocked and (message is None or not isinstance(text, str)):  # an HTML page
-            fault = f"the response is not a chat completion: {completion}"
+    def _wrote(self, call: object, tokens: int) -> None:
+        """Notes that a call's answer has so many tokens by now, and shows it if it takes long."""
+        self._writing[call] = tokens
+        self._last_word = now = time.monotonic()
+        if now - self._last_answer > SILENCE and now - self._last_shown > _SHOWN:
+            self._last_shown = now
+            count = len(self._writing)
+            progress.doing(
+                "",
+                f"{count} {'answer' if count == 1 else 'answers'} under way, "
+                f"{sum(self._writing.values()):,} tokens so far",
+            )
+
+    def _answer_of(
+        self, request: Request, completion: completions.Completion, seconds: float
+    ) -> Answer | Fault:
+        if completion.error:
+            return self._error_fault(completion.error)
+        if not completion.is_completion:  # an HTML page
+            fault = f"the response is not a chat completion: {completion.page}"
             return Fault("failed", self._clean(fault))
-        refusal = ""
-        if getattr(choice, "finish_reason", None) == "content_filter":
-            refusal, text = "a content filter ended the answer", ""
-        elif blocked:
-            refusal = f"the server blocked the request: {completion}"
-        elif not text:
-            refusal = str(getattr(message, "refusal", None) or "")
+        refusal = completion.blocked
+        if completion.broken:
+            return Fault("failed", "the server broke off its answer")
+        read = completion.input_tokens
+        if read:
+            self._ratio = max(self._ratio, read / self._estimate(request, 1.0))
         # Without an estimate, answers of a server that reports no usage would cost nothing. Four
         # characters are about a token.
-        usage = getattr(completion, "usage", None)
         estimate = request.length // 4 + _PICTURE_TOKENS * len(request.images)
         return Answer(
-            json_answers.clean(text),
+            "" if refusal else json_answers.clean(completion.text),
             self._model,
-            getattr(usage, "prompt_tokens", None) or estimate,
-            getattr(usage, "completion_tokens", None) or len(text) // 4,
+            read or estimate,
+            completion.output_tokens,
             round(seconds, 3),
             self._clean(refusal),
+            "loop" if completion.loops else "length" if completion.cut_off else "",
+            completion.thinks,
         )
+
+    # Lengths.
+
+    async def _ask_for_context(self) -> None:
+        """Finds out how long a request may be, if the server tells; answers do not wait for it."""
+        if self._context:
+            return
+        with contextlib.suppress(Exception):  # whatever a server sends; it need not list anything
+            models = await self._client.models.with_raw_response.list(timeout=_LISTING)
+            self._context = context_length.listed(models.http_response.json(), self._model)
+
+    def _estimate(self, request: Request, ratio: float = 0.0) -> float:
+        """Returns the tokens of a prompt, by what the server has counted so far."""
+        words = sum(len(text.encode("utf-8", "replace")) for text in request.texts.values())
+        tokens = words / _BYTES_PER_TOKEN + _PICTURE_TOKENS * len(request.images) + 1
+        return tokens * (ratio or self._ratio or 1.0)
+
+    def _left(self, request: Request) -> float:
+        """Returns the tokens of the context that are left for the answer."""
+        return self._context - self._estimate(request) - _SPARE
+
+    def _most(self, request: Request) -> int:
+        """Returns the limit on an answer's tokens."""
+        most = request.most_tokens(self._calls.max_tokens)
+        if self._longest:
+            most = min(most, self._longest)
+        if self._context:
+            most = min(most, max(_SMALLEST, int(self._left(request))))
+        return most
+
+    def _less(self, request: Request, most: int, told: context_length.Told) -> int:
+        """Returns a smaller limit after the server refused this one; 0 if the prompt alone is too
+        long."""
+        if told.answer:
+            self._longest = told.answer
+            return told.answer if told.answer < most else 0
+        if not told.context:
+            return 0
+        self._context = told.context
+        left = told.context - told.prompt - _SPARE if told.prompt else int(self._left(request))
+        if told.prompt:
+            self._ratio = max(self._ratio, told.prompt / self._estimate(request, 1.0))
+        return left if left < most else 0
 
     def _status_fault(self, error: openai.APIStatusError) -> Answer | Fault:
         text = self._clean(f"the server answered {error.status_code}: {_message(error)}")
         code = str(error.code or "")
         if error.status_code in (400, 403) and retries.is_refusal(code, text):
             return Answer("", self._model, refusal=text)
-        return retries.of_status(
+        if retries.wants_fewer_pictures(text):
+            return Fault("stop", f"{text} ({_FEWER_PICTURES})")
+        fault = retries.of_status(
             error.status_code,
             text,
-            wait=retries.retry_after(error.response.headers),
+            wait=retries.retry_after(error.response.headers, error.response.text),
             code=code,
             parameter=str(error.param or ""),
         )
+        told = context_length.told(f"{code} {error.type or ''} {_message(error)}")
+        return fault._replace(told=told) if fault.kind == "refused" else fault
 
     def _error_fault(self, error: Any) -> Answer | Fault:
         """Reads an error inside a response with status 200, as gateways send them."""
@@ -274,16 +395,19 @@ class OpenAIServer:
         if retries.is_refusal(code, f"{text} {fields.get('metadata') or ''}"):
             return Answer("", self._model, refusal=text)
         status = int(code) if code.isdecimal() else 429 if code in _BUSY else 500
-        return retries.of_status(
-            status if 400 <= status < 600 else 500,
+        told = context_length.told(f"{code} {fields.get('message')}")
+        fault = retries.of_status(
+            400 if told and status >= 500 else status if 400 <= status < 600 else 500,
             text,
+            wait=retries.retry_after({}, json.dumps(fields, default=str)),
             code=code,
             parameter=str(fields.get("param") or ""),
         )
+        return fault._replace(told=told) if fault.kind == "refused" else fault
 
-    async def _pause(self, fault: Fault, failures: int, began: float) -> None:
+    async def _pause(self, fault: Fault, failures: int, heard: float) -> None:
         """Waits before the next try. Raises Stop when the server was silent for too long."""
-        silent = time.monotonic() - max(began, self._last_answer)
+        silent = time.monotonic() - max(heard, self._last_answer)
         left = self._calls.patience - silent
         if left <= 0:
             raise self._over(Gone, f"no answer for {silent:.0f} s: {fault.text}")
@@ -339,11 +463,21 @@ class OpenAIServer:
         return text if len(text) <= 300 else f"{text[:300]}..."
 
     def _parameters(self, request: Request) -> dict[str, Any]:
+        """Returns what a request is sent beside its messages, and its answer depends on."""
+        sampling: dict[str, Any] = {}
+        if self._calls.temperature is not None:
+            sampling["temperature"] = self._calls.temperature
+        if request.again == "loop":
+            sampling = {
+                **_AFTER_LOOP,
+                "temperature": max(_AFTER_LOOP["temperature"], self._calls.temperature or 0.0),
+            }
+        extra = {name: value for name, value in self._extra.items() if name not in sampling}
         return {
             "model": self._model,
-            "temperature": self._calls.temperature,
-            "max_tokens": self._calls.max_tokens,
+            **sampling,
             "response_format": _response_format(request),
+            **({"extra": extra} if extra else {}),
         }
 
     async def _messages(self, request: Request) -> list[dict[str, Any]]:
@@ -382,7 +516,11 @@ class OpenAIServer:
 def _named_parameter(fault: Fault, unsupported: frozenset[str]) -> str:
     """Returns the parameter that the server says it does not accept, "" for none that is left."""
     text = (fault.parameter or fault.text).casefold()
-    named = [name for name, words in _OPTIONAL.items() if any(word in text for word in words)]
+    named = [
+        name
+        for name, words in _OPTIONAL.items()
+        if name == text or any(word in text for word in words)
+    ]
     return next((name for name in named if name not in unsupported), "")
 
 
@@ -425,6 +563,8 @@ def _response_format(request: Request) -> dict[str, Any]:
 
 def _message(error: openai.APIStatusError) -> str:
     """Returns what the server says is wrong."""
-    body = error.body
+    body: Any = error.body
+    if isinstance(body, list) and body and isinstance(body[0], dict):  # Gemini's
+        body = body[0].get("error", body[0])
     message = body.get("message") or body.get("detail") if isinstance(body, dict) else body
     return str(message or error.response.text)

@@ -45,6 +45,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
 )
 
+from pipeline.inference import answer_text
 from pipeline.inference.protocol import Answer, Request, Unanswered
 from pipeline.runtime import storage
 from pipeline.runtime.images import ImageError, decode_bgr, thumbnail
@@ -87,16 +88,16 @@ def load(
     model: str,
     *,
     longest_side: int = 768,
-    max_tokens: int = 2048,
+    max_tokens: int | None = None,
     batch: int = 8,
     pictures: bool = False,
 ) -> TransformersModel:
     """Loads a model, on the GPU if there is one.
 
-    longest_side: of the pictures given to it, in pixels; max_tokens: of an answer; batch: requests
-    that go through it at once; pictures: it must read pictures, which is checked before anything
-    large is loaded. Raises ValueError, naming the remedy, for a model that is not available or
-    cannot answer.
+    longest_side: of the pictures given to it, in pixels; max_tokens: of an answer, None for what
+    each request needs; batch: requests that go through it at once; pictures: it must read pictures,
+    which is checked before anything large is loaded. Raises ValueError, naming the remedy, for a
+    model that is not available or cannot answer.
     """
     where = _location(model)
     transformers.logging.disable_progress_bar()  # a run draws its own
@@ -153,7 +154,7 @@ class TransformersModel:
         *,
         reads_pictures: bool,
         longest_side: int,
-        max_tokens: int,
+        max_tokens: int | None,
         batch: int,
     ) -> None:
         self._name, self._network, self._processor = name, network, processor
@@ -189,8 +190,8 @@ class TransformersModel:
 
         Unanswered, as a value, is a request with a picture that cannot be read or that the model's
         processor refuses, one longer than the model's context, and one for which the GPU's memory
-        is too small even alone. An answer of `max_tokens` tokens was cut there. Raises ValueError
-        for pictures given to a language model.
+        is too small even alone. An answer of `max_tokens` tokens was cut there, and says so. Raises
+        ValueError for pictures given to a language model.
         """
         if not self._reads_pictures and any(request.images for request in requests):
             raise ValueError(f"transformers:{self._name}: {_NO_PICTURES}")
@@ -270,7 +271,9 @@ class TransformersModel:
                 return [Unanswered(f"{self._name} does not accept this request: {error}")]
             return [answer for pair in pairs for answer in self._generate([pair])]
         lengths = [int(length) for length in inputs["attention_mask"].sum(dim=1)]
-        room = [min(self._max_tokens, (self._context or 2**62) - length) for length in lengths]
+        most = [asked.most_tokens(self._max_tokens) for asked, _ in pairs]
+        left = [(self._context or 2**62) - length for length in lengths]
+        room = [min(limits) for limits in zip(most, left, strict=True)]
         if min(room) < 1:
             fit = [pair for pair, left in zip(pairs, room, strict=True) if left >= 1]
             answers = iter(self._generate(fit) if fit else [])
@@ -285,21 +288,25 @@ class TransformersModel:
                 for length, left in zip(lengths, room, strict=True)
             ]
 
-        written = self._network.generate(**inputs, max_new_tokens=min(room))
-        rows = [self._until_end(row) for row in written[:, inputs["input_ids"].shape[1] :].tolist()]
+        longest = min(max(room), min(left))
+        written = self._network.generate(**inputs, max_new_tokens=longest)
+        rows = [
+            self._until_end(row)[:limit]
+            for row, limit in zip(
+                written[:, inputs["input_ids"].shape[1] :].tolist(), room, strict=True
+            )
+        ]
         # An answer cut off only because another prompt of the batch leaves less room is made again.
         cut = [
             place
             for place, row in enumerate(rows)
-            if row[-1] not in self._end_tokens and room[place] > min(room)
+            if row[-1] not in self._end_tokens and room[place] > longest
         ]
         again = dict(
             zip(cut, self._generate([pairs[place] for place in cut]) if cut else [], strict=True)
         )
         return [
-            again[place]
-            if place in again
-            else Answer(self._decode(row), self._name, length, len(row))
+            again[place] if place in again else self._answer(row, length)
             for place, (row, length) in enumerate(zip(rows, lengths, strict=True))
         ]
 
@@ -406,9 +413,19 @@ class TransformersModel:
         )
         return row[: end + 1]
 
-    def _decode(self, row: list[int]) -> str:
-        tokens = row[:-1] if row[-1] in self._end_tokens else row
-        return str(self._tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+    def _answer(self, row: list[int], length: int) -> Answer:
+        """Reads the tokens of an answer to a prompt of this length."""
+        whole = row[-1] in self._end_tokens
+        written = self._tokenizer.decode(row[:-1] if whole else row, skip_special_tokens=True)
+        text, thoughts = answer_text.split_thoughts(str(written), whole)
+        return Answer(
+            text.strip(),
+            self._name,
+            length,
+            len(row),
+            cut="" if whole else "length",
+            thinks=bool(thoughts.strip()),
+        )
 
 
 def _message(role: str, text: str, shape: str) -> dict[str, Any]:

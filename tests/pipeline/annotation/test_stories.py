@@ -216,19 +216,22 @@ BAD = {
         "picture 2: nobody is called Zorro",
     ),
     "elsewhere": (
-        lambda texts: [
-            *zip(
-                range(4),
+        lambda texts: list(
+            enumerate(
                 (
                     "And so the day went on.",
                     "Everyone was very happy.",
                     "What a wonderful time it was!",
                     "Nobody could have wished for more.",
-                ),
-                strict=True,
-            ),
-            *texts[4:],
-        ],
+                    "The queen danced in her palace.",
+                    "Far away, a train was late.",
+                    "It had been so for many years.",
+                    "The king could not remember why.",
+                    "Somebody rang a bell.",
+                    "That was the end of it.",
+                )
+            )
+        ),
         "picture 0: the description's",
     ),
     "junk": (lambda texts: "Once upon a time", "Invalid JSON"),
@@ -284,6 +287,21 @@ def test_a_repair_with_a_text_that_nobody_asked_for_fails():
     )
     (story,), _ = written(10, backend)
     assert backend.asked[2].key.endswith("narrate_00-05") and story.linked
+    assert story.repaired == [True] * 10  # also those that the smaller windows gave at once
+
+
+def test_another_language_is_asked_for_again_by_name():
+    german = "Dann machte sich Pip auf den Weg und fand dort niemanden mehr."
+    backend = narrator(
+        lambda request, texts: (
+            texts if request.correction or request.task == "link" else [(0, german), *texts[1:]]
+        )
+    )
+    (story,), _ = written(10, backend)
+    assert "picture 0: the text is in German, and must be in English (en)" in (
+        backend.asked[1].correction
+    )
+    assert story.captions[0] == f"Then Pip {doing(0)}."
 
 
 def test_all_that_is_wrong_is_said_at_once():

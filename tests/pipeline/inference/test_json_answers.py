@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.inference.json_answers import MAX_LENGTH, parse
-from schemas.answers import CaptionAnswer
+from pipeline.inference.json_answers import MAX_LENGTH, read
+from schemas.answers import CaptionAnswer, CharactersAnswer, NarrativeAnswer
 
 GOOD = '{"sentence": "Ben laughs."}'
 
@@ -19,11 +19,12 @@ GOOD = '{"sentence": "Ben laughs."}'
     ],
 )
 def test_words_around_an_answer_are_forgiven(text):
-    assert parse(text, CaptionAnswer).sentence == "Ben laughs."
+    found, forgiven = read(text, CaptionAnswer)
+    assert found.sentence == "Ben laughs." and not forgiven
 
 
 def test_half_an_emoji_and_control_characters_are_left_out_of_every_string():
-    found = parse(
+    found, _ = read(
         r"""{"sentence": "Ben\u0000 laughs\ud83c, \ud83c\udf89\ufeff\u007f and\u000bsings.\n",
         "objects": ["a \udf89ball", "one\u0085two"], "pl\ud83cace": "a hill"}""",
         CaptionAnswer,
@@ -44,10 +45,134 @@ def test_half_an_emoji_and_control_characters_are_left_out_of_every_string():
         '{"sentence": ""}',
         '{"sentence": "\\ud83d"}',
         '{"a":' * 50_000,
+        "{" * 20_000 + "}" * 20_000,
         f'{{"sentence": "Ben laughs.", "more": {"[" * 700}{"]" * 700}}}',
         "x" * (MAX_LENGTH + 1),
     ],
 )
 def test_what_is_no_answer_is_said_to_be_none(text):
     with pytest.raises(ValueError):
-        parse(text, CaptionAnswer)
+        read(text, CaptionAnswer)
+
+
+TWO = [(0, "Ben ran."), (1, "Ben sat.")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"frame": 0, "text": "Ben ran."}, {"frame": 1, "text": "Ben sat."}]',
+        '{"frame": 0, "text": "Ben ran."}\n{"frame": 1, "text": "Ben sat."}',
+        '{"answer": {"sentences": [{"frame": 0, "text": "Ben ran."}, '
+        '{"frame": 1, "text": "Ben sat."}]}}',
+        r'{"answer": "{\"sentences\": [\"Ben ran.\", \"Ben sat.\"]}"}',
+        '{"story": {"picture_0": "Ben ran.", "picture_1": "Ben sat."}}',
+        '{"picture_0": "Ben ran.", "picture_1": {"text": "Ben sat."}}',
+        "{'sentences': [{'frame': 0, 'text': 'Ben ran.'}, {'frame': 1, 'text': 'Ben sat.'},]}",
+        '{sentences: [{frame: 0, text: "Ben ran."}, {frame: 1, text: "Ben sat."}]}',
+        '{"Sentences": [{"Frame": "0", "Text": "Ben ran."}, '
+        '{"Frame": "Picture 1", "Text": "Ben sat."}]}',
+        '{"Sätze": [{"Bild": "null", "Text": "Ben ran."}, {"Bild": "eins", "Text": "Ben sat."}]}',
+        '{"句子": [{"图片": 0, "文本": "Ben ran."}, {"图片": 1, "文本": "Ben sat."}]}',
+        '{"sentences": ["Ben ran.", "Ben sat."]}',
+        '["Ben ran.", "Ben sat."]',
+        'Here: ```json\n{"sentences": [{"frame": 0, "text": "Ben ran."} '
+        '{"frame": 1, "text": "Ben sat."}]}\n``` I hope it helps.',
+    ],
+)
+def test_other_forms_with_one_reading_are_read_and_said_to_be_other(text):
+    answer, forgiven = read(text, NarrativeAnswer)
+    assert [(found.frame, found.text) for found in answer.sentences] == TWO
+    assert forgiven
+
+
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [
+        (GOOD, CaptionAnswer),
+        ('{"sentences": {"picture_0": "Ben ran.", "picture_1": "Ben sat."}}', NarrativeAnswer),
+        ('{"sentences": [{"frame": 0, "text": "Ben ran."}]}', NarrativeAnswer),
+    ],
+)
+def test_the_form_asked_for_needs_no_forgiving(text, model):
+    assert read(text, model)[1] is False
+
+
+def test_values_of_another_kind_are_fitted():
+    found, forgiven = read(
+        '{"Characters": "a hedgehog, a badger", "place": null, "mood": ["calm", "sunny"], '
+        '"objects": null, "sentence": "He said \\"hi\\"."}',
+        CaptionAnswer,
+    )
+    assert found.characters == ["a hedgehog", "a badger"]
+    assert (found.place, found.mood, found.objects) == ("", "calm, sunny", [])
+    assert forgiven
+
+
+def test_a_field_by_another_name_is_read_where_it_could_be_left_out_too():
+    found, forgiven = read('{"Personen": ["Ben"], "sentence": "Ben laughs."}', CaptionAnswer)
+    assert found.characters == ["Ben"] and forgiven
+
+
+def test_characters_by_name():
+    text = '{"characters": {"Tilda": {"look": "small"}, "Bruno": {"look": "large"}}}'
+    found, _ = read(text, CharactersAnswer)
+    assert [(who.name, who.look) for who in found.characters] == [
+        ("Tilda", "small"),
+        ("Bruno", "large"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"sentence": "Tilda says "hello" to Bruno.", "mood": "calm"}',
+        r'{"sentence": "Tilda says \"hello\" to Bruno." "mood": "\u0063alm"}',
+    ],
+)
+def test_faults_of_syntax_are_repaired_where_nothing_is_lost(text):
+    found, forgiven = read(text, CaptionAnswer)
+    assert (found.sentence, found.mood) == ('Tilda says "hello" to Bruno.', "calm") and forgiven
+
+
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [
+        ('{"characters": ["a hedgehog"], "sentence": "A hedge', CaptionAnswer),
+        ('{"Sentence": "A hedgehog waters", "mood": "ca', CaptionAnswer),
+        ('{"characters": [{"name": "Tilda", "look": "small"}, {"name": "Br', CharactersAnswer),
+        ('{"characters": [{"name": "Tilda", "look": "small"}]', CharactersAnswer),
+        ('[{"frame": 0, "text": "Ben ran."}, {"frame": 1, "te', NarrativeAnswer),
+        ('{"frame": 0, "text": "Ben ran."}\n{"frame": 1, "te', NarrativeAnswer),
+        ('{"picture_0": "Ben ran.", "picture_1": "Ben s', NarrativeAnswer),
+    ],
+)
+def test_what_was_cut_off_is_not_read_as_something_shorter(text, model):
+    with pytest.raises(ValueError):
+        read(text, model)
+
+
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [
+        ('{"one": "A hedgehog.", "two": "A badger."}', CaptionAnswer),  # which is the sentence?
+        ('{"text": "A hedgehog.", "caption": "A badger."}', CaptionAnswer),
+        ('{"reasoning": "A hedgehog, or is it a badger?"}', CaptionAnswer),
+        ('{"Sentence": "A hedgehog."} {"Sentence": "A badger."}', CaptionAnswer),
+        ('{"sentence": "A hedgehog." and then "sentence": "A badger."}', CaptionAnswer),
+        ('{"sentence": "Ben, "the fox", ran: "Stop!"", "mood": "calm"}', CaptionAnswer),
+        (
+            '{"sentences": [{"frame": 0, "text": "Ben ran."}, {"text": "Ben sat."}]}',
+            NarrativeAnswer,
+        ),
+        ('{"characters": [{"name": "Tilda"}, {name: Bruno, {"name": "Owl"}]}', CharactersAnswer),
+    ],
+)
+def test_what_has_no_reading_or_two_is_not_read(text, model):
+    with pytest.raises(ValueError):
+        read(text, model)
+
+
+def test_markup_within_an_answer_is_taken_out_and_counted():
+    found, forgiven = read(r'{"sentence": "**Ben** laughs &amp; sings.\\nLoud."}', CaptionAnswer)
+    assert found.sentence == "Ben laughs & sings. Loud." and forgiven

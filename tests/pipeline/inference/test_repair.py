@@ -1,13 +1,14 @@
 """The repair loop: a bad answer is asked for once more, with the fault stated."""
 
 import dataclasses
+from collections import Counter
 
 import pytest
 
 from pipeline.inference.protocol import Answer, Gone, Request, Unanswered
 from pipeline.inference.repair import Outcome, ask
 from pipeline.runtime.storage import CannotWrite
-from schemas.answers import CaptionAnswer
+from schemas.answers import CaptionAnswer, NarrativeAnswer, narrative_schema
 from tests.pipeline.scripted import Scripted, in_turn, with_client
 
 GOOD = '{"sentence": "Ben laughs."}'
@@ -88,3 +89,33 @@ def test_a_refusal_is_not_asked_again_with_the_fault_stated():
 def test_the_end_of_the_run_is_no_outcome():
     with pytest.raises(Gone, match="no answer for 300 s"):
         outcome(Scripted(in_turn(Gone("no answer for 300 s"))))
+
+
+def test_an_answer_in_another_form_is_used_and_counted():
+    counts: Counter[str] = Counter()
+    backend = Scripted(in_turn('{"Sentence": "Ben laughs."}'))
+    found = with_client(
+        backend,
+        lambda client: ask(request(), client, lambda _: "", correct),
+        count=lambda name, amount: counts.update({name: amount}),
+    )
+    assert found == Outcome(CaptionAnswer(sentence="Ben laughs."), forgiven=True)
+    assert counts["answers in another form"] == 1 and counts["repaired answers"] == 0
+
+
+@pytest.mark.parametrize(
+    ("frames", "said", "numbers"),
+    [
+        ([10, 11], '{"sentences": {"picture_1": "Ben ran.", "picture_2": "Ben sat."}}', [10, 11]),
+        ([10, 11], '{"sentences": ["Ben ran.", "Ben sat."]}', [10, 11]),
+        ([0, 1], '{"sentences": {"picture_1": "Ben ran.", "picture_2": "Ben sat."}}', [0, 1]),
+        ([2, 5], '{"sentences": {"picture_1": "Ben ran.", "picture_2": "Ben sat."}}', [1, 2]),
+        ([10, 11], '{"sentences": {"picture_1": "Ben ran."}}', [1]),  # which of the two?
+    ],
+)
+def test_pictures_that_are_counted_from_one_are_those_asked_for(frames, said, numbers):
+    asked = Request("a", "narrate", "?", {}, NarrativeAnswer, schema=narrative_schema(frames))
+    backend = Scripted(in_turn(said))
+    found = with_client(backend, lambda client: ask(asked, client, lambda _: "", correct))
+    assert [sentence.frame for sentence in found.value.sentences] == numbers
+    assert found.forgiven == (numbers == frames)

@@ -36,6 +36,7 @@ def our_prompts():
         "frames": [4, 5],
         "told": [],
         "so_far": "",
+        "before": "",
         "characters": [],
         "texts": ["Ben came.", "Ben left."],
         "captions": shown,
