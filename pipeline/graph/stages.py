@@ -173,6 +173,7 @@ STAGES: tuple[Stage, ...] = (
         video=("series", "title"),
         files=annotation.given_characters,
         file_settings=("characters",),
+        settings=("stories.language",),
         role="writer",
         prompts=("characters",),
         expected_calls=expected_calls.of_characters,
