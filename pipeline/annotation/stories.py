@@ -14,7 +14,7 @@ is too long for the model, or its answer is cut off, the parts of a story are li
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.annotation import prompts
 from pipeline.annotation.checks import narratives
@@ -27,7 +27,7 @@ from pipeline.runtime import progress
 from pipeline.runtime.progress import Tick
 from pipeline.runtime.stage_outputs import BAD_NARRATIVE
 from schemas.answers import NarrativeAnswer, narrative_schema
-from schemas.rows import STORY_LENGTH, Caption, Character, Keyframe, Reject, Story
+from schemas.rows import STORY_LENGTH, Appearance, Caption, Character, Keyframe, Reject, Story
 
 _SHORTEST_LINK = 3  # texts of the smallest part that is linked by itself
 _WORD, _AROUND = 5, 40  # tokens of a word at most, in whatever language, and around a text
@@ -41,6 +41,7 @@ class _Writer:
     config: DatasetConfig
     title: str
     characters: Sequence[Character]
+    seen: Mapping[str, list[str]]  # keyframe -> who is there, from the left to the right
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,19 +71,24 @@ async def tell(
     tick: Tick,
     *,
     title: str = "",
+    appearances: Sequence[Appearance] = (),
 ) -> tuple[list[Story], list[Reject]]:
     """Writes the stories of one film. Returns the stories and the rejects.
 
     `keyframes` are all of the film's, in film order; those without a caption are left out. A tail
-    of fewer than 30 makes an incomplete story, or a reject if it is too short. `tick` is called
-    with the share done. Raises Stop when no further request can be answered.
+    of fewer than 30 makes an incomplete story, or a reject if it is too short. `appearances` are
+    who is seen in them. `tick` is called with the share done. Raises Stop when no further request
+    can be answered.
     """
     by_keyframe = {caption.keyframe: caption for caption in captions}
     frames = [
         (keyframe, by_keyframe[keyframe.id]) for keyframe in keyframes if keyframe.id in by_keyframe
     ]
     drafts, rejects = _cut(frames, config.stories.shortest)
-    writer = _Writer(client, config, title, characters)
+    seen: dict[str, list[str]] = {}
+    for row in sorted(appearances, key=lambda row: row.box[0]):
+        seen.setdefault(row.keyframe, []).append(row.character)
+    writer = _Writer(client, config, title, characters, seen)
     done = 0
 
     async def story_of(draft: _Draft) -> Story | Reject:
@@ -287,4 +293,5 @@ def _story(draft: _Draft, writer: _Writer, linked: bool) -> Story:
         writers=["plain" if text.plain else writer.client.name for text in draft.texts],
         repaired=[text.repaired for text in draft.texts],
         linked=linked,
+        characters=[writer.seen.get(keyframe.id, []) for keyframe, _ in draft.frames],
     )

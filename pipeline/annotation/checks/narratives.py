@@ -1,8 +1,9 @@
 """Checks the narrative of a window: each text's form, its names and its grounding.
 
 What may be wrong with an answer: the wrong pictures, an empty text, a repeat of the text before, a
-refusal, the prompt repeated, a prompt injection followed, another language, a name that nobody
-has, a character by another name, texts that are not about their pictures.
+refusal, the prompt repeated, a prompt injection followed, a placeholder, another language, a note
+to the reader, talk of the picture, a name that nobody has, a character by another name, texts that
+are not about their pictures.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from pipeline.annotation.checks import (
     picture_order,
     prompt_injection,
 )
+from pipeline.annotation.checks.notes import note, placeholder
 from pipeline.annotation.checks.prompt_echo import echo
 from pipeline.annotation.checks.refusals import refusal
-from pipeline.annotation.checks.repeated_text import repeats
+from pipeline.annotation.checks.repeated_text import loops, repeats, says_twice
 from pipeline.config import DatasetConfig
 from schemas.answers import NarrativeAnswer
 from schemas.rows import Character
@@ -51,7 +53,16 @@ def fault(
     if config.writer != "embedded":  # which starts from the caption and invents no name
         names = [character.name for character in characters]
         foreign = languages.wrong_languages(texts, config.stories.language, names)
-        faults = [form or foreign.get(place, "") for place, form in enumerate(faults)]
+        doubles = loops(texts, facts["told"])
+        faults = [
+            form
+            or placeholder(text)
+            or says_twice(text)
+            or doubles.get(place, "")
+            or foreign.get(place, "")
+            or note(text)
+            for place, (form, text) in enumerate(zip(faults, texts, strict=True))
+        ]
         faults = [
             form or message
             for form, message in zip(
