@@ -167,7 +167,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "characters",
         annotation.name_characters,
-        version=2,
+        version=3,
         scope="series",
         reads={"captions": (Caption,), "selection": (Keyframe,), "cast": (CastMember,)},
         video=("series", "title"),
@@ -182,7 +182,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=3,
+        version=4,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -200,7 +200,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=3,
+        version=4,
         reads={
             "stories": (Story,),
             "captions": (Caption,),
