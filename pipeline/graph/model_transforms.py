@@ -18,6 +18,7 @@ from typing import Any
 import apache_beam as beam
 
 from pipeline import model_specs
+from pipeline.config import CallsConfig
 from pipeline.graph.film_transforms import publish_files
 from pipeline.graph.stage_cache import CachedOutput, Run, cached_outputs, count, measure, timed
 from pipeline.graph.stages import Stage
@@ -133,11 +134,14 @@ async def _run_jobs(
 
 def _load(role: str, spec: model_specs.Spec, config: Any) -> Any:
     # A connection to a server belongs to one event loop, a local model to the process.
-    load = loading.load if spec.kind == "openai" else _load_once
-    return load(role, spec, config.calls)
+    if spec.kind == "openai":
+        return loading.load(role, spec, config.calls)
+    return _load_once(role, spec, config.calls.model_dump_json())
 
 
-_load_once = functools.cache(loading.load)
+@functools.cache
+def _load_once(role: str, spec: model_specs.Spec, calls: str) -> Any:
+    return loading.load(role, spec, CallsConfig.model_validate_json(calls))
 
 
 async def _run_job(

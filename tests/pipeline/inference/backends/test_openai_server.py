@@ -271,7 +271,7 @@ def test_an_answer_is_found_wherever_it_stands(name, how):
 def json_answer(found):
     """The last JSON object, as stages read it: thoughts may stand before it."""
     return dataclasses.replace(
-        found, text=json_answers.parse(found.text, CaptionAnswer).model_dump_json()
+        found, text=json_answers.read(found.text, CaptionAnswer)[0].model_dump_json()
     )
 
 
