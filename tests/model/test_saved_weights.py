@@ -168,4 +168,3 @@ def test_tokens_of_pictures_begin_like_words_where_the_vocabulary_is_padded(fami
         known, added = matrix[:words].float(), matrix[vocabulary.added].float()
         assert len(added.unique(dim=0)) == len(vocabulary.added)
         assert added.std() == pytest.approx(float(known.std()), rel=0.25)
-        assert not matrix[len(tokenizer) :].any()
