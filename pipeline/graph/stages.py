@@ -109,7 +109,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "selection",
         keyframes.select_keyframes,
-        version=4,
+        version=5,
         scope="series",
         reads={"keyframes": (Video,), "text": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
