@@ -133,6 +133,22 @@ def _attributes(settings: Settings) -> list[Table]:
     )
 
 
+def _cast(settings: Settings) -> list[Table]:
+    from benchmarks.cast import scores, tables
+
+    if not settings.sample:
+        raise ValueError("who is in a picture is known of the sample only: give --sample")
+    return [tables.table({Path(settings.data).name: scores.count(settings.data, settings.sample)})]
+
+
+def _scenes(settings: Settings) -> list[Table]:
+    from benchmarks.scenes import scores, tables
+
+    if not settings.sample:
+        raise ValueError("where a scene is is known of the sample only: give --sample")
+    return [tables.table(scores.count(settings.data, settings.sample))]
+
+
 def _texts(settings: Settings) -> list[Table]:
     from benchmarks.datasets import annotations
     from benchmarks.metrics import perplexity, texts
@@ -147,6 +163,12 @@ def _texts(settings: Settings) -> list[Table]:
             settings.seed,
         )
     ]
+
+
+def _story_checks(settings: Settings) -> list[Table]:
+    from benchmarks.story_checks.run import run as run_story_checks
+
+    return run_story_checks(settings.seed) + run_story_checks(settings.seed, held_out=True)
 
 
 def _judge(settings: Settings) -> list[Table]:
@@ -279,7 +301,10 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "clip-score": ("pictures and their texts: CLIPScore", _clip_score),
     "consistency": ("style, characters, places within a story; near copies", _consistency),
     "attributes": ("character, place, action, count by the sample's ground truth", _attributes),
+    "cast": ("who is in which picture, by the sample's ground truth", _cast),
+    "scenes": ("where scenes begin and which are at one place, by the sample's truth", _scenes),
     "texts": ("perplexity, repetition, names, grounding", _texts),
+    "story-checks": ("good stories that the checks refuse, bad ones accepted", _story_checks),
     "judge": ("scores and preferences of a vision-language model", _judge),
     "story-model": ("predicted features and pictures, beside baselines", _story_model),
     "attention-map": ("attention by kind of token", _attention_map),
@@ -297,7 +322,7 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
         _scaling_exponents,
     ),
 }
-NEEDS_TRUTH = ("attributes", "story-model", "long-stories")  # of the sample
+NEEDS_TRUTH = ("attributes", "cast", "scenes", "story-model", "long-stories")  # of the sample
 
 
 def run(

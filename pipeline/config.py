@@ -142,9 +142,13 @@ class KeyframesConfig(_Section):
     tolerance: float = Field(
         0.85, gt=0, le=1, description="lowest score of a keyframe, as a share of the best score"
     )
-    black: float = Field(24.0, ge=0, description="a frame with a lower mean luma is black")
+    black: float = Field(
+        24.0, ge=0, description="a frame with a lower mean luma is black, unless something is lit"
+    )
     flat: float = Field(
-        8.0, ge=0, description="a frame with a lower standard deviation of luma is flat"
+        8.0,
+        ge=0,
+        description="a frame with a lower standard deviation of luma, and no edge, is flat",
     )
     smear_motion: float = Field(
         12.0, ge=0, description="a smeared frame differs more from both neighbours, in luma levels"
@@ -200,6 +204,15 @@ class SelectionConfig(_Section):
     )
 
 
+class CastConfig(_Section):
+    """Who is in each picture."""
+
+    figures: Literal["embedded", "none"] = Field(
+        "embedded",
+        description="what finds figures: embedded learns them from each film; none finds nobody",
+    )
+
+
 class CaptionsConfig(_Section):
     """Images that the captioner is sent."""
 
@@ -225,11 +238,11 @@ class StoriesConfig(_Section):
         "", max_length=500, description="in words, such as 'dry and funny, short sentences'"
     )
     grounded: float = Field(
-        0.7,
+        0.5,
         ge=0,
         le=1,
-        description="share of an answer's texts that must mention what their captions do; "
-        "English only",
+        description="how well a window's texts must fit their own pictures, as a share of each "
+        "text's best fit",
     )
 
     def unsupported_by_embedded(self) -> list[str]:
@@ -359,6 +372,9 @@ class CallsConfig(_Section):
             raise ValueError(f"it goes into a request as JSON, and cannot: {error}") from None
         return extra
 
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())  # a map has no hash of its own
+
     def extra_of(self, role: str) -> dict[str, Any]:
         """Returns the further fields of requests to the captioner, the writer or the judge."""
         shared = {name: value for name, value in self.extra.items() if name not in ROLES}
@@ -411,6 +427,7 @@ class DatasetConfig(_Section):
     writer: BackendSpec = Field("embedded", description="see docs/models.md")
     keyframes: KeyframesConfig = KeyframesConfig()
     selection: SelectionConfig = SelectionConfig()
+    cast: CastConfig = CastConfig()
     captions: CaptionsConfig = CaptionsConfig()
     stories: StoriesConfig = StoriesConfig()
     quality: QualityConfig = QualityConfig()

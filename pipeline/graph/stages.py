@@ -13,11 +13,24 @@ from typing import Any, Literal
 
 from pipeline.annotation import expected_calls
 from pipeline.annotation import stages as annotation
+from pipeline.cast import stages as cast
 from pipeline.ingest import dialogue
 from pipeline.keyframes import stages as keyframes
 from pipeline.runtime.stage_inputs import Inputs
 from pipeline.runtime.stage_outputs import AnyRow, Film
-from schemas.rows import Caption, Character, Keyframe, Spoken, Story, Video
+from pipeline.scenes import stages as scenes
+from schemas.rows import (
+    Appearance,
+    Caption,
+    CastMember,
+    Character,
+    Figure,
+    Keyframe,
+    Scene,
+    Spoken,
+    Story,
+    Video,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,10 +118,45 @@ STAGES: tuple[Stage, ...] = (
         rejects="video",
     ),
     Stage(
+        "figures",
+        cast.find_figures,
+        reads={"selection": (Keyframe,)},
+        settings=("cast",),
+        files=cast.weights,
+        rejects="video",
+        seconds=0.04,
+    ),
+    Stage(
+        "cast",
+        cast.find_cast,
+        scope="series",
+        reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
+        video=("series",),
+        publish=cast.save_crops,
+        rejects="video",
+        seconds=0.005,
+    ),
+    Stage(
+        "scenes",
+        scenes.find_scenes,
+        reads={"selection": (Keyframe,)},
+        rejects="video",
+        seconds=0.005,
+    ),
+    Stage(
+        "places",
+        scenes.find_places,
+        scope="series",
+        reads={"scenes": (Scene,)},
+        video=("series",),
+        rejects="video",
+        seconds=0.001,
+    ),
+    Stage(
         "captions",
         annotation.write_captions,
-        version=2,
-        reads={"selection": (Keyframe,)},
+        version=3,
+        reads={"selection": (Keyframe,), "cast": (Appearance,)},
         settings=("captions",),
         role="captioner",
         prompts=("caption",),
@@ -121,7 +169,7 @@ STAGES: tuple[Stage, ...] = (
         annotation.name_characters,
         version=2,
         scope="series",
-        reads={"captions": (Caption,), "selection": (Keyframe,)},
+        reads={"captions": (Caption,), "selection": (Keyframe,), "cast": (CastMember,)},
         video=("series", "title"),
         files=annotation.given_characters,
         file_settings=("characters",),
@@ -133,8 +181,13 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=2,
-        reads={"captions": (Caption,), "selection": (Keyframe,), "characters": (Character,)},
+        version=3,
+        reads={
+            "captions": (Caption,),
+            "selection": (Keyframe,),
+            "cast": (Appearance,),
+            "characters": (Character,),
+        },
         video=("title",),
         settings=("stories",),
         role="writer",
@@ -146,11 +199,12 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=2,
+        version=3,
         reads={
             "stories": (Story,),
             "captions": (Caption,),
             "selection": (Keyframe,),
+            "cast": (Appearance,),
             "characters": (Character,),
         },
         video=("title",),

@@ -403,7 +403,8 @@ def cut_times(uri: str, stats: FrameStats, index: int) -> tuple[float, float]:
         stream = video_stream(container)
         stream.codec_context.options = {"skip_loop_filter": "all"}
         access = index - int(stats.cost[index - 1])
-        for frame in frames_from(container, stream, int(stats.pts[access])):
+        start = int(stats.pts[access]) if access else None
+        for frame in frames_from(container, stream, start):
             if low <= frame.pts <= high:
                 planes_at[frame.pts] = scaled_planes(planes(frame))[1:]
             if frame.pts >= high:
