@@ -114,7 +114,12 @@ def _shared() -> argparse.ArgumentParser:
         metavar="NAME=PATH",
         help="the same, generated freely from the first picture and sentence",
     )
-    what.add_argument("--film", default="", help="that keyframes are timed on, else the sample's")
+    what.add_argument(
+        "--film",
+        default="",
+        help="that keyframes are timed on, or film or folder that shots are taken from, else the "
+        "sample",
+    )
     how = shared.add_argument_group("how")
     how.add_argument("--out", default="bench", help="folder of the report")
     how.add_argument("--seed", type=int, default=0)

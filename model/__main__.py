@@ -50,7 +50,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="trains the stages of a preset in order")
     train.set_defaults(command=_train)
     train.add_argument("preset", help="tiny, small, paper, or a folder with files like theirs")
-    train.add_argument("--data", default="data/dataset", help="folder of `make dataset`")
+    train.add_argument(
+        "--data", default="data/dataset", help="folder of `make dataset`, or its s3:// or gs://"
+    )
     train.add_argument("--run", default="data/run", help="folder for all that is trained")
     train.add_argument("--stage", help="only this stage, by its file: 2-story")
     train.add_argument(
@@ -161,11 +163,15 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _generate(arguments: argparse.Namespace) -> int:
-    from model import generate, storybook
+    from model import generate, remote, storybook
+    from schemas.layout import VAL
     from schemas.rows import CHUNK_LENGTH
 
     following = generate.read_texts(arguments.texts) if arguments.texts else []
-    picture, texts, origin = generate.beginning(arguments.image, arguments.text, arguments.data)
+    dataset = arguments.data
+    if not arguments.image:
+        dataset = remote.copied(dataset, Path(arguments.run) / "dataset", [VAL])
+    picture, texts, origin = generate.beginning(arguments.image, arguments.text, dataset)
     print(origin)
     with telling(lambda: "loading the model"):
         teller = generate.load(

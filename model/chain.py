@@ -15,7 +15,17 @@ from typing import Any
 
 from accelerate import PartialState
 
-from model import checkpoints, data, features, precision, predictions, ranks, runs, stages
+from model import (
+    checkpoints,
+    data,
+    features,
+    precision,
+    predictions,
+    ranks,
+    remote,
+    runs,
+    stages,
+)
 from model.config import ConfigError, Preset
 from model.runs import Run
 from model.train import fit
@@ -50,16 +60,20 @@ _AFTER = {
 def train(folder: Path, preset: Preset, dataset: str, only: str | None = None) -> None:
     """Trains the stages of the preset, or `only` that of this name, into the run's folder.
 
+    A dataset in a bucket is copied into the run's folder first.
+
     Raises ConfigError, NotTrained, runs.Busy, data.DataError, TrainingStopped, Interrupted.
     """
     if only and only not in preset.stages:
         raise ConfigError(f"--stage {only}: this preset has {', '.join(preset.stages)}")
-    data.shards(dataset, "train")  # is there anything to train on?
+    if not remote.is_remote(dataset):
+        data.shards(dataset, "train")  # is there anything to train on?
     for stage in preset.stages.values():
         precision.chosen(stage.train.precision, PartialState().device)  # before all else
     with ExitStack() as held:
         ranks.on_main(lambda: held.enter_context(runs.locked(folder)))
-        _train(Run(folder, preset), dataset, only)
+        here = ranks.on_main(lambda: remote.copied(dataset, folder / "dataset"))
+        _train(Run(folder, preset), here, only)
 
 
 def _train(run: Run, dataset: str, only: str | None) -> None:

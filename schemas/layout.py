@@ -5,8 +5,8 @@ Every path here is relative to the dataset folder and has slashes, wherever the 
     dataset.json                 what the dataset is, and the digest of each file; written last
     run.json, report.html        the record of the last run, and the page to look at
     README.md                    the dataset card
-    <table>.parquet              videos, keyframes, cast, appearances, captions, stories,
-                                 dropped_stories, rejects
+    <table>.parquet              videos, keyframes, cast, appearances, scenes, places, captions,
+                                 stories, dropped_stories, rejects
     images/<film>/<keyframe>.jpg, images/<split>_{stories,chunks}.jsonl
     rejected/<film>/<keyframe>.jpg
     characters/<series>.yaml, characters/<series>/<character>/<keyframe>.jpg
@@ -19,7 +19,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from schemas.rows import Appearance, Caption, CastMember, Keyframe, Reject, Story, Video
+from schemas.rows import (
+    Appearance,
+    Caption,
+    CastMember,
+    Keyframe,
+    Place,
+    Reject,
+    Scene,
+    Story,
+    Video,
+)
 
 MANIFEST = "dataset.json"
 RUN_RECORD = "run.json"
@@ -36,6 +46,8 @@ VIDEOS = "videos"
 KEYFRAMES = "keyframes"
 CAST = "cast"
 APPEARANCES = "appearances"
+SCENES = "scenes"
+PLACES = "places"
 CAPTIONS = "captions"
 STORIES = "stories"
 REJECTS = "rejects"
@@ -45,6 +57,8 @@ TABLES: dict[str, Any] = {  # table -> type of its rows
     KEYFRAMES: Keyframe,
     CAST: CastMember,
     APPEARANCES: Appearance,
+    SCENES: Scene,
+    PLACES: Place,
     CAPTIONS: Caption,
     STORIES: Story,
     REJECTS: Reject,

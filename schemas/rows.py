@@ -42,6 +42,8 @@ class Video:
     rotation: int = 0  # degrees clockwise to turn a decoded frame for display: 0, 90, 180, 270
     # letterbox of a decoded frame: rows above, below, columns left, right
     bars: list[int] = dataclasses.field(default_factory=lambda: [0, 0, 0, 0])
+    interlaced: bool = False  # its frames weave two moments: keyframes are whole or deinterlaced
+    hdr: str = ""  # "PQ" or "HLG" where keyframes are tone-mapped to SDR
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +130,34 @@ class CastMember:
 
 
 @dataclasses.dataclass(frozen=True)
+class Scene:
+    """A scene of a film: neighbouring keyframes at one place in one light."""
+
+    id: str  # "<video>_scene_<number>"
+    video: str
+    series: str
+    number: int  # in the film, from 0
+    place: str  # as in Place.name
+    keyframes: list[str]
+    shown: str  # the keyframe that stands for it
+    start: float  # seconds, of its first shot
+    end: float  # seconds, of its last shot
+    colours: list[float]  # share of each of 343 colours, by which places are told apart
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A place of a series in its light, to which scenes of several episodes may come back."""
+
+    series: str
+    name: str  # "place_<number>", in order of appearance
+    scenes: list[str]
+    pictures: int
+    videos: list[str]
+    shown: list[str]  # keyframes that stand for it, up to three
+
+
+@dataclasses.dataclass(frozen=True)
 class Caption:
     """A caption: what a picture shows, as fields and as a sentence."""
 
@@ -153,6 +183,8 @@ class Character:
     role: str  # "the one who gets into trouble"
     called: list[str]  # other names, and what captions call them: "a brown monkey"
     source: str  # "given" by a user, "subtitles", or the model that drafted it
+    # its name as the stories' language writes and declines it: "Тильда", "Тильду" for Tilda
+    names: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,6 +244,8 @@ Row = TypeVar(
     Figure,
     Appearance,
     CastMember,
+    Scene,
+    Place,
     Caption,
     Character,
     Story,

@@ -69,6 +69,7 @@ TOWERS: dict[str, dict[str, Any]] = {
             "image_size": 28,
             "timm_model_name": "eva02_tiny_patch14_224",
             "timm_pool": "token",
+            "timm_proj": None,
         },
         "custom_text": True,
     },

@@ -22,7 +22,7 @@ from benchmarks.array_types import Floats
 from benchmarks.attributes.labels import read_keyframes
 from benchmarks.results.tables import Column, Figure, Table
 from benchmarks.story_model.chunks import Chunk, read_chunks
-from model import generate, precision, sequence, vision
+from model import generate, precision, sequence, story_lm, vision
 from model.attention import Role
 from model.config import AttentionConfig
 from model.generate import Teller
@@ -56,13 +56,15 @@ def token_kinds(roles: Tensor, config: AttentionConfig) -> Tensor:
 @torch.no_grad()
 def attention_shares(teller: Teller, dataset: str, some: Sequence[Chunk]) -> tuple[Floats, Floats]:
     """Computes shares of attention by layer, head and kind [layers, heads, kinds], and shares of
-    visible keys [kinds], both means over queries."""
+    visible keys by layer [layers, kinds], both means over queries. A layer with a sliding window
+    sees the nearest keys alone."""
     llm, vocabulary = teller.model.llm, teller.vocabulary
     settings, config = teller.run.preset.model.vision, teller.run.preset.model.attention
     role_of = roles_of(teller.tokenizer, vocabulary)
     llm.set_attn_implementation("eager")  # the others do not give the weights
     total: Any = 0
-    could, queries = torch.zeros(len(KINDS), dtype=torch.float64), 0
+    could: Any = 0
+    queries = 0
     for chunk in some:
         ids = [
             teller.tokenizer.encode(caption, add_special_tokens=False) for caption in chunk.captions
@@ -72,15 +74,18 @@ def attention_shares(teller: Teller, dataset: str, some: Sequence[Chunk]) -> tup
         layout = sequence.together([sequence.lay_out(ids, vocabulary, [len(ids) - 1])], [len(ids)])
         layout = layout.to(features.device)
         mask = sequence.mask(layout.turn)
+        vectors = teller.model.embedded(layout.ids, layout.given, features)
+        given = story_lm.masks(llm, mask, layout.positions, layout.positions, vectors.dtype)
         with precision.of(llm):
             weights = llm.get_decoder()(
-                inputs_embeds=teller.model.embedded(layout.ids, layout.given, features),
-                attention_mask=torch.zeros_like(mask, dtype=llm.dtype).masked_fill(
-                    ~mask, torch.finfo(llm.dtype).min
-                ),
+                inputs_embeds=vectors,
+                attention_mask=given,
                 position_ids=layout.positions,
                 output_attentions=True,
             ).attentions
+        config_of = llm.config.get_text_config()
+        kinds = getattr(config_of, "layer_types", None) or [None] * len(weights)
+        masks = [given[kind] if isinstance(given, dict) else given for kind in kinds]
         of = torch.nn.functional.one_hot(
             token_kinds(role_of[layout.ids[0].cpu()], config), len(KINDS)
         ).double()
@@ -88,9 +93,9 @@ def attention_shares(teller: Teller, dataset: str, some: Sequence[Chunk]) -> tup
         total += torch.stack(
             [(layer[0, :, first:].double().cpu() @ of).sum(1) for layer in weights]
         )
-        visible = mask[0, 0, first:].double().cpu()
-        could += (visible @ of / visible.sum(1, keepdim=True)).sum(0)
-        queries += len(visible)
+        seen_keys = [(added[0, 0, first:] == 0).double().cpu() for added in masks]
+        could += torch.stack([(keys @ of / keys.sum(1, keepdim=True)).sum(0) for keys in seen_keys])
+        queries += len(seen_keys[0])
     return (total / queries).float().numpy(), (could / queries).float().numpy()
 
 
@@ -102,7 +107,7 @@ def run(folder: str, dataset: str, report: str | Path) -> list[Table]:
     teller = generate.load(Path(folder))
     some = read_chunks(dataset, "val")
     found, could = attention_shares(teller, dataset, some)
-    preferred = found / could
+    preferred = found / could[:, None]
     rows = {
         "all layers": (found.mean((0, 1)), preferred.mean((0, 1))),
         **{
@@ -128,7 +133,7 @@ def run(folder: str, dataset: str, report: str | Path) -> list[Table]:
         for at, kind in enumerate(KINDS)
     }
     cells["share of keys"] = {
-        kind: Figure(float(could[at]), len(some)) for at, kind in enumerate(KINDS)
+        kind: Figure(float(could[:, at].mean()), len(some)) for at, kind in enumerate(KINDS)
     }
     picture = Path(report, "attention-map.png")
     _plot(found, preferred, picture)

@@ -16,6 +16,7 @@ from typing import Any
 
 from pipeline.annotation import prompts
 from pipeline.annotation.checks import prompt_injection
+from pipeline.annotation.checks.notes import placeholder
 from pipeline.annotation.checks.prompt_echo import echo
 from pipeline.annotation.checks.refusals import refusal
 from pipeline.config import DatasetConfig
@@ -175,7 +176,7 @@ def _fault(answer: CaptionAnswer, film: Sequence[str], instructions: Sequence[st
     text = answer.sentence
     if not text.strip():
         return "sentence: is blank"
-    if fault := refusal(text) or echo(text, instructions):
+    if fault := refusal(text) or placeholder(text) or echo(text, instructions):
         return f"sentence: {fault}"
     for name, value in answer.model_dump().items():
         field = value if isinstance(value, str) else ". ".join(value)

@@ -136,6 +136,7 @@ def save(
             "look": character.look,
             "role": character.role,
             "called": list(character.called),
+            **({"names": list(character.names)} if character.names else {}),
         }
         for character in characters
     ]
@@ -166,7 +167,8 @@ async def draft(
     """
     facts = _facts(series, keyframes, captions, cast, titles)
 
-    asked = prompts.render("characters", config.prompts, **facts)
+    language = config.stories.language
+    asked = prompts.render("characters", config.prompts, **facts, language=language)
 
     def check(answer: CharactersAnswer) -> str:
         return _fault(answer, facts["dialogue"]) or _invented_name(answer, facts)
@@ -198,6 +200,7 @@ async def draft(
                 character.role,
                 list(character.called),
                 source,
+                list(character.names),
             )
             for character in outcome.value.characters
         ]
@@ -290,13 +293,19 @@ def _checked(file: str, series: str, entries: Any) -> list[Character]:
         where = ".".join(map(str, first["loc"][1:]))
         raise CharactersError(
             f"{file}, {series}, {where}: {first['msg']}; an entry has a name, "
-            "and may have look, role and called (a list)"
+            "and may have look, role, called (a list) and names (a list, or one by language)"
         ) from None
     if fault := _fault(answer, []):
         raise CharactersError(f"{file}, {series}: {fault}")
     return [
         Character(
-            series, character.name, character.look, character.role, list(character.called), GIVEN
+            series,
+            character.name,
+            character.look,
+            character.role,
+            list(character.called),
+            GIVEN,
+            list(character.names),
         )
         for character in answer.characters
     ]

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pipeline.annotation import prompts
-from pipeline.annotation.checks import character_names, narratives
+from pipeline.annotation.checks import narratives
+from pipeline.annotation.window_facts import window_facts
 from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient, gather
 from pipeline.inference.protocol import Request
@@ -188,7 +188,16 @@ async def _ask(draft: _Draft, task: str, start: int, stop: int, writer: _Writer)
     Returns the checked answer, or what was wrong with it. Raises Stop when no further request can
     be answered.
     """
-    facts = _facts(draft, start, stop, writer)
+    facts = window_facts(
+        draft.frames,
+        [text.text for text in draft.texts],
+        start,
+        stop,
+        writer.characters,
+        writer.config.stories,
+        writer.title,
+    )
+    facts["plain"] = [text.plain for text in draft.texts[start:stop]]
 
     folder = writer.config.prompts
     asked = prompts.render(task, folder, **facts)
@@ -239,57 +248,6 @@ def _merged(*answers: NarrativeAnswer) -> NarrativeAnswer:
     }
     kept = [sentences.pop(sentence.frame, sentence) for sentence in answers[0].sentences]
     return NarrativeAnswer(sentences=[*kept, *sentences.values()])
-
-
-def _facts(draft: _Draft, start: int, stop: int, writer: _Writer) -> dict[str, Any]:
-    """Collects what a prompt says, and an answer is checked against."""
-    settings = writer.config.stories
-    texts = [text.text for text in draft.texts]
-    captions = [_described(*draft.frames[frame], frame, writer) for frame in range(start, stop)]
-    return {
-        "title": writer.title,
-        "reader": {
-            "age": settings.reader_age,
-            "words": settings.words,
-            "tense": settings.tense,
-            "language": settings.language,
-            "style": settings.style,
-        },
-        "characters": [
-            {"name": character.name, "look": character.look, "role": character.role}
-            for character in writer.characters
-        ],
-        "frames": list(range(start, stop)),
-        "captions": captions,
-        "told": texts[:start],
-        "so_far": " ".join(texts[:start]),
-        "before": texts[start - 1] if start else "",
-        "texts": texts[start:stop],
-        "plain": [text.plain for text in draft.texts[start:stop]],
-    }
-
-
-def _described(keyframe: Keyframe, caption: Caption, frame: int, writer: _Writer) -> dict[str, Any]:
-    """Collects what a prompt says of one keyframe."""
-    resolved = character_names.resolve(caption.characters, writer.characters)
-    names = {character.name for character in writer.characters}
-    return {
-        "frame": frame,
-        "sentence": caption.sentence,
-        "characters": caption.characters,
-        "who": {
-            description: name
-            for description, name in zip(caption.characters, resolved, strict=True)
-            if name in names
-        },
-        "place": caption.place,
-        "action": caption.action,
-        "mood": caption.mood,
-        "objects": caption.objects,
-        "camera": caption.camera,
-        "dialogue": list(keyframe.dialogue),
-        "text": list(keyframe.text),
-    }
 
 
 def _equal(text: str, other: str) -> bool:

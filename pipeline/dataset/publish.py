@@ -35,7 +35,9 @@ from schemas.rows import (
     CastMember,
     Character,
     Keyframe,
+    Place,
     Reject,
+    Scene,
     Story,
     Video,
 )
@@ -136,6 +138,8 @@ class _FilmContent(NamedTuple):
     keyframes: list[Keyframe]  # as selected
     appearances: list[Appearance]
     cast: list[CastMember]  # of its series
+    scenes: list[Scene]
+    places: list[Place]  # of its series
     captions: list[Caption]
     stories: list[Story]
     dropped_stories: list[Story]
@@ -157,6 +161,8 @@ def _film_content(out: str, film: Film) -> _FilmContent:
         keyframes,
         film.rows("cast", Appearance) if "cast" in film.outputs else [],
         film.rows("cast", CastMember) if "cast" in film.outputs else [],
+        _placed_scenes(film),
+        film.rows("places", Place) if "places" in film.outputs else [],
         film.rows("captions", Caption) if "captions" in film.outputs else [],
         stories,
         dropped_stories,
@@ -164,6 +170,16 @@ def _film_content(out: str, film: Film) -> _FilmContent:
         film.rows("characters", Character) if "characters" in film.outputs else [],
         leftovers.of_film(out, film.video.id, images),
     )
+
+
+def _placed_scenes(film: Film) -> list[Scene]:
+    """Returns the scenes of a film, with their places."""
+    if "places" not in film.outputs:
+        return []
+    place_of = {scene: place.name for place in film.rows("places", Place) for scene in place.scenes}
+    return [
+        dataclasses.replace(scene, place=place_of[scene.id]) for scene in film.rows("scenes", Scene)
+    ]
 
 
 class _Published(NamedTuple):
@@ -187,6 +203,7 @@ def _write_films(
     of_split: dict[str, Counter[str]] = {}
     videos, by_series, left_over = [], {}, []
     casts: dict[str, list[CastMember]] = {}
+    places: dict[str, list[Place]] = {}
     with writing_tables(out, records) as tables, writing_jsonl(out, records) as jsonl:
         tables.write(layout.REJECTS, discovery_rejects)
         counts["rejects"] += len(discovery_rejects)
@@ -204,6 +221,7 @@ def _write_films(
             )
             tables.write(layout.KEYFRAMES, film.keyframes)
             tables.write(layout.APPEARANCES, film.appearances)
+            tables.write(layout.SCENES, film.scenes)
             tables.write(layout.CAPTIONS, film.captions)
             tables.write(layout.STORIES, stories)
             tables.write(layout.REJECTS, film.rejects)
@@ -233,9 +251,13 @@ def _write_films(
                 by_series[film.video.series] = film.characters
             if film.cast:
                 casts[film.video.series] = film.cast
+            if film.places:
+                places[film.video.series] = film.places
             left_over += film.leftovers
         for _, cast in sorted(casts.items()):
             tables.write(layout.CAST, cast)
+        for _, of_series in sorted(places.items()):
+            tables.write(layout.PLACES, of_series)
     summary = {
         "counts": dict(counts),
         "splits": {split: dict(of_split[split]) for split in sorted(of_split)},

@@ -398,7 +398,7 @@ def make_pictures(
     with open_video(file.uri) as container:
         aspect = float(pixel_aspect(video_stream(container)))
     above, below, left, right = film.bars
-    geometry = Geometry((above, below, left, right), aspect, film.rotation)
+    geometry = Geometry((above, below, left, right), aspect, film.rotation, film.interlaced)
     same_film = file.fingerprint == film.fingerprint
     results, of_rejects = [], []
     times = [picture.time for picture in pictures]

@@ -18,6 +18,7 @@ from pipeline.ingest import dialogue
 from pipeline.keyframes import stages as keyframes
 from pipeline.runtime.stage_inputs import Inputs
 from pipeline.runtime.stage_outputs import AnyRow, Film
+from pipeline.scenes import stages as scenes
 from schemas.rows import (
     Appearance,
     Caption,
@@ -25,6 +26,7 @@ from schemas.rows import (
     Character,
     Figure,
     Keyframe,
+    Scene,
     Spoken,
     Story,
     Video,
@@ -78,7 +80,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "keyframes",
         keyframes.find_keyframes,
-        version=6,
+        version=7,
         files=keyframes.content,
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
@@ -121,6 +123,7 @@ STAGES: tuple[Stage, ...] = (
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
+        rejects="video",
         seconds=0.04,
     ),
     Stage(
@@ -130,12 +133,29 @@ STAGES: tuple[Stage, ...] = (
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
         publish=cast.save_crops,
+        rejects="video",
         seconds=0.005,
+    ),
+    Stage(
+        "scenes",
+        scenes.find_scenes,
+        reads={"selection": (Keyframe,)},
+        rejects="video",
+        seconds=0.005,
+    ),
+    Stage(
+        "places",
+        scenes.find_places,
+        scope="series",
+        reads={"scenes": (Scene,)},
+        video=("series",),
+        rejects="video",
+        seconds=0.001,
     ),
     Stage(
         "captions",
         annotation.write_captions,
-        version=2,
+        version=3,
         reads={"selection": (Keyframe,), "cast": (Appearance,)},
         settings=("captions",),
         role="captioner",
@@ -161,7 +181,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=2,
+        version=3,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),

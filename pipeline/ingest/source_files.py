@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Collection
 
-from pipeline.runtime import storage
+from pipeline.runtime import storage, web
 
 _BUCKETS = ("gs", "s3")
 _SCHEMES = ("file", *_BUCKETS)  # a file:// is a path
@@ -56,6 +56,8 @@ def check_file(uri: str, size: int | None = None) -> tuple[int, str, str]:
         return 0, "name", "its name is not UTF-8: rename it"
     except PermissionError as error:
         return 0, "unreadable", f"it cannot be looked at: {error.strerror or error}"
+    except web.NotServed as error:
+        return 0, "not served", str(error)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         return 0, "missing", f"there is no such file: {error}"
     if size is None:

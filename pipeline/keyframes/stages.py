@@ -20,7 +20,7 @@ from pipeline.ingest.subtitle_lines import Line
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes import extract, ocr, overlays, recurring, segment_scan
 from pipeline.keyframes.detectors import cut_files, watches_frames
-from pipeline.keyframes.title_cards import title_cards
+from pipeline.keyframes.title_cards import shows_nothing, title_cards
 from pipeline.runtime import isolation, stage_outputs, storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
@@ -135,20 +135,20 @@ def read_text(film: Inputs, job: Job) -> list[AnyRow]:
     for number, keyframe in enumerate(found, 1):
         screens += ocr.read([storage.join(film.images_folder, layout.stage_picture(keyframe.id))])
         job.tick(number / len(found))
-    screens = overlays.without_overlays(screens)
+    rest = overlays.without_overlays(screens)
     cards = title_cards(
-        screens,
+        rest,
         [keyframe.time for keyframe in found],
         max((keyframe.shot_end for keyframe in found), default=0.0),
     )
     titles = {
         keyframe.id: " / ".join(screen.texts)[:200] or "in letters that are not read"
         for keyframe, screen, card in zip(found, screens, cards, strict=True)
-        if card
+        if card or shows_nothing(screen)
     }
     with_text = [
         dataclasses.replace(keyframe, text=screen.texts)
-        for keyframe, screen in zip(found, screens, strict=True)
+        for keyframe, screen in zip(found, rest, strict=True)
     ]
     kept, rejects = recurring.split_rejects(with_text, titles, "text")
     return [*kept, *rejects]

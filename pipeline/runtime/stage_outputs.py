@@ -23,8 +23,10 @@ from schemas.rows import (
     Character,
     Figure,
     Keyframe,
+    Place,
     Reject,
     Row,
+    Scene,
     Spoken,
     Story,
     Video,
@@ -37,6 +39,8 @@ AnyRow: TypeAlias = (
     | Figure
     | Appearance
     | CastMember
+    | Scene
+    | Place
     | Caption
     | Character
     | Story

@@ -21,6 +21,8 @@ def test_tables_and_jsonl():
         "keyframes.parquet",
         "cast.parquet",
         "appearances.parquet",
+        "scenes.parquet",
+        "places.parquet",
         "captions.parquet",
         "stories.parquet",
         "rejects.parquet",

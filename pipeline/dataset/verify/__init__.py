@@ -26,6 +26,7 @@ from pipeline.dataset.verify.keyframes import check_keyframes
 from pipeline.dataset.verify.leaks import check_leaks
 from pipeline.dataset.verify.problems import Problem
 from pipeline.dataset.verify.rejects import check_rejects
+from pipeline.dataset.verify.scenes import check_scenes
 from pipeline.dataset.verify.shards import check_shards
 from pipeline.dataset.verify.stories import check_stories
 from pipeline.dataset.verify.table_schemas import check_table_schemas
@@ -111,6 +112,7 @@ def _problems(index: Index) -> Iterator[Problem]:
         keyframes = yield from check_keyframes(index)
         progress.doing("verify", "the tables")
         yield from check_cast(index)
+        yield from check_scenes(index)
         yield from check_captions(index)
         rejects = yield from check_rejects(index)
         stories = yield from check_stories(index)

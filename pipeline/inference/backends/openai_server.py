@@ -40,7 +40,6 @@ from pipeline.config import CallsConfig
 from pipeline.inference import concurrency, context_length, json_answers, retries
 from pipeline.inference.backends import completions
 from pipeline.inference.protocol import (
-    THOUGHTS,
     Answer,
     Gone,
     Picture,
@@ -113,7 +112,6 @@ class OpenAIServer:
         self._unsupported: frozenset[str] = frozenset()  # parameters that the server refuses
         self._context = calls.context or 0  # tokens of prompt and answer, 0 where not known
         self._longest = 0  # tokens of an answer that the server allows, 0 where not known
-        self._thinks = False  # the model, before it answers
         self._ratio = 0.0  # counted tokens per estimated one, the largest seen, 0 before any
 
     async def __aenter__(self) -> OpenAIServer:
@@ -312,7 +310,6 @@ class OpenAIServer:
         refusal = completion.blocked
         if completion.broken:
             return Fault("failed", "the server broke off its answer")
-        self._thinks |= completion.thinks
         read = completion.input_tokens
         if read:
             self._ratio = max(self._ratio, read / self._estimate(request, 1.0))
@@ -327,6 +324,7 @@ class OpenAIServer:
             round(seconds, 3),
             self._clean(refusal),
             "loop" if completion.loops else "length" if completion.cut_off else "",
+            completion.thinks,
         )
 
     # Lengths.
@@ -351,7 +349,7 @@ class OpenAIServer:
 
     def _most(self, request: Request) -> int:
         """Returns the limit on an answer's tokens."""
-        most = request.most_tokens(self._calls.max_tokens, THOUGHTS if self._thinks else 0)
+        most = request.most_tokens(self._calls.max_tokens)
         if self._longest:
             most = min(most, self._longest)
         if self._context:

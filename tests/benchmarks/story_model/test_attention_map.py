@@ -9,7 +9,8 @@ import torch
 from benchmarks.story_model import attention_map
 from model.attention import Role
 from model.config import AttentionConfig
-from tests.model.tiny import TOKENS, WIDTH
+from tests.model.test_story_lm import ARCHITECTURES
+from tests.model.tiny import STORY, TOKENS, WIDTH, story
 
 
 def test_kinds_of_tokens():
@@ -53,7 +54,9 @@ def test_kinds_of_tokens():
     ]
 
 
-def test_attention_is_shared_out_whole(teller, monkeypatch):
+@pytest.fixture
+def some(teller, monkeypatch):
+    """A chunk, for a teller whose pictures are noise."""
     dice = torch.Generator().manual_seed(0)
     monkeypatch.setattr(attention_map, "read_keyframes", lambda dataset, images, size: images)
     monkeypatch.setattr(
@@ -62,14 +65,37 @@ def test_attention_is_shared_out_whole(teller, monkeypatch):
         lambda tower, seen, tokens: torch.randn(len(seen), TOKENS, WIDTH, generator=dice),
     )
     teller.run.preset.model.vision.image_size, teller.tower = 8, None
-    chunk = SimpleNamespace(
-        images=["a", "b", "c"], captions=["Pip. It was late", "Momo said. It was", "It was"]
-    )
+    return [
+        SimpleNamespace(
+            images=["a", "b", "c"], captions=["Pip. It was late", "Momo said. It was", "It was"]
+        )
+    ]
 
-    found, could = attention_map.attention_shares(teller, "", [chunk])
+
+def test_attention_is_shared_out_whole(teller, some):
+    found, could = attention_map.attention_shares(teller, "", some)
 
     assert found.shape == (2, 4, len(attention_map.KINDS)) and found.min() > 0
     assert found.sum(-1) == pytest.approx(np.ones((2, 4)), abs=1e-5)
-    assert could.sum() == pytest.approx(1, abs=1e-6)
+    assert could.shape == (2, len(attention_map.KINDS)) and np.array_equal(could[0], could[1])
+    assert could.sum(-1) == pytest.approx(np.ones(2), abs=1e-6)
     # Untrained attention has hardly any preference.
-    assert found.mean((0, 1)) == pytest.approx(could, abs=0.03)
+    assert found.mean((0, 1)) == pytest.approx(could[0], abs=0.03)
+
+
+def test_a_layer_with_a_sliding_window_attends_to_what_it_sees_alone(teller, some):
+    """Of two layers, the first sees the last three tokens alone, as half of Gemma's do."""
+    sizes = ARCHITECTURES["gemma3_text"] | {
+        "model_type": "gemma3_text",
+        "sliding_window": 3,
+        "layer_types": ["sliding_attention", "full_attention"],
+    }
+    settings = STORY.model_copy(update={"architecture": sizes})
+    teller.tokenizer, teller.vocabulary, teller.model, _ = story(settings)
+    teller.model.eval()
+
+    found, could = attention_map.attention_shares(teller, "", some)
+
+    first = attention_map.KINDS.index("first tokens")
+    assert found[0, :, first].max() == could[0, first] == 0 < could[1, first]
+    assert found.sum(-1) == pytest.approx(np.ones((2, 4)), abs=1e-5)

@@ -216,19 +216,22 @@ BAD = {
         "picture 2: nobody is called Zorro",
     ),
     "elsewhere": (
-        lambda texts: [
-            *zip(
-                range(4),
+        lambda texts: list(
+            enumerate(
                 (
                     "And so the day went on.",
                     "Everyone was very happy.",
                     "What a wonderful time it was!",
                     "Nobody could have wished for more.",
-                ),
-                strict=True,
-            ),
-            *texts[4:],
-        ],
+                    "The queen danced in her palace.",
+                    "Far away, a train was late.",
+                    "It had been so for many years.",
+                    "The king could not remember why.",
+                    "Somebody rang a bell.",
+                    "That was the end of it.",
+                )
+            )
+        ),
         "picture 0: the description's",
     ),
     "junk": (lambda texts: "Once upon a time", "Invalid JSON"),

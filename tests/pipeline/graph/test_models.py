@@ -551,7 +551,7 @@ def test_the_estimate_holds_on_the_sample(tmp_path):
 
     with serving(counting) as server:
         config = load("", settings(server, PRICES))
-        work = estimate.estimate(found, config, str(tmp_path / "out"))
+        work = estimate.estimate(found, config, str(tmp_path / "out")).stages
         assert make(tmp_path / "sample", tmp_path / "out", settings(server, PRICES)) == 0
     for name in ("input_tokens", "output_tokens", "cost"):
         used = sum(stage(tmp_path / "out", each)[name] for each in work)
