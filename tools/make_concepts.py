@@ -2,7 +2,7 @@
 
 `npm pack cldr-annotations-full emojibase-data`, unpack both, and
 `python tools/make_concepts.py CLDR EMOJIBASE`. Each line of a language's file is an emoji and the
-words and phrases that mean it, between commas. `beings.txt` has the emoji of animals and persons.
+words and phrases that mean it, between commas. `beings.txt` and `persons.txt` have the emoji of those.
 Flags, skin tones and symbols are left out. Licence of CLDR: Unicode License v3.
 """
 
@@ -20,9 +20,10 @@ uz vi zh zu
 """.split()  # noqa: SIM905
 OUT = Path(__file__).parents[1] / "pipeline" / "annotation" / "concepts"
 BEINGS = """
-cat-face monkey-face person person-role person-fantasy family animal-mammal animal-bird
+cat-face monkey-face person-role person-fantasy animal-mammal animal-bird
 animal-amphibian animal-reptile animal-marine animal-bug
 """.split()  # noqa: SIM905
+PERSONS = ("person", "family")
 NO_THINGS = """
 skin-tone hair-style arrow zodiac av-symbol gender math punctuation currency other-symbol keycap
 alphanum geometric flag country-flag subdivision-flag transport-sign warning religion
@@ -44,8 +45,12 @@ def main(cldr: str, emojibase: str) -> None:
     things = {symbol for symbol in things if not {"\u2642", "\u2640"}.intersection(symbol)}
     things = {symbol for symbol in things if len(symbol) == 1 or symbol[0] not in "👨👩"}
     OUT.mkdir(exist_ok=True)
-    beings = [symbol for symbol in kind if symbol in things and kind[symbol] in BEINGS]
-    (OUT / "beings.txt").write_text("# Emoji of animals and persons.\n" + "\n".join(beings) + "\n")
+    for name, title, kinds in (
+        ("beings", "Emoji of animals, of persons in a role and of tales.", BEINGS),
+        ("persons", "Emoji of persons of an age, and of families.", PERSONS),
+    ):
+        found = [symbol for symbol in kind if symbol in things and kind[symbol] in kinds]
+        (OUT / f"{name}.txt").write_text(f"# {title}\n" + "\n".join(found) + "\n")
     for language in LANGUAGES:
         source = "no" if language == "nb" else language
         file = Path(cldr, "annotations", source, "annotations.json")

@@ -22,8 +22,8 @@ from schemas.answers import NarrativeAnswer
 SIZES = (10, 5, 3, 1)  # of windows
 ROUNDS = 3  # corruptions of each window of ten
 _NOTE = (
-    "Good windows are of tales in many styles and languages; corrupted ones, of up to ten texts, are "
-    "made of them by program."
+    "Good windows are of tales in many styles and languages; corrupted ones, of up to ten texts, "
+    "are made of them by program."
 )
 
 Measured = dict[str, list[bool]]  # by kind of window: whether the checks are wrong

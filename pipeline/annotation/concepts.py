@@ -34,6 +34,7 @@ _FEW_EMOJI = 6  # of a word that means one thing
 _DICTIONARIES = DictionaryLookupStrategy()
 
 BEINGS = frozenset(word_lists.read(__package__, "concepts/beings.txt"))
+PERSONS = frozenset(word_lists.read(__package__, "concepts/persons.txt"))
 
 Vector = Mapping[str, float]
 
@@ -92,8 +93,10 @@ def means(text: str, language: str, most: int = _FEW_EMOJI) -> frozenset[str]:
 def beings(text: str, language: str) -> tuple[str, ...]:
     """Finds the words of a text that mean an animal or somebody in a role, as a noun, each once.
 
-    Words that are mostly something else ("fly", "seal") count after an article only, in English;
-    in other languages those of `ambiguous.txt` never count, and words of one character do not.
+    A story may always speak of a mother or a child: persons of an age do not count. Words that are
+    mostly something else ("fly", "seal") count after an article only, in English; in other
+    languages those of `ambiguous.txt` never count, words of one character do not, and stems only
+    where little is cut off.
     """
     known, never = lexicon(language), ambiguous(language)
     tokens = words.tokenize(text)
@@ -102,10 +105,20 @@ def beings(text: str, language: str) -> tuple[str, ...]:
     for name, start in _found(text, language):
         if name in never or len(name) < _shortest(name) or not is_being(known[name]):
             continue
+        if not english and _is_cut(name, tokens, start, language):
+            continue
         if english and words.DETERMINERS.isdisjoint(tokens[max(0, start - 3) : start]):
             continue
         found[name] = None
     return tuple(found)
+
+
+def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool:
+    """Returns whether an entry is a word of the text without many of its letters."""
+    if code(language) in _NO_SPACES or " " in name or name == lemma(tokens[start], language):
+        return False
+    most = 2 if len(name) > _SHORTEST or _shortest(name) < _SHORTEST else 0
+    return len(tokens[start]) - len(name) > most
 
 
 def is_being(emoji: frozenset[str]) -> bool:
