@@ -109,7 +109,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "selection",
         keyframes.select_keyframes,
-        version=4,
+        version=5,
         scope="series",
         reads={"keyframes": (Video,), "text": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
@@ -173,6 +173,7 @@ STAGES: tuple[Stage, ...] = (
         video=("series", "title"),
         files=annotation.given_characters,
         file_settings=("characters",),
+        settings=("stories.language",),
         role="writer",
         prompts=("characters",),
         expected_calls=expected_calls.of_characters,
