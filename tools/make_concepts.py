@@ -1,8 +1,9 @@
 """Makes `pipeline/annotation/concepts/` from Unicode's emoji annotations (CLDR).
 
 `npm pack cldr-annotations-full emojibase-data`, unpack both, and
-`python tools/make_concepts.py CLDR EMOJIBASE`. Each line of a language's file is an emoji and the
-words and phrases that mean it, between commas. `beings.txt` and `persons.txt` have the emoji of those.
+`python tools/make_concepts.py CLDR EMOJIBASE`. Each line of a language's file is an emoji, its name,
+and the words and phrases that mean it, between commas. `beings.txt` has the emoji of animals and of
+persons in a role, `persons.txt` those of an age.
 Flags, skin tones and symbols are left out. Licence of CLDR: Unicode License v3.
 """
 
@@ -60,11 +61,11 @@ def main(cldr: str, emojibase: str) -> None:
             symbol = symbol.replace(_VARIATION, "")
             if symbol not in things:
                 continue
-            words = {
+            words = [
                 " ".join(word.casefold().replace(",", " ").split())
-                for word in (*entry.get("tts", ()), *entry.get("default", ()))
-            }
-            lines.append(",".join((symbol, *sorted(words - {""}))))
+                for word in (*entry.get("tts", ()), *sorted(entry.get("default", ())))
+            ]
+            lines.append(",".join((symbol, *filter(None, dict.fromkeys(words)))))
         text = "\n".join(lines).encode()
         (OUT / f"{language}.txt.gz").write_bytes(gzip.compress(text, mtime=0))
 

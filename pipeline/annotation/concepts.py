@@ -48,12 +48,8 @@ def code(language: str) -> str:
 @functools.cache
 def lexicon(language: str) -> Mapping[str, frozenset[str]]:
     """Maps the words and phrases of a language to emoji; empty for an unknown language."""
-    file = resources.files(__package__).joinpath("concepts", f"{code(language)}.txt.gz")
-    if not file.is_file():
-        return {}
     found: dict[str, set[str]] = {}
-    text = unicodedata.normalize("NFC", gzip.decompress(file.read_bytes()).decode())
-    for line in text.splitlines():
+    for line in _lines(language):
         emoji, *names = line.split(",")
         for name in names:
             found.setdefault(name, set()).add(emoji)
@@ -105,12 +101,37 @@ def beings(text: str, language: str) -> tuple[str, ...]:
     for name, start in _found(text, language):
         if name in never or len(name) < _shortest(name) or not is_being(known[name]):
             continue
-        if not english and _is_cut(name, tokens, start, language):
+        if not english and (
+            name not in _names_of_beings(language) or _is_cut(name, tokens, start, language)
+        ):
             continue
         if english and words.DETERMINERS.isdisjoint(tokens[max(0, start - 3) : start]):
             continue
         found[name] = None
     return tuple(found)
+
+
+@functools.cache
+def _names_of_beings(language: str) -> frozenset[str]:
+    """Returns the words whose beginning an emoji's name has: not what is only said of it, as
+    "web" is of the spider."""
+    found = set()
+    for line in _lines(language):
+        emoji, title, *names = line.split(",")
+        if emoji in BEINGS:
+            stems = ((name, name[: max(_shortest(name), len(name) // 2)]) for name in names)
+            found.update({title, *(name for name, stem in stems if stem in title)})
+            if code(language) == "ja":
+                found.update(map(_hiragana, set(found)))
+    return frozenset(found)
+
+
+def _lines(language: str) -> list[str]:
+    """Reads a language's file: lines of an emoji, its name and other words; none for no file."""
+    file = resources.files(__package__).joinpath("concepts", f"{code(language)}.txt.gz")
+    if not file.is_file():
+        return []
+    return unicodedata.normalize("NFC", gzip.decompress(file.read_bytes()).decode()).splitlines()
 
 
 def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool:
