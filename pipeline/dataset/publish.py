@@ -178,7 +178,8 @@ def _placed_scenes(film: Film) -> list[Scene]:
         return []
     place_of = {scene: place.name for place in film.rows("places", Place) for scene in place.scenes}
     return [
-        dataclasses.replace(scene, place=place_of[scene.id]) for scene in film.rows("scenes", Scene)
+        dataclasses.replace(scene, place=place_of.get(scene.id, ""))  # "" where that stage failed
+        for scene in film.rows("scenes", Scene)
     ]
 
 

@@ -123,7 +123,6 @@ STAGES: tuple[Stage, ...] = (
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
-        rejects="video",
         seconds=0.04,
     ),
     Stage(
@@ -133,14 +132,12 @@ STAGES: tuple[Stage, ...] = (
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
         publish=cast.save_crops,
-        rejects="video",
         seconds=0.005,
     ),
     Stage(
         "scenes",
         scenes.find_scenes,
         reads={"selection": (Keyframe,)},
-        rejects="video",
         seconds=0.005,
     ),
     Stage(
@@ -149,7 +146,6 @@ STAGES: tuple[Stage, ...] = (
         scope="series",
         reads={"scenes": (Scene,)},
         video=("series",),
-        rejects="video",
         seconds=0.001,
     ),
     Stage(

@@ -15,7 +15,7 @@ from schemas.rows import Place, Scene
 def check_scenes(index: Index) -> Iterator[Problem]:
     """Checks that scenes divide the keyframes of their film and that places have their scenes.
 
-    Needs the keyframes.
+    Needs the keyframes and the rejects.
     """
     scene_of: dict[str, str] = {}
     places: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -29,7 +29,8 @@ def check_scenes(index: Index) -> Iterator[Problem]:
             scene_of[keyframe] = scene.id
         if scene.shown not in scene.keyframes:
             yield Problem("scene", scene.id, f"it is shown by {scene.shown}, not one of it", RUN)
-        places[scene.series, scene.place].append(scene.id)
+        if scene.place or scene.video not in index.failed:
+            places[scene.series, scene.place].append(scene.id)
     if scene_of:
         for keyframe in sorted(index.pictures.keys() - scene_of.keys()):
             if index.pictures[keyframe].video not in index.failed:
