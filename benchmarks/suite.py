@@ -168,7 +168,7 @@ def _texts(settings: Settings) -> list[Table]:
 def _story_checks(settings: Settings) -> list[Table]:
     from benchmarks.story_checks.run import run as run_story_checks
 
-    return run_story_checks(settings.seed) + run_story_checks(settings.seed, held_out=True)
+    return run_story_checks(settings.seed)
 
 
 def _judge(settings: Settings) -> list[Table]:
