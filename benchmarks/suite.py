@@ -168,7 +168,7 @@ def _texts(settings: Settings) -> list[Table]:
 def _story_checks(settings: Settings) -> list[Table]:
     from benchmarks.story_checks.run import run as run_story_checks
 
-    return run_story_checks(settings.seed) + run_story_checks(settings.seed, held_out=True)
+    return run_story_checks(settings.seed)
 
 
 def _judge(settings: Settings) -> list[Table]:
@@ -244,7 +244,7 @@ def _shots(settings: Settings) -> list[Table]:
     source = settings.film or drawn
     if not source:
         raise ValueError("give a film or a folder of films to take shots from: --film")
-    return shot_detection.run(str(source), each=4 if settings.thorough else 2)
+    return shot_detection.run(str(source), each=4 if settings.thorough else 1)
 
 
 def _loader(settings: Settings) -> list[Table]:

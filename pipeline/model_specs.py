@@ -43,3 +43,8 @@ def parse(text: str) -> Spec:
             "set OPENAI_API_KEY"
         )
     return Spec(kind, model, url)
+
+
+def of_roles(captioner: str, writer: str) -> list[tuple[str, Spec]]:
+    """Returns the spec of each role, by the lines that name their models."""
+    return [("captioner", parse(captioner)), ("writer", parse(writer))]

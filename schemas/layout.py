@@ -77,6 +77,9 @@ PLACED = "placed"  # of each film, whose pictures are in `images` and `rejected`
 LOCK = "lock"  # held by a run, on a disk
 RUNNING = "running.json"  # written again and again by a run, in a bucket
 
+WORK_FOLDERS = (ANSWERS, PICTURES, SEGMENTS, FAILURES, UNTIL, PLACED, SHARDS)
+FOLDERS = (IMAGES, REJECTED, CHARACTERS, SHARDS, WORK)  # of a dataset
+
 _SHARD = re.compile(rf"{SHARDS}/({'|'.join(SPLITS)})-(\d{{5}})-of-(\d{{5}})\.tar")
 
 

@@ -21,6 +21,12 @@ from schemas.answers import NarrativeAnswer
 
 SIZES = (10, 5, 3, 1)  # of windows
 ROUNDS = 3  # corruptions of each window of ten
+_NOTE = (
+    "Good windows are of tales in many styles and languages; corrupted ones, of up to ten texts, "
+    "are made of them by program."
+)
+
+Measured = dict[str, list[bool]]  # by kind of window: whether the checks are wrong
 
 
 def fault(tale: Tale, start: int, texts: Sequence[str], dialogue: Sequence[str] = ()) -> str:
@@ -39,17 +45,14 @@ def fault(tale: Tale, start: int, texts: Sequence[str], dialogue: Sequence[str] 
     return narratives.fault(answer, facts, tale.characters, config, prompts.instructions("narrate"))
 
 
-def run(seed: int = 0, held_out: bool = False) -> list[Table]:
-    """Returns the tables of good tales refused and corrupted ones accepted. `held_out` tales are
-    counted only where asked for."""
-    everything = read_tales()
-    tales = [tale for tale in everything if tale.held_out == held_out]
-    suffix = "-held-out" if held_out else ""
-    heading = ", held-out tales" if held_out else ""
-    return [
-        dataclasses.replace(table, name=table.name + suffix, title=table.title + heading)
-        for table in (_good(tales), *_corrupted(tales, everything, seed))
-    ]
+def run(seed: int = 0) -> list[Table]:
+    """Returns what is refused and accepted of the tales: in all, and by language and by style of
+    those that are not held out."""
+    tales = sorted(read_tales(), key=lambda tale: tale.language)  # a dictionary at a time
+    measured = [(tale, _measured(tale, tales, seed)) for tale in tales]
+    seen = [(tale, found) for tale, found in measured if not tale.held_out]
+    unseen = [(tale, found) for tale, found in measured if tale.held_out]
+    return [_summary(seen, unseen, seed), _by("language", seen, seed), _by("style", seen, seed)]
 
 
 def windows(length: int, size: int) -> list[int]:
@@ -57,60 +60,71 @@ def windows(length: int, size: int) -> list[int]:
     return sorted({max(0, min(start, length - size)) for start in range(0, length, size)})
 
 
-def _good(tales: Sequence[Tale]) -> Table:
-    refused: dict[str, dict[int, list[bool]]] = {}
-    for tale in tales:
-        for size in SIZES:
-            found = [
-                bool(fault(tale, start, tale.texts[start : start + size]))
-                for start in windows(len(tale.texts), size)
-            ]
-            for row in (_title(tale), "all"):
-                refused.setdefault(row, {}).setdefault(size, []).extend(found)
-    rows = sorted(refused, key=lambda row: row == "all")
+def _measured(tale: Tale, tales: Sequence[Tale], seed: int) -> Measured:
+    """Returns which good windows of a tale are refused, and which corrupted ones accepted."""
+    found: Measured = {}
+    for size in SIZES:
+        found[f"good: {_size(size)}"] = [
+            bool(fault(tale, start, tale.texts[start : start + size]))
+            for start in windows(len(tale.texts), size)
+        ]
+    chance = random.Random(f"{seed} {tale.film} {tale.style}")
+    for kind in KINDS:
+        accepted = found.setdefault(kind, [])
+        for start in windows(len(tale.texts), SIZES[0]) * ROUNDS:
+            stop = min(start + SIZES[0], len(tale.texts))
+            texts = corrupt(kind, tale, start, stop, tales, chance)
+            if texts is not None:
+                dialogue = [ORDER] if kind == "order obeyed" else []
+                accepted.append(not fault(tale, start, texts, dialogue))
+    return found
+
+
+def _summary(
+    seen: Sequence[tuple[Tale, Measured]], unseen: Sequence[tuple[Tale, Measured]], seed: int
+) -> Table:
+    columns = {
+        f"{len(seen)} tales that the checks were made with": seen,
+        f"{len(unseen)} held-out tales": unseen,
+    }
     return Table(
-        "story-checks-good",
-        "Good stories refused",
-        "style (language)",
-        tuple(Column(_size(size), "lower", "%", 0) for size in SIZES),
-        {row: {_size(size): _share(found) for size, found in refused[row].items()} for row in rows},
-        "Texts that are good: every refusal is a mistake.",
+        "story-checks",
+        "Mistakes of the checks of stories",
+        "good windows refused, or corrupted ones accepted",
+        tuple(Column(column, "lower", "%", 1) for column in columns),
+        {
+            row: {column: _share(_all(row, tales)) for column, tales in columns.items()}
+            for row in seen[0][1]
+        },
+        _NOTE,
+        {"seed": seed},
         contest=False,
     )
 
 
-def _corrupted(tales: Sequence[Tale], others: Sequence[Tale], seed: int) -> list[Table]:
-    accepted: dict[str, dict[str, list[bool]]] = {}
-    for tale in tales:
-        chance = random.Random(f"{seed} {tale.film} {tale.style}")
-        for kind in KINDS:
-            for start in windows(len(tale.texts), SIZES[0]) * ROUNDS:
-                stop = min(start + SIZES[0], len(tale.texts))
-                texts = corrupt(kind, tale, start, stop, others, chance)
-                if texts is not None:
-                    dialogue = [ORDER] if kind == "order obeyed" else []
-                    passed = not fault(tale, start, texts, dialogue)
-                    for row in (_title(tale), tale.language, "all"):
-                        accepted.setdefault(row, {}).setdefault(kind, []).append(passed)
-    languages = [*sorted({tale.language for tale in tales}), "all"]
-    styles = [_title(tale) for tale in tales]
-    return [
-        Table(
-            f"story-checks-{by}",
-            f"Corrupted stories accepted, by {by}",
-            by,
-            tuple(Column(kind, "lower", "%", 0) for kind in KINDS),
-            {row: {kind: _share(accepted[row].get(kind, [])) for kind in KINDS} for row in rows},
-            "Windows of up to ten texts, corrupted by program: every one accepted is a mistake.",
-            {"seed": seed},
-            contest=False,
-        )
-        for by, rows in (("language", languages), ("style", styles))
-    ]
+def _by(what: str, measured: Sequence[tuple[Tale, Measured]], seed: int) -> Table:
+    groups: dict[str, list[tuple[Tale, Measured]]] = {}
+    for tale, found in measured:
+        title = f"{tale.film}: {tale.style} ({tale.language})"
+        groups.setdefault(tale.language if what == "language" else title, []).append((tale, found))
+    columns = list(measured[0][1])
+    return Table(
+        f"story-checks-{what}",
+        f"Mistakes of the checks of stories, by {what}",
+        what,
+        tuple(Column(column, "lower", "%", 0) for column in columns),
+        {
+            group: {column: _share(_all(column, tales)) for column in columns}
+            for group, tales in groups.items()
+        },
+        _NOTE,
+        {"seed": seed},
+        contest=False,
+    )
 
 
-def _title(tale: Tale) -> str:
-    return f"{tale.film}: {tale.style} ({tale.language})"
+def _all(row: str, measured: Sequence[tuple[Tale, Measured]]) -> list[bool]:
+    return [mistake for _, found in measured for mistake in found[row]]
 
 
 def _size(size: int) -> str:

@@ -166,7 +166,6 @@ async def draft(
     Stop when no further request can be answered.
     """
     facts = _facts(series, keyframes, captions, cast, titles)
-
     language = config.stories.language
     asked = prompts.render("characters", config.prompts, **facts, language=language)
 

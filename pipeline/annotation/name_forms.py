@@ -78,7 +78,8 @@ def _is_declined(word: str, name: str) -> bool:
     if word.startswith(stem) or (double and word.startswith(stem[:-1])):
         return True
     heard, wanted = _consonants(word), _consonants(name)
-    return len(wanted) > 2 and word[:2] == name[:2] and heard.startswith(wanted)
+    alike = heard.startswith(wanted) and len(heard) - len(wanted) <= 1
+    return alike and len(wanted) > 1 and word[:3] == name[:3]
 
 
 def _sounds_like(word: str, name: str) -> bool:

@@ -109,7 +109,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "selection",
         keyframes.select_keyframes,
-        version=4,
+        version=5,
         scope="series",
         reads={"keyframes": (Video,), "text": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
@@ -167,12 +167,13 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "characters",
         annotation.name_characters,
-        version=2,
+        version=3,
         scope="series",
         reads={"captions": (Caption,), "selection": (Keyframe,), "cast": (CastMember,)},
         video=("series", "title"),
         files=annotation.given_characters,
         file_settings=("characters",),
+        settings=("stories.language",),
         role="writer",
         prompts=("characters",),
         expected_calls=expected_calls.of_characters,
@@ -181,7 +182,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=3,
+        version=4,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -199,7 +200,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=3,
+        version=4,
         reads={
             "stories": (Story,),
             "captions": (Caption,),

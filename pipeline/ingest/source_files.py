@@ -26,7 +26,8 @@ class SourceFile:
     root: str  # the name of the source's folder: the series of films that lie directly in it
     row: dict[str, str] = dataclasses.field(default_factory=dict)  # of a manifest
     size: int | None = None  # bytes, where a listing told them
-    fault: str = ""  # set for a folder that cannot be listed: why
+    fault: str = ""  # why it cannot be used, such as a folder that cannot be listed
+    reason: str = "unreadable"  # of its reject, if it has a fault
 
 
 def scheme_fault(uri: str, schemes: Collection[str] = ()) -> str:

@@ -1,9 +1,10 @@
-"""Shot detection: finds hard cuts, dissolves and fades, and the shots between them.
+"""Shot detection: finds hard cuts, dissolves, fades and wipes, and the shots between them.
 
 A hard cut is a frame unlike the one before it, on one side of which little changes; fast motion
 changes much on both sides. A dissolve is a run of frames that are weighted means of its ends. A
 fade is a run that gradually loses its contrast, whatever the colour that it fades to, and the flat
-frames it leads to. All are frame indices into `FrameStats`.
+frames it leads to. In a wipe a shot gives way part by part (`sweeps`). All are frame indices into
+`FrameStats`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _BLOCK = 4096  # frames processed at once, which bounds memory
 class Transition:
     """What lies between two shots: blended frames from `first` to `last`; a cut has none."""
 
-    kind: str  # "cut", "dissolve", "fade"; of a detector that tells no more, "gradual"
+    kind: str  # "cut", "dissolve", "fade", "wipe"; of a detector that tells no more, "gradual"
     first: int  # for a cut: the new shot's first frame
     last: int  # for a cut: first - 1
 
@@ -96,7 +97,7 @@ def _flash(stats: FrameStats, at: int) -> bool:
     return bool(len(after) and np.abs(after - before).mean(axis=(1, 2)).min() < 6.0)
 
 
-def _calm_cuts(stats: FrameStats, config: ShotsConfig, cut_at: list[int]) -> list[int]:
+def _calm_cuts(stats: FrameStats, cut_at: list[int]) -> list[int]:
     """Returns the cuts with little change on both sides; where there is more on one, the cut may be
     the begin or end of a wipe."""
     frames = stats.skipped + 1
@@ -206,19 +207,24 @@ def _apart(
     """Returns those middles whose frames half a window before and after differ, with no other
     transition between them, and by how many levels."""
     middles = middles[blocked[middles + half + 1] - blocked[middles - half + 1] == 0]
-    change = _between(stats.thumbs, middles - half, middles + half)
-    span = change.mean(axis=(1, 2))
-    much = change > _MUCH * span[:, None, None]
-    some = (span > config.dissolve_span) & (much.mean(axis=(1, 2)) > config.dissolve_area)
+    span, share = _changed(stats.thumbs, middles - half, middles + half)
+    some = (span > config.dissolve_span) & (share > config.dissolve_area)
     return middles[some], span[some]
 
 
-def _between(
+def _changed(
     thumbs: NDArray[np.uint8], some: NDArray[np.int64], others: NDArray[np.int64]
-) -> NDArray[np.uint8]:
-    """Returns the absolute differences of frames, pair by pair, in levels: uint8 [n, 18, 32]."""
-    one, other = thumbs[some], thumbs[others]
-    return np.maximum(one, other) - np.minimum(one, other)
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns by how many levels frames differ, pair by pair, and in what share of the picture they
+    differ by as much as counts."""
+    levels, shares = np.zeros(len(some)), np.zeros(len(some))
+    for at in range(0, len(some), _BLOCK):
+        part = slice(at, at + _BLOCK)
+        one, other = thumbs[some[part]], thumbs[others[part]]
+        change = np.maximum(one, other) - np.minimum(one, other)
+        levels[part] = change.mean(axis=(1, 2))
+        shares[part] = (change > _MUCH * levels[part, None, None]).mean(axis=(1, 2))
+    return levels, shares
 
 
 def wipes(
@@ -246,7 +252,7 @@ def wipes(
                 near + step // 2,  # half as far, where another transition is on the way
             )
             far = np.clip(far, 0, count - 1)
-            around += _between(stats.thumbs, near, far).mean(axis=(1, 2))
+            around += _changed(stats.thumbs, near, far)[0]
         middles = middles[around < config.wipe_calm * span]
         middles = middles[
             correlation(stats.thumbs[middles - half], stats.thumbs[middles + half])
@@ -371,7 +377,7 @@ def _transitions(stats: FrameStats, config: ShotsConfig) -> list[Transition]:
     cut_at = cuts(stats, config)
     gradual = fades(stats, config, cut_at)
     gradual += dissolves(stats, config, cut_at, gradual)
-    calm = _calm_cuts(stats, config, cut_at)
+    calm = _calm_cuts(stats, cut_at)
     sweeps = wipes(stats, config, calm, gradual)
     inside = np.zeros(len(stats.times), bool)
     for transition in gradual + sweeps:

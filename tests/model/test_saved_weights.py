@@ -8,6 +8,7 @@ import yaml
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from benchmarks.architectures.saved_weights import save_language_model
 from model import __main__ as command
 from model import checkpoints, config, features, precision, runs, story_lm, tokens, train
 from model.config import LoraConfig, Optimisation
@@ -148,3 +149,22 @@ def test_every_trained_weight_is_float32_and_moves(saved, there, tmp_path, monke
     assert any("norm" in name for name in after if name.startswith("llm"))
     assert {one.dtype for one in after.values()} == {torch.float32}
     assert [name for name in after if torch.equal(after[name], before[name])] == []
+
+
+@pytest.mark.parametrize("family", ["qwen2", "phi3"])  # tied embeddings, and separate ones
+def test_tokens_of_pictures_begin_like_words_where_the_vocabulary_is_padded(family, tmp_path):
+    """Rows of padding are zeros, and as they were, all tokens of a picture would begin the same."""
+    folder = save_language_model(tmp_path, family, "bf16")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    words = len(tokenizer)
+    vocabulary = tokens.with_pictures(tokenizer, 4)
+    settings = STORY.model_copy(update={"model": folder, "resampler_heads": 2})
+
+    llm = story_lm.build(settings, vocabulary, len(tokenizer), WIDTH, TOKENS).llm
+
+    for part in (llm.get_input_embeddings(), llm.get_output_embeddings()):
+        matrix = part.weight.detach()
+        assert matrix.shape[0] > len(tokenizer)  # some padding is left
+        known, added = matrix[:words].float(), matrix[vocabulary.added].float()
+        assert len(added.unique(dim=0)) == len(vocabulary.added)
+        assert added.std() == pytest.approx(float(known.std()), rel=0.25)
