@@ -29,7 +29,7 @@ _RING = (2, 3)  # rows along the upper edge, columns along the sides: the edge o
 _RARE = 0.04  # share of the edge that a cell may resemble and still stand out
 _SHRINK = 0.01  # towards uncorrelated features, for few pictures
 _SURE = 0.7  # score of a cell that is taken for a figure's before its outline is found
-_LOST = 0.3  # share of a guess that its outlines must have
+_LOST, _CERTAIN = 0.3, 1.3  # share of a guess that its outlines must have, if it scores so much
 _SMALLEST = 0.0028  # share of the picture
 _VALLEY = 0.3  # depth of the valley of a mask's heights where it is cut
 _PART = 0.15  # share of the mask that a part must have
@@ -141,7 +141,7 @@ def _masks(small: NDArray[np.uint8], scores: Scores) -> list[Mask]:
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(small, guess, None, *models, 1, cv2.GC_INIT_WITH_MASK)
     figure = (guess & 1).astype(np.uint8)
-    figure |= _lost((wide > _SURE).astype(np.uint8), figure)
+    figure |= _lost(wide, figure)
     opened = cv2.morphologyEx(figure, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     return [
@@ -153,16 +153,16 @@ def _masks(small: NDArray[np.uint8], scores: Scores) -> list[Mask]:
     ]
 
 
-def _lost(guess: NDArray[np.uint8], outlined: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Returns the parts of a guess of which hardly anything is in the outlines.
+def _lost(scores: NDArray[np.float32], outlined: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns what is a figure for certain by its scores and is hardly in the outlines.
 
-    The colours of a figure may be those of its place; then the guess is all there is.
+    The colours of a figure may be those of its place; then its scores are all there is.
     """
-    lost = np.zeros_like(guess)
-    count, labels = cv2.connectedComponents(guess, connectivity=4)
+    lost = np.zeros_like(outlined)
+    count, labels = cv2.connectedComponents((scores > _SURE).astype(np.uint8), connectivity=4)
     for number in range(1, count):
         part = labels == number
-        if outlined[part].mean() < _LOST:
+        if outlined[part].mean() < _LOST and scores[part].mean() > _CERTAIN:
             lost[part] = 1
     return lost
 

@@ -120,6 +120,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
+        version=2,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
