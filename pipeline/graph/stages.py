@@ -130,6 +130,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "cast",
         cast.find_cast,
+        version=2,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
