@@ -1,8 +1,9 @@
 """Makes `pipeline/annotation/concepts/` from Unicode's emoji annotations (CLDR).
 
 `npm pack cldr-annotations-full emojibase-data`, unpack both, and
-`python tools/make_concepts.py CLDR EMOJIBASE`. Each line of a language's file is an emoji and the
-words and phrases that mean it, between commas. `beings.txt` has the emoji of animals and persons.
+`python tools/make_concepts.py CLDR EMOJIBASE`. Each line of a language's file is an emoji, its name,
+and the words and phrases that mean it, between commas. `beings.txt` has the emoji of animals and of
+persons in a role, `persons.txt` those of an age.
 Flags, skin tones and symbols are left out. Licence of CLDR: Unicode License v3.
 """
 
@@ -20,9 +21,10 @@ uz vi zh zu
 """.split()  # noqa: SIM905
 OUT = Path(__file__).parents[1] / "pipeline" / "annotation" / "concepts"
 BEINGS = """
-cat-face monkey-face person person-role person-fantasy family animal-mammal animal-bird
+cat-face monkey-face person-role person-fantasy animal-mammal animal-bird
 animal-amphibian animal-reptile animal-marine animal-bug
 """.split()  # noqa: SIM905
+PERSONS = ("person", "family")
 NO_THINGS = """
 skin-tone hair-style arrow zodiac av-symbol gender math punctuation currency other-symbol keycap
 alphanum geometric flag country-flag subdivision-flag transport-sign warning religion
@@ -44,8 +46,12 @@ def main(cldr: str, emojibase: str) -> None:
     things = {symbol for symbol in things if not {"\u2642", "\u2640"}.intersection(symbol)}
     things = {symbol for symbol in things if len(symbol) == 1 or symbol[0] not in "👨👩"}
     OUT.mkdir(exist_ok=True)
-    beings = [symbol for symbol in kind if symbol in things and kind[symbol] in BEINGS]
-    (OUT / "beings.txt").write_text("# Emoji of animals and persons.\n" + "\n".join(beings) + "\n")
+    for name, title, kinds in (
+        ("beings", "Emoji of animals, of persons in a role and of tales.", BEINGS),
+        ("persons", "Emoji of persons of an age, and of families.", PERSONS),
+    ):
+        found = [symbol for symbol in kind if symbol in things and kind[symbol] in kinds]
+        (OUT / f"{name}.txt").write_text(f"# {title}\n" + "\n".join(found) + "\n")
     for language in LANGUAGES:
         source = "no" if language == "nb" else language
         file = Path(cldr, "annotations", source, "annotations.json")
@@ -55,11 +61,11 @@ def main(cldr: str, emojibase: str) -> None:
             symbol = symbol.replace(_VARIATION, "")
             if symbol not in things:
                 continue
-            words = {
+            words = [
                 " ".join(word.casefold().replace(",", " ").split())
-                for word in (*entry.get("tts", ()), *entry.get("default", ()))
-            }
-            lines.append(",".join((symbol, *sorted(words - {""}))))
+                for word in (*entry.get("tts", ()), *sorted(entry.get("default", ())))
+            ]
+            lines.append(",".join((symbol, *filter(None, dict.fromkeys(words)))))
         text = "\n".join(lines).encode()
         (OUT / f"{language}.txt.gz").write_bytes(gzip.compress(text, mtime=0))
 

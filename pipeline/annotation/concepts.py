@@ -34,6 +34,7 @@ _FEW_EMOJI = 6  # of a word that means one thing
 _DICTIONARIES = DictionaryLookupStrategy()
 
 BEINGS = frozenset(word_lists.read(__package__, "concepts/beings.txt"))
+PERSONS = frozenset(word_lists.read(__package__, "concepts/persons.txt"))
 
 Vector = Mapping[str, float]
 
@@ -47,12 +48,8 @@ def code(language: str) -> str:
 @functools.cache
 def lexicon(language: str) -> Mapping[str, frozenset[str]]:
     """Maps the words and phrases of a language to emoji; empty for an unknown language."""
-    file = resources.files(__package__).joinpath("concepts", f"{code(language)}.txt.gz")
-    if not file.is_file():
-        return {}
     found: dict[str, set[str]] = {}
-    text = unicodedata.normalize("NFC", gzip.decompress(file.read_bytes()).decode())
-    for line in text.splitlines():
+    for line in _lines(language):
         emoji, *names = line.split(",")
         for name in names:
             found.setdefault(name, set()).add(emoji)
@@ -92,8 +89,10 @@ def means(text: str, language: str, most: int = _FEW_EMOJI) -> frozenset[str]:
 def beings(text: str, language: str) -> tuple[str, ...]:
     """Finds the words of a text that mean an animal or somebody in a role, as a noun, each once.
 
-    Words that are mostly something else ("fly", "seal") count after an article only, in English;
-    in other languages those of `ambiguous.txt` never count, and words of one character do not.
+    A story may always speak of a mother or a child: persons of an age do not count. Words that are
+    mostly something else ("fly", "seal") count after an article only, in English; in other
+    languages those of `ambiguous.txt` never count, words of one character do not, and stems only
+    where little is cut off.
     """
     known, never = lexicon(language), ambiguous(language)
     tokens = words.tokenize(text)
@@ -102,10 +101,45 @@ def beings(text: str, language: str) -> tuple[str, ...]:
     for name, start in _found(text, language):
         if name in never or len(name) < _shortest(name) or not is_being(known[name]):
             continue
+        if not english and (
+            name not in _names_of_beings(language) or _is_cut(name, tokens, start, language)
+        ):
+            continue
         if english and words.DETERMINERS.isdisjoint(tokens[max(0, start - 3) : start]):
             continue
         found[name] = None
     return tuple(found)
+
+
+@functools.cache
+def _names_of_beings(language: str) -> frozenset[str]:
+    """Returns the words whose beginning an emoji's name has: not what is only said of it, as
+    "web" is of the spider."""
+    found = set()
+    for line in _lines(language):
+        emoji, title, *names = line.split(",")
+        if emoji in BEINGS:
+            stems = ((name, name[: max(_shortest(name), len(name) // 2)]) for name in names)
+            found.update({title, *(name for name, stem in stems if stem in title)})
+            if code(language) == "ja":
+                found.update(map(_hiragana, set(found)))
+    return frozenset(found)
+
+
+def _lines(language: str) -> list[str]:
+    """Reads a language's file: lines of an emoji, its name and other words; none for no file."""
+    file = resources.files(__package__).joinpath("concepts", f"{code(language)}.txt.gz")
+    if not file.is_file():
+        return []
+    return unicodedata.normalize("NFC", gzip.decompress(file.read_bytes()).decode()).splitlines()
+
+
+def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool:
+    """Returns whether an entry is a word of the text without many of its letters."""
+    if code(language) in _NO_SPACES or " " in name or name == lemma(tokens[start], language):
+        return False
+    most = 2 if len(name) > _SHORTEST or _shortest(name) < _SHORTEST else 0
+    return len(tokens[start]) - len(name) > most
 
 
 def is_being(emoji: frozenset[str]) -> bool:

@@ -28,7 +28,8 @@ _MIDDLE = slice(-LOOK, -3)  # features that tell how much a cell stands out
 _RING = (2, 3)  # rows along the upper edge, columns along the sides: the edge of a picture
 _RARE = 0.04  # share of the edge that a cell may resemble and still stand out
 _SHRINK = 0.01  # towards uncorrelated features, for few pictures
-_SURE = 4.0  # score of a cell that is taken for a figure's before its outline is found
+_SURE = 0.7  # score of a cell that is taken for a figure's before its outline is found
+_LOST, _CERTAIN = 0.3, 1.3  # share of a guess that its outlines must have, if it scores so much
 _SMALLEST = 0.0028  # share of the picture
 _VALLEY = 0.3  # depth of the valley of a mask's heights where it is cut
 _PART = 0.15  # share of the mask that a part must have
@@ -57,13 +58,17 @@ def find(pictures: Sequence[Measured]) -> list[list[Figure]]:
 
 
 def figure_scores(cells: NDArray[np.float32]) -> Scores:
-    """Scores each cell of a film's pictures, [pictures, 28, 48, features]: above 0 for a figure."""
+    """Scores each cell of a film's pictures, [pictures, 28, 48, features]: above 0 for a figure,
+    and 2 in the mean of those that stand out most, whatever the film.
+    """
     guess = _standing_out(cells)
     figures = guess > np.quantile(guess, 1 - _FIGURES)
     places = guess < np.quantile(guess, _PLACES)
     flat = cells.reshape(-1, cells.shape[-1])
     weights, offset = _discriminant(flat[figures.ravel()], flat[places.ravel()])
-    return np.round(flat @ weights + offset, 4).reshape(guess.shape)
+    scores = flat @ weights + offset
+    level = max(float(scores[figures.ravel()].mean()), 1e-6)
+    return np.round(2 * scores / level, 4).reshape(guess.shape)
 
 
 def _standing_out(cells: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -136,6 +141,7 @@ def _masks(small: NDArray[np.uint8], scores: Scores) -> list[Mask]:
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(small, guess, None, *models, 1, cv2.GC_INIT_WITH_MASK)
     figure = (guess & 1).astype(np.uint8)
+    figure |= _lost(wide, figure)
     opened = cv2.morphologyEx(figure, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     return [
@@ -145,6 +151,20 @@ def _masks(small: NDArray[np.uint8], scores: Scores) -> list[Mask]:
         for part in _cut(labels == number)
         if part.sum() >= least
     ]
+
+
+def _lost(scores: NDArray[np.float32], outlined: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns what is a figure for certain by its scores and is hardly in the outlines.
+
+    The colours of a figure may be those of its place; then its scores are all there is.
+    """
+    lost = np.zeros_like(outlined)
+    count, labels = cv2.connectedComponents((scores > _SURE).astype(np.uint8), connectivity=4)
+    for number in range(1, count):
+        part = labels == number
+        if outlined[part].mean() < _LOST and scores[part].mean() > _CERTAIN:
+            lost[part] = 1
+    return lost
 
 
 def _cut(mask: Mask) -> list[Mask]:

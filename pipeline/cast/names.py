@@ -3,9 +3,9 @@
 Who speaks is mostly seen. So groups and names that come in the same shots more often than chance
 would have it belong together (log-likelihood ratio, Dunning 1993), the clearest pair first. What a
 named group explains is then no evidence for another group: a shot in which Pip speaks and is seen
-says nothing of the others in it. Only shots whose speaker is not seen yet give a name to more
-groups: a character may come in several, unless two of them are seen together. Without evidence no
-name is given: a wrong one spoils a story, a missing one does not.
+says nothing of the others in it. A character may come in several groups, unless two of them are
+seen in one picture. Without evidence no name is given: a wrong one spoils a story, a missing one
+does not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Shot:
 def find(shots: Sequence[Shot], groups: Sequence[Group]) -> dict[int, str]:
     """Returns the names of groups that have one, by the groups' numbers."""
     heard = [shot for shot in shots if shot.speakers and shot.groups]
-    names = _clearest(heard)
+    names = _clearest(heard, groups)
     while True:
         best: tuple[float, int, str] | None = None
         for (number, name), (evidence, share) in _evidence(heard, names).items():
@@ -47,8 +47,8 @@ def find(shots: Sequence[Shot], groups: Sequence[Group]) -> dict[int, str]:
         names[-best[1]] = best[2]
 
 
-def _clearest(shots: Sequence[Shot]) -> dict[int, str]:
-    """Returns a group for each name that comes with one clearly more often than by chance."""
+def _clearest(shots: Sequence[Shot], groups: Sequence[Group]) -> dict[int, str]:
+    """Returns the names of groups that come with them clearly more often than by chance."""
     seen = Counter(number for shot in shots for number in shot.groups)
     heard = Counter(name for shot in shots for name in shot.speakers)
     both = Counter(
@@ -60,7 +60,7 @@ def _clearest(shots: Sequence[Shot]) -> dict[int, str]:
     )
     names: dict[int, str] = {}
     for negative, number, name in pairs:
-        if -negative >= _CLEAR and number not in names and name not in names.values():
+        if -negative >= _CLEAR and number not in names and _free(number, name, names, groups):
             names[number] = name
     return names
 

@@ -120,6 +120,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
+        version=2,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
@@ -128,6 +129,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "cast",
         cast.find_cast,
+        version=2,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),

@@ -28,7 +28,7 @@ _LEAST_SWAP = -0.75  # evidence that two names are swapped
 _SENTENCE = re.compile(r"(?<=[.!?…。！？؟।])")
 _ONE_THING = 4  # emoji of a word at most
 _MOST_WEAK = 0.5  # evidence from who is named first
-_MEANS, _HINTS = 0.5, 0.25  # share of a word's emoji that are of a place
+_SURELY, _MEANS, _HINTS = 0.75, 0.5, 0.25  # share of a word's emoji that are of a place
 _PLACES = {  # what is there, by place
     "the sea": "🏖 🏝 🌊 🐚 🐋 🐳 🐬 🐙 🦑 🦀 🦭 🧜 🪸 🪼 🏄 🫍 🦈 🐡 🦞 🔱 ⛱ 👙 ⚓",
     "a city": "🏙 🏢 🚕 🚦",
@@ -106,7 +106,7 @@ def swapped(
 def _marks(look: str, other: str) -> frozenset[str]:
     """Returns the emoji of what one wears and another does not."""
     own, others = (concepts.means(text, "en", _ONE_THING) for text in (look, other))
-    return own - others - concepts.BEINGS  # who may be there too
+    return own - others - concepts.BEINGS - concepts.PERSONS  # who may be there too
 
 
 def newcomer(
@@ -133,15 +133,26 @@ def newcomer(
     lexicon = concepts.lexicon(language)
     met: dict[str, set[int]] = {}  # the texts that tell of it
     names: dict[str, str] = {}
+    hints: dict[str, set[str]] = {}  # the words by which a place is known
     for number, text in enumerate(texts):
         narration = words.without_quotations(text)
         for word in concepts.beings(narration, language):
             if seen.isdisjoint(lexicon[word]):
                 emoji = min(lexicon[word])  # of a fox and a little fox
                 met.setdefault(names.setdefault(emoji, word), set()).add(number)
-        for place in _places(narration, language, _MEANS) - places:
-            met.setdefault(place, set()).add(number)
-    found = next((thing for thing, numbers in met.items() if len(numbers) > 1), "")
+        for place, hint in _hints(narration, language, _MEANS).items():
+            if place not in places:
+                met.setdefault(place, set()).add(number)
+                hints.setdefault(place, set()).update(hint)
+    vague = {
+        place
+        for place, hint in hints.items()
+        if len(hint) == 1
+        and not hint <= _hints(" . ".join(hint), language, _SURELY).get(place, set())
+    }
+    found = next(
+        (thing for thing, numbers in met.items() if len(numbers) > 1 and thing not in vague), ""
+    )
     return f"the texts tell of {found!r}, which no picture shows" if found else ""
 
 
@@ -156,17 +167,21 @@ def _with_synonyms(text: str) -> set[str]:
 
 
 def _places(text: str, language: str, least: float) -> set[str]:
-    """Returns the places that words of a text belong to, by at least this share of their emoji:
-    beach -> the sea."""
-    lexicon = concepts.lexicon(language)
-    return {
-        place
-        for word in concepts.named_things(text, language)
-        for place, symbols in _SYMBOLS.items()
-        if (len(word) > 1 or word >= "\u3400")  # one character of Chinese may be a word
-        and word not in concepts.ambiguous(language)
-        and len(lexicon[word].intersection(symbols)) >= least * len(lexicon[word])
-    }
+    """Returns the places that words of a text belong to, as `_hints`."""
+    return set(_hints(text, language, least))
+
+
+def _hints(text: str, language: str, least: float) -> dict[str, set[str]]:
+    """Returns the words of a text that belong to a place by at least this share of their emoji, by
+    place: beach -> the sea."""
+    lexicon, found = concepts.lexicon(language), dict[str, set[str]]()
+    for word in concepts.named_things(text, language):
+        if word in concepts.ambiguous(language) or (len(word) == 1 and word < "\u3400"):
+            continue  # one character of Chinese may be a word
+        for place, symbols in _SYMBOLS.items():
+            if len(lexicon[word].intersection(symbols)) >= least * len(lexicon[word]):
+                found.setdefault(place, set()).add(word)
+    return found
 
 
 def _described(caption: Mapping[str, Any]) -> str:

@@ -1,5 +1,8 @@
 """The backend for servers with OpenAI's chat completions: vLLM, SGLang, llama.cpp, Ollama, OpenAI.
 
+Answers are streamed (`backends.completions`), so that a slow server is told from a dead one: time
+limits are on silence, not on the length of an answer, and an answer that repeats itself is cut.
+
 It keeps as many calls in flight as the server takes (`pipeline.inference.concurrency`) and tries
 again what may pass (`pipeline.inference.retries`), waiting for a silent server as long as
 `calls.patience` says. What will not pass stops the run at once: a refused key, an unknown model.
@@ -9,10 +12,10 @@ small probe of the same kind ("Say OK.", which no budget counts). If the probe i
 request is `Unanswered` (after its last try) and becomes a reject; if it is refused too, so would be
 all others, and the run stops; if it fails too, the server is waited for.
 
-Not every server accepts every parameter. A request refused for one (the schema of the answer, the
-temperature) is repeated without it, and so are all that follow: the prompt states the form of the
-answer in words as well. One that is refused for nothing in particular is repeated as it is first,
-and without the schema if it is refused again.
+Not every server accepts every parameter. A request refused for one (the schema of the answer, a
+stream, the temperature) is repeated without it, and so are all that follow: the prompt states the
+form of the answer in words as well. One that is refused for nothing in particular is repeated as it
+is first, and without the schema if it is refused again.
 
 A request that the model or a filter refuses for its content has an answer: one without a text, with
 the reason. It is cached like any other, as asking again costs and does not help.

@@ -118,7 +118,7 @@ def answer(request) -> str:
 def quick_runs():
     """Scripted models, and no report, which is not compared."""
     with scripted_models(Scripted(answer)), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "write", lambda out: None)
+        patch.setattr(report, "write", lambda *_: None)
         yield
 
 
