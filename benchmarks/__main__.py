@@ -68,6 +68,13 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     scale.add_argument("--hours", type=float, default=3.0, help="of the long film, 0 for none")
     scale.add_argument("--film", default="", help="that the long film repeats, else the sample")
     scale.add_argument("--folder", default="", help="for the films and datasets while it lasts")
+    scale.add_argument(
+        "--table-films",
+        type=int,
+        default=0,
+        metavar="N",
+        help="instead, only write keyframes.parquet of so many simulated films",
+    )
     cpu = commands.add_parser(
         "cpu", help="training steps with this CPU's instructions and with AVX2 alone"
     )
@@ -114,7 +121,12 @@ def _shared() -> argparse.ArgumentParser:
         metavar="NAME=PATH",
         help="the same, generated freely from the first picture and sentence",
     )
-    what.add_argument("--film", default="", help="that keyframes are timed on, else the sample's")
+    what.add_argument(
+        "--film",
+        default="",
+        help="that keyframes are timed on, or film or folder that shots are taken from, else the "
+        "sample",
+    )
     how = shared.add_argument_group("how")
     how.add_argument("--out", default="bench", help="folder of the report")
     how.add_argument("--seed", type=int, default=0)
@@ -246,13 +258,14 @@ def _heavy(arguments: argparse.Namespace) -> int:
         text, bad = markdown.table_to_markdown(table), architectures.failed(table)
     else:
         from benchmarks.results import markdown
-        from benchmarks.speed import cpu, scale
+        from benchmarks.speed import cpu, scale, table_size
 
-        tables = (
-            cpu.run(arguments.rounds)
-            if arguments.name == "cpu"
-            else scale.run(arguments.films, arguments.hours, arguments.film, arguments.folder)
-        )
+        if arguments.name == "cpu":
+            tables = cpu.run(arguments.rounds)
+        elif arguments.table_films:
+            tables = [table_size.run(arguments.table_films, folder=arguments.folder)]
+        else:
+            tables = scale.run(arguments.films, arguments.hours, arguments.film, arguments.folder)
         text, bad = "\n\n".join(map(markdown.table_to_markdown, tables)), 0
     print(text)
     return 1 if bad else 0

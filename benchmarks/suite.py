@@ -133,6 +133,22 @@ def _attributes(settings: Settings) -> list[Table]:
     )
 
 
+def _cast(settings: Settings) -> list[Table]:
+    from benchmarks.cast import scores, tables
+
+    if not settings.sample:
+        raise ValueError("who is in a picture is known of the sample only: give --sample")
+    return [tables.table({Path(settings.data).name: scores.count(settings.data, settings.sample)})]
+
+
+def _scenes(settings: Settings) -> list[Table]:
+    from benchmarks.scenes import scores, tables
+
+    if not settings.sample:
+        raise ValueError("where a scene is is known of the sample only: give --sample")
+    return [tables.table(scores.count(settings.data, settings.sample))]
+
+
 def _texts(settings: Settings) -> list[Table]:
     from benchmarks.datasets import annotations
     from benchmarks.metrics import perplexity, texts
@@ -147,6 +163,12 @@ def _texts(settings: Settings) -> list[Table]:
             settings.seed,
         )
     ]
+
+
+def _story_checks(settings: Settings) -> list[Table]:
+    from benchmarks.story_checks.run import run as run_story_checks
+
+    return run_story_checks(settings.seed)
 
 
 def _judge(settings: Settings) -> list[Table]:
@@ -213,6 +235,18 @@ def _pipeline(settings: Settings) -> list[Table]:
     )
 
 
+def _shots(settings: Settings) -> list[Table]:
+    from benchmarks.metrics import shot_detection
+
+    drawn = (
+        next(iter(sorted(Path(settings.sample).glob("*.mp4"))), None) if settings.sample else None
+    )
+    source = settings.film or drawn
+    if not source:
+        raise ValueError("give a film or a folder of films to take shots from: --film")
+    return shot_detection.run(str(source), each=4 if settings.thorough else 1)
+
+
 def _loader(settings: Settings) -> list[Table]:
     from benchmarks.speed import loader
 
@@ -267,12 +301,16 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
     "clip-score": ("pictures and their texts: CLIPScore", _clip_score),
     "consistency": ("style, characters, places within a story; near copies", _consistency),
     "attributes": ("character, place, action, count by the sample's ground truth", _attributes),
+    "cast": ("who is in which picture, by the sample's ground truth", _cast),
+    "scenes": ("where scenes begin and which are at one place, by the sample's truth", _scenes),
     "texts": ("perplexity, repetition, names, grounding", _texts),
+    "story-checks": ("good stories that the checks refuse, bad ones accepted", _story_checks),
     "judge": ("scores and preferences of a vision-language model", _judge),
     "story-model": ("predicted features and pictures, beside baselines", _story_model),
     "attention-map": ("attention by kind of token", _attention_map),
     "long-stories": ("cost and loss of each policy for the cache, by length", _long_stories),
     "pipeline": ("speed of keyframes and model calls, quality of shots", _pipeline),
+    "shots": ("cuts and gradual transitions found in real shots, beside other detectors", _shots),
     "loader": ("chunks per second that a trainer is given", _loader),
     "training-step": (
         "time of a step of the story stage, by how turns are supervised",
@@ -284,7 +322,7 @@ BENCHMARKS: dict[str, tuple[str, Benchmark]] = {
         _scaling_exponents,
     ),
 }
-NEEDS_TRUTH = ("attributes", "story-model", "long-stories")  # of the sample
+NEEDS_TRUTH = ("attributes", "cast", "scenes", "story-model", "long-stories")  # of the sample
 
 
 def run(
@@ -339,6 +377,9 @@ def _run_each(settings: Settings, names: Sequence[str]) -> tuple[list[Table], li
         said = f"[{time.monotonic() - began:5.0f} s] {number} of {len(names)}: {name}"
         if name in NEEDS_TRUTH and not settings.sample:
             print(f"{said}: left out, it needs the sample's ground truth", file=sys.stderr)
+            continue
+        if name == "shots" and not (settings.film or settings.sample):
+            print(f"{said}: left out, it needs a film: --film", file=sys.stderr)
             continue
         print(said, file=sys.stderr, flush=True)
         try:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-import io
 import logging
 import os
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Callable, Sequence
 
-from pipeline import config, model_specs
-from pipeline.graph import stages
+from pipeline import command_line, config, preflight, standard_streams
 from pipeline.runtime.untrusted_text import escaped
 from schemas import layout
-
-_BACKENDS = (
-    "embedded (the default), openai:MODEL, openai:MODEL@URL for a server of your own, or "
-    "transformers:FOLDER_OR_ID"
-)
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") -> int:
@@ -32,10 +23,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") ->
     """
     # Also inherited by workers. Arrow's own allocator retains ten times the memory of its tables.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    # Closed ones are None, and what is printed to them would go to the other, or fail.
-    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
-    _print_anywhere()
-    parser = _parser(prog)
+    standard_streams.prepare()
+    parser = command_line.parser(prog, __doc__, _commands())
     arguments, beam_arguments = parser.parse_known_args(argv)
     if beam_arguments and arguments.command is not _dataset:
         parser.error(f"unknown arguments: {' '.join(beam_arguments)}")
@@ -45,7 +34,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") ->
         _silence_beam()
     file = getattr(arguments, "metrics", "")
     if file:
-        _check_metrics(file, parser)
+        preflight.check_metrics(file, parser)
     code = 1  # Python's, for an exception that nothing catches
     try:
         code = _run_command(arguments, verbose)
@@ -55,29 +44,18 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") ->
     return code
 
 
-def _nowhere() -> TextIO:
-    return open(os.devnull, "w", encoding="utf-8")
-
-
-def _print_anywhere() -> None:
-    """Lets every text be printed: what the terminal's encoding lacks is shown as \\xe9."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _check_metrics(file: str, parser: argparse.ArgumentParser) -> None:
-    """Exits with an error, before a run of hours, if the file cannot be written."""
-    folder = os.path.dirname(file) or "."
-    if not os.path.isdir(folder):
-        parser.error(f"--metrics {file}: there is no folder {folder}")
-    if os.path.isdir(file):
-        parser.error(
-            f"--metrics {file} is a folder: name a file in it, such as "
-            f"{os.path.join(file, 'storystream.prom')}"
-        )
-    if not os.access(folder, os.W_OK | os.X_OK):
-        parser.error(f"--metrics {file}: no permission to write to {folder}")
+def _commands() -> dict[str, Callable[[argparse.Namespace], int]]:
+    return {
+        "dataset": _dataset,
+        "sample": _sample,
+        "doctor": _doctor,
+        "settings": _settings,
+        "plan": _plan,
+        "report": _report,
+        "verify": _verify,
+        "rebuild": _rebuild,
+        "export": _export,
+    }
 
 
 def _write_metrics(file: str, out: str, code: int) -> None:
@@ -92,7 +70,12 @@ def _write_metrics(file: str, out: str, code: int) -> None:
 def _run_command(arguments: argparse.Namespace, verbose: bool) -> int:
     """Runs the command and returns its exit code; prints a message if it raises."""
     try:
-        return int(arguments.command(arguments))
+        code = int(arguments.command(arguments))
+        sys.stdout.flush()
+        return code
+    except standard_streams.CannotPrint as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\nStopped. Run the same command again to continue.", file=sys.stderr)
         return 130
@@ -148,205 +131,6 @@ def _silence_beam() -> None:
     threading.excepthook = lambda _: None
 
 
-def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    dataset = commands.add_parser(
-        "dataset",
-        help="make a dataset from films",
-        description="Makes a dataset from films. Run again, it continues where it stopped, "
-        "processes films that are new or changed and reuses the rest. Options that are not listed "
-        "are passed to Beam, such as --runner=DataflowRunner.",
-    )
-    dataset.set_defaults(command=_dataset)
-    dataset.add_argument(
-        "--videos",
-        required=True,
-        metavar="SOURCE",
-        help="a film, a folder of films, a glob pattern in quotes, a gs:// or s3:// prefix, or "
-        "a manifest of films (CSV, TSV, JSON, JSONL, or TXT with a path on each line)",
-    )
-    dataset.add_argument(
-        "--out",
-        required=True,
-        metavar="FOLDER",
-        help="folder of the dataset, may be gs:// or s3://",
-    )
-    _add_settings(dataset)
-    dataset.add_argument(
-        "--force",
-        action="append",
-        default=[],
-        metavar="STAGE|FILM",
-        help=f"run a stage ({', '.join(stages.names())}), or all stages of the film with this id, "
-        "even if their outputs are there; model calls are still answered from the cache; may be "
-        "repeated",
-    )
-    dataset.add_argument(
-        "--until",
-        default="",
-        metavar="STAGE",
-        choices=stages.names(),
-        help="stop after this stage, with a report of what there is; one of "
-        + ", ".join(stages.names()),
-    )
-    dataset.add_argument(
-        "--metrics",
-        default="",
-        metavar="FILE",
-        help="also write the figures of the run to this file, for Prometheus",
-    )
-    dataset.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="only estimate the films, model calls, tokens, cost and minutes of each stage",
-    )
-    dataset.add_argument("-v", "--verbose", action="store_true", help="show Beam's log")
-
-    sample = commands.add_parser(
-        "sample",
-        help="draw the sample cartoon",
-        description="Draws the sample cartoon: films with subtitles, to try the pipeline with.",
-    )
-    sample.set_defaults(command=_sample)
-    sample.add_argument("folder", metavar="FOLDER", help="folder for the films")
-    sample.add_argument(
-        "--episodes", type=int, default=4, metavar="N", help="number of films (default: 4)"
-    )
-    sample.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the random stories (default: 0)"
-    )
-
-    doctor = commands.add_parser(
-        "doctor",
-        help="say what is installed, what is missing and what to do",
-        description="Examines the installation, the machine and the models that the settings name, "
-        "and prints a line for each: ok or missing, with the remedy. Servers get three short "
-        "questions each. Exits with 0 if the dataset can be made, else with 1.",
-    )
-    doctor.set_defaults(command=_doctor)
-    doctor.add_argument("--videos", default="", metavar="SOURCE", help="films of the dataset")
-    doctor.add_argument("--out", default="data/dataset", metavar="FOLDER", help="of the dataset")
-    _add_settings(doctor)
-
-    settings = commands.add_parser(
-        "settings",
-        help="print all settings, as a file for --config",
-        description="Prints all settings with defaults and descriptions, as a YAML file for "
-        "--config.",
-    )
-    settings.set_defaults(command=_settings)
-
-    plan = commands.add_parser(
-        "plan",
-        help="estimate the time, cost and storage for many hours of film",
-        description="Prints core hours, hours of servers or GPUs, model calls, tokens, cost and "
-        "hours for each stage, GB for each folder, and the assumptions. Reads no films.",
-    )
-    plan.set_defaults(command=_plan)
-    plan.add_argument("--hours", required=True, type=float, metavar="HOURS", help="hours of film")
-    plan.add_argument(
-        "--from",
-        dest="dataset",
-        default="",
-        metavar="FOLDER",
-        help="a dataset to take settings from and measure rates on, instead of the built-in ones",
-    )
-    plan.add_argument("--films-minutes", type=float, metavar="MINUTES", help="minutes per film")
-    plan.add_argument("--size", metavar="WIDTHxHEIGHT", help="frame size of the films in pixels")
-    plan.add_argument(
-        "--workers",
-        type=int,
-        nargs="+",
-        default=[10, 100, 1000],
-        metavar="N",
-        help="numbers of workers to plan for, of one core each (default: 10 100 1000)",
-    )
-    plan.add_argument(
-        "--servers",
-        type=int,
-        default=1,
-        metavar="N",
-        help="number of model servers behind each address (default: 1)",
-    )
-    _add_settings(plan)
-
-    report = commands.add_parser(
-        "report",
-        help="write the report of a dataset again",
-        description="Writes report.html of a dataset again.",
-    )
-    report.set_defaults(command=_report)
-    report.add_argument("out", metavar="FOLDER", help="the dataset")
-
-    verify = commands.add_parser(
-        "verify",
-        help="check that a dataset is complete and consistent",
-        description="Checks a dataset, also a copy of one: its files, tables, images, shards and "
-        "split. Exits with 1 if it finds a problem.",
-    )
-    verify.set_defaults(command=_verify)
-    verify.add_argument("out", metavar="FOLDER", help="the dataset")
-
-    rebuild = commands.add_parser(
-        "rebuild",
-        help="make the images of a dataset that was shared without them",
-        description="Makes the images and shards of a dataset again from its films, in the "
-        "folder of its manifest. Run again, it continues where it stopped. Exits with 1 if an "
-        "image cannot be made.",
-    )
-    rebuild.set_defaults(command=_rebuild)
-    rebuild.add_argument(
-        "manifest", metavar="MANIFEST", help=f"path of the dataset's {layout.MANIFEST}"
-    )
-    rebuild.add_argument(
-        "--videos",
-        required=True,
-        metavar="SOURCE",
-        help="the films, as for the command dataset; their names may differ",
-    )
-
-    export = commands.add_parser(
-        "export",
-        help="export a dataset in a format that trainers read",
-        description="Exports the stories of a dataset. interleaved: documents of images and texts "
-        "in tars of MINT-1T's format, which NeMo Curator reads; bagel: Parquet of BAGEL's "
-        "interleaved data; conversations: JSONL of LLaVA and Qwen-VL; image-edits: JSONL of "
-        "DiffSynth-Studio, for Qwen-Image-Edit and FLUX.1 Kontext.",
-    )
-    export.set_defaults(command=_export)
-    export.add_argument("out", metavar="FOLDER", help="the dataset")
-    export.add_argument("--to", required=True, metavar="FOLDER", help="an empty or new folder")
-    export.add_argument(
-        "--format",
-        default="interleaved",
-        choices=("interleaved", "bagel", "conversations", "image-edits"),
-        help="default: interleaved",
-    )
-    return parser
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config",
-        default="",
-        metavar="FILE",
-        help="YAML file of settings, as the command settings prints it",
-    )
-    parser.add_argument(
-        "--captioner", metavar="BACKEND", help=f"model that captions keyframes: {_BACKENDS}"
-    )
-    parser.add_argument("--writer", metavar="BACKEND", help="model that writes stories, likewise")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting, such as keyframes.every=3; may be repeated",
-    )
-
-
 def _settings_given(arguments: argparse.Namespace) -> list[str]:
     models = [
         f"{name}={value}" for name in ("captioner", "writer") if (value := getattr(arguments, name))
@@ -363,15 +147,15 @@ def _dataset(arguments: argparse.Namespace) -> int:
 
     with progress.display({}, f"looking for films in {arguments.videos}"):
         found, rejects = discovery.find(arguments.videos, chosen.schemes)
-    _check_force(arguments.force, [video.id for video in found])
+    preflight.check_force(arguments.force, [video.id for video in found])
     detectors.check(chosen.keyframes, found)
-    chosen = _checked(chosen, with_keys=not arguments.dry_run)
-    _check_out(arguments.out)
+    chosen = preflight.checked(chosen, with_keys=not arguments.dry_run)
+    preflight.check_out(arguments.out)
     if arguments.dry_run:
         with progress.display({}, "looking at the films"):
             known = rates.of_this_machine(arguments.out)
-            work = estimate.estimate(found, chosen, arguments.out, known)
-        print(estimate.describe(work, known))
+            estimated = estimate.estimate(found, chosen, arguments.out, known)
+        print(estimate.describe(estimated, known))
         return 0
     from pipeline.graph import run
 
@@ -404,66 +188,11 @@ def _command(arguments: argparse.Namespace) -> list[str]:
     return [*words, "dataset", *(part for option in options for part in option), *arguments.beam]
 
 
-def _check_force(forced: Sequence[str], films: Sequence[str]) -> None:
-    valid = [*stages.names(), *films]
-    for name in forced:
-        if name not in valid:
-            similar = difflib.get_close_matches(name, valid, 3) or stages.names()
-            raise ValueError(
-                f"--force {name}: there is no such stage and no film with this id; "
-                f"similar names are {', '.join(similar)}"
-            )
-
-
-def _check_out(out: str) -> None:
-    """Raises OSError or ValueError for what is in the dataset folder and would stop the run at its
-    end: a folder in a file's place, an edited file that cannot be read."""
-    from pipeline.annotation import characters
-
-    files = [layout.MANIFEST, layout.CARD, layout.RUN_RECORD, layout.REPORT]
-    for name in [*files, *map(layout.table_path, layout.TABLES)]:
-        if os.path.isdir(path := os.path.join(out, name)):
-            raise IsADirectoryError(f"{path} is a folder where a file goes: move it away")
-    characters.check_edited(out)
-
-
-def _checked(chosen: config.DatasetConfig, with_keys: bool) -> config.DatasetConfig:
-    """Checks before the run what would stop it after hours, such as prompts and, `with_keys`, API
-    keys; returns the settings. Raises ValueError or OSError."""
-    from pipeline.annotation import characters, prompts, story_scores
-    from pipeline.inference.backends import loading
-    from pipeline.ingest import speech
-
-    for role, spec in (("captioner", chosen.captioner), ("writer", chosen.writer)):
-        if with_keys and model_specs.parse(spec).kind == "openai":  # others take long to load
-            loading.load(role, model_specs.parse(spec), chosen.calls)
-    story_scores.word_list(chosen.stories.language, chosen.quality.toxic_words_file)
-    if chosen.prompts:
-        prompts.check(chosen.prompts)
-    if chosen.characters:
-        characters.check_file(chosen.characters)
-    if chosen.speech:
-        speech.check(chosen.speech)
-    return _without_missing_clip(chosen) if chosen.quality.clip else chosen
-
-
-def _without_missing_clip(chosen: config.DatasetConfig) -> config.DatasetConfig:
-    """Returns the settings, without the CLIP score if its weights are missing."""
-    from pipeline.annotation import clip_score
-
-    try:
-        clip_score.load(chosen.quality.clip)
-    except clip_score.NoWeights as error:
-        print(f"The similarity of images and texts is not scored: {error}", file=sys.stderr)
-        quality = chosen.quality.model_copy(update={"clip": ""})
-        return chosen.model_copy(update={"quality": quality})
-    return chosen
-
-
 def _sample(arguments: argparse.Namespace) -> int:
     from pipeline import sample
     from pipeline.runtime import progress
 
+    preflight.check_sample(arguments.folder)
     began = time.monotonic()
 
     def drawn(name: str, done: int, total: int) -> None:
@@ -484,7 +213,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     lacking = False
     for finding in doctor.examine(chosen, arguments.videos, arguments.out):
-        print(finding, flush=True)
+        print(escaped(str(finding)), flush=True)
         lacking |= finding.needed and not finding.there
     return int(lacking)
 
@@ -520,8 +249,9 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from pipeline.dataset import report
+    from pipeline.dataset import manifest, report
 
+    manifest.read_manifest(arguments.out)  # says what to do if there is none
     report.write(arguments.out)
     print(f"{arguments.out}/{layout.REPORT}")
     return 0

@@ -44,6 +44,12 @@ class ShotsConfig(_Section):
         ge=1,
         description="and by more times than its calmer side; fast motion changes much on both",
     )
+    cut_burst: float = Field(
+        0.8,
+        ge=0,
+        description="unless a frame beside it changes by more than this share of that and the "
+        "picture correlates by more than 0.4: a burst of motion or light",
+    )
     cut_correlation: float = Field(
         0.9, ge=-1, le=1, description="and correlates less; lightning and a lamp keep the shapes"
     )
@@ -63,13 +69,52 @@ class ShotsConfig(_Section):
         description="its ends correlate less; a lamp that is lit keeps the shapes",
     )
     dissolve_area: float = Field(
-        0.5, ge=0, le=1, description="share of the frame that changes; a title that appears is less"
+        0.6, ge=0, le=1, description="share of the frame that changes; a title that appears is less"
     )
     flat: float = Field(
         7.0, ge=0, description="a frame with a lower standard deviation of luma shows nothing"
     )
     dark: float = Field(24.0, ge=0, description="luma below this is black")
     fade_seconds: float = Field(3.0, gt=0, description="a fade to or from nothing is no longer")
+    dissolve_seconds: float = Field(
+        5.0, gt=0, description="a dissolve is no longer; slow pans are more and more like one"
+    )
+    wipe_seconds: float = Field(
+        2.2, gt=0, description="a wipe, iris, push or cover is no longer; camera moves are"
+    )
+    wipe_area: float = Field(
+        0.65, ge=0, le=1, description="share of the picture that it changes; what moves is less"
+    )
+    wipe_strays: float = Field(
+        0.2,
+        gt=0,
+        description="parts of a wiped picture go from one end to the other, and not back, but for "
+        "this share of the change: what moves in both shots",
+    )
+    wipe_mixed: float = Field(
+        0.4, ge=0, le=1, description="share of them that is between the ends; in a dissolve most is"
+    )
+    wipe_step: float = Field(
+        0.6, ge=0, le=1, description="share of the change from a frame to the next; a cut has more"
+    )
+    wipe_order: float = Field(
+        0.5,
+        le=1,
+        description="share of when parts change that where they are explains (R squared), less "
+        "twice the strays; what runs through a picture changes it in no order",
+    )
+    wipe_calm: float = Field(
+        0.75,
+        ge=0,
+        description="change before and after it together, as a share of that in it; a camera that "
+        "moves, moved before or goes on",
+    )
+    wipe_correlation: float = Field(
+        0.6, ge=-1, le=1, description="of its ends, at most; what moves in a shot leaves the rest"
+    )
+    slide_strays: float = Field(
+        0.19, gt=0, description="as wipe_strays, where a shot moves in from a side"
+    )
 
 
 SCENEDETECT = ("adaptive", "content", "hash", "histogram", "threshold")  # its detectors
@@ -97,9 +142,13 @@ class KeyframesConfig(_Section):
     tolerance: float = Field(
         0.85, gt=0, le=1, description="lowest score of a keyframe, as a share of the best score"
     )
-    black: float = Field(24.0, ge=0, description="a frame with a lower mean luma is black")
+    black: float = Field(
+        24.0, ge=0, description="a frame with a lower mean luma is black, unless something is lit"
+    )
     flat: float = Field(
-        8.0, ge=0, description="a frame with a lower standard deviation of luma is flat"
+        8.0,
+        ge=0,
+        description="a frame with a lower standard deviation of luma, and no edge, is flat",
     )
     smear_motion: float = Field(
         12.0, ge=0, description="a smeared frame differs more from both neighbours, in luma levels"
@@ -155,6 +204,15 @@ class SelectionConfig(_Section):
     )
 
 
+class CastConfig(_Section):
+    """Who is in each picture."""
+
+    figures: Literal["embedded", "none"] = Field(
+        "embedded",
+        description="what finds figures: embedded learns them from each film; none finds nobody",
+    )
+
+
 class CaptionsConfig(_Section):
     """Images that the captioner is sent."""
 
@@ -180,11 +238,11 @@ class StoriesConfig(_Section):
         "", max_length=500, description="in words, such as 'dry and funny, short sentences'"
     )
     grounded: float = Field(
-        0.7,
+        0.5,
         ge=0,
         le=1,
-        description="share of an answer's texts that must mention what their captions do; "
-        "English only",
+        description="how well a window's texts must fit their own pictures, as a share of each "
+        "text's best fit",
     )
 
     def unsupported_by_embedded(self) -> list[str]:
@@ -314,6 +372,9 @@ class CallsConfig(_Section):
             raise ValueError(f"it goes into a request as JSON, and cannot: {error}") from None
         return extra
 
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())  # a map has no hash of its own
+
     def extra_of(self, role: str) -> dict[str, Any]:
         """Returns the further fields of requests to the captioner, the writer or the judge."""
         shared = {name: value for name, value in self.extra.items() if name not in ROLES}
@@ -366,6 +427,7 @@ class DatasetConfig(_Section):
     writer: BackendSpec = Field("embedded", description="see docs/models.md")
     keyframes: KeyframesConfig = KeyframesConfig()
     selection: SelectionConfig = SelectionConfig()
+    cast: CastConfig = CastConfig()
     captions: CaptionsConfig = CaptionsConfig()
     stories: StoriesConfig = StoriesConfig()
     quality: QualityConfig = QualityConfig()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 # Names of the embedded models in rows, known without loading them.
-EMBEDDED = {"captioner": "embedded-captioner-3", "writer": "embedded-writer-1"}
+EMBEDDED = {"captioner": "embedded-captioner-4", "writer": "embedded-writer-2"}
 USAGE = (
     "use 'embedded', 'openai:MODEL', 'openai:MODEL@http://HOST:PORT/v1' or 'transformers:FOLDER'"
 )
@@ -43,3 +43,8 @@ def parse(text: str) -> Spec:
             "set OPENAI_API_KEY"
         )
     return Spec(kind, model, url)
+
+
+def of_roles(captioner: str, writer: str) -> list[tuple[str, Spec]]:
+    """Returns the spec of each role, by the lines that name their models."""
+    return [("captioner", parse(captioner)), ("writer", parse(writer))]

@@ -92,6 +92,23 @@ class CharacterAnswer(BaseModel):
         description="other names, and the descriptions that mean them",
         json_schema_extra=_LONG,
     )
+    names: list[str] = Field(
+        default_factory=list,
+        description="the name as the stories' language writes it, in the forms that it takes",
+        json_schema_extra=_SHORT,
+    )
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        """Reads {"ru": "Тильда", "pl": ["Tilda", "Tildę"]}, as people write it."""
+        if not isinstance(value, Mapping):
+            return value or []
+        return [
+            form
+            for forms in value.values()
+            for form in (forms if isinstance(forms, list) else [forms])
+        ]
 
 
 class CharactersAnswer(BaseModel):

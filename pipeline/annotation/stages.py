@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pipeline.annotation import characters, story_scores
@@ -20,7 +20,17 @@ from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.runtime import storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import UNREADABLE, AnyRow, Film
-from schemas.rows import Caption, Character, Keyframe, Reject, Scores, Story
+from schemas.rows import (
+    LIKENESS,
+    Appearance,
+    Caption,
+    CastMember,
+    Character,
+    Keyframe,
+    Reject,
+    Scores,
+    Story,
+)
 
 
 async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:
@@ -28,7 +38,14 @@ async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:
     chosen = film.rows("selection", Keyframe)
     if not chosen:
         return []
-    written, rejects = await caption(chosen, job.client, job.out, job.config, job.tick)
+    written, rejects = await caption(
+        chosen,
+        job.client,
+        job.out,
+        job.config,
+        job.tick,
+        appearances=film.rows("cast", Appearance),
+    )
     return [*written, *rejects]
 
 
@@ -54,7 +71,13 @@ async def name_characters(films: Sequence[Inputs], job: Job) -> list[list[AnyRow
     keyframes = [row for film in films for row in film.rows("selection", Keyframe)]
     titles = [film.video.title for film in films]
     drafted, outcome = await characters.draft(
-        series, keyframes, written, titles, job.client, job.config
+        series,
+        keyframes,
+        written,
+        titles,
+        job.client,
+        job.config,
+        cast=films[0].rows("cast", CastMember),
     )
     rows: list[list[AnyRow]] = [list(drafted) for _ in films]
     if outcome.value is None:
@@ -92,6 +115,7 @@ async def write_stories(film: Inputs, job: Job) -> list[AnyRow]:
         job.config,
         job.tick,
         title=film.video.title,
+        appearances=film.rows("cast", Appearance),
     )
     return [*stories, *rejects]
 
@@ -114,10 +138,11 @@ def score_stories(film: Inputs, job: Job) -> list[AnyRow]:
     keyframe_of = {row.image: row for row in film.rows("selection", Keyframe)}
     caption_of = {row.keyframe: row for row in film.rows("captions", Caption)}
     cast = film.rows("characters", Character)
+    named = {row.character for row in film.rows("cast", Appearance) if row.decided != LIKENESS}
     rows: list[AnyRow] = []
     for story in stories:
         frames = [(keyframe_of[image], caption_of[keyframe_of[image].id]) for image in story.images]
-        scores = _scores(story, frames, cast, film.video.title, job)
+        scores = _scores(story, frames, cast, named, film.video.title, job)
         rows.append(dataclasses.replace(story, scores=scores))
         if misses := story_scores.gate(scores, job.config.quality):
             rows.append(
@@ -137,6 +162,7 @@ def _scores(
     story: Story,
     frames: Sequence[tuple[Keyframe, Caption]],
     cast: Sequence[Character],
+    named: Collection[str],
     title: str,
     job: Job,
 ) -> Scores:
@@ -184,6 +210,12 @@ def _scores(
         repaired=story.repaired,
         similarity=similar,
         grounding=grounded if language.partition("-")[0] == "en" else [],
+        naming=[
+            character_names.says(text, name)
+            for text, present in zip(story.captions, story.characters, strict=False)
+            for name in present
+            if name in named
+        ],
     )
 
 

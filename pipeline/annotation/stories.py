@@ -14,11 +14,11 @@ is too long for the model, or its answer is cut off, the parts of a story are li
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from pipeline.annotation import prompts
-from pipeline.annotation.checks import character_names, narratives
+from pipeline.annotation.checks import narratives
+from pipeline.annotation.window_facts import window_facts
 from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient, gather
 from pipeline.inference.protocol import Request
@@ -27,7 +27,7 @@ from pipeline.runtime import progress
 from pipeline.runtime.progress import Tick
 from pipeline.runtime.stage_outputs import BAD_NARRATIVE
 from schemas.answers import NarrativeAnswer, narrative_schema
-from schemas.rows import STORY_LENGTH, Caption, Character, Keyframe, Reject, Story
+from schemas.rows import STORY_LENGTH, Appearance, Caption, Character, Keyframe, Reject, Story
 
 _SHORTEST_LINK = 3  # texts of the smallest part that is linked by itself
 _WORD, _AROUND = 5, 40  # tokens of a word at most, in whatever language, and around a text
@@ -41,6 +41,7 @@ class _Writer:
     config: DatasetConfig
     title: str
     characters: Sequence[Character]
+    seen: Mapping[str, list[str]]  # keyframe -> who is there, from the left to the right
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,19 +71,24 @@ async def tell(
     tick: Tick,
     *,
     title: str = "",
+    appearances: Sequence[Appearance] = (),
 ) -> tuple[list[Story], list[Reject]]:
     """Writes the stories of one film. Returns the stories and the rejects.
 
     `keyframes` are all of the film's, in film order; those without a caption are left out. A tail
-    of fewer than 30 makes an incomplete story, or a reject if it is too short. `tick` is called
-    with the share done. Raises Stop when no further request can be answered.
+    of fewer than 30 makes an incomplete story, or a reject if it is too short. `appearances` are
+    who is seen in them. `tick` is called with the share done. Raises Stop when no further request
+    can be answered.
     """
     by_keyframe = {caption.keyframe: caption for caption in captions}
     frames = [
         (keyframe, by_keyframe[keyframe.id]) for keyframe in keyframes if keyframe.id in by_keyframe
     ]
     drafts, rejects = _cut(frames, config.stories.shortest)
-    writer = _Writer(client, config, title, characters)
+    seen: dict[str, list[str]] = {}
+    for row in sorted(appearances, key=lambda row: row.box[0]):
+        seen.setdefault(row.keyframe, []).append(row.character)
+    writer = _Writer(client, config, title, characters, seen)
     done = 0
 
     async def story_of(draft: _Draft) -> Story | Reject:
@@ -182,7 +188,16 @@ async def _ask(draft: _Draft, task: str, start: int, stop: int, writer: _Writer)
     Returns the checked answer, or what was wrong with it. Raises Stop when no further request can
     be answered.
     """
-    facts = _facts(draft, start, stop, writer)
+    facts = window_facts(
+        draft.frames,
+        [text.text for text in draft.texts],
+        start,
+        stop,
+        writer.characters,
+        writer.config.stories,
+        writer.title,
+    )
+    facts["plain"] = [text.plain for text in draft.texts[start:stop]]
 
     folder = writer.config.prompts
     asked = prompts.render(task, folder, **facts)
@@ -235,57 +250,6 @@ def _merged(*answers: NarrativeAnswer) -> NarrativeAnswer:
     return NarrativeAnswer(sentences=[*kept, *sentences.values()])
 
 
-def _facts(draft: _Draft, start: int, stop: int, writer: _Writer) -> dict[str, Any]:
-    """Collects what a prompt says, and an answer is checked against."""
-    settings = writer.config.stories
-    texts = [text.text for text in draft.texts]
-    captions = [_described(*draft.frames[frame], frame, writer) for frame in range(start, stop)]
-    return {
-        "title": writer.title,
-        "reader": {
-            "age": settings.reader_age,
-            "words": settings.words,
-            "tense": settings.tense,
-            "language": settings.language,
-            "style": settings.style,
-        },
-        "characters": [
-            {"name": character.name, "look": character.look, "role": character.role}
-            for character in writer.characters
-        ],
-        "frames": list(range(start, stop)),
-        "captions": captions,
-        "told": texts[:start],
-        "so_far": " ".join(texts[:start]),
-        "before": texts[start - 1] if start else "",
-        "texts": texts[start:stop],
-        "plain": [text.plain for text in draft.texts[start:stop]],
-    }
-
-
-def _described(keyframe: Keyframe, caption: Caption, frame: int, writer: _Writer) -> dict[str, Any]:
-    """Collects what a prompt says of one keyframe."""
-    resolved = character_names.resolve(caption.characters, writer.characters)
-    names = {character.name for character in writer.characters}
-    return {
-        "frame": frame,
-        "sentence": caption.sentence,
-        "characters": caption.characters,
-        "who": {
-            description: name
-            for description, name in zip(caption.characters, resolved, strict=True)
-            if name in names
-        },
-        "place": caption.place,
-        "action": caption.action,
-        "mood": caption.mood,
-        "objects": caption.objects,
-        "camera": caption.camera,
-        "dialogue": list(keyframe.dialogue),
-        "text": list(keyframe.text),
-    }
-
-
 def _equal(text: str, other: str) -> bool:
     return text.strip().casefold() == other.strip().casefold()
 
@@ -329,4 +293,5 @@ def _story(draft: _Draft, writer: _Writer, linked: bool) -> Story:
         writers=["plain" if text.plain else writer.client.name for text in draft.texts],
         repaired=[text.repaired for text in draft.texts],
         linked=linked,
+        characters=[writer.seen.get(keyframe.id, []) for keyframe, _ in draft.frames],
     )

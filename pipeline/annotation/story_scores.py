@@ -48,13 +48,15 @@ def score(
     repaired: Sequence[bool] = (),
     grounding: Sequence[float] = (),
     similarity: Sequence[float] = (),
+    naming: Sequence[bool] = (),
 ) -> Scores:
     """Computes all scores of one story, rounded to 4 decimals as last bits differ by machine.
 
     `names` are all names of the series' characters, `toxic` is the result of `word_list`. The
     others hold an item per text: `strangers` the unknown names in it, `repaired` whether it was
     asked for twice, `grounding` the share of its caption that it keeps, `similarity` how well it
-    fits its picture; empty if that was not measured.
+    fits its picture; empty if that was not measured. `naming` has an item for each character that
+    is seen by name in a picture: whether its text names it.
     """
     names = list(names)
     return Scores(
@@ -66,6 +68,7 @@ def score(
         repaired_share=_rounded(mean(repaired)),
         grounding=_rounded(mean(grounding)),
         similarity=_rounded(mean(similarity)),
+        naming=_rounded(mean(naming)),
     )
 
 

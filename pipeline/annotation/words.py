@@ -25,7 +25,11 @@ import simplemma
 
 from pipeline.runtime import word_lists
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+# Vowel signs of Indic scripts and accents that stand alone are parts of words, and no \w.
+_MARKS = "".join(
+    char for char in map(chr, range(0x300, 0x1100)) if unicodedata.category(char)[0] == "M"
+)
+_WORD = re.compile(rf"[^\W_](?:[^\W_]|[{_MARKS}])*(?:['’][^\W_](?:[^\W_]|[{_MARKS}])*)*")
 _POSSESSIVE = re.compile(r"['’]s$")
 _QUOTATION = re.compile(
     r'"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»|»[^«»]*«|「[^」]*」|『[^』]*』'
@@ -36,6 +40,7 @@ _NO_SPACES = re.compile(  # Thai, Lao, Burmese, Khmer, kana and Han: written wit
 )
 
 STOP_WORDS = frozenset(word_lists.read(__package__, "stop_words.txt"))
+DETERMINERS = frozenset(word_lists.read(__package__, "determiners.txt"))
 COLOURS = frozenset(word_lists.read(__package__, "colours.txt"))
 COMMON_WORDS = COLOURS.union(word_lists.read(__package__, "common_words.txt"))
 PHRASE_BREAKS = frozenset(word_lists.read(__package__, "phrase_breaks.txt"))
@@ -44,7 +49,14 @@ SYNONYMS = word_lists.read(__package__, "synonyms.txt")  # a group is one string
 
 def tokenize(text: str) -> list[str]:
     """Returns the words case-folded, without a possessive 's: "George's hat" -> george, hat."""
+    text = unicodedata.normalize("NFC", text)
     return [_POSSESSIVE.sub("", word).casefold().replace("’", "'") for word in _WORD.findall(text)]
+
+
+def first(text: str) -> str:
+    """Returns the first word of a text as it is written, "" for none."""
+    found = _WORD.search(text)
+    return found[0] if found else ""
 
 
 def dictionary_words(text: str) -> list[str]:

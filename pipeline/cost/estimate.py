@@ -1,7 +1,8 @@
 """Estimates the work of each stage before a run: films, model calls, tokens, cost and minutes.
 
-Stage outputs of earlier runs are looked up exactly as the run itself does. For films without any,
-the number of keyframes is estimated from samples of some films. Tokens per call are the mean of the
+Stage outputs of earlier runs are looked up exactly as the run itself does. Of films without any, a
+sample is opened: the others are taken to be like them. Their number of keyframes is estimated from
+a part of some films. Tokens per call are the mean of the
 model's cached responses or, without any, those of the prompts and of answers of the requested
 length, at four characters per token.
 """
@@ -12,6 +13,7 @@ import dataclasses
 import os
 import textwrap
 from collections.abc import Sequence
+from typing import TypeVar
 
 import av
 
@@ -26,6 +28,8 @@ from pipeline.cost.rates import (
     ModelRates,
     Rates,
 )
+from pipeline.dataset.film_rows import keyframes as film_keyframes
+from pipeline.dataset.film_rows import probed_video
 from pipeline.graph.stage_cache import Run, cached_outputs
 from pipeline.graph.stages import STAGES, Stage
 from pipeline.inference import response_cache
@@ -33,12 +37,15 @@ from pipeline.inference.backends import loading
 from pipeline.ingest.probe import probe
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes.extract import keyframes_per_second
-from pipeline.runtime import storage
+from pipeline.runtime import isolation, progress, storage
 from pipeline.runtime.stage_outputs import Film
 from schemas import layout
-from schemas.rows import Keyframe, Video
+from schemas.rows import Video
 
-SAMPLED_FILMS = 8
+T = TypeVar("T")
+
+OPENED_FILMS = 100  # for their length and size
+SAMPLED_FILMS = 8  # of those, for keyframes
 SAMPLED_SECONDS = 120.0  # in the middle of each
 # Share of the keyframes that the selection does not reject: 0.85 in the sample cartoon, 0.61 in Big
 # Buck Bunny, which has long credits and recurring images, 0.79 in its trailer. Rather too high, so
@@ -60,16 +67,28 @@ class Work:
     model_seconds: float = 0.0  # of one server, or of one worker with a model on a GPU
 
 
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """The work of each stage, and how many films were looked at for it."""
+
+    stages: dict[str, Work]
+    films: int  # without keyframes of an earlier run
+    opened: int  # of those
+
+
 def estimate(
     videos: Sequence[Video], config: DatasetConfig, out: str, rates: Rates = BUILT_IN
-) -> dict[str, Work]:
-    """Estimates the work of each stage. Reads all headers, samples of some films, and `out`."""
+) -> Estimate:
+    """Estimates the work of each stage. Opens a sample of the films, and reads `out`."""
     work = {stage.name: Work() for stage in STAGES}
     run = Run(config, out, storage.join(out, layout.WORK))
     films = _with_reusable_outputs([Film(video, run.work) for video in videos], run)
     model = CostModel(config, rates, run.work)
     series_done: set[tuple[str, str]] = set()  # stage and series
-    for film, video, keyframes in _keyframe_counts(films, config):
+    new = [film for film in films if "keyframes" not in film.outputs]
+    opened = _evenly(new, OPENED_FILMS)
+    counts = [*_counted(films), *_estimated(new, opened, config)]
+    for film, video, keyframes in counts:
         for stage in STAGES:
             if stage.name in film.outputs:
                 work[stage.name].reused += 1
@@ -81,42 +100,65 @@ def estimate(
                     continue
                 series_done.add((stage.name, video.series))
             model.add(work[stage.name], stage, video, keyframes)
-    return work
+    return Estimate(work, len(new), len(opened))
 
 
-def _keyframe_counts(films: Sequence[Film], config: DatasetConfig) -> list[tuple[Film, Video, int]]:
-    """Returns each readable film with its row as probed and its number of keyframes, which is
-    estimated if no run has found them yet."""
-    counted, uncounted = [], []
+def _evenly(items: Sequence[T], most: int) -> list[T]:
+    """Returns at most that many items, evenly spaced."""
+    count = min(most, len(items))
+    return [items[index * len(items) // count] for index in range(count)]
+
+
+def _counted(films: Sequence[Film]) -> list[tuple[Film, Video, int]]:
+    """Returns each film whose keyframes a run has found, with its row as probed and their number;
+    not those that it rejected."""
+    counted = []
     for film in films:
+        if "keyframes" in film.outputs and (video := probed_video(film)).duration:
+            counted.append((film, video, len(film_keyframes(film))))
+    return counted
+
+
+def _estimated(
+    films: Sequence[Film], opened: Sequence[Film], config: DatasetConfig
+) -> list[tuple[Film, Video, int]]:
+    """Returns films with a row as probed and an estimated number of keyframes, without those that
+    the run is to reject. `opened` are those that are opened; each other is like one of them."""
+    rows: list[Video | None] = []
+    for number, film in enumerate(opened, 1):
+        progress.doing("estimate", f"opening film {number} of {len(opened)}")
         try:
-            video = probe(film.video)
-        except (VideoError, OSError):
-            continue  # the run rejects it, at no cost
-        last = next(
-            (stage for stage in ("selection", "text", "keyframes") if stage in film.outputs), None
-        )
-        if last:
-            counted.append((film, video, len(film.rows(last, Keyframe))))
-        else:
-            uncounted.append((film, video))
-    per_second = _keyframes_per_second([video for _, video in uncounted], config)
-    return counted + [
-        (film, video, round(video.duration * per_second)) for film, video in uncounted
-    ]
+            rows.append(isolation.call(probe, film.video, size=film.video.size))
+        except (isolation.Crashed, VideoError, OSError):
+            rows.append(None)
+    per_second = _keyframes_per_second([row for row in rows if row], config)
+    found = []
+    for index, film in enumerate(films):
+        like = rows[index * len(rows) // len(films)]
+        if like:
+            content = {name: getattr(like, name) for name in ("duration", "width", "height")}
+            video = dataclasses.replace(film.video, **content)
+            found.append((film, video, round(video.duration * per_second)))
+    return found
 
 
 def _keyframes_per_second(videos: Sequence[Video], config: DatasetConfig) -> float:
     """Estimates the selected keyframes per second of films, from samples of some of them."""
-    count = min(SAMPLED_FILMS, len(videos))
     seconds = found = 0.0
-    for video in [videos[index * len(videos) // count] for index in range(count)]:
+    for video in _evenly(videos, SAMPLED_FILMS):
+        progress.doing("estimate", f"decoding a part of {video.id}")
         length = min(video.duration, SAMPLED_SECONDS)
         try:
-            density = keyframes_per_second(
-                video, config.keyframes, (video.duration - length) / 2, length, os.cpu_count() or 1
+            density = isolation.call(
+                keyframes_per_second,
+                video,
+                config.keyframes,
+                (video.duration - length) / 2,
+                length,
+                os.cpu_count() or 1,
+                size=video.size,
             )
-        except (VideoError, ValueError, OSError, av.FFmpegError):
+        except (isolation.Crashed, VideoError, ValueError, OSError, av.FFmpegError):
             continue
         seconds, found = seconds + length, found + density * length
     return SELECTED_SHARE * found / seconds if seconds else 0.0
@@ -124,7 +166,11 @@ def _keyframes_per_second(videos: Sequence[Video], config: DatasetConfig) -> flo
 
 def _with_reusable_outputs(films: list[Film], run: Run) -> list[Film]:
     """Returns the films with the stage outputs of earlier runs that this run would reuse."""
+    made = set(storage.folders(run.work))
     for stage in run.stages:
+        if stage.name not in made:
+            break  # nor is there anything of a stage after it
+        progress.doing("estimate", f"looking for results of the stage {stage.name}")
         jobs: dict[str, list[Film]] = {}
         for film in films:
             video = film.video
@@ -254,8 +300,9 @@ def minutes(name: str, work: Work, cores: int) -> float:
     return (work.core_seconds / at_once + work.model_seconds) / 60
 
 
-def describe(work: dict[str, Work], rates: Rates = BUILT_IN) -> str:
+def describe(found: Estimate, rates: Rates = BUILT_IN) -> str:
     """Returns the estimate, made with these rates, as a table to print."""
+    work = found.stages
     cores = os.cpu_count() or 1
     taken = {name: minutes(name, row, cores) for name, row in work.items()}
     start = rates.start / 60
@@ -279,6 +326,9 @@ def describe(work: dict[str, Work], rates: Rates = BUILT_IN) -> str:
                 "for the start and end of a run. "
                 + f"Model servers are taken to answer {CALLS_PER_SECOND:.1f} calls per second. "
                 * any(row.model_seconds for row in work.values())
+                + f"Of {found.films:,} new films {found.opened:,} were opened; the others are "
+                "taken to be like them. "
+                * (found.opened < found.films)
                 + "This is an estimate: nothing was run.",
                 80,
                 break_long_words=False,

@@ -280,6 +280,10 @@ def _read(path: str, shape: type[T]) -> T:
     """Reads a JSON file of a dataset. Raises ValueError if it lacks fields of `shape`."""
     try:
         return shape.model_validate_json(storage.read_bytes(path))
+    except OSError as error:
+        raise ValueError(
+            f"{path} cannot be read: name the folder of a finished dataset ({error})"
+        ) from None
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         where = ".".join(map(str, fault["loc"]))

@@ -21,8 +21,8 @@ def of_film(out: str, film: str, images: Collection[str]) -> list[str]:
 def of_dataset(out: str, films: Collection[str], files: Collection[str]) -> list[str]:
     """Finds what is left beside the films of a dataset, given the names of its `files`.
 
-    That is pictures of films that are not in it, JSONL, characters that nobody has edited, and
-    what killed writers have left.
+    That is pictures of films that are not in it, JSONL, characters that nobody has edited,
+    pictures of characters, and what killed writers have left.
     """
     removed_films = {
         film
@@ -31,13 +31,18 @@ def of_dataset(out: str, films: Collection[str], files: Collection[str]) -> list
         if film not in films
     }
     current = {locate(out, name) for name in files}
-    jsonl, drafts = (
+    jsonl, drafts, crops = (
         [path for path, _ in storage.find_in(locate(out, folder), pattern) if path not in current]
-        for folder, pattern in ((layout.IMAGES, "*"), (layout.CHARACTERS, "*.yaml"))
+        for folder, pattern in (
+            (layout.IMAGES, "*"),
+            (layout.CHARACTERS, "*.yaml"),
+            (layout.CHARACTERS, "*/*/*.jpg"),
+        )
     )
     return [
         *(path for film in sorted(removed_films) for path in _film_images(out, film)),
         *jsonl,
+        *crops,
         *(path for path in drafts if characters.untouched(characters.read_text(path))),
         *storage.temporary_files(out),
     ]

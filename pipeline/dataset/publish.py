@@ -29,7 +29,18 @@ from pipeline.runtime.prefetch import prefetch
 from pipeline.runtime.stage_outputs import Film
 from schemas import layout
 from schemas.published import chunk_records
-from schemas.rows import Caption, Character, Keyframe, Reject, Story, Video
+from schemas.rows import (
+    Appearance,
+    Caption,
+    CastMember,
+    Character,
+    Keyframe,
+    Place,
+    Reject,
+    Scene,
+    Story,
+    Video,
+)
 
 # What decides the bytes of pictures and texts, beside the configuration.
 _LIBRARIES = (
@@ -64,7 +75,8 @@ def publish(
     records = list(shards)
     published = _write_films(out, films, splits, discovery_rejects, records)
     character_files = [characters.path("", series) for series in sorted(published.characters)]
-    records += prefetch(functools.partial(file_record, out), character_files, _READS_AT_ONCE)
+    read_back = [*character_files, *published.crops]
+    records += prefetch(functools.partial(file_record, out), read_back, _READS_AT_ONCE)
     content = _content(published, config)
     write_manifest(out, content, records)
     names = {file["path"] for file in content["files"]}
@@ -124,6 +136,10 @@ class _FilmContent(NamedTuple):
 
     video: Video
     keyframes: list[Keyframe]  # as selected
+    appearances: list[Appearance]
+    cast: list[CastMember]  # of its series
+    scenes: list[Scene]
+    places: list[Place]  # of its series
     captions: list[Caption]
     stories: list[Story]
     dropped_stories: list[Story]
@@ -143,6 +159,10 @@ def _film_content(out: str, film: Film) -> _FilmContent:
     return _FilmContent(
         probed_video(film),
         keyframes,
+        film.rows("cast", Appearance) if "cast" in film.outputs else [],
+        film.rows("cast", CastMember) if "cast" in film.outputs else [],
+        _placed_scenes(film),
+        film.rows("places", Place) if "places" in film.outputs else [],
         film.rows("captions", Caption) if "captions" in film.outputs else [],
         stories,
         dropped_stories,
@@ -152,11 +172,23 @@ def _film_content(out: str, film: Film) -> _FilmContent:
     )
 
 
+def _placed_scenes(film: Film) -> list[Scene]:
+    """Returns the scenes of a film, with their places."""
+    if "places" not in film.outputs:
+        return []
+    place_of = {scene: place.name for place in film.rows("places", Place) for scene in place.scenes}
+    return [
+        dataclasses.replace(scene, place=place_of.get(scene.id, ""))  # "" where that stage failed
+        for scene in film.rows("scenes", Scene)
+    ]
+
+
 class _Published(NamedTuple):
     """What is needed of all films once their rows are in the tables."""
 
     summary: dict[str, Any]  # counts, splits and videos of the manifest
     characters: dict[str, list[Character]]  # series -> its characters, where it has any
+    crops: list[str]  # pictures of characters
     leftovers: list[str]
 
 
@@ -171,6 +203,8 @@ def _write_films(
     counts = Counter(videos=len(films), keyframes=0, stories=0, chunks=0, rejects=0)
     of_split: dict[str, Counter[str]] = {}
     videos, by_series, left_over = [], {}, []
+    casts: dict[str, list[CastMember]] = {}
+    places: dict[str, list[Place]] = {}
     with writing_tables(out, records) as tables, writing_jsonl(out, records) as jsonl:
         tables.write(layout.REJECTS, discovery_rejects)
         counts["rejects"] += len(discovery_rejects)
@@ -187,6 +221,8 @@ def _write_films(
                 ],
             )
             tables.write(layout.KEYFRAMES, film.keyframes)
+            tables.write(layout.APPEARANCES, film.appearances)
+            tables.write(layout.SCENES, film.scenes)
             tables.write(layout.CAPTIONS, film.captions)
             tables.write(layout.STORIES, stories)
             tables.write(layout.REJECTS, film.rejects)
@@ -214,10 +250,19 @@ def _write_films(
             )
             if film.characters:
                 by_series[film.video.series] = film.characters
+            if film.cast:
+                casts[film.video.series] = film.cast
+            if film.places:
+                places[film.video.series] = film.places
             left_over += film.leftovers
+        for _, cast in sorted(casts.items()):
+            tables.write(layout.CAST, cast)
+        for _, of_series in sorted(places.items()):
+            tables.write(layout.PLACES, of_series)
     summary = {
         "counts": dict(counts),
         "splits": {split: dict(of_split[split]) for split in sorted(of_split)},
         "videos": videos,
     }
-    return _Published(summary, by_series, left_over)
+    crops = [crop for _, cast in sorted(casts.items()) for member in cast for crop in member.crops]
+    return _Published(summary, by_series, crops, left_over)

@@ -20,6 +20,7 @@ import av
 import cv2
 import pyarrow as pa
 
+from pipeline.cast import crops
 from pipeline.dataset import reshard
 from pipeline.dataset.manifest import read_json, read_manifest
 from pipeline.dataset.reader import (
@@ -44,7 +45,7 @@ from pipeline.runtime.images import decode_luma, encode_jpeg, thumbnail
 from pipeline.runtime.prefetch import prefetch
 from schemas import layout
 from schemas.published import parse_keyframe_id
-from schemas.rows import Keyframe, Reject, Video, row
+from schemas.rows import Appearance, CastMember, Keyframe, Reject, Video, row
 
 SHOWN = 20  # pictures of a film that could not be made, and missing films, that are named
 # What may become of a picture. Of rejects' pictures no digest is known.
@@ -127,6 +128,7 @@ def _rebuild(
             f"{f' and {len(missing_films) - SHOWN} more' if len(missing_films) > SHOWN else ''}"
         )
     missing = counts[DIFFERENT] + counts[MISSING]
+    _make_crops(out)
     progress.doing("rebuild", "writing the shards")
     if missing:
         written, planned = reshard.write_complete(out, changed)
@@ -180,7 +182,13 @@ def _checked_tables(out: str, films: Sequence[Video]) -> set[str]:
 
     Raises ValueError where their columns or the films and pictures in them are not of this dataset.
     """
-    for table in (layout.KEYFRAMES, layout.STORIES, layout.REJECTS):
+    for table in (
+        layout.KEYFRAMES,
+        layout.CAST,
+        layout.APPEARANCES,
+        layout.STORIES,
+        layout.REJECTS,
+    ):
         try:
             wrong = schema_fault(out, table, layout.TABLES[table])
         except pa.ArrowException as error:
@@ -188,6 +196,12 @@ def _checked_tables(out: str, films: Sequence[Video]) -> set[str]:
         if wrong:
             raise ValueError(f"{locate(out, layout.table_path(table))}: {wrong}; copy it again")
     known = {film.id for film in films}
+    for member in read_rows(out, layout.CAST, CastMember):
+        for crop, keyframe in zip(member.crops, crops.keyframes(member), strict=True):
+            if crop != crops.path(member.series, member.name, keyframe):
+                raise ValueError(
+                    f"{crop} is no place for a picture of {member.name}; do not trust these tables"
+                )
     images: set[str] = set()
     of_rejects: set[str] = set()
     for film, pictures in _pictures(out):
@@ -208,6 +222,14 @@ def _checked_tables(out: str, films: Sequence[Video]) -> set[str]:
                     "they are not of one dataset; copy all of it again"
                 )
     return images | of_rejects
+
+
+def _make_crops(out: str) -> None:
+    """Makes the pictures of characters, of the keyframes that are there."""
+    cast = list(read_rows(out, layout.CAST, CastMember))
+    wanted = {keyframe for member in cast for keyframe in crops.keyframes(member)}
+    rows = read_rows(out, layout.APPEARANCES, Appearance)
+    crops.save(out, cast, [row for row in rows if row.keyframe in wanted])
 
 
 # --- films ---------------------------------------------------------------------------------------
@@ -376,7 +398,7 @@ def make_pictures(
     with open_video(file.uri) as container:
         aspect = float(pixel_aspect(video_stream(container)))
     above, below, left, right = film.bars
-    geometry = Geometry((above, below, left, right), aspect, film.rotation)
+    geometry = Geometry((above, below, left, right), aspect, film.rotation, film.interlaced)
     same_film = file.fingerprint == film.fingerprint
     results, of_rejects = [], []
     times = [picture.time for picture in pictures]

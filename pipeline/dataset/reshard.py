@@ -67,6 +67,8 @@ def write_all(out: str, changed: Changed) -> bool:
     }
     keyframes = layout.table_path(layout.KEYFRAMES)
     after |= written | {keyframes: file_record(out, keyframes)}
+    crops = [path for path in before if path.startswith(f"{layout.CHARACTERS}/")]
+    after |= {path: file_record(out, path) for path in crops if has_file(out, path)}
     if after != before:
         content["rebuilt"] = {
             "opencv": cv2.__version__,

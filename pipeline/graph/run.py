@@ -21,6 +21,7 @@ from pipeline.graph import build, failures, run_record, runners, stage_cache, st
 from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Gone, Refused
+from pipeline.keyframes.copies import COPY
 from pipeline.runtime import lock, progress, stage_outputs, storage
 from schemas import layout
 from schemas.rows import Reject, Video
@@ -138,6 +139,7 @@ def _conclude(
     counts = manifest["counts"]
     rejected = {video["id"] for video in manifest["videos"] if not video["keyframes"]}
     rejected |= {reject.video for reject in rejects if reject.reason == stage_outputs.FAILED}
+    rejected -= {reject.video for reject in rejects if reject.reason == COPY}  # nothing is lost
     print()
     for line in summary.lines(manifest, recorded, rejects, config, out, command):
         print(line)

@@ -13,11 +13,24 @@ from typing import Any, Literal
 
 from pipeline.annotation import expected_calls
 from pipeline.annotation import stages as annotation
+from pipeline.cast import stages as cast
 from pipeline.ingest import dialogue
 from pipeline.keyframes import stages as keyframes
 from pipeline.runtime.stage_inputs import Inputs
 from pipeline.runtime.stage_outputs import AnyRow, Film
-from schemas.rows import Caption, Character, Keyframe, Spoken, Story, Video
+from pipeline.scenes import stages as scenes
+from schemas.rows import (
+    Appearance,
+    Caption,
+    CastMember,
+    Character,
+    Figure,
+    Keyframe,
+    Scene,
+    Spoken,
+    Story,
+    Video,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +80,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "keyframes",
         keyframes.find_keyframes,
-        version=6,
+        version=7,
         files=keyframes.content,
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
@@ -96,7 +109,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "selection",
         keyframes.select_keyframes,
-        version=4,
+        version=5,
         scope="series",
         reads={"keyframes": (Video,), "text": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
@@ -105,10 +118,43 @@ STAGES: tuple[Stage, ...] = (
         rejects="video",
     ),
     Stage(
-        "captions",
-        annotation.write_captions,
+        "figures",
+        cast.find_figures,
         version=2,
         reads={"selection": (Keyframe,)},
+        settings=("cast",),
+        files=cast.weights,
+        seconds=0.04,
+    ),
+    Stage(
+        "cast",
+        cast.find_cast,
+        version=2,
+        scope="series",
+        reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
+        video=("series",),
+        publish=cast.save_crops,
+        seconds=0.005,
+    ),
+    Stage(
+        "scenes",
+        scenes.find_scenes,
+        reads={"selection": (Keyframe,)},
+        seconds=0.005,
+    ),
+    Stage(
+        "places",
+        scenes.find_places,
+        scope="series",
+        reads={"scenes": (Scene,)},
+        video=("series",),
+        seconds=0.001,
+    ),
+    Stage(
+        "captions",
+        annotation.write_captions,
+        version=3,
+        reads={"selection": (Keyframe,), "cast": (Appearance,)},
         settings=("captions",),
         role="captioner",
         prompts=("caption",),
@@ -119,12 +165,13 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "characters",
         annotation.name_characters,
-        version=2,
+        version=3,
         scope="series",
-        reads={"captions": (Caption,), "selection": (Keyframe,)},
+        reads={"captions": (Caption,), "selection": (Keyframe,), "cast": (CastMember,)},
         video=("series", "title"),
         files=annotation.given_characters,
         file_settings=("characters",),
+        settings=("stories.language",),
         role="writer",
         prompts=("characters",),
         expected_calls=expected_calls.of_characters,
@@ -133,8 +180,13 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=2,
-        reads={"captions": (Caption,), "selection": (Keyframe,), "characters": (Character,)},
+        version=4,
+        reads={
+            "captions": (Caption,),
+            "selection": (Keyframe,),
+            "cast": (Appearance,),
+            "characters": (Character,),
+        },
         video=("title",),
         settings=("stories",),
         role="writer",
@@ -146,11 +198,12 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=2,
+        version=4,
         reads={
             "stories": (Story,),
             "captions": (Caption,),
             "selection": (Keyframe,),
+            "cast": (Appearance,),
             "characters": (Character,),
         },
         video=("title",),

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from pipeline.config import Price
-from pipeline.inference.protocol import THOUGHTS, Answer, Request, Stop
+from pipeline.inference.protocol import Answer, Request, Stop
 
 _BYTES_PER_TOKEN = 2.0  # a lower bound, until answers show the model's true figure
 _PICTURE_TOKENS = 1500  # per picture, likewise
@@ -102,4 +102,4 @@ class Budget:
 
     def _max_cost(self, request: Request) -> float:
         tokens = self._ratio * self._estimated_tokens(request)
-        return self._cost(tokens, request.most_tokens(self._max_output_tokens, THOUGHTS))
+        return self._cost(tokens, request.most_tokens(self._max_output_tokens))

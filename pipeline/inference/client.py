@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from pipeline.inference import response_cache
 from pipeline.inference.budget import Budget
-from pipeline.inference.protocol import Answer, Backend, Request, Stop
+from pipeline.inference.protocol import THOUGHTS, Answer, Backend, Request, Stop
 from pipeline.runtime import interrupts
 
 R = TypeVar("R")
@@ -45,6 +46,7 @@ class ModelClient:
         self._budget, self.count, self._measure = budget, count, measure
         self._in_flight: dict[str, asyncio.Task[Answer]] = {}  # by digest of the request
         self._set_aside: dict[str, Answer] = {}  # by digest, which this run does not ask again
+        self._thoughts = 0  # tokens that the model may think for
         self.stopped: Stop | None = None
 
     def stop(self, reason: Stop) -> None:
@@ -58,7 +60,7 @@ class ModelClient:
             raise self.stopped
         key = self._backend.cache_key(request)
         if key is None:
-            return self._counted(await self._backend.answer(request), 0.0)
+            return self._counted(await self._backend.answer(self._thinking(request)), 0.0)
         digest = response_cache.digest(key)
         if digest not in self._in_flight:  # the same request at the same time is one call
             self._in_flight[digest] = asyncio.create_task(self._cached(digest, request))
@@ -71,8 +73,10 @@ class ModelClient:
             response_cache.load, self._work, digest
         )
         if answer is not None:
+            self._learn(answer)
             self.count("kept", 1)
             return answer
+        request = self._thinking(request)
         try:
             async with self._budget.reserve(request):
                 answer = await self._backend.answer(request)
@@ -100,7 +104,16 @@ class ModelClient:
                 self._set_aside[digest] = answer
                 await asyncio.to_thread(response_cache.set_aside, self._work, digest)
 
+    def _thinking(self, request: Request) -> Request:
+        """Leaves room for thoughts, once the model was seen to think."""
+        return dataclasses.replace(request, thoughts=self._thoughts)
+
+    def _learn(self, answer: Answer) -> None:
+        if answer.thinks:
+            self._thoughts = THOUGHTS
+
     def _counted(self, answer: Answer, cost: float) -> Answer:
+        self._learn(answer)
         self.count("calls", 1)
         self.count("input_tokens", answer.input_tokens)
         self.count("output_tokens", answer.output_tokens)

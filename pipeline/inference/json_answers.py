@@ -21,6 +21,7 @@ from pipeline.inference import answer_forms, plain_text
 
 MAX_LENGTH = 200_000  # characters of an answer; thirty texts have a fortieth of it
 _MAX_REPAIRED = 50_000  # characters of an answer whose syntax is repaired, which takes time
+_MAX_BRACKETS = 200  # of an answer in another form; thirty texts as objects have 32
 
 _BLANK = re.compile(r"[\x0b\x0c\x1c-\x1f\x85]")  # control characters that count as white space
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
@@ -52,8 +53,10 @@ def _read(text: str, model: type[T]) -> tuple[T, bool]:
             # Other names of fields that may be empty are not seen by validating.
             reading = _reading(value, model) or answer
             return reading, reading != answer
-    if any(text.count(opening) > text.count(closing) for opening, closing in ("{}", "[]")):
-        readings: list[T | None] = []  # cut off
+    opened = text.count("{") + text.count("[")
+    cut_off = any(text.count(opening) > text.count(closing) for opening, closing in ("{}", "[]"))
+    if cut_off or opened > _MAX_BRACKETS:
+        readings: list[T | None] = []
     elif values and not {"{", "}"} & set(rest):
         lines = _reading(values, model) if len(values) > 1 else None
         readings = [lines] if lines else [_reading(value, model) for value in values]

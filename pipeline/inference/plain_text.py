@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pipeline.runtime import word_lists
 
 _WORD_COUNT = re.compile(
-    r"\s*[(\[（]\s*(?:[^\W\d][\w ]{{0,15}}[:：] ?)?\d+\s*(?:{})\s*[)\]）][.。]?$".format(
+    r"[(\[（] ?(?:[^\W\d][\w ]{{0,15}}[:：] ?)?\d{{1,4}} ?(?:{}) ?[)\]）][.。]?$".format(
         "|".join(map(re.escape, word_lists.read(__package__, "word_units.txt")))
     ),
     re.IGNORECASE,
@@ -28,12 +28,12 @@ _REPLACED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
     (re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]+\d*);"), lambda found: html.unescape(found[0])),
     (re.compile(rf"</?{_BREAK}>", re.IGNORECASE), " "),
     (re.compile(rf"</?{_INLINE}>", re.IGNORECASE), ""),
-    (re.compile(r"^\s*```\w*\s*|\s*```\s*$"), ""),
+    (re.compile(r"```\w*"), ""),
     (re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)"), r"\1"),  # links
-    (re.compile(r"^\s*(?:#{1,6}|>)\s+", re.MULTILINE), ""),
-    (re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])(.+?)(?<=[^\s*])\1(?![\w*])"), r"\2"),
-    (re.compile(r"(?<![\w_])(_{1,3})(?=[^\s_])(.+?)(?<=[^\s_])\1(?![\w_])"), r"\2"),
-    (re.compile(r"~~(?=\S)(.+?)~~"), r"\1"),
+    (re.compile(r"^[ \t]{0,9}(?:#{1,6}|>)[ \t]+", re.MULTILINE), ""),
+    (re.compile(r"(?<![\w*])(\*{1,3})(?=\S)([^*\n]+)(?<=\S)\1(?![\w*])"), r"\2"),
+    (re.compile(r"(?<!\w)(_{1,3})(?=\S)([^_\n]+)(?<=\S)\1(?!\w)"), r"\2"),
+    (re.compile(r"~~([^~\n]+)~~"), r"\1"),
     (re.compile(r"`([^`\n]+)`"), r"\1"),
     (_WORD_COUNT, ""),
 )

@@ -47,6 +47,7 @@ class Request:
     said: str = ""
     correction: str = ""
     longest: int = 4096  # tokens that a good answer has at most
+    thoughts: int = 0  # tokens that the model may think for beside it, as it was seen to think
     again: Cut = ""  # how the answer to the same question ended that this is asked again for
 
     @property
@@ -72,10 +73,10 @@ class Request:
         fields = {"repeat": self.repeat, "again": self.again}
         return {name: value for name, value in fields.items() if value}
 
-    def most_tokens(self, setting: int | None, thoughts: int = 0) -> int:
+    def most_tokens(self, setting: int | None) -> int:
         """Returns the limit on an answer's tokens: as set, else what a good one needs with its
         thoughts; twice that after an answer that was cut off."""
-        most = setting or self.longest + thoughts
+        most = setting or self.longest + self.thoughts
         return 2 * most if self.again == "length" else most
 
 
@@ -91,6 +92,7 @@ class Answer:
     seconds: float = dataclasses.field(default=0.0, compare=False)
     refusal: str = ""  # why there is no text: what the model or a filter says of the request
     cut: Cut = ""  # why it is not whole
+    thinks: bool = dataclasses.field(default=False, compare=False)  # the model, before it answers
 
 
 class Unanswered(Exception):

@@ -40,7 +40,7 @@ def find(source: str, schemes: Collection[str] = ()) -> tuple[list[Video], list[
     uris: set[str] = set()
     for file in files:
         if file.fault:
-            size, reason, detail = 0, "unreadable", file.fault
+            size, reason, detail = 0, file.reason, file.fault
         elif fault := scheme_fault(file.uri, schemes):
             size, reason, detail = 0, "scheme", fault
         else:

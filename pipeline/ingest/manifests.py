@@ -64,7 +64,8 @@ def read(manifest: str) -> list[SourceFile]:
         relative = os.path.normpath(row["uri"]).replace(os.sep, "/")
         if "://" in row["uri"] or relative.startswith(("/", "..")):  # not below the manifest
             relative = relative.rpartition("/")[2]
-        files.append(SourceFile(uri, relative, root, row))
+        fault = _broken_text(f"{manifest}, line {line}", row)
+        files.append(SourceFile(uri, relative, root, row, fault=fault, reason="manifest"))
     return files
 
 
@@ -174,11 +175,21 @@ def _check_row(where: str, row: dict[str, str]) -> None:
             raise SourceError(
                 f"{where}: {column} is {row[column]!r}, not a whole number of at most 9 digits"
             )
-    for column in set(COLUMNS) - {"uri", "subtitles"}:  # a file's name is rejected on its own
-        if printable(row.get(column, "")) != row.get(column, ""):
-            raise SourceError(
-                f"{where}: {column} is {row[column]!r}: half a surrogate pair is not a character"
-            )
+
+
+def _broken_text(where: str, row: dict[str, str]) -> str:
+    """Returns why texts of a row cannot be kept, "" if they can.
+
+    It costs that film alone: a program has cut such a text in two, and nobody sees it in the file,
+    whereas a wrong column or number was typed, is soon found by its line, and is often in all rows.
+    The text is not repaired in silence, as titles are part of what the writer is told.
+    """
+    for column in COLUMNS:
+        value = row.get(column, "")
+        # The name of a file is rejected on its own.
+        if column not in ("uri", "subtitles") and printable(value) != value:
+            return f"{where}: {column} is {value!r}: half a surrogate pair is not a character"
+    return ""
 
 
 def _resolved(folder: str, uri: str) -> str:

@@ -21,6 +21,8 @@ from pipeline.ingest.video import (
 from pipeline.runtime import storage
 from schemas.rows import Video
 
+_TRANSFERS = {16: "PQ", 18: "HLG"}  # AVCOL_TRC_SMPTE2084, AVCOL_TRC_ARIB_STD_B67
+
 
 def probe(video: Video) -> Video:
     """Returns the row with what only the content tells: size, fingerprint, duration, picture size.
@@ -38,6 +40,7 @@ def probe(video: Video) -> Video:
             if rotation in (90, 270):
                 width, height = height, width
             seconds = stated_duration(container, stream, frame.time)
+            hdr = _TRANSFERS.get(int(frame.color_trc), "")
             rate = stream.average_rate or stream.guessed_rate or 0
         if seconds is None:
             seconds = _measured_duration(video.uri)
@@ -55,6 +58,7 @@ def probe(video: Video) -> Video:
         height=height,
         fps=round(float(rate), 6),
         rotation=rotation,
+        hdr=hdr,
     )
 
 

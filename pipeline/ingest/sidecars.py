@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import langcodes
 
 from pipeline.ingest.languages import two_letters
-from pipeline.runtime import storage
+from pipeline.runtime import storage, web
 
 ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".smi", ".sami", ".sub")
 
@@ -165,6 +165,8 @@ def _subtitle_files(folder: str) -> Iterator[str]:
 
     Raises PermissionError where the folder may not be listed.
     """
+    if web.is_web(folder):  # servers have no listings: a manifest may name subtitles
+        return
     if "://" in folder:
         for pattern in ("*", *(f"{name}/**" for name in ("Subs", "subs", "Subtitles"))):
             below, _, pattern = pattern.rpartition("/")

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Collection
 
-from pipeline.runtime import storage
+from pipeline.runtime import storage, web
 
 _BUCKETS = ("gs", "s3")
 _SCHEMES = ("file", *_BUCKETS)  # a file:// is a path
@@ -26,7 +26,8 @@ class SourceFile:
     root: str  # the name of the source's folder: the series of films that lie directly in it
     row: dict[str, str] = dataclasses.field(default_factory=dict)  # of a manifest
     size: int | None = None  # bytes, where a listing told them
-    fault: str = ""  # set for a folder that cannot be listed: why
+    fault: str = ""  # why it cannot be used, such as a folder that cannot be listed
+    reason: str = "unreadable"  # of its reject, if it has a fault
 
 
 def scheme_fault(uri: str, schemes: Collection[str] = ()) -> str:
@@ -56,6 +57,8 @@ def check_file(uri: str, size: int | None = None) -> tuple[int, str, str]:
         return 0, "name", "its name is not UTF-8: rename it"
     except PermissionError as error:
         return 0, "unreadable", f"it cannot be looked at: {error.strerror or error}"
+    except web.NotServed as error:
+        return 0, "not served", str(error)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         return 0, "missing", f"there is no such file: {error}"
     if size is None:

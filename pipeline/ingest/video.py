@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -40,6 +41,7 @@ _MOST_FAULTS = 100  # damaged places without a packet between them, then a film 
 _SEEK_BACK = (0.0, 1.0, 60.0)  # seconds further back to seek, where seeking landed too late
 _MOST_ASPECT = 8  # of a pixel, and its inverse the least; beyond, the file states nonsense
 _MOST_PIXELS = 1 << 26  # of a picture: twice those of 8K film; more would take gigabytes to decode
+_REORDERING = {"h264", "hevc"}  # codecs of which AVI does not tell the order of the frames
 _FEW = 10.0  # frames per second; skipping some of these would save little
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
@@ -104,10 +106,10 @@ def skippable(stream: VideoStream) -> Literal["DEFAULT", "NONREF"]:
     """Returns which frames of a track a cheap pass may skip, as FFmpeg's `skip_frame` has it.
 
     Those that no other frame refers to, except in films with few frames per second, as slideshows:
-    there each may be a picture of its own.
+    there each may be a picture of its own; and where times can only be told by counting frames.
     """
     rate = float(stream.average_rate or stream.guessed_rate or 0)
-    return "DEFAULT" if 0 < rate < _FEW else "NONREF"
+    return "DEFAULT" if 0 < rate < _FEW or _timed_in_coding_order(stream) else "NONREF"
 
 
 def pixel_aspect(stream: VideoStream) -> Fraction:
@@ -122,12 +124,15 @@ def pixel_aspect(stream: VideoStream) -> Fraction:
 def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
     """Yields the packets of a track from the demuxer's position on; skips damaged places.
 
+    Where a file knows no presentation times, those of its packets count them.
     Raises av.FFmpegError after 100 damaged places in a row, or where reading fails.
     """
-    faults = 0
+    faults, in_coding_order = 0, _timed_in_coding_order(stream)
     while True:
         try:
             for packet in container.demux(stream):
+                if in_coding_order:
+                    packet.pts = packet.dts
                 yield packet
                 faults = 0
             return
@@ -139,16 +144,38 @@ def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
                 raise
 
 
-def decoded(packets: Iterable[Any]) -> Iterator[VideoFrame]:
-    """Yields the frames of packets that have a time; skips what is damaged."""
+def decoded(packets: Iterable[Any], waiting: list[int] | None = None) -> Iterator[VideoFrame]:
+    """Yields the frames of packets that have a time; skips what is damaged.
+
+    waiting: the times of packets whose frames are still to come, which the caller keeps where it
+    gives the packets of a film in several calls.
+    """
+    waiting = [] if waiting is None else waiting
     for packet in packets:
+        in_coding_order = _timed_in_coding_order(packet.stream)
+        if in_coding_order and packet.pts is not None:
+            heapq.heappush(waiting, packet.pts)
         try:
             frames = packet.decode()
         except av.error.MemoryError:
             raise
         except av.FFmpegError:  # what decoders say of damage is not only that data is invalid
             continue
-        yield from (frame for frame in frames if frame.pts is not None)
+        for frame in frames:
+            if in_coding_order and waiting:
+                frame.pts = heapq.heappop(waiting)
+            if frame.pts is not None:
+                yield frame
+
+
+def _timed_in_coding_order(stream: VideoStream) -> bool:
+    """Returns whether a track has no presentation times: AVI does not, and FFmpeg works them out
+    for codecs before H.264 alone."""
+    return (
+        stream.container.format.name == "avi"
+        and stream.codec_context.name in _REORDERING
+        and bool(stream.codec_context.has_b_frames)
+    )
 
 
 def packets_from(container: InputContainer, stream: VideoStream, start: int) -> Iterator[Packet]:

@@ -37,12 +37,16 @@ def frames_at_indices(
         stream = _stream(container, threads, skip=True)  # as the frames were decoded for `stats`
         frames: Iterator[Any] = iter(())
         following: Any = None
-        last = -1
+        last, opened = -1, True
         for index in indices:
             pts = int(stats.pts[index])
             access = index - int(stats.cost[index]) + 1
             if last < 0 or access > last:
-                frames, following = frames_from(container, stream, int(stats.pts[access])), None
+                # The film's first frame may build on some that are not shown: an edit list leaves
+                # them out, as where a film was cut without encoding it again.
+                start = None if opened and access == 0 else int(stats.pts[access])
+                frames, following = frames_from(container, stream, start), None
+                opened = False
             frame = following if following is not None else next(frames, None)
             while frame is not None and frame.pts < pts:
                 frame = next(frames, None)
@@ -66,8 +70,9 @@ def frames_at_times(
     """
     accesses = _random_accesses(uri)
     with open_video(uri) as container:
-        stream = _stream(container, threads, skip)
+        stream = _stream(container, threads, skip=False)
         start, time_base = first_frame(container, stream).pts or 0, float(stream.time_base or 1)
+        stream.codec_context.skip_frame = skippable(stream) if skip else "DEFAULT"
         frames: Iterator[Any] = iter(())
         before: Any = None  # the last frame that is not after the time, and
         after: Any = None  # the one that follows it
@@ -87,9 +92,11 @@ def frames_at_times(
             yield min(near, key=lambda frame: abs(frame.pts - pts), default=None)
 
 
-def frames_from(container: Any, stream: Any, start: int) -> Iterator[Any]:
+def frames_from(container: Any, stream: Any, start: int | None) -> Iterator[Any]:
     """Yields decoded frames from the random access point with the time `start` on, in the stream's
-    time base."""
+    time base; None: from the start of a film that was just opened."""
+    if start is None:
+        return decoded(packets(container, stream))
     return decoded(packets_from(container, stream, start))
 
 

@@ -24,6 +24,7 @@ from pipeline.keyframes.decode import frames_at_indices
 from pipeline.keyframes.detectors import detect
 from pipeline.keyframes.frame_stats import FrameStats, join_segments, scan_segment
 from pipeline.keyframes.geometry import Geometry, displayed
+from pipeline.keyframes.interlacing import INTERLACED
 from pipeline.keyframes.local_change import largest_change, small_lab
 from pipeline.keyframes.motion import motion
 from pipeline.keyframes.near_duplicates import most_similar, perceptual_hash
@@ -69,7 +70,9 @@ def extract_film(
             threads,
             lambda time: _report(video, time, tick),
         )
-        video = dataclasses.replace(video, bars=list(stats.bars))
+        video = dataclasses.replace(
+            video, bars=list(stats.bars), interlaced=stats.combed >= INTERLACED
+        )
         keyframes, rejects = extract_keyframes(
             video, stats, config, folder, threads, tick, transitions
         )
@@ -139,9 +142,11 @@ def extract_keyframes(
     """
     if transitions is None:
         transitions = shots.find(stats, config.shots)
-    selection = select(video, stats, transitions, config)
+    selection = select(video, stats, transitions, config, threads)
     shown = _shown(selection.rejected)
-    geometry = Geometry(stats.bars, stats.aspect, video.rotation)
+    geometry = Geometry(
+        stats.bars, stats.aspect, video.rotation, interlaced=stats.combed >= INTERLACED
+    )
     keyframes: list[Keyframe] = []
     pictures: list[NDArray[np.uint8]] = []  # of the keyframes, small
     rejects: list[Reject] = []
@@ -219,7 +224,7 @@ def keyframes_per_second(
     stats = join_segments(video.uri, [segment])
     found = shots.between(len(stats.times), shots.find(stats, config.shots))
     candidates = all_candidates(stats, found, config)
-    length = float(stats.times[-1]) + stats.frame_time
+    length = float(stats.times[-1] - stats.times[0]) + stats.frame_time
     return sum(not candidate.reason for candidate in candidates) / max(length, 1.0)
 
 

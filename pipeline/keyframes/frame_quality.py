@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from pipeline.config import KeyframesConfig
 from pipeline.keyframes.frame_stats import FrameStats
 
+_LIT = 40  # levels, of an edge in the tiny image: something is lit in the dark
+_VISIBLE = 15  # something stands out from a flat ground; noise and shades have 3
+
 
 def score(stats: FrameStats, first: int, last: int) -> NDArray[np.float32]:
     """Scores each of the frames first..last as an image: float32, higher is better.
@@ -29,12 +32,20 @@ def defect(stats: FrameStats, index: int, config: KeyframesConfig) -> tuple[str,
     Both are "" for a frame that is fit.
     """
     mean, std = stats.mean[index], stats.std[index]
-    if mean < config.black:
+    edge = _strongest_edge(stats.thumbs[index])
+    if mean < config.black and edge < _LIT:
         return "black", f"mean luma {mean:.0f} of 255"
-    if std < config.flat:
+    if std < config.flat and edge < _VISIBLE:
         return "flat", f"standard deviation of the luma {std:.1f} of 255"
     usual = float(np.median(stats.sharp))
     moving = min(stats.diff[index], stats.diff[min(index + 1, len(stats.diff) - 1)])
     if moving > config.smear_motion and stats.sharp[index] < config.smear_sharpness * usual:
         return "smear", f"sharpness {stats.sharp[index]:.0f} where {usual:.0f} is usual, moving"
     return "", ""
+
+
+def _strongest_edge(thumb: NDArray[np.uint8]) -> int:
+    """Returns the largest difference of neighbouring pixels: of something small before a ground
+    that is black or flat, where noise averages out."""
+    levels = thumb.astype(np.int16)
+    return max(int(np.abs(np.diff(levels, axis=axis)).max()) for axis in (0, 1))

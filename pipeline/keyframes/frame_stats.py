@@ -23,17 +23,23 @@ from numpy.typing import NDArray
 from pipeline.ingest.timestamps import check_clock
 from pipeline.ingest.video import (
     decoded,
+    first_frame,
     open_video,
     packets,
     pixel_aspect,
     skippable,
     video_stream,
 )
-from pipeline.keyframes.letterbox import DarkCounts
+from pipeline.keyframes.combing import is_combed
+from pipeline.keyframes.letterbox import DarkEdges, dark_edges, inner, measured_inside
+from pipeline.keyframes.tone_mapping import is_hdr, luma_table
 
 THUMB = (32, 18)  # width, height of the tiny images
 _DIFF = (80, 45)  # width, height at which neighbours are compared
 _SHARP = (320, 180)  # width, height at which sharpness is measured
+_LOOK = 0.77  # seconds between frames looked at for combing: not a multiple of any cycle's
+_MIDDLE = 480  # pixels, the width that is looked at
+_BLURRED = 2  # pixels beside a dark edge that are part of it, at 320x180
 _STEP_BACK = 0.5  # seconds to seek further back; doubles each time
 
 
@@ -53,6 +59,7 @@ class FrameStats:
     frame_time: float  # seconds that a frame is shown, the median over the film
     bars: tuple[int, int, int, int]  # letterbox: rows above, below, columns left, right
     aspect: float  # width of a pixel over its height
+    combed: float = 0.0  # share of frames, of those looked at, that weave two moments
 
 
 _COLUMNS: dict[str, type[np.generic]] = {
@@ -62,6 +69,8 @@ _COLUMNS: dict[str, type[np.generic]] = {
     "mean": np.float32,
     "std": np.float32,
     "sharp": np.float32,
+    "sharp_inside": np.float32,  # the same without the frame's dark edges
+    "combed": np.int8,  # whether the frame is, -1 where it was not looked at
     "thumbs": np.uint8,
 }
 
@@ -69,8 +78,10 @@ _COLUMNS: dict[str, type[np.generic]] = {
 def planes(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
     """Returns luma and both chroma planes, [height, width] uint8, views where the format allows.
 
-    Formats that are not 8-bit planar YUV (10 bit, RGB, packed) are converted first.
+    Formats that are not 8-bit planar YUV (10 bit, RGB, packed) are converted first; luma in PQ or
+    HLG is made that of SDR.
     """
+    hdr, transfer = is_hdr(frame), int(frame.color_trc)
     if frame.format.name not in {
         "yuv420p",
         "yuvj420p",
@@ -80,12 +91,15 @@ def planes(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
         "yuvj444p",
     }:
         frame = frame.reformat(format="yuv420p")
-    return [
+    arrays = [
         np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[
             :, : plane.width
         ]
         for plane in frame.planes
     ]
+    if hdr:
+        arrays[0] = cv2.LUT(arrays[0], luma_table(transfer))
+    return arrays
 
 
 def cheap_decoder(stream: Any, threads: int) -> None:
@@ -118,7 +132,7 @@ class SegmentStats:
 
     columns: dict[str, NDArray[Any]]  # of `FrameStats`: the decoded frames whose time lies in it
     packet_times: NDArray[np.int64]  # of every packet of it, in the order of the file
-    dark_counts: DarkCounts
+    dark: DarkEdges  # of a frame per second
     before: tuple[int, float] | None  # time and mean luma of the frame before its first one
 
 
@@ -140,7 +154,8 @@ def scan_segment(
     """
     cv2.setNumThreads(1)  # there is a worker per core: more threads would only compete
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-    dark_counts = DarkCounts()
+    dark = DarkEdges()
+    second = looked = -1
     previous: tuple[NDArray[np.uint8], ...] | None = None
     before_segment: tuple[int, float] | None = None
     packet_times: list[int] = []
@@ -151,8 +166,12 @@ def scan_segment(
         inside = begin is None or time >= begin
         if frame.key_frame:
             tick(float(frame.time or 0))
-            if inside:
-                dark_counts.add_frame(frame_planes[0])
+        if inside and int(frame.time or 0) != second:
+            dark.add_frame(frame_planes[0])
+        look = int((frame.time or 0) / _LOOK)
+        if inside:
+            columns["combed"].append(is_combed(_middle(frame_planes[0])) if look != looked else -1)
+        second, looked = int(frame.time or 0), look
         cost = 1 if frame.key_frame else cost + 1
         medium, *rest = scaled_planes(frame_planes)
         compared = tuple(rest)
@@ -164,7 +183,12 @@ def scan_segment(
             columns["diff"].append(difference(compared, previous) if previous is not None else 0.0)
             columns["mean"].append(mean[0, 0])
             columns["std"].append(std[0, 0])
-            columns["sharp"].append(cv2.meanStdDev(cv2.Laplacian(medium, cv2.CV_16S))[1][0, 0] ** 2)
+            details = cv2.Laplacian(medium, cv2.CV_16S)
+            columns["sharp"].append(_variance(details))
+            edges = dark_edges(medium)
+            columns["sharp_inside"].append(
+                _variance(inner(details, edges, _BLURRED)) if any(edges) else columns["sharp"][-1]
+            )
             columns["thumbs"].append(cv2.resize(compared[0], THUMB, interpolation=cv2.INTER_AREA))
         else:
             before_segment = time, float(mean[0, 0])
@@ -181,9 +205,19 @@ def scan_segment(
             ],
             np.int64,
         ),
-        dark_counts,
+        dark,
         before_segment,
     )
+
+
+def _middle(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns the columns in the middle of a frame, at most _MIDDLE."""
+    left = max(0, (luma.shape[1] - _MIDDLE) // 2)
+    return luma[:, left : left + _MIDDLE]
+
+
+def _variance(details: NDArray[Any]) -> float:
+    return float(cv2.meanStdDev(details)[1][0, 0] ** 2) if details.size else 0.0
 
 
 def _frames(
@@ -201,8 +235,9 @@ def _frames(
         if access is not None:
             to_decode = itertools.dropwhile(lambda packet: packet.pts != access, to_decode)
         begun, ended, leading = False, False, None
+        waiting: list[int] = []
         for packet in to_decode:
-            if packet.pts is not None:
+            if packet.pts is not None and not packet.is_discard:  # an edit list may leave it out
                 packet_times.append(packet.pts)
                 # Of the packets after a random access point in the file, those shown before it
                 # come before those shown after it.
@@ -212,7 +247,7 @@ def _frames(
                     leading = packet.pts
             if ended:
                 continue
-            for frame in decoded([packet]):
+            for frame in decoded([packet], waiting):
                 if end is not None and int(frame.pts or 0) >= end:
                     ended = True
                     break
@@ -275,22 +310,32 @@ def join_segments(uri: str, segments: Sequence[SegmentStats]) -> FrameStats:
     pts = columns["pts"]
     if not len(pts):
         raise ValueError("no frame of it could be decoded")
-    dark_counts = DarkCounts()
+    dark = DarkEdges()
     for segment in segments:
-        dark_counts.add(segment.dark_counts)
+        dark.add(segment.dark)
+    bars = dark.bars()
+    if any(bars):
+        ((height, width),) = dark.sizes
+        columns = measured_inside(columns, bars, height, width)
+    del columns["sharp_inside"]
+    looked_at = columns.pop("combed")
+    combed = looked_at[looked_at >= 0]
     with open_video(uri) as container:
         stream = video_stream(container)
         time_base = float(stream.time_base or 0)
         aspect = float(pixel_aspect(stream))
+        # Where the film was cut, its first frame may be one that the pass skips.
+        start = min(first_frame(container, stream).pts or 0, int(pts[0]))
     packet_times = np.concatenate([segment.packet_times for segment in segments])
     check_clock(packet_times.tolist(), time_base)
     shown = np.unique(packet_times if len(packet_times) else pts)
     place = np.searchsorted(shown, pts)
     return FrameStats(
-        times=(pts - pts[0]) * time_base,
+        times=(pts - start) * time_base,
         skipped=np.diff(place, prepend=place[:1] - 1) - 1,
         frame_time=float(np.median(np.diff(shown)) * time_base) if len(shown) > 1 else 0.0,
-        bars=dark_counts.bars(),
+        bars=bars,
         aspect=aspect,
+        combed=float(combed.mean()) if len(combed) else 0.0,
         **columns,
     )

@@ -10,7 +10,10 @@ import numpy as np
 from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
+from pipeline.keyframes.combing import is_combed
 from pipeline.keyframes.frame_stats import planes
+from pipeline.keyframes.interlacing import deinterlaced
+from pipeline.keyframes.tone_mapping import is_hdr, tone_mapped
 
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -23,6 +26,7 @@ class Geometry:
     bars: tuple[int, int, int, int] = (0, 0, 0, 0)  # rows above, below, columns left, right
     aspect: float = 1.0  # width of a decoded pixel over its height
     rotation: int = 0  # degrees clockwise
+    interlaced: bool = False  # combed frames are deinterlaced
 
 
 def displayed_luma(
@@ -43,15 +47,23 @@ def displayed_luma(
 def displayed(frame: av.VideoFrame, geometry: Geometry) -> tuple[NDArray[np.uint8], list[int]]:
     """Returns a frame without its bars, with square pixels, turned: BGR uint8 [height, width, 3].
 
+    In an interlaced film it is deinterlaced, if it is combed; HDR is tone-mapped.
     Also returns x, y, width, height of the area kept, in the turned frame with its bars.
     """
+    if geometry.interlaced and is_combed(planes(frame)[0]):
+        frame = deinterlaced(frame)
     # Film that does not say how it codes colour is BT.709 in HD and BT.601 below, by custom.
     matrix = (
         None
         if frame.colorspace != _UNSPECIFIED
         else (Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601)
     )
-    image = frame.to_ndarray(format="bgr24", src_colorspace=matrix)
+    image = np.asarray(
+        tone_mapped(frame)
+        if is_hdr(frame)
+        else frame.to_ndarray(format="bgr24", src_colorspace=matrix),
+        np.uint8,
+    )
     above, below, left, right = geometry.bars
     height, width = image.shape[:2]
     image = image[above : height - below, left : width - right]

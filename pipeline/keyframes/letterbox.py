@@ -1,53 +1,131 @@
-"""Letterbox bars: rows and columns at the edges that are dark in nearly every frame of a film."""
+"""Letterbox bars: rows and columns at the edges that are dark in nearly every frame of a film.
+
+They are looked for in frames spread through the film. Where a film has bars, what was measured on
+whole frames is made what it is inside of them: bars dilute differences, and their edges look sharp.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_DARK = 24.0  # a bar's mean luma is at most this (video black is 16)
-_SHARE = 0.95  # of the frames that are not dark as a whole have the bar
+_DARK = 32  # luma of a bar at most: video black is 16, that of old tapes is higher
+_LINE = 0.75  # share of a row or column that is dark in a bar; subtitles may stand in it
+_LIT = 48.0  # mean luma of a frame, outside its own dark edges, that tells where bars end
+_SHARE = 0.95  # of these frames are dark at least as far as the bar,
+_EXACT = 0.3  # of them just as far: the edge of a dark scene is now here, now there
+_TOLERANCE = 0.006  # of the height or width: the edge of a bar is blurred
+_SAMPLES = 320  # pixels of a row or column that are looked at, about
+
+Sides = tuple[int, int, int, int]  # rows above, below, columns left, right
 
 
 @dataclasses.dataclass
-class DarkCounts:
-    """Counts, over frames that are not dark as a whole, in how many each row and column is dark."""
+class DarkEdges:
+    """How far frames spread through a film, and lit, are dark from each side."""
 
     sizes: set[tuple[int, int]] = dataclasses.field(default_factory=set)  # height, width
-    frames: int = 0
-    rows: Any = 0  # [height] int: in how many frames the row is dark
-    columns: Any = 0  # [width] int
+    edges: list[Sides] = dataclasses.field(default_factory=list)
 
     def add_frame(self, luma: NDArray[np.uint8]) -> None:
         """Adds a frame, uint8 [height, width]."""
-        if luma.mean() >= 2 * _DARK:
-            self.add(
-                DarkCounts(
-                    {luma.shape},
-                    1,
-                    (luma.mean(axis=1) <= _DARK).astype(np.int64),
-                    (luma.mean(axis=0) <= _DARK).astype(np.int64),
-                )
-            )
+        edges = dark_edges(luma)
+        inside = inner(luma, edges)
+        if inside.size and cv2.mean(inside)[0] >= _LIT:
+            self.sizes.add((luma.shape[0], luma.shape[1]))
+            self.edges.append(edges)
 
-    def add(self, other: DarkCounts) -> None:
-        """Adds the counts of other frames."""
+    def add(self, other: DarkEdges) -> None:
+        """Adds the frames of another part of the film."""
         self.sizes |= other.sizes
-        self.frames += other.frames
-        if len(self.sizes) == 1:  # where the frame size changes, no bars are those of the film
-            self.rows, self.columns = self.rows + other.rows, self.columns + other.columns
+        self.edges += other.edges
 
-    def bars(self) -> tuple[int, int, int, int]:
-        """Returns the rows above and below and the columns left and right that are bars."""
-
-        def leading(dark: NDArray[np.bool_]) -> int:
-            return int(np.argmin(dark)) if not dark.all() else 0
-
+    def bars(self) -> Sides:
+        """Returns the bars of the film; none where its frames differ in size."""
         if len(self.sizes) != 1:
             return 0, 0, 0, 0
-        rows = self.rows / self.frames > _SHARE
-        columns = self.columns / self.frames > _SHARE
-        return leading(rows), leading(rows[::-1]), leading(columns), leading(columns[::-1])
+        ((height, width),) = self.sizes
+        edges = np.array(self.edges)
+        found = []
+        for side, length in enumerate((height, height, width, width)):
+            bar = int(np.quantile(edges[:, side], 1 - _SHARE, method="lower"))
+            exact = np.abs(edges[:, side] - bar) <= max(2.0, _TOLERANCE * length)
+            found.append(bar if exact.mean() >= _EXACT else 0)
+        above, below, left, right = found
+        return above, below, left, right
+
+
+def dark_edges(luma: NDArray[np.uint8]) -> Sides:
+    """Returns how many rows above and below, and columns left and right, of a frame are dark."""
+    height, width = luma.shape
+    rows = _dark(luma[:, :: max(1, width // _SAMPLES)], 1)
+    columns = _dark(luma[:: max(1, height // _SAMPLES)], 0)
+    if rows.all() or columns.all():
+        return height, 0, width, 0
+    return (
+        int(np.argmin(rows)),
+        int(np.argmin(rows[::-1])),
+        int(np.argmin(columns)),
+        int(np.argmin(columns[::-1])),
+    )
+
+
+def _dark(luma: NDArray[np.uint8], axis: int) -> NDArray[np.bool_]:
+    """Returns which rows (axis 1) or columns (axis 0) are dark."""
+    dark = cv2.threshold(np.ascontiguousarray(luma), _DARK, 1, cv2.THRESH_BINARY_INV)[1]
+    counts = cv2.reduce(dark, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+    return np.asarray(counts >= _LINE * luma.shape[axis])
+
+
+def inner(luma: NDArray[np.uint8], sides: Sides, margin: int = 0) -> NDArray[np.uint8]:
+    """Returns the part of an image inside of its dark sides and a margin beside them: a view."""
+    height, width = luma.shape[:2]
+    above, below, left, right = (side + margin if side else 0 for side in sides)
+    return luma[above : height - below, left : width - right]
+
+
+def measured_inside(
+    columns: dict[str, NDArray[Any]], bars: Sides, height: int, width: int
+) -> dict[str, NDArray[Any]]:
+    """Returns figures of frames as they are inside of the bars, given those of whole frames.
+
+    columns: `diff`, `mean`, `std`, `sharp_inside` and `thumbs` as in `FrameStats`; height, width:
+    of the frames.
+    """
+    above, below, left, right = bars
+    inside = (height - above - below) * (width - left - right) / (height * width)
+    mean = columns["mean"].astype(np.float64)
+    black = np.minimum(16.0, mean)  # of a bar
+    inner_mean = (mean - (1 - inside) * black) / inside
+    square = columns["std"].astype(np.float64) ** 2 + mean**2
+    variance = (square - (1 - inside) * black**2) / inside - inner_mean**2
+    thumbs = columns["thumbs"]
+    rows = _resampling(thumbs.shape[1], above / height, below / height)
+    across = _resampling(thumbs.shape[2], left / width, right / width)
+    return columns | {
+        "diff": (columns["diff"] / inside).astype(np.float32),
+        "mean": inner_mean.astype(np.float32),
+        "std": np.sqrt(np.maximum(variance, 0)).astype(np.float32),
+        "sharp": columns["sharp_inside"],
+        "thumbs": np.array(
+            [np.rint(rows @ thumb @ across.T) for thumb in thumbs], np.uint8
+        ).reshape(thumbs.shape),
+    }
+
+
+def _resampling(count: int, before: float, after: float) -> NDArray[np.float64]:
+    """Returns the matrix [count, count] that stretches what lies between two shares of a line of
+    pixels over the whole of it, by linear interpolation between pixels inside of them."""
+    first, last = np.ceil(before * count), np.floor((1 - after) * count) - 1
+    at = (before + (np.arange(count) + 0.5) / count * (1 - before - after)) * count - 0.5
+    at = np.clip(at, min(first, last), max(first, last))
+    low = np.clip(np.floor(at), 0, count - 1).astype(int)
+    high = np.minimum(low + 1, count - 1)
+    matrix = np.zeros((count, count))
+    np.add.at(matrix, (np.arange(count), low), 1 - (at - low))
+    np.add.at(matrix, (np.arange(count), high), at - low)
+    return matrix

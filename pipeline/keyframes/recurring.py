@@ -22,10 +22,17 @@ def near_edges(
     keyframes: Sequence[Keyframe], duration: float, config: SelectionConfig
 ) -> list[Keyframe]:
     """Returns the keyframes near the start or end of an episode of `duration` seconds."""
-    edge = min(config.recurring_edge, duration / 4)
+    seconds = edge(duration, config)
     return [
-        keyframe for keyframe in keyframes if min(keyframe.time, duration - keyframe.time) <= edge
+        keyframe
+        for keyframe in keyframes
+        if min(keyframe.time, duration - keyframe.time) <= seconds
     ]
+
+
+def edge(duration: float, config: SelectionConfig) -> float:
+    """Returns how many seconds at either end of an episode are compared."""
+    return min(config.recurring_edge, duration / 4)
 
 
 def find_recurring(

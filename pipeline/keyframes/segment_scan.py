@@ -24,7 +24,7 @@ from pipeline.keyframes.frame_stats import (
     join_segments,
     scan_segment,
 )
-from pipeline.keyframes.letterbox import DarkCounts
+from pipeline.keyframes.letterbox import DarkEdges
 from pipeline.runtime import storage
 
 SECONDS = 300.0  # the length of a segment, about
@@ -66,10 +66,8 @@ def scan(uri: str, bound: Bounds, threads: int, file: str) -> None:
     columns: dict[str, Any] = dict(segment.columns)
     columns |= {
         "packet_times": segment.packet_times,
-        "sizes": np.array(sorted(segment.dark_counts.sizes), np.int64),
-        "frames": np.array(segment.dark_counts.frames),
-        "rows": np.array(segment.dark_counts.rows),
-        "dark_columns": np.array(segment.dark_counts.columns),
+        "sizes": np.array(sorted(segment.dark.sizes), np.int64),
+        "edges": np.array(segment.dark.edges, np.int64),
         "before": np.array([segment.before] if segment.before else [], np.float64),
     }
     data = io.BytesIO()
@@ -95,17 +93,18 @@ def load(uri: str, folder: str) -> FrameStats | None:
 def _loaded(file: str) -> SegmentStats:
     with np.load(io.BytesIO(storage.read_bytes(file)), allow_pickle=False) as arrays:
         columns = {name: arrays[name] for name in arrays.files}
-    dark_counts = DarkCounts(
+    dark = DarkEdges(
         {(int(height), int(width)) for height, width in columns.pop("sizes")},
-        int(columns.pop("frames")),
-        columns.pop("rows"),
-        columns.pop("dark_columns"),
+        [
+            (int(above), int(below), int(left), int(right))
+            for above, below, left, right in columns.pop("edges")
+        ],
     )
     packet_times, before = columns.pop("packet_times"), columns.pop("before")
     return SegmentStats(
         columns,
         packet_times,
-        dark_counts,
+        dark,
         (int(before[0, 0]), float(before[0, 1])) if len(before) else None,
     )
 

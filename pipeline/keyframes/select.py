@@ -17,6 +17,7 @@ from pipeline.keyframes import shots
 from pipeline.keyframes.frame_quality import defect, score
 from pipeline.keyframes.frame_stats import FrameStats
 from pipeline.keyframes.holds import shown_for
+from pipeline.keyframes.interlacing import INTERLACED, clean_frames
 from pipeline.keyframes.shots import Shot, Transition
 from schemas.published import keyframe_id
 from schemas.rows import Reject, Video
@@ -45,14 +46,25 @@ class Selection:
 
 
 def select(
-    video: Video, stats: FrameStats, transitions: Sequence[Transition], config: KeyframesConfig
+    video: Video,
+    stats: FrameStats,
+    transitions: Sequence[Transition],
+    config: KeyframesConfig,
+    threads: int = 1,
 ) -> Selection:
     """Selects the frames of a film that are to be keyframes, given its transitions, in order.
 
-    Decodes a few frames around cuts for the exact times of shots; raises as `open_video` does.
+    Decodes a few frames around cuts for the exact times of shots, and in interlaced films those
+    near the ones selected, for whole ones; raises as `open_video` does.
     """
     found = shots.between(len(stats.times), transitions)
     candidates = all_candidates(stats, found, config)
+    if stats.combed >= INTERLACED:
+        chosen = [(candidate.index, found[candidate.shot]) for candidate in candidates]
+        clean = clean_frames(video.uri, stats, chosen, threads)
+        candidates = [
+            dataclasses.replace(candidate, index=clean[candidate.index]) for candidate in candidates
+        ]
     fit = [candidate for candidate in candidates if not candidate.reason]
     cuts = {transition.first for transition in transitions if transition.kind == "cut"}
     # What ends right before a shot is how it begins.

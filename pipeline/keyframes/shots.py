@@ -1,9 +1,10 @@
-"""Shot detection: finds hard cuts, dissolves and fades, and the shots between them.
+"""Shot detection: finds hard cuts, dissolves, fades and wipes, and the shots between them.
 
 A hard cut is a frame unlike the one before it, on one side of which little changes; fast motion
 changes much on both sides. A dissolve is a run of frames that are weighted means of its ends. A
 fade is a run that gradually loses its contrast, whatever the colour that it fades to, and the flat
-frames it leads to. All are frame indices into `FrameStats`.
+frames it leads to. In a wipe a shot gives way part by part (`sweeps`). All are frame indices into
+`FrameStats`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,16 @@ from pipeline.ingest.video import open_video, video_stream
 from pipeline.keyframes import holds
 from pipeline.keyframes.decode import frames_from
 from pipeline.keyframes.frame_stats import FrameStats, difference, planes, scaled_planes
+from pipeline.keyframes.sweeps import Sweep, slid, wiped
 
-DISSOLVE_WIDTHS = (3, 4, 6, 8, 11, 15)  # half lengths tried, in frames
+_BURST_CORRELATION = 0.4  # of the frames beside a cut, at most, where much changes there too
+_SHORTEST, _GROWTH = 3, 1.36  # half lengths of gradual transitions that are tried, in frames
+_SHORTEST_SWEEP = 2
+_GOES_ON = 0.5  # of the change in a sweep: a frame that changes more is of it
+_MARGIN = 0.2  # of a sweep, at both ends
+_CALM = 1.5  # the change at a cut, in those of the frames beside it, that nothing else explains
+_MUCH = 0.3  # of the mean change: what a place has to change to count
+_MOVES = 6.0  # levels that the picture changes by in a frame, on average, while a shot slides in
 _BLOCK = 4096  # frames processed at once, which bounds memory
 
 
@@ -29,7 +38,7 @@ _BLOCK = 4096  # frames processed at once, which bounds memory
 class Transition:
     """What lies between two shots: blended frames from `first` to `last`; a cut has none."""
 
-    kind: str  # "cut", "dissolve", "fade"; of a detector that tells no more, "gradual"
+    kind: str  # "cut", "dissolve", "fade", "wipe"; of a detector that tells no more, "gradual"
     first: int  # for a cut: the new shot's first frame
     last: int  # for a cut: first - 1
 
@@ -68,6 +77,7 @@ def cuts(stats: FrameStats, config: ShotsConfig) -> list[int]:
     correlations = np.concatenate([[1.0], correlation(stats.thumbs[1:], stats.thumbs[:-1])])
     around = np.pad(diff, 2)
     peak = (diff >= around[1:-3]) & (diff >= around[3:-1])
+    noisier = np.maximum(around[1:-3], around[3:-1])
     around[:3] = around[-2:] = np.inf  # beyond the film's ends nothing is calm
     calmer = np.minimum(np.maximum(around[:-4], around[1:-3]), np.maximum(around[3:-1], around[4:]))
     found = (
@@ -75,6 +85,7 @@ def cuts(stats: FrameStats, config: ShotsConfig) -> list[int]:
         & (diff >= config.cut_difference)
         & (diff >= config.cut_ratio * (calmer + 3))
         & (correlations < config.cut_correlation)
+        & ~((noisier > config.cut_burst * diff) & (correlations > _BURST_CORRELATION))
     )
     return [int(at) for at in np.flatnonzero(found) if not _flash(stats, int(at))]
 
@@ -84,6 +95,14 @@ def _flash(stats: FrameStats, at: int) -> bool:
     before = stats.thumbs[at - 1].astype(np.int16)
     after = stats.thumbs[at + 1 : at + 4].astype(np.int16)
     return bool(len(after) and np.abs(after - before).mean(axis=(1, 2)).min() < 6.0)
+
+
+def _calm_cuts(stats: FrameStats, cut_at: list[int]) -> list[int]:
+    """Returns the cuts with little change on both sides; where there is more on one, the cut may be
+    the begin or end of a wipe."""
+    frames = stats.skipped + 1
+    rate = np.append(stats.diff / frames, 0.0)
+    return [at for at in cut_at if rate[at] >= _CALM * max(rate[at - 1], rate[at + 1])]
 
 
 def fades(stats: FrameStats, config: ShotsConfig, cut_at: list[int]) -> list[Transition]:
@@ -133,27 +152,30 @@ def _ramp(
     return here
 
 
+def _blocked(count: int, cut_at: list[int], taken: list[Transition]) -> NDArray[np.int64]:
+    """Returns how many of the frames before each one no other transition may contain."""
+    barrier = np.zeros(count, bool)
+    barrier[cut_at] = True
+    for transition in taken:
+        barrier[transition.first : transition.last + 1] = True
+    return np.concatenate([[0], np.cumsum(barrier)])
+
+
 def dissolves(
     stats: FrameStats, config: ShotsConfig, cut_at: list[int], taken: list[Transition]
 ) -> list[Transition]:
     """Finds runs of frames that are weighted means of the ends, clear of cuts and fades."""
     count = len(stats.times)
-    blocked = np.zeros(count + 1, np.int64)  # barriers before each frame, summed
-    barrier = np.zeros(count, bool)
-    barrier[cut_at] = True
-    for transition in taken:
-        barrier[transition.first : transition.last + 1] = True
-    blocked[1:] = np.cumsum(barrier)
+    blocked = _blocked(count, cut_at, taken)
     best = np.zeros(count, np.float32)
     width = np.zeros(count, np.int64)
-    for half in DISSOLVE_WIDTHS:
+    for half in _halves(stats, config.dissolve_seconds, _SHORTEST):
         if count <= 2 * half:
             continue
-        score = _blend_score(stats.thumbs, config, half)
-        middle = np.arange(half, count - half)
-        score[blocked[middle + half + 1] - blocked[middle - half + 1] > 0] = 0
-        better = score > best[middle]
-        best[middle[better]], width[middle[better]] = score[better], half
+        middles = _apart(stats, config, blocked, np.arange(half, count - half), half)[0]
+        score = _blend_score(stats.thumbs, config, middles, half)
+        better = score > best[middles]
+        best[middles[better]], width[middles[better]] = score[better], half
     found: list[Transition] = []
     while len(best) and best.max() > 0:
         middle_at = int(best.argmax())
@@ -164,35 +186,132 @@ def dissolves(
     return sorted(found, key=lambda transition: transition.first)
 
 
-def _blend_score(thumbs: NDArray[np.uint8], config: ShotsConfig, half: int) -> NDArray[np.float32]:
-    """Scores, for each frame, that it is the middle of a blend of 2 * half frames; 0: it is not."""
-    count = len(thumbs) - 2 * half
-    scores = np.zeros(count, np.float32)
+def _halves(stats: FrameStats, seconds: float, shortest: int) -> list[int]:
+    """Returns half lengths in frames, each longer by a third than the one before, up to `seconds`
+    of the film for the whole."""
+    step = float(np.median(np.diff(stats.times))) if len(stats.times) > 1 else 0.0
+    longest = round(seconds / 2 / step) if step > 0 else 0
+    halves = [shortest]
+    while halves[-1] < longest:
+        halves.append(min(longest, max(halves[-1] + 1, round(halves[-1] * _GROWTH))))
+    return halves
+
+
+def _apart(
+    stats: FrameStats,
+    config: ShotsConfig,
+    blocked: NDArray[np.int64],
+    middles: NDArray[np.int64],
+    half: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Returns those middles whose frames half a window before and after differ, with no other
+    transition between them, and by how many levels."""
+    middles = middles[blocked[middles + half + 1] - blocked[middles - half + 1] == 0]
+    span, share = _changed(stats.thumbs, middles - half, middles + half)
+    some = (span > config.dissolve_span) & (share > config.dissolve_area)
+    return middles[some], span[some]
+
+
+def _changed(
+    thumbs: NDArray[np.uint8], some: NDArray[np.int64], others: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns by how many levels frames differ, pair by pair, and in what share of the picture they
+    differ by as much as counts."""
+    levels, shares = np.zeros(len(some)), np.zeros(len(some))
+    for at in range(0, len(some), _BLOCK):
+        part = slice(at, at + _BLOCK)
+        one, other = thumbs[some[part]], thumbs[others[part]]
+        change = np.maximum(one, other) - np.minimum(one, other)
+        levels[part] = change.mean(axis=(1, 2))
+        shares[part] = (change > _MUCH * levels[part, None, None]).mean(axis=(1, 2))
+    return levels, shares
+
+
+def wipes(
+    stats: FrameStats, config: ShotsConfig, cut_at: list[int], taken: list[Transition]
+) -> list[Transition]:
+    """Finds transitions in which a shot gives way part by part, clear of cuts and other ones."""
+    count = len(stats.times)
+    blocked = _blocked(count, cut_at, taken)
+    moved = np.concatenate([[0.0], np.cumsum(stats.diff, dtype=np.float64)])
+    sweeps: list[Sweep] = []
+    for half in _halves(stats, config.wipe_seconds, _SHORTEST_SWEEP):
+        if count <= 2 * half:
+            continue
+        middles = np.arange(half, count - half, max(1, half // 3))
+        middles, span = _apart(stats, config, blocked, middles, half)
+        # A shot gives way to one that goes on as calmly; a camera that moves, moved before or goes
+        # on moving.
+        around = np.zeros(len(middles))
+        for end, step in ((-half, -half), (half, half)):
+            near = middles + end
+            far = np.clip(near + step, 0, count - 1)
+            far = np.where(
+                blocked[np.maximum(near, far) + 1] - blocked[np.minimum(near, far) + 1] == 0,
+                far,
+                near + step // 2,  # half as far, where another transition is on the way
+            )
+            far = np.clip(far, 0, count - 1)
+            around += _changed(stats.thumbs, near, far)[0]
+        middles = middles[around < config.wipe_calm * span]
+        middles = middles[
+            correlation(stats.thumbs[middles - half], stats.thumbs[middles + half])
+            < config.wipe_correlation
+        ]
+        sweeps += wiped(stats.thumbs, middles, half, config)
+        per_frame = (moved[middles + half + 1] - moved[middles - half + 1]) / (2 * half)
+        moving = middles[per_frame > _MOVES]
+        sweeps += slid(stats.thumbs, moving, half, config)
+    found: list[Transition] = []
+    free = np.ones(count, bool)
+    for sweep in sorted(sweeps, key=lambda sweep: (-sweep.score, sweep.first)):
+        if free[sweep.first : sweep.last + 1].all():
+            found.append(Transition("wipe", *_whole(stats, sweep, blocked)))
+            length = sweep.last - sweep.first + 1
+            free[max(0, sweep.first - length) : sweep.last + length + 1] = False
+    return sorted(found, key=lambda transition: transition.first)
+
+
+def _whole(stats: FrameStats, sweep: Sweep, blocked: NDArray[np.int64]) -> tuple[int, int]:
+    """Returns the first and last frame of a sweep with those beside it that change as much, and a
+    few more: at its ends an iris or a corner is too small to be seen in figures."""
+    rate = stats.diff / (stats.skipped + 1)
+    usual = float(rate[sweep.first : sweep.last + 2].mean())
+    length = sweep.last - sweep.first + 1
+    first, last, count = sweep.first, sweep.last, len(rate)
+    while first > 0 and sweep.first - first < length and rate[first] > _GOES_ON * usual:
+        first -= 1
+    while last + 1 < count and last - sweep.last < length and rate[last + 1] > _GOES_ON * usual:
+        last += 1
+    more = max(1, round(_MARGIN * length))
+    first, last = max(0, first - more), min(count - 1, last + more)
+    while blocked[sweep.first] > blocked[first]:
+        first += 1
+    while blocked[last + 1] > blocked[sweep.last + 1]:
+        last -= 1
+    return first, last
+
+
+def _blend_score(
+    thumbs: NDArray[np.uint8], config: ShotsConfig, middles: NDArray[np.int64], half: int
+) -> NDArray[np.float32]:
+    """Scores, for each middle, that the 2 * half frames around it are a blend; 0: they are not."""
+    scores = np.zeros(len(middles), np.float32)
     quarter = half // 2
-    for at in range(0, count, _BLOCK):
-        size = min(_BLOCK, count - at)
-
-        def stack(offset: int) -> NDArray[np.float32]:
-            begin = at + half + offset  # noqa: B023 - used within this round only
-            return thumbs[begin : begin + size].astype(np.float32)  # noqa: B023
-
-        before, after = stack(-half), stack(half)
+    for at in range(0, len(middles), _BLOCK):
+        some = middles[at : at + _BLOCK]
+        before = thumbs[some - half].astype(np.float32)
+        after = thumbs[some + half].astype(np.float32)
         span = np.abs(after - before).mean(axis=(1, 2))
-        bend = np.zeros(size, np.float32)
+        bend = np.zeros(len(some), np.float32)
         for offset in (-quarter, 0, quarter):
             share = (offset + half) / (2 * half)
             expected = before * (1 - share) + after * share
-            bend += np.abs(stack(offset) - expected).mean(axis=(1, 2)) / 3
-        ends = correlation(thumbs[at : at + size], thumbs[at + 2 * half : at + 2 * half + size])
+            bend += np.abs(thumbs[some + offset] - expected).mean(axis=(1, 2)) / 3
         straight = 1 - bend / (config.dissolve_bend * np.maximum(span, 1e-3))
-        changed = (np.abs(after - before) > 4).mean(axis=(1, 2))
-        is_blend = (
-            (span > config.dissolve_span)
-            & (straight > 0)
-            & (ends < config.dissolve_correlation)
-            & (changed > config.dissolve_area)
-        )
-        scores[at : at + size] = np.where(is_blend, span * straight, 0)
+        ends = correlation(thumbs[some - half], thumbs[some + half])
+        is_blend = (straight > 0) & (ends < config.dissolve_correlation)
+        scores[at : at + _BLOCK] = np.where(is_blend, span * straight, 0)
     return scores
 
 
@@ -258,11 +377,14 @@ def _transitions(stats: FrameStats, config: ShotsConfig) -> list[Transition]:
     cut_at = cuts(stats, config)
     gradual = fades(stats, config, cut_at)
     gradual += dissolves(stats, config, cut_at, gradual)
-    gradual.sort(key=lambda transition: transition.first)
+    calm = _calm_cuts(stats, cut_at)
+    sweeps = wipes(stats, config, calm, gradual)
     inside = np.zeros(len(stats.times), bool)
-    for transition in gradual:
+    for transition in gradual + sweeps:
         inside[transition.first : transition.last + 1] = True
-    hard = [Transition("cut", at, at - 1) for at in cut_at if not inside[at]]
+    ends = {transition.last + 1 for transition in sweeps} - set(calm)
+    hard = [Transition("cut", at, at - 1) for at in cut_at if not inside[at] and at not in ends]
+    gradual += sweeps
     return sorted(hard + gradual, key=lambda transition: transition.first)
 
 
@@ -281,7 +403,8 @@ def cut_times(uri: str, stats: FrameStats, index: int) -> tuple[float, float]:
         stream = video_stream(container)
         stream.codec_context.options = {"skip_loop_filter": "all"}
         access = index - int(stats.cost[index - 1])
-        for frame in frames_from(container, stream, int(stats.pts[access])):
+        start = int(stats.pts[access]) if access else None
+        for frame in frames_from(container, stream, start):
             if low <= frame.pts <= high:
                 planes_at[frame.pts] = scaled_planes(planes(frame))[1:]
             if frame.pts >= high:

@@ -13,14 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import av
+import numpy as np
 
 from pipeline.ingest import subtitles
 from pipeline.ingest.fingerprint import fingerprint
 from pipeline.ingest.subtitle_lines import Line
 from pipeline.ingest.video import VideoError
-from pipeline.keyframes import extract, ocr, overlays, recurring, segment_scan
+from pipeline.keyframes import copies, extract, ocr, overlays, recurring, segment_scan
 from pipeline.keyframes.detectors import cut_files, watches_frames
-from pipeline.keyframes.title_cards import title_cards
+from pipeline.keyframes.near_duplicates import pack_hashes
+from pipeline.keyframes.title_cards import shows_nothing, title_cards
 from pipeline.runtime import isolation, stage_outputs, storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
@@ -135,20 +137,20 @@ def read_text(film: Inputs, job: Job) -> list[AnyRow]:
     for number, keyframe in enumerate(found, 1):
         screens += ocr.read([storage.join(film.images_folder, layout.stage_picture(keyframe.id))])
         job.tick(number / len(found))
-    screens = overlays.without_overlays(screens)
+    rest = overlays.without_overlays(screens)
     cards = title_cards(
-        screens,
+        rest,
         [keyframe.time for keyframe in found],
         max((keyframe.shot_end for keyframe in found), default=0.0),
     )
     titles = {
         keyframe.id: " / ".join(screen.texts)[:200] or "in letters that are not read"
         for keyframe, screen, card in zip(found, screens, cards, strict=True)
-        if card
+        if card or shows_nothing(screen)
     }
     with_text = [
         dataclasses.replace(keyframe, text=screen.texts)
-        for keyframe, screen in zip(found, screens, strict=True)
+        for keyframe, screen in zip(found, rest, strict=True)
     ]
     kept, rejects = recurring.split_rejects(with_text, titles, "text")
     return [*kept, *rejects]
@@ -156,9 +158,37 @@ def read_text(film: Inputs, job: Job) -> list[AnyRow]:
 
 def select_keyframes(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
     """Returns, for each film of a series, its keyframes without those that recur in the series,
-    each with the dialogue spoken over it, and the rejects."""
-    repeats = recurring.find_recurring(_near_edges(films, job), job.config.selection)
-    return [_select(film, repeats) for film in films]
+    each with the dialogue spoken over it, and the rejects. Of films that show the same, all but
+    the best are rejects."""
+    copy_of = copies.find_copies([_pictures(film, job) for film in films])
+    originals = [film for film in films if film.video.id not in copy_of]
+    repeats = recurring.find_recurring(_near_edges(originals, job), job.config.selection)
+    return [
+        [_copy_reject(film, copy_of[film.video.id])]
+        if film.video.id in copy_of
+        else _select(film, repeats)
+        for film in films
+    ]
+
+
+def _pictures(film: Inputs, job: Job) -> copies.Pictures:
+    """Returns what is compared of a film to find copies of it."""
+    found = film.rows("text", Keyframe)
+    video, seconds = film.video, recurring.duration(film.video, found)
+    return copies.Pictures(
+        video.id,
+        max((keyframe.width * keyframe.height for keyframe in found), default=0),
+        seconds,
+        video.size,
+        np.array([keyframe.time for keyframe in found]),
+        pack_hashes(keyframe.phash for keyframe in found),
+        recurring.edge(seconds, job.config.selection),
+    )
+
+
+def _copy_reject(film: Inputs, best: str) -> Reject:
+    detail = f"shows the same as {best}, which is larger or longer"
+    return Reject("video", film.video.uri, copies.COPY, detail, film.video.id)
 
 
 def _near_edges(films: Sequence[Inputs], job: Job) -> dict[str, list[tuple[str, str]]]:

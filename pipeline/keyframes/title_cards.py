@@ -14,6 +14,7 @@ from pipeline.keyframes.ocr import Line, ScreenText
 
 _PLAIN = 0.08  # of the blocks crossed by outlines at most; a flat drawing has 0.29 or more
 _SOFT = 0.005  # of the pixels are edges at most, as on a ground that is out of focus
+_NOTHING = 0.001  # an aeroplane in the sky has more
 _CARD_COVERAGE = 0.01
 _MIDDLE = 0.3  # shares of the image: a line so near to its centre is not in a corner
 _CREDITS = 5  # lines that are credits, where they cover
@@ -25,6 +26,11 @@ _LOGO_COVERAGE = 0.1  # so much that it hides the image
 _HIDDEN = 0.2  # so much that nothing is left of it
 _EDGE = 120.0  # seconds at a film's ends with titles over pictures,
 _EDGE_SHARE = 0.2  # each at most this share of it
+
+
+def shows_nothing(screen: ScreenText) -> bool:
+    """Returns whether there is nothing on an image outside of its text, such as a logo on black."""
+    return bool(screen.texts) and screen.outlines == 0 and screen.detail <= _NOTHING
 
 
 def title_cards(

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, TypeVar
 
@@ -201,10 +201,27 @@ def _outcome(
         return "raised", _picklable(error)
 
 
+@contextlib.contextmanager
+def without_memory_limit() -> Iterator[None]:
+    """Lifts a call's limit on memory while the block imports a package that maps gigabytes of its
+    own; after it the limit counts from there."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    try:
+        yield
+    finally:
+        if soft != hard:
+            _limit_memory()
+
+
 def _set_limits(seconds: float) -> None:
     """Limits the CPU time and memory of the next call, on top of what is used already."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds) + 1)
+    _limit_memory()
+
+
+def _limit_memory() -> None:
     with contextlib.suppress(FileNotFoundError), open("/proc/self/statm", encoding="ascii") as file:
         allocated = int(file.read().split()[0]) * resource.getpagesize()  # Linux only
         _lower(resource.RLIMIT_AS, allocated + MEMORY)

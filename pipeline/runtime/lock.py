@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from pipeline.runtime import interrupts, storage
+from pipeline.runtime import buckets, interrupts, storage
 from schemas import layout
 
 HEARTBEAT = 30.0  # seconds between two writes of the file
@@ -104,7 +104,7 @@ def _bucket_time(out: str) -> datetime:
     """
     path = storage.join(out, layout.WORK, f"clock-{uuid.uuid4().hex}")
     storage.write_bytes(path, b"")
-    written = storage.state(path)
+    written = buckets.state(path)
     storage.remove([path])
     return written.modified if written else datetime.now(UTC)
 
@@ -116,13 +116,13 @@ class _LockFile:
         self.out, self.path = out, storage.join(out, layout.WORK, layout.RUNNING)
         self.content = _this_process() | {"run": uuid.uuid4().hex}
         self.beats = 0
-        self.version: storage.Version | None = None  # of the file, None while there is none
+        self.version: buckets.Version | None = None  # of the file, None while there is none
         self.heartbeat = threading.Thread(target=self._rewrite, daemon=True)
         self.released = threading.Event()
 
     def acquire(self) -> None:
         """Writes the file if there is none or a killed run has left it; else raises Busy."""
-        found = storage.state(self.path)
+        found = buckets.state(self.path)
         if found is not None:
             age = (_bucket_time(self.out) - found.modified).total_seconds()
             if age < STALE:
@@ -133,7 +133,7 @@ class _LockFile:
             self.version = found.version
         try:
             self._write()
-        except storage.WriteConflict:
+        except buckets.WriteConflict:
             raise Busy(
                 f"another run has just begun to write to {self.out}: wait until it ends"
             ) from None
@@ -143,10 +143,10 @@ class _LockFile:
         self.beats += 1  # each heartbeat writes other content, and so makes another version
         data = json.dumps(self.content | {"beat": self.beats}).encode()
         try:
-            self.version = storage.write_if(self.path, data, self.version)
-        except storage.WriteConflict:
+            self.version = buckets.write_if(self.path, data, self.version)
+        except buckets.WriteConflict:
             # This run may have written it itself, in a request whose reply was lost.
-            found = storage.state(self.path)
+            found = buckets.state(self.path)
             if found is None or not self._is_ours():
                 raise
             self.version = found.version
@@ -161,7 +161,7 @@ class _LockFile:
         while not self.released.wait(HEARTBEAT):
             try:
                 self._write()
-            except (storage.WriteConflict, FileNotFoundError):  # the other may have ended already
+            except (buckets.WriteConflict, FileNotFoundError):  # the other may have ended already
                 return self._exit()
             except OSError:  # such as a network outage: the next heartbeat may succeed
                 continue

@@ -36,6 +36,7 @@ from rich.table import Column
 
 from pipeline.runtime import interrupts
 from pipeline.runtime.interrupts import FOLDER
+from pipeline.runtime.untrusted_text import escaped
 
 Tick: TypeAlias = Callable[[float], None]
 
@@ -69,12 +70,12 @@ def advance(stage: str) -> None:
 
 def doing(stage: str, text: str) -> None:
     """Reports what a stage does now, such as "loading the model"; the stage "" is the current."""
-    _note(stage, time.time(), text)
+    _note(stage, time.time(), escaped(text))
 
 
 def say(text: str) -> None:
     """Sends a sentence to the driver, which prints it."""
-    _note("", [time.time(), text])
+    _note("", [time.time(), escaped(text)])
 
 
 def _note(*content: Any) -> None:

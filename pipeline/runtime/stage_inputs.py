@@ -21,7 +21,18 @@ from schemas.rows import Row, Video
 # belongs in a key.
 LOCATION = ("id", "uri", "size", "subtitles")
 # Fields of a Video that are read from the film itself, by the keyframes stage.
-CONTENT = ("size", "fingerprint", "duration", "width", "height", "fps", "rotation", "bars")
+CONTENT = (
+    "size",
+    "fingerprint",
+    "duration",
+    "width",
+    "height",
+    "fps",
+    "rotation",
+    "bars",
+    "interlaced",
+    "hdr",
+)
 
 
 class UndeclaredRead(Exception):

@@ -16,9 +16,36 @@ from typing import Any, TypeAlias
 
 from pipeline.runtime import storage
 from schemas import layout, rows
-from schemas.rows import Caption, Character, Keyframe, Reject, Row, Spoken, Story, Video
+from schemas.rows import (
+    Appearance,
+    Caption,
+    CastMember,
+    Character,
+    Figure,
+    Keyframe,
+    Place,
+    Reject,
+    Row,
+    Scene,
+    Spoken,
+    Story,
+    Video,
+)
 
-AnyRow: TypeAlias = Video | Keyframe | Spoken | Caption | Character | Story | Reject
+AnyRow: TypeAlias = (
+    Video
+    | Keyframe
+    | Spoken
+    | Figure
+    | Appearance
+    | CastMember
+    | Scene
+    | Place
+    | Caption
+    | Character
+    | Story
+    | Reject
+)
 
 # Reasons of rejects that make the next run ask the model again.
 NO_ANSWER = "no answer"

@@ -1,15 +1,15 @@
 """Reads, writes, lists and removes files, on a disk or in a bucket (`gs://`, `s3://`).
 
+Files of web servers are read too, where the config allows it.
+
 Writes are atomic: a file appears under its name only when it is complete, so that a later run never
 reads one that a crash cut short. On a disk it is written under a temporary name beside its own and
-then renamed; in a bucket an object appears when its upload is complete. Requests to a bucket are
-retried for up to three minutes; an error that remains is raised as OSError.
+then renamed; in a bucket (`buckets`) it appears when its upload is complete.
 """
 
 from __future__ import annotations
 
 import errno
-import functools
 import io
 import os
 import re
@@ -18,24 +18,13 @@ import stat
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import datetime
-from typing import IO, Any, NamedTuple, TypedDict, cast
+from typing import IO, Any, cast
 
-import obstore
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    PermissionDeniedError,
-    PreconditionError,
-    UnauthenticatedError,
-)
-from obstore.store import ObjectStore, from_url
+from pipeline.runtime import buckets, web
 
 _UPLOAD_MEMORY = 16 << 20  # bytes of an upload that are held in memory, the rest on the disk
 _READ_BUFFER = 8 << 20  # bytes that one request reads from a bucket
-_CONCURRENT_REQUESTS = 16
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp$")
 _COARSEST_TIME = 2.0  # seconds between two times that FAT can tell apart
 _TRIES = 3  # to make a folder that other workers remove when they find it empty
@@ -63,10 +52,6 @@ class CannotWrite(OSError):
 
 class NotAFile(OSError):
     """Error: a folder, pipe or device is in a file's place."""
-
-
-class WriteConflict(OSError):
-    """Raised when a file was not written, as another process has written it in the meantime."""
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -106,149 +91,26 @@ def basename(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-# --- buckets -------------------------------------------------------------------------------------
-
-
-@functools.cache
-def _bucket(url: str) -> ObjectStore:
-    provider: dict[str, Any] = {}
-    if url.startswith("s3://") and "AWS_ACCESS_KEY_ID" not in os.environ:
-        with suppress(ImportError, ValueError):  # boto3 is missing, or finds no credentials
-            from obstore.auth.boto3 import Boto3CredentialProvider  # profiles, single sign-on
-
-            provider["credential_provider"] = Boto3CredentialProvider()
-    try:
-        # The endpoint of a private server, as in AWS_ENDPOINT_URL, may be http.
-        return from_url(url, client_options={"allow_http": True}, **provider)
-    except (BaseError, ValueError) as error:
-        raise OSError(f"{url}: {_message(error)}") from error
-
-
-def _bucket_and_key(path: str) -> tuple[ObjectStore, str]:
-    """Returns the bucket of a path and the object's key in it."""
-    scheme, _, rest = path.partition("://")
-    bucket, _, key = rest.partition("/")
-    return _bucket(f"{scheme}://{bucket}"), key.strip("/")
-
-
-def _message(error: BaseException) -> str:
-    return str(error).partition("\n\nDebug source")[0]
-
-
-@contextmanager
-def _as_oserror(path: str) -> Iterator[None]:
-    """Raises obstore's errors in the block as OSErrors that name the path."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path}: there is no such file or bucket") from error
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise PermissionError(f"{path}: {_message(error)}") from error
-    except (AlreadyExistsError, PreconditionError) as error:
-        raise WriteConflict(f"{path}: {_message(error)}") from error
-    except BaseError as error:
-        raise OSError(f"{path}: {_message(error)}") from error
-
-
-class Version(TypedDict, total=False):
-    """Identifies one content of a file in a bucket."""
-
-    e_tag: str
-    version: str
-
-
-class State(NamedTuple):
-    """Metadata of a file in a bucket."""
-
-    size: int  # bytes
-    modified: datetime  # by the bucket's clock
-    version: Version
-
-
-def state(path: str) -> State | None:
-    """Returns the metadata of a file in a bucket, None if there is no such file."""
-    bucket, key = _bucket_and_key(path)
-    if not key:
-        return None
-    try:
-        with _as_oserror(path):
-            meta = obstore.head(bucket, key)
-    except FileNotFoundError:
-        return None
-    return State(meta["size"], meta["last_modified"], _version(meta["e_tag"], meta["version"]))
-
-
-def write_if(path: str, data: bytes, version: Version | None) -> Version:
-    """Writes a file in a bucket only if its version is still `version`; returns its new version.
-
-    `version` None means that there must be no such file. Raises WriteConflict if the version is
-    another: of several processes that write at the same time, only one succeeds.
-    """
-    bucket, key = _bucket_and_key(path)
-    with _as_oserror(path):
-        written = obstore.put(bucket, key, data, mode=cast(Any, version) or "create")
-    return _version(written["e_tag"], written["version"])
-
-
-def _version(e_tag: str | None, version: str | None) -> Version:
-    found = Version()  # a store may have only one of the two
-    if e_tag is not None:
-        found["e_tag"] = e_tag
-    if version is not None:
-        found["version"] = version
-    return found
-
-
-class _BucketFile(io.RawIOBase):
-    """Reads a file in a bucket by range requests."""
-
-    def __init__(self, path: str) -> None:
-        found = state(path)
-        if found is None:
-            raise FileNotFoundError(f"{path}: there is no such file or bucket")
-        self.path, self.size, self.position = path, found.size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.size}[whence]
-        if start + offset < 0:
-            raise ValueError(f"{self.path}: cannot seek to before the start of the file")
-        self.position = start + offset
-        return self.position
-
-    def tell(self) -> int:
-        return self.position
-
-    def readinto(self, buffer: Any) -> int:
-        end = min(self.position + len(buffer), self.size)
-        if end <= self.position:
-            return 0
-        bucket, key = _bucket_and_key(self.path)
-        with _as_oserror(self.path):
-            data = memoryview(obstore.get_range(bucket, key, start=self.position, end=end))
-        buffer[: len(data)] = data
-        self.position += len(data)
-        return len(data)
-
-
 # --- reading and writing -------------------------------------------------------------------------
 
 
 def exists(path: str) -> bool:
     """Returns whether there is a file of that name (on a disk, a file or a folder)."""
-    return state(path) is not None if is_remote(path) else os.path.exists(path)
+    if web.is_web(path):
+        try:
+            return web.size(path) >= 0
+        except (FileNotFoundError, web.NotServed):
+            return False
+    return buckets.state(path) is not None if is_remote(path) else os.path.exists(path)
 
 
 def size(path: str) -> int:
     """Returns the size of a file in bytes. Raises OSError if there is none."""
     if not is_remote(path):
         return os.path.getsize(path)
-    found = state(path)
+    if web.is_web(path):
+        return web.size(path)
+    found = buckets.state(path)
     if found is None:
         raise FileNotFoundError(f"{path}: there is no such file or bucket")
     return found.size
@@ -256,18 +118,18 @@ def size(path: str) -> int:
 
 def read_bytes(path: str) -> bytes:
     """Returns the content of a file. Raises OSError if there is none."""
-    if not is_remote(path):
-        with reading(path) as file:
-            return file.read()
-    bucket, key = _bucket_and_key(path)
-    with _as_oserror(path):
-        return bytes(obstore.get(bucket, key).bytes())
+    if is_remote(path):
+        return web.read(path) if web.is_web(path) else buckets.read(path)
+    with reading(path) as file:
+        return file.read()
 
 
 def reading(path: str) -> IO[bytes]:
     """Opens a file for reading and seeking. Raises OSError if there is none."""
+    if web.is_web(path):
+        return io.BufferedReader(web.WebFile(path), _READ_BUFFER)
     if is_remote(path):
-        return io.BufferedReader(_BucketFile(path), _READ_BUFFER)
+        return io.BufferedReader(buckets.BucketFile(path), _READ_BUFFER)
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe, or reading a device, may not end
         raise NotAFile(f"{path}: a folder, pipe or device where a file was expected")
     return open(path, "rb")
@@ -276,12 +138,10 @@ def reading(path: str) -> IO[bytes]:
 def read_ranges(path: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
     """Returns parts of a file, each given by its start and its length in bytes; shorter at the end
     of the file. From a bucket they are requested side by side. Raises OSError if there is none."""
+    if web.is_web(path):
+        return [web.read_range(path, start, start + length) for start, length in ranges]
     if is_remote(path):
-        bucket, key = _bucket_and_key(path)
-        starts, lengths = zip(*ranges, strict=True)
-        with _as_oserror(path):
-            parts = obstore.get_ranges(bucket, key, starts=starts, lengths=lengths)
-        return [bytes(part) for part in parts]
+        return buckets.read_ranges(path, ranges)
     with reading(path) as file:
         return [os.pread(file.fileno(), length, start) for start, length in ranges]
 
@@ -296,10 +156,8 @@ def writing(path: str) -> Iterator[IO[bytes]]:
         with tempfile.SpooledTemporaryFile(_UPLOAD_MEMORY) as spool:
             yield spool
             spool.seek(0)
-            bucket, key = _bucket_and_key(path)
             try:
-                with _as_oserror(path):
-                    obstore.put(bucket, key, spool)
+                buckets.upload(path, spool)
             except OSError as error:
                 raise CannotWrite(f"cannot write {error}") from error
         return
@@ -459,29 +317,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _find_in_bucket(folder: str, pattern: str) -> list[tuple[str, int]]:
-    bucket, prefix = _bucket_and_key(folder)
-    matches = _compiled(pattern).fullmatch
-    with _as_oserror(folder):
-        if "**" in pattern or "/" in pattern:
-            listed = obstore.list(bucket, prefix).collect()
-        else:
-            listed = obstore.list_with_delimiter(bucket, prefix)["objects"]
-    root = f"{folder}/"
-    below = len(prefix) + 1 if prefix else 0
-    return sorted(
-        (root + meta["path"][below:], meta["size"])
-        for meta in listed
-        if matches(meta["path"][below:])
-    )
+    deep = "**" in pattern or "/" in pattern
+    return buckets.find(folder, deep, _compiled(pattern).fullmatch)
 
 
 def folders(folder: str) -> list[str]:
     """Returns the sorted names of the folders in a folder; none if there is no such folder."""
     if is_remote(folder):
-        bucket, prefix = _bucket_and_key(folder)
-        with _as_oserror(folder):
-            found = obstore.list_with_delimiter(bucket, prefix)["common_prefixes"]
-        return sorted(basename(name.rstrip("/")) for name in found)
+        return buckets.folders(folder)
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     return []
@@ -514,7 +357,7 @@ def link_or_copy(
         ]
     if any(overwrite or target in sizes for _, target in copies):
         before_replace()
-    _in_parallel(lambda pair: _copy(*pair), copies)
+    buckets.in_parallel(lambda pair: _copy(*pair), copies)
 
 
 def _folder(path: str) -> str:
@@ -553,11 +396,7 @@ def _linked(source: str, target: str, before_replace: Callable[[], None]) -> boo
 
 
 def _copy(source: str, target: str) -> None:
-    source_bucket, target_bucket = (_folder(path).split("/")[:3] for path in (source, target))
-    if is_remote(source) and source_bucket == target_bucket:
-        (bucket, source_key), (_, target_key) = _bucket_and_key(source), _bucket_and_key(target)
-        with _as_oserror(source):
-            obstore.copy(bucket, source_key, target_key)
+    if is_remote(source) and is_remote(target) and buckets.copied(source, target):
         return
     with reading(source) as source_file, writing(target) as target_file:
         shutil.copyfileobj(source_file, target_file, _READ_BUFFER)
@@ -591,23 +430,4 @@ def remove(paths: Sequence[str]) -> None:
     for folder in parents:
         with suppress(OSError):  # it is not empty
             os.rmdir(folder)
-    remote = [path for path in paths if is_remote(path)]
-    try:
-        for url in {"/".join(path.split("/")[:3]) for path in remote}:
-            keys = [_bucket_and_key(path)[1] for path in remote if path.startswith(f"{url}/")]
-            with _as_oserror(url):  # S3 deletes up to a thousand keys per request
-                obstore.delete(_bucket(url), keys)
-    except FileNotFoundError:  # some stores raise it for files that are missing
-        _in_parallel(_remove_from_bucket, remote)
-
-
-def _remove_from_bucket(path: str) -> None:
-    bucket, key = _bucket_and_key(path)
-    with suppress(FileNotFoundError), _as_oserror(path):
-        obstore.delete(bucket, key)
-
-
-def _in_parallel(function: Callable[[Any], None], items: Sequence[Any]) -> None:
-    if items:
-        with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as pool:
-            list(pool.map(function, items))
+    buckets.remove([path for path in paths if is_remote(path)])

@@ -29,12 +29,13 @@ import cv2
 import numpy as np
 
 from pipeline.sample.cards import credits_card, logo, title_card
-from pipeline.sample.film import FPS, Picture, filmed
+from pipeline.sample.film import FPS, Picture, boxes, filmed
 from pipeline.sample.music import tune
 from pipeline.sample.pen import HEIGHT, WIDTH, Canvas
 from pipeline.sample.script import SERIES, Episode, Shot, write
 
 DISSOLVE, FADE, BLACK = 16, 20, 4  # frames; a fade is half out, black, half in
+BOX_FRAMES = 6  # from one box of a figure in the truth to the next
 
 
 def draw(
@@ -355,6 +356,18 @@ def _truth(episode: Episode, spans: list[Span]) -> dict[str, Any]:
     }
 
 
+def _boxes(shot: Shot, span: Span) -> dict[str, list[str]]:
+    """Returns where each figure is, every `BOX_FRAMES` frames from the shot's first own frame on:
+    left, top, right and bottom in pixels, which may lie outside the frame."""
+    found: dict[str, list[str]] = {actor.name: [] for actor in shot.actors}
+    if not shot.actors or shot.kind == "credits":
+        return {}
+    for frame in range(span.first, span.last + BOX_FRAMES, BOX_FRAMES):
+        for name, box in boxes(shot, (frame - span.first) / FPS).items():
+            found[name].append(" ".join(str(round(side)) for side in box))
+    return found
+
+
 def _shot_truth(shot: Shot, span: Span, spoken: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "kind": shot.kind,
@@ -369,6 +382,7 @@ def _shot_truth(shot: Shot, span: Span, spoken: list[dict[str, Any]]) -> dict[st
         "characters": [actor.name for actor in shot.actors],
         "count": len(shot.actors),
         "actions": {actor.name: actor.action for actor in shot.actors},
+        "boxes": _boxes(shot, span),
         "action": shot.actors[0].action if shot.actors else "",
         "text": list(shot.text),
         "dialogue": spoken,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pipeline.sample.figures import SHOULDERS, Character, Pose, Spot, body_pen, figure, shadow
-from pipeline.sample.pen import Pen, bend, lettering, mix, stamp
+from pipeline.sample.pen import Pen, Ruler, bend, lettering, mix, stamp
 
 Move = Callable[[float], Pose]
 Thing = Callable[[Pen, Pose, float, str], None]
@@ -558,7 +558,21 @@ def act(
     `colour` is that of the thing held; `mood` is one of the eyes of a `Pose`, or empty.
     """
     how = ACTIONS[action]
-    pose = how.move(t + beat * 1.7)
+    pose = _pose(action, t, beat, speaking, mood)
+    shadow(pen, who, pose)
+    body = body_pen(pen.at(0, 0, 0, who.size), who, pose)
+    if how.before:
+        how.before(body, pose, t + beat, colour)
+    figure(pen, who, pose)
+    if how.thing:
+        how.thing(body, pose, t + beat, colour)
+        if how.thing not in (_dreams, _tears, _book):
+            _fingers(body, who, pose)
+
+
+def _pose(action: str, t: float, beat: float, speaking: bool, mood: str) -> Pose:
+    """Returns the pose of an action at a time, as `act` draws it."""
+    pose = ACTIONS[action].move(t + beat * 1.7)
     if mood and pose.eyes == "open":
         pose = replace(pose, eyes=mood)
     if pose.eyes in ("open", "wide", "sad") and (t + beat * 2.3) % 2.3 < 0.13:
@@ -569,15 +583,14 @@ def act(
         )
     elif pose.mouth == "open" and action == "talks":
         pose = replace(pose, mouth="smile")
-    shadow(pen, who, pose)
-    body = body_pen(pen.at(0, 0, 0, who.size), who, pose)
-    if how.before:
-        how.before(body, pose, t + beat, colour)
-    figure(pen, who, pose)
-    if how.thing:
-        how.thing(body, pose, t + beat, colour)
-        if how.thing not in (_dreams, _tears, _book):
-            _fingers(body, who, pose)
+    return pose
+
+
+def measure(
+    pen: Ruler, who: Character, action: str, t: float, *, beat: float, speaking: bool, mood: str
+) -> None:
+    """Measures a character as `act` draws it, without its shadow and without what it holds."""
+    figure(pen, who, _pose(action, t, beat, speaking, mood))
 
 
 def _fingers(pen: Pen, who: Character, pose: Pose) -> None:

@@ -15,9 +15,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from pipeline.sample.actions import ACTIONS, act
+from pipeline.sample.actions import ACTIONS, act, measure
 from pipeline.sample.figures import CAST
-from pipeline.sample.pen import HEIGHT, WIDTH, Canvas, Pen, overlay, view
+from pipeline.sample.pen import HEIGHT, WIDTH, Box, Canvas, Pen, Ruler, overlay, view, view_matrix
 from pipeline.sample.places import INDOORS, WATER, Light, front, light_of, paint
 from pipeline.sample.script import Actor, Shot
 
@@ -158,6 +158,13 @@ def _cameras(shot: Shot) -> tuple[Camera, Camera]:
     return (x - dx / 2, y, zoom * (1 - min(dzoom, 0))), (x + dx / 2, y, zoom * (1 + max(dzoom, 0)))
 
 
+def _camera(shot: Shot, t: float) -> Camera:
+    """Returns where the camera of a shot is at a second of it."""
+    part = min(1.0, max(0.0, t / shot.seconds))
+    x, y, zoom = (a + (b - a) * part for a, b in zip(*_cameras(shot), strict=True))
+    return x, y, zoom
+
+
 def filmed(shot: Shot) -> Picture:
     """Paints the place of a story shot and returns a function that draws the shot at any second."""
     light = light_of(shot.place, shot.time, shot.weather)
@@ -168,9 +175,7 @@ def filmed(shot: Shot) -> Picture:
     before = [_seen_through(layer, path[0]) for layer in near] if fixed else None
 
     def picture(t: float) -> Canvas:
-        part = min(1.0, max(0.0, t / shot.seconds))
-        x, y, zoom = (a + (b - a) * part for a, b in zip(*path, strict=True))
-        camera = x, y, zoom
+        camera = _camera(shot, t)
         large = _doubled(_lay(layers, camera)) if behind is None else behind.copy()
         pen = view(large, camera[0], camera[1], camera[2] * 2)
         _stir(pen, shot, light, t)
@@ -187,19 +192,48 @@ def filmed(shot: Shot) -> Picture:
 
 
 def _place(pen: Pen, actor: Actor, shot: Shot, t: float) -> None:
-    speed = ACTIONS[actor.action].speed * CAST[actor.name].size
-    x = actor.x + actor.facing * speed * (t - shot.seconds / 2)
-    speaking = any(line.speaker == actor.name and line.start <= t < line.end for line in shot.lines)
     act(
-        pen.at(x, actor.y, 0, actor.facing, 1),
+        pen.at(*_spot(actor, shot, t)),
         CAST[actor.name],
         actor.action,
         t,
         colour=actor.colour,
         beat=actor.beat,
-        speaking=speaking,
+        speaking=_speaks(actor, shot, t),
         mood=actor.mood,
     )
+
+
+def _spot(actor: Actor, shot: Shot, t: float) -> tuple[float, float, float, float, float]:
+    """Returns where a figure stands in the world: x, y, turn and scales, as `Pen.at` takes them."""
+    speed = ACTIONS[actor.action].speed * CAST[actor.name].size
+    x = actor.x + actor.facing * speed * (t - shot.seconds / 2)
+    return x, actor.y, 0, actor.facing, 1
+
+
+def _speaks(actor: Actor, shot: Shot, t: float) -> bool:
+    return any(line.speaker == actor.name and line.start <= t < line.end for line in shot.lines)
+
+
+def boxes(shot: Shot, t: float) -> dict[str, Box]:
+    """Returns the box of each figure of a shot at a second of it: left, top, right, bottom in
+    pixels of the frame, which it may exceed. What a figure holds and its shadow are no part of it.
+    """
+    x, y, zoom = _camera(shot, t)
+    found = {}
+    for actor in shot.actors:
+        ruler = Ruler(np.empty((0, 0, 3), np.uint8), view_matrix(WIDTH, HEIGHT, x, y, zoom))
+        measure(
+            ruler.at(*_spot(actor, shot, t)),
+            CAST[actor.name],
+            actor.action,
+            t,
+            beat=actor.beat,
+            speaking=_speaks(actor, shot, t),
+            mood=actor.mood,
+        )
+        found[actor.name] = ruler.box()
+    return found
 
 
 def _stir(pen: Pen, shot: Shot, light: Light, t: float) -> None:

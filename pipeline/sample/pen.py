@@ -11,7 +11,7 @@ night and distance cost nothing and no drawing function has to know about them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ _ARC = np.stack(
 Canvas = NDArray[np.uint8]
 Points = Any  # whatever numpy reads as an [n, 2] array
 Colour = tuple[int, int, int, int]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @lru_cache(maxsize=4096)
@@ -289,12 +290,51 @@ class Pen:
         cv2.add(cv2.multiply(region, keep, scale=1 / 255), add, region)
 
 
+@dataclass(frozen=True)
+class Ruler(Pen):
+    """Measures what a pen would draw, but for soft spots, and draws nothing."""
+
+    ends: list[NDArray[np.float64]] = field(default_factory=list)  # corners of what it measured
+
+    def at(
+        self, x: float, y: float, turn: float = 0.0, sx: float = 1.0, sy: float | None = None
+    ) -> Ruler:
+        """Returns the ruler with its origin at (x, y), turned and scaled as a pen is."""
+        return replace(self, matrix=super().at(x, y, turn, sx, sy).matrix)
+
+    def poly(self, points: Points, fill: str, line: str | None = None, width: float = 1.6) -> None:
+        """Measures a polygon with its outline."""
+        self._measure(self.to_pixels(points), width / 2 * self.scale if line else 0.0)
+
+    def line(self, points: Points, width: float, colour: str) -> None:
+        """Measures an open line."""
+        self._measure(self.to_pixels(points), width / 2 * self.scale)
+
+    def glow(self, x: float, y: float, rx: float, ry: float, colour: str, strength: float) -> None:
+        """Measures nothing: a soft spot has no border."""
+
+    def _fill(self, fixed: NDArray[np.float64], fill: str) -> None:
+        self._measure(fixed / (1 << _SHIFT), 0.0)
+
+    def _measure(self, pixels: NDArray[np.float64], edge: float) -> None:
+        self.ends.extend((pixels.min(axis=0) - edge, pixels.max(axis=0) + edge))
+
+    def box(self) -> Box:
+        """Returns left, top, right and bottom of all that was measured, in pixels."""
+        ends = np.array(self.ends)
+        (left, top), (right, bottom) = ends.min(axis=0), ends.max(axis=0)
+        return float(left), float(top), float(right), float(bottom)
+
+
 def view(canvas: Canvas, x: float, y: float, zoom: float) -> Pen:
     """Returns a pen in the units of the world, with the point (x, y) in the canvas's middle."""
     height, width = canvas.shape[:2]
-    return Pen(
-        canvas, np.array([[zoom, 0, width / 2 - x * zoom], [0, zoom, height / 2 - y * zoom]])
-    )
+    return Pen(canvas, view_matrix(width, height, x, y, zoom))
+
+
+def view_matrix(width: int, height: int, x: float, y: float, zoom: float) -> NDArray[np.float64]:
+    """Returns the matrix [2, 3] from the world to the pixels of a canvas whose middle is (x, y)."""
+    return np.array([[zoom, 0, width / 2 - x * zoom], [0, zoom, height / 2 - y * zoom]])
 
 
 @lru_cache(maxsize=512)

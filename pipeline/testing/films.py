@@ -175,6 +175,7 @@ def make_film(
     options: Mapping[str, str] | None = None,
     container_options: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
+    transfer: int | None = None,
 ) -> str:
     """Writes frames (height x width x 3 RGB uint8, even sides) as a film and returns its path.
 
@@ -183,7 +184,8 @@ def make_film(
     rotation: degrees clockwise that a player turns the frames by. subtitles: lines (start, end,
     text) for each language, a track each; subtitle_codec: mov_text in MP4, else subrip.
     gop: frames between two decoder keyframes. second_track: a 64x48 grey video track before the
-    film's own; cover: an attached picture, as in music files.
+    film's own; cover: an attached picture, as in music files. transfer: the transfer function that
+    the film states, by its number in H.273.
     """
     frames = iter(frames)
     first = next(frames)
@@ -199,6 +201,8 @@ def make_film(
         stream.codec_context.max_b_frames = bframes
         if sample_aspect_ratio is not None:
             stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
+        if transfer is not None:
+            stream.codec_context.color_trc = transfer
         if rotation:
             stream.set_display_rotation(-rotation)
         sound = out.add_stream("aac", rate=16_000, layout="mono") if audio else None
@@ -229,6 +233,25 @@ def make_film(
             for block in tone(last + 1 / float(fps)):
                 out.mux(sound.encode(block))
             out.mux(sound.encode(None))
+    return str(path)
+
+
+def trimmed(path: str | Path, film: str, begin: float) -> str:
+    """Writes what is left of a film from a time on without encoding it again, and returns its path.
+
+    The packets from the last random access point before that time on are copied, stamped so that it
+    becomes zero: a player does not show those before it, which MP4 says in an edit list.
+    """
+    with av.open(film) as source, av.open(str(path), "w") as out:
+        stream = source.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        zero = round(begin / (stream.time_base or 1))
+        source.seek(zero, stream=stream)
+        for packet in source.demux(stream):
+            if packet.dts is None or packet.pts is None:
+                continue
+            packet.pts, packet.dts, packet.stream = packet.pts - zero, packet.dts - zero, copy
+            out.mux(packet)
     return str(path)
 
 

@@ -34,12 +34,22 @@ def test_settings_come_after_the_file_and_the_file_after_the_defaults(tmp_path):
         ),
         ("prices={m: {inputs: 3}}", r"no setting prices\.m\.inputs; valid names are input, output"),
         ("quality.max_repetition=2", r"quality\.max_repetition: .*less than or equal to 1"),
+        ("calls.extra={max_tokens: 5}", r"calls\.extra: max_tokens is set by calls\.max_tokens"),
+        ("calls.extra={judge: {messages: []}}", "messages is set by the pipeline itself"),
+        ("calls.extra={writer: 5}", "write the fields of one role as a map"),
+        ("calls.extra={since: 2026-01-01}", "it goes into a request as JSON"),
         ("keyframes.every", "write it as name=value"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(setting, message):
     with pytest.raises(ConfigError, match=message):
         load("", [setting])
+
+
+def test_more_fields_of_requests_are_for_all_or_for_one_role():
+    calls = load("", ["calls.extra={top_k: 20, writer: {top_k: 5, reasoning_effort: low}}"]).calls
+    assert calls.extra_of("captioner") == {"top_k": 20}
+    assert calls.extra_of("writer") == {"top_k": 5, "reasoning_effort": "low"}
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 import storystream
 from pipeline import __main__, doctor
 from pipeline.config import load
+from pipeline.doctor import installation, machine, servers
 from pipeline.model_specs import parse
 from pipeline.testing import behaviours, films
 from pipeline.testing.behaviours import answering
@@ -85,7 +86,7 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
 
 
 def test_a_package_that_does_not_load_says_why(monkeypatch):
-    monkeypatch.setattr(doctor, "_fault", lambda module: "no libGL" * (module == "cv2"))
+    monkeypatch.setattr(installation, "_fault", lambda module: "no libGL" * (module == "cv2"))
     (missing,) = (finding for finding in doctor.packages() if not finding.there)
     assert "opencv-python-headless, which does not load: no libGL - reinstall it" in str(missing)
 
@@ -139,7 +140,7 @@ def test_a_server_that_is_none_is_told_without_the_key(behaviour):
 
 
 def test_a_server_that_never_answers_costs_a_few_seconds(monkeypatch):
-    monkeypatch.setattr(doctor, "SECONDS", 0.05)
+    monkeypatch.setattr(servers, "SECONDS", 0.05)
     found = asked(behaviours.hanging())
     assert found[f"model {MODEL}"] and not found["the server reads pictures"]
 
@@ -164,7 +165,7 @@ def test_without_a_key_no_server_is_asked(monkeypatch):
     [({"max_model_len": 8192}, 8192), ({"meta": {"n_ctx_train": 4096}}, 4096), ({}, 0)],
 )
 def test_the_context_length_is_where_servers_say_it(fields, length):
-    assert doctor._context(SimpleNamespace(model_extra=fields)) == length
+    assert servers._context(SimpleNamespace(model_extra=fields)) == length
 
 
 def test_the_weights_of_a_folder_and_of_the_hub(tmp_path, monkeypatch):
@@ -197,7 +198,7 @@ def test_the_disk_is_compared_with_what_these_films_take(tmp_path, monkeypatch):
     assert found.what.startswith("films: 1, ")
     assert disk.there and "this dataset takes" in disk.what
     assert permission.there and permission.what == f"permission to write to {tmp_path}"
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
     _, disk, _ = doctor.disk(load(), str(tmp_path / "film.mp4"), str(tmp_path))
     assert not disk.there and "make room" in str(disk)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -14,7 +15,7 @@ import numpy as np
 import pysubs2
 import pytest
 
-from pipeline.sample import SERIES, draw
+from pipeline.sample import SERIES, draw, film
 from pipeline.sample.actions import ACTIONS
 from pipeline.sample.figures import CAST
 from pipeline.sample.places import LIGHTS, PLACES
@@ -243,3 +244,28 @@ def test_the_manifest_names_the_series(folder: Path) -> None:
             "subtitles": "S01E01.srt",
         }
     ]
+
+
+def test_the_truth_says_where_each_figure_is(truth: dict[str, Any]):
+    for shot in truth["shots"]:
+        assert sorted(shot["boxes"]) == sorted(shot["characters"])
+        for boxes in shot["boxes"].values():
+            assert len(boxes) >= (shot["last"] - shot["first"]) // 6 + 1
+            assert all(len(box.split()) == 4 for box in boxes)
+
+
+def test_a_box_holds_all_of_a_figure_and_no_more():
+    """What changes where a figure is left out is where it was, but for its shadow."""
+    (shot, *_) = [
+        shot
+        for shot in write(0, 1).shots
+        if len(shot.actors) == 1 and ACTIONS[shot.actors[0].action].thing is None
+        if shot.scale != "close-up" and ACTIONS[shot.actors[0].action].before is None
+    ]
+    with_it = film.filmed(shot)(1.0)
+    without = film.filmed(dataclasses.replace(shot, actors=()))(1.0)
+    left, top, right, bottom = film.boxes(shot, 1.0)[shot.actors[0].name]
+    changed = np.abs(with_it.astype(int) - without).max(axis=2) > 40
+    rows, columns = np.nonzero(changed[: int(bottom) - 15])
+    drawn = columns.min(), rows.min(), columns.max() + 1
+    assert drawn == pytest.approx((left, top, right), abs=4)

@@ -38,7 +38,11 @@ MARK = {
 }
 GOOD = {
     "caption": CAPTION,
-    "characters": {"characters": [{"name": "Pip", "look": "", "role": "", "called": ["a fox"]}]},
+    "characters": {
+        "characters": [
+            {"name": "Pip", "look": "", "role": "", "called": ["a fox"], "names": ["Pipa"]}
+        ]
+    },
     "narrate": {"sentences": {f"picture_{n}": "Pip ran." for n in range(10, 20)}},
     "link": {"sentences": {f"picture_{n}": "Pip ran." for n in range(30)}},
     "score": MARK,

@@ -19,6 +19,10 @@ def test_tables_and_jsonl():
     assert [layout.table_path(table) for table in layout.TABLES] == [
         "videos.parquet",
         "keyframes.parquet",
+        "cast.parquet",
+        "appearances.parquet",
+        "scenes.parquet",
+        "places.parquet",
         "captions.parquet",
         "stories.parquet",
         "rejects.parquet",

@@ -8,12 +8,13 @@ doubt all three find nothing: a wrong name spoils a story, a missing one does no
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 
 import simplemma
 
-from pipeline.annotation import words
+from pipeline.annotation import concepts, name_forms, words
 from pipeline.runtime import word_lists
 from schemas.rows import Character
 
@@ -25,15 +26,20 @@ _NO_NAMES = _TITLES.union(word_lists.read(__package__, "capitalised_words.txt"))
 _CAPITALISED_NOUNS = frozenset(("de", "deu", "ger", "lb", "ltz"))
 _PLURAL = frozenset(word_lists.read(__package__, "plural_words.txt"))
 
+_NAMES_OF = "pl"  # the language whose dictionary has the names of many countries
+_GIVEN_NAMES = word_lists.read(__package__, "given_names.txt")
+_SHORT_TRANSLITERATION = 3  # characters that Chinese may have by chance
 _TOKEN = re.compile(r"(?<![\w'’-])[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLITIC = re.compile(r"['’](?:s|m|d|t|ll|re|ve)$")
 _OPENING = "\"“„‘'«»‹›「『([¿¡"
 _CLOSING = "\"”“’'»«›‹」』)]"
-_SENTENCE_ENDS = ".!?:…。！？"
+_SENTENCE_ENDS = ".!?:…。！？;؟۔।"
 _ABBREVIATED = re.compile(r"(?:^|[^\w])(?:mr|mrs|ms|dr|prof|st|jr|sr|[a-hj-z])\.$", re.IGNORECASE)
+_ADJECTIVE = re.compile(r"\b[a-zäöüß]+(?:e|en|er|es|em)\s$")  # German
 _DETERMINERS = frozenset(
     ("a", "an", "the", "this", "that", "his", "her", "their", "my", "your", "our", "its")
 )
+_FOREIGN_DETERMINERS = frozenset(word_lists.read(__package__, "determiners.txt"))
 
 
 def resolve(descriptors: Sequence[str], characters: Sequence[Character]) -> list[str]:
@@ -48,37 +54,170 @@ def resolve(descriptors: Sequence[str], characters: Sequence[Character]) -> list
 
 
 def unknown(
-    text: str, characters: Iterable[Character], grounds: str, language: str = "en"
+    text: str,
+    characters: Iterable[Character],
+    grounds: str,
+    language: str = "en",
+    *,
+    persons: bool = False,
 ) -> list[str]:
     """Finds the names in a text that neither `characters` nor `grounds` has, each once.
 
-    A name is a capitalised word. `grounds` is all that a name may come from: captions, dialogue,
-    title. The first word of a sentence is capitalised anyway: it counts only if it is so within a
-    sentence too or if, in English, no dictionary has it. In languages that capitalise every noun
-    none is found.
+    A name is a capitalised word, or a foreign one in Chinese or Japanese. `grounds` is all that a
+    name may come from: captions, dialogue, title. The first word of a sentence, or of a line of
+    verse, is capitalised anyway: it counts only if it is so within a sentence too or if, in
+    English, no dictionary has it. In languages that capitalise every noun none is found.
+    With `persons` things that storybooks capitalise are left out ("Old Owl"), and in languages that
+    capitalise every noun those are found that may be names.
     """
-    if re.split(r"[-_]", language.casefold())[0] in _CAPITALISED_NOUNS:
+    code = concepts.code(language)
+    english, capitalised = code == "en", code in _CAPITALISED_NOUNS
+    if capitalised and not persons:
         return []
-    english = language.casefold().startswith("en")
+    characters = list(characters)
     given = set(_parts(grounds)) | _NO_NAMES
+    names: set[str] = set()
     for character in characters:
         descriptions = [character.name, character.look, character.role, *character.called]
-        given.update(_parts(" ".join(descriptions)))
+        given.update(_parts(" ".join((*descriptions, *character.names))))
+        written = " ".join((character.name, *character.names))
+        names.update(part for part in re.findall(r"[^\W_]+", written) if len(part) > 2)
     found: dict[str, None] = {}
     tokens = list(_TOKEN.finditer(text))
+    verse = not capitalised and any(
+        _is_line_start(text, token, language)
+        for token in tokens
+        if not any(name_forms.is_form(token[0], name) for name in names)
+    )
     for number, token in enumerate(tokens):
         name = _CLITIC.sub("", token[0])
         if not name[:1].isupper() or name == "I" or (len(name) > 1 and name.isupper()):
             continue  # a word in capitals is shouted
-        if all(_is_given(part, given) for part in _parts(name)):
+        if all(_is_given(part, given) for part in _parts(name)) or (
+            not english
+            and any(
+                name_forms.is_form(form, given_name)
+                for form in {name, re.split("['’]", name)[0]}  # Turkish: Bruno'nun
+                for given_name in names
+            )
+        ):
             continue
+        known = _is_word(name, language)
         if _may_open_sentence(text[: token.start()]):
-            if not english or not _can_only_be_name(name, text[token.end() :]):
+            if not (
+                _can_only_be_name(name, text[token.end() :])
+                if english
+                else _is_known_name(name, language) and not capitalised
+            ):
                 continue
-        elif english and _is_title_case(tokens, number):
-            continue
+        else:
+            titled = (
+                _is_title_case(tokens, number)
+                if english
+                else _has_determiner(tokens, number) and not _is_known_name(name, language)
+            )
+            thing = persons and _is_thing(text, tokens, number, language)
+            if titled or (known and (verse or thing)):
+                continue
+            if capitalised and _ADJECTIVE.search(text[: token.start()]):
+                continue  # which names seldom have
         found[name] = None
+    for given_name in _given_names(code) - given:
+        if not any(name_forms.is_form(given_name, name) for name in names) and _has_word(
+            text, given_name, code
+        ):
+            found[given_name] = None
+    if code in ("zh", "ja"):
+        given_text = grounds.casefold()
+        loans = {part for part in given if len(part) > _SHORT_TRANSLITERATION and part.isascii()}
+        for match in name_forms.transliterated(text):
+            if (
+                len(match[0]) > 2
+                and match[0] not in given_text
+                and match[0] not in concepts.lexicon(language)
+                and not any(name_forms.sounds_alike(match[0], part) for part in loans)
+                and not any(name_forms.is_form(match[0], name) for name in names)
+            ):
+                found[match[0]] = None
     return list(found)
+
+
+def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
+    """Returns whether a word is a name even if one text alone has it.
+
+    It is where it is capitalised within a sentence and no dictionary has it in lower case. A first
+    word counts in English, and elsewhere if the dictionary has it as a name; in Chinese a long
+    transliteration does.
+    """
+    code = concepts.code(language)
+    if name in _given_names(code):
+        return True
+    if code in ("zh", "ja"):
+        return code == "zh" and len(name) > _SHORT_TRANSLITERATION
+    if _is_word(name, language):
+        return False
+    return (
+        code == "en"
+        or _is_known_name(name, language)
+        or any(
+            not _may_open_sentence(text[: token.start()])
+            for text in texts
+            for token in _TOKEN.finditer(text)
+            if _CLITIC.sub("", token[0]) == name
+        )
+    )
+
+
+def is_lone_capital(name: str, text: str, language: str) -> bool:
+    """Returns whether a word is capitalised within a sentence, where words beside it are not.
+
+    Never in English, which capitalises more than names, nor where all nouns are.
+    """
+    if concepts.code(language) in ("en", *_CAPITALISED_NOUNS):
+        return False
+    tokens = list(_TOKEN.finditer(text))
+    for number, token in enumerate(tokens):
+        if _CLITIC.sub("", token[0]) == name and not _may_open_sentence(text[: token.start()]):
+            beside = tokens[max(0, number - 1) : number] + tokens[number + 1 : number + 2]
+            return not any(
+                other[0][0].isupper() and not _may_open_sentence(text[: other.start()])
+                for other in beside
+            )
+    return False
+
+
+@functools.cache
+def _given_names(code: str) -> frozenset[str]:
+    """Returns the given names of a language without capitals; none for others."""
+    lines = (line.split() for line in _GIVEN_NAMES)
+    return frozenset(name for first, *names in lines if first == f"{code}:" for name in names)
+
+
+def _has_word(text: str, word: str, code: str) -> bool:
+    """Returns whether a text has a word: alone, or with what Korean writes after it."""
+    if code in ("zh", "ja", "th"):
+        return word in text
+    tokens = words.tokenize(text)
+    return word in tokens or (code == "ko" and any(token.startswith(word) for token in tokens))
+
+
+def recurs(name: str, texts: Sequence[str], language: str) -> bool:
+    """Returns whether two texts or more have a name, in any form.
+
+    In languages that capitalise every noun one of them must also begin a sentence with it.
+    """
+    found = [
+        [token for token in _TOKEN.finditer(text) if name_forms.is_form(token[0], name)]
+        if concepts.code(language) not in ("zh", "ja")
+        else list(re.finditer(re.escape(name), text))
+        for text in texts
+    ]
+    opens = concepts.code(language) not in _CAPITALISED_NOUNS or any(
+        _may_open_sentence(text[: token.start()])
+        for text, tokens in zip(texts, found, strict=True)
+        for token in tokens
+    )
+    return sum(map(bool, found)) > 1 and opens
 
 
 def misnamed(
@@ -240,10 +379,65 @@ def _may_open_sentence(before: str) -> bool:
     """Returns whether a word after this text may be the first of a sentence."""
     if not before.strip() or before[-1] in _OPENING or "\n" in before[len(before.rstrip()) :]:
         return True
+    if before.rstrip()[-1] in "—–―":
+        return before.rstrip().rstrip("—–―").rstrip()[-1:] in ("", *_SENTENCE_ENDS, *_CLOSING, ",")
     rest = before.rstrip().rstrip(_CLOSING).rstrip()
     if not rest:
         return True
     return rest[-1] in _SENTENCE_ENDS and _ABBREVIATED.search(rest) is None
+
+
+@functools.lru_cache(maxsize=50_000)
+def _is_word(name: str, language: str) -> bool:
+    """Returns whether a capitalised word may be another word than a name.
+
+    It may if its language's dictionary has it in lower case, as dictionaries have names too. Where
+    all nouns are capitalised, one that the dictionary of names has as a name only is none.
+    """
+    code, lower = concepts.code(language), name.casefold()
+    if code in _CAPITALISED_NOUNS:
+        if concepts.is_entry(name, _NAMES_OF) and not concepts.is_entry(lower, _NAMES_OF):
+            return concepts.is_entry(lower, code) or lower in concepts.lexicon(language)
+        ends = [name, *(name[start:] for start in range(3, len(name) - 3))]
+        return any(
+            simplemma.is_known(form, lang="de") for end in ends for form in (end, end.title())
+        )
+    return concepts.is_entry(lower, code) or lower in concepts.lexicon(language)
+
+
+def _is_known_name(name: str, language: str) -> bool:
+    """Returns whether a dictionary has a word as a name, and as nothing else."""
+    code = concepts.code(language)
+    return concepts.is_entry(name, code) and not _is_word(name, language)
+
+
+def _is_thing(text: str, tokens: Sequence[re.Match[str]], number: int, language: str) -> bool:
+    """Returns whether a word is in the name of a thing, which storybooks capitalise: Old Owl."""
+    while number + 1 < len(tokens) and tokens[number + 1][0][0].isupper():
+        if text[tokens[number].end() : tokens[number + 1].start()] != " ":
+            break
+        number += 1
+    word, known = tokens[number][0].casefold(), concepts.lexicon(language)
+    return word in known or concepts.lemma(word, language) in known
+
+
+def _is_line_start(text: str, token: re.Match[str], language: str) -> bool:
+    """Returns whether a word is capitalised in mid-sentence as lines of verse are: ", And"."""
+    word = token[0].casefold()
+    if not token[0][:1].isupper() or token[0] == "I" or _may_open_sentence(text[: token.start()]):
+        return False
+    after_break = text[: token.start()].rstrip()[-1:] in ",;–—-/"
+    if concepts.code(language) == "en":
+        return word in words.STOP_WORDS
+    return after_break and _is_word(word, language)
+
+
+def _has_determiner(tokens: Sequence[re.Match[str]], number: int) -> bool:
+    """Returns whether an article comes before a capitalised word: la Chouette, the Old Owl."""
+    before = number - 1
+    while before >= 0 and tokens[before][0][0].isupper():
+        before -= 1
+    return before >= 0 and tokens[before][0].casefold() in _FOREIGN_DETERMINERS
 
 
 def _can_only_be_name(name: str, after: str) -> bool:

@@ -1,8 +1,9 @@
 """Checks the narrative of a window: each text's form, its names and its grounding.
 
 What may be wrong with an answer: the wrong pictures, an empty text, a repeat of the text before, a
-refusal, the prompt repeated, a prompt injection followed, another language, a name that nobody
-has, a character by another name, a text that is not about its picture.
+refusal, the prompt repeated, a prompt injection followed, a placeholder, another language, a note
+to the reader, talk of the picture, a name that nobody has, a character by another name, texts that
+are not about their pictures.
 """
 
 from __future__ import annotations
@@ -11,15 +12,23 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.annotation.checks import character_names, grounding, languages, prompt_injection
+from pipeline.annotation.checks import (
+    character_names,
+    grounding,
+    languages,
+    picture_order,
+    prompt_injection,
+)
+from pipeline.annotation.checks.notes import note, placeholder
 from pipeline.annotation.checks.prompt_echo import echo
 from pipeline.annotation.checks.refusals import refusal
-from pipeline.annotation.checks.repeated_text import repeats
+from pipeline.annotation.checks.repeated_text import loops, repeats, says_twice
 from pipeline.config import DatasetConfig
 from schemas.answers import NarrativeAnswer
 from schemas.rows import Character
 
 _MAX_FAULTS = 6  # in a repair prompt
+_FEWEST_UNGROUNDED = 5  # texts of which one must say what its picture shows
 
 
 def fault(
@@ -44,12 +53,25 @@ def fault(
     if config.writer != "embedded":  # which starts from the caption and invents no name
         names = [character.name for character in characters]
         foreign = languages.wrong_languages(texts, config.stories.language, names)
-        faults = [form or foreign.get(place, "") for place, form in enumerate(faults)]
+        doubles = loops(texts, facts["told"])
         faults = [
-            form or _name_fault(text, caption, facts, characters, config)
-            for form, (text, caption, _) in zip(faults, pairs, strict=True)
+            form
+            or placeholder(text)
+            or says_twice(text)
+            or doubles.get(place, "")
+            or foreign.get(place, "")
+            or note(text)
+            for place, (form, text) in enumerate(zip(faults, texts, strict=True))
+        ]
+        faults = [
+            form or message
+            for form, message in zip(
+                faults, _name_faults(pairs, facts, characters, config), strict=True
+            )
         ]
         faults = _with_ungrounded(faults, pairs, config)
+        if not any(faults):
+            return _window_fault(texts, facts, characters, config)
     messages = [
         f"picture {number}: {message}"
         for number, message in zip(numbers, faults, strict=True)
@@ -87,30 +109,45 @@ def _form_fault(
     )
 
 
-def _name_fault(
-    text: str,
-    caption: dict[str, Any],
+def _name_faults(
+    pairs: Sequence[tuple[str, dict[str, Any], str]],
     facts: dict[str, Any],
     characters: Sequence[Character],
     config: DatasetConfig,
-) -> str:
-    """Returns the fault of a name: a character by another name, or one that nobody has."""
-    for called, name in character_names.misnamed(text, caption["characters"], characters).items():
-        return f"{called!r} is {name}: use the name"
-    strangers = character_names.unknown(
-        text, characters, _sources_of_names(facts), config.stories.language
-    )
-    return f"nobody is called {strangers[0]}" if strangers else ""
+) -> list[str]:
+    """Returns the faults of names: a character by another name, or one that nobody has.
+
+    A name that the language's dictionary has may be a word; it is a name if it comes again, or is
+    the only one: who capitalises words for style does so often.
+    """
+    language = config.stories.language
+    sources = _sources_of_names(facts)
+    unknown = [
+        character_names.unknown(text, characters, sources, language, persons=True)
+        for text, _, _ in pairs
+    ]
+    texts = [text for text, _, _ in pairs]
+    doubtful = {name for names in unknown for name in names}
+    faults = []
+    for (text, caption, _), names in zip(pairs, unknown, strict=True):
+        misnamed = character_names.misnamed(text, caption["characters"], characters)
+        strangers = [
+            name
+            for name in names
+            if character_names.is_surely_name(name, texts, language)
+            or character_names.recurs(name, texts, language)
+            or (len(doubtful) == 1 and character_names.is_lone_capital(name, text, language))
+        ]
+        called = next((f"{look!r} is {name}: use the name" for look, name in misnamed.items()), "")
+        faults.append(called or (f"nobody is called {strangers[0]}" if strangers else ""))
+    return faults
 
 
 def _with_ungrounded(
     faults: list[str], pairs: Sequence[tuple[str, dict[str, Any], str]], config: DatasetConfig
 ) -> list[str]:
-    """Adds the texts that are not about their pictures, if there are more than configured.
-
-    A few may be: grounding compares words, and a good story has its own.
-    """
-    if config.stories.language.partition("-")[0] != "en":
+    """Adds what English texts leave out of their captions, if none of a window says any of it."""
+    if config.stories.language.partition("-")[0] != "en" or len(pairs) < _FEWEST_UNGROUNDED:
         return faults
     ungrounded = [
         grounding.ungrounded(
@@ -124,10 +161,43 @@ def _with_ungrounded(
         )
         for text, caption, before in pairs
     ]
-    share = sum(not message for message in ungrounded) / len(ungrounded)
-    if share >= config.stories.grounded:
+    if not all(ungrounded) or not config.stories.grounded:
         return faults
     return [first or second for first, second in zip(faults, ungrounded, strict=True)]
+
+
+def _window_fault(
+    texts: Sequence[str],
+    facts: dict[str, Any],
+    characters: Sequence[Character],
+    config: DatasetConfig,
+) -> str:
+    """Returns what is wrong with the texts together, though each could be right: their order,
+    swapped names, somebody or somewhere that no picture shows."""
+    language, captions = config.stories.language, facts["captions"]
+    cast = " . ".join(
+        part
+        for character in characters
+        for part in (character.name, character.look, character.role, *character.called)
+    )
+    dialogue = [line for caption in captions for line in (*caption["dialogue"], *caption["text"])]
+    return (
+        picture_order.disorder(texts, captions, language, config.stories.grounded)
+        or picture_order.swapped(
+            texts,
+            captions,
+            {character.name: character.look for character in characters},
+            {character.name: [character.name, *character.names] for character in characters},
+            language,
+        )
+        or picture_order.newcomer(
+            texts,
+            captions,
+            cast,
+            " . ".join((facts["title"], *dialogue, *facts["told"])),
+            language,
+        )
+    )
 
 
 def _sources_of_names(facts: dict[str, Any]) -> str:
@@ -144,7 +214,14 @@ def _sources_of_names(facts: dict[str, Any]) -> str:
                     *caption["text"],
                     caption["place"],
                     *caption["objects"],
+                    *_lower_case_words(caption),
                 )
             ),
         ]
     )
+
+
+def _lower_case_words(caption: dict[str, Any]) -> list[str]:
+    """Returns what a caption calls things, without names: the captioner may have made them up."""
+    text = " ".join((*caption["characters"], caption["action"], caption["sentence"]))
+    return [word for word in re.findall(r"[^\W\d_]+", text) if word.islower()]

@@ -6,6 +6,11 @@ A file of the folder `phrases` has sections, with a phrase per line:
 - cannot and asked: a refusal where one sentence has both: "I cannot", "this request"
 - whole: a refusal where a text is nothing else and has one of `sorry`: "I can't help with that"
 - sorry: what a refusal is wrapped in: "I'm sorry", "but"
+- placeholder: a text that is nothing else is none: "to be determined", "text here"
+- label: before a colon, a number or none, no part of a story: "picture", "note"
+- note: a note to the reader, before a colon: "here is the next part of the story"
+- attack: speaks to a model of its instructions, its role or its output, and is said in films
+- picture: speaks of the picture or the camera, not of what happens: "in this picture"
 
 A phrase is in lower case and without punctuation. `…` stands for up to six words (15 characters of
 a script without spaces), `*` at either end of a word for any letters, `^` for the start of a
@@ -20,6 +25,7 @@ import unicodedata
 from collections.abc import Iterable
 from importlib import resources
 
+from pipeline.annotation import words
 from pipeline.runtime import word_lists
 
 # Thai, Lao, Burmese, Khmer, kana, Han and Hangul: no spaces, or endings that no list can hold.
@@ -28,6 +34,9 @@ _ENDINGS = re.compile("[\uac00-\ud7a3]")
 _SHORT_VOWELS = re.compile("[\u064b-\u0652]")  # of Arabic, which few write
 _PUNCTUATION = re.compile(r"(?!['*])[\W_]")
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？।۔؟])(?:\s+|(?<=[。！？।۔؟]))|\n+|;\s|；")
+
+# A line, or a sentence, that begins with a dash is speech in many languages.
+_SPEECH = re.compile(r"(?:^|(?<=[.!?…:]\s))\s*[—–].*$", re.MULTILINE)
 
 
 def any_of(*patterns: str) -> re.Pattern[str]:
@@ -67,17 +76,32 @@ def pattern(language: str, section: str) -> re.Pattern[str] | None:
     return re.compile("|".join(map(_regex, found))) if found else None
 
 
+def find(section: str, text: str) -> str:
+    """Returns the phrase of a section, in any language, in a text that is `folded`; "" for none."""
+    for language in languages():
+        compiled = pattern(language, section)
+        if compiled and (found := compiled.search(text)):
+            return found[0].strip()
+    return ""
+
+
 def folded(text: str) -> str:
     """Returns a text as phrases are written: lower case, words with single spaces around them."""
     text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     text = "".join(char for char in text if unicodedata.category(char) != "Cf")
     text = _SHORT_VOWELS.sub("", text)
     # Vowel signs of Indic scripts are no letters to `re`, and punctuation is.
-    words = "".join(
+    spaced = "".join(
         " " if _PUNCTUATION.match(char) and unicodedata.category(char)[0] != "M" else char
         for char in text
     )
-    return f" {' '.join(words.split())} "
+    return f" {' '.join(spaced.split())} "
+
+
+def narration(text: str) -> str:
+    """Returns what the narrator says, without what characters say in quotation marks or after a
+    dash."""
+    return _SPEECH.sub("", words.without_quotations(text))
 
 
 def sentences(text: str) -> list[str]:
@@ -97,7 +121,7 @@ def strip_phrases(text: str, removed: Iterable[re.Pattern[str]]) -> str:
 def _regex(phrase: str) -> str:
     """Returns the regular expression of one phrase."""
     if phrase.startswith("^"):
-        return "^" + _regex(phrase[1:])
+        return "^ ?" + _regex(phrase[1:])
     parts = [folded(part).split() for part in phrase.split("…")]
     if _UNSPACED.search(phrase):
         return ".{0,15}?".join(" ?".join(map(_word, words)) for words in parts)

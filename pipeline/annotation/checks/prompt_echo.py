@@ -19,11 +19,12 @@ _WRAPPING = any_of(
     r"\[/?INST\]",
     r"[{\[]\s*\"\w+\"\s*:",
     r"\"(?:sentences|frame|text|plain)\"\s*:",
-    r"^\W*(?:picture|image|frame|page|scene|caption|sentence|text)s?\s*#?\d+\s*[\])*]*\s*[:.)–—-]",
-    r"^\W*(?:title|story|narrative|caption|description|dialogue|text|note|output|answer)\W*:",
+    r"^[^\w\n]*(?:picture|image|frame|page|scene|caption|sentence|text)s?\s*#?\d+\s*[\])*]*\s*[:.)–—-]",
+    r"^[^\w\n]*(?:title|story|narrative|caption|description|dialogue|text|note|output|answer)[^\w\n]*:",
     r"\bstory so far\W*:",
-    r"^\W*sure!",
-    r"^\W*(?:sure|certainly|of course|okay|absolutely|great)[!,.:]+ (?:here|i\b|i'll|let me|below)",
+    r"^[^\w\n]*sure!",
+    r"^[^\w\n]*(?:sure|certainly|of course|okay|absolutely|great)[!,.:]+ "
+    r"(?:here|i\b|i'll|let me|below)",
     r"\bhere(?:'s| is| are) (?:the|your|my|an?) (?:[\w-]+ ){0,4}?(?:story|texts?|sentences?"
     r"|narrative|rewrite|json|answer|continuation|version)\b(?! (?:of|a)\b)",
     r"\blet me know if (?:you|there)\b",

@@ -8,13 +8,9 @@ and that it is what was asked for; or where it says nothing but that it is sorry
 
 from __future__ import annotations
 
-import re
-
 from pipeline.annotation import words
 from pipeline.annotation.checks import patterns
 
-# A line, or a sentence, that begins with a dash is speech in many languages.
-_SPEECH = re.compile(r"(?:^|(?<=[.!?…:]\s))\s*[—–].*$", re.MULTILINE)
 _FAULT = "the text is a refusal, not a story"
 
 
@@ -23,12 +19,12 @@ def refusal(text: str) -> str:
 
     Characters may be sorry, or unable to do a thing, in quotation marks and out of them.
     """
-    narration = _SPEECH.sub("", words.without_quotations(text))
+    narration = patterns.narration(text)
     if not words.tokenize(narration):  # all speech: a refusal only in words that no character has
-        return _FAULT if _speaks_of_models(patterns.folded(text)) else ""
+        return _FAULT if patterns.find("alone", patterns.folded(text)) else ""
     sentences = [patterns.folded(sentence) for sentence in patterns.sentences(narration)]
     whole = " ".join(sentences)
-    if _speaks_of_models(whole):
+    if patterns.find("alone", whole):
         return _FAULT
     for language in patterns.languages():
         cannot, asked = (patterns.pattern(language, name) for name in ("cannot", "asked"))
@@ -41,11 +37,6 @@ def refusal(text: str) -> str:
         if _is_nothing_else(whole, language):
             return _FAULT
     return ""
-
-
-def _speaks_of_models(text: str) -> bool:
-    found = (patterns.pattern(language, "alone") for language in patterns.languages())
-    return any(pattern is not None and pattern.search(text) for pattern in found)
 
 
 def _is_nothing_else(text: str, language: str) -> bool:

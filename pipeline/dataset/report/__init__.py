@@ -25,9 +25,11 @@ from pipeline.annotation import characters
 from pipeline.dataset.dataset_card import embedded_roles, used_films
 from pipeline.dataset.manifest import read_json
 from pipeline.dataset.reader import has_file, locate, read_file, read_table
+from pipeline.dataset.report.cast import cast_pages
 from pipeline.dataset.report.distributions import distributions, quality
 from pipeline.dataset.report.formatting import size, span, url
 from pipeline.dataset.report.funnel import funnel, reason_cards, rejects_of_stage
+from pipeline.dataset.report.places import place_pages
 from pipeline.dataset.report.storybook import storybook
 from pipeline.runtime import storage
 from pipeline.runtime.untrusted_text import escaped_value
@@ -81,6 +83,8 @@ def render(out: str, run: Values | None) -> str:
             embedded=embedded_roles(dataset),
             book=escaped_value(storybook(out, stories, films)),
             casts=_characters(dataset["characters"]),
+            seen=cast_pages(out, SERIES_SHOWN),
+            places=place_pages(out, SERIES_SHOWN),
             casts_shown=SERIES_SHOWN,
             story_count=stories.num_rows,
             funnel=funnel(dataset, stories, keyframes, rejects, reasons),

@@ -24,6 +24,7 @@ _SCORES = {
     "toxic_words": ("words of the list, per story", None),
     "name_consistency": ("share of texts that name nobody unknown", (0, 1)),
     "repaired_share": ("share of texts that came from a second question", (0, 1)),
+    "naming": ("share of those who are seen that the texts name", (0, 1)),
     "grounding": ("share of what the captions say that the texts say", (0, 1)),
     "similarity": ("mean cosine of pictures and texts", None),
 }

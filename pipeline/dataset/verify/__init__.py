@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from pipeline.dataset.manifest import read_manifest
 from pipeline.dataset.verify.captions import check_captions
+from pipeline.dataset.verify.cast import check_cast
 from pipeline.dataset.verify.counts import check_counts
 from pipeline.dataset.verify.files import check_files
 from pipeline.dataset.verify.index import Index
@@ -25,6 +26,7 @@ from pipeline.dataset.verify.keyframes import check_keyframes
 from pipeline.dataset.verify.leaks import check_leaks
 from pipeline.dataset.verify.problems import Problem
 from pipeline.dataset.verify.rejects import check_rejects
+from pipeline.dataset.verify.scenes import check_scenes
 from pipeline.dataset.verify.shards import check_shards
 from pipeline.dataset.verify.stories import check_stories
 from pipeline.dataset.verify.table_schemas import check_table_schemas
@@ -109,8 +111,10 @@ def _problems(index: Index) -> Iterator[Problem]:
         yield from check_videos(index)
         keyframes = yield from check_keyframes(index)
         progress.doing("verify", "the tables")
-        yield from check_captions(index)
         rejects = yield from check_rejects(index)
+        yield from check_cast(index)
+        yield from check_scenes(index)
+        yield from check_captions(index)
         stories = yield from check_stories(index)
         yield from check_counts(index, keyframes, rejects, stories)
         yield from check_unexplained(index)

@@ -17,6 +17,8 @@ class Picture(NamedTuple):
     video: str
     sha256: str
     phash: str
+    width: int
+    height: int
 
 
 @dataclasses.dataclass

@@ -35,7 +35,11 @@ def check_keyframes(index: Index) -> Generator[Problem, None, Counter[str]]:
                 if fault:
                     yield Problem("keyframe", keyframe.id, fault, RUN)
                 index.pictures[keyframe.id] = Picture(
-                    sys.intern(keyframe.video), keyframe.sha256, keyframe.phash
+                    sys.intern(keyframe.video),
+                    keyframe.sha256,
+                    keyframe.phash,
+                    keyframe.width,
+                    keyframe.height,
                 )
     return counts
 

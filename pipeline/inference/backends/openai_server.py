@@ -1,5 +1,8 @@
 """The backend for servers with OpenAI's chat completions: vLLM, SGLang, llama.cpp, Ollama, OpenAI.
 
+Answers are streamed (`backends.completions`), so that a slow server is told from a dead one: time
+limits are on silence, not on the length of an answer, and an answer that repeats itself is cut.
+
 It keeps as many calls in flight as the server takes (`pipeline.inference.concurrency`) and tries
 again what may pass (`pipeline.inference.retries`), waiting for a silent server as long as
 `calls.patience` says. What will not pass stops the run at once: a refused key, an unknown model.
@@ -9,10 +12,10 @@ small probe of the same kind ("Say OK.", which no budget counts). If the probe i
 request is `Unanswered` (after its last try) and becomes a reject; if it is refused too, so would be
 all others, and the run stops; if it fails too, the server is waited for.
 
-Not every server accepts every parameter. A request refused for one (the schema of the answer, the
-temperature) is repeated without it, and so are all that follow: the prompt states the form of the
-answer in words as well. One that is refused for nothing in particular is repeated as it is first,
-and without the schema if it is refused again.
+Not every server accepts every parameter. A request refused for one (the schema of the answer, a
+stream, the temperature) is repeated without it, and so are all that follow: the prompt states the
+form of the answer in words as well. One that is refused for nothing in particular is repeated as it
+is first, and without the schema if it is refused again.
 
 A request that the model or a filter refuses for its content has an answer: one without a text, with
 the reason. It is cached like any other, as asking again costs and does not help.
@@ -40,7 +43,6 @@ from pipeline.config import CallsConfig
 from pipeline.inference import concurrency, context_length, json_answers, retries
 from pipeline.inference.backends import completions
 from pipeline.inference.protocol import (
-    THOUGHTS,
     Answer,
     Gone,
     Picture,
@@ -113,7 +115,6 @@ class OpenAIServer:
         self._unsupported: frozenset[str] = frozenset()  # parameters that the server refuses
         self._context = calls.context or 0  # tokens of prompt and answer, 0 where not known
         self._longest = 0  # tokens of an answer that the server allows, 0 where not known
-        self._thinks = False  # the model, before it answers
         self._ratio = 0.0  # counted tokens per estimated one, the largest seen, 0 before any
 
     async def __aenter__(self) -> OpenAIServer:
@@ -312,7 +313,6 @@ class OpenAIServer:
         refusal = completion.blocked
         if completion.broken:
             return Fault("failed", "the server broke off its answer")
-        self._thinks |= completion.thinks
         read = completion.input_tokens
         if read:
             self._ratio = max(self._ratio, read / self._estimate(request, 1.0))
@@ -327,6 +327,7 @@ class OpenAIServer:
             round(seconds, 3),
             self._clean(refusal),
             "loop" if completion.loops else "length" if completion.cut_off else "",
+            completion.thinks,
         )
 
     # Lengths.
@@ -351,7 +352,7 @@ class OpenAIServer:
 
     def _most(self, request: Request) -> int:
         """Returns the limit on an answer's tokens."""
-        most = request.most_tokens(self._calls.max_tokens, THOUGHTS if self._thinks else 0)
+        most = request.most_tokens(self._calls.max_tokens)
         if self._longest:
             most = min(most, self._longest)
         if self._context:

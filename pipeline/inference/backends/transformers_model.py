@@ -46,7 +46,7 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from pipeline.inference import answer_text
-from pipeline.inference.protocol import THOUGHTS, Answer, Request, Unanswered
+from pipeline.inference.protocol import Answer, Request, Unanswered
 from pipeline.runtime import storage
 from pipeline.runtime.images import ImageError, decode_bgr, thumbnail
 
@@ -160,7 +160,6 @@ class TransformersModel:
         self._name, self._network, self._processor = name, network, processor
         self._reads_pictures, self._longest_side = reads_pictures, longest_side
         self._max_tokens, self._batch = max_tokens, batch
-        self._thinks = False  # before it answers
         self._fits: dict[int, int] = {}  # pictures per request -> requests the GPU can hold
         self._tokenizer = processor.tokenizer if reads_pictures else processor
         self._end_tokens = _end_tokens(name, network, self._tokenizer)
@@ -272,8 +271,7 @@ class TransformersModel:
                 return [Unanswered(f"{self._name} does not accept this request: {error}")]
             return [answer for pair in pairs for answer in self._generate([pair])]
         lengths = [int(length) for length in inputs["attention_mask"].sum(dim=1)]
-        thoughts = THOUGHTS if self._thinks else 0
-        most = [asked.most_tokens(self._max_tokens, thoughts) for asked, _ in pairs]
+        most = [asked.most_tokens(self._max_tokens) for asked, _ in pairs]
         left = [(self._context or 2**62) - length for length in lengths]
         room = [min(limits) for limits in zip(most, left, strict=True)]
         if min(room) < 1:
@@ -308,15 +306,7 @@ class TransformersModel:
             zip(cut, self._generate([pairs[place] for place in cut]) if cut else [], strict=True)
         )
         return [
-            again[place]
-            if place in again
-            else Answer(
-                self._decode(row),
-                self._name,
-                length,
-                len(row),
-                cut="" if row[-1] in self._end_tokens else "length",
-            )
+            again[place] if place in again else self._answer(row, length)
             for place, (row, length) in enumerate(zip(rows, lengths, strict=True))
         ]
 
@@ -423,12 +413,19 @@ class TransformersModel:
         )
         return row[: end + 1]
 
-    def _decode(self, row: list[int]) -> str:
+    def _answer(self, row: list[int], length: int) -> Answer:
+        """Reads the tokens of an answer to a prompt of this length."""
         whole = row[-1] in self._end_tokens
         written = self._tokenizer.decode(row[:-1] if whole else row, skip_special_tokens=True)
         text, thoughts = answer_text.split_thoughts(str(written), whole)
-        self._thinks |= bool(thoughts.strip())
-        return text.strip()
+        return Answer(
+            text.strip(),
+            self._name,
+            length,
+            len(row),
+            cut="" if whole else "length",
+            thinks=bool(thoughts.strip()),
+        )
 
 
 def _message(role: str, text: str, shape: str) -> dict[str, Any]:

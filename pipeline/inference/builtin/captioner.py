@@ -8,7 +8,9 @@ dialogue gives them. The same picture and facts always give the same caption.
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,17 +53,24 @@ def read(path: str) -> efficientnet.Picture:
 
 def caption(image: ImageAnalysis, facts: dict[str, Any]) -> CaptionAnswer:
     """Puts a picture's measurements and a keyframe's dialogue, text and motion into words."""
+    cast: list[dict[str, Any]] = facts.get("cast", [])
     spoken = [split_speaker(line) for line in facts.get("dialogue", [])]
     text = " ".join(" ".join(facts.get("text", [])).split())
+    if cast:
+        image = dataclasses.replace(image, subject=_of_cast(cast), thing="")
     verb = _movement(facts.get("subject_motion", (0.0, 0.0))) if image.subject else ""
     camera = ", ".join(filter(None, [_scale(image), _camera(facts.get("camera_motion", (0, 0)))]))
     return CaptionAnswer(
-        characters=list(dict.fromkeys(speaker for speaker, _ in spoken if speaker)),
+        characters=list(
+            dict.fromkeys(
+                [*(who["name"] for who in cast), *(speaker for speaker, _ in spoken if speaker)]
+            )
+        ),
         place=_place(image),
         action=verb,
         mood=" and ".join(filter(None, [image.light, image.warmth])),
         objects=[
-            *([_noun(image.subject)] if image.subject else []),
+            *([_noun(image.subject)] if image.subject and not cast else []),
             *([image.thing] if image.thing else []),
         ],
         camera=camera,
@@ -69,14 +78,28 @@ def caption(image: ImageAnalysis, facts: dict[str, Any]) -> CaptionAnswer:
     )
 
 
+def _of_cast(cast: Sequence[dict[str, Any]]) -> Subject:
+    """Returns who is seen as the subject, from the left to the right."""
+    first = max(cast, key=lambda who: who["width"] * who["height"])
+    names = [
+        who["name"] if who["named"] else _with_article(who["name"])
+        for who in sorted(cast, key=lambda who: who["x"])
+    ]
+    called = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    x = sum(who["x"] for who in cast) / len(cast)
+    return Subject(called, "", x, first["height"], len(cast))
+
+
 def _noun(subject: Subject) -> str:
+    if subject.known:
+        return subject.kind
     if not subject.kind:
         return f"something {subject.colour}"
     return f"{subject.colour} {subject.kind}".strip()
 
 
 def _with_article(noun: str) -> str:
-    if noun.startswith("something"):
+    if noun.startswith(("something", "a ", "an ")) or noun[0].isupper():
         return noun
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
@@ -166,10 +189,17 @@ def _scene(image: ImageAnalysis, verb: str) -> str:
             return f"{image.ground.capitalize()} lies under {_with_article(image.sky)}"
         return f"Most of the picture is filled with {behind or 'many colours'}"
     noun, place = _with_article(_noun(subject)), _place(image)
+    several = subject.known > 1
+    verb = re.sub(r"^moves", "move", verb) if several else verb
     around = place or (f"with {behind} around it" if behind else "")
     if _scale(image) == "close-up":
         seen = f"In a close-up, {noun} {verb}" if verb else f"A close-up shows {noun}"
         return f"{seen} {around}".strip()
     if verb:
         return f"{_side(subject.x).capitalize()}, {noun} {verb} {around}".strip()
-    return f"{noun.capitalize()} is {_side(subject.x)}" + (f", {around}" if around else "")
+    seen = f"{noun[0].upper()}{noun[1:]} {'are' if several else 'is'}"
+    if several and not 0.38 < subject.x < 0.62:
+        return f"{seen} {_side(subject.x)}" + (f", {around}" if around else "")
+    if several:
+        return f"{seen} together" + (f" {around}" if around else "")
+    return f"{seen} {_side(subject.x)}" + (f", {around}" if around else "")

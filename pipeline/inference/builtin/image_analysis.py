@@ -36,6 +36,7 @@ class Subject:
     colour: str  # "" if it has no main colour
     x: float  # its centre, 0 (left) to 1 (right)
     height: float  # its share of the picture's height
+    known: int = 0  # how many characters `kind` names, 0 if it is a kind
 
 
 @dataclasses.dataclass(frozen=True)

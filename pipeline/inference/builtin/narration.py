@@ -46,7 +46,7 @@ class Story:
         self._tell(text)
         self.scenes.append(scene)
         if scene:
-            self._seen.update((scene.who, scene.ground, scene.sky))
+            self._seen.update((scene.who, scene.ground, scene.sky, *scene.names))
 
     def _tell(self, text: str) -> None:
         self._text += f" {text.casefold()}"
@@ -54,7 +54,12 @@ class Story:
 
     def has(self, thing: str) -> bool:
         """Returns whether a thing is in the story already."""
-        return thing in self._seen or bool(re.search(rf"\b{re.escape(thing)}\b", self._text))
+        found = re.search(rf"\b{re.escape(thing.casefold())}\b", self._text)
+        return thing in self._seen or bool(found)
+
+    def knows(self, scene: Scene) -> bool:
+        """Returns whether all who are in a scene are in the story already."""
+        return all(self.has(who) for who in scene.names or (scene.who,))
 
     def repeated(self, text: str) -> int:
         """Counts how often the story has the runs of words of a text."""
@@ -112,7 +117,7 @@ def _of_rest(scene: Scene, story: Story) -> Sequence[str]:
     if scene.close:
         return wordings.CLOSER if last.who == scene.who and not last.close else wordings.CLOSE
     if last.who != scene.who:
-        return wordings.BACK if story.has(scene.who) else wordings.NEW
+        return wordings.BACK if story.knows(scene) else wordings.NEW
     return (
         wordings.STILL_THERE
         if _surroundings(last) == _surroundings(scene)
@@ -152,6 +157,8 @@ def _filled(ways: Sequence[str], scene: Scene, story: Story) -> list[str]:
     """Returns the wordings filled in, without those that need what was not seen."""
     filled: dict[str, None] = {}
     for way, where in product(ways, _wheres(scene, story)):
+        if len(scene.names) > 1 and "{who}" in way:
+            way = re.sub(r"\bwas\b", "were", way)
         if ("{front}" in way and not where) or ("{side}" in way and not scene.side):
             continue
         text = way.format(
@@ -185,7 +192,18 @@ def _wheres(scene: Scene, story: Story) -> list[str]:
 
 
 def _who(scene: Scene, story: Story) -> str:
+    if scene.names:
+        return _listed([_character(name, story) for name in scene.names])
     return scene.who if scene.who.startswith("something") else _the(scene.who, story)
+
+
+def _character(name: str, story: Story) -> str:
+    """Returns a name, or a description with its article."""
+    return name if name[:1].isupper() else _the(name, story)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _the(thing: str, story: Story) -> str:

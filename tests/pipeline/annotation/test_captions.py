@@ -66,6 +66,7 @@ def test_pictures_are_asked_about_with_their_facts():
         "text": ["EXIT"],
         "camera_motion": [0.5, 0.0],
         "subject_motion": [0.0, -0.2],
+        "cast": [],
         "picture": 0,
     }
     assert 'Dialogue: ["Pip: Look!"]' in request.prompt

@@ -147,3 +147,19 @@ def test_a_file_that_is_not_utf_8_is_named_before_the_run(tmp_path):
         check_file(str(file))
     with pytest.raises(ValueError, match=r"Pip.yaml is not UTF-8 text"):
         characters.check_edited(str(tmp_path))
+
+
+def test_names_may_be_given_by_language(tmp_path):
+    own = tmp_path / "who.yaml"
+    own.write_text("Films:\n- name: Tilda\n  names: {ru: [Тильда, Тильду], ja: ティルダ}\n")
+    (tilda,) = given("Films", load("", [f"characters={own}"]), str(tmp_path)) or []
+    assert tilda.names == ["Тильда", "Тильду", "ティルダ"]
+
+
+def test_names_that_were_drafted_stay_in_the_file(tmp_path):
+    drafted_tilda = Character("Films", "Tilda", "a hedgehog", "", [], "openai:any", ["Тильда"])
+    save(str(tmp_path), "Films", [drafted_tilda])
+    file = Path(characters.path(str(tmp_path), "Films"))
+    file.write_text(file.read_text().replace("a hedgehog", "a small hedgehog"))
+    (tilda,) = edited("Films", str(tmp_path)) or []
+    assert tilda.names == ["Тильда"]

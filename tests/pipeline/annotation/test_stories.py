@@ -11,7 +11,7 @@ import pytest
 from pipeline.annotation.checks import narratives
 from pipeline.annotation.stories import tell
 from pipeline.config import load
-from pipeline.inference.protocol import Answer, Request, Unanswered
+from pipeline.inference.protocol import Answer, Request, TooLong, Unanswered
 from pipeline.runtime import stage_outputs
 from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.answers import narrative_schema
@@ -216,19 +216,22 @@ BAD = {
         "picture 2: nobody is called Zorro",
     ),
     "elsewhere": (
-        lambda texts: [
-            *zip(
-                range(4),
+        lambda texts: list(
+            enumerate(
                 (
                     "And so the day went on.",
                     "Everyone was very happy.",
                     "What a wonderful time it was!",
                     "Nobody could have wished for more.",
-                ),
-                strict=True,
-            ),
-            *texts[4:],
-        ],
+                    "The queen danced in her palace.",
+                    "Far away, a train was late.",
+                    "It had been so for many years.",
+                    "The king could not remember why.",
+                    "Somebody rang a bell.",
+                    "That was the end of it.",
+                )
+            )
+        ),
         "picture 0: the description's",
     ),
     "junk": (lambda texts: "Once upon a time", "Invalid JSON"),
@@ -422,6 +425,47 @@ def test_where_linking_gets_no_answer_the_texts_stay_and_the_next_run_links_them
     (linked,), _ = written(20, again, work=tmp_path)
     assert [request.task for request in again.asked] == ["link"]
     assert linked == dataclasses.replace(story, linked=True)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        TooLong("the server answered 400: 9000 tokens exceed the context of 8192"),
+        Answer('{"sentences": {"picture_0": "Th', "scripted", cut="length"),
+    ],
+)
+def test_a_story_too_long_to_be_linked_at_once_is_linked_in_parts(tmp_path, fault):
+    backend = narrator(
+        lambda request, texts: (
+            texts
+            if request.task == "narrate"
+            else fault
+            if len(texts) > 10
+            else [(frame, f"Linked: {text}") for frame, text in texts]
+        )
+    )
+    (story,), rejects = written(20, backend, work=tmp_path)
+    assert rejects == [] and story.linked
+    assert story.captions == [f"Linked: Then Pip {doing(number)}." for number in range(20)]
+    first, second = (
+        request
+        for request in backend.asked
+        if request.key[-5:] in ("00-10", "10-20") and request.task == "link"
+    )
+    assert first.facts["before"] == ""
+    # the second part goes on from what the first has become
+    assert second.facts["before"] == story.captions[9]
+    assert 'The text before them, which stays: "Linked: Then Pip' in second.prompt
+    written(20, again := narrator(), work=tmp_path)
+    whole = [] if isinstance(fault, Answer) else ["link"]  # no answer is kept of it
+    assert [request.task for request in again.asked] == whole
+
+
+def test_a_window_too_long_for_the_model_is_written_in_parts():
+    long = TooLong("the prompt is too long")
+    backend = narrator(lambda request, texts: long if len(texts) > 5 else texts)
+    (story,), rejects = written(10, backend)
+    assert rejects == [] and len(story.captions) == 10 and story.linked
 
 
 @pytest.mark.parametrize("task", ["narrate", "link"])

@@ -20,14 +20,14 @@ def test_what_is_there_is_not_counted_again(tmp_path):
     found, rejects = discovery.find(str(tmp_path / "film.mp4"))
     out = str(tmp_path / "out")
     before = estimate.estimate(found, load("", ["stories.shortest=1"]), out)
-    assert [(work.films, work.reused) for work in before.values()] == [(1, 0)] * len(STAGES)
-    assert before["captions"].calls == round(4 * estimate.SELECTED_SHARE)
+    assert [(work.films, work.reused) for work in before.stages.values()] == [(1, 0)] * len(STAGES)
+    assert before.stages["captions"].calls == round(4 * estimate.SELECTED_SHARE)
     run.run(found, rejects, load("", ["stories.shortest=1"]), out, IN_MEMORY, until="text")
     after = estimate.estimate(found, load("", ["stories.shortest=1"]), out)
-    reused = {name: work.reused for name, work in after.items()}
+    reused = {name: work.reused for name, work in after.stages.items()}
     assert reused == dict.fromkeys(names(), 0) | {"keyframes": 1, "text": 1}
-    assert after["captions"].calls == 4  # the keyframes that there are
-    assert after["stories"].calls == 2  # one window, one link
+    assert after.stages["captions"].calls == 4  # the keyframes that there are
+    assert after.stages["stories"].calls == 2  # one window, one link
     assert "\nstories         1               2 " in estimate.describe(after)
 
 
@@ -35,7 +35,28 @@ def test_a_film_that_cannot_be_read_costs_nothing(tmp_path):
     (tmp_path / "film.mp4").write_bytes(b"no film")
     found, _ = discovery.find(str(tmp_path / "film.mp4"))
     work = estimate.estimate(found, load(), str(tmp_path))
-    assert sum(stage.films for stage in work.values()) == 0
+    assert sum(stage.films for stage in work.stages.values()) == 0
+
+
+def test_of_many_films_a_sample_is_opened_and_the_estimate_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(estimate, "OPENED_FILMS", 4)
+    make_film(tmp_path / "00.mp4", shots(4, 12))
+    for number in range(1, 12):
+        os.link(tmp_path / "00.mp4", tmp_path / f"{number:02d}.mp4")
+    for number in (3, 4, 5):  # of which the fourth is opened
+        (tmp_path / f"{number:02d}.mp4").unlink()
+        (tmp_path / f"{number:02d}.mp4").write_bytes(b"no film")
+    found, _ = discovery.find(str(tmp_path))
+    sampled = estimate.estimate(found, load("", ["stories.shortest=1"]), str(tmp_path / "out"))
+    assert (sampled.films, sampled.opened) == (12, 4)
+    assert sampled.stages["keyframes"].films == 9  # each unread one is as the one before it
+    assert sampled.stages["captions"].calls == 9 * round(4 * estimate.SELECTED_SHARE)
+    said = estimate.describe(sampled).replace("\n", " ")
+    assert "Of 12 new films 4 were opened; the others are taken to be like them." in said
+    monkeypatch.setattr(estimate, "OPENED_FILMS", 100)
+    whole = estimate.estimate(found, load("", ["stories.shortest=1"]), str(tmp_path / "out"))
+    assert whole.stages == sampled.stages
+    assert "were opened" not in estimate.describe(whole)
 
 
 def test_the_probe_compares_this_machine_with_that_of_the_rates():
@@ -85,7 +106,8 @@ def test_minutes_are_those_that_the_last_run_into_the_folder_took(film, tmp_path
     capsys.readouterr()
     assert __main__.main(words) == 0
     printed = capsys.readouterr().out
-    minutes = {line.split()[0]: line.split()[-1] for line in printed.splitlines() if line}
+    table = printed.partition("Minutes are for")[0]
+    minutes = {line.split()[0]: line.split()[-1] for line in table.splitlines()}
     assert f"the machine of the last runs into {out}" in printed.replace("\n", " ")
     assert float(minutes["captions"]) == pytest.approx(2.0, rel=0.3)  # a film as long as the first
     assert float(minutes["total"]) == pytest.approx(

@@ -96,6 +96,12 @@ def test_text_from_outside_stays_text(untrusted):
     assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
 
 
+def test_the_cast_page_says_who_is_seen_where_and_with_whom(untrusted):
+    text = page_of(untrusted).words
+    assert f"Pip {EVIL} 31 pictures of 1 film, from a at 0:04.0 to a at 1:04.5 ; with" in text
+    assert "grey figure 4 pictures of 1 film" in text
+
+
 def test_pictures_are_there_and_nothing_else_is_loaded(untrusted):
     page = page_of(untrusted)
     loaded = [
@@ -106,7 +112,8 @@ def test_pictures_are_there_and_nothing_else_is_loaded(untrusted):
     ]
     loaded += [attrs["href"] for tag, attrs in page.tags if tag == "link"]
     loaded += [entry["src"] for book in books(page) for entry in book["pages"]]
-    assert len(loaded) == 57 + 3 + 1 + 1  # pages, black frames, the tail's first, the loop's first
+    # Pages, black frames, the tail's first, the loop's first, a face of the cast.
+    assert len(loaded) == 57 + 3 + 1 + 1 + 1
     for reference in loaded:
         assert not re.match("[a-z]+:|//", reference)
         assert (untrusted / unquote(reference)).is_file()

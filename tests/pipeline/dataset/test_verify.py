@@ -638,7 +638,7 @@ def test_a_copy_without_its_work_is_whole_too(copy, capsys):
     assert not (copy / "work").exists()
     assert main(["verify", f"{copy}/"]) == 0
     named = len(json.loads((copy / "dataset.json").read_text())["files"])
-    pictures = len(list(copy.rglob("*.jpg")))
+    pictures = sum(len(list((copy / name).rglob("*.jpg"))) for name in ("images", "rejected"))
     assert capsys.readouterr().out == (
         f"verified: {named + pictures + 1} files, 4 films, 28 keyframes, 2 stories, 2 chunks, "
         f"{len(rows(copy, 'rejects'))} rejects\n"

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.dataset import report
 from schemas.published import keyframe_id
-from schemas.rows import Keyframe, Reject, Scores, Story, to_table
+from schemas.rows import CastMember, Keyframe, Reject, Scores, Story, to_table
 
 EVIL = "</script><script>alert(1)</script>"
 QUOTES = "\"double\" 'single' `back` <b>bold</b> & {{ 7 * 7 }} | # [x](http://evil.example/)"
@@ -104,11 +104,44 @@ def film(name: str, keyframes: int, stories: int, split: str, **values: object) 
     }
 
 
+CAST = [
+    CastMember(
+        series="Series " + EVIL,
+        name="Pip " + EVIL,
+        named=True,
+        colour="red",
+        pictures=31,
+        videos=["a"],
+        first="a_keyframe_0-0-4-0",
+        last="a_keyframe_0-1-4-500",
+        costars=["Momo " + EVIL],
+        costar_pictures=[7],
+        crops=["characters/Series/Pip %22 <b>/a_keyframe_0-0-4-0.jpg"],
+    ),
+    CastMember(
+        series="Series " + EVIL,
+        name="grey figure",
+        named=False,
+        colour="grey",
+        pictures=4,
+        videos=["a"],
+        first="a_keyframe_0-0-4-0",
+        last="a_keyframe_0-0-4-0",
+        costars=[],
+        costar_pictures=[],
+        crops=[],
+    ),
+]
+
+
 def write_tables(out: Path, keyframes: list, stories: list, rejects: list) -> None:
     pq.write_table(to_table(keyframes, Keyframe), out / "keyframes.parquet")
     pq.write_table(to_table(stories, Story), out / "stories.parquet")
     pq.write_table(to_table([], Story), out / "dropped_stories.parquet")
     pq.write_table(to_table(rejects, Reject), out / "rejects.parquet")
+    pq.write_table(to_table(CAST, CastMember), out / "cast.parquet")
+    for crop in CAST[0].crops:
+        picture(out / crop, "red")
 
 
 def write_dataset(out: Path) -> None:

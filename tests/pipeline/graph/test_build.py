@@ -215,15 +215,16 @@ def test_films_that_come_and_go_are_worked_on_alone(films, scripted, tmp_path):
 
 @pytest.mark.slow
 def test_an_episode_is_captioned_alone_and_then_its_series_has_one_cast(films, scripted, tmp_path):
+    # Where nobody is looked for: who is seen may change with every episode, and captions with it.
     some, out = tmp_path / "films", tmp_path / "out"
     some.mkdir()
     for episode in (1, 2):
         make_film(some / f"S01E0{episode}.mp4", shots(12, 16, seed=100 * episode))
     (some / "S01E02.mp4").rename(tmp_path / "S01E02.mp4")
-    make(some, out)
+    make(some, out, ["cast.figures=none"])
     (tmp_path / "S01E02.mp4").rename(some / "S01E02.mp4")
     scripted.asked.clear()
-    make(some, out)
+    make(some, out, ["cast.figures=none"])
     assert stages_of(out)["captions"] == (1, 1)
     assert not any(key.startswith("S01E01_keyframe") for key in scripted.keys)
     assert "films_characters" in scripted.keys

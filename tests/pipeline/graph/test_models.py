@@ -32,6 +32,7 @@ from pipeline.testing import behaviours, model_server, replies
 from pipeline.testing.behaviours import answering, limited
 from pipeline.testing.films import make_film, shots
 from pipeline.testing.model_server import serving
+from tests import llama_server
 from tests.pipeline.runs import IN_MEMORY, copied
 from tests.tiny_models import make_clip, make_language_model, make_vision_model
 
@@ -427,6 +428,29 @@ def wait_for(condition, seconds: float = 30.0) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(bool(llama_server.missing()), reason="needs xllamacpp and a model")
+def test_a_real_server_with_a_model_that_cannot_write_is_asked_to_the_end(tmp_path, capfd):
+    """Stories or rejects, and never a server that is taken for dead. A grammar holds the answers
+    to their schema, so that all of them can be read, unless they loop or are cut off."""
+    (tmp_path / "films").mkdir()
+    make_film(tmp_path / "films" / "S01E01.mp4", shots(4, 16, seed=100))
+    few = ["stories.shortest=3", "calls.max_tokens=96", "calls.at_once=1"]
+    with llama_server.serving_llama() as url:
+        code = make(tmp_path / "films", tmp_path / "out", [f"writer=openai:smollm2@{url}", *few])
+    assert code in (0, 3)
+    story = stage(tmp_path / "out", "stories")
+    assert story["calls"] >= 2 and 20 < story["output_tokens"] / story["calls"] <= 192
+    rejects = [row for row in rejected(tmp_path / "out") if row["stage"] == "story"]
+    assert len(rejects) == (0 if code == 0 else 1)
+    assert all(row["reason"] in ("bad narrative", "unreadable answer") for row in rejects)
+    assert "no answer" not in capfd.readouterr().err
+
+
+def rejected(out: Path) -> list[dict]:
+    return pq.read_table(out / "rejects.parquet").to_pylist()
+
+
+@pytest.mark.slow
 def test_models_loaded_here_are_shared_by_runinference(films, out, tmp_path):
     eyes = make_vision_model(
         tmp_path / "eyes",
@@ -551,7 +575,7 @@ def test_the_estimate_holds_on_the_sample(tmp_path):
 
     with serving(counting) as server:
         config = load("", settings(server, PRICES))
-        work = estimate.estimate(found, config, str(tmp_path / "out"))
+        work = estimate.estimate(found, config, str(tmp_path / "out")).stages
         assert make(tmp_path / "sample", tmp_path / "out", settings(server, PRICES)) == 0
     for name in ("input_tokens", "output_tokens", "cost"):
         used = sum(stage(tmp_path / "out", each)[name] for each in work)

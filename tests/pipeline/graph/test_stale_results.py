@@ -67,9 +67,12 @@ OTHER = {
     "calls.longest_side": 100,
     "calls.detail": "low",
     "calls.max_tokens": 999,
+    "calls.context": 9999,
     "calls.temperature": 1,
+    "calls.extra": {"top_k": 20},
     "calls.at_once": 2,
     "calls.timeout": 9,
+    "calls.token_timeout": 9,
     "calls.tries": 2,
     "calls.patience": 9,
     "calls.batch": 1,
@@ -115,7 +118,7 @@ def answer(request) -> str:
 def quick_runs():
     """Scripted models, and no report, which is not compared."""
     with scripted_models(Scripted(answer)), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "write", lambda out: None)
+        patch.setattr(report, "write", lambda *_: None)
         yield
 
 

@@ -139,6 +139,8 @@ def test_an_answer_is_on_disk_before_anybody_has_it(tmp_path, monkeypatch):
             "output_tokens": 5,
             "seconds": 0.0,
             "refusal": "",
+            "cut": "",
+            "thinks": False,
         },
     }
     assert json.loads(file.read_text()) == [response_cache.digest(values), values]

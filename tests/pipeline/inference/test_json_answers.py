@@ -45,6 +45,7 @@ def test_half_an_emoji_and_control_characters_are_left_out_of_every_string():
         '{"sentence": ""}',
         '{"sentence": "\\ud83d"}',
         '{"a":' * 50_000,
+        "{" * 20_000 + "}" * 20_000,
         f'{{"sentence": "Ben laughs.", "more": {"[" * 700}{"]" * 700}}}',
         "x" * (MAX_LENGTH + 1),
     ],

@@ -50,6 +50,32 @@ def test_the_status_says_whether_to_try_again(status, kind):
     assert of_status(status, "says no").kind == kind
 
 
+def test_how_long_to_wait_may_stand_in_the_body():
+    body = (
+        '[{"error": {"code": 429, "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo",'
+        ' "retryDelay": "12s"}]}}]'
+    )
+    assert retry_after({}, body) == 12.0
+    assert retry_after({"retry-after": "3"}, body) == 3.0
+    assert retry_after({}, "Rate limit reached. Please try again in 1.5s.") == 1.5
+    assert retry_after({}, '"retryDelay": "1.2.3s"') == 0.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "At most 1 image(s) may be provided in one prompt.",
+        "This model supports up to 5 images per message",
+        "Too many images in request",
+        "multiple images are not supported",
+        "Only one image is allowed",
+    ],
+)
+def test_servers_say_that_they_take_fewer_pictures(text):
+    assert retries.wants_fewer_pictures(text)
+    assert not retries.wants_fewer_pictures("image_url is not supported by this model")
+
+
 def test_the_rest_of_an_error_may_say_more_than_its_status():
     assert of_status(503, "loading", wait=2.0) == Fault("busy", "loading", 2.0)
     assert of_status(429, "says no", code="insufficient_quota").kind == "stop"

@@ -187,3 +187,14 @@ def test_order_and_ids_stay_when_films_are_added(tmp_path):
     after, _ = find(str(tmp_path))
     assert [v.uri for v in after] == sorted(v.uri for v in after)
     assert before.items() <= {v.uri: v.id for v in after}.items()
+
+
+def test_a_long_listing_says_how_far_it_is(tmp_path, monkeypatch):
+    notes = []
+    monkeypatch.setattr("pipeline.runtime.progress.doing", lambda *note: notes.append(note))
+    place(tmp_path, *(f"{number // 500}/{number}.mp4" for number in range(2500)))
+    assert len(find(str(tmp_path))[0]) == 2500
+    assert notes == [
+        ("find", f"1,000 files, now in {tmp_path}/1"),
+        ("find", f"2,000 files, now in {tmp_path}/3"),
+    ]

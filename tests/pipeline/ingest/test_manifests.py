@@ -117,6 +117,17 @@ def test_mistakes_are_named_with_their_line(tmp_path, text, message):
         find(str(tmp_path))
 
 
+def test_a_text_that_no_file_can_hold_costs_its_row_alone(tmp_path):
+    place(tmp_path, "a.mp4", "b.mp4", "c.mp4")
+    (tmp_path / "manifest.jsonl").write_text(
+        '{"uri": "a.mp4"}\n{"uri": "b.mp4", "title": "half \\ud83d"}\n{"uri": "c.mp4"}\n'
+    )
+    videos, (reject,) = find(str(tmp_path))
+    assert [video.id for video in videos] == ["a", "c"]
+    assert (reject.stage, reject.key, reject.reason) == ("video", f"{tmp_path}/b.mp4", "manifest")
+    assert "manifest.jsonl, line 2: title is 'half \\ud83d': half a surrogate" in reject.detail
+
+
 @pytest.mark.parametrize(
     "line", ['{"uri"', "[" * 100_000, '{"uri": "a", "season": 1' + "0" * 9999 + "}"]
 )

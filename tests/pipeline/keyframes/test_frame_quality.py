@@ -38,3 +38,13 @@ def test_black_flat_and_smeared_frames_are_told():
         ("", ""),  # as blurred, but the next frame is the same: out of focus on purpose
         ("", ""),
     ]
+
+
+def test_a_lit_ship_in_space_is_not_black_and_an_aeroplane_in_a_grey_sky_is_not_flat():
+    thumbs = np.full((4, 18, 32), 120, np.uint8)
+    thumbs[:2] = 18
+    thumbs[0, 9, 16:18] = (140, 90)
+    thumbs[2, 9, 16:18] = (96, 80)
+    values = {"mean": np.float32([19, 18, 120, 120]), "std": np.float32([8, 2, 4, 4])}
+    stats = frame_stats(4, thumbs=thumbs, **values)
+    assert [defect(stats, index, CONFIG)[0] for index in range(4)] == ["", "black", "", "flat"]

@@ -43,6 +43,7 @@ def test_black_shots_are_rejected_and_others_selected_with_their_times():
     mean, diff = np.full(40, 120, np.float32), np.zeros(40, np.float32)
     mean[20:], diff[20] = 5, 100  # a cut to black
     thumbs = np.random.default_rng(0).integers(0, 256, (2, 18, 32), np.uint8)
+    thumbs[1] //= 20
     stats = frame_stats(40, mean=mean, diff=diff, thumbs=np.repeat(thumbs, 20, axis=0))
     transitions = find(stats, CONFIG.shots)
     selection = select(Video("film", "film.mp4", "series", "Film"), stats, transitions, CONFIG)

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.keyframes.ocr import Line, ScreenText
-from pipeline.keyframes.title_cards import is_card, title_cards
+from pipeline.keyframes.title_cards import is_card, shows_nothing, title_cards
 
 
 def screen(places, area, detail, outlines) -> ScreenText:
@@ -66,3 +66,9 @@ def test_a_single_line_that_cannot_be_read_may_be_an_aeroplane():
     assert not is_card(ScreenText([unread], 0.01, 0.0))
     below = Line("", 0.5, 0.6, 0.3, 0.08, 0.024)
     assert is_card(ScreenText([unread, below], 0.01, 0.0))
+
+
+def test_a_black_image_with_a_logo_shows_nothing():
+    assert shows_nothing(screen([(0.92, 0.07, 0.07)], 0.012, 0.0, 0.0))
+    assert not shows_nothing(screen([(0.92, 0.07, 0.07)], 0.012, 0.02, 0.03))
+    assert not shows_nothing(NO_TEXT)

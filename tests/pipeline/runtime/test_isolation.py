@@ -1,4 +1,5 @@
 import ctypes
+import mmap
 import os
 import pickle
 import shutil
@@ -32,6 +33,12 @@ def _read_address_zero():
 def _work_for_ever():
     while True:
         pass
+
+
+def _map_and_take(megabytes: int) -> int:
+    with isolation.without_memory_limit():
+        mapped = mmap.mmap(-1, isolation.MEMORY + (1 << 30))
+    return _take(megabytes) + 0 * len(mapped)
 
 
 def _take(megabytes):
@@ -136,6 +143,12 @@ def test_a_film_that_would_take_all_memory_fails_for_want_of_memory():
     assert isolation.call(_take, 64) == 64 << 20
     with pytest.raises(MemoryError):
         isolation.call(_take, (isolation.MEMORY >> 20) + 1024)
+
+
+def test_an_import_may_map_more_and_what_follows_may_not():
+    assert isolation.call(_map_and_take, 64) == 64 << 20
+    with pytest.raises(MemoryError):
+        isolation.call(_map_and_take, (isolation.MEMORY >> 20) + 1024)
 
 
 def test_whoever_is_killed_once_is_asked_again_and_no_film_is_blamed(tmp_path):

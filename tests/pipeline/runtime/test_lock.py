@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from pipeline import __main__
-from pipeline.runtime import interrupts, lock, progress, storage
+from pipeline.runtime import buckets, interrupts, lock, progress, storage
 from pipeline.testing.films import make_film, moving, scene
 from tests.pipeline.runtime import test_s3
 
@@ -125,11 +125,11 @@ def test_a_run_that_slept_too_long_ends_when_it_finds_another_in_its_place(
     assert storage.find_in(out, "**") == []
 
 
-@pytest.mark.parametrize("answer", [storage.WriteConflict("412"), OSError("connection reset")])
+@pytest.mark.parametrize("answer", [buckets.WriteConflict("412"), OSError("connection reset")])
 def test_a_beat_whose_answer_is_lost_counts(server, monkeypatch, answer):
     """The store has written it; the client tries again, and is told that it came too late."""
     out, path = "s3://datasets/deaf", "s3://datasets/deaf/work/running.json"
-    write_if, beats = storage.write_if, []
+    write_if, beats = buckets.write_if, []
 
     def losing_one(*arguments):
         version = write_if(*arguments)
@@ -138,7 +138,7 @@ def test_a_beat_whose_answer_is_lost_counts(server, monkeypatch, answer):
             raise answer
         return version
 
-    monkeypatch.setattr(storage, "write_if", losing_one)
+    monkeypatch.setattr(buckets, "write_if", losing_one)
     monkeypatch.setattr(lock, "HEARTBEAT", 0.01)
     with lock.locked(out):
         assert any(json.loads(storage.read_bytes(path))["beat"] > 4 for _ in range(500))
@@ -146,13 +146,13 @@ def test_a_beat_whose_answer_is_lost_counts(server, monkeypatch, answer):
 
 
 def test_a_run_whose_first_answer_is_lost_is_not_told_that_it_is_another(server, monkeypatch):
-    out, write_if = "s3://datasets/first", storage.write_if
+    out, write_if = "s3://datasets/first", buckets.write_if
 
     def retried(*arguments):
         write_if(*arguments)
         return write_if(*arguments)  # "create", of what it has created
 
-    monkeypatch.setattr(storage, "write_if", retried)
+    monkeypatch.setattr(buckets, "write_if", retried)
     with lock.locked(out):
         monkeypatch.undo()
         with pytest.raises(lock.Busy), lock.locked(out):

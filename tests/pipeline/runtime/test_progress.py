@@ -9,7 +9,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from pipeline.runtime import progress
+from pipeline.runtime import interrupts, progress
 
 
 class Clock:
@@ -192,7 +192,7 @@ def test_a_dumb_terminal_gets_lines(terminal, monkeypatch, capsys):
 def test_names_that_the_encoding_lacks_are_printed_all_the_same(encoding, tmp_path):
     """LANG=C on a system that Python does not give UTF-8: what is printed there is escaped."""
     code = (
-        "import pipeline.__main__ as main, sys; main._print_anywhere();"
+        "from pipeline import standard_streams; standard_streams.prepare();"
         "from pipeline.runtime import progress\n"
         "with progress.display({'\\u6620\\u753b': 1}):\n"
         "    progress.advance('\\u6620\\u753b')\n"
@@ -207,3 +207,12 @@ def test_names_that_the_encoding_lacks_are_printed_all_the_same(encoding, tmp_pa
     assert done.returncode == 0, done.stderr
     assert done.stdout == b"\\u6620\n"
     assert json.dumps("\u6620\u753b").strip('"').encode() + b": 1 of 1" in done.stderr
+
+
+def test_the_names_of_a_source_cannot_act_on_the_terminal(tmp_path, monkeypatch):
+    monkeypatch.setenv(interrupts.FOLDER, str(tmp_path))
+    progress.doing("selection", "Pip\x1b[2J\u202eexe")
+    progress.say("drawn \x07")
+    (notes,) = tmp_path.glob("*.notes")
+    assert "Pip\\\\x1b[2J\\\\u202eexe" in notes.read_text()
+    assert "drawn \\\\x07" in notes.read_text()

@@ -15,7 +15,7 @@ from pipeline.dataset import report
 from pipeline.dataset.verify import describe, verify
 from pipeline.graph import run
 from pipeline.ingest import discovery
-from pipeline.runtime import storage
+from pipeline.runtime import buckets, storage
 from pipeline.testing.films import make_film, shots
 from tests.pipeline.graph import test_build
 from tests.pipeline.graph.test_build import IN_MEMORY, config, digests
@@ -56,7 +56,7 @@ def server():
         yield notes
     served.stop()
     log.level, log.handlers, log.propagate = before
-    storage._bucket.cache_clear()
+    buckets._bucket.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import resource
 import av.error
 import pytest
 
-from pipeline.runtime import storage
+from pipeline.runtime import buckets, storage
 
 
 @pytest.fixture(params=["disk", "bucket"])
@@ -303,9 +303,9 @@ def test_what_is_not_there_cannot_be_placed(folder):
 
 def test_of_two_who_write_the_same_version_one_comes_through(tmp_path):
     path = f"file://{tmp_path}/file"
-    storage.write_if(path, b"mine", None)
-    with pytest.raises(storage.WriteConflict, match="file"):
-        storage.write_if(path, b"yours", None)
+    buckets.write_if(path, b"mine", None)
+    with pytest.raises(buckets.WriteConflict, match="file"):
+        buckets.write_if(path, b"yours", None)
     assert storage.read_bytes(path) == b"mine"
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.annotation.checks.character_names import misnamed, resolve, unknown
+from pipeline.annotation.checks.character_names import (
+    is_surely_name,
+    misnamed,
+    resolve,
+    unknown,
+)
 from schemas.rows import Character
 
 
@@ -196,3 +201,51 @@ def test_a_surname_is_a_name():
     assert misnamed("The old farmer nodded.", ["an old farmer"], CAST) == {
         "old farmer": "Mr. Quint"
     }
+
+
+TILDA = character("Tilda", "a small hedgehog in a blue apron")
+BRUNO = character("Bruno", "a large badger with a red scarf")
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ru", "Тильда увидела Бруно. — Доброе утро! — сказал он Тильде."),
+        ("pl", "Tilda poszła z Brunem. Tildę bolała łapka."),
+        ("hu", "Tilda megkereste Brunót. Tildára várt."),
+        ("tr", "Bruno'nun keyfi yoktu, Tilda'ya baktı."),
+        ("fr", "Dans le chêne vivait Madame la Chouette. — Bonjour ! dit-elle."),
+        ("de", "Mit der Gießkanne ging Tilda in den Garten. Die Eule rückte ihre Brille zurecht."),
+        ("es", "—Buenos días —dijo Tilda—. ¿Y el farol? —Silencio."),
+        ("zh", "小刺猬蒂尔达向布鲁诺挥手。"),
+        ("pl", "Wstaje Tilda bladym świtem, Idzie z konewką przez ogród, Daje wody."),
+    ],
+)
+def test_nobody_is_unknown(language, text):
+    found = unknown(text, [TILDA, BRUNO], "", language, persons=True)
+    assert not any(is_surely_name(name, [text], language) for name in found)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "name"),
+    [
+        ("en", "Then Marlowe came running.", "Marlowe"),
+        ("es", "Entonces llegó Gonzalo corriendo.", "Gonzalo"),
+        ("es", "Gonzalo se rió.", "Gonzalo"),  # a first word that the dictionary has as a name
+        ("de", "Da kam Leopold angelaufen.", "Leopold"),
+        ("el", "Τότε ήρθε τρέχοντας ο Μάξιμος.", "Μάξιμος"),
+        ("pl", "Wtedy przybiegł Gerwazy.", "Gerwazy"),
+        ("ko", "그때 민수가 뛰어왔어요.", "민수"),
+        ("he", "ואז הגיע גדעון בריצה.", "גדעון"),
+        ("zh", "这时，马克西姆跑了过来。", "马克西姆"),
+    ],
+)
+def test_a_stranger_is_known_by_one_text(language, text, name):
+    assert unknown(text, [TILDA, BRUNO], "", language, persons=True) == [name]
+    assert is_surely_name(name, [text], language)
+
+
+def test_a_form_that_the_list_gives_is_a_name():
+    pebble = Character("Films", "Pebble", "a seal pup", "", [], "given", ["Камешек", "Камешку"])
+    assert unknown("Вдруг приплыл Камешек.", [pebble], "", "ru", persons=True) == []
+    assert unknown("Вдруг приплыл Камешек.", [TILDA], "", "ru", persons=True) == ["Камешек"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.annotation.checks.repeated_text import repeats
+from pipeline.annotation.checks.repeated_text import loops, repeats, says_twice
 
 
 def test_the_same_text_again():
@@ -31,3 +31,20 @@ def test_another_text():
         == ""
     )
     assert repeats("", "") == ""
+
+
+def test_a_text_that_says_everything_twice():
+    once = "Tilda ran down to the old mill."
+    assert says_twice(f"{once} {once}") == "the text says everything twice"
+    assert says_twice("蒂尔达跑到老磨坊去了。蒂尔达跑到老磨坊去了。") != ""
+    assert says_twice("Row, row, row your boat. Row, row, row your boat.") == ""
+    assert says_twice(f"{once} Bruno ran down to the old mill.") == ""
+
+
+def test_a_story_may_have_a_refrain_and_not_two():
+    refrain, other = "And on they went, over hill and dale.", "They crossed the stream again."
+    assert loops([refrain, "Tilda sang.", refrain, "Bruno slept.", refrain], []) == {}
+    assert loops([refrain, "Tilda sang.", other], [refrain]) == {}
+    fault = "the text was told before"
+    assert loops([refrain, other, "Tilda sang.", refrain, other], []) == {3: fault, 4: fault}
+    assert loops([refrain, other], [other, "Tilda sang.", refrain]) == {0: fault, 1: fault}

@@ -808,6 +808,13 @@ def test_a_model_that_takes_no_pictures_stops_the_run(tmp_path):
     assert type(found) is Refused and "image_url is not supported" in str(found)
 
 
+def test_a_server_that_takes_fewer_pictures_per_request_stops_the_run_and_says_what_to_set():
+    said = error(400, "At most 1 image(s) may be provided in one prompt.")
+    found, server = result(always(said))
+    assert type(found) is Refused and "set captions.neighbours to 0" in str(found)
+    assert len(server.asked) == 1
+
+
 def test_no_key_is_in_what_a_broken_server_shows():
     body = Reply(500, f"<p>Authorization: Bearer {KEY}</p>", content_type="text/html")
     found, _ = result(always_slowly(always(body)), calls=IMPATIENT)
@@ -829,6 +836,15 @@ REFUSALS = {
     "no choice": (
         always(Reply(body={"choices": [], "prompt_feedback": {"block_reason": "SAFETY"}})),
         "the server blocked the request: ",
+    ),
+    "Gemini's": (
+        always(Reply(body={"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {}})),
+        "'blockReason': 'SAFETY'",
+    ),
+    "safety": (answering(finish="SAFETY"), "a content filter ended the answer"),
+    "a refusing part": (
+        behaviours.replying({"content": [{"type": "refusal", "refusal": "I would rather not."}]}),
+        "I would rather not.",
     ),
     "no message": (
         always(Reply(body={"choices": [{"finish_reason": "stop", "message": None}]})),

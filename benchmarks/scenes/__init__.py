@@ -1,0 +1,1 @@
+"""Measures the scenes and places of the sample's dataset, against where its shots were drawn."""

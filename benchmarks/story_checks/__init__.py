@@ -1,0 +1,1 @@
+"""Measures the checks of stories: good ones that they refuse, corrupted ones that they accept."""

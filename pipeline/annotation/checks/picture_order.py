@@ -1,0 +1,280 @@
+"""Checks that the texts of a window are about its pictures, in their order, and nothing else.
+
+Words decide nothing about a text alone: a good one may have none in common with its caption. But
+the texts of a window together fit their own pictures better than each other's, in every style and
+language that `annotation.concepts` has words of. So a window is refused whose texts would fit much
+better in another order, or one picture earlier or later; whose characters stand where the other
+one should; or that keeps telling of somebody, or somewhere, that no caption shows. Windows of fewer
+texts than five are too short for the first, and nothing is held against them. Where the captions of
+a window are alike, or a language has no word list, disorder is not found.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.annotation import concepts, name_forms, words
+
+_FEWEST = 5  # texts that tell of an order
+_FEW = 3  # texts that tell of swapped names
+_LEAST_SWAP = -0.75  # evidence that two names are swapped
+
+_SENTENCE = re.compile(r"(?<=[.!?…。！？؟।])")
+_ONE_THING = 4  # emoji of a word at most
+_MOST_WEAK = 0.5  # evidence from who is named first
+_SURELY, _MEANS, _HINTS = 0.75, 0.5, 0.25  # share of a word's emoji that are of a place
+_PLACES = {  # what is there, by place
+    "the sea": "🏖 🏝 🌊 🐚 🐋 🐳 🐬 🐙 🦑 🦀 🦭 🧜 🪸 🪼 🏄 🫍 🦈 🐡 🦞 🔱 ⛱ 👙 ⚓",
+    "a city": "🏙 🏢 🚕 🚦",
+    "a desert": "🏜 🐪 🐫 🌵",
+    "a castle": "🏯 🏰",
+    "space": "🌌 🚀 🛰 👽 👾 🪐 🛸 🧑‍🚀",
+    "a school": "🏫 🎒 🚌 📇 🧑‍🏫 🧑‍🎓",
+    "a hospital": "🏥 🚑 🧑‍⚕",
+    "a circus": "🎪 🤹",
+    "a ship": "🚢 🛳 ⛵",
+    "a station": "🚉 🚆 🚂 🚄 🚅 🛤",
+    "a church": "⛪ 🕌 🛕",
+    "a factory": "🏭",
+    "an airport": "✈ 🛫 🛬 🛩 🧑‍✈",
+    "high mountains": "🏔 🗻",
+    "a volcano": "🌋",
+}
+_SYMBOLS = {place: frozenset(symbols.split()) for place, symbols in _PLACES.items()}
+
+
+def disorder(
+    texts: Sequence[str], captions: Sequence[Mapping[str, Any]], language: str, least: float
+) -> str:
+    """Returns the fault of texts that are about other pictures than theirs, "" for none.
+
+    `least` is how well they must fit their own, as a share of the fit of each to its best one.
+    """
+    if len(texts) < _FEWEST:
+        return ""
+    fits = _fits(texts, captions, language)
+    own = float(np.trace(fits))
+    best = min(float(fits.max(axis=0).sum()), float(fits.max(axis=1).sum()))
+    shifted = max(float(np.trace(fits, 1)), float(np.trace(fits, -1)))
+    if own < least * best or own < shifted:
+        worst = int(np.argmin(fits.diagonal() - fits.max(axis=1)))
+        return (
+            "the texts are not about their pictures: each must tell of its own; the description's "
+            f"{captions[worst]['sentence']!r} is not in its text"
+        )
+    return ""
+
+
+def swapped(
+    texts: Sequence[str],
+    captions: Sequence[Mapping[str, Any]],
+    looks: Mapping[str, str],
+    forms: Mapping[str, Sequence[str]],
+    language: str,
+) -> str:
+    """Returns the fault of texts in which two characters have each other's name, "" for none.
+
+    `looks` and the known `forms` of their names are the characters' by name. Where a caption shows
+    one of the two alone, a text that names only the other speaks for it, as one that names it
+    speaks against it; where it shows both, so does the one named first. A text that names one of
+    them beside what the other wears ("Tilda in a red scarf") speaks for it too.
+    """
+    if len(texts) < _FEW:
+        return ""
+    named = [_named(text, forms, language) for text in texts]
+    for first, second in itertools.combinations(looks, 2):
+        marks = _marks(looks[first], looks[second]), _marks(looks[second], looks[first])
+        evidence = [
+            _evidence(text, caption, told, (first, second), marks, forms, language)
+            for text, caption, told in zip(texts, captions, named, strict=True)
+        ]
+        weak = [value for value in evidence if abs(value) < _MOST_WEAK]
+        strong = sum(evidence) - sum(weak)
+        if strong + max(-_MOST_WEAK, sum(weak)) <= _LEAST_SWAP:
+            caption = captions[int(np.argmin(evidence))]
+            called = ", ".join(f"{look!r} is {name}" for look, name in caption["who"].items())
+            return f"{first} and {second} have each other's names: {called}"
+    return ""
+
+
+def _marks(look: str, other: str) -> frozenset[str]:
+    """Returns the emoji of what one wears and another does not."""
+    own, others = (concepts.means(text, "en", _ONE_THING) for text in (look, other))
+    return own - others - concepts.BEINGS - concepts.PERSONS  # who may be there too
+
+
+def newcomer(
+    texts: Sequence[str],
+    captions: Sequence[Mapping[str, Any]],
+    cast: str,
+    said: str,
+    language: str,
+) -> str:
+    """Returns the fault of texts that tell of somebody or somewhere no caption shows, "" for none.
+
+    `cast` are the words about characters, in English as captions are, `said` those of the title,
+    the dialogue and the story so far. Once may be a comparison; what is told of twice is not.
+    """
+    described = [_described(caption) for caption in captions]
+    things = [
+        " . ".join((*caption["characters"], caption["place"], *caption["objects"]))
+        for caption in captions
+    ]
+    seen = {*concepts.means(said, language), *_with_synonyms(said), *_with_synonyms(cast)}
+    seen.update(emoji for text in described for emoji in _with_synonyms(text))
+    places = {place for text in (cast, *things) for place in _places(text, "en", _HINTS)}
+    places.update(place for of in ("en", language) for place in _places(said, of, _MEANS))
+    lexicon = concepts.lexicon(language)
+    met: dict[str, set[int]] = {}  # the texts that tell of it
+    names: dict[str, str] = {}
+    hints: dict[str, set[str]] = {}  # the words by which a place is known
+    for number, text in enumerate(texts):
+        narration = words.without_quotations(text)
+        for word in concepts.beings(narration, language):
+            if seen.isdisjoint(lexicon[word]):
+                emoji = min(lexicon[word])  # of a fox and a little fox
+                met.setdefault(names.setdefault(emoji, word), set()).add(number)
+        for place, hint in _hints(narration, language, _MEANS).items():
+            if place not in places:
+                met.setdefault(place, set()).add(number)
+                hints.setdefault(place, set()).update(hint)
+    vague = {
+        place
+        for place, hint in hints.items()
+        if len(hint) == 1
+        and not hint <= _hints(" . ".join(hint), language, _SURELY).get(place, set())
+    }
+    found = next(
+        (thing for thing, numbers in met.items() if len(numbers) > 1 and thing not in vague), ""
+    )
+    return f"the texts tell of {found!r}, which no picture shows" if found else ""
+
+
+def _with_synonyms(text: str) -> set[str]:
+    """Returns the emoji of the words of an English text, and of their synonyms."""
+    found = set(concepts.means(text, "en"))
+    lemmas = words.content(text)
+    for group in words.SYNONYMS:
+        if not set(group.split()).isdisjoint(lemmas):
+            found.update(emoji for word in group.split() for emoji in concepts.means(word, "en"))
+    return found
+
+
+def _places(text: str, language: str, least: float) -> set[str]:
+    """Returns the places that words of a text belong to, as `_hints`."""
+    return set(_hints(text, language, least))
+
+
+def _hints(text: str, language: str, least: float) -> dict[str, set[str]]:
+    """Returns the words of a text that belong to a place by at least this share of their emoji, by
+    place: beach -> the sea."""
+    lexicon, found = concepts.lexicon(language), dict[str, set[str]]()
+    for word in concepts.named_things(text, language):
+        if word in concepts.ambiguous(language) or (len(word) == 1 and word < "\u3400"):
+            continue  # one character of Chinese may be a word
+        for place, symbols in _SYMBOLS.items():
+            if len(lexicon[word].intersection(symbols)) >= least * len(lexicon[word]):
+                found.setdefault(place, set()).add(word)
+    return found
+
+
+def _described(caption: Mapping[str, Any]) -> str:
+    return " . ".join(
+        [
+            *caption["characters"],
+            caption["place"],
+            caption["action"],
+            *caption["objects"],
+            caption["sentence"],
+        ]
+    )
+
+
+def _fits(
+    texts: Sequence[str], captions: Sequence[Mapping[str, Any]], language: str
+) -> npt.NDArray[np.float64]:
+    """Returns how well each text (row) fits each caption (column), 0..1."""
+    shown = [concepts.vector(_described(caption), "en") for caption in captions]
+    said = [concepts.vector(text, language) for text in texts]
+    return np.array([[concepts.cosine(text, caption) for caption in shown] for text in said])
+
+
+def _evidence(
+    text: str,
+    caption: Mapping[str, Any],
+    named: tuple[list[str], list[str]],
+    pair: tuple[str, str],
+    marks: tuple[frozenset[str], frozenset[str]],
+    forms: Mapping[str, Sequence[str]],
+    language: str,
+) -> float:
+    """Returns the evidence for (positive) or against two names in a text, -1.75..1.75."""
+    told, addressed = ([name for name in names if name in pair] for names in named)
+    if not told and not addressed:
+        return 0.0
+    sentence = str(caption["sentence"]).casefold()
+    places = {name: _place(look, sentence) for look, name in caption["who"].items()}
+    shown = sorted((name for name in places if name in pair), key=lambda name: places[name])
+    evidence = 0.0
+    if len(shown) == 1 and told:
+        evidence = 1.0 if shown[0] in told else -1.0
+    elif len(shown) == 2 and told:
+        evidence = 0.25 * len(told) * (1 if told[0] == shown[0] else -1)
+    elif len(shown) == 2:
+        evidence = 0.25 if addressed[0] != shown[0] else -0.25
+    if len(told) == 1:
+        near = [
+            part
+            for part in _SENTENCE.split(text)
+            if any(_places_of(part, form, language) for form in forms[told[0]])
+        ]
+        seen = concepts.means(" . ".join(near), language, _ONE_THING)
+        own, others = (not mark.isdisjoint(seen) for mark in marks)
+        if own != others:
+            evidence += 0.75 if own == (told[0] == pair[0]) else -0.75
+    return evidence
+
+
+def _place(look: str, sentence: str) -> int:
+    """Returns where a sentence says who looks so."""
+    head = words.head(look)
+    return sentence.find(head[-1]) if head else -1
+
+
+def _named(
+    text: str, forms: Mapping[str, Sequence[str]], language: str
+) -> tuple[list[str], list[str]]:
+    """Returns the names that a text tells of, and those that it only addresses, in order."""
+    narration = words.without_quotations(text)
+    told: dict[int, str] = {}
+    addressed: dict[int, str] = {}
+    for name, written in forms.items():
+        for place in (place for form in written for place in _places_of(narration, form, language)):
+            called = re.search(r"[,，、،]\s*$", narration[:place]) and re.match(
+                r"\S+?\s?[!?.,！？，。،…]", narration[place:]
+            )
+            (addressed if called else told)[place] = name
+        if name not in (*told.values(), *addressed.values()):
+            spoken = [place for form in written for place in _places_of(text, form, language)]
+            addressed.update(dict.fromkeys(spoken, name))
+    return (
+        list(dict.fromkeys(told[place] for place in sorted(told))),
+        list(dict.fromkeys(addressed[place] for place in sorted(addressed))),
+    )
+
+
+def _places_of(text: str, name: str, language: str) -> list[int]:
+    """Returns where a text has a name in any form; Πέρα (far) is no Pebble, though it sounds so."""
+    found = []
+    for place in name_forms.find(text, name):
+        word = words.first(text[place:])
+        lower = word.lower()
+        if lower == word or word.startswith(name) or not concepts.is_entry(lower, language):
+            found.append(place)
+    return found

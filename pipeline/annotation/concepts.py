@@ -1,0 +1,246 @@
+"""Compares texts across languages by the things that they name.
+
+The words of a text are looked up in Unicode's emoji annotations, which name some 1,200 things in
+64 languages: an owl is 🦉, "Eule", "сова" and "猫头鹰". A text becomes a vector of emoji, and texts
+of any two languages are compared by the cosine of theirs (explicit semantic analysis, Gabrilovich
+and Markovitch 2007). The lists are short: most words are in none, and a metaphor counts as its
+thing. `concepts/` is written by `tools/make_concepts.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+
+import simplemma
+from simplemma.strategies import DictionaryLookupStrategy
+
+from pipeline.annotation import words
+from pipeline.runtime import word_lists
+
+_TOO_MANY = 40  # emoji of a word that says nothing: "animal", "face"
+_SHORTEST = 3  # letters of a stem
+_LONGEST_ENDING = 4
+_LONGEST_PHRASE = 4  # words
+_LONGEST_WORD = 8  # characters of a word in a script without spaces
+_NO_SPACES = frozenset(("zh", "ja", "th", "km", "lo", "my"))
+_FEW_EMOJI = 6  # of a word that means one thing
+
+_DICTIONARIES = DictionaryLookupStrategy()
+
+BEINGS = frozenset(word_lists.read(__package__, "concepts/beings.txt"))
+PERSONS = frozenset(word_lists.read(__package__, "concepts/persons.txt"))
+
+Vector = Mapping[str, float]
+
+
+def code(language: str) -> str:
+    """Returns the language of a BCP 47 tag as its word list is named: "pt" of "pt-BR"."""
+    primary = language.replace("_", "-").partition("-")[0].lower()
+    return {"no": "nb", "nn": "nb", "tl": "fil"}.get(primary, primary)
+
+
+@functools.cache
+def lexicon(language: str) -> Mapping[str, frozenset[str]]:
+    """Maps the words and phrases of a language to emoji; empty for an unknown language."""
+    found: dict[str, set[str]] = {}
+    for line in _lines(language):
+        emoji, *names = line.split(",")
+        for name in names:
+            found.setdefault(name, set()).add(emoji)
+            if code(language) == "ja" and len(name) >= _SHORTEST:  # キツネ is also きつね
+                found.setdefault(_hiragana(name), set()).add(emoji)
+    return {name: frozenset(emoji) for name, emoji in found.items() if len(emoji) <= _TOO_MANY}
+
+
+@functools.lru_cache(maxsize=50_000)
+def lemma(word: str, language: str) -> str:
+    """Returns the dictionary form of a word, or the word in a language without a dictionary."""
+    try:
+        return simplemma.lemmatize(word, lang=code(language)).casefold()
+    except ValueError:
+        return word
+
+
+@functools.lru_cache(maxsize=4_000)
+def named_things(text: str, language: str) -> tuple[str, ...]:
+    """Finds the words and phrases of a text that the lexicon has, as it has them, each once."""
+    return tuple(dict.fromkeys(name for name, _ in _found(text, language)))
+
+
+@functools.lru_cache(maxsize=4_000)
+def means(text: str, language: str, most: int = _FEW_EMOJI) -> frozenset[str]:
+    """Returns the emoji of the words of a text that have at most so many: not those of "animal"."""
+    known = lexicon(language)
+    return frozenset(
+        emoji
+        for name in named_things(text, language)
+        if len(known[name]) <= most
+        for emoji in known[name]
+    )
+
+
+@functools.lru_cache(maxsize=4_000)
+def beings(text: str, language: str) -> tuple[str, ...]:
+    """Finds the words of a text that mean an animal or somebody in a role, as a noun, each once.
+
+    A story may always speak of a mother or a child: persons of an age do not count. Words that are
+    mostly something else ("fly", "seal") count after an article only, in English; in other
+    languages those of `ambiguous.txt` never count, words of one character do not, and stems only
+    where little is cut off.
+    """
+    known, never = lexicon(language), ambiguous(language)
+    tokens = words.tokenize(text)
+    english = code(language) == "en"
+    found: dict[str, None] = {}
+    for name, start in _found(text, language):
+        if name in never or len(name) < _shortest(name) or not is_being(known[name]):
+            continue
+        if not english and (
+            name not in _names_of_beings(language) or _is_cut(name, tokens, start, language)
+        ):
+            continue
+        if english and words.DETERMINERS.isdisjoint(tokens[max(0, start - 3) : start]):
+            continue
+        found[name] = None
+    return tuple(found)
+
+
+@functools.cache
+def _names_of_beings(language: str) -> frozenset[str]:
+    """Returns the words whose beginning an emoji's name has: not what is only said of it, as
+    "web" is of the spider."""
+    found = set()
+    for line in _lines(language):
+        emoji, title, *names = line.split(",")
+        if emoji in BEINGS:
+            stems = ((name, name[: max(_shortest(name), len(name) // 2)]) for name in names)
+            found.update({title, *(name for name, stem in stems if stem in title)})
+            if code(language) == "ja":
+                found.update(map(_hiragana, set(found)))
+    return frozenset(found)
+
+
+def _lines(language: str) -> list[str]:
+    """Reads a language's file: lines of an emoji, its name and other words; none for no file."""
+    file = resources.files(__package__).joinpath("concepts", f"{code(language)}.txt.gz")
+    if not file.is_file():
+        return []
+    return unicodedata.normalize("NFC", gzip.decompress(file.read_bytes()).decode()).splitlines()
+
+
+def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool:
+    """Returns whether an entry is a word of the text without many of its letters."""
+    if code(language) in _NO_SPACES or " " in name or name == lemma(tokens[start], language):
+        return False
+    most = 2 if len(name) > _SHORTEST or _shortest(name) < _SHORTEST else 0
+    return len(tokens[start]) - len(name) > most
+
+
+def is_being(emoji: frozenset[str]) -> bool:
+    """Returns whether a word with these emoji means an animal or a person."""
+    living = len(emoji & BEINGS)
+    return living == len(emoji) <= _FEW_EMOJI or (len(emoji) == 2 and living == 1)
+
+
+@functools.lru_cache(maxsize=4_000)
+def vector(text: str, language: str) -> Vector:
+    """Returns the emoji of a text's words; each word weighs 1, whatever the number of its emoji."""
+    known, weights = lexicon(language), Counter[str]()
+    for word in named_things(text, language):
+        for emoji in known[word]:
+            weights[emoji] += 1 / len(known[word])  # type: ignore[assignment]
+    return weights
+
+
+def cosine(first: Vector, second: Vector) -> float:
+    """Returns the cosine of two vectors, 0..1; 0 if one is empty."""
+    product = sum(weight * second[emoji] for emoji, weight in first.items() if emoji in second)
+    if not product:
+        return 0.0
+    return product / math.sqrt(
+        math.fsum(weight**2 for weight in first.values())
+        * math.fsum(weight**2 for weight in second.values())
+    )
+
+
+def _found(text: str, language: str) -> Iterator[tuple[str, int]]:
+    """Yields the entries of the lexicon in a text, the longest first, with their places: numbers of
+    words, or of characters in a script without spaces."""
+    known = lexicon(language)
+    if code(language) in _NO_SPACES:
+        yield from _longest_matches(text, known)
+        return
+    tokens, start = words.tokenize(text), 0
+    while start < len(tokens):
+        for length in range(min(_LONGEST_PHRASE, len(tokens) - start), 0, -1):
+            if name := _entry(tokens[start : start + length], language, known):
+                yield name, start
+                start += length - 1
+                break
+        start += 1
+
+
+def _entry(tokens: Sequence[str], language: str, known: Mapping[str, frozenset[str]]) -> str:
+    """Returns the entry of words: as they are, as their lemmas or, of one word, a stem; else ""."""
+    if len(tokens) > 1:
+        phrase = " ".join(tokens)
+        return phrase if phrase in known else ""
+    word = tokens[0]
+    if code(language) == "en" and word in words.STOP_WORDS:
+        return ""
+    forms = [word, lemma(word, language)]
+    if not _is_word(word, language):  # a form that the dictionary lacks
+        shortest = max(_shortest(word), len(word) - _LONGEST_ENDING)
+        forms += [word[:length] for length in range(len(word) - 1, shortest - 1, -1)]
+    return next((form for form in forms if form in known), "")
+
+
+def _longest_matches(text: str, known: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, int]]:
+    start = 0
+    while start < len(text):
+        lengths = range(_LONGEST_WORD, 0, -1)
+        length = next((size for size in lengths if text[start : start + size] in known), 0)
+        if length:
+            yield text[start : start + length], start
+        start += length or 1
+
+
+@functools.lru_cache(maxsize=50_000)
+def _is_word(word: str, language: str) -> bool:
+    """Returns whether the language's dictionary has a form of a word."""
+    try:
+        return bool(simplemma.is_known(word, lang=code(language)))
+    except ValueError:
+        return False
+
+
+def is_entry(word: str, language: str) -> bool:
+    """Returns whether the language's dictionary has a word, with these capitals."""
+    try:
+        return bool(_DICTIONARIES.is_dictionary_member(word, code(language)))
+    except ValueError:
+        return False
+
+
+def _shortest(word: str) -> int:
+    """Returns the letters that a stem needs at least; a letter of Hangul is a syllable."""
+    return 2 if "\u3000" <= word[:1] <= "\ud7ff" else _SHORTEST
+
+
+@functools.cache
+def ambiguous(language: str) -> frozenset[str]:
+    """Returns the words of a language that are seldom the animal or place that they may mean."""
+    lines = word_lists.read(__package__, "ambiguous.txt")
+    return frozenset(
+        word for line in lines if line.startswith(f"{code(language)}:") for word in line.split()[1:]
+    )
+
+
+def _hiragana(text: str) -> str:
+    return "".join(chr(ord(char) - 0x60) if "\u30a1" <= char <= "\u30f6" else char for char in text)

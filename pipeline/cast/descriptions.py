@@ -1,0 +1,106 @@
+"""Describes the cast of a series: what those without a name are called, and who is seen when."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pipeline.cast import crops
+from pipeline.inference.builtin import colour_names
+from schemas.rows import Appearance, CastMember, Figure
+
+_FEWEST = 3  # that are enough to choose from
+_CROPS = 5  # pictures of a character, at most
+_MIN_SIDE = 24  # pixels of the shorter side of one
+
+
+def describe(
+    numbers: Sequence[int],
+    pictures: Sequence[Sequence[Figure]],
+    groups: Sequence[Sequence[int]],
+) -> dict[int, str]:
+    """Returns a description for each of some groups of figures: "grey figure", "red figure 2".
+
+    `groups` has the number of each figure's group, picture by picture. Groups that come earlier
+    have the lower number, so a new episode changes no earlier description.
+    """
+    looks: dict[int, list[list[float]]] = defaultdict(list)
+    for figures, found in zip(pictures, groups, strict=True):
+        for figure, number in zip(figures, found, strict=True):
+            looks[number].append(figure.look)
+    described: dict[int, str] = {}
+    seen: Counter[str] = Counter()
+    for number in sorted(numbers):
+        name = f"{colour(looks[number])} figure"
+        seen[name] += 1
+        described[number] = name if seen[name] == 1 else f"{name} {seen[name]}"
+    return described
+
+
+def colour(looks: Sequence[Sequence[float]]) -> str:
+    """Returns the name of the mean colour of looks, whose last values are CIE Lab."""
+    lab = np.median(np.array(looks)[:, -3:], axis=0).astype(np.float32)
+    return colour_names.NAMES[int(colour_names.named(lab[None, None])[0, 0])]
+
+
+def members(
+    series: str,
+    appearances: Sequence[Appearance],
+    named: set[str],
+    colours: Mapping[str, str],
+) -> list[CastMember]:
+    """Returns the cast of a series, those seen most first."""
+    pictures: dict[str, list[Appearance]] = defaultdict(list)
+    together: dict[str, Counter[str]] = defaultdict(Counter)
+    by_keyframe: dict[str, list[str]] = defaultdict(list)
+    for row in appearances:
+        pictures[row.character].append(row)
+        by_keyframe[row.keyframe].append(row.character)
+    for present in by_keyframe.values():
+        for name in set(present):
+            together[name].update(other for other in set(present) if other != name)
+    cast = []
+    for name, rows in pictures.items():
+        costars = sorted(together[name].items(), key=lambda entry: (-entry[1], entry[0]))
+        cast.append(
+            CastMember(
+                series,
+                name,
+                name in named,
+                colours[name],
+                len({row.keyframe for row in rows}),
+                list(dict.fromkeys(row.video for row in rows)),
+                rows[0].keyframe,
+                rows[-1].keyframe,
+                [other for other, _ in costars],
+                [count for _, count in costars],
+                [crops.path(series, name, row.keyframe) for row in _best(rows, by_keyframe)],
+            )
+        )
+    return sorted(cast, key=lambda member: (-member.pictures, member.name))
+
+
+def _best(rows: Sequence[Appearance], by_keyframe: Mapping[str, Sequence[str]]) -> list[Appearance]:
+    """Chooses pictures of a character: alone, large, no wider than high, a figure for certain, and
+    from all over the series."""
+    alone = [row for row in rows if len(by_keyframe[row.keyframe]) == 1]
+    large: Sequence[Appearance] = rows
+    for choice in (
+        [row for row in alone if min(row.box[2:]) >= _MIN_SIDE and row.box[2] <= row.box[3]],
+        [row for row in alone if min(row.box[2:]) >= _MIN_SIDE],
+        [row for row in rows if min(row.box[2:]) >= _MIN_SIDE],
+    ):
+        if len(choice) >= _FEWEST:
+            large = choice
+            break
+    count = min(_CROPS, len(large))
+    chosen = []
+    for at in range(count):
+        part = large[at * len(large) // count : (at + 1) * len(large) // count]
+        chosen.append(
+            max(part, key=lambda row: (row.score * (row.box[2] * row.box[3]) ** 0.5, row.keyframe))
+        )
+    unique = {row.keyframe: row for row in chosen}
+    return list(unique.values())

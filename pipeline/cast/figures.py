@@ -1,0 +1,198 @@
+"""Finds the figures in the pictures of a film, with a detector that it learns from the film itself.
+
+A figure stands out: its cells have features that the edges of its picture do not have, and it is
+rather in the middle. That alone finds lamps and clouds too. But over a film the guesses agree on
+what figures are made of and what places are made of, so a linear discriminant (Fisher 1936) between
+the cells that stand out most and those that stand out least tells figures from places in all of its
+pictures, at the edges too. GrabCut (Rother et al. 2004) then finds their outlines by colour, and
+figures that touch are cut where they are thinnest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.cast.features import COLUMNS, HEIGHT, LOOK, ROWS, WIDTH, Measured
+
+Mask = NDArray[np.bool_]  # [81, 144]
+Scores = NDArray[np.float64]  # [pictures, 28, 48], above 0 where a figure is likely
+
+_FIGURES, _PLACES = 0.08, 0.6  # shares of a film's cells: stand out most, stand out least
+_MIDDLE = slice(-LOOK, -3)  # features that tell how much a cell stands out
+_RING = (2, 3)  # rows along the upper edge, columns along the sides: the edge of a picture
+_RARE = 0.04  # share of the edge that a cell may resemble and still stand out
+_SHRINK = 0.01  # towards uncorrelated features, for few pictures
+_SURE = 0.7  # score of a cell that is taken for a figure's before its outline is found
+_LOST, _CERTAIN = 0.3, 1.3  # share of a guess that its outlines must have, if it scores so much
+_SMALLEST = 0.0028  # share of the picture
+_VALLEY = 0.3  # depth of the valley of a mask's heights where it is cut
+_PART = 0.15  # share of the mask that a part must have
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A figure in a picture, whoever it is."""
+
+    box: tuple[float, float, float, float]  # left, top, right, bottom: shares of the picture
+    share: float  # of the picture
+    score: float  # mean over the figure's cells, above 0
+    look: list[float]  # mean features of its cells, by which figures are compared
+
+
+def find(pictures: Sequence[Measured]) -> list[list[Figure]]:
+    """Returns the figures in each of a film's pictures, the largest first."""
+    if not pictures:
+        return []
+    cells = np.stack([picture.cells for picture in pictures])
+    scores = figure_scores(cells)
+    return [
+        _figures(picture, cell, score)
+        for picture, cell, score in zip(pictures, cells, scores, strict=True)
+    ]
+
+
+def figure_scores(cells: NDArray[np.float32]) -> Scores:
+    """Scores each cell of a film's pictures, [pictures, 28, 48, features]: above 0 for a figure,
+    and 2 in the mean of those that stand out most, whatever the film.
+    """
+    guess = _standing_out(cells)
+    figures = guess > np.quantile(guess, 1 - _FIGURES)
+    places = guess < np.quantile(guess, _PLACES)
+    flat = cells.reshape(-1, cells.shape[-1])
+    weights, offset = _discriminant(flat[figures.ravel()], flat[places.ravel()])
+    scores = flat @ weights + offset
+    level = max(float(scores[figures.ravel()].mean()), 1e-6)
+    return np.round(2 * scores / level, 4).reshape(guess.shape)
+
+
+def _standing_out(cells: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Returns by how much cells differ from the edge of their picture, less far from the middle."""
+    edge = np.zeros((ROWS, COLUMNS), bool)
+    edge[: _RING[0]] = edge[:, : _RING[1]] = edge[:, -_RING[1] :] = True
+    y, x = np.mgrid[:ROWS, :COLUMNS]
+    central = np.exp(-(((x - 23.5) / 14) ** 2 + ((y - 15) / 9) ** 2) / 2)
+    rank = max(1, int(_RARE * edge.sum()))
+    out = []
+    for picture in cells[..., _MIDDLE].astype(np.float32):
+        flat, rim = picture.reshape(-1, picture.shape[-1]), picture[edge]
+        squares = (flat**2).sum(axis=1)[:, None] - 2 * flat @ rim.T + (rim**2).sum(axis=1)
+        level = float((flat**2).sum(axis=1).mean()) or 1.0
+        nearest = np.partition(np.maximum(squares, 0), rank, axis=1)[:, rank]
+        out.append(np.sqrt(nearest.astype(np.float64) / level).reshape(ROWS, COLUMNS) * central)
+    return np.round(np.stack(out), 5)
+
+
+def _discriminant(
+    figures: NDArray[np.float32], places: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], float]:
+    """Returns weights and offset of the line between two kinds of cells, each [n, features]."""
+    both = np.concatenate([figures, places]).astype(np.float64)
+    spread = both.std(axis=0) + 1e-6
+    first, second = figures / spread, places / spread
+    within = (np.cov(first.T) + np.cov(second.T)) / 2 + _SHRINK * np.eye(len(spread))
+    apart = first.mean(axis=0) - second.mean(axis=0)
+    weights = np.linalg.solve(within, apart)
+    middle = (first.mean(axis=0) + second.mean(axis=0)) / 2
+    return weights / spread, -float(middle @ weights)
+
+
+def _figures(picture: Measured, cells: NDArray[np.float32], scores: Scores) -> list[Figure]:
+    found = []
+    for mask in _masks(picture.small, scores):
+        weight = cv2.resize(
+            mask.astype(np.float32), (COLUMNS, ROWS), interpolation=cv2.INTER_AREA
+        ).astype(np.float64)
+        total = float(weight.sum())
+        look = (cells[..., -LOOK:] * weight[..., None]).sum(axis=(0, 1)) / total
+        rows, columns = np.nonzero(mask)
+        box = (
+            columns.min() / WIDTH,
+            rows.min() / HEIGHT,
+            (columns.max() + 1) / WIDTH,
+            (rows.max() + 1) / HEIGHT,
+        )
+        found.append(
+            Figure(
+                (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
+                round(float(mask.mean()), 5),
+                round(float((scores * weight).sum()) / total, 3),
+                [round(float(value), 4) for value in look],
+            )
+        )
+    return sorted(found, key=lambda figure: (-figure.share, figure.box))
+
+
+def _masks(small: NDArray[np.uint8], scores: Scores) -> list[Mask]:
+    """Returns the outlines of figures in a picture."""
+    wide = cv2.resize(scores.astype(np.float32), (WIDTH, HEIGHT))
+    guess = np.full(wide.shape, cv2.GC_BGD, np.uint8)
+    guess[wide > 0] = cv2.GC_PR_BGD
+    guess[wide > _SURE] = cv2.GC_PR_FGD
+    least = _SMALLEST * guess.size
+    if (guess == cv2.GC_PR_FGD).sum() < least:
+        return []
+    cv2.setRNGSeed(0)  # GrabCut's colour models begin with random centres
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(small, guess, None, *models, 1, cv2.GC_INIT_WITH_MASK)
+    figure = (guess & 1).astype(np.uint8)
+    figure |= _lost(wide, figure)
+    opened = cv2.morphologyEx(figure, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
+    return [
+        part
+        for number in range(1, count)
+        if stats[number, cv2.CC_STAT_AREA] >= least
+        for part in _cut(labels == number)
+        if part.sum() >= least
+    ]
+
+
+def _lost(scores: NDArray[np.float32], outlined: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns what is a figure for certain by its scores and is hardly in the outlines.
+
+    The colours of a figure may be those of its place; then its scores are all there is.
+    """
+    lost = np.zeros_like(outlined)
+    count, labels = cv2.connectedComponents((scores > _SURE).astype(np.uint8), connectivity=4)
+    for number in range(1, count):
+        part = labels == number
+        if outlined[part].mean() < _LOST and scores[part].mean() > _CERTAIN:
+            lost[part] = 1
+    return lost
+
+
+def _cut(mask: Mask) -> list[Mask]:
+    """Cuts a mask from top to bottom where it is thin: figures stand side by side."""
+    columns = np.flatnonzero(mask.any(axis=0))
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    wide = max(3, (right - left) // 24 * 2 + 1)
+    heights = mask[:, left:right].sum(axis=0).astype(np.float64)
+    padded = np.pad(heights, wide // 2, mode="edge")
+    smooth = np.convolve(padded, np.ones(wide) / wide, "valid")
+    edges = [0, *_valleys(smooth, 0, len(smooth)), len(smooth)]
+    parts = []
+    for first, last in itertools.pairwise(edges):
+        part = np.zeros_like(mask)
+        part[:, left + first : left + last] = mask[:, left + first : left + last]
+        parts.append(part)
+    return parts
+
+
+def _valleys(heights: NDArray[np.float64], first: int, last: int) -> list[int]:
+    """Returns the columns between two columns where a mask is cut, ascending."""
+    best, deepest = -1, _VALLEY
+    for column in range(first + 3, last - 3):
+        left, right = heights[first:column], heights[column:last]
+        lower = min(left.max(), right.max())
+        small = min(left.sum(), right.sum()) < _PART * (left.sum() + right.sum())
+        if lower > 0 and not small and (lower - heights[column]) / lower > deepest:
+            best, deepest = column, (lower - heights[column]) / lower
+    if best < 0:
+        return []
+    return [*_valleys(heights, first, best), best, *_valleys(heights, best, last)]

@@ -1,0 +1,183 @@
+"""The stages `figures` (of a film) and `cast` (of a series): who is in each picture."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import cv2
+
+from pipeline.cast import crops, descriptions, features, figures, identity, names
+from pipeline.inference.builtin import efficientnet
+from pipeline.ingest.subtitles import split_speaker
+from pipeline.runtime import storage
+from pipeline.runtime.images import decode_bgr
+from pipeline.runtime.stage_inputs import Inputs, Job
+from pipeline.runtime.stage_outputs import AnyRow, Film
+from schemas.rows import LIKENESS, SPEECH, Appearance, CastMember, Figure, Keyframe, Spoken
+
+# A group of figures without a name is a character if it has this share of the series' pictures and
+# this many of them: places that look like figures seldom come again.
+_SHARE, _PICTURES = 0.04, 4
+
+
+def weights(film: Inputs, job: Job) -> Any:
+    """Returns the digest of the weights that measure pictures."""
+    return efficientnet.version() if job.config.cast.figures == "embedded" else None
+
+
+def find_figures(film: Inputs, job: Job) -> list[AnyRow]:
+    """Returns the figures in the film's pictures."""
+    keyframes = film.rows("selection", Keyframe)
+    if job.config.cast.figures == "none":
+        return []
+    measured = []
+    for number, keyframe in enumerate(keyframes, 1):
+        path = storage.join(job.out, keyframe.image)
+        picture = decode_bgr(storage.read_bytes(path), path)
+        measured.append(features.measure(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)))
+        job.tick(0.8 * number / len(keyframes))
+    return [
+        Figure(
+            keyframe.id,
+            keyframe.video,
+            [round(side, 5) for side in figure.box],
+            figure.share,
+            figure.score,
+            figure.look,
+        )
+        for keyframe, found in zip(keyframes, figures.find(measured), strict=True)
+        for figure in found
+    ]
+
+
+def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
+    """Returns, for each film of a series, who is in its pictures, and the cast of the series."""
+    series = films[0].video.series
+    keyframes = [film.rows("selection", Keyframe) for film in films]
+    in_order = [keyframe for of_film in keyframes for keyframe in of_film]
+    found = _by_keyframe(films)
+    pictures = [found[keyframe.id] for keyframe in in_order]
+    numbers, groups = identity.group([[figure.look for figure in figs] for figs in pictures])
+    named = names.find(_shots(films, in_order, numbers), groups)
+    called = _called(in_order, pictures, numbers, groups, named)
+    appearances: dict[str, list[Appearance]] = {film.film.video.id: [] for film in films}
+    for keyframe, figs, of_figures in zip(in_order, pictures, numbers, strict=True):
+        appearances[keyframe.video] += [
+            Appearance(
+                keyframe.id,
+                keyframe.video,
+                series,
+                called[number],
+                _pixels(figure, keyframe),
+                figure.score,
+                SPEECH if number in named else LIKENESS,
+            )
+            for number, figure in _once(figs, of_figures, called).items()
+        ]
+    everybody = [row for of_film in appearances.values() for row in of_film]
+    cast = descriptions.members(
+        series, everybody, set(named.values()), _colours(called, pictures, numbers)
+    )
+    return [[*appearances[film.film.video.id], *cast] for film in films]
+
+
+def _by_keyframe(films: Sequence[Inputs]) -> Mapping[str, list[Figure]]:
+    found: dict[str, list[Figure]] = defaultdict(list)
+    for film in films:
+        for figure in film.rows("figures", Figure):
+            found[figure.keyframe].append(figure)
+    return found
+
+
+def _shots(
+    films: Sequence[Inputs], keyframes: Sequence[Keyframe], numbers: Sequence[Sequence[int]]
+) -> list[names.Shot]:
+    """Returns who is seen and who speaks in each shot that has keyframes."""
+    lines = {
+        film.film.video.id: [
+            (line.start, line.end, speaker)
+            for line in film.rows("dialogue", Spoken)
+            if (speaker := split_speaker(line.text)[0])
+        ]
+        for film in films
+    }
+    groups: dict[tuple[str, int], set[int]] = defaultdict(set)
+    speakers: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for keyframe, found in zip(keyframes, numbers, strict=True):
+        shot = keyframe.video, keyframe.shot
+        groups[shot].update(found)
+        speakers[shot].update(
+            speaker
+            for start, end, speaker in lines[keyframe.video]
+            if keyframe.shot_start <= (start + end) / 2 <= keyframe.shot_end
+        )
+    return [names.Shot(frozenset(groups[shot]), frozenset(speakers[shot])) for shot in groups]
+
+
+def _called(
+    keyframes: Sequence[Keyframe],
+    pictures: Sequence[Sequence[Figure]],
+    numbers: Sequence[Sequence[int]],
+    groups: Sequence[identity.Group],
+    named: Mapping[int, str],
+) -> dict[int, str]:
+    """Returns the names of the groups that are characters, or descriptions of them."""
+    least = max(_PICTURES, _SHARE * len(keyframes))
+    shots: dict[int, set[tuple[str, int]]] = defaultdict(set)
+    for keyframe, found in zip(keyframes, numbers, strict=True):
+        for number in found:
+            shots[number].add((keyframe.video, keyframe.shot))
+    nameless = [
+        number
+        for number, group in enumerate(groups)
+        if number not in named and group.pictures >= least and len(shots[number]) >= 3
+    ]
+    return {**named, **descriptions.describe(nameless, pictures, numbers)}
+
+
+def _once(
+    figs: Sequence[Figure], numbers: Sequence[int], called: Mapping[int, str]
+) -> dict[int, Figure]:
+    """Returns the figures of a picture that are characters, each character's largest."""
+    found: dict[str, tuple[int, Figure]] = {}
+    for figure, number in zip(figs, numbers, strict=True):
+        if number in called:
+            found.setdefault(called[number], (number, figure))
+    return dict(found.values())
+
+
+def _colours(
+    called: Mapping[int, str],
+    pictures: Sequence[Sequence[Figure]],
+    numbers: Sequence[Sequence[int]],
+) -> dict[str, str]:
+    """Returns the colour of each character."""
+    looks: dict[str, list[list[float]]] = defaultdict(list)
+    for figs, found in zip(pictures, numbers, strict=True):
+        for figure, number in zip(figs, found, strict=True):
+            if number in called:
+                looks[called[number]].append(figure.look)
+    return {name: descriptions.colour(of_name) for name, of_name in looks.items()}
+
+
+def _pixels(figure: Figure, keyframe: Keyframe) -> list[int]:
+    left, top, right, bottom = figure.box
+    x, y = round(left * keyframe.width), round(top * keyframe.height)
+    return [x, y, round(right * keyframe.width) - x, round(bottom * keyframe.height) - y]
+
+
+def save_crops(
+    films: Sequence[Film],
+    out: str,
+    forced: Callable[[str, Film], bool],
+    replacing: Callable[[], None],
+) -> None:
+    """Puts pictures of each character of a series into the dataset folder."""
+    cast = films[0].rows("cast", CastMember)
+    wanted = {keyframe for member in cast for keyframe in crops.keyframes(member)}
+    appearances = [
+        row for film in films for row in film.rows("cast", Appearance) if row.keyframe in wanted
+    ]
+    crops.save(out, cast, appearances, replacing)

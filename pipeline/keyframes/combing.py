@@ -1,0 +1,40 @@
+"""Combing: tells frames that weave the fields of two moments, whatever a film's flags say."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_DIFFERENCE = 10  # levels by which a row differs from both beside it
+_BLOCK = 16  # pixels, the side of a block
+_COMBED = 0.2  # share of the pixels of a block that is combed
+_BLOCKS = 0.001  # share of combed blocks from which a frame is combed
+
+
+def is_combed(luma: NDArray[np.uint8]) -> bool:
+    """Returns whether a frame, uint8 [height, width] as decoded, weaves two moments.
+
+    A combed pixel differs from those above and below in the same direction, and more than from
+    those two rows away, which are of its own field.
+    """
+    return combed_share(luma) >= _BLOCKS
+
+
+def combed_share(luma: NDArray[np.uint8]) -> float:
+    """Returns the share of a frame's blocks that are combed."""
+    height, width = luma.shape[0] // _BLOCK * _BLOCK, luma.shape[1] // _BLOCK * _BLOCK
+    if not height or not width:
+        return 0.0
+    rows = luma[:height, :width]
+    here, above, below = rows[2:-2], rows[1:-3], rows[3:-1]
+    over = cv2.min(cv2.subtract(here, above), cv2.subtract(here, below))  # none are below 0
+    under = cv2.min(cv2.subtract(above, here), cv2.subtract(below, here))
+    apart = cv2.max(over, under)
+    same_field = cv2.max(cv2.absdiff(here, rows[:-4]), cv2.absdiff(here, rows[4:]))
+    combed = cv2.min(
+        cv2.threshold(apart, _DIFFERENCE, 255, cv2.THRESH_BINARY)[1],
+        cv2.compare(apart, same_field, cv2.CMP_GT),
+    )
+    blocks = cv2.resize(combed, (width // _BLOCK, height // _BLOCK), interpolation=cv2.INTER_AREA)
+    return float((blocks > 255 * _COMBED).mean())

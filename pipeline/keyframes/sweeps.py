@@ -1,0 +1,181 @@
+"""Finds wipes, irises, pushes and covers: transitions in which a shot gives way part by part.
+
+In a wipe each part of the picture goes from the first shot to the second once, quickly, and not all
+parts at a time. In a push or cover a shot moves in from a side. Both are measured between the ends
+of a window that fits: frames of it are compared with what the ends predict.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import ShotsConfig
+
+_SAMPLES = 12  # frames of a window that are looked at, at most
+_CHANGED = 12.0  # levels between the ends, for a part of the picture that tells anything
+_SHIFTS = 8  # frames of a window that are compared with shifted ends, at most
+_SEAM = 0.6  # levels between the edges that meet, as a share of those between the shots
+_PURE = 0.05  # share of the other shot in a frame that counts as one of its own
+_AT_ONCE = 256  # windows processed at once, which bounds memory
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """Frames that show two shots, each a part of the picture."""
+
+    first: int
+    last: int
+    score: float  # higher is better
+
+
+def wiped(
+    thumbs: NDArray[np.uint8], middles: NDArray[np.int64], half: int, config: ShotsConfig
+) -> Iterator[Sweep]:
+    """Yields the windows of a half length, around some middles, that are wipes or irises."""
+    offsets = np.unique(np.linspace(-half + 1, half - 1, min(_SAMPLES, 2 * half - 1)).astype(int))
+    for at in range(0, len(middles), _AT_ONCE):
+        some = middles[at : at + _AT_ONCE]
+        count = len(some)
+        before = thumbs[some - half].reshape(count, 1, -1).astype(np.float32)
+        change = thumbs[some + half].reshape(count, 1, -1).astype(np.float32) - before
+        inner = thumbs[some[:, None] + offsets].reshape(count, len(offsets), -1)
+        size = np.abs(change)
+        tells = size > _CHANGED
+        weight = size * tells
+        total = np.maximum(weight.sum(axis=2), 1e-3)  # [n, 1]
+        share = np.where(tells, (inner - before) / np.where(tells, change, 1), 0)
+        outside = np.maximum(np.maximum(-share, share - 1), 0)
+        share = np.clip(share, 0, 1)
+        back = np.maximum.accumulate(share, axis=1) - share
+        progress = (share * weight).sum(axis=2) / total
+        both = (progress > _PURE) & (progress < 1 - _PURE)  # others stray from nothing
+        still = np.where(tells, 0, np.abs(inner - before)).mean(axis=2)
+        strays = ((outside + back) * weight).sum(axis=2) / total
+        strays += still / np.maximum(size.mean(axis=2), 1e-3)
+        strays = (strays * both).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
+        mixed = (((share > 0.2) & (share < 0.8)) * weight).sum(axis=2).mean(axis=1) / total[:, 0]
+        ends = np.zeros((count, 1), np.float32)
+        steps = np.diff(np.concatenate([ends, progress, ends + 1], axis=1), axis=1)
+        fits = (
+            (strays < config.wipe_strays)
+            & (tells.mean(axis=(1, 2)) > config.wipe_area)
+            & (mixed < config.wipe_mixed)
+            & (steps.max(axis=1) < config.wipe_step)
+        )
+        score = size.mean(axis=(1, 2)) * (1 - strays / config.wipe_strays)
+        for number in np.flatnonzero(fits):
+            when = 1 - share[number].mean(axis=0)
+            if _order(when, weight[number, 0]) - 2 * strays[number] < config.wipe_order:
+                continue
+            middle = int(some[number])
+            yield Sweep(*_extent(progress[number], offsets, middle, half), float(score[number]))
+
+
+def _order(when: NDArray[np.float32], weight: NDArray[np.float32]) -> float:
+    """Returns how well places in the picture explain when they change, as R squared: 1 for a line,
+    circle or hand that sweeps over it. when, weight: [576]."""
+    root = np.sqrt(weight)
+    around = (when - np.average(when, weights=weight + 1e-6)) * root
+    times, places = when * root, _PLACES * root[:, None]
+    rest = times - places @ np.linalg.lstsq(places, times, rcond=None)[0]
+    return 1 - float((rest**2).sum()) / max(float((around**2).sum()), 1e-6)
+
+
+def _places() -> NDArray[np.float64]:
+    """Returns functions of each place in a thumb that sweeps follow: [576, functions]."""
+    y, x = (axis.reshape(-1) for axis in np.mgrid[-1:1:18j, -1:1:32j])
+    lines = [np.ones_like(x), x, y, x * y, x**2, y**2, np.abs(x), np.abs(y), np.hypot(x, y)]
+    hands = [np.arctan2(a, b) for a, b in ((x, y), (y, x), (-x, -y), (-y, -x))]
+    return np.stack([*lines, *hands], axis=1)
+
+
+_PLACES = _places()
+
+
+def slid(
+    thumbs: NDArray[np.uint8], middles: NDArray[np.int64], half: int, config: ShotsConfig
+) -> Iterator[Sweep]:
+    """Yields the windows of a half length, around some middles, in which a shot is pushed out,
+    covered or uncovered from one of the four sides."""
+    offsets = np.unique(np.linspace(-half + 1, half - 1, min(_SHIFTS, 2 * half - 1)).astype(int))
+    for middle in middles.tolist():
+        one, other = (thumbs[middle + end].astype(np.float32) for end in (-half, half))
+        inner = thumbs[middle + offsets].astype(np.float32)
+        span = float(np.abs(other - one).mean())
+        best, shift = min(
+            (
+                _misfit(turn(one), turn(other), np.stack([turn(picture) for picture in inner]))
+                for turn in _TURNS
+            ),
+            key=lambda found: found[0],
+        )
+        strays = best / (config.slide_strays * span)
+        if strays < 1:
+            yield Sweep(*_extent(shift, offsets, middle, half), span * (1 - strays))
+
+
+def _extent(
+    progress: NDArray[Any], offsets: NDArray[np.int64], middle: int, half: int
+) -> tuple[int, int]:
+    """Returns the first and last frame of a window that show both shots, from the shares of the
+    second in some of its frames."""
+    begun, done = offsets[progress > _PURE], offsets[progress >= 1 - _PURE]
+    before = offsets[offsets < begun.min(initial=half)].max(initial=-half)
+    after = done.min(initial=half)
+    return middle + int(before) + 1, middle + max(int(before) + 1, int(after) - 1)
+
+
+# Of a picture, so that the second shot comes in from the right.
+_TURNS = (
+    lambda picture: picture,
+    lambda picture: picture[:, ::-1],
+    lambda picture: picture.T,
+    lambda picture: picture[::-1].T,
+)
+
+
+def _misfit(
+    one: NDArray[np.float32], other: NDArray[np.float32], inner: NDArray[np.float32]
+) -> tuple[float, NDArray[np.float64]]:
+    """Returns the mean difference in levels between the frames that show both shots and the best
+    fit of a shot that moves in from the right, and the share of it that is in, of each frame;
+    infinity where it does not advance."""
+    one, other, inner = one[::2], other[::2], inner[:, ::2]  # as good, for half the time
+    width = one.shape[1]
+    shifts = np.arange(width + 1)
+    columns = np.arange(width)
+    entered = columns >= width - shifts[:, None]  # [shifts, width]: of the second shot
+    moved_in = np.clip(columns - width + shifts[:, None], 0, width - 1)
+    moved_out = np.clip(columns + shifts[:, None], 0, width - 1)
+    resting = np.broadcast_to(columns, moved_in.shape)
+    # Where the two meet there is a seam, unless a camera pans over one scene.
+    span = np.abs(one - other).mean()
+    seams = (
+        np.abs(one[:, -1] - other[:, 0]).mean(),
+        np.abs(one - other[:, :1]).mean(),
+        np.abs(one[:, -1:] - other).mean(),
+    )
+    best, of_best = np.inf, np.zeros(len(inner))
+    for seam, of_one, of_other in zip(
+        seams,
+        (moved_out, resting, moved_out),  # pushed, covered, uncovered
+        (moved_in, moved_in, resting),
+        strict=True,
+    ):
+        if seam < _SEAM * span:
+            continue
+        # [height, shifts, width]
+        predicted = np.where(entered, other[:, of_other], one[:, of_one])
+        levels = np.abs(inner[:, :, None, :] - predicted).mean(axis=(1, 3))  # [frames, shifts]
+        shift = levels.argmin(axis=1) / width
+        steps = np.diff(np.concatenate([[0.0], shift, [1.0]]))
+        if steps.min() >= -0.05 and steps.max() < 0.6 and np.ptp(shift) > 0.3:
+            both = (shift > _PURE) & (shift < 1 - _PURE)  # others fit whatever is moved
+            misfit = float(levels.min(axis=1)[both].mean())
+            best, of_best = (misfit, shift) if misfit < best else (best, of_best)
+    return best, of_best

@@ -1,0 +1,110 @@
+"""The texts of a window fit their own pictures, and tell of nobody and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.annotation.checks.picture_order import disorder, newcomer, swapped
+
+LOOKS = {"Tilda": "a small hedgehog in a blue apron", "Bruno": "a large badger with a red scarf"}
+FORMS = {name: [name] for name in LOOKS}
+
+
+def caption(sentence: str, *who: str, place: str = "") -> dict[str, Any]:
+    return {
+        "sentence": sentence,
+        "characters": [LOOKS[name] for name in who],
+        "who": {LOOKS[name]: name for name in who},
+        "place": place,
+        "action": "",
+        "objects": [],
+    }
+
+
+CAPTIONS = [
+    caption("A small hedgehog in a blue apron waters tall sunflowers.", "Tilda"),
+    caption("A badger with a red scarf searches wooden boxes in a shed.", "Bruno"),
+    caption("The badger sits on the doorstep and cries.", "Bruno"),
+    caption("An old owl with round glasses points with one wing."),
+    caption("An old windmill stands on a grassy hill under a purple sky."),
+    caption("Mice sit around a lantern, reading a book."),
+]
+TEXTS = {
+    "en": [
+        "Tilda gave the sunflowers a long, cool drink.",
+        "Bruno turned over one box after another.",
+        "Two fat tears rolled down Bruno's nose.",
+        "The owl pushed up her glasses and lifted a wing.",
+        "And there, on the hill, the old mill was waiting.",
+        "Mice! They had his lantern, and they were reading.",
+    ],
+    "de": [
+        "Tilda gab den Sonnenblumen zu trinken.",
+        "Bruno riss eine Kiste nach der anderen auf.",
+        "Da weinte Bruno dicke Tränen.",
+        "Die alte Eule rückte ihre Brille zurecht und hob einen Flügel.",
+        "Oben auf dem Hügel stand die alte Windmühle.",
+        "Eine Mäusefamilie las beim Schein der Laterne ein Buch.",
+    ],
+}
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_texts_in_the_order_of_their_pictures(language):
+    assert disorder(TEXTS[language], CAPTIONS, language, 0.5) == ""
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_texts_of_other_pictures(language):
+    texts = TEXTS[language]
+    assert "not about their pictures" in disorder(texts[::-1], CAPTIONS, language, 0.5)
+    assert "not about their pictures" in disorder([*texts[1:], texts[0]], CAPTIONS, language, 0.5)
+
+
+def test_a_few_texts_tell_of_no_order():
+    assert disorder(TEXTS["en"][3::-1], CAPTIONS[:4], "en", 0.5) == ""
+
+
+def test_captions_in_another_language_are_nothing_against_a_text():
+    captions = [caption("一只小刺猬在浇花。"), caption("一只獾在找东西。")] * 3
+    assert disorder(TEXTS["de"], captions, "de", 0.5) == ""
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_swapped_names(language):
+    texts = TEXTS[language]
+    assert swapped(texts, CAPTIONS, LOOKS, FORMS, language) == ""
+    other = [
+        text.replace("Tilda", "?").replace("Bruno", "Tilda").replace("?", "Bruno") for text in texts
+    ]
+    assert "Tilda and Bruno have each other's names" in swapped(
+        other, CAPTIONS, LOOKS, FORMS, language
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "added", "thing"),
+    [
+        ("en", ["A little fox came along.", "The fox hopped ahead."], "'fox'"),
+        ("de", ["Ein kleiner Fuchs kam mit.", "Der Fuchs hüpfte voraus."], "'fuchs'"),
+        ("en", ["Now they stood on a beach.", "The sea was calm."], "'the sea'"),
+        ("de", ["Nun standen sie am Strand.", "Das Meer war still."], "'the sea'"),
+        ("en", ["They landed on a planet.", "The rocket was hot."], "'space'"),
+    ],
+)
+def test_somebody_or_somewhere_new(language, added, thing):
+    texts = [f"{text} {more}" for text, more in zip(TEXTS[language], [*added] * 3, strict=True)]
+    assert newcomer(TEXTS[language], CAPTIONS, "", "", language) == ""
+    assert thing in newcomer(texts, CAPTIONS, "", "", language)
+
+
+def test_who_was_there_before_is_nobody_new():
+    texts = [f"{text} The fox smiled." for text in TEXTS["en"]]
+    assert newcomer(texts, CAPTIONS, "", "A fox had followed them.", "en") == ""
+
+
+def test_a_comparison_is_nobody():
+    texts = [*TEXTS["en"][:-1], "She was as sly as a fox."]
+    assert newcomer(texts, CAPTIONS, "", "", "en") == ""

@@ -1,0 +1,53 @@
+"""Texts in any language are compared by the things that they name."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.annotation import concepts
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "Die alte Eule saß in der Eiche."),
+        ("ru", "На дубе сидела сова."),
+        ("pl", "Stara sowa patrzyła z gałęzi."),
+        ("tr", "Yaşlı baykuş ona baktı."),
+        ("ja", "ふくろうは枝にいました。"),
+        ("zh", "老猫头鹰住在树上。"),
+        ("ko", "늙은 부엉이가 나무에 앉아 있었어요."),
+        ("hi", "पेड़ पर बूढ़ा उल्लू बैठा था।"),
+        ("ar", "جلست بومة على الغصن."),
+        ("vi", "Con cú già đậu trên cành."),
+    ],
+)
+def test_an_owl_is_an_owl_in_every_language(language, text):
+    owl = concepts.vector("An old owl sits on a branch of an oak tree.", "en")
+    lantern = concepts.vector("Mice read by the light of a lantern.", "en")
+    said = concepts.vector(text, language)
+    assert concepts.cosine(said, owl) > concepts.cosine(said, lantern)
+
+
+def test_a_language_without_a_list_names_nothing():
+    assert concepts.lexicon("tlh") == {}
+    assert concepts.vector("Heghlu'meH QaQ jajvam", "tlh") == {}
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "found"),
+    [
+        ("en", "A little fox came along.", ("fox",)),
+        ("en", "He could not bear it, and off they fly.", ()),  # verbs
+        ("de", "Ein kleiner Fuchs kam mit.", ("fuchs",)),
+        ("sv", "Han får en kaka.", ()),  # "gets", which is also a sheep
+        ("vi", "Một con cáo nhỏ cũng đi cùng.", ("cáo",)),
+        ("ko", "작은 여우도 따라왔어요.", ("여우",)),
+    ],
+)
+def test_animals_are_found_where_they_are_meant(language, text, found):
+    assert concepts.beings(text, language) == found
+
+
+def test_words_of_scripts_with_vowel_signs_stay_whole():
+    assert "उल्लू" in concepts.named_things("बूढ़ा उल्लू बैठा था।", "hi")

@@ -1,0 +1,41 @@
+"""Figures with like looks are one character, unless they are in one picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.cast import identity
+
+RNG = np.random.default_rng(0)
+PIP, MOMO, OTTO = RNG.normal(0, 1, (3, 40))
+
+
+def looks(*who: np.ndarray) -> list[list[float]]:
+    """Looks of a picture: each as it is drawn there, never twice the same."""
+    return [list(one + RNG.normal(0, 0.3, 40)) for one in who]
+
+
+def test_each_character_is_a_group():
+    pictures = [looks(PIP), looks(MOMO), looks(PIP, MOMO), looks(OTTO), looks(MOMO, PIP)] * 3
+    numbers, groups = identity.group(pictures)
+    pip, momo, otto = numbers[0][0], numbers[1][0], numbers[3][0]
+    assert numbers == [[pip], [momo], [pip, momo], [otto], [momo, pip]] * 3
+    assert [group.pictures for group in groups] == [9, 9, 3]
+    assert groups[pip].together == {momo: 6}
+
+
+def test_two_in_one_picture_are_two_however_alike():
+    pictures = [looks(PIP, PIP), looks(MOMO)] * 4
+    numbers, _ = identity.group(pictures)
+    assert all(len(set(found)) == len(found) for found in numbers)
+
+
+def test_who_comes_later_does_not_change_who_was_there():
+    first = [looks(PIP), looks(MOMO), looks(PIP, MOMO)] * 4
+    numbers, _ = identity.group(first)
+    more, _ = identity.group([*first, *([looks(OTTO), looks(PIP)] * 3)])
+    assert more[: len(first)] == numbers
+
+
+def test_nobody_is_no_group():
+    assert identity.group([[], []]) == ([[], []], [])
