@@ -1,10 +1,10 @@
 """Makes `pipeline/annotation/concepts/` from Unicode's emoji annotations (CLDR).
 
 `npm pack cldr-annotations-full emojibase-data`, unpack both, and
-`python tools/make_concepts.py CLDR EMOJIBASE`. Each line of a language's file is an emoji, its name,
-and the words and phrases that mean it, between commas. `beings.txt` has the emoji of animals and of
-persons in a role, `persons.txt` those of an age.
-Flags, skin tones and symbols are left out. Licence of CLDR: Unicode License v3.
+`python tools/make_concepts.py CLDR EMOJIBASE`. Each line of a language's file is an emoji, its
+name, and the words and phrases that mean it, between commas. `beings.txt` has the emoji of animals
+and of persons in a role, `persons.txt` those of an age. Flags, skin tones and symbols are left out.
+Licence of CLDR: Unicode License v3.
 """
 
 from __future__ import annotations
