@@ -58,6 +58,7 @@ def our_prompts():
         "characters": prompts.render(
             "characters",
             series="",
+            language="en",
             titles=[],
             speakers={},
             descriptions={},
