@@ -59,6 +59,7 @@ def our_prompts():
             "characters",
             series="",
             language="en",
+            seen=[],
             titles=[],
             speakers={},
             descriptions={},
