@@ -48,6 +48,7 @@ def our_prompts():
         "camera": "",
         "subject": "",
         "recognised": False,
+        "seen": [],
     }
     rendered = {
         "caption": prompts.render("caption", before=0, after=0, **film),
@@ -57,6 +58,8 @@ def our_prompts():
         "characters": prompts.render(
             "characters",
             series="",
+            language="en",
+            seen=[],
             titles=[],
             speakers={},
             descriptions={},
