@@ -30,6 +30,7 @@ _RARE = 0.04  # share of the edge that a cell may resemble and still stand out
 _SHRINK = 0.01  # towards uncorrelated features, for few pictures
 _SURE = 0.7  # score of a cell that is taken for a figure's before its outline is found
 _LOST, _CERTAIN = 0.3, 1.3  # share of a guess that its outlines must have, if it scores so much
+_FLAT = 2.0  # standard deviation of the levels of a picture in which there is nothing
 _SMALLEST = 0.0028  # share of the picture
 _VALLEY = 0.3  # depth of the valley of a mask's heights where it is cut
 _PART = 0.15  # share of the mask that a part must have
@@ -135,7 +136,7 @@ def _masks(small: NDArray[np.uint8], scores: Scores) -> list[Mask]:
     guess[wide > 0] = cv2.GC_PR_BGD
     guess[wide > _SURE] = cv2.GC_PR_FGD
     least = _SMALLEST * guess.size
-    if (guess == cv2.GC_PR_FGD).sum() < least:
+    if (guess == cv2.GC_PR_FGD).sum() < least or small.std() < _FLAT:
         return []
     cv2.setRNGSeed(0)  # GrabCut's colour models begin with random centres
     models = np.zeros((1, 65)), np.zeros((1, 65))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.dataset import report
 from schemas.published import keyframe_id
-from schemas.rows import CastMember, Keyframe, Reject, Scores, Story, to_table
+from schemas.rows import CastMember, Keyframe, Place, Reject, Scene, Scores, Story, to_table
 
 EVIL = "</script><script>alert(1)</script>"
 QUOTES = "\"double\" 'single' `back` <b>bold</b> & {{ 7 * 7 }} | # [x](http://evil.example/)"
@@ -140,6 +140,8 @@ def write_tables(out: Path, keyframes: list, stories: list, rejects: list) -> No
     pq.write_table(to_table([], Story), out / "dropped_stories.parquet")
     pq.write_table(to_table(rejects, Reject), out / "rejects.parquet")
     pq.write_table(to_table(CAST, CastMember), out / "cast.parquet")
+    pq.write_table(to_table([], Scene), out / "scenes.parquet")
+    pq.write_table(to_table([], Place), out / "places.parquet")
     for crop in CAST[0].crops:
         picture(out / crop, "red")
 
