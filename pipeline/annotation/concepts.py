@@ -101,9 +101,9 @@ def beings(text: str, language: str) -> tuple[str, ...]:
     for name, start in _found(text, language):
         if name in never or len(name) < _shortest(name) or not is_being(known[name]):
             continue
-        if not english and (
-            name not in _names_of_beings(language) or _is_cut(name, tokens, start, language)
-        ):
+        if name not in _names_of_beings(language):
+            continue
+        if not english and _is_cut(name, tokens, start, language):
             continue
         if english and words.DETERMINERS.isdisjoint(tokens[max(0, start - 3) : start]):
             continue
@@ -116,6 +116,8 @@ def _names_of_beings(language: str) -> frozenset[str]:
     """Returns the words whose beginning an emoji's name has: not what is only said of it, as
     "web" is of the spider."""
     found = set()
+    if code(language) == "en":
+        found = set(" ".join(word_lists.read(__package__, "concepts/beings_en.txt")).split())
     for line in _lines(language):
         emoji, title, *names = line.split(",")
         if emoji in BEINGS:

@@ -80,7 +80,7 @@ def test_card_speaks_of_scores_characters_and_recognised_dialogue(untrusted):
     assert "recognised" not in text
     dataset["config"]["speech"] = "tiny`.en"
     assert "recognised from its sound by\n`tiny'.en`" in card(dataset)
-    assert "characters/" not in card({**dataset, "characters": []})
+    assert "characters/<series>.yaml" not in card({**dataset, "characters": []})
 
 
 @pytest.mark.parametrize(
