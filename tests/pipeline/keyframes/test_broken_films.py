@@ -62,7 +62,7 @@ OUTCOMES = {  # file -> how many keyframes it gives, or the reason that it is re
     "lying/mdhd-timescale-0.mp4": "no keyframes",
     "lying/mdhd-timescale-most.mp4": "no keyframes",
     "lying/stts-count.mp4": 3,
-    "lying/stts-delta-0.mp4": "no keyframes",
+    "lying/stts-delta-0.mp4": 5,
     "lying/stts-delta-most.mp4": "no keyframes",
     "lying/stts-entries.mp4": "unreadable",
     "shaped/one-frame.mp4": "no keyframes",
