@@ -228,7 +228,9 @@ def not_permitted(experiment: Experiment, out: Path, chance: random.Random) -> I
         folder.chmod(0o755)
     return Injected(
         f"{closed.name} closed after {start} changes, ended with {ended.code}",
-        _check_refusal(ended, "Permission denied", str(out)),
+        _check_refusal(
+            ended, "ermission", str(out)
+        ),  # denied when written to, or found missing before
     )
 
 
