@@ -49,7 +49,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     train = commands.add_parser("train", help="trains the stages of a preset in order")
     train.set_defaults(command=_train)
-    train.add_argument("preset", help="tiny, small, paper, or a folder with files like theirs")
+    train.add_argument("preset", help="tiny, pretrained, small, paper, or a folder of such files")
     train.add_argument(
         "--data", default="data/dataset", help="folder of `make dataset`, or its s3:// or gs://"
     )
