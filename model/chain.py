@@ -121,8 +121,8 @@ def _begin(run: Run, dataset: str, origin: str) -> None:
 
 def key_of(run: Run, kind: str, origin: str) -> str:
     """Returns the key of a kind of stage: the digest of the dataset, of its settings, of parts of
-    the model, of the stages before it and of the weights that it starts from. `features` and `predictions` are kinds without settings.
-    """
+    the model, of the stages before it and of the weights that it starts from. `features` and
+    `predictions` are kinds without settings."""
     parts = run.preset.model.model_dump(mode="json", include=_PARTS[kind], exclude=_GENERATION)
     kinds = {stage.stage for stage in run.preset.stages.values()} | _COMPUTED
     before = [key_of(run, earlier, origin) for earlier in _AFTER[kind] if earlier in kinds]

@@ -117,10 +117,10 @@ def load(folder: Path, model: nn.Module) -> None:
 
 
 def assign(folder: Path, model: nn.Module, dtypes: Mapping[str, torch.dtype]) -> None:
-    """Assigns all weights of a folder's safetensors files to the parameters of the same names, which
-    need no memory of their own, in their `dtypes`.
+    """Assigns all weights of a folder's safetensors files to the parameters of the same names, in
+    their `dtypes`; the model needs no memory of its own for them.
 
-    One file is mapped at a time: of weights that have their dtype already, nothing is copied. Raises
+    One file is mapped at a time, and a weight that has its dtype already is not copied. Raises
     ConfigError where the names or shapes are not those of the model.
     """
     left = dict(model.named_parameters())
