@@ -129,8 +129,10 @@ def _make(
 
 
 def _digests(sources: Released) -> dict[str, str]:
-    """Returns the digests of all files with weights that are read, by path. Raises ConfigError where
-    one is missing."""
+    """Returns the digests of all files with weights that are read, by path.
+
+    Raises ConfigError where one is missing.
+    """
     paths = []
     for name, path in vars(sources).items():
         single = name in ("agent", "detokenizer", "vit")
