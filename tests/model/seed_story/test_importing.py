@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from PIL import Image
 from safetensors.torch import load_file
 
+from benchmarks.story_model.trained_model import load_trained_model
 from model import __main__ as command
-from model import generate, vision
+from model import generate, tokens, vision
 from model.generate import PictureTokens, Sampling
+from model.seed_story import files
 from tests.model.seed_story import arithmetic, released
+from tests.model.test_chain import place as dataset  # noqa: F401 (a fixture)
+from tests.model.tiny import TEXTS
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +192,7 @@ FAULTS = {
         ),
         (
             lambda w: w | {"unet.conv_in.weight": w["unet.conv_in.weight"] + 1},
-            r"1 weights of the UNet that SEED-Story does not train, such as conv_in.weight, are not",
+            "1 weights of the UNet that SEED-Story does not train, such as conv_in.weight, are not",
         ),
         (
             lambda w: {name: one for name, one in w.items() if not name.endswith("to_k.weight")},
@@ -238,7 +246,12 @@ def test_a_wrong_call_is_refused_before_anything_is_written(place, tmp_path, cap
     assert not (tmp_path / "run").exists()
 
 
-def test_stages_and_generation_go_on_from_the_imported_weights(place, dataset, tmp_path, capsys):
+def test_stages_and_generation_go_on_from_the_imported_weights(
+    place,
+    dataset,  # noqa: F811
+    tmp_path,
+    capsys,
+):
     run = tmp_path / "run"
     short = ["steps=1", "batch=1", "accumulate=1", "warmup=0", "ema=0", "workers=0"]
     stages = ("1-detokenizer", "2-story", "3-adaptation")
