@@ -57,6 +57,7 @@ def run(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is there already: give a new folder, or remove it")
+    config.read(PRESET, settings)  # a setting that cannot be is said before the work
     fresh = out.with_name(f".{out.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     try:

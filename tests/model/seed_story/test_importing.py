@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -172,7 +173,7 @@ DOWN = "llm.base_model.model.model.layers.0.mlp.up_proj.lora_A.default.weight"
 FAULTS = {
     "agent": [
         (lambda w: changed(w, **{DOWN: None}), f"agent.bin lacks {DOWN}: give the pytorch_model"),
-        (lambda w: changed(w, **{DOWN: "llm.x"}), "agent.bin lacks .*lora_A.* it has unknown"),
+        (lambda w: w | {"llm.x": torch.zeros(1)}, "agent.bin has unknown llm.x"),
         (
             lambda w: changed(w, **{"input_resampler.query": "input_resampler.queries"}),
             "lacks input_resampler.query; it has unknown input_resampler.queries",
@@ -183,7 +184,7 @@ FAULTS = {
         ),
         (lambda w: w | {"head.weight": torch.zeros(1)}, "agent.bin has unknown head.weight"),
         (lambda w: {"state": w}, "agent.bin holds more than weights by name"),
-        (lambda w: {"code": json.JSONDecoder()}, "agent.bin cannot be read as weights"),
+        (lambda w: {"code": Fraction(1, 2)}, "agent.bin cannot be read as weights"),
     ],
     "detokenizer": [
         (
@@ -258,7 +259,7 @@ def test_stages_and_generation_go_on_from_the_imported_weights(
     settings = [
         *released.SETTINGS,
         *(f"{stage}.train.{setting}" for stage in stages for setting in short),
-        "2-story.train.learning_rate=0",
+        "2-story.train.learning_rate=1e-12",
     ]
     assert command.main(released.arguments(released.paths(place), run, settings)) == 0
     data = ["--run", str(run), "--data", str(dataset / "data")]
@@ -266,9 +267,10 @@ def test_stages_and_generation_go_on_from_the_imported_weights(
     assert command.main(["train", str(run / "preset"), *data]) == 0
 
     assert (run / "2-story").is_dir() and (run / "3-adaptation").is_dir()
-    trained = load_file(run / "2-story" / "model.safetensors")  # a step of no length
+    trained = load_file(run / "2-story" / "model.safetensors")  # a step of next to no length
     imported = load_file(run / "imported" / "story" / "model.safetensors")
-    assert all(torch.equal(trained[name], weight) for name, weight in imported.items())
+    for name, weight in imported.items():
+        assert torch.allclose(trained[name], weight, rtol=0, atol=1e-10)
     capsys.readouterr()
     assert command.main(["train", str(run / "preset"), *data]) == 0
     assert capsys.readouterr().out.count("up to date") == 3
