@@ -23,6 +23,7 @@ from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Gone, Refused
 from pipeline.keyframes.copies import COPY
 from pipeline.runtime import lock, progress, stage_outputs, storage
+from pipeline.runtime.counted import counted
 from schemas import layout
 from schemas.rows import Reject, Video
 
@@ -85,7 +86,7 @@ def run(
         shown = names[: names.index(until) + 1] if until else names
         if runner_name:
             print(
-                f"{runner_name} processes {summary.counted(len(videos), 'film')}; see its own page "
+                f"{runner_name} processes {counted(len(videos), 'film')}; see its own page "
                 "or log for progress"
             )
         waiting = f"running on {runner_name}" if runner_name else "starting the workers"
