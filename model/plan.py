@@ -189,8 +189,11 @@ class _Parts:
             )
         return loaded.visual.requires_grad_(False).eval()
 
-    def vae(self) -> AutoencoderKL:
+    def vae(self) -> autoencoder.Autoencoder:
+        made = self.model.detokenizer.vae
         with torch.device("meta"):
+            if made is not None:
+                return autoencoder.PatchAutoencoder(**made.model_dump())
             return AutoencoderKL.from_config(self._of_diffusers(AutoencoderKL, "vae"))
 
     def story(self) -> tuple[StoryLM, Vocabulary]:
