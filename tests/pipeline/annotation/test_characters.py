@@ -135,7 +135,7 @@ def test_names_that_were_drafted_stay_in_the_file(tmp_path):
 
 def test_a_refusal_in_place_of_a_character_is_named_with_its_file(tmp_path):
     file = tmp_path / "who.yaml"
-    file.write_text("Films:\n- name: Tilda\n  role: I am sorry, I cannot help with that.\n")
+    file.write_text("Films:\n- name: Tilda\n  role: I cannot assist with this request.\n")
     with pytest.raises(CharactersError, match=r"who\.yaml, Films: Tilda: "):
         check_file(str(file))
 
