@@ -12,7 +12,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import TestOptions
 
-from pipeline.annotation.characters import CharactersError
+from pipeline.cast.characters_file import CharactersError
 from pipeline.config import DatasetConfig
 from pipeline.dataset import report
 from pipeline.dataset.manifest import read_json
