@@ -146,7 +146,7 @@ def compared(world):
         "copy of the first": [baselines.repeat_first(opening) for opening in openings],
         "noise": [replace(story, images=(story.images[0], *noise)) for story in reference],
     }
-    [table] = consistency.tables(stories, reference, SIDE, shown, cache=folder / "cache")
+    table, *_ = consistency.tables(stories, reference, SIDE, shown, cache=folder / "cache")
     return table
 
 
@@ -188,7 +188,7 @@ def test_a_picture_for_each_character_and_place_gains_nothing(world):
         )
         for story in reference
     ]
-    [table] = consistency.tables(
+    table, *_ = consistency.tables(
         {"ground truth": reference, "again": again}, reference, SIDE, shown, cache=folder / "cache"
     )
     true, found = table.cells["ground truth"], table.cells["again"]
@@ -202,7 +202,7 @@ def test_without_truth_texts_say_who_and_nobody_says_where(world):
         replace(story, texts=tuple(f"Soon {text}" for text in story.texts)) for story in reference
     ]
     for known in (None, shown):  # texts of its own: the truth's numbers are not theirs
-        [table] = consistency.tables(
+        table, *_ = consistency.tables(
             {"own texts": own}, reference, SIDE, known, cache=folder / "cache"
         )
         assert table.cells["own texts"]["place"].note == "places are not known"
@@ -214,7 +214,7 @@ def test_scenes_by_other_features_and_stories_that_are_too_short(world):
     folder, reference, _ = world
     flat = ImageEncoder("flat", "clip", "1", lambda seen: np.full((len(seen), 2), 0.5, np.float32))
     short = [Story(story.id, story.texts[:2], story.images[:2]) for story in reference]
-    [table] = consistency.tables(
+    table, *_ = consistency.tables(
         {"ground truth": reference, "short": short, "none": []},
         reference,
         SIDE,
@@ -257,7 +257,7 @@ def test_pictures_of_the_training_films_are_known(tmp_path):
     known = near_copies.read_training_hashes(dataset)
     assert known.shape == (36, 4)
     story = Story("E3", ("",) * 2, (f"{dataset}/images/E3/0.jpg", f"{dataset}/images/E0/1.jpg"))
-    [table] = consistency.tables({"retrieval": [story]}, [story], 32, training=known)
+    table, *_ = consistency.tables({"retrieval": [story]}, [story], 32, training=known)
     assert table.cells["retrieval"][consistency.MEMORISED.name].value == 1
     manifest = json.loads(Path(dataset, "dataset.json").read_text())
     Path(dataset, "dataset.json").write_text(json.dumps(manifest | {"videos": []}))
