@@ -1,4 +1,4 @@
-"""Makes datasets of illustrated stories from films; plans, checks, rebuilds and exports them."""
+"""Makes datasets of illustrated stories from films; plans, checks, rebuilds, exports and pushes."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ def _commands() -> dict[str, Callable[[argparse.Namespace], int]]:
         "verify": _verify,
         "rebuild": _rebuild,
         "export": _export,
+        "push": _push,
     }
 
 
@@ -292,6 +293,21 @@ def _export(arguments: argparse.Namespace) -> int:
         paths = exports.FORMATS[arguments.format](arguments.out, arguments.to)
     for path in paths:
         print(path)
+    return 0
+
+
+def _push(arguments: argparse.Namespace) -> int:
+    from pipeline.dataset import hub
+    from pipeline.runtime import progress
+
+    with progress.display({}, "looking at the dataset and the repository"):
+        address = hub.push(
+            arguments.out,
+            arguments.repo,
+            arguments.i_have_the_rights,
+            lambda line: progress.say(escaped(line)),
+        )
+    print(address)
     return 0
 
 

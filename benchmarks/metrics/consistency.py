@@ -148,7 +148,7 @@ def measure_recurrences(
     places with different characters; a panel that copies an earlier one has margin 0.
     """
     _, whole, centre = map(panel_similarity, split_features(looks))
-    copied = np.tril(copies, -1)[1:].any(axis=1)
+    copied: Any = np.tril(copies, -1)[1:].any(axis=1)
     asked = {CHARACTER.name: (who, where, centre), PLACE.name: (where, who, whole)}
     found = {}
     for column, (names, others, alike) in asked.items():
@@ -284,9 +284,7 @@ def _recurrence_table(
 ) -> Table | None:
     """Makes the table of one attribute's margins by recurrence gap; None where nothing recurs."""
     cells = {name: recurrence.figures_by_gap(told, seed)[1] for name, told in found.items()}
-    seen = [
-        column for column in recurrence.COLUMNS if any(row[column].n for row in cells.values())
-    ]
+    seen = [column for column in recurrence.COLUMNS if any(row[column].n for row in cells.values())]
     if not seen:
         return None
     return Table(

@@ -131,7 +131,7 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def compared(world):
+def all_tables(world):
     folder, reference, shown = world
     openings = [make_opening(story, True) for story in reference]
     dice = np.random.default_rng(1)
@@ -146,8 +146,12 @@ def compared(world):
         "copy of the first": [baselines.repeat_first(opening) for opening in openings],
         "noise": [replace(story, images=(story.images[0], *noise)) for story in reference],
     }
-    table, *_ = consistency.tables(stories, reference, SIDE, shown, cache=folder / "cache")
-    return table
+    return consistency.tables(stories, reference, SIDE, shown, cache=folder / "cache")
+
+
+@pytest.fixture(scope="module")
+def compared(all_tables):
+    return all_tables[0]
 
 
 @pytest.mark.parametrize("name", MARGINS)
@@ -194,6 +198,17 @@ def test_a_picture_for_each_character_and_place_gains_nothing(world):
     true, found = table.cells["ground truth"], table.cells["again"]
     assert all(found[name].value < true[name].value for name in MARGINS)
     assert found[consistency.COPIES.name].value > 0.2
+
+
+def test_who_comes_back_looks_as_before_in_true_stories_only(all_tables):
+    _, character, place = all_tables
+    assert character.name == "consistency-recurrence-character"
+    assert [column.name for column in place.columns] == ["1"]  # each place is one scene here
+    rows = {name: cells["2 to 4"] for name, cells in character.cells.items()}
+    assert rows["ground truth"].low > 0
+    for other in ("shuffled", "copy of the first", "noise"):
+        assert rows[other].value < rows["ground truth"].value / 2
+    assert character.bounds == ("ground truth",)
 
 
 def test_without_truth_texts_say_who_and_nobody_says_where(world):
