@@ -56,6 +56,7 @@ def _commands() -> dict[str, Callable[[argparse.Namespace], int]]:
         "rebuild": _rebuild,
         "export": _export,
         "push": _push,
+        "adopt": _adopt,
     }
 
 
@@ -259,9 +260,12 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from pipeline.dataset import verify
+    from pipeline.dataset import storystream_folder, verify
     from pipeline.runtime import progress
 
+    if storystream_folder.is_one(arguments.out):
+        whole = storystream_folder.verify(arguments.out, lambda line: print(escaped(line)))
+        return int(not whole)
     with progress.display({"verify": verify.steps(arguments.out)}):
         verdict = verify.verify(arguments.out)
     print(escaped(verify.describe(verdict)))
@@ -308,6 +312,14 @@ def _push(arguments: argparse.Namespace) -> int:
             lambda line: progress.say(escaped(line)),
         )
     print(address)
+    return 0
+
+
+def _adopt(arguments: argparse.Namespace) -> int:
+    from pipeline.dataset import storystream_folder
+
+    written = storystream_folder.adopt(arguments.folder, lambda line: print(escaped(line)))
+    print(f"{len(written)} shards in {arguments.folder}/{layout.SHARDS}")
     return 0
 
 

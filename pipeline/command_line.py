@@ -211,6 +211,16 @@ def parser(
         action="store_true",
         help="push it though the licence of a film does not let anybody share its pictures",
     )
+
+    adopt = commands.add_parser(
+        "adopt",
+        help="make a downloaded StoryStream one that can be trained on",
+        description="Writes shards, JSONL and dataset.json into the folder of a downloaded "
+        "StoryStream, the published dataset of SEED-Story, once its archives are unpacked. Chunks "
+        "with a picture that is missing are left out and counted. `verify` only counts.",
+    )
+    adopt.set_defaults(command=functions["adopt"])
+    adopt.add_argument("folder", metavar="FOLDER", help="with JSONL files and pictures")
     return parser
 
 
