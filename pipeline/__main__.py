@@ -55,6 +55,7 @@ def _commands() -> dict[str, Callable[[argparse.Namespace], int]]:
         "verify": _verify,
         "rebuild": _rebuild,
         "export": _export,
+        "review": _review,
     }
 
 
@@ -292,6 +293,26 @@ def _export(arguments: argparse.Namespace) -> int:
         paths = exports.FORMATS[arguments.format](arguments.out, arguments.to)
     for path in paths:
         print(path)
+    return 0
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    try:
+        from pipeline.review import serve
+    except ModuleNotFoundError as error:
+        if error.name not in ("fastapi", "starlette", "uvicorn"):
+            raise
+        raise ValueError(
+            f"the package {error.name} is not installed: pip install 'storystream[review]' adds it"
+        ) from None
+    serve.serve(
+        arguments.out,
+        arguments.videos,
+        arguments.host,
+        arguments.port,
+        arguments.share,
+        arguments.by,
+    )
     return 0
 
 
