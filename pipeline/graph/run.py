@@ -22,6 +22,7 @@ from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Gone, Refused
 from pipeline.keyframes.copies import COPY
+from pipeline.review import decisions
 from pipeline.runtime import lock, progress, stage_outputs, storage
 from pipeline.runtime.counted import counted
 from schemas import layout
@@ -36,6 +37,7 @@ _STOPS = (  # raised in workers
     Interrupted,
     storage.CannotWrite,
     CharactersError,
+    decisions.DecisionsError,
 )
 
 
@@ -69,6 +71,7 @@ def run(
         _threads(workers, len(videos)),
         tuple(force),
         until,
+        decisions.version(out),
         segment_threads=_threads(workers, segments),
     )
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
