@@ -141,13 +141,15 @@ def assign(folder: Path, model: nn.Module, dtypes: Mapping[str, torch.dtype]) ->
         raise ConfigError(f"{folder} lacks {_some(left)}: import it again")
 
 
-def in_float32(folder: Path) -> bool:
-    """Returns whether all weights of a folder's safetensors files are saved in float32."""
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, "pt") as file:
-            if any(file.get_slice(name).get_dtype() != "F32" for name in file.keys()):  # noqa: SIM118
-                return False
-    return True
+def saved_dtype(folder: Path) -> torch.dtype | None:
+    """Returns the dtype of the first weight in a folder's safetensors files, those of a variant
+    last; None where there are none."""
+    path = min(folder.glob("*.safetensors"), key=lambda path: len(path.name), default=None)
+    if path is None:
+        return None
+    with safe_open(path, "pt") as file:
+        weight: Tensor = file.get_tensor(next(iter(file.keys())))
+    return weight.dtype
 
 
 def _some(names: Iterable[str]) -> str:

@@ -192,8 +192,8 @@ def autoencoder(run: Run) -> Autoencoder:
 
 
 def story(run: Run, trained: bool = True) -> StoryLM:
-    """Loads the story model, frozen, for use on this machine: as its stage has trained it or, before
-    that, as it was imported; without `trained`, as it is before its stage, which settles its
+    """Loads the story model, frozen, for use on this machine: as its stage has trained it or,
+    before that, as it was imported; without `trained`, as it is before its stage, which settles its
     dtypes."""
     loaded, vocabulary = tokenizer(run)
     config = run.preset.model

@@ -57,6 +57,7 @@ def run(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is there already: give a new folder, or remove it")
+    config.read(PRESET, settings)  # a setting that cannot be is said before the work
     fresh = out.with_name(f".{out.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
@@ -129,8 +130,10 @@ def _make(
 
 
 def _digests(sources: Released) -> dict[str, str]:
-    """Returns the digests of all files with weights that are read, by path. Raises ConfigError where
-    one is missing."""
+    """Returns the digests of all files with weights that are read, by path.
+
+    Raises ConfigError where one is missing.
+    """
     paths = []
     for name, path in vars(sources).items():
         single = name in ("agent", "detokenizer", "vit")

@@ -71,12 +71,12 @@ class Merged(Mapping[str, Tensor]):
             weight = weight.float() + scale * (up.float() @ down.float())
         if weight.shape != self.shapes[name]:
             raise ConfigError(
-                f"{self.agent}: {name} has the shape {list(weight.shape)}, and the language model's "
-                f"has {list(self.shapes[name])}: give the folder that it was trained from"
+                f"{self.agent}: {name} has the shape {list(weight.shape)}, that of the language "
+                f"model is {list(self.shapes[name])}: give the folder that it was trained from"
             )
         return weight.to(self.dtype)
 
-    def _check(self, empty: torch.nn.Module) -> None:
+    def _check(self, empty: Any) -> None:
         """Checks the names of the agent's file: both embeddings, all norms and all adapters have to
         be there, the rest of the base model may."""
         wanted, allowed = set(), set()
