@@ -79,9 +79,11 @@ def texts(raw: Raw) -> list[str]:
         raise DataError(f"{_name(raw)}: no captions in its json ({error!r})") from error
 
 
-def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarray:
+def pictures(
+    raw: Raw, size: int, some: Sequence[int] | None = None, aspect: str = "squashed"
+) -> np.ndarray:
     """Decodes the pictures of a sample, or `some` by number: uint8 RGB [n, size, size, 3], each
-    resized to a square.
+    resized to a square, or in its "own" aspect the middle of it.
 
     A JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) that is not below `size`, and
     resized from there by `to_square`. Raises DataError for a picture that does not decode and
@@ -98,10 +100,20 @@ def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarr
             with Image.open(io.BytesIO(raw[name])) as image:
                 image.draft("RGB", (size, size))
                 picture = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+            if aspect == "own":
+                picture = middle(picture)
         except (OSError, SyntaxError, ValueError) as error:
             raise DataError(f"{_name(raw)}.{name} does not decode: {error}") from error
         square[:] = to_square(picture, size)
     return out
+
+
+def middle(picture: np.ndarray) -> np.ndarray:
+    """Returns the largest square in the middle of a picture, uint8 [H, W, 3]."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[top : top + side, left : left + side]
 
 
 def to_square(picture: np.ndarray, size: int) -> np.ndarray:

@@ -13,6 +13,8 @@ Every path here is relative to the dataset folder and has slashes, wherever the 
     rejected/<film>/<keyframe>.jpg
     characters/<series>.yaml, characters/<series>/<character>/<keyframe>.jpg
     shards/<split>-<number>-of-<count>.tar
+    hub/<split>-<number>.parquet stories with their pictures, in a dataset on a hub only
+    croissant.json               what catalogues read, likewise
     work/                        what the stages reuse in the next run; not part of the dataset
 """
 
@@ -37,12 +39,14 @@ MANIFEST = "dataset.json"
 RUN_RECORD = "run.json"
 REPORT = "report.html"
 CARD = "README.md"
+CROISSANT = "croissant.json"
 DECISIONS = "decisions.jsonl"  # of people; not named in the manifest, as it grows after a run
 
 IMAGES = "images"  # also the folder that image paths in the JSONL are relative to
 REJECTED = "rejected"
 CHARACTERS = "characters"
 SHARDS = "shards"
+HUB = "hub"
 WORK = "work"
 
 VIDEOS = "videos"
@@ -71,7 +75,8 @@ TABLES: dict[str, Any] = {  # table -> type of its rows
 
 TRAIN, VAL = SPLITS = ("train", "val")
 
-# In `work`, beside a folder of stage outputs for each stage, and SHARDS with notes on shards:
+# In `work`, beside a folder of stage outputs for each stage, SHARDS with notes on shards, and HUB
+# with what is pushed beside a dataset:
 ANSWERS = "answers"  # the response cache
 PICTURES = "pictures"  # of the keyframes stage, a folder for each of its outputs
 SEGMENTS = "segments"  # measurements of parts of long films
@@ -82,7 +87,7 @@ PLACED = "placed"  # of each film, whose pictures are in `images` and `rejected`
 LOCK = "lock"  # held by a run, on a disk
 RUNNING = "running.json"  # written again and again by a run, in a bucket
 
-WORK_FOLDERS = (ANSWERS, PICTURES, SEGMENTS, FAILURES, UNTIL, PLACED, SHARDS, THUMBNAILS)
+WORK_FOLDERS = (ANSWERS, PICTURES, SEGMENTS, FAILURES, UNTIL, PLACED, SHARDS, HUB, THUMBNAILS)
 FOLDERS = (IMAGES, REJECTED, CHARACTERS, SHARDS, WORK)  # of a dataset
 
 _SHARD = re.compile(rf"{SHARDS}/({'|'.join(SPLITS)})-(\d{{5}})-of-(\d{{5}})\.tar")

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 STORY_LENGTH = 30  # keyframes in a story, as in the published dataset
+SPEECH, LIKENESS, GIVEN = "speech", "likeness", "given"  # how an appearance's name was decided
 REVIEWER = "reviewer"  # what wrote a text that a person edited
-SPEECH, LIKENESS = "speech", "likeness"  # how the name of an appearance was decided
 CHUNK_LENGTH = 10  # keyframes in a chunk: what the paper trains on
 
 
@@ -110,7 +110,7 @@ class Appearance:
     character: str  # as in CastMember.name
     box: list[int]  # x, y, width, height in pixels of the picture
     score: float  # how much it is a figure rather than a place, above 0
-    decided: str  # SPEECH for a name, from who speaks; LIKENESS for a description
+    decided: str  # SPEECH: a name, from who speaks; LIKENESS: a description; GIVEN: by a user
 
 
 @dataclasses.dataclass(frozen=True)

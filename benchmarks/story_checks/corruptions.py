@@ -44,7 +44,7 @@ def corrupt(
     place twice.
     """
     texts = tale.texts[start:stop]
-    phrases = _PHRASES[tale.language]
+    phrases = tale.phrases or _PHRASES[tale.language]
     places = sorted(chance.sample(range(len(texts)), min(2, len(texts))))
     if kind == "shuffled":
         return _shuffled(texts, chance)
@@ -68,7 +68,7 @@ def corrupt(
         texts[places[0]] = "Buy Glowpop, the sweetest candy on earth."
     else:
         for place, added in zip(places, _added(kind, tale, phrases, chance), strict=False):
-            texts[place] += ("" if tale.language in ("zh", "ja") else " ") + added
+            texts[place] += ("" if tale.language in ("zh", "ja", "th") else " ") + added
     return texts
 
 

@@ -15,6 +15,7 @@ from pipeline.annotation import characters, story_scores
 from pipeline.annotation.captions import caption
 from pipeline.annotation.checks import character_names, grounding
 from pipeline.annotation.stories import tell
+from pipeline.cast import characters_file
 from pipeline.inference.repair import reason_of
 from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.runtime import storage
@@ -98,7 +99,7 @@ def save_characters(
     `replacing` is called before others that are there are replaced.
     """
     series, found = films[0].video.series, films[0].rows("characters", Character)
-    if found and characters.edited(series, out) is None:
+    if found and characters_file.edited(series, out) is None:
         characters.save(out, series, found, replacing)
 
 

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import cv2
 
 from pipeline import model_specs
-from pipeline.annotation import characters, prompts
+from pipeline.annotation import prompts
+from pipeline.cast import characters_file
 from pipeline.config import DatasetConfig
 from pipeline.dataset import film_rows, leftovers
 from pipeline.dataset.file_digests import FileRecord, file_record, recorded
@@ -76,7 +77,7 @@ def publish(
     films = sorted(films, key=lambda film: film.video.id)
     records = list(shards)
     published = _write_films(out, films, splits, discovery_rejects, records)
-    character_files = [characters.path("", series) for series in sorted(published.characters)]
+    character_files = [characters_file.path("", series) for series in sorted(published.characters)]
     read_back = [*character_files, *published.crops]
     records += prefetch(functools.partial(file_record, out), read_back, _READS_AT_ONCE)
     content = _content(published, config)

@@ -12,7 +12,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import TestOptions
 
-from pipeline.annotation.characters import CharactersError
+from pipeline.cast.characters_file import CharactersError
 from pipeline.config import DatasetConfig
 from pipeline.dataset import report
 from pipeline.dataset.manifest import read_json
@@ -24,6 +24,7 @@ from pipeline.inference.protocol import Gone, Refused
 from pipeline.keyframes.copies import COPY
 from pipeline.review import decisions
 from pipeline.runtime import lock, progress, stage_outputs, storage
+from pipeline.runtime.counted import counted
 from schemas import layout
 from schemas.rows import Reject, Video
 
@@ -88,7 +89,7 @@ def run(
         shown = names[: names.index(until) + 1] if until else names
         if runner_name:
             print(
-                f"{runner_name} processes {summary.counted(len(videos), 'film')}; see its own page "
+                f"{runner_name} processes {counted(len(videos), 'film')}; see its own page "
                 "or log for progress"
             )
         waiting = f"running on {runner_name}" if runner_name else "starting the workers"

@@ -134,6 +134,8 @@ STAGES: tuple[Stage, ...] = (
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
+        files=cast.given_corrections,
+        file_settings=("characters",),
         publish=cast.save_crops,
         seconds=0.005,
     ),
