@@ -104,6 +104,17 @@ class StoryConfig(Section):
     longest: int = Field(1280, gt=0, description="tokens of a sample; longer ones are dropped")
 
 
+class VaeConfig(Section):
+    """The image autoencoder that a stage makes, `model.autoencoder.PatchAutoencoder`."""
+
+    patch: int = Field(
+        8, gt=0, description="side of the squares, in pixels, that become a position of the latents"
+    )
+    latent_channels: int = Field(16, gt=0, description="principal components of a patch")
+    width: int = Field(192, gt=0, description="of the decoder's network, in channels")
+    depth: int = Field(2, ge=0, description="of the decoder's network, in residual blocks")
+
+
 class DetokenizerConfig(Section):
     """The de-tokenizer: a perceiver, and a UNet and an autoencoder of diffusers."""
 
@@ -114,9 +125,7 @@ class DetokenizerConfig(Section):
     unet: dict[str, Any] | None = Field(
         None, description="diffusers' config of the UNet2DConditionModel that is made"
     )
-    vae: dict[str, Any] | None = Field(
-        None, description="diffusers' config of the AutoencoderKL that a stage makes"
-    )
+    vae: VaeConfig | None = Field(None, description="the autoencoder that a stage makes")
     schedule: dict[str, Any] = Field({}, description="of the noise, where it is not SD-XL's")
     image_size: int = Field(1024, gt=0, description="pixels; pictures are squashed to a square")
     width: int = Field(1024, gt=0, description="of the perceiver")

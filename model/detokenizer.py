@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 from diffusers import (
-    AutoencoderKL,
     DDPMScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
@@ -143,7 +142,9 @@ class _Pool(nn.Module):
 class Detokenizer(nn.Module):
     """A perceiver and a UNet that are trained, and a frozen autoencoder."""
 
-    def __init__(self, config: DetokenizerConfig, feature_width: int, vae: AutoencoderKL) -> None:
+    def __init__(
+        self, config: DetokenizerConfig, feature_width: int, vae: autoencoder.Autoencoder
+    ) -> None:
         """`feature_width` is the visual tokenizer's. Raises ConfigError where parts do not fit."""
         super().__init__()
         self.config = config

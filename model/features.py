@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import webdataset
-from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from model import autoencoder, checkpoints, data, ranks, runs, sequence, tokens, vision
@@ -183,7 +182,7 @@ def _tokenizer(run: Run) -> Callable[[data.Raw], tuple[list[str], list[list[int]
 
 @torch.no_grad()
 def _encoded(
-    run: Run, raw: data.Raw, tower: nn.Module, vae: AutoencoderKL
+    run: Run, raw: data.Raw, tower: nn.Module, vae: autoencoder.Autoencoder
 ) -> tuple[Tensor, Tensor]:
     """Returns the features and the latents of a chunk's pictures."""
     settings, painted = run.preset.model.vision, run.preset.model.detokenizer

@@ -178,8 +178,11 @@ class _Parts:
     def tower(self) -> nn.Module:
         return vision.empty(self.model.vision)
 
-    def vae(self) -> AutoencoderKL:
+    def vae(self) -> autoencoder.Autoencoder:
+        made = self.model.detokenizer.vae
         with torch.device("meta"):
+            if made is not None:
+                return autoencoder.PatchAutoencoder(**made.model_dump())
             return AutoencoderKL.from_config(self._of_diffusers(AutoencoderKL, "vae"))
 
     def story(self) -> tuple[StoryLM, Vocabulary]:

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from model import checkpoints, precision, smollm, story_lm, tokens, vision
-from model.autoencoder import saved
+from model.autoencoder import Autoencoder, PatchAutoencoder, saved
 from model.config import Preset, StageConfig, VisionConfig, naming
 from model.detokenizer import Detokenizer
 from model.qwen_vl import PREFIX as QWEN
@@ -180,11 +180,11 @@ def blank(run: Run, tower: nn.Module) -> Tensor:
         return vision.blank(tower, kind, config.image_size, config.tokens)
 
 
-def autoencoder(run: Run) -> AutoencoderKL:
+def autoencoder(run: Run) -> Autoencoder:
     """Loads the image autoencoder, frozen."""
     config = run.preset.model.detokenizer
     if any(stage.stage == "autoencoder" for stage in run.preset.stages.values()):
-        vae = AutoencoderKL.from_pretrained(run.result("autoencoder"), use_safetensors=True)
+        vae = PatchAutoencoder.from_pretrained(run.result("autoencoder"), use_safetensors=True)
     else:
         with naming("model.detokenizer.model", config.model):
             vae = saved(AutoencoderKL, config.model, "vae")

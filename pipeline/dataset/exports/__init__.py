@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.dataset.exports import bagel, conversations, image_edits, interleaved
+from pipeline.dataset.exports import bagel, conversations, image_edits, interleaved, parquet
 
 # Each writes the dataset in the first folder into the second one, which is empty or new, and
 # returns the paths of what a trainer is to be given.
@@ -17,4 +17,5 @@ FORMATS: dict[str, Callable[[str, str], list[str]]] = {
     "bagel": bagel.export,
     "conversations": conversations.export,
     "image-edits": image_edits.export,
+    "parquet": parquet.export,
 }
