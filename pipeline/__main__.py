@@ -57,6 +57,7 @@ def _commands() -> dict[str, Callable[[argparse.Namespace], int]]:
         "export": _export,
         "push": _push,
         "adopt": _adopt,
+        "review": _review,
     }
 
 
@@ -330,6 +331,26 @@ def _adopt(arguments: argparse.Namespace) -> int:
 
     written = storystream_folder.adopt(arguments.folder, lambda line: print(escaped(line)))
     print(f"{len(written)} shards in {arguments.folder}/{layout.SHARDS}")
+    return 0
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    try:
+        from pipeline.review import serve
+    except ModuleNotFoundError as error:
+        if error.name not in ("fastapi", "starlette", "uvicorn"):
+            raise
+        raise ValueError(
+            f"the package {error.name} is not installed: pip install 'storystream[review]' adds it"
+        ) from None
+    serve.serve(
+        arguments.out,
+        arguments.videos,
+        arguments.host,
+        arguments.port,
+        arguments.share,
+        arguments.by,
+    )
     return 0
 
 

@@ -228,6 +228,38 @@ def parser(
     )
     adopt.set_defaults(command=functions["adopt"])
     adopt.add_argument("folder", metavar="FOLDER", help="with JSONL files and pictures")
+
+    review = commands.add_parser(
+        "review",
+        help="open pages to curate a dataset by hand",
+        description="Serves pages to look through the stories of a dataset, to accept, reject and "
+        "edit them. What is decided is added to decisions.jsonl in its folder, and the next run of "
+        "the command dataset applies it.",
+    )
+    review.set_defaults(command=functions["review"])
+    review.add_argument("out", metavar="FOLDER", help="the dataset")
+    review.add_argument(
+        "--videos",
+        default="",
+        metavar="SOURCE",
+        help="the films, if they are no longer where the dataset was made of them",
+    )
+    review.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1); others than this machine's own demand a "
+        "token",
+    )
+    review.add_argument(
+        "--port", type=int, default=8710, help="default: 8710; 0 takes one that is free"
+    )
+    review.add_argument("--by", default="", metavar="NAME", help="your name (default: the user's)")
+    review.add_argument(
+        "--share",
+        default="",
+        metavar="PART/PARTS",
+        help="list one share of the stories only, such as 2/5 for the second of five people",
+    )
     return parser
 
 

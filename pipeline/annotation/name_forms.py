@@ -99,6 +99,11 @@ def _sounds_like(word: str, name: str) -> bool:
             return True
         if difflib.SequenceMatcher(None, _vowelled(word), _vowelled(name)).ratio() >= _LIKE:
             return True
+    return is_spelt_alike(word, name)
+
+
+def is_spelt_alike(word: str, name: str) -> bool:
+    """Returns whether a word has the letters of a name in any alphabet, and perhaps an ending."""
     plain, spelt = _vowelled(word), _vowelled(name)
     return plain.startswith(spelt) and len(plain) - len(spelt) <= _LONGEST_ENDING
 

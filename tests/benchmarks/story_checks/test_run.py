@@ -17,11 +17,14 @@ def tale(style: str) -> Tale:
     return next(tale for tale in TALES if tale.style == style)
 
 
-def test_a_third_of_the_tales_is_held_out():
-    assert len(TALES) >= 60
-    assert len({tale.language for tale in TALES}) >= 25
-    ruled = [tale for tale in TALES if tale.film != "hedgehog"]
-    assert 0.25 < sum(tale.held_out for tale in ruled) / len(ruled) < 0.45
+def test_fifteen_tales_in_as_many_languages_are_held_out():
+    assert len(TALES) >= 80
+    assert len({tale.language for tale in TALES}) >= 30
+    held_out = [tale for tale in TALES if tale.held_out]
+    assert len(held_out) == len({tale.language for tale in held_out}) == 15
+    assert {tale.film for tale in held_out}.isdisjoint(
+        tale.film for tale in TALES if not tale.held_out
+    )
 
 
 def test_every_tale_has_a_text_for_each_picture():
