@@ -194,6 +194,16 @@ def _files(files: Sequence[Values]) -> list[Values]:
     return lines
 
 
+# Answers of models that were not as asked for, by the name of their counter.
+_OUTCOMES = {
+    "refused": "refused by the model or a filter",
+    "loops": "cut, as they repeated themselves",
+    "cut_off": "cut off for their length",
+    "answers in another form": "read though in another form",
+    "repaired answers": "put right when asked again",
+}
+
+
 def _run(out: str) -> Values | None:
     """Reads the record of the run, with sums; None for a dataset that was copied without it."""
     if not has_file(out, layout.RUN_RECORD):
@@ -217,4 +227,9 @@ def _run(out: str) -> Values | None:
     if run["total"]["cost"] < 1:  # cents would be mostly zeros
         columns["cost"] = ("Cost", "{:.4f}".format)
     run["columns"] = {name: column for name, column in columns.items() if run["total"][name]}
+    run["outcomes"] = {
+        said: total
+        for name, said in _OUTCOMES.items()
+        if (total := sum(stage["counters"].get(name, 0) for stage in run["stages"]))
+    }
     return run
