@@ -81,7 +81,14 @@ def render(out: str, run: Values | None) -> str:
             films=films,
             sources=_sources(films),
             embedded=embedded_roles(dataset),
-            book=escaped_value(storybook(out, stories, films)),
+            book=escaped_value(
+                storybook(
+                    out,
+                    stories,
+                    films,
+                    dataset["config"].get("stories", {}).get("language", ""),
+                )
+            ),
             casts=_characters(dataset["characters"]),
             seen=cast_pages(out, SERIES_SHOWN),
             places=place_pages(out, SERIES_SHOWN),
