@@ -204,7 +204,7 @@ def _files(files: Sequence[Values]) -> list[Values]:
 # Answers of models that were not as asked for, by the name of their counter.
 _OUTCOMES = {
     "refused": "refused by the model or a filter",
-    "loops": "cut, as they repeated themselves",
+    "loops": "cut in a loop",
     "cut_off": "cut off for their length",
     "answers in another form": "read though in another form",
     "repaired answers": "put right when asked again",
