@@ -28,11 +28,11 @@ from pipeline.dataset.reader import (
 )
 from pipeline.dataset.report.formatting import clock
 from pipeline.ingest import discovery
-from pipeline.review import apply, decisions, frames
-from pipeline.runtime import isolation, stage_outputs, storage
+from pipeline.review import apply, frames
+from pipeline.runtime import decisions, isolation, stage_outputs, storage
 from pipeline.runtime.images import decode_bgr, encode_jpeg, thumbnail
 from schemas import layout
-from schemas.decisions import Accept, Decision, OfFilm, Prefer, Swap, Undo
+from schemas.decisions import Accept, Decision, OfFilm, Swap
 from schemas.published import keyframe_id
 from schemas.rows import Keyframe, Reject, Scene, Story, Video
 
@@ -177,7 +177,7 @@ class Library:
         of_film = [
             row
             for row in decisions.standing(rows)
-            if not isinstance(row, Prefer | Undo) and row.film == decision.film
+            if isinstance(row, decisions.OF_FILM) and row.film == decision.film
         ]
         return self._view(decision.film, of_film).applied.conflicts.get(decision.id, "")
 
