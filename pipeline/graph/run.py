@@ -106,6 +106,7 @@ def run(
                 started,
                 time.monotonic() - clock,
                 runner_name or f"local, {workers} processes",
+                parameters.decisions,
             )
             progress.doing("report", "writing report.html")
             report.write(out, tables)

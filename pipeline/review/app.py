@@ -18,12 +18,17 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
-from pipeline.review import access, frames, library
+from pipeline.review import access, cast, frames, library
 from pipeline.review.library import Library, Wanted
 from pipeline.runtime import decisions, isolation
 from schemas.decisions import CRITERIA, REASONS, Decision, Prefer, Undo
 
-_PAGES = {"/": "stories.html", "/story": "story.html"}
+_PAGES = {
+    "/": "stories.html",
+    "/story": "story.html",
+    "/cast": "cast.html",
+    "/compare": "compare.html",
+}
 _KINDS = {"js": "text/javascript", "css": "text/css"}
 
 
@@ -118,6 +123,11 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
     def story(id: str) -> Any:
         books.refresh()
         return _story(books, id)
+
+    @server.get("/api/cast")
+    def cast_of_series() -> Any:
+        books.refresh()
+        return cast.cast_view(books.out, books.applied(), books.version())
 
     @server.post("/api/decide")
     async def decide(request: Request) -> Any:

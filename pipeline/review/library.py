@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -143,15 +144,23 @@ class Library:
         """Returns the version of the decisions as they are now."""
         return decisions.version(self.out)
 
+    def applied(self) -> str:
+        """Returns the version of the decisions that the last run has applied, NONE if it is no
+        part of the file."""
+        applied = self.dataset.get("review", {}).get("decisions", decisions.NONE)
+        if not applied and has_file(self.out, layout.RUN_RECORD):
+            record = json.loads(read_file(self.out, layout.RUN_RECORD))
+            applied = record.get("decisions", decisions.NONE)
+        try:
+            decisions.read(self.out, applied)
+        except (ValueError, OSError):  # the file is another than that run's
+            return decisions.NONE
+        return str(applied)
+
     def waiting(self) -> int:
         """Returns how many rows of decisions the last run has not applied."""
-        applied = self.dataset.get("review", {}).get("decisions", decisions.NONE)
-        version = self.version()
-        try:
-            before = len(decisions.read(self.out, applied))
-        except (ValueError, OSError):  # the file is another than that run's
-            before = 0
-        return len(decisions.read(self.out, version)) - before
+        rows = decisions.read(self.out, self.version())
+        return len(rows) - len(decisions.read(self.out, self.applied()))
 
     def film(self, film: str) -> FilmView:
         """Reads a film's stories, with what is decided of them now."""
@@ -183,11 +192,7 @@ class Library:
 
     def _put_in(self, film: str) -> set[str]:
         """Returns the keyframes that the last run has put in the place of others."""
-        applied = self.dataset.get("review", {}).get("decisions", decisions.NONE)
-        try:
-            rows = decisions.by_film(self.out, applied).get(film, [])
-        except (ValueError, OSError):  # the file is another than that run's
-            return set()
+        rows = decisions.by_film(self.out, self.applied()).get(film, [])
         return {keyframe_id(film, row.time) for row in rows if isinstance(row, Swap)}
 
     @staticmethod

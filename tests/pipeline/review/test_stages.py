@@ -85,7 +85,7 @@ def test_decisions_are_applied_and_taken_back(films, made, again, tmp_path):
     assert ("long_story_001", "rejected") in reject
     jsonl = "".join(path.read_text() for path in (again / "images").glob("*.jsonl"))
     assert "The kite flew away." in jsonl and "long_story_001" not in jsonl
-    assert "long_story_001" not in (again / "report.html").read_text().partition("rejected")[0]
+    assert '"long_story_001"' not in (again / "report.html").read_text()
     swapped = stories["long_story_000"]["images"][3]
     assert (again / swapped).exists() and swapped in {
         row["image"] for row in rows(again, "keyframes")
