@@ -85,7 +85,7 @@ def _make(
     described = language.config_of(sources.llm, sources.agent)
     merged = language.Merged(sources.agent, sources.llm, described)
     described.dtype = merged.dtype
-    tokenizer = _tokenizer(sources.tokenizer, described.vocab_size)
+    tokenizer = _tokenizer(sources.tokenizer)
     weights, counts = language.resamplers(sources.agent)
     tokens.with_pictures(tokenizer, counts["image_tokens"])
     if len(tokenizer) != described.vocab_size:
@@ -146,17 +146,22 @@ def _digests(sources: Released) -> dict[str, str]:
     return {str(path): files.digest(path) for path in paths}
 
 
-def _tokenizer(folder: Path, words: int) -> PreTrainedTokenizerBase:
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Loads a tokenizer in the layout of transformers, or Llama's with no more than sentencepiece's
     tokenizer.model. Raises ConfigError."""
     with naming("--tokenizer", str(folder)):
         if (folder / "tokenizer.json").is_file():
             return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        if not (folder / "tokenizer.model").is_file():
+            raise OSError("it has neither a tokenizer.json nor a tokenizer.model")
         about = folder / "tokenizer_config.json"
         said = json.loads(about.read_text()) if about.is_file() else {}
         # Earlier versions of transformers, which SEED-Story's is, take this for granted: a space
         # before each text between special tokens
-        return LlamaTokenizer.from_pretrained(folder, legacy=said.get("legacy", True))
+        legacy = said.get("legacy", True)
+        tokenizer = LlamaTokenizer.from_pretrained(folder, legacy=legacy)
+        tokenizer.init_kwargs["legacy"] = legacy  # else it is not saved
+        return tokenizer
 
 
 def _schedule(sdxl: Path) -> dict[str, Any]:

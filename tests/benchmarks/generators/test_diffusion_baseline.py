@@ -13,6 +13,7 @@ from model import autoencoder, features, tokens
 from model.config import DetokenizerConfig
 from model.features import Chunk
 from model.runs import Run
+from tests.model.tiny import STORY
 
 SIZE, SIDE, CHANNELS = 32, 4, 4
 VAE = {"patch": SIZE // SIDE, "latent_channels": CHANNELS, "width": 16, "depth": 1}
@@ -51,7 +52,7 @@ def run(tmp_path, monkeypatch):
     features.compute_shards(folder / "features", "k", sources, chunks)
     vae = autoencoder.PatchAutoencoder(**VAE).eval()
     monkeypatch.setattr(diffusion_baseline.runs, "autoencoder", lambda run: vae)
-    model = SimpleNamespace(detokenizer=settings, story=SimpleNamespace(image_tokens=4))
+    model = SimpleNamespace(detokenizer=settings, story=STORY)
     return Run(folder, SimpleNamespace(model=model))
 
 
