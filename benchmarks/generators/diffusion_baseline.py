@@ -26,6 +26,7 @@ from diffusers import (
     EulerDiscreteScheduler,
     UNet2DConditionModel,
 )
+from diffusers.guiders.guider_utils import rescale_noise_cfg
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from torch import Tensor, nn
@@ -43,7 +44,6 @@ KINDS = ("text-only", "previous")
 LONGEST = 64  # tokens of a sentence that are read
 PICTURES = 2  # drawn from a chunk and step
 HEADS, LAYERS = 4, 2  # of the text encoder
-_GUIDANCE = 2.0
 
 Given = tuple[Tensor, Tensor, Tensor, Tensor]  # sentence, previous one, previous latents, latents
 
@@ -152,7 +152,8 @@ class StoryDiffusion(nn.Module):
         latents_before: Tensor,
         generator: list[torch.Generator],
     ) -> Tensor:
-        """Generates latents [B, c, h, w] by Euler's method, guided by the sentences."""
+        """Generates latents [B, c, h, w] by Euler's method, guided by the sentences as the run's
+        de-tokenizer is by features."""
         self.sampler.set_timesteps(self.settings.steps, device=self.device)
         none = torch.full_like(ids, self.words.num_embeddings - 1)
         values, there = self.context(
@@ -164,7 +165,11 @@ class StoryDiffusion(nn.Module):
             noisy = self.sampler.scale_model_input(latents, time).repeat(2, 1, 1, 1)
             predicted = self.unet(noisy, time, values, encoder_attention_mask=there).sample.float()
             asked, unasked = predicted.chunk(2)
-            predicted = unasked + _GUIDANCE * (asked - unasked)
+            predicted = rescale_noise_cfg(
+                unasked + self.settings.guidance * (asked - unasked),
+                asked,
+                self.settings.guidance_rescale,
+            )
             latents = self.sampler.step(predicted, time, latents, generator=generator).prev_sample
         return latents
 
@@ -277,34 +282,48 @@ def tell_stories(
 ) -> list[Story]:
     """Illustrates the sentences of openings, and writes the stories as `external_stories` reads
     them. Raises ValueError for an opening without sentences."""
+    if not all(opening.following for opening in openings):
+        raise ValueError("a diffusion baseline illustrates given sentences, and tells none")
     vae = runs.autoencoder(run).to(model.device)
+    by_length: dict[int, list[Opening]] = {}
+    for opening in openings:
+        by_length.setdefault(len(opening.following), []).append(opening)
+    told = {}
+    for some in by_length.values():
+        pictures = _illustrated(model, run, vae, some, seed)
+        for at, opening in enumerate(some):
+            panels = [of_all[at] for of_all in pictures]
+            told[opening.id] = _write(opening, panels, folder / opening.id)
+    return [told[opening.id] for opening in openings]
+
+
+def _illustrated(
+    model: StoryDiffusion, run: Run, vae: Any, openings: Sequence[Opening], seed: int
+) -> list[Tensor]:
+    """Returns the panels of openings of the same length, from number 0 on, each uint8
+    [B, H, W, 3]."""
     tokenizer, _ = runs.tokenizer(run)
     size = run.preset.model.detokenizer.image_size
-    told = []
-    for opening in openings:
-        if not opening.following:
-            raise ValueError("a diffusion baseline illustrates given sentences, and tells none")
-        sentences = [opening.text, *opening.following]
-        ids = model.padded(tokenizer(sentences, add_special_tokens=False)["input_ids"])
-        pictures = [torch.from_numpy(read_pictures([opening.image], size)[0])]
-        dice = [torch.Generator(model.device).manual_seed(seed)]
-        with precision.autocast("auto", model.device):
-            for at in range(1, len(sentences)):
-                before = autoencoder.encode(vae, pictures[-1][None]).float()
-                latents = model.generate(
-                    ids[at : at + 1].to(model.device),
-                    ids[at - 1 : at].to(model.device),
-                    before,
-                    dice,
-                )
-                pictures.append(autoencoder.decode(vae, latents)[0].cpu())
-        told.append(_write(opening, sentences, pictures, folder / opening.id))
-    return told
+    panels = [torch.from_numpy(read_pictures([opening.image for opening in openings], size))]
+    dice = [torch.Generator(model.device).manual_seed(seed) for _ in openings]
+
+    def tokens(texts: Sequence[str]) -> Tensor:
+        ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return model.padded(ids).to(model.device)
+
+    before = tokens([opening.text for opening in openings])
+    with precision.autocast("auto", model.device):
+        for sentences in zip(*(opening.following for opening in openings), strict=True):
+            ids = tokens(sentences)
+            latents = autoencoder.encode(vae, panels[-1]).float()
+            latents = model.generate(ids, before, latents, dice)
+            panels.append(autoencoder.decode(vae, latents).cpu())
+            before = ids
+    return panels
 
 
-def _write(
-    opening: Opening, sentences: Sequence[str], pictures: Sequence[Tensor], folder: Path
-) -> Story:
+def _write(opening: Opening, pictures: Sequence[Tensor], folder: Path) -> Story:
+    sentences = [opening.text, *opening.following]
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"{at:02d}.png" for at in range(len(pictures))]
     for name, picture in zip(names, pictures, strict=True):
