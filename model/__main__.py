@@ -130,6 +130,27 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "for the cache of a long story: multimodal (auto, for more pictures than "
         "in training), dense (auto, otherwise), window, sink, recompute",
     )
+    imported = commands.add_parser("import", help="makes a run of another project's weights")
+    projects = imported.add_subparsers(required=True, metavar="PROJECT")
+    seed = projects.add_parser("seed-story", help="SEED-Story, as it was released")
+    seed.set_defaults(command=_import_seed_story)
+    for name, text in {
+        "agent": "pytorch_model.bin of the story model",
+        "detokenizer": "pytorch_model.bin of the de-tokenizer",
+        "vit": "state_dict of Qwen-VL's visual tokenizer, of its reload_qwen_vit.py",
+        "llm": "folder of Llama-2-7b-hf",
+        "sdxl": "folder of stable-diffusion-xl-base-1.0",
+        "tokenizer": "folder of cvlm_llama2_tokenizer",
+    }.items():
+        seed.add_argument(f"--{name}", required=True, type=Path, metavar="PATH", help=text)
+    seed.add_argument("out", type=Path, metavar="OUT", help="folder of the run that is made")
+    seed.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FILE.NAME=VALUE",
+        help="a setting of the preset seed-story, such as model.detokenizer.steps=30",
+    )
     return parser
 
 
@@ -159,6 +180,21 @@ def _train(arguments: argparse.Namespace) -> int:
     with ranks.joined():
         preset = config.read(arguments.preset, arguments.set)
         chain.train(Path(arguments.run), preset, arguments.data, arguments.stage)
+    return 0
+
+
+def _import_seed_story(arguments: argparse.Namespace) -> int:
+    from model.seed_story import importing
+
+    sources = importing.Released(
+        arguments.agent,
+        arguments.detokenizer,
+        arguments.vit,
+        arguments.llm,
+        arguments.sdxl,
+        arguments.tokenizer,
+    )
+    importing.run(sources, arguments.out, arguments.set)
     return 0
 
 

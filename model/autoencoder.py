@@ -123,16 +123,18 @@ def _set_to_zero(layer: Any) -> None:
     nn.init.zeros_(layer.bias)
 
 
-def saved(kind: type[Part], model: str, part: str) -> Part:
-    """Loads a part, "unet" or "vae", of a folder or hub id in the layout of diffusers.
+def saved(kind: type[Part], model: str, part: str, dtype: torch.dtype | None = None) -> Part:
+    """Loads a part, "unet" or "vae", of a folder or hub id in the layout of diffusers, in float32
+    or another dtype.
 
     Where it has no weights but those of the variant fp16, it loads these. Raises OSError.
     """
+    how = {"subfolder": part, "use_safetensors": True, "torch_dtype": dtype}
     try:
-        return kind.from_pretrained(model, subfolder=part, use_safetensors=True)
+        return kind.from_pretrained(model, **how)
     except OSError:
         try:
-            return kind.from_pretrained(model, subfolder=part, use_safetensors=True, variant="fp16")
+            return kind.from_pretrained(model, **how, variant="fp16")
         except (OSError, ValueError):
             pass
         raise

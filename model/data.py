@@ -87,9 +87,11 @@ def texts(raw: Raw) -> list[str]:
         raise DataError(f"{_name(raw)}: no captions in its json ({error!r})") from error
 
 
-def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarray:
+def pictures(
+    raw: Raw, size: int, some: Sequence[int] | None = None, aspect: str = "squashed"
+) -> np.ndarray:
     """Decodes the pictures of a sample, or `some` by number: uint8 RGB [n, size, size, 3], each
-    resized to a square.
+    resized to a square, or in its "own" aspect the middle of it.
 
     A JPEG is decoded by `_decoded` at a scale that is not below `size`, and resized from there by
     `to_square`. Raises DataError for a picture that does not decode and
@@ -104,10 +106,20 @@ def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarr
     for square, name in zip(out, names, strict=True):
         try:
             picture = _decoded(raw[name], size)
+            if aspect == "own":
+                picture = middle(picture)
         except (OSError, SyntaxError, ValueError) as error:
             raise DataError(f"{_name(raw)}.{name} does not decode: {error}") from error
         square[:] = to_square(picture, size)
     return out
+
+
+def middle(picture: np.ndarray) -> np.ndarray:
+    """Returns the largest square in the middle of a picture, uint8 [H, W, 3]."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[top : top + side, left : left + side]
 
 
 def _decoded(encoded: bytes, size: int) -> np.ndarray:

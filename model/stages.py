@@ -150,13 +150,14 @@ def _autoencoder(run: Run, config: StageConfig, dataset: str) -> Stage:
     held_out = _held_out(data.shards(dataset, "val"), config.train.check_at_most)
 
     def read(raw: data.Raw) -> np.ndarray:
-        return data.pictures(raw, size, _drawn(raw, len(data.texts(raw)), config.pictures))
+        some = _drawn(raw, len(data.texts(raw)), config.pictures)
+        return data.pictures(raw, size, some, settings.aspect)
 
     def collate(items: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.concatenate(items))
 
     def whole(raw: data.Raw) -> Tensor:
-        return torch.from_numpy(data.pictures(raw, size))
+        return torch.from_numpy(data.pictures(raw, size, aspect=settings.aspect))
 
     def check(model: nn.Module) -> dict[str, float]:
         errors = ranks.gathered(

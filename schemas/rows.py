@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 STORY_LENGTH = 30  # keyframes in a story, as in the published dataset
-SPEECH, LIKENESS = "speech", "likeness"  # how the name of an appearance was decided
+SPEECH, LIKENESS, GIVEN = "speech", "likeness", "given"  # how an appearance's name was decided
+REVIEWER = "reviewer"  # what wrote a text that a person edited
 CHUNK_LENGTH = 10  # keyframes in a chunk: what the paper trains on
 
 
@@ -109,7 +110,7 @@ class Appearance:
     character: str  # as in CastMember.name
     box: list[int]  # x, y, width, height in pixels of the picture
     score: float  # how much it is a figure rather than a place, above 0
-    decided: str  # SPEECH for a name, from who speaks; LIKENESS for a description
+    decided: str  # SPEECH: a name, from who speaks; LIKENESS: a description; GIVEN: by a user
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,13 +223,14 @@ class Story:
     scores: Scores | None = None  # None before the quality stage
     # who is seen in each picture; none at all where nobody looked
     characters: list[list[str]] = dataclasses.field(default_factory=list)
+    accepted: bool = False  # by a person, who looked at it
 
 
 @dataclasses.dataclass(frozen=True)
 class Reject:
     """Something that was left out, and why. Nothing is dropped without a reject."""
 
-    stage: str  # "video", "subtitles", "keyframe", "caption", "story"
+    stage: str  # "video", "subtitles", "keyframe", "caption", "story", "review"
     key: str  # what was left out: a uri, a keyframe id, a story id
     reason: str  # a word or two, the same for all of a kind: "black", "duplicate"
     detail: str  # for a person: the figures, the other picture, the error

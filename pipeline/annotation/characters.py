@@ -4,56 +4,42 @@ A captioner that sees one picture at a time calls the same character by many nam
 story is written, each series gets a list of its characters: the one name that stories use, a look,
 a role, and what captions call them. It is written as YAML to the dataset folder, to be read and
 edited: an edited file is kept and used, an unedited one is drafted again when the captions change.
-A file named in the configuration takes precedence over both.
+A file named in the configuration takes precedence over both (`cast.characters_file`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from pipeline.annotation import prompts, words
 from pipeline.annotation.checks import prompt_injection
 from pipeline.annotation.checks.refusals import refusal
 from pipeline.annotation.names_from_dialogue import speakers
+from pipeline.cast import characters_file
+from pipeline.cast.characters_file import CharactersError, Entry
 from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient
 from pipeline.inference.protocol import Request
 from pipeline.inference.repair import Outcome, ask
-from pipeline.ingest.naming import safe_name
 from pipeline.runtime import storage
 from schemas import layout
 from schemas.answers import CharactersAnswer
-from schemas.rows import Caption, CastMember, Character, Keyframe
+from schemas.rows import GIVEN, Caption, CastMember, Character, Keyframe
 
-GIVEN, SUBTITLES = "given", "subtitles"  # the sources of characters, beside models
+SUBTITLES = "subtitles"  # the source of characters that no model drafted and no user gave
 MAX_CHARACTERS = 20  # of a series
 _ENTRY = 150  # tokens of an entry at most, in whatever language
 _MAX_SHOWN = 60  # descriptions, sentences and lines in a prompt
 _HEAD = (
     "# Who is who in this series. Change what you like: stories are written anew from it, and "
-    "your\n# changes are kept. Source: {source}; digest {digest}\n"
+    "your\n# changes are kept. same_as, not_same_as and ignore correct who is seen in which "
+    "picture.\n# Source: {source}; digest {digest}\n"
 )
-_DIGEST = re.compile(r"digest ([0-9a-f]{16})\n")
-
-
-class CharactersError(ValueError):
-    """A file of characters is invalid; the message has its name and the remedy. Ends the run: a
-    user's own file is mended, and no model is paid for stories without it."""
-
-    exit_code = 2
-
-
-def path(out: str, series: str) -> str:
-    """Returns the path of a series' characters in a dataset folder."""
-    return storage.join(out, *layout.characters_path(safe_name(series)).split("/"))
 
 
 def given(series: str, config: DatasetConfig, out: str) -> list[Character] | None:
@@ -61,63 +47,24 @@ def given(series: str, config: DatasetConfig, out: str) -> list[Character] | Non
 
     Returns None if there are none. Raises CharactersError for an invalid file.
     """
-    if config.characters:
-        by_series = _mapping(config.characters)
-        if series in by_series:
-            if edited(series, out) is not None:
-                raise CharactersError(
-                    f"{config.characters} and {path(out, series)}, which was "
-                    f"edited, both say who is who in {series}; delete one"
-                )
-            return _checked(config.characters, series, by_series[series])
-    return edited(series, out)
-
-
-def edited(series: str, out: str) -> list[Character] | None:
-    """Reads the draft of a series if a user has edited it, else returns None.
-
-    Raises CharactersError for an invalid file.
-    """
-    file = path(out, series)
-    if not storage.exists(file):
-        return None
-    if untouched(read_text(file)):
-        return None
-    entries = _mapping(file)
-    if series not in entries:
-        raise CharactersError(
-            f"{file} does not name the series {series!r}, on a line of its own with a colon"
-        )
-    return _checked(file, series, entries[series])
-
-
-def untouched(text: str) -> bool:
-    """Returns whether a file of characters is as `save` wrote it."""
-    digest = _DIGEST.search(text)
-    return digest is not None and digest[1] == _body_digest(text[digest.end() :])
+    entries = characters_file.given(series, config, out)
+    return None if entries is None else _checked(series, entries)
 
 
 def check_edited(out: str) -> None:
     """Raises CharactersError for an invalid file of characters in the dataset folder `out`."""
     for file, _ in storage.find_in(storage.join(out, layout.CHARACTERS), "*.yaml"):
-        if not untouched(read_text(file)):
+        if not characters_file.untouched(characters_file.read_text(file)):
             check_file(file)
-
-
-def read_text(file: str) -> str:
-    """Reads a file of characters. Raises CharactersError where it cannot be read."""
-    try:
-        return storage.read_bytes(file).decode()
-    except UnicodeDecodeError as error:
-        raise CharactersError(f"{file} is not UTF-8 text ({error}): save it as UTF-8") from None
-    except OSError as error:
-        raise CharactersError(f"{file}: {error}") from None
 
 
 def check_file(file: str) -> None:
     """Raises CharactersError for an invalid file of characters."""
-    for series, entries in _mapping(file).items():
-        _checked(file, series, entries)
+    for series, entries in characters_file.read(file).items():
+        try:
+            _checked(series, entries)
+        except CharactersError as error:
+            raise CharactersError(f"{file}, {error}") from None
 
 
 def save(
@@ -141,8 +88,8 @@ def save(
         for character in characters
     ]
     body = yaml.safe_dump({series: entries}, sort_keys=False, allow_unicode=True)
-    head = _HEAD.format(source=characters[0].source, digest=_body_digest(body))
-    file, data = path(out, series), (head + body).encode()
+    head = _HEAD.format(source=characters[0].source, digest=characters_file.body_digest(body))
+    file, data = characters_file.path(out, series), (head + body).encode()
     if storage.exists(file):
         if storage.read_bytes(file) == data:
             return
@@ -270,41 +217,20 @@ def _fault(answer: CharactersAnswer, film: Sequence[str]) -> str:
     return ""
 
 
-def _body_digest(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()[:16]
-
-
-def _mapping(file: str) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(read_text(file)) or {}
-    except yaml.YAMLError as error:
-        raise CharactersError(f"{file} is not YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise CharactersError(f"{file} must hold series, each with a list of characters")
-    return {str(series): entries for series, entries in values.items()}
-
-
-def _checked(file: str, series: str, entries: Any) -> list[Character]:
-    try:
-        answer = CharactersAnswer.model_validate({"characters": entries or []})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"][1:]))
-        raise CharactersError(
-            f"{file}, {series}, {where}: {first['msg']}; an entry has a name, "
-            "and may have look, role, called (a list) and names (a list, or one by language)"
-        ) from None
-    if fault := _fault(answer, []):
-        raise CharactersError(f"{file}, {series}: {fault}")
+def _checked(series: str, entries: Sequence[Entry]) -> list[Character]:
+    """Returns those of the entries of a series that are characters."""
+    chosen = [entry for entry in entries if not entry.ignore]
+    if fault := _fault(CharactersAnswer(characters=list(chosen)), []):
+        raise CharactersError(f"{series}: {fault}")
     return [
         Character(
             series,
-            character.name,
-            character.look,
-            character.role,
-            list(character.called),
+            entry.name,
+            entry.look,
+            entry.role,
+            list(entry.called),
             GIVEN,
-            list(character.names),
+            list(entry.names),
         )
-        for character in answer.characters
+        for entry in chosen
     ]

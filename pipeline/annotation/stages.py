@@ -15,6 +15,7 @@ from pipeline.annotation import characters, story_scores
 from pipeline.annotation.captions import caption
 from pipeline.annotation.checks import character_names, grounding
 from pipeline.annotation.stories import tell
+from pipeline.cast import characters_file
 from pipeline.inference.repair import reason_of
 from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.runtime import storage
@@ -98,7 +99,7 @@ def save_characters(
     `replacing` is called before others that are there are replaced.
     """
     series, found = films[0].video.series, films[0].rows("characters", Character)
-    if found and characters.edited(series, out) is None:
+    if found and characters_file.edited(series, out) is None:
         characters.save(out, series, found, replacing)
 
 
@@ -131,12 +132,16 @@ def scoring_files(film: Inputs, job: Job) -> Any:
 
 
 def score_stories(film: Inputs, job: Job) -> list[AnyRow]:
-    """Returns the film's stories with their scores, and a reject for each below a threshold."""
-    stories = film.rows("stories", Story)
+    """Returns the film's stories with their scores, and a reject for each below a threshold that no
+    person accepted."""
+    stories = film.rows("review", Story)
     if not stories:
         return []
-    keyframe_of = {row.image: row for row in film.rows("selection", Keyframe)}
-    caption_of = {row.keyframe: row for row in film.rows("captions", Caption)}
+    # Those of the stage review were put in the place of others by people.
+    keyframes = [*film.rows("selection", Keyframe), *film.rows("review", Keyframe)]
+    captions = [*film.rows("captions", Caption), *film.rows("review", Caption)]
+    keyframe_of = {row.image: row for row in keyframes}
+    caption_of = {row.keyframe: row for row in captions}
     cast = film.rows("characters", Character)
     named = {row.character for row in film.rows("cast", Appearance) if row.decided != LIKENESS}
     rows: list[AnyRow] = []
@@ -144,6 +149,8 @@ def score_stories(film: Inputs, job: Job) -> list[AnyRow]:
         frames = [(keyframe_of[image], caption_of[keyframe_of[image].id]) for image in story.images]
         scores = _scores(story, frames, cast, named, film.video.title, job)
         rows.append(dataclasses.replace(story, scores=scores))
+        if story.accepted:  # by a person, whatever its scores
+            continue
         if misses := story_scores.gate(scores, job.config.quality):
             rows.append(
                 Reject(

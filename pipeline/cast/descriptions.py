@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.cast import crops
 from pipeline.inference.builtin import colour_names
-from schemas.rows import Appearance, CastMember, Figure
+from schemas.rows import LIKENESS, Appearance, CastMember, Figure
 
 _FEWEST = 3  # that are enough to choose from
 _CROPS = 5  # pictures of a character, at most
@@ -48,7 +48,6 @@ def colour(looks: Sequence[Sequence[float]]) -> str:
 def members(
     series: str,
     appearances: Sequence[Appearance],
-    named: set[str],
     colours: Mapping[str, str],
 ) -> list[CastMember]:
     """Returns the cast of a series, those seen most first."""
@@ -68,7 +67,7 @@ def members(
             CastMember(
                 series,
                 name,
-                name in named,
+                any(row.decided != LIKENESS for row in rows),
                 colours[name],
                 len({row.keyframe for row in rows}),
                 list(dict.fromkeys(row.video for row in rows)),

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import cv2
 
-from pipeline.cast import crops, descriptions, features, figures, identity, names
+from pipeline.cast import (
+    characters_file,
+    corrections,
+    crops,
+    decided,
+    descriptions,
+    features,
+    figures,
+    identity,
+    names,
+)
+from pipeline.cast.characters_file import Entry
 from pipeline.inference.builtin import efficientnet
 from pipeline.ingest.subtitles import split_speaker
-from pipeline.runtime import storage
+from pipeline.runtime import decisions, storage
 from pipeline.runtime.images import decode_bgr
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
 from schemas import layout
-from schemas.rows import LIKENESS, SPEECH, Appearance, CastMember, Figure, Keyframe, Spoken
+from schemas.rows import Appearance, CastMember, Figure, Keyframe, Reject, Spoken
 
 # A group of figures without a name is a character if it has this share of the series' pictures and
 # this many of them: places that look like figures seldom come again.
@@ -62,26 +73,43 @@ def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
     pictures = [found[keyframe.id] for keyframe in in_order]
     numbers, groups = identity.group([[figure.look for figure in figs] for figs in pictures])
     named = names.find(_shots(films, in_order, numbers), groups)
-    called = _called(in_order, pictures, numbers, groups, named)
+    described = _described(in_order, pictures, numbers, groups, named)
+    entries = _corrections(series, job)
+    seen, faults = corrections.correct(entries, in_order, pictures, numbers, named, described)
     appearances: dict[str, list[Appearance]] = {film.film.video.id: [] for film in films}
-    for keyframe, figs, of_figures in zip(in_order, pictures, numbers, strict=True):
+    for keyframe, figs, who in zip(in_order, pictures, seen, strict=True):
         appearances[keyframe.video] += [
             Appearance(
                 keyframe.id,
                 keyframe.video,
                 series,
-                called[number],
-                _pixels(figure, keyframe),
+                name,
+                corrections.pixels(figure, keyframe),
                 figure.score,
-                SPEECH if number in named else LIKENESS,
+                decided,
             )
-            for number, figure in _once(figs, of_figures, called).items()
+            for name, (figure, decided) in _once(figs, who).items()
         ]
     everybody = [row for of_film in appearances.values() for row in of_film]
-    cast = descriptions.members(
-        series, everybody, set(named.values()), _colours(called, pictures, numbers)
-    )
-    return [[*appearances[film.film.video.id], *cast] for film in films]
+    cast = descriptions.members(series, everybody, _colours(pictures, seen))
+    rows: list[list[AnyRow]] = [[*appearances[film.film.video.id], *cast] for film in films]
+    rows[0] += [Reject("cast", series, "not found", fault) for fault in faults]
+    return rows
+
+
+def given_corrections(films: Sequence[Inputs], job: Job) -> Any:
+    """Returns what the user says of who is who in a series, as JSON, None where nothing is said.
+
+    Raises CharactersError for a file that cannot be used, and DecisionsError likewise.
+    """
+    entries = _corrections(films[0].video.series, job)
+    return [entry.model_dump(exclude={"look", "role"}) for entry in entries] or None
+
+
+def _corrections(series: str, job: Job) -> list[Entry]:
+    """Returns what the file of characters says, with what people decided on the pages."""
+    given = characters_file.given(series, job.config, job.out) or []
+    return decided.entries(given, decisions.by_series(job.out, job.decisions).get(series, []))
 
 
 def _by_keyframe(films: Sequence[Inputs]) -> Mapping[str, list[Figure]]:
@@ -117,14 +145,14 @@ def _shots(
     return [names.Shot(frozenset(groups[shot]), frozenset(speakers[shot])) for shot in groups]
 
 
-def _called(
+def _described(
     keyframes: Sequence[Keyframe],
     pictures: Sequence[Sequence[Figure]],
     numbers: Sequence[Sequence[int]],
     groups: Sequence[identity.Group],
-    named: Mapping[int, str],
+    named: Collection[int],
 ) -> dict[int, str]:
-    """Returns the names of the groups that are characters, or descriptions of them."""
+    """Returns descriptions of the groups without a name that are characters."""
     least = max(_PICTURES, _SHARE * len(keyframes))
     shots: dict[int, set[tuple[str, int]]] = defaultdict(set)
     for keyframe, found in zip(keyframes, numbers, strict=True):
@@ -135,38 +163,34 @@ def _called(
         for number, group in enumerate(groups)
         if number not in named and group.pictures >= least and len(shots[number]) >= 3
     ]
-    return {**named, **descriptions.describe(nameless, pictures, numbers)}
+    return descriptions.describe(nameless, pictures, numbers)
 
 
 def _once(
-    figs: Sequence[Figure], numbers: Sequence[int], called: Mapping[int, str]
-) -> dict[int, Figure]:
-    """Returns the figures of a picture that are characters, each character's largest."""
-    found: dict[str, tuple[int, Figure]] = {}
-    for figure, number in zip(figs, numbers, strict=True):
-        if number in called:
-            found.setdefault(called[number], (number, figure))
-    return dict(found.values())
+    figs: Sequence[Figure], who: Sequence[corrections.Given | None]
+) -> dict[str, tuple[Figure, str]]:
+    """Returns the figures of a picture that are characters, and how that was decided: of each
+    character the largest, or the one that a user named."""
+    found: dict[str, tuple[Figure, str]] = {}
+    in_order = sorted(
+        zip(figs, who, strict=True), key=lambda pair: not (pair[1] and pair[1].pictured)
+    )
+    for figure, given in in_order:
+        if given is not None:
+            found.setdefault(given.name, (figure, given.decided))
+    return found
 
 
 def _colours(
-    called: Mapping[int, str],
-    pictures: Sequence[Sequence[Figure]],
-    numbers: Sequence[Sequence[int]],
+    pictures: Sequence[Sequence[Figure]], seen: Sequence[Sequence[corrections.Given | None]]
 ) -> dict[str, str]:
     """Returns the colour of each character."""
     looks: dict[str, list[list[float]]] = defaultdict(list)
-    for figs, found in zip(pictures, numbers, strict=True):
-        for figure, number in zip(figs, found, strict=True):
-            if number in called:
-                looks[called[number]].append(figure.look)
+    for figs, who in zip(pictures, seen, strict=True):
+        for figure, given in zip(figs, who, strict=True):
+            if given is not None:
+                looks[given.name].append(figure.look)
     return {name: descriptions.colour(of_name) for name, of_name in looks.items()}
-
-
-def _pixels(figure: Figure, keyframe: Keyframe) -> list[int]:
-    left, top, right, bottom = figure.box
-    x, y = round(left * keyframe.width), round(top * keyframe.height)
-    return [x, y, round(right * keyframe.width) - x, round(bottom * keyframe.height) - y]
 
 
 def save_crops(

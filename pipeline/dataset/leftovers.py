@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from pipeline.annotation import characters
+from pipeline.cast import characters_file
 from pipeline.dataset.reader import locate
 from pipeline.runtime import storage
 from schemas import layout
@@ -43,7 +43,7 @@ def of_dataset(out: str, films: Collection[str], files: Collection[str]) -> list
         *(path for film in sorted(removed_films) for path in _film_images(out, film)),
         *jsonl,
         *crops,
-        *(path for path in drafts if characters.untouched(characters.read_text(path))),
+        *(path for path in drafts if characters_file.untouched(characters_file.read_text(path))),
         *storage.temporary_files(out),
     ]
 

@@ -16,6 +16,7 @@ from pipeline.annotation import stages as annotation
 from pipeline.cast import stages as cast
 from pipeline.ingest import dialogue
 from pipeline.keyframes import stages as keyframes
+from pipeline.review import stages as review
 from pipeline.runtime.stage_inputs import Inputs
 from pipeline.runtime.stage_outputs import AnyRow, Film
 from pipeline.scenes import stages as scenes
@@ -133,6 +134,8 @@ STAGES: tuple[Stage, ...] = (
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
+        files=cast.given_corrections,
+        file_settings=("characters",),
         publish=cast.save_crops,
         seconds=0.005,
     ),
@@ -180,7 +183,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=4,
+        version=5,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -196,11 +199,24 @@ STAGES: tuple[Stage, ...] = (
         seconds=0.002,
     ),
     Stage(
-        "quality",
-        annotation.score_stories,
-        version=4,
+        "review",
+        review.review_stories,
         reads={
             "stories": (Story,),
+            "captions": (Caption,),
+            "selection": (Keyframe,),
+            "keyframes": (Video,),
+        },
+        files=review.concerning,
+        intact=review.pictures_intact,
+        publish=review.place_pictures,
+    ),
+    Stage(
+        "quality",
+        annotation.score_stories,
+        version=5,
+        reads={
+            "review": (Story, Keyframe, Caption),
             "captions": (Caption,),
             "selection": (Keyframe,),
             "cast": (Appearance,),

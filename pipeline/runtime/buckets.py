@@ -7,7 +7,6 @@ appears under its name when its upload is complete.
 from __future__ import annotations
 
 import functools
-import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -122,41 +121,11 @@ def _version(e_tag: str | None, version: str | None) -> Version:
     return found
 
 
-class BucketFile(io.RawIOBase):
-    """Reads a file in a bucket by range requests."""
-
-    def __init__(self, path: str) -> None:
-        found = state(path)
-        if found is None:
-            raise FileNotFoundError(f"{path}: there is no such file or bucket")
-        self.path, self.size, self.position = path, found.size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.size}[whence]
-        if start + offset < 0:
-            raise ValueError(f"{self.path}: cannot seek to before the start of the file")
-        self.position = start + offset
-        return self.position
-
-    def tell(self) -> int:
-        return self.position
-
-    def readinto(self, buffer: Any) -> int:
-        end = min(self.position + len(buffer), self.size)
-        if end <= self.position:
-            return 0
-        bucket, key = _bucket_and_key(self.path)
-        with _as_oserror(self.path):
-            data = memoryview(obstore.get_range(bucket, key, start=self.position, end=end))
-        buffer[: len(data)] = data
-        self.position += len(data)
-        return len(data)
+def read_range(path: str, start: int, end: int) -> memoryview:
+    """Returns the bytes of a file from `start` to before `end`."""
+    bucket, key = _bucket_and_key(path)
+    with _as_oserror(path):
+        return memoryview(obstore.get_range(bucket, key, start=start, end=end))
 
 
 def read(path: str) -> bytes:

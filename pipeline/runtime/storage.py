@@ -19,9 +19,11 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import IO, Any, cast
 
 from pipeline.runtime import buckets, web
+from pipeline.runtime.range_file import RangeFile
 
 _UPLOAD_MEMORY = 16 << 20  # bytes of an upload that are held in memory, the rest on the disk
 _READ_BUFFER = 8 << 20  # bytes that one request reads from a bucket
@@ -126,10 +128,10 @@ def read_bytes(path: str) -> bytes:
 
 def reading(path: str) -> IO[bytes]:
     """Opens a file for reading and seeking. Raises OSError if there is none."""
-    if web.is_web(path):
-        return io.BufferedReader(web.WebFile(path), _READ_BUFFER)
     if is_remote(path):
-        return io.BufferedReader(buckets.BucketFile(path), _READ_BUFFER)
+        read_range = (web if web.is_web(path) else buckets).read_range
+        file = RangeFile(path, size(path), partial(read_range, path))
+        return io.BufferedReader(file, _READ_BUFFER)
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe, or reading a device, may not end
         raise NotAFile(f"{path}: a folder, pipe or device where a file was expected")
     return open(path, "rb")

@@ -8,9 +8,7 @@ may reach and whoever wrote the source may not.
 from __future__ import annotations
 
 import http.client
-import io
 import ipaddress
-import os
 import re
 import socket
 import time
@@ -138,35 +136,3 @@ def read(url: str) -> bytes:
     to where no redirect is followed, and OSError if it does not respond.
     """
     return bytes(_request(url, "0-", lambda response: response.read()))
-
-
-class WebFile(io.RawIOBase):
-    """Reads a file by requests for its parts."""
-
-    def __init__(self, url: str) -> None:
-        self.url, self.size, self.position = url, size(url), 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.size}[whence]
-        if start + offset < 0:
-            raise ValueError(f"{self.url}: cannot seek to before the start of the file")
-        self.position = start + offset
-        return self.position
-
-    def tell(self) -> int:
-        return self.position
-
-    def readinto(self, buffer: Any) -> int:
-        end = min(self.position + len(buffer), self.size)
-        if end <= self.position:
-            return 0
-        data = read_range(self.url, self.position, end)
-        buffer[: len(data)] = data
-        self.position += len(data)
-        return len(data)

@@ -254,7 +254,7 @@ def test_local_queries_start_from_the_features_at_their_places():
     below = unit[:, [8, 9, 12, 13]].mean(1)  # the lower left quarter of a grid of 4 x 4
     start = perceiver.queries[2] + grid_positions(2, 16)[2] + perceiver.project_in(below)
     torch.testing.assert_close(
-        perceiver(features)[0][:, 2], perceiver.streams[0](perceiver.norm(start))
+        perceiver(features)[0][:, 2], perceiver.streams[0](perceiver.norm_out(start))
     )
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import jinja2
 import pyarrow as pa
 
-from pipeline.annotation import characters
+from pipeline.cast import characters_file
 from pipeline.dataset.dataset_card import embedded_roles, used_films
 from pipeline.dataset.manifest import read_json
 from pipeline.dataset.reader import has_file, locate, read_file, read_table
@@ -150,7 +150,7 @@ def _characters(rows: Sequence[Values]) -> list[Values]:
     return [
         {
             "series": series,
-            "file": characters.path("", series),
+            "file": characters_file.path("", series),
             "columns": [
                 name
                 for name in ("look", "role", "called", "source")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.annotation import characters
-from pipeline.annotation.characters import CharactersError, check_file, draft, edited, given, save
+from pipeline.annotation.characters import check_edited, check_file, draft, given, save
+from pipeline.cast import characters_file
+from pipeline.cast.characters_file import CharactersError
 from pipeline.config import load
 from schemas.rows import Caption, Character
 from tests.pipeline import rows
@@ -102,51 +103,18 @@ def test_a_draft_lies_in_the_dataset_to_be_edited(tmp_path):
     assert given("Monkey", config, out) is None
     save(out, "Monkey", [GEORGE])
     assert given("Monkey", config, out) is None  # nobody has touched it: drafted anew when need be
-    file = Path(characters.path(out, "Monkey"))
+    file = Path(characters_file.path(out, "Monkey"))
     assert file.name == "Monkey.yaml" and "a small brown monkey" in file.read_text()
     file.write_text(file.read_text().replace("curious", "always hungry"))
-    (george,) = edited("Monkey", out)
+    (george,) = given("Monkey", config, out)
     assert (george.name, george.role, george.source) == ("George", "always hungry", "given")
 
 
-def test_a_file_of_the_users_goes_first(tmp_path):
+def test_who_is_to_be_ignored_is_no_character_of_stories(tmp_path):
     own = tmp_path / "who.yaml"
-    own.write_text("Monkey:\n- name: Fritz\n  called: [an ape]\nOther: []\n")
-    config = load("", [f"characters={own}"])
-    assert [character.name for character in given("Monkey", config, str(tmp_path))] == ["Fritz"]
-    assert given("Other", config, str(tmp_path)) == []
-    assert given("Third", config, str(tmp_path)) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("- a list", "must hold series, each with a list of characters"),
-        ("a: [", "is not YAML"),
-        ("Monkey:\n- look: brown\n", "Monkey, 0.name: Field required; an entry has a name"),
-        ("Monkey:\n- name: A\n- name: a\n", "'a' is there twice"),
-    ],
-)
-def test_a_bad_file_is_named_with_the_remedy(tmp_path, text, fault):
-    file = tmp_path / "who.yaml"
-    file.write_text(text)
-    with pytest.raises(CharactersError, match=f"who.yaml.*{fault}"):
-        check_file(str(file))
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(CharactersError, match=r"none\.yaml"):
-        check_file(str(tmp_path / "none.yaml"))
-
-
-def test_a_file_that_is_not_utf_8_is_named_before_the_run(tmp_path):
-    file = tmp_path / "characters/Pip.yaml"
-    file.parent.mkdir()
-    file.write_text("Pip: [{name: Pip}]", encoding="utf-16")
-    with pytest.raises(ValueError, match=r"Pip.yaml is not UTF-8 text .*: save it as UTF-8"):
-        check_file(str(file))
-    with pytest.raises(ValueError, match=r"Pip.yaml is not UTF-8 text"):
-        characters.check_edited(str(tmp_path))
+    own.write_text("Monkey:\n- name: George\n- name: lamp\n  ignore: true\n")
+    (george,) = given("Monkey", load("", [f"characters={own}"]), str(tmp_path))
+    assert george.name == "George"
 
 
 def test_names_may_be_given_by_language(tmp_path):
@@ -159,7 +127,22 @@ def test_names_may_be_given_by_language(tmp_path):
 def test_names_that_were_drafted_stay_in_the_file(tmp_path):
     drafted_tilda = Character("Films", "Tilda", "a hedgehog", "", [], "openai:any", ["Тильда"])
     save(str(tmp_path), "Films", [drafted_tilda])
-    file = Path(characters.path(str(tmp_path), "Films"))
+    file = Path(characters_file.path(str(tmp_path), "Films"))
     file.write_text(file.read_text().replace("a hedgehog", "a small hedgehog"))
-    (tilda,) = edited("Films", str(tmp_path)) or []
+    (tilda,) = given("Films", load(), str(tmp_path)) or []
     assert tilda.names == ["Тильда"]
+
+
+def test_a_refusal_in_place_of_a_character_is_named_with_its_file(tmp_path):
+    file = tmp_path / "who.yaml"
+    file.write_text("Films:\n- name: Tilda\n  role: I cannot assist with this request.\n")
+    with pytest.raises(CharactersError, match=r"who\.yaml, Films: Tilda: "):
+        check_file(str(file))
+
+
+def test_edited_files_are_checked_before_the_run_and_drafts_are_not(tmp_path):
+    save(str(tmp_path), "Monkey", [GEORGE])
+    check_edited(str(tmp_path))
+    (tmp_path / "characters/Pip.yaml").write_text("Pip:\n- look: green\n")
+    with pytest.raises(CharactersError, match=r"Pip\.yaml, line 2 .*name: Field required"):
+        check_edited(str(tmp_path))
