@@ -19,6 +19,7 @@ HEAVY = (
     "cpu",
     "near-duplicates",
     "evaluator",
+    "baseline",
     "vistory",
 )
 
@@ -111,6 +112,15 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     evaluator.add_argument("--language", default="en", choices=("en", "ch"))
     evaluator.add_argument("--at-most", type=int, default=0, metavar="N", help="stories, 0 for all")
     evaluator.add_argument("--seed", type=int, default=0)
+    baseline = commands.add_parser(
+        "baseline", help="trains a diffusion baseline and illustrates the held-out stories with it"
+    )
+    baseline.add_argument("kind", choices=("text-only", "previous"), help="what it is given")
+    baseline.add_argument("--run", default="data/run", help="a trained run, for its parts and data")
+    baseline.add_argument("--data", default="data/dataset", help="what `make dataset` wrote")
+    baseline.add_argument("--to", default="data/baselines", metavar="FOLDER")
+    baseline.add_argument("--steps", type=int, default=650, help="as the tiny de-tokenizer has")
+    baseline.add_argument("--seed", type=int, default=0)
     vistory = commands.add_parser(
         "vistory", help="ViStoryBench's scores of pictures in its layout, by method"
     )
@@ -300,6 +310,18 @@ def _heavy(arguments: argparse.Namespace) -> int:
             arguments.seed,
         )
         text, bad = str(folder), 0
+    elif arguments.name == "baseline":
+        from benchmarks.generators import diffusion_baseline
+
+        stories = diffusion_baseline.run_baseline(
+            arguments.kind,
+            arguments.run,
+            arguments.data,
+            arguments.to,
+            arguments.steps,
+            arguments.seed,
+        )
+        text, bad = f"--illustrated '{arguments.kind} diffusion={stories}'", 0
     elif arguments.name == "vistory":
         from benchmarks.evaluators import vistory_table
         from benchmarks.results import markdown

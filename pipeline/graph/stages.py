@@ -183,7 +183,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=4,
+        version=5,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -214,7 +214,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=4,
+        version=5,
         reads={
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,11 +29,11 @@ from pipeline.dataset.reader import (
 )
 from pipeline.dataset.report.formatting import clock
 from pipeline.ingest import discovery
-from pipeline.review import apply, decisions, frames
-from pipeline.runtime import isolation, stage_outputs, storage
+from pipeline.review import apply, frames
+from pipeline.runtime import decisions, isolation, stage_outputs, storage
 from pipeline.runtime.images import decode_bgr, encode_jpeg, thumbnail
 from schemas import layout
-from schemas.decisions import Accept, Decision, OfFilm, Prefer, Swap, Undo
+from schemas.decisions import Accept, Decision, OfFilm, Swap
 from schemas.published import keyframe_id
 from schemas.rows import Keyframe, Reject, Scene, Story, Video
 
@@ -143,15 +144,23 @@ class Library:
         """Returns the version of the decisions as they are now."""
         return decisions.version(self.out)
 
+    def applied(self) -> str:
+        """Returns the version of the decisions that the last run has applied, NONE if it is no
+        part of the file."""
+        applied = self.dataset.get("review", {}).get("decisions", decisions.NONE)
+        if not applied and has_file(self.out, layout.RUN_RECORD):
+            record = json.loads(read_file(self.out, layout.RUN_RECORD))
+            applied = record.get("decisions", decisions.NONE)
+        try:
+            decisions.read(self.out, applied)
+        except (ValueError, OSError):  # the file is another than that run's
+            return decisions.NONE
+        return str(applied)
+
     def waiting(self) -> int:
         """Returns how many rows of decisions the last run has not applied."""
-        applied = self.dataset.get("review", {}).get("decisions", decisions.NONE)
-        version = self.version()
-        try:
-            before = len(decisions.read(self.out, applied))
-        except (ValueError, OSError):  # the file is another than that run's
-            before = 0
-        return len(decisions.read(self.out, version)) - before
+        rows = decisions.read(self.out, self.version())
+        return len(rows) - len(decisions.read(self.out, self.applied()))
 
     def film(self, film: str) -> FilmView:
         """Reads a film's stories, with what is decided of them now."""
@@ -177,17 +186,13 @@ class Library:
         of_film = [
             row
             for row in decisions.standing(rows)
-            if not isinstance(row, Prefer | Undo) and row.film == decision.film
+            if isinstance(row, decisions.OF_FILM) and row.film == decision.film
         ]
         return self._view(decision.film, of_film).applied.conflicts.get(decision.id, "")
 
     def _put_in(self, film: str) -> set[str]:
         """Returns the keyframes that the last run has put in the place of others."""
-        applied = self.dataset.get("review", {}).get("decisions", decisions.NONE)
-        try:
-            rows = decisions.by_film(self.out, applied).get(film, [])
-        except (ValueError, OSError):  # the file is another than that run's
-            return set()
+        rows = decisions.by_film(self.out, self.applied()).get(film, [])
         return {keyframe_id(film, row.time) for row in rows if isinstance(row, Swap)}
 
     @staticmethod

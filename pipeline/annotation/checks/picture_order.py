@@ -22,7 +22,7 @@ import numpy.typing as npt
 from pipeline.annotation import concepts, name_forms, words
 
 _FEWEST, _MANY = 5, 8  # texts that tell of an order: a little, much
-_LEAST_SAID = 0.75  # fit of all texts to their best pictures, which tells of an order
+_LEAST_SAID = 0.6  # fit of all texts to their best pictures, which tells of an order
 _CHANCE = 2.25  # standard deviations above orders by chance that are no chance
 _FEW = 3  # texts that tell of swapped names
 _LEAST_SWAP = -0.75  # evidence that two names are swapped

@@ -16,7 +16,7 @@ from pipeline.dataset.dataset_card import may_be_shared
 from pipeline.dataset.file_digests import file_record
 from pipeline.dataset.manifest import dataset_version
 from schemas.rows import Keyframe, Video, from_table, to_table
-from tests.pipeline.dataset.hub_server import serving
+from tests.pipeline.dataset.hub_server import point_to, serving
 from tests.pipeline.dataset.untrusted import TEXTS, copy_of
 
 
@@ -54,10 +54,7 @@ def tales(untrusted, tmp_path):
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     with serving(tmp_path / "repository") as hub:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-        monkeypatch.setenv("HF_TOKEN", "hf_of_pip")
+        point_to(hub, monkeypatch)
         yield hub
 
 
