@@ -55,6 +55,8 @@ def push(out: str, repo: str, with_rights: bool, say: Callable[[str], None]) -> 
     content = read_json(out)
     if storage.is_remote(out):
         raise ValueError(f"{out}: a dataset is pushed from a disk; copy it to one first")
+    if not content["splits"]:
+        raise ValueError(f"{out} has no stories: there is nothing to push")
     if not with_rights:
         _check_licenses(content)
     from huggingface_hub import HfApi
