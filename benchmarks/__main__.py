@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # Minutes to hours of whole runs, or of a film that few have: not part of `all`.
-HEAVY = ("architectures", "fuzz", "crashes", "scale", "cpu", "near-duplicates")
+HEAVY = ("architectures", "fuzz", "crashes", "scale", "review", "cpu", "near-duplicates")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") -> int:
@@ -75,6 +75,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         metavar="N",
         help="instead, only write keyframes.parquet of so many simulated films",
     )
+    review = commands.add_parser("review", help="time and memory of the pages to curate by")
+    review.add_argument("--stories", type=int, default=10_000)
+    review.add_argument("--folder", default="", help="for the dataset while it lasts")
     cpu = commands.add_parser(
         "cpu", help="training steps with this CPU's instructions and with AVX2 alone"
     )
@@ -258,10 +261,12 @@ def _heavy(arguments: argparse.Namespace) -> int:
         text, bad = markdown.table_to_markdown(table), architectures.failed(table)
     else:
         from benchmarks.results import markdown
-        from benchmarks.speed import cpu, scale, table_size
+        from benchmarks.speed import cpu, review, scale, table_size
 
         if arguments.name == "cpu":
             tables = cpu.run(arguments.rounds)
+        elif arguments.name == "review":
+            tables = [review.run(arguments.stories, arguments.folder)]
         elif arguments.table_films:
             tables = [table_size.run(arguments.table_films, folder=arguments.folder)]
         else:
