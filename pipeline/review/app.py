@@ -76,7 +76,7 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
             "waiting": books.waiting(),
             "review": books.dataset.get("review"),
             "characters": books.characters()[:200],
-            "places": sorted(books.places())[:500],
+            "places": books.places()[:500],
             "scores": sorted(scores),
             "reasons": REASONS,
             "criteria": CRITERIA,
