@@ -22,9 +22,6 @@ from model import precision
 Part = TypeVar("Part", bound=ModelMixin)
 
 EDGES = 1.0  # weight in the loss, beside 1 for the pixels
-NOISE = (
-    0.3  # of the latents' deviation, in training: a decoder then forgives a de-tokenizer's errors
-)
 
 
 class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
@@ -43,9 +40,13 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         latent_channels: int = 16,
         width: int = 192,
         depth: int = 2,
+        noise: float = 0.3,
         scaling_factor: float = 1.0,
     ) -> None:
-        """`width` and `depth` are those of the decoder's network: channels, and residual blocks."""
+        """`width` and `depth` are those of the decoder's network: channels, and residual blocks.
+
+        `noise` is that of the latents in training, as a share of their deviation.
+        """
         super().__init__()
         values = 3 * patch * patch
         self.encoder = nn.Conv2d(values, latent_channels, 1)
@@ -150,7 +151,9 @@ def losses(vae: PatchAutoencoder, pictures: Tensor) -> dict[str, Tensor]:
     """
     true = _to_values(pictures, vae)
     latents = vae.encode(true).latent_dist.mode().float()
-    noise = NOISE * latents.std() * torch.randn_like(latents)  # growing latents gain nothing
+    noise = (
+        vae.config.noise * latents.std() * torch.randn_like(latents)
+    )  # growing latents gain nothing
     decoded = vae.decode(latents + noise).sample.float()
     pixels = functional.l1_loss(decoded, true) + functional.mse_loss(decoded, true)
     rows, columns = (
