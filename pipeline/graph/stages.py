@@ -93,7 +93,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "text",
         keyframes.read_text,
-        version=2,
+        version=3,
         reads={"keyframes": (Keyframe,)},
         rejects="video",
         seconds=0.1,
