@@ -25,7 +25,7 @@ def made(folder, dtype):
     """Makes a run of small files, the language model's in `dtype`; returns its folder."""
     paths = released.write(folder, dtype=dtype)
     settings = [text.replace("fp32", "auto") for text in released.SETTINGS]
-    importing.run(importing.Released(**paths), folder / "run", settings, lambda text: None)
+    importing.run(importing.Released(**paths), folder / "run", settings, say=lambda text: None)
     return folder / "run"
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks.story_model.trained_model import load_trained_model
 from model import __main__ as command
-from model import checkpoints, config, generate, precision, runs, tokens, vision
+from model import checkpoints, config, generate, precision, runs, sequence, tokens, vision
 from model.config import ConfigError
 from model.generate import PictureTokens, Sampling
 from model.seed_story import files
@@ -313,3 +313,20 @@ def test_a_story_model_that_another_version_has_trained_is_refused(place, tmp_pa
     run = runs.Run(place / "run", config.read(str(place / "run" / "preset"), settings))
     with pytest.raises(ConfigError, match="holds the weights of another model: 1 are missing"):
         runs.story(run)
+
+
+@torch.no_grad()
+def test_adapters_that_are_kept_give_what_merged_ones_give(place, teller, picture, tmp_path):
+    paths = released.paths(place)
+    assert command.main([*released.arguments(paths, tmp_path / "run"), "--keep-lora"]) == 0
+    start = load_file(tmp_path / "run" / "imported" / "story" / "model.safetensors")
+    assert sum(".lora_" in name for name in start) == 2 * 7 * released.LAYERS
+
+    kept = runs.story(runs.Run(tmp_path / "run", config.read(str(tmp_path / "run" / "preset"))))
+
+    ids = tokens.encoded(teller.tokenizer, teller.vocabulary, TEXTS)
+    layout = sequence.together([sequence.lay_out(ids, teller.vocabulary, [1, 2, 3])], [len(ids)])
+    seen = vision.features(teller.tower, np.stack([picture] * len(ids)), 256)
+    ours, wanted = kept(layout, seen), teller.model(layout, seen)
+    assert (ours.features - wanted.features).abs().max() <= 5e-6
+    assert float(ours.text) == pytest.approx(float(wanted.text), abs=1e-5)
