@@ -16,6 +16,7 @@ HEAVY = (
     "fuzz",
     "crashes",
     "scale",
+    "review",
     "cpu",
     "near-duplicates",
     "evaluator",
@@ -85,6 +86,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         metavar="N",
         help="instead, only write keyframes.parquet of so many simulated films",
     )
+    review = commands.add_parser("review", help="time and memory of the pages to curate by")
+    review.add_argument("--stories", type=int, default=10_000)
+    review.add_argument("--folder", default="", help="for the dataset while it lasts")
     cpu = commands.add_parser(
         "cpu", help="training steps with this CPU's instructions and with AVX2 alone"
     )
@@ -337,10 +341,12 @@ def _heavy(arguments: argparse.Namespace) -> int:
         text, bad = markdown.table_to_markdown(table), architectures.failed(table)
     else:
         from benchmarks.results import markdown
-        from benchmarks.speed import cpu, scale, table_size
+        from benchmarks.speed import cpu, review, scale, table_size
 
         if arguments.name == "cpu":
             tables = cpu.run(arguments.rounds)
+        elif arguments.name == "review":
+            tables = [review.run(arguments.stories, arguments.folder)]
         elif arguments.table_films:
             tables = [table_size.run(arguments.table_films, folder=arguments.folder)]
         else:

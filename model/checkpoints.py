@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -100,14 +100,16 @@ def about(folder: Path) -> dict[str, Any]:
     return found
 
 
-def load(folder: Path, model: nn.Module) -> None:
+def load(folder: Path, model: nn.Module, wanted: Collection[str] | None = None) -> None:
     """Loads a folder's weights into the parameters of the same names.
 
-    Raises ConfigError where they are not those that the model trains.
+    Raises ConfigError where they are not those `wanted`, by default those that the model trains.
     """
     weights = load_file(folder / WEIGHTS)
     _, unexpected = model.load_state_dict(weights, strict=False)
-    missing = set(trained(model)) - set(weights)
+    if wanted is not None:
+        unexpected += sorted(set(weights) - set(wanted) - set(unexpected))
+    missing = set(trained(model) if wanted is None else wanted) - set(weights)
     if missing or unexpected:
         raise ConfigError(
             f"{folder} holds the weights of another model: {len(missing)} are "

@@ -89,6 +89,36 @@ class Move(_OfFilm):
     keyframe: Id  # with which the story is to begin
 
 
+class _OfSeries(_Row):
+    """A decision about who is who in a series, by the names that were shown."""
+
+    series: Text  # "" for single films
+
+
+class Rename(_OfSeries):
+    """Gives a character another name; the name of another one makes one character of both."""
+
+    what: Literal["rename"]
+    character: Name
+    name: Name
+
+
+class Ignore(_OfSeries):
+    """Says that something is no character: a lamp, a cloud."""
+
+    what: Literal["ignore"]
+    character: Name
+
+
+class Split(_OfSeries):
+    """Says who is seen in one picture, and in the others of its shot."""
+
+    what: Literal["split"]
+    keyframe: Id
+    box: tuple[int, int, int, int]  # x, y, width, height in pixels of the picture
+    name: Name
+
+
 class Undo(_Row):
     """Takes back a decision, maybe an Undo."""
 
@@ -108,7 +138,8 @@ class Prefer(_Row):
 
 
 OfFilm: TypeAlias = Accept | RejectStory | Edit | Drop | Swap | Move
-Decision: TypeAlias = OfFilm | Undo | Prefer
+OfSeries: TypeAlias = Rename | Ignore | Split
+Decision: TypeAlias = OfFilm | OfSeries | Undo | Prefer
 _ADAPTER: TypeAdapter[Decision] = TypeAdapter(Annotated[Decision, Field(discriminator="what")])
 
 

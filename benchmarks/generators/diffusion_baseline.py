@@ -13,6 +13,7 @@ noise and sampler are those of the run's de-tokenizer. They tell no sentences of
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from diffusers import (
     EulerDiscreteScheduler,
     UNet2DConditionModel,
 )
+from diffusers.guiders.guider_utils import rescale_noise_cfg
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from torch import Tensor, nn
@@ -43,7 +45,7 @@ KINDS = ("text-only", "previous")
 LONGEST = 64  # tokens of a sentence that are read
 PICTURES = 2  # drawn from a chunk and step
 HEADS, LAYERS = 4, 2  # of the text encoder
-_GUIDANCE = 2.0
+TOLD_AT_ONCE = 4  # stories
 
 Given = tuple[Tensor, Tensor, Tensor, Tensor]  # sentence, previous one, previous latents, latents
 
@@ -152,7 +154,8 @@ class StoryDiffusion(nn.Module):
         latents_before: Tensor,
         generator: list[torch.Generator],
     ) -> Tensor:
-        """Generates latents [B, c, h, w] by Euler's method, guided by the sentences."""
+        """Generates latents [B, c, h, w] by Euler's method, guided by the sentences as the run's
+        de-tokenizer is by features."""
         self.sampler.set_timesteps(self.settings.steps, device=self.device)
         none = torch.full_like(ids, self.words.num_embeddings - 1)
         values, there = self.context(
@@ -164,7 +167,11 @@ class StoryDiffusion(nn.Module):
             noisy = self.sampler.scale_model_input(latents, time).repeat(2, 1, 1, 1)
             predicted = self.unet(noisy, time, values, encoder_attention_mask=there).sample.float()
             asked, unasked = predicted.chunk(2)
-            predicted = unasked + _GUIDANCE * (asked - unasked)
+            predicted = rescale_noise_cfg(
+                unasked + self.settings.guidance * (asked - unasked),
+                asked,
+                self.settings.guidance_rescale,
+            )
             latents = self.sampler.step(predicted, time, latents, generator=generator).prev_sample
         return latents
 
@@ -273,46 +280,86 @@ def pairs(model: StoryDiffusion, chunk: Chunk, numbers: Any) -> Given:
 
 
 def tell_stories(
-    model: StoryDiffusion, run: Run, openings: Sequence[Opening], folder: Path, seed: int = 0
+    model: StoryDiffusion,
+    run: Run,
+    openings: Sequence[Opening],
+    folder: Path,
+    trained: str = "",
+    seed: int = 0,
 ) -> list[Story]:
     """Illustrates the sentences of openings, and writes the stories as `external_stories` reads
-    them. Raises ValueError for an opening without sentences."""
+    them.
+
+    `trained` is the key that the model was trained under; a story that is there, of the same model,
+    opening and seed, is read. Raises ValueError for an opening without sentences.
+    """
+    if not all(opening.following for opening in openings):
+        raise ValueError("a diffusion baseline illustrates given sentences, and tells none")
     vae = runs.autoencoder(run).to(model.device)
+    keys = {
+        opening.id: checkpoints.key(trained, seed, dataclasses.astuple(opening))
+        for opening in openings
+    }
+    missing: dict[int, list[Opening]] = {}  # by the number of pictures
+    for opening in openings:
+        if not _is_told(folder / opening.id, keys[opening.id]):
+            missing.setdefault(len(opening.following), []).append(opening)
+    for of_length in missing.values():
+        for start in range(0, len(of_length), TOLD_AT_ONCE):
+            some = of_length[start : start + TOLD_AT_ONCE]
+            pictures = _illustrated(model, run, vae, some, seed)
+            for at, opening in enumerate(some):
+                panels = [of_all[at] for of_all in pictures]
+                _write(opening, panels, folder / opening.id, keys[opening.id])
+    return [_told(opening, folder / opening.id) for opening in openings]
+
+
+def _is_told(folder: Path, key: str) -> bool:
+    try:  # written last
+        return bool(json.loads((folder / "story.json").read_bytes()).get("key") == key)
+    except (OSError, ValueError):
+        return False
+
+
+def _told(opening: Opening, folder: Path) -> Story:
+    book = json.loads((folder / "story.json").read_bytes())
+    paths = [str(folder / name) for name in book["images"]]
+    return Story(opening.id, tuple(book["texts"]), (opening.image, *paths[1:]))
+
+
+def _illustrated(
+    model: StoryDiffusion, run: Run, vae: Any, openings: Sequence[Opening], seed: int
+) -> list[Tensor]:
+    """Returns the panels of openings of the same length, from number 0 on, each uint8
+    [B, H, W, 3]."""
     tokenizer, _ = runs.tokenizer(run)
     size = run.preset.model.detokenizer.image_size
-    told = []
-    for opening in openings:
-        if not opening.following:
-            raise ValueError("a diffusion baseline illustrates given sentences, and tells none")
-        sentences = [opening.text, *opening.following]
-        ids = model.padded(tokenizer(sentences, add_special_tokens=False)["input_ids"])
-        pictures = [torch.from_numpy(read_pictures([opening.image], size)[0])]
-        dice = [torch.Generator(model.device).manual_seed(seed)]
-        with precision.autocast("auto", model.device):
-            for at in range(1, len(sentences)):
-                before = autoencoder.encode(vae, pictures[-1][None]).float()
-                latents = model.generate(
-                    ids[at : at + 1].to(model.device),
-                    ids[at - 1 : at].to(model.device),
-                    before,
-                    dice,
-                )
-                pictures.append(autoencoder.decode(vae, latents)[0].cpu())
-        told.append(_write(opening, sentences, pictures, folder / opening.id))
-    return told
+    panels = [torch.from_numpy(read_pictures([opening.image for opening in openings], size))]
+    dice = [torch.Generator(model.device).manual_seed(seed) for _ in openings]
+
+    def tokens(texts: Sequence[str]) -> Tensor:
+        ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return model.padded(ids).to(model.device)
+
+    before = tokens([opening.text for opening in openings])
+    with precision.autocast("auto", model.device):
+        for sentences in zip(*(opening.following for opening in openings), strict=True):
+            ids = tokens(sentences)
+            latents = autoencoder.encode(vae, panels[-1]).float()
+            latents = model.generate(ids, before, latents, dice)
+            panels.append(autoencoder.decode(vae, latents).cpu())
+            before = ids
+    return panels
 
 
-def _write(
-    opening: Opening, sentences: Sequence[str], pictures: Sequence[Tensor], folder: Path
-) -> Story:
+def _write(opening: Opening, pictures: Sequence[Tensor], folder: Path, key: str) -> None:
+    sentences = [opening.text, *opening.following]
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"{at:02d}.png" for at in range(len(pictures))]
     for name, picture in zip(names, pictures, strict=True):
         Image.fromarray(picture.numpy()).save(folder / name)
-    book = {"id": opening.id, "texts": list(sentences), "images": names}
+    book = {"id": opening.id, "texts": list(sentences), "images": names, "key": key}
     (folder / "story.json").write_text(json.dumps(book, ensure_ascii=False), encoding="utf-8")
-    paths = [str(folder / name) for name in names]
-    return Story(opening.id, tuple(sentences), (opening.image, *paths[1:]))
 
 
 def run_baseline(kind: str, run: str, dataset: str, to: str, steps: int, seed: int = 0) -> Path:
@@ -326,5 +373,6 @@ def run_baseline(kind: str, run: str, dataset: str, to: str, steps: int, seed: i
     model = train(trained, kind, Path(to), optimisation(steps, seed))
     folder = Path(to, f"{kind}-stories")
     openings = [make_opening(story, True) for story in read_stories(dataset)]
-    tell_stories(model, trained, openings, folder, seed)
+    key = checkpoints.about(Path(to, kind))["key"]
+    tell_stories(model, trained, openings, folder, key, seed)
     return folder

@@ -36,7 +36,7 @@ def read(path: Path) -> dict[str, Tensor]:
     except (OSError, RuntimeError, SafetensorError, pickle.UnpicklingError, EOFError) as error:
         raise ConfigError(
             f"{path} cannot be read as weights: {str(error).splitlines()[0]}\nGive a file that "
-            "torch.save (2.0 or newer) or safetensors has written, which holds tensors alone"
+            "torch.save (1.6 or newer) or safetensors has written, which holds tensors alone"
         ) from error
     if not isinstance(found, dict) or not all(isinstance(one, Tensor) for one in found.values()):
         raise ConfigError(

@@ -3,7 +3,7 @@
     OUT/preset/, OUT/tokenizer/      as in any run
     OUT/imported/tower/              the visual tokenizer
     OUT/imported/llm/                the language model, adapters merged, with its tokenizer
-    OUT/imported/story/              the resamplers on its two sides
+    OUT/imported/story/              the resamplers on its two sides, and adapters that are kept
     OUT/imported/detokenizer/        the perceiver, and the keys and values of SD-XL's UNet
     OUT/imported/sources.json        digests of what was read and of what was written
 
@@ -48,10 +48,11 @@ def run(
     sources: Released,
     out: Path,
     settings: Sequence[str] = (),
+    keep_lora: bool = False,
     say: Callable[[str], None] = print,
 ) -> None:
     """Makes the run in the folder `out`, which must not be there yet, with `settings` of the preset
-    as those of `config.read`.
+    as those of `config.read`; adapters of the language model are merged into it or kept apart.
 
     Raises ConfigError where a file is not what it should be; then nothing is left.
     """
@@ -61,7 +62,7 @@ def run(
     fresh = out.with_name(f".{out.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
-        _make(sources, fresh, settings, say)
+        _make(sources, fresh, settings, keep_lora, say)
         checkpoints.replace(out, fresh)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -69,7 +70,11 @@ def run(
 
 
 def _make(
-    sources: Released, out: Path, settings: Sequence[str], say: Callable[[str], None]
+    sources: Released,
+    out: Path,
+    settings: Sequence[str],
+    keep_lora: bool,
+    say: Callable[[str], None],
 ) -> None:
     imported = out / IMPORTED
     say("digests of the files")
@@ -83,8 +88,8 @@ def _make(
 
     say(f"language model: {sources.agent} and {sources.llm}")
     described = language.config_of(sources.llm, sources.agent)
-    merged = language.Merged(sources.agent, sources.llm, described)
-    described.dtype = merged.dtype
+    llm = language.LanguageModel(sources.agent, sources.llm, described, keep_lora)
+    described.dtype = llm.dtype
     tokenizer = _tokenizer(sources.tokenizer)
     weights, counts = language.resamplers(sources.agent)
     tokens.with_pictures(tokenizer, counts["image_tokens"])
@@ -94,10 +99,13 @@ def _make(
             f"picture, and {sources.agent} has embeddings of {described.vocab_size}: give the "
             "tokenizer that it was trained with, cvlm_llama2_tokenizer"
         )
-    files.write(imported / "llm", merged, merged)
+    files.write(imported / "llm", llm, llm)
     described.save_pretrained(imported / "llm")
     tokenizer.save_pretrained(imported / "llm")
-    checkpoints.save(imported / "story", weights, {"key": key})
+    adapters = llm.adapters() if keep_lora else {}
+    about = {"key": key, "adapters": keep_lora}
+    checkpoints.save(imported / "story", weights | adapters, about)
+    lora = {"rank": llm.rank(), "alpha": language.ALPHA} if keep_lora else None
 
     say(f"de-tokenizer: {sources.detokenizer} and {sources.sdxl}")
     weights, painted = painter.converted(sources.detokenizer, sources.sdxl)
@@ -112,6 +120,7 @@ def _make(
                 f"model.story.image_tokens={counts['image_tokens']}",
                 f"model.story.input_tokens={counts['tokens']}",
                 f"model.story.vocabulary={described.vocab_size}",
+                f"model.story.lora={json.dumps(lora)}",
                 f"model.detokenizer.model={json.dumps(str(sources.sdxl.resolve()))}",
                 f"model.detokenizer.schedule={json.dumps(_schedule(sources.sdxl))}",
                 *(f"model.detokenizer.{name}={value}" for name, value in painted.items()),
@@ -122,11 +131,11 @@ def _make(
     runs.write_preset(made)
     runs.make_tokenizer(made, [])
     written = sorted(path for path in imported.rglob("*.safetensors"))
-    about = {
+    told = {
         "read": digests,
         "written": {str(path.relative_to(out)): files.digest(path) for path in written},
     }
-    (imported / "sources.json").write_text(json.dumps(about, indent=1))
+    (imported / "sources.json").write_text(json.dumps(told, indent=1))
 
 
 def _digests(sources: Released) -> dict[str, str]:

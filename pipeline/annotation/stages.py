@@ -151,7 +151,10 @@ def score_stories(film: Inputs, job: Job) -> list[AnyRow]:
         rows.append(dataclasses.replace(story, scores=scores))
         if story.accepted:  # by a person, whatever its scores
             continue
-        if misses := story_scores.gate(scores, job.config.quality):
+        misses = story_scores.gate(scores, job.config.quality)
+        if job.config.quality.accepted:
+            misses = [("not accepted", "no person accepted it, as quality.accepted asks")]
+        if misses:
             rows.append(
                 Reject(
                     "quality",

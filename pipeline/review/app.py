@@ -18,12 +18,17 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
-from pipeline.review import access, decisions, frames, library
+from pipeline.review import access, cast, frames, library
 from pipeline.review.library import Library, Wanted
-from pipeline.runtime import isolation
-from schemas.decisions import CRITERIA, REASONS, Decision, OfFilm, Prefer, Undo
+from pipeline.runtime import decisions, isolation
+from schemas.decisions import CRITERIA, REASONS, Decision, Prefer, Undo
 
-_PAGES = {"/": "stories.html", "/story": "story.html"}
+_PAGES = {
+    "/": "stories.html",
+    "/story": "story.html",
+    "/cast": "cast.html",
+    "/compare": "compare.html",
+}
 _KINDS = {"js": "text/javascript", "css": "text/css"}
 
 
@@ -71,7 +76,7 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
             "waiting": books.waiting(),
             "review": books.dataset.get("review"),
             "characters": books.characters()[:200],
-            "places": sorted(books.places())[:500],
+            "places": books.places()[:500],
             "scores": sorted(scores),
             "reasons": REASONS,
             "criteria": CRITERIA,
@@ -119,6 +124,11 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
         books.refresh()
         return _story(books, id)
 
+    @server.get("/api/cast")
+    def cast_of_series() -> Any:
+        books.refresh()
+        return cast.cast_view(books.out, books.applied(), books.version())
+
     @server.post("/api/decide")
     async def decide(request: Request) -> Any:
         body = await request.json()
@@ -129,7 +139,7 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
 
         def check(earlier: Sequence[Decision], row: Decision) -> None:
             _check_stale(earlier, row, seen)
-            if not isinstance(row, Undo | Prefer):
+            if isinstance(row, decisions.OF_FILM):
                 fault = books.fault([*earlier, row], row)
                 if fault:
                     raise HTTPException(409, f"It cannot be done: {fault}.")
@@ -236,14 +246,16 @@ def _check_stale(earlier: Sequence[Decision], row: Decision, seen: Any) -> None:
         return
     known = set(seen) if isinstance(seen, list) else set()
     for other in standing:
-        if not isinstance(other, Undo | Prefer) and other.id not in known and _clash(other, row):
+        if other.id not in known and _clash(other, row):
             raise HTTPException(
                 409, f"{other.by} has decided to {other.what} here since. Look at it again."
             )
 
 
-def _clash(one: OfFilm, other: OfFilm) -> bool:
+def _clash(one: Decision, other: Decision) -> bool:
     """Returns whether two decisions are about the same: a story, or a picture of it."""
+    if not (isinstance(one, decisions.OF_FILM) and isinstance(other, decisions.OF_FILM)):
+        return False
     pictures = {getattr(one, "keyframe", ""), getattr(other, "keyframe", "")}
     if "" in pictures:
         return one.story == other.story and pictures == {""}

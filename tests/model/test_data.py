@@ -279,6 +279,17 @@ def test_a_side_that_gets_shorter_is_averaged():
     assert (data.to_square(stripes, 8) == 100).all()
 
 
+def test_in_its_own_aspect_a_picture_is_cut_to_its_middle():
+    picture = np.zeros((36, 64, 3), np.uint8)
+    picture[:, 14:50] = 200  # its middle square
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    raw = sample([file.getvalue()], ["A."])
+    assert (data.pictures(raw, 36, aspect="own") == 200).all()
+    assert not (data.pictures(raw, 36) == 200).all()
+    assert (data.middle(picture.swapaxes(0, 1)) == 200).all()
+
+
 def test_a_grey_picture_is_rgb_too():
     file = io.BytesIO()
     Image.new("L", (32, 32), 77).save(file, "JPEG")

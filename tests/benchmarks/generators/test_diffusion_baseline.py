@@ -13,18 +13,10 @@ from model import autoencoder, features, tokens
 from model.config import DetokenizerConfig
 from model.features import Chunk
 from model.runs import Run
+from tests.model.tiny import STORY
 
 SIZE, SIDE, CHANNELS = 32, 4, 4
-VAE = {
-    "in_channels": 192,
-    "out_channels": 192,
-    "latent_channels": CHANNELS,
-    "block_out_channels": [16],
-    "norm_num_groups": 4,
-    "mid_block_add_attention": False,
-    "down_block_types": ["DownEncoderBlock2D"],
-    "up_block_types": ["UpDecoderBlock2D"],
-}
+VAE = {"patch": SIZE // SIDE, "latent_channels": CHANNELS, "width": 16, "depth": 1}
 UNET = {
     "sample_size": SIDE,
     "in_channels": CHANNELS + 32,  # the de-tokenizer's, with the prompt at its places
@@ -58,9 +50,9 @@ def run(tmp_path, monkeypatch):
 
     sources = {f"{split}-00000.tar": split for split in ("train", "val")}
     features.compute_shards(folder / "features", "k", sources, chunks)
-    vae = autoencoder.make(VAE).eval()
+    vae = autoencoder.PatchAutoencoder(**VAE).eval()
     monkeypatch.setattr(diffusion_baseline.runs, "autoencoder", lambda run: vae)
-    model = SimpleNamespace(detokenizer=settings, story=SimpleNamespace(image_tokens=4))
+    model = SimpleNamespace(detokenizer=settings, story=STORY)
     return Run(folder, SimpleNamespace(model=model))
 
 
@@ -108,7 +100,7 @@ def test_pairs_are_neighbours_of_a_chunk(run):
 
 
 @pytest.mark.parametrize("kind", diffusion_baseline.KINDS)
-def test_a_few_steps_of_training_and_a_story_that_our_tables_take(run, tmp_path, kind):
+def test_a_few_steps_of_training_and_a_story_that_our_tables_take(run, tmp_path, monkeypatch, kind):
     settings = diffusion_baseline.optimisation(4)
     said = []
     model = diffusion_baseline.train(run, kind, tmp_path / "to", settings, said.append)
@@ -119,9 +111,14 @@ def test_a_few_steps_of_training_and_a_story_that_our_tables_take(run, tmp_path,
 
     Image.fromarray(np.full((9, 16, 3), 99, np.uint8)).save(tmp_path / "first.png")
     opening = Opening("a", str(tmp_path / "first.png"), TEXTS[0], 3, tuple(TEXTS[1:3]))
-    [told] = diffusion_baseline.tell_stories(model, run, [opening], tmp_path / "stories")
-    read, lacks = external_stories.read_external_stories(tmp_path / "stories", [opening])
-    assert read[0].texts == told.texts == tuple(TEXTS[:3]) and lacks == ""
+    shorter = Opening("b", opening.image, TEXTS[4], 2, (TEXTS[5],))
+    openings = [opening, shorter]
+    told = diffusion_baseline.tell_stories(model, run, openings, tmp_path / "stories")
+    read, lacks = external_stories.read_external_stories(tmp_path / "stories", openings)
+    assert read[0].texts == told[0].texts == tuple(TEXTS[:3]) and lacks == ""
+    assert read[1].texts == tuple(TEXTS[4:6])
+    monkeypatch.setattr(model, "generate", pytest.fail)  # what is there is not made again
+    assert diffusion_baseline.tell_stories(model, run, openings, tmp_path / "stories") == told
     with Image.open(read[0].images[2]) as picture:
         assert picture.size == (SIZE, SIZE)
     free = Opening("a", opening.image, opening.text, 3)

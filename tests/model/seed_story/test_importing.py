@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from fractions import Fraction
 
 import numpy as np
@@ -11,11 +12,12 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from benchmarks.story_model.trained_model import load_trained_model
 from model import __main__ as command
-from model import generate, tokens, vision
+from model import checkpoints, config, generate, precision, runs, sequence, tokens, vision
+from model.config import ConfigError
 from model.generate import PictureTokens, Sampling
 from model.seed_story import files
 from tests.model.seed_story import arithmetic, released
@@ -288,3 +290,43 @@ def test_the_benchmark_loads_a_run_that_is_only_imported(place):
     predicted = model.predict(TEXTS[:2], features)
     assert predicted.shape == (1, 256, released.OUT)
     assert model.paint_predicted(predicted).shape == (1, 16, 16, 3)
+
+
+def test_what_was_saved_in_16_bits_stays_so(tmp_path):
+    paths = released.write(tmp_path / "files", dtype=torch.float16)
+    assert command.main(released.arguments(paths, tmp_path / "run")) == 0
+    for part in ("tower", "llm", "story"):
+        assert checkpoints.saved_dtype(tmp_path / "run" / "imported" / part) == torch.float16
+    tower = runs.tower(runs.Run(tmp_path / "run", config.read(str(tmp_path / "run" / "preset"))))
+    low = torch.bfloat16 if precision.has_bf16(torch.device("cpu")) else torch.float32
+    assert (tower.project.weight.dtype, tower.norm_out.weight.dtype) == (low, torch.float32)
+
+
+def test_a_story_model_that_another_version_has_trained_is_refused(place, tmp_path):
+    """Positions of resamplers were other ones then: its weights would be misread."""
+    start = place / "run" / "imported" / "story"
+    shutil.copytree(start, tmp_path / "story")
+    weights = load_file(start / "model.safetensors")
+    weights["reader.query"] = weights.pop("reader.queries")
+    save_file(weights, tmp_path / "story" / "model.safetensors")
+    settings = [f"model.story.start={tmp_path / 'story'}"]
+    run = runs.Run(place / "run", config.read(str(place / "run" / "preset"), settings))
+    with pytest.raises(ConfigError, match="holds the weights of another model: 1 are missing"):
+        runs.story(run)
+
+
+@torch.no_grad()
+def test_adapters_that_are_kept_give_what_merged_ones_give(place, teller, picture, tmp_path):
+    paths = released.paths(place)
+    assert command.main([*released.arguments(paths, tmp_path / "run"), "--keep-lora"]) == 0
+    start = load_file(tmp_path / "run" / "imported" / "story" / "model.safetensors")
+    assert sum(".lora_" in name for name in start) == 2 * 7 * released.LAYERS
+
+    kept = runs.story(runs.Run(tmp_path / "run", config.read(str(tmp_path / "run" / "preset"))))
+
+    ids = tokens.encoded(teller.tokenizer, teller.vocabulary, TEXTS)
+    layout = sequence.together([sequence.lay_out(ids, teller.vocabulary, [1, 2, 3])], [len(ids)])
+    seen = vision.features(teller.tower, np.stack([picture] * len(ids)), 256)
+    ours, wanted = kept(layout, seen), teller.model(layout, seen)
+    assert (ours.features - wanted.features).abs().max() <= 5e-6
+    assert float(ours.text) == pytest.approx(float(wanted.text), abs=1e-5)

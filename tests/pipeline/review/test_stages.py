@@ -9,8 +9,9 @@ import pytest
 from pipeline.__main__ import main
 from pipeline.dataset.manifest import read_json
 from pipeline.dataset.verify import verify
-from pipeline.review import decisions
+from pipeline.review.frames import times_in_shot
 from pipeline.review.library import Library, story_view
+from pipeline.runtime import decisions
 from tests.pipeline.comparing import digests
 from tests.pipeline.review.conftest import make
 
@@ -51,9 +52,13 @@ def curate(out):
     decide(out, "long_story_001", what="reject", reason="words")
     decide(out, "short_story_000", what="edit", at=1, text="The kite flew away.")
     decide(out, "short_story_000", what="drop", at=11, reason="pictures")
-    page = {row["id"]: row for row in rows(out, "keyframes")}
-    first = page[rows(out, "stories")[0]["images"][3].rpartition("/")[2].removesuffix(".jpg")]
-    time = round(first["shot_start"] + 0.4, 6)
+    books = Library(str(out))
+    view = books.film("long")
+    keyframe = view.keyframes[view.applied.pages["long_story_000"][3].keyframe]
+    video = books.video("long")
+    offered = books.decoded(video, times_in_shot(keyframe, video.fps))
+    assert len(offered) > 2
+    time = next(time for time in offered if abs(time - keyframe.time) > 0.1)
     decide(out, "long_story_000", what="swap", at=3, time=time)
     decide(out, "long_story_000", what="accept")
 
@@ -80,7 +85,9 @@ def test_decisions_are_applied_and_taken_back(films, made, again, tmp_path):
     assert ("long_story_001", "rejected") in reject
     jsonl = "".join(path.read_text() for path in (again / "images").glob("*.jsonl"))
     assert "The kite flew away." in jsonl and "long_story_001" not in jsonl
-    assert "long_story_001" not in (again / "report.html").read_text().partition("rejected")[0]
+    report = (again / "report.html").read_text()
+    book = report.partition('id="books"')[2].partition("</script>")[0]
+    assert "short_story_000" in book and "long_story_001" not in book
     swapped = stories["long_story_000"]["images"][3]
     assert (again / swapped).exists() and swapped in {
         row["image"] for row in rows(again, "keyframes")
@@ -134,10 +141,12 @@ def test_a_decision_on_what_has_changed_is_a_conflict(films, again):
 
 
 def test_an_accepted_story_is_kept_whatever_its_scores(films, again):
-    assert make(films, again, "quality.max_repetition=0") == 3  # no story is left
+    assert make(films, again, "quality.max_reading_grade=-9") == 3  # no story is left
     assert len(rows(again, "dropped_stories")) == 3
     decide(again, "short_story_000", what="accept")
-    assert make(films, again, "quality.max_repetition=0") == 0
+    for only in ("quality.max_reading_grade=-9", "quality.accepted=true"):
+        assert make(films, again, only) == 0
+        assert [row["id"] for row in rows(again, "stories")] == ["short_story_000"]
     assert [row["id"] for row in rows(again, "stories")] == ["short_story_000"]
 
 

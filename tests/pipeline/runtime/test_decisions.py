@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pipeline.review import decisions
+from pipeline.runtime import decisions
 from tests.pipeline.review.deciding import a_film, decision, undo
 
 
