@@ -62,18 +62,19 @@ def make_language_model(
     chat: bool = True,
     context: int = 4096,
     ends: int | None = None,
+    loops: bool = False,
 ) -> str:
     """Saves a causal language model; returns its folder.
 
     chat: with a chat template; context: tokens it reads and writes; ends: a token that ends its
-    answers beside <|im_end|>.
+    answers beside <|im_end|>; loops: it says what it says again and again.
     """
     tokenizer = _tokenizer(says, chat)
     torch.manual_seed(0)
     network = LlamaForCausalLM(
         LlamaConfig(**_sizes(tokenizer), max_position_embeddings=context, tie_word_embeddings=False)
     )
-    _save(network, folder, tokenizer, says, ends)
+    _save(network, folder, tokenizer, says, ends, loops)
     tokenizer.save_pretrained(folder)
     return str(folder)
 
@@ -176,10 +177,12 @@ def _save(
     tokenizer: PreTrainedTokenizerFast,
     says: str | None,
     ends: int | None,
+    loops: bool = False,
 ) -> None:
     eos = tokenizer.eos_token_id
     if says is not None:
-        _teach(network, tokenizer.convert_tokens_to_ids(says), eos)
+        after = tokenizer.convert_tokens_to_ids("a") if loops else eos
+        _teach(network, tokenizer.convert_tokens_to_ids(says), after)
     network.generation_config = GenerationConfig(eos_token_id=eos if ends is None else [eos, ends])
     network.save_pretrained(folder)
 
