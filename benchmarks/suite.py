@@ -173,15 +173,17 @@ def _story_checks(settings: Settings) -> list[Table]:
 
 def _judge(settings: Settings) -> list[Table]:
     from benchmarks.judge.client import JudgeSettings
+    from benchmarks.judge.people import is_person
     from benchmarks.judge.run import run as run_judges
     from pipeline import model_specs
     from pipeline.config import Price
 
     if not settings.judges:
         return run_judges({})
+    models = [judge for judge in settings.judges if not is_person(judge)]
     prices = {
         model_specs.parse(judge).model: Price(input=paid, output=got)
-        for judge, (paid, got) in zip(settings.judges, settings.judge_prices, strict=False)
+        for judge, (paid, got) in zip(models, settings.judge_prices, strict=False)
     }
     return run_judges(
         compared_stories(settings, False),
