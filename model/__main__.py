@@ -151,6 +151,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         metavar="FILE.NAME=VALUE",
         help="a setting of the preset seed-story, such as model.detokenizer.steps=30",
     )
+    seed.add_argument(
+        "--keep-lora",
+        action="store_true",
+        help="keep the adapters of the language model apart (default: merged into it)",
+    )
     return parser
 
 
@@ -194,7 +199,7 @@ def _import_seed_story(arguments: argparse.Namespace) -> int:
         arguments.sdxl,
         arguments.tokenizer,
     )
-    importing.run(sources, arguments.out, arguments.set)
+    importing.run(sources, arguments.out, arguments.set, arguments.keep_lora)
     return 0
 
 

@@ -77,7 +77,12 @@ def publish(
     films = sorted(films, key=lambda film: film.video.id)
     records = list(shards)
     published = _write_films(out, films, splits, discovery_rejects, records)
-    character_files = [characters_file.path("", series) for series in sorted(published.characters)]
+    character_files = [
+        characters_file.path("", series)
+        for series in sorted({film.video.series for film in films})
+        # A user may have left no character in an edited file: it is the dataset's all the same.
+        if series in published.characters or characters_file.edited(series, out) is not None
+    ]
     read_back = [*character_files, *published.crops]
     records += prefetch(functools.partial(file_record, out), read_back, _READS_AT_ONCE)
     content = _content(published, config)

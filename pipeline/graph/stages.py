@@ -93,7 +93,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "text",
         keyframes.read_text,
-        version=2,
+        version=3,
         reads={"keyframes": (Keyframe,)},
         rejects="video",
         seconds=0.1,
@@ -183,7 +183,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=4,
+        version=5,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -214,7 +214,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=4,
+        version=5,
         reads={
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),
