@@ -10,7 +10,7 @@ from pipeline.dataset.reader import has_file
 from pipeline.review import access, preferences
 from pipeline.review.app import app
 from pipeline.review.library import Library, share
-from pipeline.runtime import decisions
+from pipeline.runtime import decisions, storage
 from schemas import layout
 
 
@@ -25,6 +25,11 @@ def serve(
     demands a token. Raises ValueError where `out` is not a finished dataset, OSError where the
     port is taken.
     """
+    if storage.is_remote(out):
+        raise ValueError(
+            f"{out}: the pages need the dataset on this machine: copy it, all but {layout.WORK}/, "
+            f"and afterwards copy {layout.DECISIONS} back"
+        )
     chosen = share(part) if part else (1, 1)
     decisions.read(out, decisions.version(out))  # raises where it cannot be read
     token = "" if access.is_loopback(host) else access.new_token()
