@@ -61,7 +61,8 @@ def run(stories: int = STORIES, folder: str = "") -> Table:
         {f"{stories:,}": figures},
         "Seconds until an answer is read. *Listening*: from the start of the process on, with its "
         "imports and the index; *first list*: from then on, with what else the page asks for; "
-        "*CPU until then*: of all that. Memory is that of the server with its index, and after the requests.",
+        "*CPU until then*: of all that. Memory is that of the server with its index, and after the "
+        "requests.",
         {"machine": f"{os.cpu_count()} cores"},
         contest=False,
     )
