@@ -16,6 +16,7 @@ HEAVY = (
     "fuzz",
     "crashes",
     "scale",
+    "review",
     "cpu",
     "near-duplicates",
     "evaluator",
@@ -85,6 +86,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         metavar="N",
         help="instead, only write keyframes.parquet of so many simulated films",
     )
+    review = commands.add_parser("review", help="time and memory of the pages to curate by")
+    review.add_argument("--stories", type=int, default=10_000)
+    review.add_argument("--folder", default="", help="for the dataset while it lasts")
     cpu = commands.add_parser(
         "cpu", help="training steps with this CPU's instructions and with AVX2 alone"
     )
@@ -215,7 +219,8 @@ def _shared() -> argparse.ArgumentParser:
         metavar="BACKEND",
         help="openai:MODEL"
         "[@URL] or transformers:FOLDER, one or several; keys in JUDGE_API_KEY, "
-        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY",
+        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY. human:FOLDER for people: storystream review "
+        "FOLDER then asks them, and the same command again reads their answers",
     )
     models.add_argument(
         "--judge-price",
@@ -234,7 +239,8 @@ def _shared() -> argparse.ArgumentParser:
 def _measure(arguments: argparse.Namespace) -> int:
     from benchmarks import settings, suite
 
-    judges, prices = len(arguments.judge), len(arguments.judge_price)
+    models = [judge for judge in arguments.judge if not judge.startswith("human:")]
+    judges, prices = len(models), len(arguments.judge_price)
     if prices not in (0, judges):
         raise ValueError(
             f"{judges} judges and {prices} prices: give --judge-price IN OUT once "
@@ -337,10 +343,12 @@ def _heavy(arguments: argparse.Namespace) -> int:
         text, bad = markdown.table_to_markdown(table), architectures.failed(table)
     else:
         from benchmarks.results import markdown
-        from benchmarks.speed import cpu, scale, table_size
+        from benchmarks.speed import cpu, review, scale, table_size
 
         if arguments.name == "cpu":
             tables = cpu.run(arguments.rounds)
+        elif arguments.name == "review":
+            tables = [review.run(arguments.stories, arguments.folder)]
         elif arguments.table_films:
             tables = [table_size.run(arguments.table_films, folder=arguments.folder)]
         else:

@@ -50,6 +50,8 @@ def read_items(file: str | Path, images: str | Path) -> list[Item]:
     document ends before a picture that is not there, and one of fewer than two steps is left out.
     Raises ValueError for another file.
     """
+    if not Path(file).is_file():
+        raise ValueError(f"{file} is not there: give a split of CoMM")
     try:
         if Path(file).suffix == ".json":
             documents = json.loads(Path(file).read_text(encoding="utf-8"))
@@ -167,18 +169,18 @@ def _copy(path: str, to: Path) -> None:
         picture.convert("RGB").save(to, quality=95)
 
 
-def result_files(folder: str | Path) -> list[Path]:
-    """Returns the results of tasks 2 and 3 in a folder."""
-    return sorted(file for file in Path(folder).glob("*_task[23]/results.json"))
+def result_files(folder: str | Path, task: str = "task[23]") -> list[Path]:
+    """Returns the results of a task in a folder, or of tasks 2 and 3."""
+    return sorted(Path(folder).glob(f"*_{task}/results.json"))
 
 
-def read_outputs(folder: str | Path) -> dict[str, list[tuple[str, str]]]:
+def read_outputs(folder: str | Path, task: str) -> dict[str, list[tuple[str, str]]]:
     """Reads the results of a model by document: texts, "" for task 2, with paths of pictures.
 
     Raises ValueError for a file that is not a result.
     """
     found = {}
-    for file in result_files(folder):
+    for file in result_files(folder, task):
         try:
             result = json.loads(file.read_text(encoding="utf-8"))
             texts = [

@@ -27,8 +27,10 @@ from benchmarks.stories import Opening, Story
 def read_items(file: str | Path) -> list[dict[str, Any]]:
     """Reads the lines of `test_data.jsonl` or `dev_data.jsonl`. Raises ValueError for another."""
     file = Path(file)
+    if not file.is_file():
+        raise ValueError(f"{file} is not there: give test_data.jsonl of OpenING")
     items = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(file.read_bytes().splitlines(), 1):
         try:
             item = json.loads(line)
             uid(item), item["conversations"][0]["input"][0]["text"]
@@ -53,12 +55,15 @@ def make_openings(
     """Returns the opening of each instruction, to be told freely.
 
     `folder` is that of the benchmark, to which its paths are relative; `work` is one for a grey
-    picture.
+    picture. Raises ValueError for a picture that is not there.
     """
     openings = []
     for item in items:
         given = item["conversations"][0]["input"]
         images = [step["image"] for step in given if step.get("image")]
+        if images and not Path(folder, images[0]).is_file():
+            missing = Path(folder, images[0])
+            raise ValueError(f"{missing} is not there: OpenING's images/ belongs beside its lines")
         text = " ".join(step["text"] for step in given)
         openings.append(
             Opening(

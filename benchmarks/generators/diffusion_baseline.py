@@ -13,6 +13,7 @@ noise and sampler are those of the run's de-tokenizer. They tell no sentences of
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ KINDS = ("text-only", "previous")
 LONGEST = 64  # tokens of a sentence that are read
 PICTURES = 2  # drawn from a chunk and step
 HEADS, LAYERS = 4, 2  # of the text encoder
+TOLD_AT_ONCE = 4  # stories
 
 Given = tuple[Tensor, Tensor, Tensor, Tensor]  # sentence, previous one, previous latents, latents
 
@@ -278,23 +280,51 @@ def pairs(model: StoryDiffusion, chunk: Chunk, numbers: Any) -> Given:
 
 
 def tell_stories(
-    model: StoryDiffusion, run: Run, openings: Sequence[Opening], folder: Path, seed: int = 0
+    model: StoryDiffusion,
+    run: Run,
+    openings: Sequence[Opening],
+    folder: Path,
+    trained: str = "",
+    seed: int = 0,
 ) -> list[Story]:
     """Illustrates the sentences of openings, and writes the stories as `external_stories` reads
-    them. Raises ValueError for an opening without sentences."""
+    them.
+
+    `trained` is the key that the model was trained under; a story that is there, of the same model,
+    opening and seed, is read. Raises ValueError for an opening without sentences.
+    """
     if not all(opening.following for opening in openings):
         raise ValueError("a diffusion baseline illustrates given sentences, and tells none")
     vae = runs.autoencoder(run).to(model.device)
-    by_length: dict[int, list[Opening]] = {}
+    keys = {
+        opening.id: checkpoints.key(trained, seed, dataclasses.astuple(opening))
+        for opening in openings
+    }
+    missing: dict[int, list[Opening]] = {}  # by the number of pictures
     for opening in openings:
-        by_length.setdefault(len(opening.following), []).append(opening)
-    told = {}
-    for some in by_length.values():
-        pictures = _illustrated(model, run, vae, some, seed)
-        for at, opening in enumerate(some):
-            panels = [of_all[at] for of_all in pictures]
-            told[opening.id] = _write(opening, panels, folder / opening.id)
-    return [told[opening.id] for opening in openings]
+        if not _is_told(folder / opening.id, keys[opening.id]):
+            missing.setdefault(len(opening.following), []).append(opening)
+    for of_length in missing.values():
+        for start in range(0, len(of_length), TOLD_AT_ONCE):
+            some = of_length[start : start + TOLD_AT_ONCE]
+            pictures = _illustrated(model, run, vae, some, seed)
+            for at, opening in enumerate(some):
+                panels = [of_all[at] for of_all in pictures]
+                _write(opening, panels, folder / opening.id, keys[opening.id])
+    return [_told(opening, folder / opening.id) for opening in openings]
+
+
+def _is_told(folder: Path, key: str) -> bool:
+    try:  # written last
+        return bool(json.loads((folder / "story.json").read_bytes()).get("key") == key)
+    except (OSError, ValueError):
+        return False
+
+
+def _told(opening: Opening, folder: Path) -> Story:
+    book = json.loads((folder / "story.json").read_bytes())
+    paths = [str(folder / name) for name in book["images"]]
+    return Story(opening.id, tuple(book["texts"]), (opening.image, *paths[1:]))
 
 
 def _illustrated(
@@ -322,16 +352,14 @@ def _illustrated(
     return panels
 
 
-def _write(opening: Opening, pictures: Sequence[Tensor], folder: Path) -> Story:
+def _write(opening: Opening, pictures: Sequence[Tensor], folder: Path, key: str) -> None:
     sentences = [opening.text, *opening.following]
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"{at:02d}.png" for at in range(len(pictures))]
     for name, picture in zip(names, pictures, strict=True):
         Image.fromarray(picture.numpy()).save(folder / name)
-    book = {"id": opening.id, "texts": list(sentences), "images": names}
+    book = {"id": opening.id, "texts": list(sentences), "images": names, "key": key}
     (folder / "story.json").write_text(json.dumps(book, ensure_ascii=False), encoding="utf-8")
-    paths = [str(folder / name) for name in names]
-    return Story(opening.id, tuple(sentences), (opening.image, *paths[1:]))
 
 
 def run_baseline(kind: str, run: str, dataset: str, to: str, steps: int, seed: int = 0) -> Path:
@@ -345,5 +373,6 @@ def run_baseline(kind: str, run: str, dataset: str, to: str, steps: int, seed: i
     model = train(trained, kind, Path(to), optimisation(steps, seed))
     folder = Path(to, f"{kind}-stories")
     openings = [make_opening(story, True) for story in read_stories(dataset)]
-    tell_stories(model, trained, openings, folder, seed)
+    key = checkpoints.about(Path(to, kind))["key"]
+    tell_stories(model, trained, openings, folder, key, seed)
     return folder

@@ -86,7 +86,7 @@ def _read_story_folders(path: Path, openings: Sequence[Opening]) -> dict[str, St
 
 def _read_jsonl(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
     found = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+    for number, line in enumerate(path.read_bytes().splitlines()):
         try:
             values = json.loads(line)
             texts = values["texts"] if "texts" in values else values["captions"]
@@ -145,7 +145,10 @@ def _read_mm_interleaved(path: Path, openings: Sequence[Opening]) -> dict[str, S
 
 
 def _read_comm(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
-    return _continued(comm.read_outputs(path), path, openings)
+    given = any(opening.following for opening in openings)
+    task, other = ("task2", "task3") if given else ("task3", "task2")
+    task = task if comm.result_files(path, task) else other
+    return _continued(comm.read_outputs(path, task), path, openings)
 
 
 def _read_opening_benchmark(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:

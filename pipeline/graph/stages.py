@@ -93,7 +93,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "text",
         keyframes.read_text,
-        version=2,
+        version=3,
         reads={"keyframes": (Keyframe,)},
         rejects="video",
         seconds=0.1,
@@ -188,6 +188,7 @@ STAGES: tuple[Stage, ...] = (
             "captions": (Caption,),
             "selection": (Keyframe,),
             "cast": (Appearance,),
+            "scenes": (Scene,),
             "characters": (Character,),
         },
         video=("title",),

@@ -16,6 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.dataset.manifest import read_json, read_manifest
@@ -26,6 +27,7 @@ from pipeline.dataset.reader import (
     read_file,
     read_matching,
     read_rows,
+    read_table,
 )
 from pipeline.dataset.report.formatting import clock
 from pipeline.ingest import discovery
@@ -35,7 +37,7 @@ from pipeline.runtime.images import decode_bgr, encode_jpeg, thumbnail
 from schemas import layout
 from schemas.decisions import Accept, Decision, OfFilm, Swap
 from schemas.published import keyframe_id
-from schemas.rows import Keyframe, Reject, Scene, Story, Video
+from schemas.rows import Keyframe, Reject, Story, Video
 
 PER_PAGE = 60  # stories of a list
 _COLUMNS = ["id", "video", "series", "split", "images", "scores", "characters"]
@@ -119,7 +121,7 @@ class Library:
         self.by_film: dict[str, list[str]] = defaultdict(list)
         for entry in self.entries:
             self.by_film[entry.film].append(entry.id)
-        self._places: dict[str, set[str]] | None = None
+        self._places: dict[str, tuple[str, str]] | None = None
         self._films: dict[str, Video] | None = None
         self._frames: dict[tuple[str, tuple[float, ...]], dict[float, bytes]] = {}
 
@@ -249,7 +251,7 @@ class Library:
         if wanted.character:
             found = [entry for entry in found if wanted.character in entry.characters]
         if wanted.place:
-            at_place = self.places().get(wanted.place, set())
+            at_place = self._at_place(wanted.place)
             found = [entry for entry in found if entry.id in at_place]
         if wanted.words.strip():
             saying = self._saying(wanted.words)
@@ -278,25 +280,45 @@ class Library:
                     found.update(batch["id"].filter(hits).to_pylist())
         return found
 
-    def places(self) -> dict[str, set[str]]:
-        """Returns the stories at each place, "series: place", by the scenes of their pictures."""
+    def places(self) -> list[str]:
+        """Returns the places of all scenes, as "series: place"."""
         if self._places is None:
-            place_of = {
-                keyframe: f"{scene.series}: {scene.place}" if scene.series else scene.place
-                for scene in read_rows(self.out, layout.SCENES, Scene)
-                for keyframe in scene.keyframes
-                if scene.place
+            scenes = read_table(self.out, layout.SCENES, ["series", "place"])
+            unique = scenes.group_by(["series", "place"]).aggregate([]).to_pylist()
+            self._places = {
+                _label(row["series"], row["place"]): (row["series"], row["place"])
+                for row in unique
+                if row["place"]
             }
-            found: dict[str, set[str]] = defaultdict(set)
-            for table in _TABLES[:2]:
-                for batch in read_batches(self.out, table, ["id", "images"]):
-                    for story in batch.to_pylist():
-                        for image in story["images"]:
-                            place = place_of.get(layout.image_keyframe(image))
-                            if place:
-                                found[place].add(story["id"])
-            self._places = found
-        return self._places
+        return sorted(self._places)
+
+    def _at_place(self, label: str) -> set[str]:
+        """Returns the stories with a picture at a place, by the scenes that their pictures are
+        in."""
+        self.places()
+        series, place = (self._places or {}).get(label, ("", ""))
+        scenes = read_table(
+            self.out,
+            layout.SCENES,
+            ["video", "series", "place", "keyframes"],
+            ("place", [place]),
+        ).to_pylist()
+        images = pa.array(
+            [
+                layout.image_path(scene["video"], keyframe)
+                for scene in scenes
+                if scene["series"] == series
+                for keyframe in scene["keyframes"]
+            ],
+            pa.string(),
+        )
+        found: set[str] = set()
+        for table in _TABLES[:2]:
+            for batch in read_batches(self.out, table, ["id", "images"]):
+                there = pc.is_in(pc.list_flatten(batch["images"]), value_set=images)
+                stories = pc.unique(pc.list_parent_indices(batch["images"]).filter(there))
+                found.update(batch["id"].take(stories).to_pylist())
+        return found
 
     def characters(self) -> list[str]:
         """Returns the characters of all stories, those in most first."""
@@ -373,20 +395,15 @@ def _entries(out: str) -> Iterator[Entry]:
             first = pc.list_element(batch["images"], 0).to_pylist()
             columns = (batch[name].to_pylist() for name in ("id", "video", "series", "scores"))
             lengths = pc.list_value_length(batch["images"]).to_pylist()
-            casts = batch["characters"].to_pylist()
-            for id_, film, series, scores, image, length, cast in zip(
-                *columns, first, lengths, casts, strict=True
+            casts = _names(batch["characters"])
+            for at, (id_, film, series, scores, image, length) in enumerate(
+                zip(*columns, first, lengths, strict=True)
             ):
-                if id_ in found:
-                    continue
-                found[id_] = (
-                    film,
-                    series,
-                    image,
-                    length,
-                    {name: value for name, value in (scores or {}).items() if value is not None},
-                    tuple(sorted({name for names in cast for name in names})),
-                )
+                if id_ not in found:
+                    values = {
+                        name: value for name, value in (scores or {}).items() if value is not None
+                    }
+                    found[id_] = film, series, image, length, values, casts.get(at, ())
     numbers: Counter[str] = Counter()
     for id_ in sorted(found, key=lambda story: (found[story][0], story)):
         film, series, image, length, scores, cast = found[id_]
@@ -394,6 +411,21 @@ def _entries(out: str) -> Iterator[Entry]:
         yield Entry(
             id_, film, series, numbers[film], image, length, scores, cast, reasons.get(id_, "")
         )
+
+
+def _names(characters: pa.Array) -> dict[int, tuple[str, ...]]:
+    """Returns the names in each row of a column of lists of names for each picture, sorted."""
+    pictures = pc.list_flatten(characters)
+    rows = pc.list_parent_indices(characters).take(pc.list_parent_indices(pictures))
+    pairs = pa.table({"row": rows, "name": pc.list_flatten(pictures)})
+    found: dict[int, list[str]] = defaultdict(list)
+    for pair in pairs.group_by(["row", "name"]).aggregate([]).to_pylist():
+        found[pair["row"]].append(pair["name"])
+    return {row: tuple(sorted(names)) for row, names in found.items()}
+
+
+def _label(series: str, place: str) -> str:
+    return f"{series}: {place}" if series else place
 
 
 def _places_of_films(out: str, videos: str) -> dict[str, str]:

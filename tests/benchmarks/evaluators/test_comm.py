@@ -85,3 +85,12 @@ def test_its_evaluation_reads_pictures_of_given_texts(documents, tmp_path):
     assert len(result["prediction_image_list"]) == len(result["output_gt_image_list"]) == 3
     read, _ = external_stories.read_external_stories(out, openings)
     assert read[0].texts[1:] == openings[0].following
+    # The other task's results lie in the same folder; the openings say which is meant.
+    free = comm.make_openings(documents, "task3", tmp_path / "work")
+    comm.write_outputs(items.told(free, tmp_path / "more"), documents, out, "task3")
+    again, _ = external_stories.read_external_stories(out, openings)
+    assert again == read
+    assert external_stories.read_external_stories(out, free)[0][0].texts[1:] == (
+        "Text 1.",
+        "Text 2.",
+    )

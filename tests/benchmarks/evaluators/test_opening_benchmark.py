@@ -48,6 +48,17 @@ def test_an_instruction_is_an_opening_and_without_a_picture_begins_grey(asked, t
         assert grey.getcolors() == [(512 * 512, (127, 127, 127))]
 
 
+def test_lines_are_those_of_the_file_and_a_missing_picture_is_named(asked, tmp_path):
+    separated = line(7, "./images/gone.jpg", 1) | {"note": "one\u2028line"}
+    file = tmp_path / "more.jsonl"
+    file.write_text(json.dumps(separated, ensure_ascii=False), encoding="utf-8")
+    [item] = opening_benchmark.read_items(file)
+    with pytest.raises(ValueError, match=r"gone.jpg is not there: OpenING's images/"):
+        opening_benchmark.make_openings([item], tmp_path, tmp_path / "work")
+    with pytest.raises(ValueError, match=r"is not there: give test_data\.jsonl"):
+        opening_benchmark.read_items(tmp_path / "none.jsonl")
+
+
 def test_judges_find_texts_and_pictures_and_other_models_stand_in_our_tables(asked, tmp_path):
     openings = opening_benchmark.make_openings(asked, tmp_path, tmp_path / "work")
     told = items.told(openings, tmp_path / "told")

@@ -100,7 +100,7 @@ def test_pairs_are_neighbours_of_a_chunk(run):
 
 
 @pytest.mark.parametrize("kind", diffusion_baseline.KINDS)
-def test_a_few_steps_of_training_and_a_story_that_our_tables_take(run, tmp_path, kind):
+def test_a_few_steps_of_training_and_a_story_that_our_tables_take(run, tmp_path, monkeypatch, kind):
     settings = diffusion_baseline.optimisation(4)
     said = []
     model = diffusion_baseline.train(run, kind, tmp_path / "to", settings, said.append)
@@ -117,6 +117,8 @@ def test_a_few_steps_of_training_and_a_story_that_our_tables_take(run, tmp_path,
     read, lacks = external_stories.read_external_stories(tmp_path / "stories", openings)
     assert read[0].texts == told[0].texts == tuple(TEXTS[:3]) and lacks == ""
     assert read[1].texts == tuple(TEXTS[4:6])
+    monkeypatch.setattr(model, "generate", pytest.fail)  # what is there is not made again
+    assert diffusion_baseline.tell_stories(model, run, openings, tmp_path / "stories") == told
     with Image.open(read[0].images[2]) as picture:
         assert picture.size == (SIZE, SIZE)
     free = Opening("a", opening.image, opening.text, 3)

@@ -142,6 +142,14 @@ def test_a_licence_without_derivatives_and_an_unknown_one_let_nobody_share():
     assert not any(map(may_be_shared, ("CC BY-ND 4.0", "cc-by-nc-nd-3.0", "", "Studio licence")))
 
 
+def test_a_hub_that_is_not_there_and_a_name_that_is_none_are_said(tales, hub, capsys, monkeypatch):
+    assert main(["push", str(tales), "tales/of/pip"]) == 2
+    assert "tales/of/pip" in capsys.readouterr().err
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    assert push(tales) == 2
+    assert "error: http://127.0.0.1:9/datasets/pip/tales: " in capsys.readouterr().err
+
+
 def test_a_file_that_changed_is_not_pushed(tales, hub, capsys):
     (tales / "shards/train-00000-of-00001.tar").write_bytes(b"a sharD")
     assert push(tales) == 2

@@ -76,7 +76,7 @@ def accessible(page) -> None:
 
 def look(page, name: str) -> None:
     if folder := os.environ.get("REVIEW_PICTURES"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 def told(page, text: str) -> None:
@@ -139,6 +139,7 @@ def test_a_session(place, page):
 
         page.goto(f"{address}cast")
         cards = page.locator(".member")
+        sync_api.expect(cards.first).to_be_visible()
         names = [card.locator("h3").inner_text() for card in cards.all()]
         page.locator(".member", has_text=names[-1]).drag_to(cards.first)
         sync_api.expect(page.locator("#ask-title")).to_have_text("The same character?")

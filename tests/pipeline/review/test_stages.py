@@ -85,7 +85,9 @@ def test_decisions_are_applied_and_taken_back(films, made, again, tmp_path):
     assert ("long_story_001", "rejected") in reject
     jsonl = "".join(path.read_text() for path in (again / "images").glob("*.jsonl"))
     assert "The kite flew away." in jsonl and "long_story_001" not in jsonl
-    assert '"long_story_001"' not in (again / "report.html").read_text()
+    report = (again / "report.html").read_text()
+    book = report.partition('id="books"')[2].partition("</script>")[0]
+    assert "short_story_000" in book and "long_story_001" not in book
     swapped = stories["long_story_000"]["images"][3]
     assert (again / swapped).exists() and swapped in {
         row["image"] for row in rows(again, "keyframes")
@@ -139,10 +141,12 @@ def test_a_decision_on_what_has_changed_is_a_conflict(films, again):
 
 
 def test_an_accepted_story_is_kept_whatever_its_scores(films, again):
-    assert make(films, again, "quality.max_repetition=0") == 3  # no story is left
+    assert make(films, again, "quality.max_reading_grade=-9") == 3  # no story is left
     assert len(rows(again, "dropped_stories")) == 3
     decide(again, "short_story_000", what="accept")
-    assert make(films, again, "quality.max_repetition=0") == 0
+    for only in ("quality.max_reading_grade=-9", "quality.accepted=true"):
+        assert make(films, again, only) == 0
+        assert [row["id"] for row in rows(again, "stories")] == ["short_story_000"]
     assert [row["id"] for row in rows(again, "stories")] == ["short_story_000"]
 
 
