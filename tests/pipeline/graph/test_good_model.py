@@ -18,6 +18,10 @@ from pipeline.testing.films import make_film, shots
 from pipeline.testing.model_server import Behaviour, serving
 from tests.pipeline.runs import IN_MEMORY
 
+_HELLO = """1
+00:00:01,000 --> 00:00:02,000
+Tilda: Good morning, Bruno!
+"""
 _PICTURE = re.compile(r'^Picture (\d+): (?=")', re.MULTILINE)
 
 
@@ -79,6 +83,7 @@ def test_a_good_model_is_believed(language, tmp_path, monkeypatch):
     films, out = tmp_path / "films", tmp_path / "out"
     films.mkdir()
     make_film(films / "S01E01.mp4", shots(len(tale.texts), 16, seed=7))
+    (films / "S01E01.srt").write_text(_HELLO)
     with serving(telling(tale)) as server:
         settings = [
             f"captioner=openai:eyes@{server.url}",
