@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+
+
 @contextlib.contextmanager
 def served(out: Path, *options: str) -> Iterator[str]:
     """Serves the pages of a dataset; yields the address."""
@@ -19,7 +22,7 @@ def served(out: Path, *options: str) -> Iterator[str]:
         command,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env=ENVIRONMENT,
     ) as process:
         try:
             assert process.stdout
