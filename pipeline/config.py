@@ -224,6 +224,11 @@ class CaptionsConfig(_Section):
 class StoriesConfig(_Section):
     """Length, language and style of stories. The embedded writer has a style of its own."""
 
+    cut: Literal["length", "scenes"] = Field(
+        "length",
+        description="length: after every 30 keyframes, as in the published dataset; scenes: where "
+        "scenes end, after `shortest` to 30",
+    )
     shortest: int = Field(
         10, ge=1, le=30, description="keyframes of the shortest story, at the end of a film"
     )

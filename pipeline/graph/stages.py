@@ -188,6 +188,7 @@ STAGES: tuple[Stage, ...] = (
             "captions": (Caption,),
             "selection": (Keyframe,),
             "cast": (Appearance,),
+            "scenes": (Scene,),
             "characters": (Character,),
         },
         video=("title",),

@@ -72,6 +72,7 @@ OTHER = {
     "selection.recurring_edge": 1,
     "cast.figures": "none",
     "captions.neighbours": 1,
+    "stories.cut": "scenes",
     "stories.shortest": 9,
     "stories.window": 3,
     "stories.reader_age": 9,
