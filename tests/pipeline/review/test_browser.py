@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline import sample
-from pipeline.config import load
 from pipeline.dataset.verify import verify
-from pipeline.graph import run
-from pipeline.ingest import discovery
-from tests.pipeline.review.serving import served
-from tests.pipeline.runs import IN_MEMORY
+from tests.pipeline.review.serving import ENVIRONMENT, served
 
 sync_api = pytest.importorskip("playwright.sync_api")
 axe_core = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -41,8 +39,10 @@ def place(tmp_path_factory) -> Path:
 
 
 def make(place: Path) -> None:
-    films = discovery.find(str(place / "films"))
-    assert run.run(*films, load("", []), str(place / "out"), IN_MEMORY) == 0
+    """Runs the pipeline in a process of its own: here, playwright has its event loop."""
+    command = [sys.executable, "-m", "pipeline", "dataset"]
+    command += ["--videos", str(place / "films"), "--out", str(place / "out")]
+    subprocess.run(command, check=True, env=ENVIRONMENT)
 
 
 def rows(place: Path, table: str) -> list[dict]:
