@@ -74,7 +74,10 @@ def telling(tale: Tale) -> Behaviour:
     return behaviour
 
 
-@pytest.mark.parametrize("language", ["ja", "ar", "ru"])
+@pytest.mark.parametrize(
+    "language",
+    ["ar", *(pytest.param(other, marks=pytest.mark.slow) for other in ("ja", "ru"))],
+)
 def test_a_good_model_is_believed(language, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "any word")
     tale = next(
