@@ -5,7 +5,7 @@ opening_benchmark    OpenING: open-ended instructions, answered by texts and pic
 comm                 CoMM: continuation of a document, and pictures for given texts
 vistory_table        ViStoryBench's scores of pictures in its layout
 
-Each layout's module reads what its benchmark asks for as openings, writes told stories where its evaluator
-looks for them, and reads such folders, so that outputs of other models stand in our tables. `generators.evaluator_stories`
-tells what they ask for.
+Each layout's module reads what its benchmark asks for as openings, writes told stories where its
+evaluator looks for them, and reads such folders, so that outputs of other models stand in our
+tables. `generators.evaluator_stories` tells what they ask for.
 """
