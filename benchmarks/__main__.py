@@ -302,9 +302,9 @@ def _heavy(arguments: argparse.Namespace) -> int:
         table = near_duplicate_pairs.near_duplicate_table(arguments.film, pairs)
         text, bad = markdown.table_to_markdown(table), 0
     elif arguments.name == "evaluator":
-        from benchmarks.evaluators import export
+        from benchmarks.generators import evaluator_stories
 
-        folder = export.export(
+        folder = evaluator_stories.export(
             arguments.layout,
             arguments.items,
             arguments.run,
