@@ -42,6 +42,7 @@ def make(place: Path) -> None:
     """Runs the pipeline in a process of its own: here, playwright has its event loop."""
     command = [sys.executable, "-m", "pipeline", "dataset"]
     command += ["--videos", str(place / "films"), "--out", str(place / "out")]
+    command += ["--direct_running_mode=in_memory"]  # no workers to start
     subprocess.run(command, check=True, env=ENVIRONMENT)
 
 
