@@ -27,6 +27,7 @@ VERBS = {  # verb: the package that has it, the extra that it needs, what it doe
     "adopt": ("pipeline", "models", "make a downloaded StoryStream one that can be trained on"),
     "review": ("pipeline", "review", "open pages to curate a dataset by hand"),
     "train": ("model", "train", "train the story model on a dataset"),
+    "import": ("model", "train", "make a run of weights that others have released"),
     "generate": ("model", "train", "tell a story that begins with a picture and a sentence"),
     "bench": ("benchmarks", "bench", "measure a dataset, a trained model and their speed"),
 }

@@ -22,7 +22,6 @@ from model import precision
 Part = TypeVar("Part", bound=ModelMixin)
 
 EDGES = 1.0  # weight in the loss, beside 1 for the pixels
-NOISE = 0.1  # deviation, of latents in training: a decoder then tolerates a de-tokenizer's errors
 
 
 class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
@@ -41,9 +40,13 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         latent_channels: int = 16,
         width: int = 192,
         depth: int = 2,
+        noise: float = 0.3,
         scaling_factor: float = 1.0,
     ) -> None:
-        """`width` and `depth` are those of the decoder's network: channels, and residual blocks."""
+        """`width` and `depth` are those of the decoder's network: channels, and residual blocks.
+
+        `noise` is that of the latents in training, as a share of their deviation.
+        """
         super().__init__()
         values = 3 * patch * patch
         self.encoder = nn.Conv2d(values, latent_channels, 1)
@@ -60,18 +63,23 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     @torch.no_grad()
     def begin(self, pictures: Tensor) -> None:
         """Sets the linear maps to the principal components of the patches of pictures, uint8
-        [B, H, W, 3], and the latents' deviation to 1 in each channel."""
+        [B, H, W, 3].
+
+        The latents' deviation is 1, and that of a channel goes with the root of its component's:
+        if all were alike, noise would hide a picture's colours as soon as its finest lines.
+        """
         patches = self._to_patches(_to_values(pictures, self)).movedim(1, -1).flatten(0, 2).double()
         mean, count = patches.mean(0), self.config.latent_channels
         variances, components = torch.linalg.eigh((patches - mean).T @ (patches - mean))
         deviations = (variances.flip(0)[:count] / len(patches)).clamp(min=1e-8).sqrt()
+        scales = (deviations * deviations.mean()).sqrt()
         components = components.flip(1)[:, :count]  # eigh gives the least first
         # The sign of a component is that of its largest value: else it would be the library's whim
         largest = components.gather(0, components.abs().argmax(0, keepdim=True))
         components = components * largest.sign()
         for layer, weight, bias in (
-            (self.encoder, (components / deviations).T, -(mean @ components) / deviations),
-            (self.linear, components * deviations, mean),
+            (self.encoder, (components / scales).T, -(mean @ components) / scales),
+            (self.linear, components * scales, mean),
         ):
             layer.load_state_dict({"weight": weight[..., None, None], "bias": bias})
 
@@ -116,16 +124,18 @@ def _set_to_zero(layer: Any) -> None:
     nn.init.zeros_(layer.bias)
 
 
-def saved(kind: type[Part], model: str, part: str) -> Part:
-    """Loads a part, "unet" or "vae", of a folder or hub id in the layout of diffusers.
+def saved(kind: type[Part], model: str, part: str, dtype: torch.dtype | None = None) -> Part:
+    """Loads a part, "unet" or "vae", of a folder or hub id in the layout of diffusers, in float32
+    or another dtype.
 
     Where it has no weights but those of the variant fp16, it loads these. Raises OSError.
     """
+    how = {"subfolder": part, "use_safetensors": True, "torch_dtype": dtype}
     try:
-        return kind.from_pretrained(model, subfolder=part, use_safetensors=True)
+        return kind.from_pretrained(model, **how)
     except OSError:
         try:
-            return kind.from_pretrained(model, subfolder=part, use_safetensors=True, variant="fp16")
+            return kind.from_pretrained(model, **how, variant="fp16")
         except (OSError, ValueError):
             pass
         raise
@@ -141,7 +151,10 @@ def losses(vae: PatchAutoencoder, pictures: Tensor) -> dict[str, Tensor]:
     """
     true = _to_values(pictures, vae)
     latents = vae.encode(true).latent_dist.mode().float()
-    decoded = vae.decode(latents + NOISE * torch.randn_like(latents)).sample.float()
+    noise = (
+        vae.config.noise * latents.std() * torch.randn_like(latents)
+    )  # growing latents gain nothing
+    decoded = vae.decode(latents + noise).sample.float()
     pixels = functional.l1_loss(decoded, true) + functional.mse_loss(decoded, true)
     rows, columns = (
         functional.l1_loss(decoded.diff(dim=side), true.diff(dim=side)) for side in (2, 3)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -100,14 +100,16 @@ def about(folder: Path) -> dict[str, Any]:
     return found
 
 
-def load(folder: Path, model: nn.Module) -> None:
+def load(folder: Path, model: nn.Module, wanted: Collection[str] | None = None) -> None:
     """Loads a folder's weights into the parameters of the same names.
 
-    Raises ConfigError where they are not those that the model trains.
+    Raises ConfigError where they are not those `wanted`, by default those that the model trains.
     """
     weights = load_file(folder / WEIGHTS)
     _, unexpected = model.load_state_dict(weights, strict=False)
-    missing = set(trained(model)) - set(weights)
+    if wanted is not None:
+        unexpected += sorted(set(weights) - set(wanted) - set(unexpected))
+    missing = set(trained(model) if wanted is None else wanted) - set(weights)
     if missing or unexpected:
         raise ConfigError(
             f"{folder} holds the weights of another model: {len(missing)} are "
@@ -141,13 +143,15 @@ def assign(folder: Path, model: nn.Module, dtypes: Mapping[str, torch.dtype]) ->
         raise ConfigError(f"{folder} lacks {_some(left)}: import it again")
 
 
-def in_float32(folder: Path) -> bool:
-    """Returns whether all weights of a folder's safetensors files are saved in float32."""
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, "pt") as file:
-            if any(file.get_slice(name).get_dtype() != "F32" for name in file.keys()):  # noqa: SIM118
-                return False
-    return True
+def saved_dtype(folder: Path) -> torch.dtype | None:
+    """Returns the dtype of the first weight in a folder's safetensors files, those of a variant
+    last; None where there are none."""
+    path = min(folder.glob("*.safetensors"), key=lambda path: len(path.name), default=None)
+    if path is None:
+        return None
+    with safe_open(path, "pt") as file:
+        weight: Tensor = file.get_tensor(next(iter(file.keys())))
+    return weight.dtype
 
 
 def _some(names: Iterable[str]) -> str:

@@ -113,6 +113,12 @@ class VaeConfig(Section):
     latent_channels: int = Field(16, gt=0, description="principal components of a patch")
     width: int = Field(192, gt=0, description="of the decoder's network, in channels")
     depth: int = Field(2, ge=0, description="of the decoder's network, in residual blocks")
+    noise: float = Field(
+        0.3,
+        ge=0,
+        description="of the latents in training, as a share of their deviation: a decoder then "
+        "forgives what a de-tokenizer leaves in them",
+    )
 
 
 class DetokenizerConfig(Section):

@@ -9,6 +9,7 @@ de-tokenizer is an IP-Adapter without the text (arXiv 2308.06721).
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 from diffusers import (
@@ -22,7 +23,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model import autoencoder, precision, vision
+from model import autoencoder, checkpoints, precision, vision
 from model.config import ConfigError, DetokenizerConfig, naming
 from model.resampler import grid_positions
 
@@ -151,7 +152,9 @@ class Detokenizer(nn.Module):
             self.unet = UNet2DConditionModel.from_config(config.unet)
         else:
             with naming("model.detokenizer.model", config.model):
-                self.unet = autoencoder.saved(UNet2DConditionModel, config.model, "unet")
+                # In the dtype that it is saved in: float32 would be twice the memory, for a while
+                dtype = checkpoints.saved_dtype(Path(config.model, "unet"))
+                self.unet = autoencoder.saved(UNet2DConditionModel, config.model, "unet", dtype)
         self.vae = vae.requires_grad_(False)
         wide = self.unet.config.cross_attention_dim
         if sum(config.streams) != wide:

@@ -27,8 +27,6 @@ class QwenTower(nn.Module):
     """Encodes normalised pictures [B, 3, H, W], of sides that `patch` divides, to features
     [B, 256, out]."""
 
-    preprocess_cfg = {"mean": OPENAI_DATASET_MEAN, "std": OPENAI_DATASET_STD}
-
     def __init__(
         self,
         width: int = 1664,
@@ -38,6 +36,7 @@ class QwenTower(nn.Module):
         out: int = 4096,
     ) -> None:
         super().__init__()
+        self.preprocess_cfg = {"mean": OPENAI_DATASET_MEAN, "std": OPENAI_DATASET_STD}
         self.positions = nn.Parameter(torch.randn(GRID * GRID, width) * width**-0.5)
         self.patches = nn.Conv2d(3, width, patch, patch, bias=False)
         self.norm_in = nn.LayerNorm(width, EPSILON)

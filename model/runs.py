@@ -192,19 +192,29 @@ def autoencoder(run: Run) -> Autoencoder:
 
 
 def story(run: Run, trained: bool = True) -> StoryLM:
-    """Loads the story model, frozen, for use on this machine: as its stage has trained it or, before
-    that, as it was imported; without `trained`, as it is before its stage, which settles its
+    """Loads the story model, frozen, for use on this machine: as its stage has trained it or,
+    before that, as it was imported; without `trained`, as it is before its stage, which settles its
     dtypes."""
     loaded, vocabulary = tokenizer(run)
     config = run.preset.model
     story = config.story.model_copy(update={"model": run.located(config.story.model)})
     model = story_lm.build(story, vocabulary, len(loaded), width(run), config.vision.tokens)
     if story.start:
-        resamplers = nn.ModuleDict({"reader": model.reader, "painter": model.painter})
-        checkpoints.load(Path(run.located(story.start)), resamplers)
+        _start(model, Path(run.located(story.start)))
     if trained:
         _load(model, run, "story")
     return model
+
+
+def _start(model: StoryLM, folder: Path) -> None:
+    """Loads what a story model starts from: its resamplers and, where they were kept, adapters."""
+    kept = checkpoints.about(folder).get("adapters", False)
+    wanted = [
+        name
+        for name in checkpoints.trained(model)
+        if name.startswith(("reader.", "painter.")) or (kept and ".lora_" in name)
+    ]
+    checkpoints.load(folder, model, wanted)
 
 
 def detokenizer(run: Run, kind: str = "") -> Detokenizer:

@@ -3,8 +3,8 @@
 That is one of open_clip's own ViTs, or of those that it takes from timm (SigLIP, SigLIP 2, EVA02).
 Pictures are normalised with the mean and deviation that open_clip has for the weights. The features
 are those of the patches after the last norm, not the pooled feature, averaged over squares of
-neighbours to as many tokens as the model works with. Qwen-VL's (`model.qwen_vl`) has a resampler for
-that.
+neighbours to as many tokens as the model works with. Qwen-VL's tower (`model.qwen_vl`) has a
+resampler for that.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _loaded(model: str) -> QwenTower:
         with init_empty_weights():
             tower = qwen_vl.sized(model).requires_grad_(False).eval()
         folder = Path(model.removeprefix(QWEN))
-        setting = "fp32" if checkpoints.in_float32(folder) else "auto"
+        setting = "fp32" if checkpoints.saved_dtype(folder) == torch.float32 else "auto"
         dtypes = precision.dtypes(tower, setting, device)
         checkpoints.assign(folder, tower, dtypes)
     return tower

@@ -291,11 +291,21 @@ def _rebuild(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     from pipeline.dataset import exports, manifest
+    from pipeline.dataset.exports import clips, documents
     from pipeline.runtime import progress
 
-    stories = manifest.read_manifest(arguments.out).counts.get("stories", 0)
-    with progress.display({"export": stories}):
-        paths = exports.FORMATS[arguments.format](arguments.out, arguments.to)
+    manifest.read_manifest(arguments.out)  # says what to do if there is none
+    stories, pictures, size = documents.story_pictures(arguments.out)
+    if arguments.format == "clips":
+        if not arguments.videos:
+            raise ValueError("clips are cut from the films: name them with --videos")
+        with progress.display({}, "looking for the films"):
+            paths = clips.export(arguments.out, arguments.to, arguments.videos, progress.say)
+    else:
+        what = f"{stories} stories with {pictures} pictures of {size / 1e6:.1f} MB"
+        print(f"{what} go to {arguments.to}", file=sys.stderr)
+        with progress.display({"export": stories}):
+            paths = exports.FORMATS[arguments.format](arguments.out, arguments.to)
     for path in paths:
         print(path)
     return 0

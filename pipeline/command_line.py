@@ -183,7 +183,8 @@ def parser(
         "in tars of MINT-1T's format, which NeMo Curator reads; bagel: Parquet of BAGEL's "
         "interleaved data; conversations: JSONL of LLaVA and Qwen-VL; image-edits: JSONL of "
         "DiffSynth-Studio, for Qwen-Image-Edit and FLUX.1 Kontext; parquet: a row per story with "
-        "its pictures, for datasets.load_dataset.",
+        "its pictures, for datasets.load_dataset; characters: a folder per character, for "
+        "sd-scripts and OneTrainer; clips: a clip per shot with its caption, cut from the films.",
     )
     export.set_defaults(command=functions["export"])
     export.add_argument("out", metavar="FOLDER", help="the dataset")
@@ -191,8 +192,14 @@ def parser(
     export.add_argument(
         "--format",
         default="interleaved",
-        choices=("interleaved", "bagel", "conversations", "image-edits", "parquet"),
+        choices=(
+            *("interleaved", "bagel", "conversations", "image-edits"),
+            *("parquet", "characters", "clips"),
+        ),
         help="default: interleaved",
+    )
+    export.add_argument(
+        "--videos", default="", metavar="SOURCE", help="the films, which clips are cut from"
     )
 
     push = commands.add_parser(

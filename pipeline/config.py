@@ -170,6 +170,11 @@ class CaptionsConfig(_Section):
 class StoriesConfig(_Section):
     """Length, language and style of stories. The embedded writer has a style of its own."""
 
+    cut: Literal["length", "scenes"] = Field(
+        "length",
+        description="length: after every 30 keyframes, as in the published dataset; scenes: where "
+        "scenes end, after `shortest` to 30",
+    )
     shortest: int = Field(
         10, ge=1, le=30, description="keyframes of the shortest story, at the end of a film"
     )
@@ -239,6 +244,9 @@ class QualityConfig(_Section):
     )
     min_grounding: float | None = Field(
         0.2, ge=0, le=1, description="mean share of what captions mention that the texts do too"
+    )
+    accepted: bool = Field(
+        False, description="keep only stories that a person accepted (storystream review)"
     )
 
 

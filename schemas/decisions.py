@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 # Reasons for which a story or a picture is left out.
 REASONS = ("words", "pictures", "incoherent", "unsuitable", "other")
-CRITERIA = ("style", "engagement", "coherence")  # of preferences, as judges are asked
 
 Text: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 Name: TypeAlias = Annotated[
@@ -89,6 +88,36 @@ class Move(_OfFilm):
     keyframe: Id  # with which the story is to begin
 
 
+class _OfSeries(_Row):
+    """A decision about who is who in a series, by the names that were shown."""
+
+    series: Text  # "" for single films
+
+
+class Rename(_OfSeries):
+    """Gives a character another name; the name of another one makes one character of both."""
+
+    what: Literal["rename"]
+    character: Name
+    name: Name
+
+
+class Ignore(_OfSeries):
+    """Says that something is no character: a lamp, a cloud."""
+
+    what: Literal["ignore"]
+    character: Name
+
+
+class Split(_OfSeries):
+    """Says who is seen in one picture, and in the others of its shot."""
+
+    what: Literal["split"]
+    keyframe: Id
+    box: tuple[int, int, int, int]  # x, y, width, height in pixels of the picture
+    name: Name
+
+
 class Undo(_Row):
     """Takes back a decision, maybe an Undo."""
 
@@ -97,18 +126,32 @@ class Undo(_Row):
 
 
 class Prefer(_Row):
-    """Says which of two stories is better; changes no story."""
+    """Says which of two stories is better, by each criterion that was asked; changes no story."""
 
     what: Literal["prefer"]
-    criterion: Literal["style", "engagement", "coherence"]
-    first: Id
-    second: Id
-    digests: tuple[Digest, Digest]
-    answer: Literal["first", "second", "tie"]
+    pair: Digest  # as in `Pair`
+    answers: dict[Name, Literal["first", "second", "tie"]]
+
+
+class Told(BaseModel):
+    """A story as it is shown to somebody who compares it."""
+
+    texts: list[str]
+    images: list[str]  # paths in the folder of the pairs
+
+
+class Pair(BaseModel):
+    """Two stories to be compared, a line of `pairs.jsonl`; it does not say who made them."""
+
+    id: Digest
+    criteria: dict[str, str]  # name and question of each
+    first: Told
+    second: Told
 
 
 OfFilm: TypeAlias = Accept | RejectStory | Edit | Drop | Swap | Move
-Decision: TypeAlias = OfFilm | Undo | Prefer
+OfSeries: TypeAlias = Rename | Ignore | Split
+Decision: TypeAlias = OfFilm | OfSeries | Undo | Prefer
 _ADAPTER: TypeAdapter[Decision] = TypeAdapter(Annotated[Decision, Field(discriminator="what")])
 
 

@@ -58,7 +58,7 @@ def read_dataset(folder: str | Path) -> StoriesBySplit:
 
 def _read_lines(file: Path, folder: Path) -> Iterator[Story]:
     root = None
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
+    for number, line in enumerate(file.read_bytes().splitlines()):
         try:
             values = json.loads(line)
             name, images, texts = values["id"], _paths(values["images"]), list(values["captions"])

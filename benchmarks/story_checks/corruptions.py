@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -72,7 +72,7 @@ def corrupt(
     return texts
 
 
-def _added(kind: str, tale: Tale, phrases: dict[str, Any], chance: random.Random) -> list[str]:
+def _added(kind: str, tale: Tale, phrases: Mapping[str, Any], chance: random.Random) -> list[str]:
     """Returns the sentences that are added to the first and, if there are two, another text."""
     if kind == "another place":
         elsewhere = [said for place, said in phrases["places"].items() if place not in tale.here]

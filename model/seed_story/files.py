@@ -1,8 +1,8 @@
 """Reads checkpoints of torch and safetensors without loading them, and writes safetensors.
 
 Weights are mapped into memory from the file, and nothing in it is run: `torch.load` with
-`weights_only`. They are written in files of at most 1 GB, as many as it takes, so that whoever loads
-them holds one file at a time besides the weights.
+`weights_only`. They are written in files of at most 1 GB, as many as it takes, so that whoever
+loads them holds one file at a time besides the weights.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ INDEX = "model.safetensors.index.json"
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """Maps the weights of a file of torch or safetensors into memory, by name. Raises ConfigError."""
+    """Maps the weights of a file of torch or safetensors into memory, by name.
+
+    Raises ConfigError.
+    """
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -33,7 +36,7 @@ def read(path: Path) -> dict[str, Tensor]:
     except (OSError, RuntimeError, SafetensorError, pickle.UnpicklingError, EOFError) as error:
         raise ConfigError(
             f"{path} cannot be read as weights: {str(error).splitlines()[0]}\nGive a file that "
-            "torch.save (2.0 or newer) or safetensors has written, which holds tensors alone"
+            "torch.save (1.6 or newer) or safetensors has written, which holds tensors alone"
         ) from error
     if not isinstance(found, dict) or not all(isinstance(one, Tensor) for one in found.values()):
         raise ConfigError(

@@ -3,7 +3,7 @@
     OUT/preset/, OUT/tokenizer/      as in any run
     OUT/imported/tower/              the visual tokenizer
     OUT/imported/llm/                the language model, adapters merged, with its tokenizer
-    OUT/imported/story/              the resamplers on its two sides
+    OUT/imported/story/              the resamplers on its two sides, and adapters that are kept
     OUT/imported/detokenizer/        the perceiver, and the keys and values of SD-XL's UNet
     OUT/imported/sources.json        digests of what was read and of what was written
 
@@ -48,19 +48,21 @@ def run(
     sources: Released,
     out: Path,
     settings: Sequence[str] = (),
+    keep_lora: bool = False,
     say: Callable[[str], None] = print,
 ) -> None:
     """Makes the run in the folder `out`, which must not be there yet, with `settings` of the preset
-    as those of `config.read`.
+    as those of `config.read`; adapters of the language model are merged into it or kept apart.
 
     Raises ConfigError where a file is not what it should be; then nothing is left.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is there already: give a new folder, or remove it")
+    config.read(PRESET, settings)  # a setting that cannot be is said before the work
     fresh = out.with_name(f".{out.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
-        _make(sources, fresh, settings, say)
+        _make(sources, fresh, settings, keep_lora, say)
         checkpoints.replace(out, fresh)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -68,7 +70,11 @@ def run(
 
 
 def _make(
-    sources: Released, out: Path, settings: Sequence[str], say: Callable[[str], None]
+    sources: Released,
+    out: Path,
+    settings: Sequence[str],
+    keep_lora: bool,
+    say: Callable[[str], None],
 ) -> None:
     imported = out / IMPORTED
     say("digests of the files")
@@ -82,9 +88,9 @@ def _make(
 
     say(f"language model: {sources.agent} and {sources.llm}")
     described = language.config_of(sources.llm, sources.agent)
-    merged = language.Merged(sources.agent, sources.llm, described)
-    described.dtype = merged.dtype
-    tokenizer = _tokenizer(sources.tokenizer, described.vocab_size)
+    llm = language.LanguageModel(sources.agent, sources.llm, described, keep_lora)
+    described.dtype = llm.dtype
+    tokenizer = _tokenizer(sources.tokenizer)
     weights, counts = language.resamplers(sources.agent)
     tokens.with_pictures(tokenizer, counts["image_tokens"])
     if len(tokenizer) != described.vocab_size:
@@ -93,10 +99,13 @@ def _make(
             f"picture, and {sources.agent} has embeddings of {described.vocab_size}: give the "
             "tokenizer that it was trained with, cvlm_llama2_tokenizer"
         )
-    files.write(imported / "llm", merged, merged)
+    files.write(imported / "llm", llm, llm)
     described.save_pretrained(imported / "llm")
     tokenizer.save_pretrained(imported / "llm")
-    checkpoints.save(imported / "story", weights, {"key": key})
+    adapters = llm.adapters() if keep_lora else {}
+    about = {"key": key, "adapters": keep_lora}
+    checkpoints.save(imported / "story", weights | adapters, about)
+    lora = {"rank": llm.rank(), "alpha": language.ALPHA} if keep_lora else None
 
     say(f"de-tokenizer: {sources.detokenizer} and {sources.sdxl}")
     weights, painted = painter.converted(sources.detokenizer, sources.sdxl)
@@ -111,6 +120,7 @@ def _make(
                 f"model.story.image_tokens={counts['image_tokens']}",
                 f"model.story.input_tokens={counts['tokens']}",
                 f"model.story.vocabulary={described.vocab_size}",
+                f"model.story.lora={json.dumps(lora)}",
                 f"model.detokenizer.model={json.dumps(str(sources.sdxl.resolve()))}",
                 f"model.detokenizer.schedule={json.dumps(_schedule(sources.sdxl))}",
                 *(f"model.detokenizer.{name}={value}" for name, value in painted.items()),
@@ -121,16 +131,18 @@ def _make(
     runs.write_preset(made)
     runs.make_tokenizer(made, [])
     written = sorted(path for path in imported.rglob("*.safetensors"))
-    about = {
+    told = {
         "read": digests,
         "written": {str(path.relative_to(out)): files.digest(path) for path in written},
     }
-    (imported / "sources.json").write_text(json.dumps(about, indent=1))
+    (imported / "sources.json").write_text(json.dumps(told, indent=1))
 
 
 def _digests(sources: Released) -> dict[str, str]:
-    """Returns the digests of all files with weights that are read, by path. Raises ConfigError where
-    one is missing."""
+    """Returns the digests of all files with weights that are read, by path.
+
+    Raises ConfigError where one is missing.
+    """
     paths = []
     for name, path in vars(sources).items():
         single = name in ("agent", "detokenizer", "vit")
@@ -143,17 +155,22 @@ def _digests(sources: Released) -> dict[str, str]:
     return {str(path): files.digest(path) for path in paths}
 
 
-def _tokenizer(folder: Path, words: int) -> PreTrainedTokenizerBase:
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Loads a tokenizer in the layout of transformers, or Llama's with no more than sentencepiece's
     tokenizer.model. Raises ConfigError."""
     with naming("--tokenizer", str(folder)):
         if (folder / "tokenizer.json").is_file():
             return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        if not (folder / "tokenizer.model").is_file():
+            raise OSError("it has neither a tokenizer.json nor a tokenizer.model")
         about = folder / "tokenizer_config.json"
         said = json.loads(about.read_text()) if about.is_file() else {}
         # Earlier versions of transformers, which SEED-Story's is, take this for granted: a space
         # before each text between special tokens
-        return LlamaTokenizer.from_pretrained(folder, legacy=said.get("legacy", True))
+        legacy = said.get("legacy", True)
+        tokenizer = LlamaTokenizer.from_pretrained(folder, legacy=legacy)
+        tokenizer.init_kwargs["legacy"] = legacy  # else it is not saved
+        return tokenizer
 
 
 def _schedule(sdxl: Path) -> dict[str, Any]:

@@ -25,12 +25,14 @@ _RESAMPLERS = {"reader": "input_resampler.", "painter": "output_resampler."}
 _DROPPED = re.compile(r".*(\.original_module\..*|\.rotary_emb\.inv_freq)")
 
 
-class Merged(Mapping[str, Tensor]):
-    """The weights of the language model by name, each merged when it is asked for."""
+class LanguageModel(Mapping[str, Tensor]):
+    """The weights of the language model by name, each merged with its adapter when it is asked
+    for, unless adapters are kept."""
 
-    def __init__(self, agent: Path, folder: Path, config: Any) -> None:
+    def __init__(self, agent: Path, folder: Path, config: Any, keep: bool = False) -> None:
         """Raises ConfigError where names are missing or unknown in the agent's file or the folder
         of the language model."""
+        self.keep = keep
         with torch.device("meta"):
             empty = AutoModelForCausalLM.from_config(config)
         self.shapes = {name: weight.shape for name, weight in empty.named_parameters()}
@@ -66,17 +68,25 @@ class Merged(Mapping[str, Tensor]):
             (self.trained[key] for key in _keys(stem) if key in self.trained), self.frozen[name]
         )
         down, up = (self.trained.get(key) for key in _adapters(stem))
-        if down is not None and up is not None:
+        if down is not None and up is not None and not self.keep:
             scale = ALPHA / len(down)
             weight = weight.float() + scale * (up.float() @ down.float())
         if weight.shape != self.shapes[name]:
             raise ConfigError(
-                f"{self.agent}: {name} has the shape {list(weight.shape)}, and the language model's "
-                f"has {list(self.shapes[name])}: give the folder that it was trained from"
+                f"{self.agent}: {name} has the shape {list(weight.shape)}, that of the language "
+                f"model is {list(self.shapes[name])}: give the folder that it was trained from"
             )
         return weight.to(self.dtype)
 
-    def _check(self, empty: torch.nn.Module) -> None:
+    def adapters(self) -> dict[str, Tensor]:
+        """Returns the adapters, by the names that they have in our story model."""
+        return {_LLM + name: weight for name, weight in self.trained.items() if ".lora_" in name}
+
+    def rank(self) -> int:
+        """Returns the rank of the adapters."""
+        return next(len(weight) for name, weight in self.trained.items() if ".lora_A." in name)
+
+    def _check(self, empty: Any) -> None:
         """Checks the names of the agent's file: both embeddings, all norms and all adapters have to
         be there, the rest of the base model may."""
         wanted, allowed = set(), set()

@@ -1,7 +1,7 @@
 """Tables: which of our weights is which of SEED-Story's, and what is refused.
 
-A table maps our name to theirs. What a table cannot say, such as matrices that are turned or joined,
-is in the module of the part.
+A table maps our name to theirs. What a table cannot say, such as matrices that are turned or
+joined, is in the module of the part.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def resampler(source: Path, prefix: str, weights: Mapping[str, Tensor]) -> dict[
         positions, grid_positions(side, positions.shape[1]), rtol=0, atol=2**-8
     ):
         raise ConfigError(
-            f"{source}: {prefix}pos_embed are not sines and cosines of columns and rows, which this "
-            "project computes: give weights of SEED-Story's own resampler"
+            f"{source}: {prefix}pos_embed are not the sines and cosines of columns and rows that "
+            "this project computes: give weights of SEED-Story's own resampler"
         )
     return {ours: theirs[name] for ours, name in table.items()}

@@ -60,8 +60,8 @@ def converted(path: Path, sdxl: Path) -> tuple[dict[str, Tensor], dict[str, Any]
     if other:
         raise ConfigError(
             f"{path}: {len(other)} weights of the UNet that SEED-Story does not train, such as "
-            f"{other[0]}, are not those of {sdxl}: give the folder of the SD-XL that it was trained "
-            "from"
+            f"{other[0]}, are not those of {sdxl}: give the folder of the SD-XL that it was "
+            "trained from"
         )
     wrong = [name for name in trained if unet[name].shape != frozen[name].shape]
     if wrong:
@@ -98,7 +98,8 @@ def _perceiver(path: Path, theirs: dict[str, Tensor]) -> tuple[dict[str, Tensor]
     side = round(queries**0.5)
     if side * side != queries or width % _HEAD:
         raise ConfigError(
-            f"{path}: {queries} latents of width {width} are not a square, or not of heads of {_HEAD}"
+            f"{path}: {queries} latents of width {width} are not a square, or not of heads of "
+            f"{_HEAD}"
         )
     # Ours have fixed positions added to them
     ours["queries"] = latents - grid_positions(side, width)

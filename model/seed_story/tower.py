@@ -38,8 +38,8 @@ def converted(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                 for ours, name in _BLOCK.items()
             }
     turned = {
-        f"blocks.{number}.self_attn.in_proj_{end}": f"transformer.resblocks.{number}.attn.in_proj.{end}"
-        for number in range(layers)
+        f"blocks.{at}.self_attn.in_proj_{end}": f"transformer.resblocks.{at}.attn.in_proj.{end}"
+        for at in range(layers)
         for end in ("weight", "bias")
     }
     pool = [name for name in theirs if name.startswith(_POOL)]

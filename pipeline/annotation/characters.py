@@ -37,7 +37,8 @@ _ENTRY = 150  # tokens of an entry at most, in whatever language
 _MAX_SHOWN = 60  # descriptions, sentences and lines in a prompt
 _HEAD = (
     "# Who is who in this series. Change what you like: stories are written anew from it, and "
-    "your\n# changes are kept. Source: {source}; digest {digest}\n"
+    "your\n# changes are kept. same_as, not_same_as and ignore correct who is seen in which "
+    "picture.\n# Source: {source}; digest {digest}\n"
 )
 
 

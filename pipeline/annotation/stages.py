@@ -29,6 +29,7 @@ from schemas.rows import (
     Character,
     Keyframe,
     Reject,
+    Scene,
     Scores,
     Story,
 )
@@ -117,6 +118,7 @@ async def write_stories(film: Inputs, job: Job) -> list[AnyRow]:
         job.tick,
         title=film.video.title,
         appearances=film.rows("cast", Appearance),
+        scenes=film.rows("scenes", Scene),
     )
     return [*stories, *rejects]
 
@@ -151,7 +153,10 @@ def score_stories(film: Inputs, job: Job) -> list[AnyRow]:
         rows.append(dataclasses.replace(story, scores=scores))
         if story.accepted:  # by a person, whatever its scores
             continue
-        if misses := story_scores.gate(scores, job.config.quality):
+        misses = story_scores.gate(scores, job.config.quality)
+        if job.config.quality.accepted:
+            misses = [("not accepted", "no person accepted it, as quality.accepted asks")]
+        if misses:
             rows.append(
                 Reject(
                     "quality",

@@ -37,8 +37,7 @@ from pipeline.inference.backends import loading
 from pipeline.ingest.probe import probe
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes.extract import keyframes_per_second
-from pipeline.review import decisions
-from pipeline.runtime import isolation, progress, storage
+from pipeline.runtime import decisions, isolation, progress, storage
 from pipeline.runtime.stage_outputs import Film
 from schemas import layout
 from schemas.rows import Video

@@ -29,7 +29,8 @@ from schemas import layout
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, RepoFile
 
-FILES_PER_COMMIT, BYTES_PER_COMMIT = 100, 5_000_000_000
+# A hub takes some hundred commits per hour. Bytes that it has of a commit that failed stay there.
+FILES_PER_COMMIT, BYTES_PER_COMMIT = 1000, 5_000_000_000
 _OWN_FOLDERS = (layout.IMAGES, layout.REJECTED, layout.CHARACTERS, layout.SHARDS, layout.HUB)
 
 
@@ -48,17 +49,21 @@ def push(out: str, repo: str, with_rights: bool, say: Callable[[str], None]) -> 
 
     `HF_ENDPOINT` and `HF_TOKEN` are those of huggingface_hub. Raises ValueError where the licence
     of a film does not let its pictures be shared and the caller does not hold the rights, where the
-    folder is no finished dataset or a file is not the one that it names, and where the hub refuses;
-    OSError where a file is missing.
+    folder is no finished dataset or a file is not the one that it names, and where the hub refuses
+    or cannot be reached; OSError where a file is missing.
     """
     read_manifest(out)  # says what to do where there is none
     content = read_json(out)
     if storage.is_remote(out):
         raise ValueError(f"{out}: a dataset is pushed from a disk; copy it to one first")
+    if not content["splits"]:
+        raise ValueError(f"{out} has no stories: there is nothing to push")
     if not with_rights:
         _check_licenses(content)
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    # HTTPError is that of the library it speaks with, which is another one by version.
+    from huggingface_hub.errors import HFValidationError, HTTPError
     from huggingface_hub.utils import disable_progress_bars
 
     disable_progress_bars()  # a line per commit is enough
@@ -68,7 +73,7 @@ def push(out: str, repo: str, with_rights: bool, say: Callable[[str], None]) -> 
     files = list(_files(out, staged))
     try:
         return _push_files(api, repo, address, files, say)
-    except (HfHubHTTPError, HFValidationError) as error:
+    except (HTTPError, HFValidationError) as error:
         status = getattr(getattr(error, "response", None), "status_code", 0)
         hint = "; is HF_TOKEN one that may write there?" if status in (401, 403) else ""
         raise ValueError(f"{address}: {error}{hint}") from error

@@ -29,7 +29,7 @@ from pipeline.runtime import stage_outputs, storage
 from pipeline.runtime.prefetch import prefetch
 from pipeline.runtime.stage_outputs import Film
 from schemas import layout
-from schemas.published import chunk_records
+from schemas.published import chunk_records, parse_keyframe_id
 from schemas.rows import (
     Appearance,
     Caption,
@@ -77,7 +77,12 @@ def publish(
     films = sorted(films, key=lambda film: film.video.id)
     records = list(shards)
     published = _write_films(out, films, splits, discovery_rejects, records)
-    character_files = [characters_file.path("", series) for series in sorted(published.characters)]
+    character_files = [
+        characters_file.path("", series)
+        for series in sorted({film.video.series for film in films})
+        # A user may have left no character in an edited file: it is the dataset's all the same.
+        if series in published.characters or characters_file.edited(series, out) is not None
+    ]
     read_back = [*character_files, *published.crops]
     records += prefetch(functools.partial(file_record, out), read_back, _READS_AT_ONCE)
     content = _content(published, config)
@@ -191,12 +196,29 @@ def _film_content(out: str, film: Film) -> _FilmContent:
 
 
 def _placed_scenes(film: Film) -> list[Scene]:
-    """Returns the scenes of a film, with their places."""
+    """Returns the scenes of a film, with their places, and with the keyframes that people put in
+    the place of others: each is in the scene of the nearest one of its shot."""
     if "places" not in film.outputs:
         return []
+    selected = film.rows("selection", Keyframe)
+    put_in: dict[str, list[str]] = {}
+    for row in film.rows("review", Keyframe) if "review" in film.outputs else []:
+        of_shot = [other for other in selected if other.shot == row.shot]
+        nearest = min(of_shot, key=lambda other: abs(other.time - row.time))
+        put_in.setdefault(nearest.id, []).append(row.id)
     place_of = {scene: place.name for place in film.rows("places", Place) for scene in place.scenes}
     return [
-        dataclasses.replace(scene, place=place_of.get(scene.id, ""))  # "" where that stage failed
+        dataclasses.replace(
+            scene,
+            place=place_of.get(scene.id, ""),  # "" where that stage failed
+            keyframes=sorted(
+                [
+                    *scene.keyframes,
+                    *(row for id_ in scene.keyframes for row in put_in.get(id_, [])),
+                ],
+                key=lambda id_: parse_keyframe_id(id_)[1],
+            ),
+        )
         for scene in film.rows("scenes", Scene)
     ]
 

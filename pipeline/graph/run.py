@@ -22,8 +22,7 @@ from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Gone, Refused
 from pipeline.keyframes.copies import COPY
-from pipeline.review import decisions
-from pipeline.runtime import lock, progress, stage_outputs, storage
+from pipeline.runtime import decisions, lock, progress, stage_outputs, storage
 from pipeline.runtime.counted import counted
 from schemas import layout
 from schemas.rows import Reject, Video
@@ -107,6 +106,7 @@ def run(
                 started,
                 time.monotonic() - clock,
                 runner_name or f"local, {workers} processes",
+                parameters.decisions,
             )
             progress.doing("report", "writing report.html")
             report.write(out, tables)

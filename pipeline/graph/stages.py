@@ -93,7 +93,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "text",
         keyframes.read_text,
-        version=2,
+        version=3,
         reads={"keyframes": (Keyframe,)},
         rejects="video",
         seconds=0.1,
@@ -130,7 +130,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "cast",
         cast.find_cast,
-        version=2,
+        version=3,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
@@ -183,11 +183,12 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=4,
+        version=5,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
             "cast": (Appearance,),
+            "scenes": (Scene,),
             "characters": (Character,),
         },
         video=("title",),
@@ -214,7 +215,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=4,
+        version=5,
         reads={
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.review import decisions
 from pipeline.review.apply import CONFLICT
+from pipeline.runtime import decisions
 from pipeline.runtime.stage_outputs import Film
 from schemas.decisions import Accept, OfFilm, RejectStory
 from schemas.rows import Reject

@@ -18,12 +18,17 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
-from pipeline.review import access, decisions, frames, library
+from pipeline.review import access, cast, frames, library
 from pipeline.review.library import Library, Wanted
-from pipeline.runtime import isolation
-from schemas.decisions import CRITERIA, REASONS, Decision, OfFilm, Prefer, Undo
+from pipeline.runtime import decisions, isolation
+from schemas.decisions import REASONS, Decision, Prefer, Undo
 
-_PAGES = {"/": "stories.html", "/story": "story.html"}
+_PAGES = {
+    "/": "stories.html",
+    "/story": "story.html",
+    "/cast": "cast.html",
+    "/compare": "compare.html",
+}
 _KINDS = {"js": "text/javascript", "css": "text/css"}
 
 
@@ -34,31 +39,17 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
     where the page does not say.
     """
     csrf = access.new_token()
-    by = by or _user()
+    by = by or user()
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @server.exception_handler(library.Running)
     def _running(request: Request, error: Exception) -> Response:
         return JSONResponse({"detail": str(error)}, 503)
 
-    def add(path: str, file: str) -> None:
-        @server.get(path)
-        def page() -> Response:
-            return Response(_file(file).replace(b"{{csrf}}", csrf.encode()), media_type="text/html")
-
     for path, file in _PAGES.items():
-        add(path, file)
+        add_page(server, path, file, csrf)
 
-    @server.get("/favicon.ico")
-    def icon() -> Response:
-        return Response(status_code=204)
-
-    @server.get("/static/{name}")
-    def static(name: str) -> Response:
-        kind = _KINDS.get(name.rpartition(".")[2])
-        if kind is None or "/" in name or name.startswith("."):
-            raise HTTPException(404)
-        return Response(_file(name), media_type=kind)
+    static_files(server)
 
     @server.get("/api/dataset")
     def dataset() -> Any:
@@ -71,10 +62,9 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
             "waiting": books.waiting(),
             "review": books.dataset.get("review"),
             "characters": books.characters()[:200],
-            "places": sorted(books.places())[:500],
+            "places": books.places()[:500],
             "scores": sorted(scores),
             "reasons": REASONS,
-            "criteria": CRITERIA,
             "share": f"{share[0]}/{share[1]}" if share[1] > 1 else "",
         }
 
@@ -119,17 +109,22 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
         books.refresh()
         return _story(books, id)
 
+    @server.get("/api/cast")
+    def cast_of_series() -> Any:
+        books.refresh()
+        return cast.cast_view(books.out, books.applied(), books.version())
+
     @server.post("/api/decide")
     async def decide(request: Request) -> Any:
         body = await request.json()
-        name = unquote(request.headers.get("x-reviewer", "")) or by
+        name = reviewer(request, by)
         if not isinstance(body, dict) or not isinstance(body.get("decision"), dict):
             raise HTTPException(422, "no decision")
         seen = body.get("seen")
 
         def check(earlier: Sequence[Decision], row: Decision) -> None:
             _check_stale(earlier, row, seen)
-            if not isinstance(row, Undo | Prefer):
+            if isinstance(row, decisions.OF_FILM):
                 fault = books.fault([*earlier, row], row)
                 if fault:
                     raise HTTPException(409, f"It cannot be done: {fault}.")
@@ -188,6 +183,42 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
     return access.Access(server, token, csrf)
 
 
+def add_page(server: FastAPI, path: str, file: str, csrf: str) -> None:
+    """Serves a page of ours at a path."""
+
+    @server.get(path)
+    def page() -> Response:
+        return Response(_file(file).replace(b"{{csrf}}", csrf.encode()), media_type="text/html")
+
+
+def static_files(server: FastAPI) -> None:
+    """Serves scripts and styles."""
+
+    @server.get("/favicon.ico")
+    def icon() -> Response:
+        return Response(status_code=204)
+
+    @server.get("/static/{name}")
+    def static(name: str) -> Response:
+        kind = _KINDS.get(name.rpartition(".")[2])
+        if kind is None or "/" in name or name.startswith("."):
+            raise HTTPException(404)
+        return Response(_file(name), media_type=kind)
+
+
+def reviewer(request: Request, by: str) -> str:
+    """Returns whose decision a request brings."""
+    return unquote(request.headers.get("x-reviewer", "")) or by
+
+
+def user() -> str:
+    """Returns the name of the user of this machine."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "reviewer"
+
+
 def _jpeg(data: bytes) -> Response:
     return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=60"})
 
@@ -201,13 +232,6 @@ def _file(name: str) -> bytes:
     if not file.is_file():
         raise HTTPException(404)
     return file.read_bytes()
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "reviewer"
 
 
 def _story(books: Library, id: str) -> dict[str, Any]:
@@ -236,14 +260,16 @@ def _check_stale(earlier: Sequence[Decision], row: Decision, seen: Any) -> None:
         return
     known = set(seen) if isinstance(seen, list) else set()
     for other in standing:
-        if not isinstance(other, Undo | Prefer) and other.id not in known and _clash(other, row):
+        if other.id not in known and _clash(other, row):
             raise HTTPException(
                 409, f"{other.by} has decided to {other.what} here since. Look at it again."
             )
 
 
-def _clash(one: OfFilm, other: OfFilm) -> bool:
+def _clash(one: Decision, other: Decision) -> bool:
     """Returns whether two decisions are about the same: a story, or a picture of it."""
+    if not (isinstance(one, decisions.OF_FILM) and isinstance(other, decisions.OF_FILM)):
+        return False
     pictures = {getattr(one, "keyframe", ""), getattr(other, "keyframe", "")}
     if "" in pictures:
         return one.story == other.story and pictures == {""}

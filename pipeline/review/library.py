@@ -10,11 +10,13 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.dataset.manifest import read_json, read_manifest
@@ -25,16 +27,17 @@ from pipeline.dataset.reader import (
     read_file,
     read_matching,
     read_rows,
+    read_table,
 )
 from pipeline.dataset.report.formatting import clock
 from pipeline.ingest import discovery
-from pipeline.review import apply, decisions, frames
-from pipeline.runtime import isolation, stage_outputs, storage
+from pipeline.review import apply, frames
+from pipeline.runtime import decisions, isolation, stage_outputs, storage
 from pipeline.runtime.images import decode_bgr, encode_jpeg, thumbnail
 from schemas import layout
-from schemas.decisions import Accept, Decision, OfFilm, Prefer, Swap, Undo
+from schemas.decisions import Accept, Decision, OfFilm, RejectStory, Swap
 from schemas.published import keyframe_id
-from schemas.rows import Keyframe, Reject, Scene, Story, Video
+from schemas.rows import Keyframe, Story, Video
 
 PER_PAGE = 60  # stories of a list
 _COLUMNS = ["id", "video", "series", "split", "images", "scores", "characters"]
@@ -113,12 +116,20 @@ class Library:
 
     def _load(self) -> None:
         self.titles = {film["id"]: film["title"] or film["id"] for film in self.dataset["videos"]}
-        self.entries = list(_entries(self.out))
+        rejects = read_table(
+            self.out,
+            layout.REJECTS,
+            ["stage", "key", "reason"],
+            ("stage", ["quality", apply.STAGE]),
+        ).to_pylist()
+        self._conflicts = {row["key"] for row in rejects if row["reason"] == apply.CONFLICT}
+        dropped = {row["key"]: row["reason"] for row in rejects if row["stage"] == "quality"}
+        self.entries = list(_entries(self.out, dropped))
         self.by_id = {entry.id: at for at, entry in enumerate(self.entries)}
         self.by_film: dict[str, list[str]] = defaultdict(list)
         for entry in self.entries:
             self.by_film[entry.film].append(entry.id)
-        self._places: dict[str, set[str]] | None = None
+        self._places: dict[str, tuple[str, str]] | None = None
         self._films: dict[str, Video] | None = None
         self._frames: dict[tuple[str, tuple[float, ...]], dict[float, bytes]] = {}
 
@@ -143,15 +154,23 @@ class Library:
         """Returns the version of the decisions as they are now."""
         return decisions.version(self.out)
 
+    def applied(self) -> str:
+        """Returns the version of the decisions that the last run has applied, NONE if it is no
+        part of the file."""
+        applied = self.dataset.get("review", {}).get("decisions", decisions.NONE)
+        if not applied and has_file(self.out, layout.RUN_RECORD):
+            record = json.loads(read_file(self.out, layout.RUN_RECORD))
+            applied = record.get("decisions", decisions.NONE)
+        try:
+            decisions.read(self.out, applied)
+        except (ValueError, OSError):  # the file is another than that run's
+            return decisions.NONE
+        return str(applied)
+
     def waiting(self) -> int:
         """Returns how many rows of decisions the last run has not applied."""
-        applied = self.dataset.get("review", {}).get("decisions", decisions.NONE)
-        version = self.version()
-        try:
-            before = len(decisions.read(self.out, applied))
-        except (ValueError, OSError):  # the file is another than that run's
-            before = 0
-        return len(decisions.read(self.out, version)) - before
+        rows = decisions.read(self.out, self.version())
+        return len(rows) - len(decisions.read(self.out, self.applied()))
 
     def film(self, film: str) -> FilmView:
         """Reads a film's stories, with what is decided of them now."""
@@ -177,17 +196,13 @@ class Library:
         of_film = [
             row
             for row in decisions.standing(rows)
-            if not isinstance(row, Prefer | Undo) and row.film == decision.film
+            if isinstance(row, decisions.OF_FILM) and row.film == decision.film
         ]
         return self._view(decision.film, of_film).applied.conflicts.get(decision.id, "")
 
     def _put_in(self, film: str) -> set[str]:
         """Returns the keyframes that the last run has put in the place of others."""
-        applied = self.dataset.get("review", {}).get("decisions", decisions.NONE)
-        try:
-            rows = decisions.by_film(self.out, applied).get(film, [])
-        except (ValueError, OSError):  # the file is another than that run's
-            return set()
+        rows = decisions.by_film(self.out, self.applied()).get(film, [])
         return {keyframe_id(film, row.time) for row in rows if isinstance(row, Swap)}
 
     @staticmethod
@@ -212,20 +227,23 @@ class Library:
     # --- lists -----------------------------------------------------------------------------------
 
     def statuses(self) -> dict[str, str]:
-        """Returns the status of each story that has one: accepted, rejected, conflict, edited."""
+        """Returns the status of each story that has one: accepted, rejected, conflict, edited.
+
+        No film is read for it: what the last run could not apply is in its rejects, and what was
+        decided since was checked when it was.
+        """
         found: dict[str, str] = {}
         for film, rows in decisions.by_film(self.out, self.version()).items():
             if film not in self.by_film:
                 continue
-            applied = self._view(film, rows).applied
             for row in rows:
-                if row.id not in applied.conflicts:
+                if row.id in self._conflicts:
+                    continue
+                if isinstance(row, Accept | RejectStory):
+                    found[row.story] = "accepted" if isinstance(row, Accept) else "rejected"
+                else:
                     found.setdefault(row.story, "edited")
-            for story, verdict in applied.verdicts.items():
-                found[story] = "accepted" if isinstance(verdict, Accept) else "rejected"
-            for row in rows:
-                if row.id in applied.conflicts:
-                    found[row.story] = "conflict"
+            found |= {row.story: "conflict" for row in rows if row.id in self._conflicts}
         return found
 
     def find(self, wanted: Wanted) -> tuple[list[Entry], dict[str, str]]:
@@ -244,7 +262,7 @@ class Library:
         if wanted.character:
             found = [entry for entry in found if wanted.character in entry.characters]
         if wanted.place:
-            at_place = self.places().get(wanted.place, set())
+            at_place = self._at_place(wanted.place)
             found = [entry for entry in found if entry.id in at_place]
         if wanted.words.strip():
             saying = self._saying(wanted.words)
@@ -273,25 +291,45 @@ class Library:
                     found.update(batch["id"].filter(hits).to_pylist())
         return found
 
-    def places(self) -> dict[str, set[str]]:
-        """Returns the stories at each place, "series: place", by the scenes of their pictures."""
+    def places(self) -> list[str]:
+        """Returns the places of all scenes, as "series: place"."""
         if self._places is None:
-            place_of = {
-                keyframe: f"{scene.series}: {scene.place}" if scene.series else scene.place
-                for scene in read_rows(self.out, layout.SCENES, Scene)
-                for keyframe in scene.keyframes
-                if scene.place
+            scenes = read_table(self.out, layout.SCENES, ["series", "place"])
+            unique = scenes.group_by(["series", "place"]).aggregate([]).to_pylist()
+            self._places = {
+                _label(row["series"], row["place"]): (row["series"], row["place"])
+                for row in unique
+                if row["place"]
             }
-            found: dict[str, set[str]] = defaultdict(set)
-            for table in _TABLES[:2]:
-                for batch in read_batches(self.out, table, ["id", "images"]):
-                    for story in batch.to_pylist():
-                        for image in story["images"]:
-                            place = place_of.get(layout.image_keyframe(image))
-                            if place:
-                                found[place].add(story["id"])
-            self._places = found
-        return self._places
+        return sorted(self._places)
+
+    def _at_place(self, label: str) -> set[str]:
+        """Returns the stories with a picture at a place, by the scenes that their pictures are
+        in."""
+        self.places()
+        series, place = (self._places or {}).get(label, ("", ""))
+        scenes = read_table(
+            self.out,
+            layout.SCENES,
+            ["video", "series", "place", "keyframes"],
+            ("place", [place]),
+        ).to_pylist()
+        images = pa.array(
+            [
+                layout.image_path(scene["video"], keyframe)
+                for scene in scenes
+                if scene["series"] == series
+                for keyframe in scene["keyframes"]
+            ],
+            pa.string(),
+        )
+        found: set[str] = set()
+        for table in _TABLES[:2]:
+            for batch in read_batches(self.out, table, ["id", "images"]):
+                there = pc.is_in(pc.list_flatten(batch["images"]), value_set=images)
+                stories = pc.unique(pc.list_parent_indices(batch["images"]).filter(there))
+                found.update(batch["id"].take(stories).to_pylist())
+        return found
 
     def characters(self) -> list[str]:
         """Returns the characters of all stories, those in most first."""
@@ -354,13 +392,8 @@ class Library:
         return self._frames[key]
 
 
-def _entries(out: str) -> Iterator[Entry]:
-    """Yields an entry for each story, by film and number."""
-    reasons = {
-        row.key: row.reason
-        for row in read_rows(out, layout.REJECTS, Reject)
-        if row.stage == "quality"
-    }
+def _entries(out: str, reasons: Mapping[str, str]) -> Iterator[Entry]:
+    """Yields an entry for each story, by film and number; `reasons` are of those dropped."""
     found: dict[str, tuple[Any, ...]] = {}
     tables = [table for table in _TABLES if has_file(out, layout.table_path(table))]
     for table in tables:
@@ -368,20 +401,15 @@ def _entries(out: str) -> Iterator[Entry]:
             first = pc.list_element(batch["images"], 0).to_pylist()
             columns = (batch[name].to_pylist() for name in ("id", "video", "series", "scores"))
             lengths = pc.list_value_length(batch["images"]).to_pylist()
-            casts = batch["characters"].to_pylist()
-            for id_, film, series, scores, image, length, cast in zip(
-                *columns, first, lengths, casts, strict=True
+            casts = _names(batch["characters"])
+            for at, (id_, film, series, scores, image, length) in enumerate(
+                zip(*columns, first, lengths, strict=True)
             ):
-                if id_ in found:
-                    continue
-                found[id_] = (
-                    film,
-                    series,
-                    image,
-                    length,
-                    {name: value for name, value in (scores or {}).items() if value is not None},
-                    tuple(sorted({name for names in cast for name in names})),
-                )
+                if id_ not in found:
+                    values = {
+                        name: value for name, value in (scores or {}).items() if value is not None
+                    }
+                    found[id_] = film, series, image, length, values, casts.get(at, ())
     numbers: Counter[str] = Counter()
     for id_ in sorted(found, key=lambda story: (found[story][0], story)):
         film, series, image, length, scores, cast = found[id_]
@@ -389,6 +417,21 @@ def _entries(out: str) -> Iterator[Entry]:
         yield Entry(
             id_, film, series, numbers[film], image, length, scores, cast, reasons.get(id_, "")
         )
+
+
+def _names(characters: pa.Array) -> dict[int, tuple[str, ...]]:
+    """Returns the names in each row of a column of lists of names for each picture, sorted."""
+    pictures = pc.list_flatten(characters)
+    rows = pc.list_parent_indices(characters).take(pc.list_parent_indices(pictures))
+    pairs = pa.table({"row": rows, "name": pc.list_flatten(pictures)})
+    found: dict[int, list[str]] = defaultdict(list)
+    for pair in pairs.group_by(["row", "name"]).aggregate([]).to_pylist():
+        found[pair["row"]].append(pair["name"])
+    return {row: tuple(sorted(names)) for row, names in found.items()}
+
+
+def _label(series: str, place: str) -> str:
+    return f"{series}: {place}" if series else place
 
 
 def _places_of_films(out: str, videos: str) -> dict[str, str]:

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pipeline.review import apply, decisions, frames
-from pipeline.runtime import isolation, stage_outputs, storage
+from pipeline.review import apply, frames
+from pipeline.runtime import decisions, isolation, stage_outputs, storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
 from schemas import layout

@@ -11,7 +11,7 @@ from pipeline.dataset.reader import is_inside, locate
 from pipeline.dataset.verify.index import Index
 from pipeline.dataset.verify.problems import COPY, RUN, Problem
 from pipeline.runtime import progress, storage
-from schemas.layout import MANIFEST
+from schemas.layout import CHARACTERS, MANIFEST
 
 LARGEST_FILE = 1 << 38  # bytes; a file with holes may have any size, and reading it never ends
 
@@ -50,7 +50,8 @@ def _file_problem(out: str, file: File) -> Problem | None:
     try:
         size = storage.size(locate(out, file.path))
         if size != file.bytes:
-            return Problem("changed file", file.path, f"has {size} bytes, not {file.bytes}", COPY)
+            what = f"has {size} bytes, not {file.bytes}"
+            return Problem("changed file", file.path, what, _remedy(file.path))
         if size > LARGEST_FILE:
             return Problem("too large", file.path, f"has {size} bytes: it was not read", RUN)
         found = file_record(out, file.path)
@@ -63,6 +64,12 @@ def _file_problem(out: str, file: File) -> Problem | None:
             "changed file",
             file.path,
             f"its sha256 is {found.sha256[:12]}..., not {file.sha256[:12]}...",
-            COPY,
+            _remedy(file.path),
         )
     return None
+
+
+def _remedy(path: str) -> str:
+    """Returns what to do about a changed file: those of characters are there to be edited."""
+    edited = path.startswith(f"{CHARACTERS}/") and path.endswith(".yaml")
+    return f"if you edited it, {RUN}" if edited else COPY

@@ -175,9 +175,13 @@ def write(folder, base=True, dtype=torch.float32):
         torch.save(
             {key: weight.to(dtype) for key, weight in weights.items()}, folder / f"{name}.bin"
         )
-    return {name: folder / f"{name}.bin" for name in files} | {
-        name: folder / name for name in ("llm", "sdxl", "tokenizer")
-    }
+    return paths(folder)
+
+
+def paths(folder):
+    """Returns the arguments of the import of a folder that was written, by name."""
+    files = {name: folder / f"{name}.bin" for name in ("agent", "detokenizer", "vit")}
+    return files | {name: folder / name for name in ("llm", "sdxl", "tokenizer")}
 
 
 def arguments(paths, out, settings=SETTINGS):

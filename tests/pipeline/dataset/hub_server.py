@@ -136,6 +136,14 @@ def _handler(hub: Hub):
     return Handler
 
 
+def point_to(hub: Hub, monkeypatch) -> None:
+    """Makes a hub that of huggingface_hub, which reads its environment when it is imported."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_TOKEN", "hf_of_pip")
+
+
 @contextmanager
 def serving(folder: Path):
     """Serves an empty repository `pip/tales` until the block ends."""

@@ -16,7 +16,7 @@ from pipeline.dataset.dataset_card import may_be_shared
 from pipeline.dataset.file_digests import file_record
 from pipeline.dataset.manifest import dataset_version
 from schemas.rows import Keyframe, Video, from_table, to_table
-from tests.pipeline.dataset.hub_server import serving
+from tests.pipeline.dataset.hub_server import point_to, serving
 from tests.pipeline.dataset.untrusted import TEXTS, copy_of
 
 
@@ -54,10 +54,7 @@ def tales(untrusted, tmp_path):
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     with serving(tmp_path / "repository") as hub:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-        monkeypatch.setenv("HF_TOKEN", "hf_of_pip")
+        point_to(hub, monkeypatch)
         yield hub
 
 
@@ -143,6 +140,14 @@ def test_a_licence_without_derivatives_and_an_unknown_one_let_nobody_share():
     shared = ("CC BY 3.0", "CC0", "cc-by-nc-sa-4.0", "Public Domain", "Apache-2.0")
     assert all(map(may_be_shared, shared))
     assert not any(map(may_be_shared, ("CC BY-ND 4.0", "cc-by-nc-nd-3.0", "", "Studio licence")))
+
+
+def test_a_hub_that_is_not_there_and_a_name_that_is_none_are_said(tales, hub, capsys, monkeypatch):
+    assert main(["push", str(tales), "tales/of/pip"]) == 2
+    assert "tales/of/pip" in capsys.readouterr().err
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    assert push(tales) == 2
+    assert "error: http://127.0.0.1:9/datasets/pip/tales: " in capsys.readouterr().err
 
 
 def test_a_file_that_changed_is_not_pushed(tales, hub, capsys):

@@ -14,14 +14,15 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from pipeline.runtime import storage
 from schemas import layout
-from schemas.decisions import Decision, OfFilm, Prefer, Undo, parse, parse_line
+from schemas.decisions import Decision, OfFilm, OfSeries, Undo, parse, parse_line
 
+OF_FILM, OF_SERIES = get_args(OfFilm), get_args(OfSeries)
 NONE = ""  # the version of a file that is not there
 
 
@@ -95,9 +96,19 @@ def by_film(out: str, version: str) -> Mapping[str, Sequence[OfFilm]]:
     """Returns the standing decisions about each film's stories. Raises as `read` does."""
     films: dict[str, list[OfFilm]] = defaultdict(list)
     for row in standing(read(out, version)):
-        if not isinstance(row, Prefer | Undo):
+        if isinstance(row, OF_FILM):
             films[row.film].append(row)
     return films
+
+
+@functools.lru_cache(4)
+def by_series(out: str, version: str) -> Mapping[str, Sequence[OfSeries]]:
+    """Returns the standing decisions about who is who in each series. Raises as `read` does."""
+    series: dict[str, list[OfSeries]] = defaultdict(list)
+    for row in standing(read(out, version)):
+        if isinstance(row, OF_SERIES):
+            series[row.series].append(row)
+    return series
 
 
 def append(
