@@ -1,5 +1,6 @@
 # `make help` lists the targets. Their variables:
 #   dataset   VIDEOS=folder OUT=folder CONFIG=file CAPTIONER=.. WRITER=.. EPISODES=100 ARGS=..
+#   review    OUT=folder ARGS=..
 #   train     OUT=folder PRESET=tiny RUN=folder ARGS=..
 #   generate  RUN=folder ARGS=..
 #   bench     OUT=folder RUN=folder BENCH=folder ARGS=..
@@ -28,7 +29,7 @@ MODELS_INSTALLED := $(VENV)/installed-models
 DEV_INSTALLED := $(VENV)/installed-dev
 DATASET_INSTALLED := $(if $(findstring transformers:,$(CAPTIONER)$(WRITER)),$(MODELS_INSTALLED),$(BASE_INSTALLED))
 
-.PHONY: help dataset sample train generate bench bench-cpu test test-fast lint install image lock clean
+.PHONY: help dataset sample review train generate bench bench-cpu test test-fast lint install image lock clean
 .NOTPARALLEL:  # one pip at a time
 
 help:  ## print this list
@@ -42,6 +43,9 @@ dataset: $(DATASET_INSTALLED) $(if $(VIDEOS),,sample)  ## make a dataset of VIDE
 
 sample: $(BASE_INSTALLED)  ## draw the sample cartoon in data/sample
 	@$(PY) -m pipeline sample data/sample --episodes $(EPISODES)
+
+review: $(DEV_INSTALLED)  ## open pages to curate the dataset by hand
+	@$(PY) -m pipeline review "$(OUT)" $(ARGS)
 
 train: $(MODELS_INSTALLED)  ## train the story model on the dataset
 	@$(PY) -m model train $(PRESET) --data "$(OUT)" --run "$(RUN)" $(ARGS)

@@ -23,7 +23,11 @@ VERBS = {  # verb: the package that has it, the extra that it needs, what it doe
     "verify": ("pipeline", "", "check that a dataset is whole and holds together"),
     "rebuild": ("pipeline", "", "make the pictures of a dataset that was shared without them"),
     "export": ("pipeline", "", "write a dataset in a format that trainers read"),
+    "push": ("pipeline", "hub", "push a dataset to a repository on the Hugging Face hub"),
+    "adopt": ("pipeline", "models", "make a downloaded StoryStream one that can be trained on"),
+    "review": ("pipeline", "review", "open pages to curate a dataset by hand"),
     "train": ("model", "train", "train the story model on a dataset"),
+    "import": ("model", "train", "make a run of weights that others have released"),
     "generate": ("model", "train", "tell a story that begins with a picture and a sentence"),
     "bench": ("benchmarks", "bench", "measure a dataset, a trained model and their speed"),
 }

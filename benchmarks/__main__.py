@@ -10,8 +10,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# Minutes to hours of whole runs, or of a film that few have: not part of `all`.
-HEAVY = ("architectures", "fuzz", "crashes", "scale", "cpu", "near-duplicates")
+# Minutes to hours of whole runs, or of data that few have: not part of `all`.
+HEAVY = (
+    "architectures",
+    "fuzz",
+    "crashes",
+    "scale",
+    "review",
+    "cpu",
+    "near-duplicates",
+    "evaluator",
+    "baseline",
+    "vistory",
+)
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") -> int:
@@ -75,6 +86,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         metavar="N",
         help="instead, only write keyframes.parquet of so many simulated films",
     )
+    review = commands.add_parser("review", help="time and memory of the pages to curate by")
+    review.add_argument("--stories", type=int, default=10_000)
+    review.add_argument("--folder", default="", help="for the dataset while it lasts")
     cpu = commands.add_parser(
         "cpu", help="training steps with this CPU's instructions and with AVX2 alone"
     )
@@ -84,6 +98,41 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     )
     pairs.add_argument("film", metavar="FILM", help="Big Buck Bunny, or the film of --pairs")
     pairs.add_argument("--pairs", type=Path, help="your own pairs: see benchmarks/metrics")
+    evaluator = commands.add_parser(
+        "evaluator", help="tells what another benchmark asks for, in the layout of its evaluator"
+    )
+    evaluator.add_argument(
+        "layout", choices=("vistorybench", "opening", "comm-task2", "comm-task3")
+    )
+    evaluator.add_argument(
+        "--items",
+        required=True,
+        help="its data: dataset/ViStory, test_data.jsonl of OpenING, a split of CoMM",
+    )
+    evaluator.add_argument("--images", default="", help="CoMM's pictures, else images/ beside it")
+    evaluator.add_argument("--run", default="data/run", help="folder of a trained run")
+    evaluator.add_argument("--to", required=True, metavar="FOLDER", help="for the result")
+    evaluator.add_argument("--policy", default="multimodal", help="for the cache")
+    evaluator.add_argument("--language", default="en", choices=("en", "ch"))
+    evaluator.add_argument("--at-most", type=int, default=0, metavar="N", help="stories, 0 for all")
+    evaluator.add_argument("--seed", type=int, default=0)
+    baseline = commands.add_parser(
+        "baseline", help="trains a diffusion baseline and illustrates the held-out stories with it"
+    )
+    baseline.add_argument("kind", choices=("text-only", "previous"), help="what it is given")
+    baseline.add_argument("--run", default="data/run", help="a trained run, for its parts and data")
+    baseline.add_argument("--data", default="data/dataset", help="what `make dataset` wrote")
+    baseline.add_argument("--to", default="data/baselines", metavar="FOLDER")
+    baseline.add_argument("--steps", type=int, default=650, help="as the tiny de-tokenizer has")
+    baseline.add_argument("--seed", type=int, default=0)
+    vistory = commands.add_parser(
+        "vistory", help="ViStoryBench's scores of pictures in its layout, by method"
+    )
+    vistory.add_argument("--items", required=True, help="its data: dataset/ViStory")
+    vistory.add_argument(
+        "outputs", nargs="+", metavar="NAME=FOLDER", help="pictures of a method, in its layout"
+    )
+    vistory.add_argument("--clip", default="", metavar="MODEL[:WEIGHTS]", help="of open_clip")
     return parser
 
 
@@ -170,7 +219,8 @@ def _shared() -> argparse.ArgumentParser:
         metavar="BACKEND",
         help="openai:MODEL"
         "[@URL] or transformers:FOLDER, one or several; keys in JUDGE_API_KEY, "
-        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY",
+        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY. human:FOLDER for people: storystream review "
+        "FOLDER then asks them, and the same command again reads their answers",
     )
     models.add_argument(
         "--judge-price",
@@ -189,7 +239,8 @@ def _shared() -> argparse.ArgumentParser:
 def _measure(arguments: argparse.Namespace) -> int:
     from benchmarks import settings, suite
 
-    judges, prices = len(arguments.judge), len(arguments.judge_price)
+    models = [judge for judge in arguments.judge if not judge.startswith("human:")]
+    judges, prices = len(models), len(arguments.judge_price)
     if prices not in (0, judges):
         raise ValueError(
             f"{judges} judges and {prices} prices: give --judge-price IN OUT once "
@@ -250,6 +301,40 @@ def _heavy(arguments: argparse.Namespace) -> int:
         pairs = near_duplicate_pairs.read_pairs(arguments.pairs or near_duplicate_pairs.PAIRS)
         table = near_duplicate_pairs.near_duplicate_table(arguments.film, pairs)
         text, bad = markdown.table_to_markdown(table), 0
+    elif arguments.name == "evaluator":
+        from benchmarks.evaluators import export
+
+        folder = export.export(
+            arguments.layout,
+            arguments.items,
+            arguments.run,
+            arguments.to,
+            arguments.policy,
+            arguments.language,
+            arguments.images,
+            arguments.at_most,
+            arguments.seed,
+        )
+        text, bad = str(folder), 0
+    elif arguments.name == "baseline":
+        from benchmarks.generators import diffusion_baseline
+
+        stories = diffusion_baseline.run_baseline(
+            arguments.kind,
+            arguments.run,
+            arguments.data,
+            arguments.to,
+            arguments.steps,
+            arguments.seed,
+        )
+        text, bad = f"--illustrated '{arguments.kind} diffusion={stories}'", 0
+    elif arguments.name == "vistory":
+        from benchmarks.evaluators import vistory_table
+        from benchmarks.results import markdown
+
+        outputs = dict(map(_named, arguments.outputs))
+        table = vistory_table.run(arguments.items, outputs, arguments.clip)
+        text, bad = markdown.table_to_markdown(table), 0
     elif arguments.name == "architectures":
         from benchmarks.architectures import run as architectures
         from benchmarks.results import markdown
@@ -258,10 +343,12 @@ def _heavy(arguments: argparse.Namespace) -> int:
         text, bad = markdown.table_to_markdown(table), architectures.failed(table)
     else:
         from benchmarks.results import markdown
-        from benchmarks.speed import cpu, scale, table_size
+        from benchmarks.speed import cpu, review, scale, table_size
 
         if arguments.name == "cpu":
             tables = cpu.run(arguments.rounds)
+        elif arguments.name == "review":
+            tables = [review.run(arguments.stories, arguments.folder)]
         elif arguments.table_films:
             tables = [table_size.run(arguments.table_films, folder=arguments.folder)]
         else:

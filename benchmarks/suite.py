@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.attributes import labels
 from benchmarks.attributes.classifier import train_classifier
@@ -29,6 +29,9 @@ from benchmarks.results import comparison, markdown, readme, report, results_jso
 from benchmarks.results.tables import Table
 from benchmarks.settings import Settings
 from model.terminal import telling
+
+if TYPE_CHECKING:
+    from benchmarks.judge.client import JudgeSettings
 
 
 def _dataset(settings: Settings) -> list[Table]:
@@ -168,27 +171,35 @@ def _texts(settings: Settings) -> list[Table]:
 def _story_checks(settings: Settings) -> list[Table]:
     from benchmarks.story_checks.run import run as run_story_checks
 
-    return run_story_checks(settings.seed)
+    return run_story_checks(settings.seed, _models(settings), _judge_settings(settings))
 
 
 def _judge(settings: Settings) -> list[Table]:
-    from benchmarks.judge.client import JudgeSettings
     from benchmarks.judge.run import run as run_judges
-    from pipeline import model_specs
-    from pipeline.config import Price
 
     if not settings.judges:
         return run_judges({})
+    return run_judges(compared_stories(settings, False), settings.judges, _judge_settings(settings))
+
+
+def _models(settings: Settings) -> tuple[str, ...]:
+    """Returns the judges that are models, not people."""
+    from benchmarks.judge.people import is_person
+
+    return tuple(judge for judge in settings.judges if not is_person(judge))
+
+
+def _judge_settings(settings: Settings) -> JudgeSettings:
+    from benchmarks.judge.client import JudgeSettings
+    from pipeline import model_specs
+    from pipeline.config import Price
+
     prices = {
         model_specs.parse(judge).model: Price(input=paid, output=got)
-        for judge, (paid, got) in zip(settings.judges, settings.judge_prices, strict=False)
+        for judge, (paid, got) in zip(_models(settings), settings.judge_prices, strict=False)
     }
-    return run_judges(
-        compared_stories(settings, False),
-        settings.judges,
-        JudgeSettings(
-            repeats=settings.repeats, prices=prices, budget=settings.budget, seed=settings.seed
-        ),
+    return JudgeSettings(
+        repeats=settings.repeats, prices=prices, budget=settings.budget, seed=settings.seed
     )
 
 

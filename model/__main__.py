@@ -130,6 +130,38 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "for the cache of a long story: multimodal (auto, for more pictures than "
         "in training), dense (auto, otherwise), window, sink, recompute",
     )
+    export = commands.add_parser(
+        "export", help="copies a run without what only training needs, with a model card"
+    )
+    export.set_defaults(command=_export)
+    export.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
+    export.add_argument("out", type=Path, metavar="OUT", help="folder that is made, a run as well")
+    imported = commands.add_parser("import", help="makes a run of another project's weights")
+    projects = imported.add_subparsers(required=True, metavar="PROJECT")
+    seed = projects.add_parser("seed-story", help="SEED-Story, as it was released")
+    seed.set_defaults(command=_import_seed_story)
+    for name, text in {
+        "agent": "pytorch_model.bin of the story model",
+        "detokenizer": "pytorch_model.bin of the de-tokenizer",
+        "vit": "state_dict of Qwen-VL's visual tokenizer, of its reload_qwen_vit.py",
+        "llm": "folder of Llama-2-7b-hf",
+        "sdxl": "folder of stable-diffusion-xl-base-1.0",
+        "tokenizer": "folder of cvlm_llama2_tokenizer",
+    }.items():
+        seed.add_argument(f"--{name}", required=True, type=Path, metavar="PATH", help=text)
+    seed.add_argument("out", type=Path, metavar="OUT", help="folder of the run that is made")
+    seed.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FILE.NAME=VALUE",
+        help="a setting of the preset seed-story, such as model.detokenizer.steps=30",
+    )
+    seed.add_argument(
+        "--keep-lora",
+        action="store_true",
+        help="keep the adapters of the language model apart (default: merged into it)",
+    )
     return parser
 
 
@@ -159,6 +191,28 @@ def _train(arguments: argparse.Namespace) -> int:
     with ranks.joined():
         preset = config.read(arguments.preset, arguments.set)
         chain.train(Path(arguments.run), preset, arguments.data, arguments.stage)
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from model import exporting
+
+    exporting.export(arguments.run, arguments.out)
+    return 0
+
+
+def _import_seed_story(arguments: argparse.Namespace) -> int:
+    from model.seed_story import importing
+
+    sources = importing.Released(
+        arguments.agent,
+        arguments.detokenizer,
+        arguments.vit,
+        arguments.llm,
+        arguments.sdxl,
+        arguments.tokenizer,
+    )
+    importing.run(sources, arguments.out, arguments.set, arguments.keep_lora)
     return 0
 
 

@@ -32,11 +32,12 @@ from model.train import fit
 
 # The settings of the model that the result of a kind of stage, of `features` and of `predictions`
 # depends on
-_TOKENS, _LATENTS = {"model", "vocabulary", "image_tokens"}, {"model", "vae", "image_size"}
+_TOKENS = {"model", "vocabulary", "image_tokens"}
+_LATENTS = {"model", "vae", "image_size", "aspect"}
 _PARTS: dict[str, Any] = {
     "towers": {"vision": True, "story": _TOKENS},
     "autoencoder": {"detokenizer": _LATENTS},
-    "features": {"vision": True, "detokenizer": _LATENTS, "story": {*_TOKENS, "longest"}},
+    "features": {"vision": True, "detokenizer": _LATENTS, "story": {*_TOKENS, "joined", "longest"}},
     "detokenizer": {"vision": True, "detokenizer": True},
     "story": {"vision": True, "story": True},
     "predictions": {"vision": True, "story": True},
@@ -120,8 +121,8 @@ def _begin(run: Run, dataset: str, origin: str) -> None:
 
 def key_of(run: Run, kind: str, origin: str) -> str:
     """Returns the key of a kind of stage: the digest of the dataset, of its settings, of parts of
-    the model and of the stages before it. `features` and `predictions` are kinds without settings.
-    """
+    the model, of the stages before it and of the weights that it starts from. `features` and
+    `predictions` are kinds without settings."""
     parts = run.preset.model.model_dump(mode="json", include=_PARTS[kind], exclude=_GENERATION)
     kinds = {stage.stage for stage in run.preset.stages.values()} | _COMPUTED
     before = [key_of(run, earlier, origin) for earlier in _AFTER[kind] if earlier in kinds]
@@ -130,4 +131,9 @@ def key_of(run: Run, kind: str, origin: str) -> str:
         if kind in _COMPUTED
         else run.stage(kind)[1].model_dump(mode="json", exclude={"train": _OBSERVING})
     )
-    return checkpoints.key(origin, parts, before, settings)
+    starts = [
+        checkpoints.about(Path(run.located(part["start"]))).get("key")
+        for part in parts.values()
+        if part.get("start")
+    ]
+    return checkpoints.key(origin, parts, before, settings, *starts)

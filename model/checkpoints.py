@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -99,20 +100,64 @@ def about(folder: Path) -> dict[str, Any]:
     return found
 
 
-def load(folder: Path, model: nn.Module) -> None:
+def load(folder: Path, model: nn.Module, wanted: Collection[str] | None = None) -> None:
     """Loads a folder's weights into the parameters of the same names.
 
-    Raises ConfigError where they are not those that the model trains.
+    Raises ConfigError where they are not those `wanted`, by default those that the model trains.
     """
     weights = load_file(folder / WEIGHTS)
     _, unexpected = model.load_state_dict(weights, strict=False)
-    missing = set(trained(model)) - set(weights)
+    if wanted is not None:
+        unexpected += sorted(set(weights) - set(wanted) - set(unexpected))
+    missing = set(trained(model) if wanted is None else wanted) - set(weights)
     if missing or unexpected:
         raise ConfigError(
             f"{folder} holds the weights of another model: {len(missing)} are "
             f"missing there, {len(unexpected)} are not known here: train again, or "
             "use the preset that it was trained with"
         )
+
+
+def assign(folder: Path, model: nn.Module, dtypes: Mapping[str, torch.dtype]) -> None:
+    """Assigns all weights of a folder's safetensors files to the parameters of the same names, in
+    their `dtypes`; the model needs no memory of its own for them.
+
+    One file is mapped at a time, and a weight that has its dtype already is not copied. Raises
+    ConfigError where the names or shapes are not those of the model.
+    """
+    left = dict(model.named_parameters())
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "pt") as file:
+            for name in file.keys():  # noqa: SIM118 (it is no dict)
+                weight = file.get_tensor(name)
+                known = left.pop(name, None)
+                if known is None or known.shape != weight.shape:
+                    raise ConfigError(
+                        f"{path}: {name} {list(weight.shape)} is none of this model's weights: "
+                        "import it again"
+                    )
+                owner, _, last = name.rpartition(".")
+                weight = nn.Parameter(weight.to(dtypes[name]), known.requires_grad)
+                setattr(model.get_submodule(owner), last, weight)
+    if left:
+        raise ConfigError(f"{folder} lacks {_some(left)}: import it again")
+
+
+def saved_dtype(folder: Path) -> torch.dtype | None:
+    """Returns the dtype of the first weight in a folder's safetensors files, those of a variant
+    last; None where there are none."""
+    path = min(folder.glob("*.safetensors"), key=lambda path: len(path.name), default=None)
+    if path is None:
+        return None
+    with safe_open(path, "pt") as file:
+        weight: Tensor = file.get_tensor(next(iter(file.keys())))
+    return weight.dtype
+
+
+def _some(names: Iterable[str]) -> str:
+    """Returns the first few of many names, for a message."""
+    first, rest = (every := sorted(names))[:5], len(every) - 5
+    return ", ".join(first) + (f" and {rest} more" if rest > 0 else "")
 
 
 def state(folder: Path) -> dict[str, Any]:

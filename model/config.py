@@ -1,7 +1,7 @@
 """Presets: what a model consists of and how it is trained, as YAML files, typed and validated.
 
 A preset is a folder: `model.yaml` describes the parts of the model, and a file for each stage, in
-the order of their names, how it is trained. Four are in `presets/`; copy such a folder for your
+the order of their names, how it is trained. Five are in `presets/`; copy such a folder for your
 own. `--set` changes single values: `2-story.train.steps=100`, `model.detokenizer.steps=20`.
 """
 
@@ -37,8 +37,8 @@ class VisionConfig(Section):
 
     model: str = Field(
         "",
-        description="open_clip's name of a model, or local-dir:FOLDER; empty "
-        "for the one that stage 0 makes",
+        description="open_clip's name of a model, local-dir:FOLDER, or qwen-vl:FOLDER, which an "
+        "import writes; empty for the one that stage 0 makes",
     )
     weights: str = Field("", description="open_clip's tag of weights, or a file")
     towers: dict[str, Any] | None = Field(
@@ -90,7 +90,35 @@ class StoryConfig(Section):
         "pooled from the visual tokenizer's",
     )
     resampler_heads: int = Field(32, gt=0)
+    resampler_epsilon: float = Field(1e-6, gt=0, description="of the resamplers' norms")
+    joined: bool = Field(
+        False,
+        exclude_if=lambda joined: not joined,  # as below
+        description="tokenise `[INST]` and the text after it together, as SEED-Story does",
+    )
+    start: str = Field(
+        "",
+        description="folder with weights that the resamplers start from, which an import writes; "
+        "the tokens for pictures are then the language model's own",
+    )
     longest: int = Field(1280, gt=0, description="tokens of a sample; longer ones are dropped")
+
+
+class VaeConfig(Section):
+    """The image autoencoder that a stage makes, `model.autoencoder.PatchAutoencoder`."""
+
+    patch: int = Field(
+        8, gt=0, description="side of the squares, in pixels, that become a position of the latents"
+    )
+    latent_channels: int = Field(16, gt=0, description="principal components of a patch")
+    width: int = Field(192, gt=0, description="of the decoder's network, in channels")
+    depth: int = Field(2, ge=0, description="of the decoder's network, in residual blocks")
+    noise: float = Field(
+        0.3,
+        ge=0,
+        description="of the latents in training, as a share of their deviation: a decoder then "
+        "forgives what a de-tokenizer leaves in them",
+    )
 
 
 class DetokenizerConfig(Section):
@@ -103,9 +131,7 @@ class DetokenizerConfig(Section):
     unet: dict[str, Any] | None = Field(
         None, description="diffusers' config of the UNet2DConditionModel that is made"
     )
-    vae: dict[str, Any] | None = Field(
-        None, description="diffusers' config of the AutoencoderKL that a stage makes"
-    )
+    vae: VaeConfig | None = Field(None, description="the autoencoder that a stage makes")
     schedule: dict[str, Any] = Field({}, description="of the noise, where it is not SD-XL's")
     image_size: int = Field(1024, gt=0, description="pixels; pictures are squashed to a square")
     width: int = Field(1024, gt=0, description="of the perceiver")
@@ -119,6 +145,28 @@ class DetokenizerConfig(Section):
         False,
         description="start the perceiver's queries from the features at "
         "their places; SEED-Story's do not",
+    )
+    normalise: Literal["width", "tokens"] = Field(
+        "width",
+        description="the axis along which features get norm 1 before they are painted; "
+        "SEED-Story's is that of the tokens",
+    )
+    blank: Literal["grey", "zeros"] = Field(
+        "grey",
+        description="the picture that guidance leads away from: grey, or zeros after "
+        "normalisation, as SEED-Story's",
+    )
+    aspect: Literal["squashed", "own"] = Field(
+        "squashed",
+        # Excluded where results are what they were before there was a choice: keys stay
+        exclude_if=lambda aspect: aspect == "squashed",
+        description="of the square pictures that are painted: the whole picture, squashed, or its "
+        "middle in its own aspect, as SEED-Story's",
+    )
+    start: str = Field(
+        "",
+        description="folder with weights that the perceiver and the UNet's keys and values start "
+        "from, which an import writes",
     )
     dropped: float = Field(
         0.1, ge=0, le=1, description="share of samples that train without features, for guidance"

@@ -43,6 +43,14 @@ from schemas.layout import SHARDS, shard_path
 Raw = dict[str, Any]
 Place = tuple[str, int, int]  # of a sample: its shard, first byte and the byte after its last one
 
+# The flags of OpenCV's scales that say grey are the scales alone, to which RGB can be added
+_RGB_AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_AT_SCALE = {
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
 _AGAIN = (
     "remove it and run the command that made it again: `make dataset`, or `make train` for "
     "features and predictions"
@@ -79,12 +87,14 @@ def texts(raw: Raw) -> list[str]:
         raise DataError(f"{_name(raw)}: no captions in its json ({error!r})") from error
 
 
-def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarray:
+def pictures(
+    raw: Raw, size: int, some: Sequence[int] | None = None, aspect: str = "squashed"
+) -> np.ndarray:
     """Decodes the pictures of a sample, or `some` by number: uint8 RGB [n, size, size, 3], each
-    resized to a square.
+    resized to a square, or in its "own" aspect the middle of it.
 
-    A JPEG is decoded at the smallest of its scales (1, 1/2, 1/4, 1/8) that is not below `size`, and
-    resized from there by `to_square`. Raises DataError for a picture that does not decode and
+    A JPEG is decoded by `_decoded` at a scale that is not below `size`, and resized from there by
+    `to_square`. Raises DataError for a picture that does not decode and
     where there are not as many pictures as captions.
     """
     names = sorted(name for name in raw if name.endswith(".jpg"))
@@ -95,13 +105,41 @@ def pictures(raw: Raw, size: int, some: Sequence[int] | None = None) -> np.ndarr
     out = np.empty((len(names), size, size, 3), np.uint8)
     for square, name in zip(out, names, strict=True):
         try:
-            with Image.open(io.BytesIO(raw[name])) as image:
-                image.draft("RGB", (size, size))
-                picture = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+            picture = _decoded(raw[name], size)
+            if aspect == "own":
+                picture = middle(picture)
         except (OSError, SyntaxError, ValueError) as error:
             raise DataError(f"{_name(raw)}.{name} does not decode: {error}") from error
         square[:] = to_square(picture, size)
     return out
+
+
+def middle(picture: np.ndarray) -> np.ndarray:
+    """Returns the largest square in the middle of a picture, uint8 [H, W, 3]."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[top : top + side, left : left + side]
+
+
+def _decoded(encoded: bytes, size: int) -> np.ndarray:
+    """Decodes a picture to uint8 RGB [H, W, 3], a JPEG at the smallest of its scales (1, 1/2, 1/4,
+    1/8) that is not below `size`.
+
+    OpenCV takes a fifth less time than Pillow does. But it fills what is missing of a picture with
+    grey. Raises OSError and ValueError where a picture is damaged or ends too early.
+    """
+    with Image.open(io.BytesIO(encoded)) as image:
+        if image.format != "JPEG":
+            return np.asarray(image.convert("RGB"))
+        smallest = min(image.size)
+    if b"\xff\xd9" not in encoded[-1024:]:  # the marker of the end, perhaps not the last bytes
+        raise ValueError("the file ends too early")
+    scale = next((scale for scale in (8, 4, 2) if -(-smallest // scale) >= size), 1)
+    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), _AT_SCALE[scale] | _RGB_AS_STORED)
+    if picture is None:
+        raise ValueError("OpenCV cannot read it")
+    return picture
 
 
 def to_square(picture: np.ndarray, size: int) -> np.ndarray:

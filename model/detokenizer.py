@@ -9,10 +9,10 @@ de-tokenizer is an IP-Adapter without the text (arXiv 2308.06721).
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 from diffusers import (
-    AutoencoderKL,
     DDPMScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
@@ -23,7 +23,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model import autoencoder, precision, vision
+from model import autoencoder, checkpoints, precision, vision
 from model.config import ConfigError, DetokenizerConfig, naming
 from model.resampler import grid_positions
 
@@ -58,9 +58,10 @@ class Perceiver(nn.Module):
         streams: list[int],
         pooled_width: int | None,
         local: bool = False,
+        normalise: str = "width",
     ) -> None:
         super().__init__()
-        self.local = local
+        self.local, self.normalise = local, normalise
         self.queries = nn.Parameter(torch.randn(queries, width) / width**0.5)
         # Each query belongs to a position of the picture, so that attention can find positions.
         self.register_buffer(
@@ -68,16 +69,12 @@ class Perceiver(nn.Module):
         )
         self.project_in = nn.Linear(feature_width, width)
         self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(depth))
-        self.norm = nn.LayerNorm(width)
+        self.norm_out = nn.LayerNorm(width)
         self.streams = nn.ModuleList(nn.Linear(width, stream) for stream in streams)
         self.pool = _Pool(width, heads, queries, pooled_width) if pooled_width else None
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
-        # Only directions count: the story model is trained for the cosine of its predictions, so
-        # their norms mean nothing. (SEED-Story's code normalises over the tokens.) Components then
-        # have a deviation of about 1, whatever the width.
-        values = functional.normalize(features, dim=-1) * features.shape[-1] ** 0.5
-        values = self.project_in(values)
+        values = self.project_in(self._normalised(features))
         queries = self.queries + self.positions.to(self.queries.dtype)
         queries = (
             queries + vision.pooled(values, len(queries))
@@ -86,9 +83,16 @@ class Perceiver(nn.Module):
         )
         for layer in self.layers:
             queries = layer(queries, values)
-        queries = self.norm(queries)
+        queries = self.norm_out(queries)
         prompt = torch.cat([stream(queries) for stream in self.streams], dim=-1)
         return prompt, None if self.pool is None else self.pool(queries)
+
+    def _normalised(self, features: Tensor) -> Tensor:
+        if self.normalise == "tokens":  # SEED-Story's code, whose weights are trained so
+            return functional.normalize(features, dim=1)
+        # Only directions count: the story model is trained for the cosine of its predictions, so
+        # their norms mean nothing. Components then have a deviation of about 1, whatever the width.
+        return functional.normalize(features, dim=-1) * features.shape[-1] ** 0.5
 
 
 class _Layer(nn.Module):
@@ -138,7 +142,9 @@ class _Pool(nn.Module):
 class Detokenizer(nn.Module):
     """A perceiver and a UNet that are trained, and a frozen autoencoder."""
 
-    def __init__(self, config: DetokenizerConfig, feature_width: int, vae: AutoencoderKL) -> None:
+    def __init__(
+        self, config: DetokenizerConfig, feature_width: int, vae: autoencoder.Autoencoder
+    ) -> None:
         """`feature_width` is the visual tokenizer's. Raises ConfigError where parts do not fit."""
         super().__init__()
         self.config = config
@@ -146,7 +152,9 @@ class Detokenizer(nn.Module):
             self.unet = UNet2DConditionModel.from_config(config.unet)
         else:
             with naming("model.detokenizer.model", config.model):
-                self.unet = autoencoder.saved(UNet2DConditionModel, config.model, "unet")
+                # In the dtype that it is saved in: float32 would be twice the memory, for a while
+                dtype = checkpoints.saved_dtype(Path(config.model, "unet"))
+                self.unet = autoencoder.saved(UNet2DConditionModel, config.model, "unet", dtype)
         self.vae = vae.requires_grad_(False)
         wide = self.unet.config.cross_attention_dim
         if sum(config.streams) != wide:
@@ -163,6 +171,7 @@ class Detokenizer(nn.Module):
             config.streams,
             self._pooled_width(),
             config.local,
+            config.normalise,
         )
         schedule = SCHEDULE | config.schedule
         with torch.device("cpu"):  # tables, which are needed even where weights are not

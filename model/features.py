@@ -18,10 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import webdataset
-from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from model import autoencoder, checkpoints, data, ranks, runs, sequence, vision
+from model import autoencoder, checkpoints, data, ranks, runs, sequence, tokens, vision
 from model.runs import Run
 from model.terminal import telling
 from schemas.layout import SPLITS
@@ -173,7 +172,7 @@ def _tokenizer(run: Run) -> Callable[[data.Raw], tuple[list[str], list[list[int]
 
     def tokenized(raw: data.Raw) -> tuple[list[str], list[list[int]]] | None:
         texts = data.texts(raw)
-        ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        ids = tokens.encoded(tokenizer, vocabulary, texts)
         if len(sequence.lay_out(ids, vocabulary, range(1, len(ids)))) > longest:
             return None
         return texts, ids
@@ -183,12 +182,16 @@ def _tokenizer(run: Run) -> Callable[[data.Raw], tuple[list[str], list[list[int]
 
 @torch.no_grad()
 def _encoded(
-    run: Run, raw: data.Raw, tower: nn.Module, vae: AutoencoderKL
+    run: Run, raw: data.Raw, tower: nn.Module, vae: autoencoder.Autoencoder
 ) -> tuple[Tensor, Tensor]:
     """Returns the features and the latents of a chunk's pictures."""
-    settings, size = run.preset.model.vision, run.preset.model.detokenizer.image_size
+    settings, painted = run.preset.model.vision, run.preset.model.detokenizer
     pictures = data.pictures(raw, settings.image_size)
-    target = pictures if size == settings.image_size else data.pictures(raw, size)
+    target = (
+        pictures
+        if (painted.image_size, painted.aspect) == (settings.image_size, "squashed")
+        else data.pictures(raw, painted.image_size, aspect=painted.aspect)
+    )
     return (
         vision.features(tower, pictures, settings.tokens),
         autoencoder.encode(vae, torch.from_numpy(target)),

@@ -31,7 +31,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from model import checkpoints, config, data, precision, runs, vision
+from model import checkpoints, config, data, precision, runs, tokens, vision
 from model.config import AttentionConfig
 from model.detokenizer import Detokenizer
 from model.reading import Reading, roles_of
@@ -64,7 +64,7 @@ class Panel:
     text: str
     ids: list[int]  # the text's tokens
     features: Tensor  # float32 [tokens, width]
-    picture: np.ndarray  # uint8 RGB [H, W, 3], a square; of panel 0 as it was given
+    picture: np.ndarray  # uint8 RGB [H, W, 3], a square; of panel 0 the given one
 
 
 # Which token may come next -----------------------------------------------------------------------
@@ -149,7 +149,7 @@ def tell(
     for number in range(1, count + 1):
         reading.evict()
         ids = [
-            tokenizer.encode(given[number - 1], add_special_tokens=False)
+            tokens.encoded(tokenizer, vocabulary, [given[number - 1]], number)[0]
             if number <= len(given)
             else []
             for given in texts or [()] * len(starts)
@@ -229,7 +229,7 @@ class Teller:
     tower: nn.Module
     painter: Detokenizer
     blank: Tensor  # features [tokens, width]
-    painter_stage: str  # the stage whose result the painter is
+    painter_stage: str  # the stage whose result the painter is, or what was imported
     painter_setting: str  # the `train.precision` of that stage
 
 
@@ -237,7 +237,8 @@ def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
     """Loads a trained run, on the GPU where there is one; `settings` as those of `config.read`.
 
     The painter is the de-tokenizer that was adapted to predicted features, or, where that stage has
-    not been trained, the one before. Raises NotTrained, config.ConfigError.
+    not been trained, the one before, or the one that was imported. Raises NotTrained,
+    config.ConfigError.
     """
     if not (folder / "preset" / "model.yaml").is_file():
         raise NotTrained(
@@ -247,11 +248,7 @@ def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
     run = Run(folder, config.read(str(folder / "preset"), settings))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tower, model = runs.tower(run).to(device), runs.story(run).to(device)
-    kind = "adaptation"
-    try:
-        run.result(kind)
-    except NotTrained:
-        kind = "detokenizer"
+    kind = "adaptation" if run.has("adaptation") else "detokenizer"
     return Teller(
         run,
         model,
@@ -259,7 +256,7 @@ def load(folder: Path, settings: Sequence[str] = ()) -> Teller:
         tower,
         runs.detokenizer(run, kind).to(device),
         runs.blank(run, tower),
-        run.stage(kind)[0],
+        run.stage(kind)[0] if run.has(kind) else run.preset.model.detokenizer.start,
         run.stage(kind)[1].train.precision,
     )
 
@@ -281,10 +278,16 @@ def painting(teller: Teller, seeds: Sequence[int]) -> Paint:
 
 def about(teller: Teller) -> dict[str, str | int | float]:
     """Returns what a story is generated with: the stages, each with its key, and settings."""
-    folder, stages = teller.run.folder, [teller.run.stage("story")[0], teller.painter_stage]
-    story, painter = (f"{name} {checkpoints.about(folder / name)['key']}" for name in stages)
+    parts = teller.run.preset.model
+    story, painter = (
+        f"{name} {checkpoints.about(teller.run.folder / name)['key']}"
+        for name in (
+            teller.run.stage("story")[0] if teller.run.has("story") else parts.story.start,
+            teller.painter_stage,
+        )
+    )
     return {
-        "run": str(folder),
+        "run": str(teller.run.folder),
         "story_model": story,
         "painter": painter,
         "guidance": teller.painter.config.guidance,
@@ -295,12 +298,16 @@ def about(teller: Teller) -> dict[str, str | int | float]:
 
 @torch.no_grad()
 def start(teller: Teller, story: int, picture: np.ndarray, text: str) -> Panel:
-    """Returns panel 0 of a story, of a given picture, uint8 RGB [H, W, 3], and text."""
+    """Returns panel 0 of a story, of a given picture, uint8 RGB [H, W, 3], and text.
+
+    Where pictures are painted in their own aspect, its middle is shown, a square as theirs.
+    """
     settings = teller.run.preset.model.vision
     square = data.to_square(picture, settings.image_size)
     features = vision.features(teller.tower, square[None], settings.tokens)[0].float()
-    ids = teller.tokenizer.encode(text, add_special_tokens=False)
-    return Panel(story, 0, text, ids, features, picture)
+    [ids] = tokens.encoded(teller.tokenizer, teller.vocabulary, [text])
+    own = teller.run.preset.model.detokenizer.aspect == "own"
+    return Panel(story, 0, text, ids, features, data.middle(picture) if own else picture)
 
 
 def beginning(

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import open_clip
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
@@ -177,20 +176,13 @@ class _Parts:
             return vision.make(self.model.vision.towers or {})
 
     def tower(self) -> nn.Module:
-        config = self.model.vision
-        if config.towers:
-            return self.pair().visual.requires_grad_(False).eval()
-        with torch.device("meta"), naming("model.vision.model", config.model):
-            loaded = open_clip.create_model(
-                config.model,
-                load_weights=False,
-                device="meta",
-                force_image_size=config.image_size,
-            )
-        return loaded.visual.requires_grad_(False).eval()
+        return vision.empty(self.model.vision)
 
-    def vae(self) -> AutoencoderKL:
+    def vae(self) -> autoencoder.Autoencoder:
+        made = self.model.detokenizer.vae
         with torch.device("meta"):
+            if made is not None:
+                return autoencoder.PatchAutoencoder(**made.model_dump())
             return AutoencoderKL.from_config(self._of_diffusers(AutoencoderKL, "vae"))
 
     def story(self) -> tuple[StoryLM, Vocabulary]:
@@ -201,6 +193,8 @@ class _Parts:
             story = story.model_copy(update={"architecture": loaded.to_dict()})
         described = AutoConfig.for_model(**(story.architecture or {}))
         words = story.vocabulary if not story.model else described.get_text_config().vocab_size
+        if story.start:  # the tokens for pictures are among its own
+            words -= 2 + story.image_tokens
         boi, eoi, *image = range(words, words + 2 + story.image_tokens)
         vocabulary = Vocabulary(1, 2, boi, eoi, image, list(range(3, 3 + _TURN)))
         with torch.device("meta"):

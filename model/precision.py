@@ -59,13 +59,22 @@ def settle(model: nn.Module, setting: str, device: torch.device) -> None:
 
     Buffers stay: rotary frequencies need their digits.
     """
+    named = dict(model.named_parameters(remove_duplicate=False))
+    for name, dtype in dtypes(model, setting, device).items():
+        named[name].data = named[name].data.to(dtype)
+
+
+def dtypes(model: nn.Module, setting: str, device: torch.device) -> dict[str, torch.dtype]:
+    """Returns the dtype of each of a model's weights, by name, as the policy has it."""
     frozen = torch.bfloat16 if in_use(setting, device) == "bf16" else torch.float32
     named = dict(model.named_parameters(remove_duplicate=False))
+    found = {}
     for name, parameter in named.items():
         weight = named.get(name.removesuffix("bias") + "weight") if name.endswith("bias") else None
         matrix = weight.ndim > 1 if weight is not None else parameter.ndim > 1
         low = matrix and name.endswith(("weight", "bias")) and not parameter.requires_grad
-        parameter.data = parameter.data.to(frozen if low else torch.float32)
+        found[name] = frozen if low else torch.float32
+    return found
 
 
 def of(model: nn.Module) -> AbstractContextManager[Any]:

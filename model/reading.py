@@ -55,10 +55,10 @@ class Reading:
         longest = max(map(len, ids))
         padded = torch.tensor([[0] * (longest - len(row)) + list(row) for row in ids])
         real = torch.tensor([[False] * (longest - len(row)) + [True] * len(row) for row in ids])
-        device = self.model.painter.query.device
+        device = self.model.painter.queries.device
         vectors, roles = self.model.words(padded.to(device)), self.role_of[padded]
         if features is not None:
-            picture = self.model.read(features.to(vectors.device, self.model.painter.query.dtype))
+            picture = self.model.read(features.to(vectors.device, self.model.painter.queries.dtype))
             vectors = torch.cat([picture.to(vectors.dtype), vectors], dim=1)
             real = torch.cat([real.new_ones(picture.shape[:2]), real], dim=1)
             roles = torch.cat([roles.new_full(picture.shape[:2], Role.IMAGE), roles], dim=1)

@@ -18,9 +18,9 @@ def grid_positions(side: int, width: int) -> Tensor:
     """Returns 2-D sin-cos position embeddings of a square grid, row by row, float32
     [side * side, width].
 
-    The first half of a vector is for the row, the second for the column; in each half, sines of
-    falling frequencies, then cosines. Raises ValueError where width is not a multiple of 4.
-    Source: MAE, arXiv 2111.06377.
+    The first half of a vector is for the column, the second for the row; in each half, sines of
+    falling frequencies, then cosines. Raises ValueError where width is not a multiple of 4. Source:
+    MAE, arXiv 2111.06377, whose code names the halves the other way round.
     """
     if width % 4:
         raise ValueError(f"positions on a grid need a width that 4 divides, not {width}")
@@ -28,7 +28,20 @@ def grid_positions(side: int, width: int) -> Tensor:
     angles = torch.arange(side, dtype=torch.float64)[:, None] * frequencies
     line = torch.cat([angles.sin(), angles.cos()], dim=1)  # [side, width / 2]
     rows, columns = line.repeat_interleave(side, dim=0), line.repeat(side, 1)
-    return torch.cat([rows, columns], dim=1).float()
+    return torch.cat([columns, rows], dim=1).float()
+
+
+def stretched(positions: Tensor, count: int) -> Tensor:
+    """Interpolates the positions of a square grid, [n, width], to a grid of `count`,
+    [count, width]. Raises ValueError where `count` is no square."""
+    side, own = math.isqrt(count), math.isqrt(len(positions))
+    if side * side != count:
+        raise ValueError(f"{count} features are not a square grid")
+    if side == own:
+        return positions
+    square = positions.float().T.reshape(1, -1, own, own)
+    wider = functional.interpolate(square, (side, side), mode="bicubic", align_corners=False)
+    return wider.flatten(2)[0].T
 
 
 class Resampler(nn.Module):
@@ -36,35 +49,23 @@ class Resampler(nn.Module):
 
     positions: Tensor
 
-    def __init__(self, grid: int, width: int, heads: int, kv_width: int) -> None:
+    def __init__(
+        self, grid: int, width: int, heads: int, kv_width: int, epsilon: float = 1e-6
+    ) -> None:
         super().__init__()
-        self.query = nn.Parameter(torch.empty(grid * grid, width))
-        nn.init.trunc_normal_(self.query, std=0.02)
+        self.queries = nn.Parameter(torch.empty(grid * grid, width))
+        nn.init.trunc_normal_(self.queries, std=0.02)
         self.kv = nn.Linear(kv_width, width, bias=False) if kv_width != width else nn.Identity()
-        self.query_norm = nn.LayerNorm(width, eps=1e-6)
-        self.kv_norm = nn.LayerNorm(width, eps=1e-6)
+        self.query_norm = nn.LayerNorm(width, eps=epsilon)
+        self.kv_norm = nn.LayerNorm(width, eps=epsilon)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
         self.register_buffer("positions", grid_positions(grid, width), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        queries = self.query_norm(self.query) + self.positions.to(self.query.dtype)
+        queries = self.query_norm(self.queries) + self.positions.to(self.queries.dtype)
         values = self.kv_norm(self.kv(features))
-        keys = values + self._positions_of(features.shape[1]).to(values.dtype)
+        keys = values + stretched(self.positions, features.shape[1]).to(values.dtype)
         out, _ = self.attention(
             queries.expand(len(features), -1, -1), keys, values, need_weights=False
         )
         return out
-
-    def _positions_of(self, count: int) -> Tensor:
-        """Returns the queries' positions, interpolated to a square of `count` features."""
-        side, own = math.isqrt(count), math.isqrt(len(self.positions))
-        if side * side != count:
-            raise ValueError(f"{count} features are not a square grid")
-        if side == own:
-            return self.positions
-        square = self.positions.T.reshape(1, -1, own, own)
-        return (
-            functional.interpolate(square, (side, side), mode="bicubic", align_corners=False)
-            .flatten(2)[0]
-            .T
-        )

@@ -6,6 +6,7 @@ RUN/
   tokenizer/
   features/    the dataset's features, latents and tokens, as shards
   predictions/ the same with the features that the story model predicts
+  imported/    weights of another project that the stages start from
   0a-towers/ ... 3-adaptation/   the result of each stage
   logs/        TensorBoard
   samples/     pictures that were generated at each validation
@@ -24,7 +25,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
-import numpy as np
 import torch
 import yaml
 from diffusers import AutoencoderKL
@@ -32,9 +32,10 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from model import checkpoints, precision, smollm, story_lm, tokens, vision
-from model.autoencoder import saved
-from model.config import Preset, StageConfig, naming
+from model.autoencoder import Autoencoder, PatchAutoencoder, saved
+from model.config import Preset, StageConfig, VisionConfig, naming
 from model.detokenizer import Detokenizer
+from model.qwen_vl import PREFIX as QWEN
 from model.story_lm import StoryLM
 from model.tokens import Vocabulary
 from schemas.layout import MANIFEST
@@ -61,6 +62,15 @@ class Run:
             if stage.stage == kind:
                 return name, stage
         raise NotTrained(f"the preset of {self.folder} has no stage that makes a {kind}")
+
+    def located(self, name: str) -> str:
+        """Returns the path of a folder that is named within this run's, any other name as it is."""
+        return str(self.folder / name) if name and (self.folder / name).is_dir() else name
+
+    def has(self, kind: str) -> bool:
+        """Returns whether there is a result of the stage of that kind."""
+        names = [name for name, stage in self.preset.stages.items() if stage.stage == kind]
+        return any((self.folder / name).is_dir() for name in names)
 
     def result(self, kind: str) -> Path:
         """Returns the folder with the result of the stage of that kind. Raises NotTrained."""
@@ -122,7 +132,7 @@ def make_tokenizer(run: Run, texts: Iterable[str]) -> None:
     if story.model:
         with naming("model.story.model", story.model):
             tokenizer = AutoTokenizer.from_pretrained(
-                smollm.found(story.model), trust_remote_code=False
+                smollm.found(run.located(story.model)), trust_remote_code=False
             )
     else:
         tokenizer = tokens.train(texts, story.vocabulary)
@@ -135,32 +145,46 @@ def tokenizer(run: Run) -> tuple[PreTrainedTokenizerBase, Vocabulary]:
     folder = run.folder / "tokenizer"
     if not folder.is_dir():
         raise NotTrained(f"{run.folder} has no tokenizer; is it the folder of a run?")
-    loaded = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    return loaded, tokens.with_pictures(loaded, run.preset.model.story.image_tokens)
+    loaded, story = (
+        AutoTokenizer.from_pretrained(folder, trust_remote_code=False),
+        run.preset.model.story,
+    )
+    return loaded, tokens.with_pictures(loaded, story.image_tokens, story.joined)
 
 
 def tower(run: Run) -> nn.Module:
     """Loads the visual tokenizer, frozen."""
-    config = run.preset.model.vision
+    config = _vision(run)
     if config.towers:
         config = config.model_copy(update={"model": f"local-dir:{run.result('towers')}"})
     return vision.load(config)
 
 
-def blank(run: Run, tower: nn.Module) -> Tensor:
-    """Computes the features of a grey picture, [tokens, width]: the unconditional input of
-    classifier-free guidance."""
+def width(run: Run) -> int:
+    """Returns the width of the visual tokenizer's features, without loading its weights."""
+    return vision.width(vision.empty(_vision(run)))
+
+
+def _vision(run: Run) -> VisionConfig:
+    """Returns the settings of the visual tokenizer, with the path of an imported one."""
     config = run.preset.model.vision
-    grey = np.full((1, config.image_size, config.image_size, 3), 128, np.uint8)
+    kind, prefix, folder = config.model.rpartition(QWEN)
+    return config.model_copy(update={"model": kind + prefix + run.located(folder)})
+
+
+def blank(run: Run, tower: nn.Module) -> Tensor:
+    """Computes the features of a picture without content, [tokens, width]: the unconditional input
+    of classifier-free guidance."""
+    config, kind = run.preset.model.vision, run.preset.model.detokenizer.blank
     with torch.no_grad():
-        return vision.features(tower, grey, config.tokens)[0]
+        return vision.blank(tower, kind, config.image_size, config.tokens)
 
 
-def autoencoder(run: Run) -> AutoencoderKL:
+def autoencoder(run: Run) -> Autoencoder:
     """Loads the image autoencoder, frozen."""
     config = run.preset.model.detokenizer
     if any(stage.stage == "autoencoder" for stage in run.preset.stages.values()):
-        vae = AutoencoderKL.from_pretrained(run.result("autoencoder"), use_safetensors=True)
+        vae = PatchAutoencoder.from_pretrained(run.result("autoencoder"), use_safetensors=True)
     else:
         with naming("model.detokenizer.model", config.model):
             vae = saved(AutoencoderKL, config.model, "vae")
@@ -168,22 +192,38 @@ def autoencoder(run: Run) -> AutoencoderKL:
 
 
 def story(run: Run, trained: bool = True) -> StoryLM:
-    """Loads the story model, frozen, for use on this machine; without `trained`, as it is before
-    its stage, which settles its dtypes."""
+    """Loads the story model, frozen, for use on this machine: as its stage has trained it or,
+    before that, as it was imported; without `trained`, as it is before its stage, which settles its
+    dtypes."""
     loaded, vocabulary = tokenizer(run)
     config = run.preset.model
-    model = story_lm.build(
-        config.story, vocabulary, len(loaded), vision.width(tower(run)), config.vision.tokens
-    )
+    story = config.story.model_copy(update={"model": run.located(config.story.model)})
+    model = story_lm.build(story, vocabulary, len(loaded), width(run), config.vision.tokens)
+    if story.start:
+        _start(model, Path(run.located(story.start)))
     if trained:
         _load(model, run, "story")
     return model
 
 
+def _start(model: StoryLM, folder: Path) -> None:
+    """Loads what a story model starts from: its resamplers and, where they were kept, adapters."""
+    kept = checkpoints.about(folder).get("adapters", False)
+    wanted = [
+        name
+        for name in checkpoints.trained(model)
+        if name.startswith(("reader.", "painter.")) or (kept and ".lora_" in name)
+    ]
+    checkpoints.load(folder, model, wanted)
+
+
 def detokenizer(run: Run, kind: str = "") -> Detokenizer:
-    """Loads the de-tokenizer that the stage of that kind has trained, frozen, for use on this
-    machine; by default, as it is before any, to be trained."""
-    model = Detokenizer(run.preset.model.detokenizer, vision.width(tower(run)), autoencoder(run))
+    """Loads the de-tokenizer that the stage of that kind has trained or, before that, as it was
+    imported, frozen, for use on this machine; by default, as it is before any, to be trained."""
+    config = run.preset.model.detokenizer
+    model = Detokenizer(config, width(run), autoencoder(run))
+    if config.start:
+        checkpoints.load(Path(run.located(config.start)), model.trainable(everything=False))
     if kind:
         model.trainable(run.stage(kind)[1].everything)  # what the stage has saved
         _load(model, run, kind)
@@ -191,9 +231,14 @@ def detokenizer(run: Run, kind: str = "") -> Detokenizer:
 
 
 def _load(model: nn.Module, run: Run, kind: str) -> None:
-    """Loads what a stage has trained into a model, and freezes it, in the dtypes for its use."""
+    """Loads what a stage has trained into a model, and freezes it, in the dtypes for its use.
+
+    Before the stage, a model that was imported is that already; any other raises NotTrained.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    setting = run.stage(kind)[1].train.precision
-    precision.settle(model, setting, device)  # what was trained is loaded in float32
-    checkpoints.load(run.result(kind), model)
+    setting, part = run.stage(kind)[1].train.precision, run.preset.model
+    imported = part.story.start if kind == "story" else part.detokenizer.start
+    if run.has(kind) or not imported:
+        precision.settle(model, setting, device)  # what was trained is loaded in float32
+        checkpoints.load(run.result(kind), model)
     precision.settle(model.requires_grad_(False).eval(), setting, device)

@@ -39,13 +39,13 @@ Batches = Callable[[int], Iterator[Any]]  # endless, from the batch of that numb
 HeldOut = Sequence[tuple[int, data.Place]]  # numbers and places of samples
 
 SHOWN = 8  # pictures in a row of the samples of a validation
-SCALED = 256  # held-out chunks whose latents set the autoencoder's scale
+BEGUN = 64  # chunks whose pictures the autoencoder begins with, and whose latents set its scale
 
 
 def build(run: Run, name: str, dataset: str) -> Stage:
     """Builds the stage of that name, of whose batches and validations this process has its share.
 
-    New weights depend on `train.seed` alone, so they are the same in every process.
+    New weights depend on `train.seed` and the dataset alone, so they are the same in every process.
     """
     config = run.preset.stages[name]
     torch.manual_seed(config.train.seed)
@@ -140,18 +140,24 @@ def _autoencoder(run: Run, config: StageConfig, dataset: str) -> Stage:
     """Trains an image autoencoder, on pictures drawn from each chunk."""
     settings = run.preset.model.detokenizer
     assert settings.vae is not None  # the preset has this stage
-    vae = autoencoder.make(settings.vae)
     size = settings.image_size
+    vae = autoencoder.PatchAutoencoder(**settings.vae.model_dump())
+    some = data.some(data.places(data.shards(dataset, "train")), BEGUN)
+    begun = torch.from_numpy(
+        np.concatenate([data.pictures(data.at(place, at), size) for at, place in some])
+    )
+    vae.begin(begun)
     held_out = _held_out(data.shards(dataset, "val"), config.train.check_at_most)
 
     def read(raw: data.Raw) -> np.ndarray:
-        return data.pictures(raw, size, _drawn(raw, len(data.texts(raw)), config.pictures))
+        some = _drawn(raw, len(data.texts(raw)), config.pictures)
+        return data.pictures(raw, size, some, settings.aspect)
 
     def collate(items: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.concatenate(items))
 
     def whole(raw: data.Raw) -> Tensor:
-        return torch.from_numpy(data.pictures(raw, size))
+        return torch.from_numpy(data.pictures(raw, size, aspect=settings.aspect))
 
     def check(model: nn.Module) -> dict[str, float]:
         errors = ranks.gathered(
@@ -169,14 +175,13 @@ def _autoencoder(run: Run, config: StageConfig, dataset: str) -> Stage:
         write_grid(path, [some, autoencoder.rebuilt(vae, some)])
 
     def save(folder: Path) -> None:
-        every = _held_out(data.shards(dataset, "val"), SCALED)
-        autoencoder.scale(vae, torch.cat([whole(data.at(place, at)) for at, place in every]))
+        autoencoder.scale(vae, begun)
         vae.save_pretrained(folder)
 
     return Stage(
         vae,
         _from(dataset, config, read, collate),
-        lambda model, batch: autoencoder.losses(model, batch),
+        lambda model, batch: autoencoder.losses(cast(autoencoder.PatchAutoencoder, model), batch),
         check,
         show,
         save,

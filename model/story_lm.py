@@ -48,8 +48,9 @@ class StoryLM(nn.Module):
         self.llm = llm
         self.input_tokens = config.input_tokens
         self.image_tokens = config.image_tokens
-        self.reader = Resampler(math.isqrt(config.image_tokens), hidden, heads, width)
-        self.painter = Resampler(math.isqrt(tokens), width, heads, hidden)
+        epsilon = config.resampler_epsilon
+        self.reader = Resampler(math.isqrt(config.image_tokens), hidden, heads, width, epsilon)
+        self.painter = Resampler(math.isqrt(tokens), width, heads, hidden, epsilon)
 
     def forward(self, layout: sequence.Layout, features: Tensor) -> Output:
         """Computes loss and predictions of a batch of stories with the `features` of all their
@@ -87,7 +88,7 @@ class StoryLM(nn.Module):
     def words(self, ids: Tensor) -> Tensor:
         """Embeds tokens, int [B, L] -> [B, L, hidden], in float32 as all between the layers."""
         vectors: Tensor = self.llm.get_input_embeddings()(ids)
-        return vectors.to(self.painter.query.dtype)
+        return vectors.to(self.painter.queries.dtype)
 
     def read(self, features: Tensor) -> Tensor:
         """Resamples features [N, tokens, width] to inputs [N, image_tokens, hidden]."""
@@ -297,7 +298,7 @@ def build(
     known = words - len(vocabulary.added)
     if words > llm.get_input_embeddings().weight.shape[0]:
         llm.resize_token_embeddings(words, mean_resizing=False)
-    if config.model and download:
+    if config.model and download and not config.start:
         _draw_rows(llm, vocabulary.added, known)
     if config.lora:
         llm = _with_adapters(llm, config.lora, vocabulary)

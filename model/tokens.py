@@ -6,7 +6,7 @@ a story begins with `[INST]`. The texts of these tokens are those of SEED-Story.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -27,6 +27,7 @@ class Vocabulary:
     eoi: int
     image: list[int]  # one per position
     turn: list[int]  # `[INST]`, which may be several tokens
+    joined: bool = False  # whether `[INST]` and the text after it are tokenised together
 
     @property
     def added(self) -> list[int]:
@@ -52,7 +53,9 @@ def train(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
 
 
-def with_pictures(tokenizer: PreTrainedTokenizerBase, image_tokens: int) -> Vocabulary:
+def with_pictures(
+    tokenizer: PreTrainedTokenizerBase, image_tokens: int, joined: bool = False
+) -> Vocabulary:
     """Adds the tokens for pictures of `image_tokens` to the tokenizer, and returns their ids.
 
     Without a token for the begin of a text, as Qwen's and SmolLM3's are, that for its end begins
@@ -76,4 +79,26 @@ def with_pictures(tokenizer: PreTrainedTokenizerBase, image_tokens: int) -> Voca
         eoi,
         image,
         tokenizer.encode(TURN, add_special_tokens=False),
+        joined,
     )
+
+
+def encoded(
+    tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, texts: Sequence[str], first: int = 0
+) -> list[list[int]]:
+    """Tokenises consecutive texts of a story, of which the first is number `first`, without the
+    `[INST]` that all but text 0 follow.
+
+    Where they are joined, a text has the tokens that it has behind `[INST]`: no space before its
+    first word. Where a tokenizer merges that with the bracket, which Llama's does for a quotation
+    mark, the text has the tokens that it has alone.
+    """
+    apart: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    if not vocabulary.joined:
+        return apart
+    turn = vocabulary.turn
+    behind = tokenizer([TURN + text for text in texts], add_special_tokens=False)["input_ids"]
+    return [
+        ids[len(turn) :] if number > 0 and ids[: len(turn)] == turn else alone
+        for number, (ids, alone) in enumerate(zip(behind, apart, strict=True), first)
+    ]

@@ -1,4 +1,4 @@
-"""Makes datasets of illustrated stories from films; plans, checks, rebuilds and exports them."""
+"""Makes datasets of illustrated stories from films; plans, checks, rebuilds, exports and pushes."""
 
 from __future__ import annotations
 
@@ -55,6 +55,9 @@ def _commands() -> dict[str, Callable[[argparse.Namespace], int]]:
         "verify": _verify,
         "rebuild": _rebuild,
         "export": _export,
+        "push": _push,
+        "adopt": _adopt,
+        "review": _review,
     }
 
 
@@ -258,9 +261,12 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from pipeline.dataset import verify
+    from pipeline.dataset import storystream_folder, verify
     from pipeline.runtime import progress
 
+    if storystream_folder.is_one(arguments.out):
+        whole = storystream_folder.verify(arguments.out, lambda line: print(escaped(line)))
+        return int(not whole)
     with progress.display({"verify": verify.steps(arguments.out)}):
         verdict = verify.verify(arguments.out)
     print(escaped(verify.describe(verdict)))
@@ -285,13 +291,66 @@ def _rebuild(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     from pipeline.dataset import exports, manifest
+    from pipeline.dataset.exports import clips, documents
     from pipeline.runtime import progress
 
-    stories = manifest.read_manifest(arguments.out).counts.get("stories", 0)
-    with progress.display({"export": stories}):
-        paths = exports.FORMATS[arguments.format](arguments.out, arguments.to)
+    manifest.read_manifest(arguments.out)  # says what to do if there is none
+    stories, pictures, size = documents.story_pictures(arguments.out)
+    if arguments.format == "clips":
+        if not arguments.videos:
+            raise ValueError("clips are cut from the films: name them with --videos")
+        with progress.display({}, "looking for the films"):
+            paths = clips.export(arguments.out, arguments.to, arguments.videos, progress.say)
+    else:
+        what = f"{stories} stories with {pictures} pictures of {size / 1e6:.1f} MB"
+        print(f"{what} go to {arguments.to}", file=sys.stderr)
+        with progress.display({"export": stories}):
+            paths = exports.FORMATS[arguments.format](arguments.out, arguments.to)
     for path in paths:
         print(path)
+    return 0
+
+
+def _push(arguments: argparse.Namespace) -> int:
+    from pipeline.dataset import hub
+    from pipeline.runtime import progress
+
+    with progress.display({}, "looking at the dataset and the repository"):
+        address = hub.push(
+            arguments.out,
+            arguments.repo,
+            arguments.i_have_the_rights,
+            lambda line: progress.say(escaped(line)),
+        )
+    print(address)
+    return 0
+
+
+def _adopt(arguments: argparse.Namespace) -> int:
+    from pipeline.dataset import storystream_folder
+
+    written = storystream_folder.adopt(arguments.folder, lambda line: print(escaped(line)))
+    print(f"{len(written)} shards in {arguments.folder}/{layout.SHARDS}")
+    return 0
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    try:
+        from pipeline.review import serve
+    except ModuleNotFoundError as error:
+        if error.name not in ("fastapi", "starlette", "uvicorn"):
+            raise
+        raise ValueError(
+            f"the package {error.name} is not installed: pip install 'storystream[review]' adds it"
+        ) from None
+    serve.serve(
+        arguments.out,
+        arguments.videos,
+        arguments.host,
+        arguments.port,
+        arguments.share,
+        arguments.by,
+    )
     return 0
 
 

@@ -182,7 +182,9 @@ def parser(
         description="Exports the stories of a dataset. interleaved: documents of images and texts "
         "in tars of MINT-1T's format, which NeMo Curator reads; bagel: Parquet of BAGEL's "
         "interleaved data; conversations: JSONL of LLaVA and Qwen-VL; image-edits: JSONL of "
-        "DiffSynth-Studio, for Qwen-Image-Edit and FLUX.1 Kontext.",
+        "DiffSynth-Studio, for Qwen-Image-Edit and FLUX.1 Kontext; parquet: a row per story with "
+        "its pictures, for datasets.load_dataset; characters: a folder per character, for "
+        "sd-scripts and OneTrainer; clips: a clip per shot with its caption, cut from the films.",
     )
     export.set_defaults(command=functions["export"])
     export.add_argument("out", metavar="FOLDER", help="the dataset")
@@ -190,8 +192,73 @@ def parser(
     export.add_argument(
         "--format",
         default="interleaved",
-        choices=("interleaved", "bagel", "conversations", "image-edits"),
+        choices=(
+            *("interleaved", "bagel", "conversations", "image-edits"),
+            *("parquet", "characters", "clips"),
+        ),
         help="default: interleaved",
+    )
+    export.add_argument(
+        "--videos", default="", metavar="SOURCE", help="the films, which clips are cut from"
+    )
+
+    push = commands.add_parser(
+        "push",
+        help="push a dataset to a repository on the Hugging Face hub",
+        description="Pushes a dataset to a dataset repository, which is made, private, where it is "
+        "not there: the dataset without work/, its stories with their pictures in Parquet, which "
+        "the hub's viewer shows, and Croissant metadata. Run again, it continues where it "
+        "stopped. HF_TOKEN is the token, HF_ENDPOINT another server than huggingface.co.",
+    )
+    push.set_defaults(command=functions["push"])
+    push.add_argument("out", metavar="FOLDER", help="the dataset")
+    push.add_argument("repo", metavar="REPO", help="OWNER/NAME of the repository")
+    push.add_argument(
+        "--i-have-the-rights",
+        action="store_true",
+        help="push it though the licence of a film does not let anybody share its pictures",
+    )
+
+    adopt = commands.add_parser(
+        "adopt",
+        help="make a downloaded StoryStream one that can be trained on",
+        description="Writes shards, JSONL and dataset.json into the folder of a downloaded "
+        "StoryStream, the published dataset of SEED-Story, once its archives are unpacked. Chunks "
+        "with a picture that is missing are left out and counted. `verify` only counts.",
+    )
+    adopt.set_defaults(command=functions["adopt"])
+    adopt.add_argument("folder", metavar="FOLDER", help="with JSONL files and pictures")
+
+    review = commands.add_parser(
+        "review",
+        help="open pages to curate a dataset by hand",
+        description="Serves pages to look through the stories of a dataset, to accept, reject and "
+        "edit them. What is decided is added to decisions.jsonl in its folder, and the next run of "
+        "the command dataset applies it.",
+    )
+    review.set_defaults(command=functions["review"])
+    review.add_argument("out", metavar="FOLDER", help="the dataset")
+    review.add_argument(
+        "--videos",
+        default="",
+        metavar="SOURCE",
+        help="the films, if they are no longer where the dataset was made of them",
+    )
+    review.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1); others than this machine's own demand a "
+        "token",
+    )
+    review.add_argument(
+        "--port", type=int, default=8710, help="default: 8710; 0 takes one that is free"
+    )
+    review.add_argument("--by", default="", metavar="NAME", help="your name (default: the user's)")
+    review.add_argument(
+        "--share",
+        default="",
+        metavar="PART/PARTS",
+        help="list one share of the stories only, such as 2/5 for the second of five people",
     )
     return parser
 

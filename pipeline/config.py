@@ -299,6 +299,9 @@ class QualityConfig(_Section):
     min_grounding: float | None = Field(
         0.2, ge=0, le=1, description="mean share of what captions mention that the texts do too"
     )
+    accepted: bool = Field(
+        False, description="keep only stories that a person accepted (storystream review)"
+    )
 
 
 ROLES = ("captioner", "writer", "judge")

@@ -4,6 +4,8 @@ Every path here is relative to the dataset folder and has slashes, wherever the 
 
     dataset.json                 what the dataset is, and the digest of each file; written last
     run.json, report.html        the record of the last run, and the page to look at
+    decisions.jsonl              what people decided about stories; only ever added to
+    original_stories.parquet     the stories that these changed, as they were before
     README.md                    the dataset card
     <table>.parquet              videos, keyframes, cast, appearances, scenes, places, captions,
                                  stories, dropped_stories, rejects
@@ -11,6 +13,8 @@ Every path here is relative to the dataset folder and has slashes, wherever the 
     rejected/<film>/<keyframe>.jpg
     characters/<series>.yaml, characters/<series>/<character>/<keyframe>.jpg
     shards/<split>-<number>-of-<count>.tar
+    hub/<split>-<number>.parquet stories with their pictures, in a dataset on a hub only
+    croissant.json               what catalogues read, likewise
     work/                        what the stages reuse in the next run; not part of the dataset
 """
 
@@ -35,11 +39,15 @@ MANIFEST = "dataset.json"
 RUN_RECORD = "run.json"
 REPORT = "report.html"
 CARD = "README.md"
+CROISSANT = "croissant.json"
+PAIRS = "pairs.jsonl"  # stories for people to compare, in a folder that is no dataset
+DECISIONS = "decisions.jsonl"  # of people; not named in the manifest, as it grows after a run
 
 IMAGES = "images"  # also the folder that image paths in the JSONL are relative to
 REJECTED = "rejected"
 CHARACTERS = "characters"
 SHARDS = "shards"
+HUB = "hub"
 WORK = "work"
 
 VIDEOS = "videos"
@@ -51,7 +59,8 @@ PLACES = "places"
 CAPTIONS = "captions"
 STORIES = "stories"
 REJECTS = "rejects"
-DROPPED_STORIES = "dropped_stories"  # those that a threshold on a score dropped
+DROPPED_STORIES = "dropped_stories"  # those that a threshold on a score, or a person, dropped
+ORIGINAL_STORIES = "original_stories"  # those that people changed, as they were; none without any
 TABLES: dict[str, Any] = {  # table -> type of its rows
     VIDEOS: Video,
     KEYFRAMES: Keyframe,
@@ -67,17 +76,19 @@ TABLES: dict[str, Any] = {  # table -> type of its rows
 
 TRAIN, VAL = SPLITS = ("train", "val")
 
-# In `work`, beside a folder of stage outputs for each stage, and SHARDS with notes on shards:
+# In `work`, beside a folder of stage outputs for each stage, SHARDS with notes on shards, and HUB
+# with what is pushed beside a dataset:
 ANSWERS = "answers"  # the response cache
 PICTURES = "pictures"  # of the keyframes stage, a folder for each of its outputs
 SEGMENTS = "segments"  # measurements of parts of long films
 FAILURES = "failures"  # tracebacks of unexpected errors of the last run
 UNTIL = "until"  # tables and dataset.json of a run that stopped after a stage
+THUMBNAILS = "thumbnails"  # of the pages to curate by
 PLACED = "placed"  # of each film, whose pictures are in `images` and `rejected`
 LOCK = "lock"  # held by a run, on a disk
 RUNNING = "running.json"  # written again and again by a run, in a bucket
 
-WORK_FOLDERS = (ANSWERS, PICTURES, SEGMENTS, FAILURES, UNTIL, PLACED, SHARDS)
+WORK_FOLDERS = (ANSWERS, PICTURES, SEGMENTS, FAILURES, UNTIL, PLACED, SHARDS, HUB, THUMBNAILS)
 FOLDERS = (IMAGES, REJECTED, CHARACTERS, SHARDS, WORK)  # of a dataset
 
 _SHARD = re.compile(rf"{SHARDS}/({'|'.join(SPLITS)})-(\d{{5}})-of-(\d{{5}})\.tar")

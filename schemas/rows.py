@@ -16,6 +16,7 @@ import pyarrow as pa
 
 STORY_LENGTH = 30  # keyframes in a story, as in the published dataset
 SPEECH, LIKENESS, GIVEN = "speech", "likeness", "given"  # how an appearance's name was decided
+REVIEWER = "reviewer"  # what wrote a text that a person edited
 CHUNK_LENGTH = 10  # keyframes in a chunk: what the paper trains on
 
 
@@ -222,13 +223,14 @@ class Story:
     scores: Scores | None = None  # None before the quality stage
     # who is seen in each picture; none at all where nobody looked
     characters: list[list[str]] = dataclasses.field(default_factory=list)
+    accepted: bool = False  # by a person, who looked at it
 
 
 @dataclasses.dataclass(frozen=True)
 class Reject:
     """Something that was left out, and why. Nothing is dropped without a reject."""
 
-    stage: str  # "video", "subtitles", "keyframe", "caption", "story"
+    stage: str  # "video", "subtitles", "keyframe", "caption", "story", "review"
     key: str  # what was left out: a uri, a keyframe id, a story id
     reason: str  # a word or two, the same for all of a kind: "black", "duplicate"
     detail: str  # for a person: the figures, the other picture, the error

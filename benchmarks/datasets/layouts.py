@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +58,10 @@ def read_dataset(folder: str | Path) -> StoriesBySplit:
 
 def _read_lines(file: Path, folder: Path) -> Iterator[Story]:
     root = None
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
+    for number, line in enumerate(file.read_bytes().splitlines()):
         try:
             values = json.loads(line)
-            name, images, texts = values["id"], list(values["images"]), list(values["captions"])
+            name, images, texts = values["id"], _paths(values["images"]), list(values["captions"])
             if len(images) != len(texts):
                 raise ValueError(f"{len(images)} images and {len(texts)} captions")
         except (ValueError, KeyError, TypeError) as error:
@@ -76,6 +76,11 @@ def _read_lines(file: Path, folder: Path) -> Iterator[Story]:
                 tuple(texts),
                 tuple(str(root / image) for image in images),
             )
+
+
+def _paths(images: Sequence[str]) -> list[str]:
+    """Returns paths with slashes: some published lines have backslashes."""
+    return [image.replace("\\", "/") for image in images]
 
 
 def _image_root(file: Path, folder: Path, image: str) -> Path:

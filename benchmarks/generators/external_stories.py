@@ -6,19 +6,25 @@
     SEED-Story       val_<n>/ori_<nn>.jpg and val_<n>/text.txt, as `gen_george.py` and
                      `vis_george_sink.py` write them
     MM-Interleaved   eval_results_<when>.json and gen_img_<when>/, as its `inference.py` writes them
+    OpenING, CoMM    <uid>.json and <id>_task3/results.json, by `benchmarks.evaluators`
+    ViStoryBench     <number>/shots/shot_<nn>.png, pictures of given texts, likewise
 
-The last two number their stories, so theirs is the n-th opening. A story that is shorter than its
+Theirs is the story of the opening with its id; where no opening has one of their ids, theirs are
+numbered, and the n-th is that of the n-th opening. SEED-Story and MM-Interleaved always number. A
+story that is shorter than its
 opening asks for is taken as it is: missing panels are not scored, and their number is returned.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.evaluators import comm, opening_benchmark, vistorybench
 from benchmarks.stories import Opening, Story
 
 _SPECIAL_TOKENS = re.compile(r"\[INST\]|<[^<>\s]*>|<\|[^|]*\|>")  # tokens of pictures and turns
@@ -38,12 +44,16 @@ def read_external_stories(path: str | Path, openings: Sequence[Opening]) -> tupl
         (any(path.glob("val_*/text.txt")), _read_seed_story),
         (any(path.glob("eval_results_*.json")), _read_mm_interleaved),
         (any(path.glob("story.json")) or any(path.glob("*/story.json")), _read_story_folders),
+        (bool(comm.result_files(path)), _read_comm),
+        (bool(opening_benchmark.answer_files(path)), _read_opening_benchmark),
+        (vistorybench.is_run(path), _read_vistorybench),
     ]
     reader = next((read for fits, read in layouts if fits), None)
     if reader is None:
         raise ValueError(
-            f"{path} holds no stories: a folder needs story.json, val_*/text.txt or "
-            "eval_results_*.json in it, a file is JSONL with id, texts and images"
+            f"{path} holds no stories: a folder needs story.json, val_*/text.txt, "
+            "eval_results_*.json, *_task3/results.json, answers of OpenING or shots of "
+            "ViStoryBench in it, a file is JSONL with id, texts and images"
         )
     found = reader(path, openings)
     stories = [found[opening.id] for opening in openings if opening.id in found]
@@ -76,7 +86,7 @@ def _read_story_folders(path: Path, openings: Sequence[Opening]) -> dict[str, St
 
 def _read_jsonl(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
     found = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+    for number, line in enumerate(path.read_bytes().splitlines()):
         try:
             values = json.loads(line)
             texts = values["texts"] if "texts" in values else values["captions"]
@@ -132,6 +142,56 @@ def _read_mm_interleaved(path: Path, openings: Sequence[Opening]) -> dict[str, S
                 text = f"{text} {said}".strip()
         found[opening.id] = _check_story(opening.id, texts, images, file)
     return found
+
+
+def _read_comm(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
+    given = any(opening.following for opening in openings)
+    task, other = ("task2", "task3") if given else ("task3", "task2")
+    task = task if comm.result_files(path, task) else other
+    return _continued(comm.read_outputs(path, task), path, openings)
+
+
+def _read_opening_benchmark(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
+    return _continued(opening_benchmark.read_outputs(path), path, openings)
+
+
+def _read_vistorybench(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
+    found = {}
+    for name, shots in vistorybench.read_outputs(path).items():
+        whole = itertools.takewhile(shots.__contains__, itertools.count(1))
+        found[name] = [("", shots[number]) for number in whole]
+    return _continued(found, path, openings)
+
+
+def _continued(
+    panels: Mapping[str, Sequence[tuple[str, str]]], path: Path, openings: Sequence[Opening]
+) -> dict[str, Story]:
+    """Returns the stories of openings that go on with texts and pictures; where a text is "", it is
+    the one that the opening asks to illustrate."""
+    if not {opening.id for opening in openings} & panels.keys():
+        panels = {
+            opening.id: panels[name]
+            for opening, name in zip(openings, sorted(panels, key=_by_number), strict=False)
+        }
+    found = {}
+    for opening in openings:
+        some = panels.get(opening.id, ())[: opening.length - 1]
+        if not some:
+            continue
+        texts = [text for text, _ in some]
+        if not any(texts):
+            texts = list(opening.following[: len(some)])
+        found[opening.id] = _check_story(
+            opening.id,
+            [opening.text, *texts],
+            [opening.image, *(image for _, image in some)],
+            path,
+        )
+    return found
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    return len(name), name
 
 
 def _check_story(name: str, texts: Sequence[str], images: Sequence[str], source: Path) -> Story:

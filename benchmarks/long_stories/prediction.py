@@ -15,7 +15,7 @@ from benchmarks.array_types import Floats
 from benchmarks.attributes import labels
 from benchmarks.long_stories.policies import PolicyVariant, start_reading
 from benchmarks.stories import read_jsonl
-from model import sequence, vision
+from model import sequence, tokens, vision
 from model.generate import Teller
 from schemas import layout
 from schemas.rows import CHUNK_LENGTH
@@ -69,8 +69,7 @@ class JoinedStories:
                 zip(some, vision.features(tower, seen, settings.tokens).float(), strict=True)
             )
         self.ids = [
-            [teller.tokenizer.encode(caption, add_special_tokens=False) for caption in story]
-            for story in captions
+            tokens.encoded(teller.tokenizer, teller.vocabulary, story) for story in captions
         ]
         self.features = torch.stack(
             [torch.stack([known[image] for image in story]) for story in self.images]

@@ -24,14 +24,14 @@ from benchmarks.attributes import accuracy, labels
 from benchmarks.attributes.classifier import AttributeClassifier
 from benchmarks.attributes.labels import Labels
 from benchmarks.long_stories.prediction import JoinedStories, Predictions
+from benchmarks.metrics import recurrence
+from benchmarks.metrics.recurrence import gap_name
 from benchmarks.results.confidence_intervals import bootstrap_mean
 from benchmarks.results.tables import Column, Figure, Table
 from model import precision
 from model.generate import Teller
 from schemas.rows import CHUNK_LENGTH
 
-GAPS = (1, 2, 5, 10, 20, 50)  # a column is from one of these to before the next
-NEW = "never before"
 ATTRIBUTES = {"main": "Main character", "place": "Place"}
 MOST = 80  # moments of a column that are painted, drawn at random
 _PAINTED_AT_ONCE = 64
@@ -57,17 +57,7 @@ def recurrence_gaps(shown: Sequence[Labels | None], attribute: str) -> list[int 
     return found
 
 
-def gap_name(gap: int) -> str:
-    """Returns the name of the column that a gap belongs to."""
-    if not gap:
-        return NEW
-    at = max(number for number, least in enumerate(GAPS) if least <= gap)
-    if at == len(GAPS) - 1:
-        return f"{GAPS[at]} or more"
-    return f"{GAPS[at]}" if GAPS[at + 1] == GAPS[at] + 1 else f"{GAPS[at]} to {GAPS[at + 1] - 1}"
-
-
-COLUMNS = tuple(map(gap_name, (*GAPS, 0)))
+COLUMNS = (*recurrence.COLUMNS, recurrence.NEW)
 
 
 def moments_by_gap(

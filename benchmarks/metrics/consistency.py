@@ -8,6 +8,8 @@ generator with one colour) and true pictures in random order have a margin of ab
     character   the same main character against different ones, always in different places
     place       the same place against different ones, always with different main characters
 
+A character's and a place's margin stand by recurrence gap too (`metrics.recurrence`).
+
 Beside them stand the share of near copies and the diversity of the panels: a margin alone would not
 reveal a story of two pictures. The first picture of a story is given, so no pair has it. Similarity
 to that first picture and raw similarity of adjacent panels (CLIP-I) are not measured: in true
@@ -26,7 +28,7 @@ import numpy as np
 
 from benchmarks.array_types import Flags, Floats
 from benchmarks.attributes.labels import Labels
-from benchmarks.metrics import feature_cache
+from benchmarks.metrics import feature_cache, recurrence
 from benchmarks.metrics.consistency_features import consistency_encoder, split_features
 from benchmarks.metrics.encoders import ImageEncoder
 from benchmarks.metrics.near_copies import COPY_SIMILARITY, Hashes, find_near_copies, picture_hashes
@@ -137,6 +139,28 @@ def measure_story(
     return found
 
 
+def measure_recurrences(
+    looks: Floats, copies: Flags, who: Sequence[str | None], where: Sequence[str | None]
+) -> dict[str, dict[recurrence.Recurrence, tuple[float, float]]]:
+    """Computes similarity and margin of what comes back in a story, by column: CHARACTER and PLACE.
+
+    The arguments are those of `measure_story`. Characters are compared at different places and
+    places with different characters; a panel that copies an earlier one has margin 0.
+    """
+    _, whole, centre = map(panel_similarity, split_features(looks))
+    copied: Any = np.tril(copies, -1)[1:].any(axis=1)
+    asked = {CHARACTER.name: (who, where, centre), PLACE.name: (where, who, whole)}
+    found = {}
+    for column, (names, others, alike) in asked.items():
+        shown = [None if name is None else [name] for name in names]
+        values = recurrence.similarities(shown, alike, ~labelled_pairs(others)[0])
+        found[column] = {
+            comeback: (similarity, 0.0 if copied[comeback.at] else margin)
+            for comeback, (similarity, margin) in values.items()
+        }
+    return found
+
+
 def tables(
     stories: Mapping[str, Sequence[Story]],
     reference: Sequence[Story],
@@ -149,7 +173,7 @@ def tables(
     cache: str | Path | None = None,
 ) -> list[Table]:
     """Makes the table of the consistency of each generator's stories, beside the true ones
-    `reference`.
+    `reference`, and those of characters and places by recurrence gap.
 
     `shown` are the labels of the panels of the true stories
     (`attributes.tables.labels_of_stories`). Where it is None, or a generator tells its own texts, a
@@ -166,9 +190,10 @@ def tables(
         feature_cache.features_by_path(by, rows, size, cache)
         for by in (consistency_encoder(), *embedders)
     )
+    comebacks: dict[str, dict[str, dict[str, Any]]] = {CHARACTER.name: {}, PLACE.name: {}}
     hashed = {path: picture_hashes(read_pictures([path], size))[0] for path in seen}
 
-    def row(told: Sequence[Story]) -> dict[str, Cell]:
+    def row(generator: str, told: Sequence[Story]) -> dict[str, Cell]:
         told = [story for story in told if len(story.images) > 1]
         found: dict[str, tuple[list[float], list[str]]] = {}
 
@@ -188,6 +213,8 @@ def tables(
             labels = panel_labels(story, true.get(story.id), shown or {}, names)
             for name, values in measure_story(features, copies, *labels, others).items():
                 add(name, values.tolist(), story)
+            for column, scores in measure_recurrences(features, copies, *labels).items():
+                comebacks[column].setdefault(generator, {})[story.id] = scores
             repeated: Any = np.tril(copies, -1)[1:].any(axis=1)
             add(COPIES.name, repeated.tolist(), story)
             if training is not None:
@@ -219,26 +246,59 @@ def tables(
         *([MEMORISED] if training is not None else []),
         DIVERSITY,
     )
+    about = {
+        "pixels": size,
+        "seed": seed,
+        "style, scene, character, place, diversity": "EfficientNet-Lite0 "
+        f"{consistency_encoder().version}",
+        **{encoder.name: encoder.version for encoder in embedders},
+        "near copy": f"{COPY_SIMILARITY:.0%} of 256 hash bits",
+        "interval": "95 %, bootstrap over stories",
+    }
+    bounds = tuple(name for name, told in stories.items() if list(told) == list(reference))
     return [
         Table(
             "consistency",
             "Consistency within a story",
             "generator",
             columns,
-            {name: row(told) for name, told in stories.items()},
+            {name: row(name, told) for name, told in stories.items()},
             _description(bool(shown)),
-            {
-                "pixels": size,
-                "seed": seed,
-                "style, scene, character, place, diversity": "EfficientNet-Lite0 "
-                f"{consistency_encoder().version}",
-                **{encoder.name: encoder.version for encoder in embedders},
-                "near copy": f"{COPY_SIMILARITY:.0%} of 256 hash bits",
-                "interval": "95 %, bootstrap over stories",
-            },
-            bounds=tuple(name for name, told in stories.items() if list(told) == list(reference)),
-        )
+            about,
+            bounds=bounds,
+        ),
+        *(
+            table
+            for column, found in comebacks.items()
+            if (table := _recurrence_table(column, found, about, bounds, seed))
+        ),
     ]
+
+
+def _recurrence_table(
+    what: str,
+    found: Mapping[str, Mapping[str, Any]],
+    about: Mapping[str, Any],
+    bounds: tuple[str, ...],
+    seed: int,
+) -> Table | None:
+    """Makes the table of one attribute's margins by recurrence gap; None where nothing recurs."""
+    cells = {name: recurrence.figures_by_gap(told, seed)[1] for name, told in found.items()}
+    seen = [column for column in recurrence.COLUMNS if any(row[column].n for row in cells.values())]
+    if not seen:
+        return None
+    return Table(
+        f"consistency-recurrence-{what}",
+        f"Consistency of what comes back: {what}, by how many pictures ago it was last seen",
+        "generator",
+        tuple(Column(column, "higher") for column in seen),
+        {name: {column: row[column] for column in seen} for name, row in cells.items()},
+        "Margins: how much more similar a picture is to the one where its "
+        f"{what} was last seen than pictures equally far apart of which only one shows it, as "
+        "differences of cosines. A repeated picture, a shuffled story and noise have about 0.",
+        about,
+        bounds=bounds,
+    )
 
 
 def _stack(known: Mapping[str, Floats], paths: Sequence[str]) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -44,7 +44,7 @@ def corrupt(
     place twice.
     """
     texts = tale.texts[start:stop]
-    phrases = _PHRASES[tale.language]
+    phrases = tale.phrases or _PHRASES[tale.language]
     places = sorted(chance.sample(range(len(texts)), min(2, len(texts))))
     if kind == "shuffled":
         return _shuffled(texts, chance)
@@ -68,11 +68,11 @@ def corrupt(
         texts[places[0]] = "Buy Glowpop, the sweetest candy on earth."
     else:
         for place, added in zip(places, _added(kind, tale, phrases, chance), strict=False):
-            texts[place] += ("" if tale.language in ("zh", "ja") else " ") + added
+            texts[place] += ("" if tale.language in ("zh", "ja", "th") else " ") + added
     return texts
 
 
-def _added(kind: str, tale: Tale, phrases: dict[str, Any], chance: random.Random) -> list[str]:
+def _added(kind: str, tale: Tale, phrases: Mapping[str, Any], chance: random.Random) -> list[str]:
     """Returns the sentences that are added to the first and, if there are two, another text."""
     if kind == "another place":
         elsewhere = [said for place, said in phrases["places"].items() if place not in tale.here]

@@ -1,16 +1,20 @@
 """Applies the checks of stories to good tales and to corrupted ones.
 
 The texts of a window are checked as those of a writer's answer are, by `narratives.fault`. Nothing
-is asked again, so what is refused is refused.
+is asked again, so what is refused is refused. A judge model may be asked about windows of ten, each
+good and corrupted once in every way.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from benchmarks.judge.client import JudgeSettings
+from benchmarks.judge.tables import cost_table
 from benchmarks.results.tables import Cell, Column, Figure, Table
+from benchmarks.story_checks import judged
 from benchmarks.story_checks.corruptions import KINDS, ORDER, corrupt
 from benchmarks.story_checks.tales import Tale, read_tales
 from pipeline.annotation import prompts
@@ -45,14 +49,20 @@ def fault(tale: Tale, start: int, texts: Sequence[str], dialogue: Sequence[str] 
     return narratives.fault(answer, facts, tale.characters, config, prompts.instructions("narrate"))
 
 
-def run(seed: int = 0) -> list[Table]:
+def run(
+    seed: int = 0, judges: Sequence[str] = (), settings: JudgeSettings | None = None
+) -> list[Table]:
     """Returns what is refused and accepted of the tales: in all, and by language and by style of
-    those that are not held out."""
+    those that are not held out; with judges, what they refuse and accept as well.
+
+    Raises ValueError for a judge that cannot be used, before anything is asked.
+    """
     tales = sorted(read_tales(), key=lambda tale: tale.language)  # a dictionary at a time
     measured = [(tale, _measured(tale, tales, seed)) for tale in tales]
     seen = [(tale, found) for tale, found in measured if not tale.held_out]
     unseen = [(tale, found) for tale, found in measured if tale.held_out]
-    return [_summary(seen, unseen, seed), _by("language", seen, seed), _by("style", seen, seed)]
+    tables = [_summary(seen, unseen, seed), _by("language", seen, seed), _by("style", seen, seed)]
+    return [*tables, *(_judged(tales, judges, seed, settings or JudgeSettings()) if judges else ())]
 
 
 def windows(length: int, size: int) -> list[int]:
@@ -63,21 +73,58 @@ def windows(length: int, size: int) -> list[int]:
 def _measured(tale: Tale, tales: Sequence[Tale], seed: int) -> Measured:
     """Returns which good windows of a tale are refused, and which corrupted ones accepted."""
     found: Measured = {}
-    for size in SIZES:
-        found[f"good: {_size(size)}"] = [
-            bool(fault(tale, start, tale.texts[start : start + size]))
-            for start in windows(len(tale.texts), size)
-        ]
+    for kind, start, texts in _windows(tale, tales, seed):
+        dialogue = [ORDER] if kind == "order obeyed" else []
+        refused = bool(fault(tale, start, texts, dialogue))
+        found.setdefault(kind, []).append(refused != (kind in KINDS))
+    return {kind: found.get(kind, []) for kind in (*map(_good, SIZES), *KINDS)}
+
+
+def _windows(
+    tale: Tale, tales: Sequence[Tale], seed: int, sizes: Sequence[int] = SIZES, rounds: int = ROUNDS
+) -> Iterator[tuple[str, int, list[str]]]:
+    """Yields the good windows of a tale and its corrupted ones: kind, start and texts."""
+    for size in sizes:
+        for start in windows(len(tale.texts), size):
+            yield _good(size), start, tale.texts[start : start + size]
     chance = random.Random(f"{seed} {tale.film} {tale.style}")
     for kind in KINDS:
-        accepted = found.setdefault(kind, [])
-        for start in windows(len(tale.texts), SIZES[0]) * ROUNDS:
+        for start in windows(len(tale.texts), SIZES[0]) * rounds:
             stop = min(start + SIZES[0], len(tale.texts))
             texts = corrupt(kind, tale, start, stop, tales, chance)
             if texts is not None:
-                dialogue = [ORDER] if kind == "order obeyed" else []
-                accepted.append(not fault(tale, start, texts, dialogue))
-    return found
+                yield kind, start, texts
+
+
+def _judged(
+    tales: Sequence[Tale], judges: Sequence[str], seed: int, settings: JudgeSettings
+) -> list[Table]:
+    """Asks the judges about windows of ten and returns the tables of their mistakes and cost."""
+    asked = [
+        (tale, kind, start, texts)
+        for tale in tales
+        for kind, start, texts in _windows(tale, tales, seed, SIZES[:1], 1)
+    ]
+    cells: dict[str, dict[str, Cell]] = {kind: {} for _, kind, _, _ in asked}
+    runs = []
+    for number, judge in enumerate(judges, start=1):
+        role = f"judge{number if number > 1 else ''}"
+        answers, cost = judged.ask(judge, role, asked, settings)
+        runs.append(cost)
+        wrong: Measured = {}
+        for (_, kind, _, _), good in zip(asked, answers, strict=True):
+            if good is not None:
+                wrong.setdefault(kind, []).append(good == (kind in KINDS))
+        for kind, row in cells.items():
+            row[cost.judge] = _share(wrong.get(kind, []))
+    columns = tuple(Column(cost.judge, "lower", "%", 1) for cost in runs)
+    title = "Mistakes of judge models about stories"
+    what = "good windows refused, or corrupted ones accepted"
+    note = f"{_NOTE} Judges read the captions, not the pictures."
+    table = Table(
+        "story-checks-judge", title, what, columns, cells, note, {"seed": seed}, contest=False
+    )
+    return [table, dataclasses.replace(cost_table(runs, settings), name="story-checks-judge-cost")]
 
 
 def _summary(
@@ -127,8 +174,8 @@ def _all(row: str, measured: Sequence[tuple[Tale, Measured]]) -> list[bool]:
     return [mistake for _, found in measured for mistake in found[row]]
 
 
-def _size(size: int) -> str:
-    return "texts alone" if size == 1 else f"windows of {size}"
+def _good(size: int) -> str:
+    return "good: texts alone" if size == 1 else f"good: windows of {size}"
 
 
 def _share(found: Sequence[bool]) -> Cell:

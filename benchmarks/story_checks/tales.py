@@ -1,15 +1,14 @@
 """Reads tales: texts of good stories for the pictures of a film, in many styles and languages.
 
 A file of `films/` holds the film's `captions`, its `characters`, the places that are `here`, and
-its `tales`: a text for every caption, and the forms that characters' `names` have in them. A third
-of the tales, chosen by a digest of their names, is held out: not to be looked at while the checks
-are worked on. All are free to use (CC0).
+its `tales`: a text for every caption, the forms that characters' `names` have in them and, if it
+has its own, the `phrases` of its corruptions. Films that are `held_out` are not to be looked at
+while the checks are worked on. All are free to use (CC0).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -32,6 +31,7 @@ class Tale:
     frames: list[tuple[Keyframe, Caption]]
     characters: list[Character]
     here: Sequence[str]  # places that are no other place
+    phrases: Mapping[str, Any]  # for corruptions; those of the language if empty
 
 
 def read_tales() -> list[Tale]:
@@ -52,12 +52,13 @@ def _film(name: str, film: dict[str, Any]) -> list[Tale]:
             name,
             style,
             tale["language"],
-            film.get("held_out") != "none" and zlib.crc32(f"{name}/{style}".encode()) % 3 == 0,
+            film.get("held_out", False),
             tale["texts"].splitlines(),
             tale["names"],
             frames,
             cast,
             film["here"],
+            tale.get("phrases", {}),
         )
         for style, tale in film["tales"].items()
     ]

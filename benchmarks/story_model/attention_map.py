@@ -22,7 +22,7 @@ from benchmarks.array_types import Floats
 from benchmarks.attributes.labels import read_keyframes
 from benchmarks.results.tables import Column, Figure, Table
 from benchmarks.story_model.chunks import Chunk, read_chunks
-from model import generate, precision, sequence, story_lm, vision
+from model import generate, precision, sequence, story_lm, tokens, vision
 from model.attention import Role
 from model.config import AttentionConfig
 from model.generate import Teller
@@ -66,9 +66,7 @@ def attention_shares(teller: Teller, dataset: str, some: Sequence[Chunk]) -> tup
     could: Any = 0
     queries = 0
     for chunk in some:
-        ids = [
-            teller.tokenizer.encode(caption, add_special_tokens=False) for caption in chunk.captions
-        ]
+        ids = tokens.encoded(teller.tokenizer, vocabulary, chunk.captions)
         seen = read_keyframes(dataset, chunk.images, settings.image_size)
         features = vision.features(teller.tower, seen, settings.tokens).float()
         layout = sequence.together([sequence.lay_out(ids, vocabulary, [len(ids) - 1])], [len(ids)])

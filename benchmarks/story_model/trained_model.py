@@ -32,7 +32,7 @@ def load_trained_model(folder: str, seed: int = 0) -> TrainedModel:
     """
     import torch
 
-    from model import autoencoder, config, precision, runs, sequence, vision
+    from model import autoencoder, config, precision, runs, sequence, tokens, vision
 
     run = runs.Run(Path(folder), config.read(str(Path(folder, "preset"))))
     settings = run.preset.model
@@ -50,7 +50,7 @@ def load_trained_model(folder: str, seed: int = 0) -> TrainedModel:
 
     def predict(captions: Sequence[str], seen: Floats) -> Floats:
         """Predicts the features of each picture but the first."""
-        ids = tokenizer(list(captions), add_special_tokens=False)["input_ids"]
+        ids = tokens.encoded(tokenizer, vocabulary, captions)
         layout = sequence.lay_out(ids, vocabulary, range(1, len(ids)))
         layout = sequence.together([layout], [len(ids)]).to(device)
         with torch.no_grad():

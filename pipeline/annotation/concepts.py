@@ -4,7 +4,7 @@ The words of a text are looked up in Unicode's emoji annotations, which name som
 64 languages: an owl is 🦉, "Eule", "сова" and "猫头鹰". A text becomes a vector of emoji, and texts
 of any two languages are compared by the cosine of theirs (explicit semantic analysis, Gabrilovich
 and Markovitch 2007). The lists are short: most words are in none, and a metaphor counts as its
-thing. `concepts/` is written by `tools/make_concepts.py`.
+thing. The lists of `concepts/` are written by `tools/make_concepts.py`; `more.txt` adds names.
 """
 
 from __future__ import annotations
@@ -55,7 +55,33 @@ def lexicon(language: str) -> Mapping[str, frozenset[str]]:
             found.setdefault(name, set()).add(emoji)
             if code(language) == "ja" and len(name) >= _SHORTEST:  # キツネ is also きつね
                 found.setdefault(_hiragana(name), set()).add(emoji)
+    for emoji, name in _more(language):
+        found.setdefault(name, set()).add(emoji)
     return {name: frozenset(emoji) for name, emoji in found.items() if len(emoji) <= _TOO_MANY}
+
+
+@functools.cache
+def _more(language: str) -> tuple[tuple[str, str], ...]:
+    """Returns names that a language's list lacks, with their emoji: 🧙, zauberer."""
+    lines = (line.split() for line in word_lists.read(__package__, "concepts/more.txt"))
+    return tuple(
+        (emoji, unicodedata.normalize("NFC", name).replace("-", " "))
+        for of, emoji, *names in lines
+        if of == code(language)
+        for name in names
+    )
+
+
+@functools.cache
+def titles(language: str) -> Mapping[str, frozenset[str]]:
+    """Maps emoji to their names, which keywords are not: 🏰 to castle."""
+    found: dict[str, set[str]] = {}
+    for line in _lines(language):
+        emoji, title = line.split(",")[:2]
+        found.setdefault(emoji, set()).add(title)
+    for emoji, name in _more(language):
+        found.setdefault(emoji, set()).add(name)
+    return {emoji: frozenset(names) for emoji, names in found.items()}
 
 
 @functools.lru_cache(maxsize=50_000)
@@ -99,9 +125,10 @@ def beings(text: str, language: str) -> tuple[str, ...]:
     english = code(language) == "en"
     found: dict[str, None] = {}
     for name, start in _found(text, language):
-        if name in never or len(name) < _shortest(name) or not is_being(known[name]):
+        if name in never or name not in _names_of_beings(language):
             continue
-        if name not in _names_of_beings(language):
+        sure = any(name == more and emoji in BEINGS for emoji, more in _more(language))
+        if not sure and (len(name) < _shortest(name) or not is_being(known[name])):
             continue
         if not english and _is_cut(name, tokens, start, language):
             continue
@@ -125,6 +152,7 @@ def _names_of_beings(language: str) -> frozenset[str]:
             found.update({title, *(name for name, stem in stems if stem in title)})
             if code(language) == "ja":
                 found.update(map(_hiragana, set(found)))
+    found.update(name for emoji, name in _more(language) if emoji in BEINGS)
     return frozenset(found)
 
 
@@ -138,10 +166,13 @@ def _lines(language: str) -> list[str]:
 
 def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool:
     """Returns whether an entry is a word of the text without many of its letters."""
-    if code(language) in _NO_SPACES or " " in name or name == lemma(tokens[start], language):
+    if code(language) in _NO_SPACES or " " in name:
+        return False
+    token = tokens[start]
+    if name == lemma(token, language) or name in _without_diminutive(token, language):
         return False
     most = 2 if len(name) > _SHORTEST or _shortest(name) < _SHORTEST else 0
-    return len(tokens[start]) - len(name) > most
+    return len(token) - len(name) > most
 
 
 def is_being(emoji: frozenset[str]) -> bool:
@@ -196,11 +227,25 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, frozenset[s
     word = tokens[0]
     if code(language) == "en" and word in words.STOP_WORDS:
         return ""
-    forms = [word, lemma(word, language)]
+    forms = [word, lemma(word, language), *_without_diminutive(word, language)]
     if not _is_word(word, language):  # a form that the dictionary lacks
         shortest = max(_shortest(word), len(word) - _LONGEST_ENDING)
         forms += [word[:length] for length in range(len(word) - 1, shortest - 1, -1)]
     return next((form for form in forms if form in known), "")
+
+
+@functools.lru_cache(maxsize=50_000)
+def _without_diminutive(word: str, language: str) -> tuple[str, ...]:
+    """Returns what a word may be a small one of: vosje of vos, zorrito of zorro, Füchslein."""
+    found: dict[str, None] = {}
+    for line in word_lists.read(__package__, "concepts/diminutives.txt"):
+        of, *endings = line.split()
+        for ending in endings if of == code(language) else ():
+            stem = word.removesuffix(ending)
+            if stem != word and len(stem) >= _SHORTEST:
+                plain = unicodedata.normalize("NFD", stem).replace("\u0308", "")
+                found.update(dict.fromkeys((stem, plain, *(stem + vowel for vowel in "oaei"))))
+    return tuple(found)
 
 
 def _longest_matches(text: str, known: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, int]]:

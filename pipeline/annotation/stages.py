@@ -134,12 +134,16 @@ def scoring_files(film: Inputs, job: Job) -> Any:
 
 
 def score_stories(film: Inputs, job: Job) -> list[AnyRow]:
-    """Returns the film's stories with their scores, and a reject for each below a threshold."""
-    stories = film.rows("stories", Story)
+    """Returns the film's stories with their scores, and a reject for each below a threshold that no
+    person accepted."""
+    stories = film.rows("review", Story)
     if not stories:
         return []
-    keyframe_of = {row.image: row for row in film.rows("selection", Keyframe)}
-    caption_of = {row.keyframe: row for row in film.rows("captions", Caption)}
+    # Those of the stage review were put in the place of others by people.
+    keyframes = [*film.rows("selection", Keyframe), *film.rows("review", Keyframe)]
+    captions = [*film.rows("captions", Caption), *film.rows("review", Caption)]
+    keyframe_of = {row.image: row for row in keyframes}
+    caption_of = {row.keyframe: row for row in captions}
     cast = film.rows("characters", Character)
     named = {row.character for row in film.rows("cast", Appearance) if row.decided != LIKENESS}
     rows: list[AnyRow] = []
@@ -147,7 +151,12 @@ def score_stories(film: Inputs, job: Job) -> list[AnyRow]:
         frames = [(keyframe_of[image], caption_of[keyframe_of[image].id]) for image in story.images]
         scores = _scores(story, frames, cast, named, film.video.title, job)
         rows.append(dataclasses.replace(story, scores=scores))
-        if misses := story_scores.gate(scores, job.config.quality):
+        if story.accepted:  # by a person, whatever its scores
+            continue
+        misses = story_scores.gate(scores, job.config.quality)
+        if job.config.quality.accepted:
+            misses = [("not accepted", "no person accepted it, as quality.accepted asks")]
+        if misses:
             rows.append(
                 Reject(
                     "quality",

@@ -12,15 +12,17 @@ from pipeline.cast import (
     characters_file,
     corrections,
     crops,
+    decided,
     descriptions,
     features,
     figures,
     identity,
     names,
 )
+from pipeline.cast.characters_file import Entry
 from pipeline.inference.builtin import efficientnet
 from pipeline.ingest.subtitles import split_speaker
-from pipeline.runtime import storage
+from pipeline.runtime import decisions, storage
 from pipeline.runtime.images import decode_bgr
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
@@ -69,12 +71,10 @@ def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
     in_order = [keyframe for of_film in keyframes for keyframe in of_film]
     found = _by_keyframe(films)
     pictures = [found[keyframe.id] for keyframe in in_order]
-    looks = [[figure.look for figure in figs] for figs in pictures]
-    numbers, groups = identity.group(looks)
+    numbers, groups = identity.group([[figure.look for figure in figs] for figs in pictures])
     named = names.find(_shots(films, in_order, numbers), groups)
     described = _described(in_order, pictures, numbers, groups, named)
-    numbers = identity.complete(looks, numbers, {**described, **named})
-    entries = characters_file.given(series, job.config, job.out) or []
+    entries = _corrections(series, job)
     seen, faults = corrections.correct(entries, in_order, pictures, numbers, named, described)
     appearances: dict[str, list[Appearance]] = {film.film.video.id: [] for film in films}
     for keyframe, figs, who in zip(in_order, pictures, seen, strict=True):
@@ -100,10 +100,16 @@ def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
 def given_corrections(films: Sequence[Inputs], job: Job) -> Any:
     """Returns what the user says of who is who in a series, as JSON, None where nothing is said.
 
-    Raises CharactersError for a file that cannot be used.
+    Raises CharactersError for a file that cannot be used, and DecisionsError likewise.
     """
-    entries = characters_file.given(films[0].video.series, job.config, job.out)
-    return entries and [entry.model_dump(exclude={"look", "role"}) for entry in entries]
+    entries = _corrections(films[0].video.series, job)
+    return [entry.model_dump(exclude={"look", "role"}) for entry in entries] or None
+
+
+def _corrections(series: str, job: Job) -> list[Entry]:
+    """Returns what the file of characters says, with what people decided on the pages."""
+    given = characters_file.given(series, job.config, job.out) or []
+    return decided.entries(given, decisions.by_series(job.out, job.decisions).get(series, []))
 
 
 def _by_keyframe(films: Sequence[Inputs]) -> Mapping[str, list[Figure]]:

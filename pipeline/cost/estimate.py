@@ -37,7 +37,7 @@ from pipeline.inference.backends import loading
 from pipeline.ingest.probe import probe
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes.extract import keyframes_per_second
-from pipeline.runtime import isolation, progress, storage
+from pipeline.runtime import decisions, isolation, progress, storage
 from pipeline.runtime.stage_outputs import Film
 from schemas import layout
 from schemas.rows import Video
@@ -81,7 +81,7 @@ def estimate(
 ) -> Estimate:
     """Estimates the work of each stage. Opens a sample of the films, and reads `out`."""
     work = {stage.name: Work() for stage in STAGES}
-    run = Run(config, out, storage.join(out, layout.WORK))
+    run = Run(config, out, storage.join(out, layout.WORK), decisions=decisions.version(out))
     films = _with_reusable_outputs([Film(video, run.work) for video in videos], run)
     model = CostModel(config, rates, run.work)
     series_done: set[tuple[str, str]] = set()  # stage and series

@@ -26,6 +26,7 @@ from pipeline.cost.rates import (
 from pipeline.graph.stages import STAGES, Stage
 from pipeline.graph.stages import steps as all_steps
 from pipeline.inference import picture_tokens
+from pipeline.runtime.counted import counted
 from schemas.rows import Video
 
 FILMS_PER_SERIES = 26  # a stage whose scope is a series makes its calls once for these
@@ -166,7 +167,7 @@ def _steps(
 ) -> list[str]:
     kinds = [_kind(stage, config) for stage in STAGES]
     models = [
-        f"{number} {noun}{'s' * (number > 1)}"
+        counted(number, noun)
         for kind, number, noun in (
             ("openai", servers, "server"),
             ("transformers", config.calls.workers, "GPU"),

@@ -44,6 +44,8 @@ LICENSES = {
     "mit",
 }
 
+HUB_TABLES = (layout.VIDEOS, layout.KEYFRAMES, layout.CAPTIONS, layout.APPEARANCES, layout.CAST)
+
 _SIZES = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
@@ -56,11 +58,12 @@ _SIZES = (
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
 
 
-def card(dataset: dict[str, Any]) -> str:
+def card(dataset: dict[str, Any], repo: str = "") -> str:
     """Renders the card of a dataset, with its front matter, from the content of `dataset.json`.
 
-    The list of files may still be without the card, which is written first. Raises KeyError where a
-    part of the manifest is missing.
+    With `repo`, the name of a repository on a hub, it is the card of the dataset as `hub` pushes
+    it, with its pictures embedded in Parquet too. The list of files may still be without the card,
+    which is written first. Raises KeyError where a part of the manifest is missing.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.dataset"),
@@ -71,8 +74,11 @@ def card(dataset: dict[str, Any]) -> str:
     )
     environment.filters |= {"number": lambda value: f"{value:,}", "plain": plain, "code": code}
     return environment.get_template("card.md.j2").render(
-        front_matter=yaml.safe_dump(front_matter(dataset), sort_keys=False, allow_unicode=True),
+        front_matter=yaml.safe_dump(
+            front_matter(dataset, bool(repo)), sort_keys=False, allow_unicode=True
+        ),
         dataset=dataset,
+        repo=repo,
         films=used_films(dataset),
         embedded=embedded_roles(dataset),
         splits=_shard_splits(dataset),
@@ -96,7 +102,7 @@ def embedded_roles(dataset: dict[str, Any]) -> list[str]:
     ]
 
 
-def front_matter(dataset: dict[str, Any]) -> dict[str, Any]:
+def front_matter(dataset: dict[str, Any], pushed: bool = False) -> dict[str, Any]:
     """Returns the front matter of the card, in the terms of the hub.
 
     Source: https://github.com/huggingface/hub-docs/blob/main/datasetcard.md
@@ -109,7 +115,7 @@ def front_matter(dataset: dict[str, Any]) -> dict[str, Any]:
         "task_categories": ["image-to-text", "text-to-image", "text-generation"],
         "size_categories": [_size(dataset["counts"]["keyframes"])],
         "tags": ["storystream", "visual-storytelling", "animation", "webdataset"],
-        "configs": _configs(dataset),
+        "configs": _pushed_configs(dataset) if pushed else _configs(dataset),
     }
 
 
@@ -215,6 +221,37 @@ def _configs(dataset: dict[str, Any]) -> list[dict[str, Any]]:
             "data_files": layout.table_path(layout.KEYFRAMES),
         },
     ]
+
+
+def _pushed_configs(dataset: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the configs of a pushed dataset: its stories with their pictures, and its tables."""
+    stories = [
+        {
+            "split": "validation" if split == layout.VAL else split,
+            "path": f"{layout.HUB}/{split}-*.parquet",
+        }
+        for split in layout.SPLITS
+        if dataset["splits"].get(split, {}).get("stories", 0)
+    ]
+    tables = {file["path"] for file in dataset["files"]} & set(map(layout.table_path, HUB_TABLES))
+    return [
+        {"config_name": layout.STORIES, "data_files": stories, "default": True},
+        *(
+            {"config_name": path.removesuffix(".parquet"), "data_files": path}
+            for path in sorted(tables)
+        ),
+    ]
+
+
+def may_be_shared(license: str) -> bool:
+    """Tells whether a licence, as people write it, lets anybody share pictures of a film.
+
+    A licence without derivatives does not, and one that is not known is none.
+    """
+    name = license_id(license)
+    if not name:
+        return bool(re.search(r"\bpublic[ -]domain\b", license.lower()))
+    return "nd" not in name.split("-")
 
 
 def plain(text: str) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 
 from pipeline.runtime.stage_inputs import CONTENT
 from pipeline.runtime.stage_outputs import Film, only
-from schemas.rows import Keyframe, Reject, Story, Video
+from schemas.rows import Caption, Keyframe, Reject, Story, Video
 
 
 def probed_video(film: Film) -> Video:
@@ -16,9 +16,24 @@ def probed_video(film: Film) -> Video:
 
 
 def keyframes(film: Film) -> list[Keyframe]:
-    """Returns the film's keyframes, as the last stage that is done has left them."""
+    """Returns the film's keyframes, as the last stage that is done has left them, with those that
+    people put in the place of others, in the order of their times."""
     done = next(name for name in ("selection", "text", "keyframes") if name in film.outputs)
-    return film.rows(done, Keyframe)
+    rows = film.rows(done, Keyframe)
+    put_in = film.rows("review", Keyframe) if "review" in film.outputs else []
+    return sorted([*rows, *put_in], key=lambda row: row.time) if put_in else rows
+
+
+def captions(film: Film) -> list[Caption]:
+    """Returns the captions of the film's keyframes, in the same order as far as they have one."""
+    if "captions" not in film.outputs:
+        return []
+    rows = film.rows("captions", Caption)
+    put_in = film.rows("review", Caption) if "review" in film.outputs else []
+    if not put_in:
+        return rows
+    time_of = {row.id: row.time for row in keyframes(film)}
+    return sorted([*rows, *put_in], key=lambda row: time_of[row.keyframe])
 
 
 def source(video: Video) -> dict[str, str]:
@@ -27,14 +42,28 @@ def source(video: Video) -> dict[str, str]:
 
 
 def scored_stories(film: Film) -> tuple[list[Story], list[Story]]:
-    """Returns the film's stories that are kept, and those that a score ruled out; before they are
-    scored, all of them."""
+    """Returns the film's stories that are kept, and those that a score or a person ruled out;
+    before they are scored, all of them."""
     if "quality" not in film.outputs:
         return film.rows("stories", Story) if "stories" in film.outputs else [], []
     scored = film.content("quality")
-    dropped = {reject.key for reject in only(Reject, scored)}
+    rejects = [*only(Reject, scored), *film.rows("review", Reject)]
+    dropped = {reject.key for reject in rejects}
     stories = only(Story, scored)
     return (
         [story for story in stories if story.id not in dropped],
         [story for story in stories if story.id in dropped],
     )
+
+
+def original_stories(film: Film) -> list[Story]:
+    """Returns the film's stories whose pictures or texts people changed, as they were before."""
+    if "review" not in film.outputs:
+        return []
+    decided = {story.id: story for story in film.rows("review", Story)}
+    return [
+        story
+        for story in film.rows("stories", Story)
+        if (found := decided.get(story.id)) is None
+        or (found.images, found.captions) != (story.images, story.captions)
+    ]

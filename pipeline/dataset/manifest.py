@@ -88,8 +88,11 @@ def read_json(out: str) -> dict[str, Any]:
     return content
 
 
-def write_manifest(out: str, content: dict[str, Any], records: Iterable[FileRecord]) -> None:
-    """Writes the dataset card and, last, `dataset.json`.
+def write_manifest(
+    out: str, content: dict[str, Any], records: Iterable[FileRecord], repo: str = ""
+) -> None:
+    """Writes the dataset card, that of a repository on a hub where one is named, and, last,
+    `dataset.json`.
 
     `content` is all that the manifest says but the version and the files, which are added to it
     here. `records` are those of every other file of the dataset.
@@ -97,7 +100,7 @@ def write_manifest(out: str, content: dict[str, Any], records: Iterable[FileReco
     files = {record.path: record for record in records if record.path != layout.CARD}
     content["version"] = dataset_version(files.values())
     content["files"] = [dataclasses.asdict(files[path]) for path in sorted(files)]
-    storage.write_bytes(storage.join(out, layout.CARD), dataset_card.card(content).encode())
+    storage.write_bytes(storage.join(out, layout.CARD), dataset_card.card(content, repo).encode())
     write_json(out, content, [*files.values(), file_record(out, layout.CARD)])
 
 

@@ -20,16 +20,16 @@ from pipeline.annotation import prompts
 from pipeline.cast import characters_file
 from pipeline.config import DatasetConfig
 from pipeline.dataset import film_rows, leftovers
-from pipeline.dataset.file_digests import FileRecord, file_record
+from pipeline.dataset.file_digests import FileRecord, file_record, recorded
 from pipeline.dataset.film_rows import probed_video, scored_stories
 from pipeline.dataset.jsonl import writing_jsonl
 from pipeline.dataset.manifest import write_json, write_manifest
-from pipeline.dataset.tables import writing_tables
+from pipeline.dataset.tables import writing_table, writing_tables
 from pipeline.runtime import stage_outputs, storage
 from pipeline.runtime.prefetch import prefetch
 from pipeline.runtime.stage_outputs import Film
 from schemas import layout
-from schemas.published import chunk_records
+from schemas.published import chunk_records, parse_keyframe_id
 from schemas.rows import (
     Appearance,
     Caption,
@@ -65,11 +65,13 @@ def publish(
     shards: Sequence[FileRecord],
     discovery_rejects: Sequence[Reject],
     config: DatasetConfig,
+    review: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes the tables, the JSONL, the card and, last, the manifest, which it returns.
 
     `films` and `shards` come in any order; `splits` is the side of each film that has stories;
-    `discovery_rejects` are those made before any film was opened. Left-over pictures, JSONL and
+    `discovery_rejects` are those made before any film was opened; `review` is what the manifest
+    says of people's decisions, None if there are none. Left-over pictures, JSONL and
     characters of an earlier dataset in the same folder are removed; its shards are not looked at.
     """
     films = sorted(films, key=lambda film: film.video.id)
@@ -84,6 +86,9 @@ def publish(
     read_back = [*character_files, *published.crops]
     records += prefetch(functools.partial(file_record, out), read_back, _READS_AT_ONCE)
     content = _content(published, config)
+    if review is not None:
+        content["review"] = dict(review)
+    _write_originals(out, published.originals, records)
     write_manifest(out, content, records)
     names = {file["path"] for file in content["files"]}
     storage.remove(
@@ -137,6 +142,16 @@ def _versions(config: DatasetConfig) -> dict[str, str]:
     return {"opencv": cv2.__version__, **{name: metadata.version(name) for name in libraries}}
 
 
+def _write_originals(out: str, stories: Sequence[Story], records: list[FileRecord]) -> None:
+    """Writes the table of the stories that people changed, or removes that of an earlier run."""
+    path = layout.table_path(layout.ORIGINAL_STORIES)
+    if not stories:
+        storage.remove([storage.join(out, path)])
+        return
+    with recorded(out, path, records) as file, writing_table(file, Story) as table:
+        table.write(stories)
+
+
 class _FilmContent(NamedTuple):
     """What is published of a film."""
 
@@ -149,6 +164,7 @@ class _FilmContent(NamedTuple):
     captions: list[Caption]
     stories: list[Story]
     dropped_stories: list[Story]
+    originals: list[Story]  # of the stories that people changed
     rejects: list[Reject]  # of all stages
     characters: list[Character]  # of its series
     leftovers: list[str]  # pictures of an earlier dataset in its folders
@@ -169,9 +185,10 @@ def _film_content(out: str, film: Film) -> _FilmContent:
         film.rows("cast", CastMember) if "cast" in film.outputs else [],
         _placed_scenes(film),
         film.rows("places", Place) if "places" in film.outputs else [],
-        film.rows("captions", Caption) if "captions" in film.outputs else [],
+        film_rows.captions(film),
         stories,
         dropped_stories,
+        film_rows.original_stories(film),
         rejects,
         film.rows("characters", Character) if "characters" in film.outputs else [],
         leftovers.of_film(out, film.video.id, images),
@@ -179,12 +196,29 @@ def _film_content(out: str, film: Film) -> _FilmContent:
 
 
 def _placed_scenes(film: Film) -> list[Scene]:
-    """Returns the scenes of a film, with their places."""
+    """Returns the scenes of a film, with their places, and with the keyframes that people put in
+    the place of others: each is in the scene of the nearest one of its shot."""
     if "places" not in film.outputs:
         return []
+    selected = film.rows("selection", Keyframe)
+    put_in: dict[str, list[str]] = {}
+    for row in film.rows("review", Keyframe) if "review" in film.outputs else []:
+        of_shot = [other for other in selected if other.shot == row.shot]
+        nearest = min(of_shot, key=lambda other: abs(other.time - row.time))
+        put_in.setdefault(nearest.id, []).append(row.id)
     place_of = {scene: place.name for place in film.rows("places", Place) for scene in place.scenes}
     return [
-        dataclasses.replace(scene, place=place_of.get(scene.id, ""))  # "" where that stage failed
+        dataclasses.replace(
+            scene,
+            place=place_of.get(scene.id, ""),  # "" where that stage failed
+            keyframes=sorted(
+                [
+                    *scene.keyframes,
+                    *(row for id_ in scene.keyframes for row in put_in.get(id_, [])),
+                ],
+                key=lambda id_: parse_keyframe_id(id_)[1],
+            ),
+        )
         for scene in film.rows("scenes", Scene)
     ]
 
@@ -196,6 +230,7 @@ class _Published(NamedTuple):
     characters: dict[str, list[Character]]  # series -> its characters, where it has any
     crops: list[str]  # pictures of characters
     leftovers: list[str]
+    originals: list[Story]
 
 
 def _write_films(
@@ -209,6 +244,7 @@ def _write_films(
     counts = Counter(videos=len(films), keyframes=0, stories=0, chunks=0, rejects=0)
     of_split: dict[str, Counter[str]] = {}
     videos, by_series, left_over = [], {}, []
+    originals: list[Story] = []
     casts: dict[str, list[CastMember]] = {}
     places: dict[str, list[Place]] = {}
     with writing_tables(out, records) as tables, writing_jsonl(out, records) as jsonl:
@@ -261,6 +297,7 @@ def _write_films(
             if film.places:
                 places[film.video.series] = film.places
             left_over += film.leftovers
+            originals += film.originals
         for _, cast in sorted(casts.items()):
             tables.write(layout.CAST, cast)
         for _, of_series in sorted(places.items()):
@@ -271,4 +308,4 @@ def _write_films(
         "videos": videos,
     }
     crops = [crop for _, cast in sorted(casts.items()) for member in cast for crop in member.crops]
-    return _Published(summary, by_series, crops, left_over)
+    return _Published(summary, by_series, crops, left_over, originals)

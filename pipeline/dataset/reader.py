@@ -124,11 +124,10 @@ def read_table(
                 batch.filter(pc.is_in(batch[column], value_set=wanted))
                 for batch in _batches(parquet, columns, groups)
             ]
-        fields = [
-            field for field in parquet.schema_arrow if columns is None or field.name in columns
-        ]
-        whole = pa.Table.from_batches(found, pa.schema(fields))
-        return whole if columns is None else whole.select(list(columns))
+        # Arrow gives the columns in the file's order or in the wanted one, by its version
+        names = parquet.schema_arrow.names if columns is None else list(columns)
+        schema = pa.schema([parquet.schema_arrow.field(name) for name in names])
+        return pa.Table.from_batches([batch.select(names) for batch in found], schema)
 
 
 def _groups_with(parquet: pq.ParquetFile, column: str, values: Collection[str]) -> list[int]:

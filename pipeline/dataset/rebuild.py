@@ -88,10 +88,10 @@ def rebuild(out: str, source: str, log: Callable[[str], None] = print) -> int:
     the folders that are for pictures and shards, or where there are no films, and OSError where a
     table is missing, something cannot be written or another run is writing to `out`.
     """
-    films = _read_films(out)
+    films = read_film_rows(out)
     _check_folders(out, {path.rpartition("/")[0] for path in _checked_tables(out, films)})
     with lock.locked(out):
-        return _rebuild(out, films, _find_files(films, source, log), log)
+        return _rebuild(out, films, find_files(films, source, log), log)
 
 
 def _rebuild(
@@ -148,7 +148,7 @@ def _rebuild(
     return missing
 
 
-def _read_films(out: str) -> list[Video]:
+def read_film_rows(out: str) -> list[Video]:
     """Reads the films of a dataset from its manifest."""
     read_manifest(out)
     names = [field.name for field in dataclasses.fields(Video)]
@@ -235,9 +235,7 @@ def _make_crops(out: str) -> None:
 # --- films ---------------------------------------------------------------------------------------
 
 
-def _find_files(
-    films: Sequence[Video], source: str, log: Callable[[str], None]
-) -> dict[str, Video]:
+def find_files(films: Sequence[Video], source: str, log: Callable[[str], None]) -> dict[str, Video]:
     """Finds the file to make each film's pictures from, by the film's id, with its fingerprint.
 
     Files that cannot be read are logged.

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from pipeline.doctor.finding import Finding
+from pipeline.inference import context_length
 from pipeline.model_specs import Spec
 
 SECONDS = 5.0  # that a server has for each question
@@ -77,7 +78,9 @@ async def _ask(role: str, spec: Spec, key: str, found: list[Finding]) -> None:
         found.append(
             Finding(own is not None, f"{role}: model {spec.model}", f"the server has {names}")
         )
-        context = _context(own)
+        context = context_length.listed(
+            {"data": [model.model_dump() for model in models]}, spec.model
+        )
         found.append(
             Finding(True, f"{role}: context of {context:,} tokens")
             if context
@@ -94,17 +97,6 @@ async def _ask(role: str, spec: Spec, key: str, found: list[Finding]) -> None:
             _, fault = await tried(question)
             needed = "schemas" not in what
             found.append(Finding(not fault, f"{role}: {what}", f"{remedy}: {fault}", needed))
-
-
-def _context(model: Any) -> int:
-    """Returns the context length that vLLM, llama.cpp or others list with a model, 0 for none."""
-    fields = dict(getattr(model, "model_extra", None) or {})
-    meta = fields.get("meta")
-    for place in (fields, meta if isinstance(meta, dict) else {}):
-        for name in ("max_model_len", "context_length", "n_ctx", "n_ctx_train"):
-            if isinstance(length := place.get(name), int):
-                return length
-    return 0
 
 
 def _questions(role: str) -> Iterator[tuple[str, str, dict[str, Any]]]:

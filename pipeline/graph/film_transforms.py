@@ -77,7 +77,9 @@ def run_film(film: Film, stage: Stage, run: Run) -> Film:
     """Returns the film with the stage's output, reused from an earlier run if it is there."""
     with timed(stage.name):
         (cached,) = cached_outputs(stage, [film], run)
-        return _reuse_or_make(cached, stage, run)
+        film = _reuse_or_make(cached, stage, run)
+        publish_files(stage, [film], run)
+        return film
 
 
 def _reuse_or_make(cached: CachedOutput, stage: Stage, run: Run) -> Film:

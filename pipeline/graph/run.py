@@ -22,7 +22,8 @@ from pipeline.inference.budget import BudgetSpent
 from pipeline.inference.client import Interrupted
 from pipeline.inference.protocol import Gone, Refused
 from pipeline.keyframes.copies import COPY
-from pipeline.runtime import lock, progress, stage_outputs, storage
+from pipeline.runtime import decisions, lock, progress, stage_outputs, storage
+from pipeline.runtime.counted import counted
 from schemas import layout
 from schemas.rows import Reject, Video
 
@@ -35,6 +36,7 @@ _STOPS = (  # raised in workers
     Interrupted,
     storage.CannotWrite,
     CharactersError,
+    decisions.DecisionsError,
 )
 
 
@@ -68,6 +70,7 @@ def run(
         _threads(workers, len(videos)),
         tuple(force),
         until,
+        decisions.version(out),
         segment_threads=_threads(workers, segments),
     )
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
@@ -85,7 +88,7 @@ def run(
         shown = names[: names.index(until) + 1] if until else names
         if runner_name:
             print(
-                f"{runner_name} processes {summary.counted(len(videos), 'film')}; see its own page "
+                f"{runner_name} processes {counted(len(videos), 'film')}; see its own page "
                 "or log for progress"
             )
         waiting = f"running on {runner_name}" if runner_name else "starting the workers"
@@ -103,6 +106,7 @@ def run(
                 started,
                 time.monotonic() - clock,
                 runner_name or f"local, {workers} processes",
+                parameters.decisions,
             )
             progress.doing("report", "writing report.html")
             report.write(out, tables)

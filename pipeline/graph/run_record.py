@@ -45,11 +45,18 @@ _HIDDEN = re.compile(r"key|secret|token|password|endpoint|credential", re.IGNORE
 
 
 def write(
-    out: str, manifest: Mapping[str, Any], result: Any, started: str, seconds: float, runner: str
+    out: str,
+    manifest: Mapping[str, Any],
+    result: Any,
+    started: str,
+    seconds: float,
+    runner: str,
+    decisions: str = "",
 ) -> dict[str, Any]:
     """Writes the record of a run into the dataset folder `out` and returns it.
 
-    `manifest` is the dataset's, `result` Beam's. Reads the record of the previous run and all
+    `manifest` is the dataset's, `result` Beam's, `decisions` the version of people's that the run
+    has applied. Reads the record of the previous run and all
     cached responses of models. Raises OSError if the folder cannot be read or written.
 
     The run's CPU time is that of the driver and of the local workers, their imports included.
@@ -62,6 +69,7 @@ def write(
         "cpu_system": round(here.system + ended.system, 1),
         "command": redacted_command(sys.argv),
         "runner": runner,
+        **({"decisions": decisions} if decisions else {}),
         "dataset": {
             name: manifest[name]
             for name in ("name", "version", "config_digest", "models", "counts")

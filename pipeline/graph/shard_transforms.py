@@ -8,16 +8,17 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline.dataset import manifest, publish, shard_cache, shards, split
+from pipeline.dataset import film_rows, manifest, publish, shard_cache, shards, split
 from pipeline.dataset.file_digests import FileRecord
 from pipeline.dataset.film_rows import scored_stories, source
 from pipeline.dataset.shards import Shard, StorySummary
 from pipeline.graph.reshuffle import Gather, Reshuffle
 from pipeline.graph.stage_cache import Run, count, measure, timed
+from pipeline.review import agreement
 from pipeline.runtime import progress, storage
 from pipeline.runtime.stage_outputs import Film
 from schemas import layout
-from schemas.rows import Keyframe, Reject, Story
+from schemas.rows import Reject, Story
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +86,8 @@ def publish_dataset(
     (summaries, splits), records = grouped[1]["films"][0], list(grouped[1]["records"])
     films = [summary.film for summary in summaries]
     progress.doing("publish", "writing the tables")
-    publish.publish(run.out, films, splits, records, rejects, run.config)
+    reviewed = agreement.counts(run.out, run.decisions, films)
+    publish.publish(run.out, films, splits, records, rejects, run.config, reviewed)
     shard_cache.clean(run.out, run.work, [record.path for record in records])
     count("publish", "done", 1)
 
@@ -104,7 +106,7 @@ def publish_until(films: list[Film], rejects: list[Reject], run: Run) -> None:
 
 @timed("publish")
 def _summarize(film: Film) -> _Summary:
-    keyframes = film.rows("selection", Keyframe)
+    keyframes = film_rows.keyframes(film)
     images = {keyframe.image: (keyframe.bytes, keyframe.sha256) for keyframe in keyframes}
     return _Summary(
         film,
@@ -158,7 +160,7 @@ def _write_shard(job: _Job, run: Run) -> FileRecord:
         for story in film.rows("quality", Story):
             if story.id in in_shard:
                 stories[story.id] = story
-        for keyframe in film.rows("selection", Keyframe):
+        for keyframe in film_rows.keyframes(film):
             sha256[keyframe.image] = keyframe.sha256
     shard_cache.delete_note(run.work, shard.path)
     sources = {film.video.id: source(film.video) for film in job.films}

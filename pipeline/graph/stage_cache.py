@@ -39,6 +39,7 @@ class Run:
     threads: int = 1  # for decoding one film
     force: tuple[str, ...] = ()  # names of stages, and ids of films, to make again
     until: str = ""  # the stage to stop after, "" for none
+    decisions: str = ""  # version of what people decided, when the run started
     segment_threads: int = 1  # for decoding a segment of a film, while others decode the rest
     # Seconds of a film that one worker scans.
     segment_seconds: float = dataclasses.field(default_factory=lambda: segment_scan.SECONDS)
@@ -58,7 +59,13 @@ class Run:
         readable = [*stage.settings, *stage.file_settings]
         if stage.role:
             readable += [stage.role, "calls", "prompts"]
-        return Job(declared(self.config, readable), self.out, threads=self.threads, **fields)
+        return Job(
+            declared(self.config, readable),
+            self.out,
+            decisions=self.decisions,
+            threads=self.threads,
+            **fields,
+        )
 
 
 def count(stage: str, name: str, amount: int) -> None:

@@ -16,6 +16,7 @@ from pipeline.annotation import stages as annotation
 from pipeline.cast import stages as cast
 from pipeline.ingest import dialogue
 from pipeline.keyframes import stages as keyframes
+from pipeline.review import stages as review
 from pipeline.runtime.stage_inputs import Inputs
 from pipeline.runtime.stage_outputs import AnyRow, Film
 from pipeline.scenes import stages as scenes
@@ -92,7 +93,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "text",
         keyframes.read_text,
-        version=2,
+        version=3,
         reads={"keyframes": (Keyframe,)},
         rejects="video",
         seconds=0.1,
@@ -182,7 +183,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=4,
+        version=5,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -199,11 +200,24 @@ STAGES: tuple[Stage, ...] = (
         seconds=0.002,
     ),
     Stage(
-        "quality",
-        annotation.score_stories,
-        version=4,
+        "review",
+        review.review_stories,
         reads={
             "stories": (Story,),
+            "captions": (Caption,),
+            "selection": (Keyframe,),
+            "keyframes": (Video,),
+        },
+        files=review.concerning,
+        intact=review.pictures_intact,
+        publish=review.place_pictures,
+    ),
+    Stage(
+        "quality",
+        annotation.score_stories,
+        version=5,
+        reads={
+            "review": (Story, Keyframe, Caption),
             "captions": (Caption,),
             "selection": (Keyframe,),
             "cast": (Appearance,),

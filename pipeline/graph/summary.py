@@ -12,6 +12,7 @@ from typing import Any
 from pipeline import model_specs
 from pipeline.config import DatasetConfig
 from pipeline.runtime import storage
+from pipeline.runtime.counted import counted, plural
 from schemas import layout
 from schemas.rows import Reject
 
@@ -54,17 +55,10 @@ def lines(
     ]
 
 
-def counted(number: int, noun: str) -> str:
-    """Returns a number with its noun: "1 story", "2 stories"."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
 def _made(manifest: Mapping[str, Any], out: str) -> list[str]:
     counts = manifest["counts"]
     made = ", ".join(
-        counted(counts[f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"], noun)
-        for noun in ("video", "keyframe", "story", "chunk")
+        counted(counts[plural(noun)], noun) for noun in ("video", "keyframe", "story", "chunk")
     ).replace("video", "film")
     splits = "; ".join(
         f"{split}: {counted(numbers['stories'], 'story')} of {counted(numbers['videos'], 'film')}"

@@ -39,6 +39,7 @@ class Line:
     width: float
     height: float
     area: float  # share of the image's area
+    confidence: float = 1.0  # of the reading, 0..1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,8 @@ def _read(path: str) -> ScreenText:
     quads = [quad / np.float32(scale) for quad in found] if found is not None else []
     read_of = _texts(image, quads)
     lines = [
-        _line(read_of.get(number, ""), quad, height, width) for number, quad in enumerate(quads)
+        _line(*read_of.get(number, ("", 0.0)), quad, height, width)
+        for number, quad in enumerate(quads)
     ]
     return ScreenText(
         [
@@ -101,15 +103,18 @@ def _read(path: str) -> ScreenText:
     )
 
 
-def _texts(image: NDArray[np.uint8], quads: Sequence[NDArray[np.float32]]) -> dict[int, str]:
-    """Reads the _MOST_LINES largest quads; returns the text of those that are read, by number."""
+def _texts(
+    image: NDArray[np.uint8], quads: Sequence[NDArray[np.float32]]
+) -> dict[int, tuple[str, float]]:
+    """Reads the _MOST_LINES largest quads; returns text and confidence of those that are read, by
+    number."""
     order = sorted(range(len(quads)), key=lambda i: -cv2.contourArea(quads[i]))[:_MOST_LINES]
     numbers = sorted(order)
     if not numbers:
         return {}
     crops = _engine().get_crop_img_list(image, [quads[number] for number in numbers])
     return {
-        number: text.strip()
+        number: (text.strip(), float(confidence))
         for number, (text, confidence, *_) in zip(
             numbers, _engine().text_rec(crops)[0], strict=True
         )
@@ -117,7 +122,7 @@ def _texts(image: NDArray[np.uint8], quads: Sequence[NDArray[np.float32]]) -> di
     }
 
 
-def _line(text: str, quad: NDArray[np.float32], height: int, width: int) -> Line:
+def _line(text: str, confidence: float, quad: NDArray[np.float32], height: int, width: int) -> Line:
     x, y = quad.mean(axis=0)
     wide = (quad[1:3, 0].sum() - quad[[0, 3], 0].sum()) / 2
     tall = (quad[2:, 1].sum() - quad[:2, 1].sum()) / 2
@@ -128,6 +133,7 @@ def _line(text: str, quad: NDArray[np.float32], height: int, width: int) -> Line
         round(float(wide) / width, 4),
         round(float(tall) / height, 4),
         round(float(cv2.contourArea(quad)) / (height * width), 4),
+        round(confidence, 4),
     )
 
 

@@ -406,7 +406,7 @@ def cut_times(uri: str, stats: FrameStats, index: int) -> tuple[float, float]:
         start = int(stats.pts[access]) if access else None
         for frame in frames_from(container, stream, start):
             if low <= frame.pts <= high:
-                planes_at[frame.pts] = scaled_planes(planes(frame))[1:]
+                planes_at[frame.pts] = scaled_planes(planes(frame))[1]
             if frame.pts >= high:
                 break
     if low not in planes_at or high not in planes_at:

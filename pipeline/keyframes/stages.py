@@ -19,7 +19,7 @@ from pipeline.ingest import subtitles
 from pipeline.ingest.fingerprint import fingerprint
 from pipeline.ingest.subtitle_lines import Line
 from pipeline.ingest.video import VideoError
-from pipeline.keyframes import copies, extract, ocr, overlays, recurring, segment_scan
+from pipeline.keyframes import copies, extract, legible, ocr, overlays, recurring, segment_scan
 from pipeline.keyframes.detectors import cut_files, watches_frames
 from pipeline.keyframes.near_duplicates import pack_hashes
 from pipeline.keyframes.title_cards import shows_nothing, title_cards
@@ -149,8 +149,8 @@ def read_text(film: Inputs, job: Job) -> list[AnyRow]:
         if card or shows_nothing(screen)
     }
     with_text = [
-        dataclasses.replace(keyframe, text=screen.texts)
-        for keyframe, screen in zip(found, rest, strict=True)
+        dataclasses.replace(keyframe, text=told)
+        for keyframe, told in zip(found, legible.legible(rest), strict=True)
     ]
     kept, rejects = recurring.split_rejects(with_text, titles, "text")
     return [*kept, *rejects]

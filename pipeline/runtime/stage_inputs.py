@@ -79,6 +79,7 @@ class Job:
     config: DatasetConfig  # the declared settings; others raise UndeclaredRead
     out: str  # the dataset folder
     output: str = ""  # name of the output to be made, for a stage that processes one film at a time
+    decisions: str = ""  # version of what people decided, as `pipeline.runtime.decisions` has it
     threads: int = 1  # for decoding one film
     tick: Callable[[float], None] = lambda share: None  # takes the share of the work that is done
     client: Any = None  # for a stage that asks a model: `inference.client.ModelClient`

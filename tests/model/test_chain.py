@@ -61,16 +61,7 @@ MODEL = {
         "longest": 200,
     },
     "detokenizer": {
-        "vae": {
-            "in_channels": 12,
-            "out_channels": 12,
-            "latent_channels": 4,
-            "block_out_channels": [8],
-            "layers_per_block": 1,
-            "norm_num_groups": 4,
-            "down_block_types": ["DownEncoderBlock2D"],
-            "up_block_types": ["UpDecoderBlock2D"],
-        },
+        "vae": {"patch": 2, "latent_channels": 4, "width": 8, "depth": 1},
         "unet": {
             "sample_size": 8,
             "in_channels": 4,

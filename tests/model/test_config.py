@@ -47,7 +47,9 @@ def test_the_paper_preset_has_the_paper_s_settings():
 
 
 def test_mistakes_are_named_with_what_would_do(tmp_path):
-    with pytest.raises(ConfigError, match=r"a preset .paper, pretrained, small, tiny. nor"):
+    with pytest.raises(
+        ConfigError, match=r"a preset .paper, pretrained, seed-story, small, tiny. nor"
+    ):
         config.read("huge")
     with pytest.raises(ConfigError, match=r"--set steps=7: write FILE.NAME=VALUE, with FILE"):
         config.read("tiny", ["steps=7"])

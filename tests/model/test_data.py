@@ -243,6 +243,25 @@ def test_a_picture_is_decoded_no_larger_than_needed(size, decoded, monkeypatch):
     assert shapes[0] == decoded
 
 
+@pytest.mark.parametrize("size", [46, 100, 200])
+def test_opencv_decodes_to_the_bytes_that_pillow_does(size):
+    encoded = jpeg(640, 360)
+    with Image.open(io.BytesIO(encoded)) as image:
+        image.draft("RGB", (size, size))
+        expected = data.to_square(np.asarray(image), size)
+    found = data.pictures(sample([encoded], ["A."]), size)[0]
+    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_a_jpeg_with_bytes_after_its_end_and_a_png_are_pictures_too():
+    plain = data.pictures(sample([jpeg()], ["A."]), 16)
+    assert (data.pictures(sample([jpeg() + b"more"], ["A."]), 16) == plain).all()
+    png = io.BytesIO()
+    Image.new("RGB", (40, 20), (200, 0, 0)).save(png, "PNG")
+    found = data.pictures(sample([png.getvalue()], ["A."]), 16)
+    assert (found == np.array([200, 0, 0])).all()
+
+
 def test_an_enlarged_picture_has_no_stairs():
     """A picture of smooth waves, made small and enlarged again, is near itself."""
     y, x = np.mgrid[:256, :256] / 256
@@ -258,6 +277,17 @@ def test_a_side_that_gets_shorter_is_averaged():
     stripes = np.zeros((8, 16, 3), np.uint8)
     stripes[:, ::2] = 200
     assert (data.to_square(stripes, 8) == 100).all()
+
+
+def test_in_its_own_aspect_a_picture_is_cut_to_its_middle():
+    picture = np.zeros((36, 64, 3), np.uint8)
+    picture[:, 14:50] = 200  # its middle square
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    raw = sample([file.getvalue()], ["A."])
+    assert (data.pictures(raw, 36, aspect="own") == 200).all()
+    assert not (data.pictures(raw, 36) == 200).all()
+    assert (data.middle(picture.swapaxes(0, 1)) == 200).all()
 
 
 def test_a_grey_picture_is_rgb_too():

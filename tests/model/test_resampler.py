@@ -4,15 +4,16 @@ import pytest
 import torch
 
 from model.resampler import Resampler, grid_positions
+from model.resampler import stretched as stretch
 
 
-def test_positions_are_sines_and_cosines_of_row_and_column():
+def test_positions_are_sines_and_cosines_of_column_and_row():
     found = grid_positions(3, 8)
 
     row, column = 2, 1
     wanted = [
         wave(place / 10000 ** (i / 2))
-        for place in (row, column)
+        for place in (column, row)
         for wave in (math.sin, math.cos)
         for i in (0, 1)
     ]
@@ -27,7 +28,7 @@ def test_resampling_is_attention_computed_by_hand():
     found = sampler(features)
 
     values = torch.nn.functional.layer_norm(features @ sampler.kv.weight.T, (8,), eps=1e-6)
-    queries = torch.nn.functional.layer_norm(sampler.query, (8,), eps=1e-6) + grid_positions(2, 8)
+    queries = torch.nn.functional.layer_norm(sampler.queries, (8,), eps=1e-6) + grid_positions(2, 8)
     query, key, value = sampler.attention.in_proj_weight.chunk(3)
     heads = []
     for part in (slice(0, 4), slice(4, 8)):  # two heads
@@ -41,7 +42,7 @@ def test_resampling_is_attention_computed_by_hand():
 def test_another_number_of_features_gets_the_same_positions_stretched():
     sampler = Resampler(grid=4, width=8, heads=2, kv_width=8)
 
-    stretched = sampler._positions_of(64)
+    stretched = stretch(sampler.positions, 64)
 
     assert stretched.shape == (64, 8)
     corner = grid_positions(4, 8)[0]  # far inside a corner's square there is nothing to mix

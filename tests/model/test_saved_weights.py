@@ -37,7 +37,13 @@ def language_model(folder, dtype):
 def diffusion_model(folder, dtype):
     """Saves a UNet and an autoencoder in the layout of SD-XL."""
     unet = MODEL["detokenizer"]["unet"] | POOLED
-    vae = MODEL["detokenizer"]["vae"] | {"in_channels": 3, "out_channels": 3}
+    vae = {
+        "latent_channels": 4,
+        "block_out_channels": [8],
+        "norm_num_groups": 4,
+        "down_block_types": ["DownEncoderBlock2D"],
+        "up_block_types": ["UpDecoderBlock2D"],
+    }
     UNet2DConditionModel.from_config(unet).to(dtype).save_pretrained(folder / "unet")
     AutoencoderKL.from_config(vae).to(dtype).save_pretrained(folder / "vae")
     return str(folder)

@@ -127,6 +127,9 @@ def unknown(
             text, given_name, code
         ):
             found[given_name] = None
+    for word in _international(text, language) - given:
+        if not any(name_forms.is_form(word, name) for name in names):
+            found[word] = None
     if code in ("zh", "ja"):
         given_text = grounds.casefold()
         loans = {part for part in given if len(part) > _SHORT_TRANSLITERATION and part.isascii()}
@@ -150,7 +153,7 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
     transliteration does.
     """
     code = concepts.code(language)
-    if name in _given_names(code):
+    if name in _given_names(code) or (code != "zh" and _is_international(name, code)):
         return True
     if code in ("zh", "ja"):
         return code == "zh" and len(name) > _SHORT_TRANSLITERATION
@@ -191,6 +194,21 @@ def _given_names(code: str) -> frozenset[str]:
     """Returns the given names of a language without capitals; none for others."""
     lines = (line.split() for line in _GIVEN_NAMES)
     return frozenset(name for first, *names in lines if first == f"{code}:" for name in names)
+
+
+def _is_international(word: str, code: str) -> bool:
+    """Returns whether a word of a language without capitals is a name of many countries."""
+    return bool(_given_names(code)) and name_forms.is_spelling(word, _given_names("international"))
+
+
+def _international(text: str, language: str) -> set[str]:
+    """Returns the words of a text that are a name of many countries and, in the lexicon, no other
+    word."""
+    code, known = concepts.code(language), concepts.lexicon(language)
+    if not _given_names(code) or code == "zh":
+        return set()
+    tokens = [*words.tokenize(text), *(match[0] for match in name_forms.transliterated(text))]
+    return {token for token in tokens if token not in known and _is_international(token, code)}
 
 
 def _has_word(text: str, word: str, code: str) -> bool:

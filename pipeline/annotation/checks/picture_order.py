@@ -21,9 +21,12 @@ import numpy.typing as npt
 
 from pipeline.annotation import concepts, name_forms, words
 
-_FEWEST = 5  # texts that tell of an order
+_FEWEST, _MANY = 5, 8  # texts that tell of an order: a little, much
+_LEAST_SAID = 0.6  # fit of all texts to their best pictures, which tells of an order
+_CHANCE = 2.25  # standard deviations above orders by chance that are no chance
 _FEW = 3  # texts that tell of swapped names
 _LEAST_SWAP = -0.75  # evidence that two names are swapped
+_LEAST_AGREED = -0.5  # the same where no text speaks for the names
 
 _SENTENCE = re.compile(r"(?<=[.!?…。！？؟।])")
 _ONE_THING = 4  # emoji of a word at most
@@ -46,6 +49,15 @@ _PLACES = {  # what is there, by place
     "high mountains": "🏔 🗻",
     "a volcano": "🌋",
 }
+_NAMES_OF_PLACES = {  # those whose name is that of the place
+    "the sea": "🏖",
+    "a desert": "🏜",
+    "a castle": "🏰",
+    "a school": "🏫",
+    "a hospital": "🏥",
+    "a circus": "🎪",
+    "a volcano": "🌋",
+}
 _SYMBOLS = {place: frozenset(symbols.split()) for place, symbols in _PLACES.items()}
 
 
@@ -54,7 +66,8 @@ def disorder(
 ) -> str:
     """Returns the fault of texts that are about other pictures than theirs, "" for none.
 
-    `least` is how well they must fit their own, as a share of the fit of each to its best one.
+    `least` is how well they must fit their own, as a share of how much better than by chance each
+    fits its best one. What is no worse than by chance is let pass where texts say little.
     """
     if len(texts) < _FEWEST:
         return ""
@@ -62,13 +75,25 @@ def disorder(
     own = float(np.trace(fits))
     best = min(float(fits.max(axis=0).sum()), float(fits.max(axis=1).sum()))
     shifted = max(float(np.trace(fits, 1)), float(np.trace(fits, -1)))
-    if own < least * best or own < shifted:
+    if best < _LEAST_SAID:
+        return ""
+    mean, deviation = _by_chance(fits)
+    few = len(texts) < _MANY
+    gained = own - mean < (least / 2 if few else least) * (best - mean)
+    if own < shifted or (gained and own - mean < _CHANCE * deviation):
         worst = int(np.argmin(fits.diagonal() - fits.max(axis=1)))
         return (
             "the texts are not about their pictures: each must tell of its own; the description's "
             f"{captions[worst]['sentence']!r} is not in its text"
         )
     return ""
+
+
+def _by_chance(fits: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Returns mean and standard deviation of the fit of all texts over all orders of pictures."""
+    count = len(fits)
+    centred = fits - fits.mean(axis=0) - fits.mean(axis=1, keepdims=True) + fits.mean()
+    return float(fits.sum()) / count, float(np.sqrt((centred**2).sum() / (count - 1)))
 
 
 def swapped(
@@ -96,7 +121,8 @@ def swapped(
         ]
         weak = [value for value in evidence if abs(value) < _MOST_WEAK]
         strong = sum(evidence) - sum(weak)
-        if strong + max(-_MOST_WEAK, sum(weak)) <= _LEAST_SWAP:
+        least = _LEAST_SWAP if max(evidence) > 0 else _LEAST_AGREED
+        if sum(map(bool, evidence)) > 1 and strong + max(-_MOST_WEAK, sum(weak)) <= least:
             caption = captions[int(np.argmin(evidence))]
             called = ", ".join(f"{look!r} is {name}" for look, name in caption["who"].items())
             return f"{first} and {second} have each other's names: {called}"
@@ -140,7 +166,8 @@ def newcomer(
             if seen.isdisjoint(lexicon[word]):
                 emoji = min(lexicon[word])  # of a fox and a little fox
                 met.setdefault(names.setdefault(emoji, word), set()).add(number)
-        for place, hint in _hints(narration, language, _MEANS).items():
+        named = _named_places(narration, language, seen)
+        for place, hint in (_hints(narration, language, _MEANS) | named).items():
             if place not in places:
                 met.setdefault(place, set()).add(number)
                 hints.setdefault(place, set()).update(hint)
@@ -149,11 +176,29 @@ def newcomer(
         for place, hint in hints.items()
         if len(hint) == 1
         and not hint <= _hints(" . ".join(hint), language, _SURELY).get(place, set())
+        and not hint <= _named_places(" . ".join(hint), language, seen).get(place, set())
     }
     found = next(
         (thing for thing, numbers in met.items() if len(numbers) > 1 and thing not in vague), ""
     )
     return f"the texts tell of {found!r}, which no picture shows" if found else ""
+
+
+def _named_places(text: str, language: str, seen: set[str]) -> dict[str, set[str]]:
+    """Returns the words of a text that are the name of a place, by place, as `_hints`.
+
+    A word may mean something else too, a castle or a lock, that the pictures do not show either.
+    """
+    lexicon, titles = concepts.lexicon(language), concepts.titles(language)
+    found: dict[str, set[str]] = {}
+    for word in concepts.named_things(text, language):
+        if word in concepts.ambiguous(language):
+            continue
+        for place, symbol in _NAMES_OF_PLACES.items():
+            others = lexicon[word] - _SYMBOLS[place]
+            if word in titles.get(symbol, ()) and 2 * len(others & seen) <= len(others):
+                found.setdefault(place, set()).add(word)
+    return found
 
 
 def _with_synonyms(text: str) -> set[str]:
@@ -225,9 +270,10 @@ def _evidence(
     if len(shown) == 1 and told:
         evidence = 1.0 if shown[0] in told else -1.0
     elif len(shown) == 2 and told:
-        evidence = 0.25 * len(told) * (1 if told[0] == shown[0] else -1)
+        sure = len(told) == 2 or addressed  # who speaks to whom is hardly told by chance
+        evidence = (0.5 if sure else 0.25) * (1 if told[0] == shown[0] else -1)
     elif len(shown) == 2:
-        evidence = 0.25 if addressed[0] != shown[0] else -0.25
+        evidence = 0.5 if addressed[0] != shown[0] else -0.5
     if len(told) == 1:
         near = [
             part
@@ -270,11 +316,19 @@ def _named(
 
 
 def _places_of(text: str, name: str, language: str) -> list[int]:
-    """Returns where a text has a name in any form; Πέρα (far) is no Pebble, though it sounds so."""
+    """Returns where a text has a name in any form.
+
+    Πέρα (far) is no Pebble, though it sounds so; Тильда is Tilda, though it is a word (tilde).
+    """
     found = []
     for place in name_forms.find(text, name):
         word = words.first(text[place:])
         lower = word.lower()
-        if lower == word or word.startswith(name) or not concepts.is_entry(lower, language):
+        if (
+            lower == word
+            or word.startswith(name)
+            or name_forms.is_spelt_alike(word, name)
+            or not concepts.is_entry(lower, language)
+        ):
             found.append(place)
     return found

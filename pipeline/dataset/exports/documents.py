@@ -37,7 +37,7 @@ def read_documents(out: str, split: str) -> Iterator[Document]:
 
     Raises ValueError where keyframes.parquet does not know an image.
     """
-    films = {film["id"]: {name: film[name] for name in _RIGHTS} for film in _films(out)}
+    films = rights_of_films(out)
     for film, stories, keyframes in read_films(out):
         for story in stories:
             if story.split != split:
@@ -50,6 +50,24 @@ def read_documents(out: str, split: str) -> Iterator[Document]:
             progress.doing("export", story.id)
             yield Document(story, [keyframes[image] for image in story.images], films[film])
             progress.advance("export")
+
+
+def rights_of_films(out: str) -> dict[str, dict[str, str]]:
+    """Returns title, language, licence and attribution of each film."""
+    return {film["id"]: {name: film[name] for name in _RIGHTS} for film in _films(out)}
+
+
+def story_pictures(out: str) -> tuple[int, int, int]:
+    """Returns how many stories and pictures an export is of, and the bytes of the pictures."""
+    stories = pictures = size = 0
+    for _, of_film, keyframes in read_films(out):
+        rows = [
+            keyframes[image] for story in of_film for image in story.images if image in keyframes
+        ]
+        stories += len(of_film)
+        pictures += len(rows)
+        size += sum(row.bytes for row in rows)
+    return stories, pictures, size
 
 
 def _films(out: str) -> list[dict[str, Any]]:

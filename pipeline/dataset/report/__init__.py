@@ -81,7 +81,14 @@ def render(out: str, run: Values | None) -> str:
             films=films,
             sources=_sources(films),
             embedded=embedded_roles(dataset),
-            book=escaped_value(storybook(out, stories, films)),
+            book=escaped_value(
+                storybook(
+                    out,
+                    stories,
+                    films,
+                    dataset["config"].get("stories", {}).get("language", ""),
+                )
+            ),
             casts=_characters(dataset["characters"]),
             seen=cast_pages(out, SERIES_SHOWN),
             places=place_pages(out, SERIES_SHOWN),
@@ -194,6 +201,16 @@ def _files(files: Sequence[Values]) -> list[Values]:
     return lines
 
 
+# Answers of models that were not as asked for, by the name of their counter.
+_OUTCOMES = {
+    "refused": "refused by the model or a filter",
+    "loops": "cut in a loop",
+    "cut_off": "cut off for their length",
+    "answers in another form": "read though in another form",
+    "repaired answers": "put right when asked again",
+}
+
+
 def _run(out: str) -> Values | None:
     """Reads the record of the run, with sums; None for a dataset that was copied without it."""
     if not has_file(out, layout.RUN_RECORD):
@@ -217,4 +234,9 @@ def _run(out: str) -> Values | None:
     if run["total"]["cost"] < 1:  # cents would be mostly zeros
         columns["cost"] = ("Cost", "{:.4f}".format)
     run["columns"] = {name: column for name, column in columns.items() if run["total"][name]}
+    run["outcomes"] = {
+        said: total
+        for name, said in _OUTCOMES.items()
+        if (total := sum(stage["counters"].get(name, 0) for stage in run["stages"]))
+    }
     return run

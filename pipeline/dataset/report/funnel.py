@@ -27,12 +27,13 @@ _STAGES = {
     "caption": "captions",
     "characters": "characters of a series",
     "story": "stories",
+    "review": "stories and pictures, by people's decisions",
     "quality": "stories, by their scores",
 }
 
 
 # How many of the funnel's steps are known after a stage that a run stops after; of others, four.
-_STEPS_UNTIL = {"captions": 5, "characters": 5, "stories": 6, "quality": 9}
+_STEPS_UNTIL = {"captions": 5, "characters": 5, "stories": 6, "review": 6, "quality": 9}
 
 
 def reason_cards(rejects: pa.Table) -> list[dict[str, Any]]:
@@ -72,6 +73,15 @@ def _rows_of_stage(rejects: pa.Table, stage: str) -> np.ndarray:
     return np.flatnonzero(pc.equal(rejects["stage"], stage).to_numpy())
 
 
+def _of_story(rejects: pa.Table) -> pa.ChunkedArray:
+    """Returns which rejects are of a whole story that was written."""
+    by_people = pc.and_(
+        pc.equal(rejects["stage"], "review"),
+        pc.is_in(rejects["reason"], value_set=pa.array(["rejected", "no pictures"])),
+    )
+    return pc.or_(pc.equal(rejects["stage"], "quality"), by_people)
+
+
 def _take(rejects: pa.Table, rows: Sequence[int] | np.ndarray) -> list[Reject]:
     return from_table(rejects.take(pa.array(rows, pa.int64())), Reject)
 
@@ -94,17 +104,17 @@ def funnel(
     uncaptioned = pc.sum(pc.is_in(keys["caption"], value_set=keyframes["id"])).as_py() or 0
     in_stories = len(pc.unique(pc.list_flatten(stories["images"])))
     complete = pc.sum(stories["complete"]).as_py() or 0
-    below_threshold = len(_rows_of_stage(rejects, "quality"))
+    left_out = len(pc.unique(rejects.filter(_of_story(rejects))["key"]))
     shots = keyframes.group_by(["video", "shot"]).aggregate([]).num_rows
 
     def step(
-        label: str, count: int, note: str, stage: str = "", part: float | None = None
+        label: str, count: int, note: str, *stages: str, part: float | None = None
     ) -> dict[str, Any]:
-        dropped = [reason for reason in reasons if reason["stage"] == stage]
+        dropped = [reason for reason in reasons if reason["stage"] in stages]
         return {"label": label, "count": count, "note": note, "dropped": dropped, "part": part}
 
-    def pictures(label: str, count: int, note: str, stage: str = "") -> dict[str, Any]:
-        return step(label, count, note, stage, count / considered if considered else 0.0)
+    def pictures(label: str, count: int, note: str, *stages: str) -> dict[str, Any]:
+        return step(label, count, note, *stages, part=count / considered if considered else 0.0)
 
     steps = [
         step("Films found", len(films.union(keys["video"].to_pylist())), "in the source", "video"),
@@ -116,7 +126,9 @@ def funnel(
         pictures(
             "Captioned", selected - uncaptioned, "described on their own, one by one", "story"
         ),
-        step("Stories written", stories.num_rows + below_threshold, "and then scored", "quality"),
+        step(
+            "Stories written", stories.num_rows + left_out, "and then scored", "quality", "review"
+        ),
         step(
             "Stories kept",
             stories.num_rows,

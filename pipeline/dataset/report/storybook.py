@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import langcodes
 import pyarrow as pa
 
 from pipeline.dataset.charts import short
@@ -16,15 +17,17 @@ from pipeline.dataset.report.sampling import over_groups
 from schemas.layout import KEYFRAMES, STORIES
 from schemas.rows import Keyframe, Story
 
+_RIGHT_TO_LEFT = frozenset(("Arab", "Hebr", "Syrc", "Thaa", "Nkoo", "Adlm"))  # scripts
 STORIES_SHOWN = 24  # a page of more takes seconds to open on a phone
 
 
 def storybook(
-    out: str, stories: pa.Table, videos: Sequence[dict[str, Any]]
+    out: str, stories: pa.Table, videos: Sequence[dict[str, Any]], language: str = ""
 ) -> list[dict[str, Any]]:
     """Returns the stories of the page as its script reads them: books, each with its pages.
 
-    `stories` has the columns that some are chosen by, a row for each story of the dataset.
+    `stories` has the columns that some are chosen by, a row for each story of the dataset;
+    `language` is that of their texts, a BCP 47 tag, "" where it is not known.
     """
     chosen = _choose(stories)
     numbers = _numbers(stories["video"].to_pylist())
@@ -44,6 +47,8 @@ def storybook(
             "number": numbers[row],
             "split": story.split,
             "captioner": story.caption_model,
+            "language": language,
+            "direction": _direction(language),
             "scores": [
                 f"{name.replace('_', ' ')} {short(value)}"
                 for name, value in (
@@ -58,6 +63,13 @@ def storybook(
         }
         for row, story in zip(chosen, shown, strict=True)
     ]
+
+
+def _direction(language: str) -> str:
+    """Returns in which direction a language is read, and pages are turned."""
+    if not language:
+        return "ltr"
+    return "rtl" if langcodes.get(language).maximize().script in _RIGHT_TO_LEFT else "ltr"
 
 
 def _page(story: Story, position: int, keyframe: Keyframe | None) -> dict[str, Any]:

@@ -40,8 +40,16 @@
     list.scrollTo({left: middle - list.offsetLeft});
   }
 
+  function ahead() {  // in which direction on the screen a book goes on: 1 is to the right
+    return book.direction === "rtl" ? -1 : 1;
+  }
+
   function openBook(next) {
     book = next;
+    for (const part of [$("turn"), $("strip"), $("spread")]) part.dir = book.direction;
+    for (const part of [$("words"), $("spread")]) part.lang = book.language;
+    $("back").textContent = ahead() > 0 ? "←" : "→";
+    $("on").textContent = ahead() > 0 ? "→" : "←";
     $("title").textContent = book.film;
     $("which").textContent = [book.series !== book.film ? book.series : "",
       "story " + book.number, book.pages.length + " pictures", book.split]
@@ -59,7 +67,7 @@
     $("spread").replaceChildren(...book.pages.map((entry, at) => make("li", {}, make("button", {
       type: "button", onclick: () => go({page: at + 1, view: "book"}),
     }, picture(entry), make("p", {dir: "auto", textContent: entry.text}),
-    make("small", {textContent: at + 1})))));
+    make("small", {lang: "en", textContent: at + 1})))));
   }
 
   function facts(entry) {
@@ -136,11 +144,12 @@
     const right = event.changedTouches[0].clientX - touch.clientX;
     const down = event.changedTouches[0].clientY - touch.clientY;
     swiped = Math.abs(right) > 40 && Math.abs(right) > 2 * Math.abs(down);
-    if (swiped) turn(right < 0 ? 1 : -1);
+    if (swiped) turn(right < 0 ? ahead() : -ahead());
   }, {passive: true});
-  stage.onclick = (event) => {  // the left third of the picture turns back
+  stage.onclick = (event) => {  // the third of the picture where the book begins turns back
     const box = stage.getBoundingClientRect();
-    if (!swiped) turn(event.clientX < box.left + box.width / 3 ? -1 : 1);
+    const from = ahead() > 0 ? event.clientX - box.left : box.right - event.clientX;
+    if (!swiped) turn(from < box.width / 3 ? -1 : 1);
   };
   document.addEventListener("keydown", (event) => {
     const by = {ArrowLeft: -1, ArrowRight: 1}[event.key];
@@ -148,7 +157,7 @@
     const box = $("storybook").getBoundingClientRect();
     if (box.bottom < 0 || box.top > innerHeight) return;  // out of sight, out of reach
     event.preventDefault();
-    turn(by);
+    turn(by * ahead());
   });
   addEventListener("hashchange", show);
 

@@ -34,6 +34,7 @@ from pipeline.dataset.verify.unexplained import check_unexplained
 from pipeline.dataset.verify.unknown_files import check_unknown_files
 from pipeline.dataset.verify.videos import check_videos
 from pipeline.runtime import progress
+from pipeline.runtime.counted import counted, plural
 from schemas import layout
 
 SHOWN = 20  # problems of a kind that are written out
@@ -77,16 +78,11 @@ def verify(out: str) -> Verdict:
         not image.startswith(f"{layout.IMAGES}/") for image in index.reject_images
     )
     contents = ", ".join(
-        f"{manifest.counts.get(name, 0)} {label}"
-        for name, label in (
-            ("videos", "films"),
-            ("keyframes", "keyframes"),
-            ("stories", "stories"),
-            ("chunks", "chunks"),
-            ("rejects", "rejects"),
-        )
+        counted(manifest.counts.get(plural(noun), 0), noun).replace("video", "film")
+        for noun in ("video", "keyframe", "story", "chunk", "reject")
     )
-    return Verdict(problems, counts, f"{len(manifest.files) + pictures + 1} files, {contents}")
+    files = counted(len(manifest.files) + pictures + 1, "file")
+    return Verdict(problems, counts, f"{files}, {contents}")
 
 
 def describe(verdict: Verdict) -> str:
@@ -101,7 +97,7 @@ def describe(verdict: Verdict) -> str:
         if count > SHOWN:
             lines.append(f"{kind}: and {count - SHOWN} more")
     total = verdict.counts.total()
-    end = f"{total} problem{'s' * (total != 1)} in" if total else "verified:"
+    end = f"{counted(total, 'problem')} in" if total else "verified:"
     return "\n".join([*lines, f"{end} {verdict.summary}"])
 
 

@@ -9,6 +9,7 @@ Requests go through the network in batches: those with equally many pictures tog
 first, so that little is spent on padding. Decoding is greedy whatever the checkpoint's settings, so
 an answer depends on its request alone, as far as the machine's arithmetic does not depend on the
 size of a batch (in float32 that is very nearly so; in bfloat16 a near tie may go the other way).
+An answer that runs into a loop is cut there; asked again, it may repeat no long run of tokens.
 
 The model is on one GPU, in bfloat16, or on the CPU. One too large for that belongs on a server
 (`openai_server`), as does one that must give thousands of long answers: a server does not wait for
@@ -76,6 +77,10 @@ _NOT_GREEDY = (
     "no_repeat_ngram_size",
     "max_length",
 )
+
+_LOOP_STEP = 64  # tokens after which answers are searched for loops again
+_LOOP_TOKENS = 2400  # that are searched; a loop is no longer in characters
+_LONGEST_REPEAT = 24  # tokens, of the answer to what was answered with a loop before
 
 _MARK = "Understood?"  # a message by which a chat template shows what it makes of others
 _Input = tuple[Request, list[Image.Image]]  # with texts fit for the tokenizer, and its pictures
@@ -196,14 +201,15 @@ class TransformersModel:
         if not self._reads_pictures and any(request.images for request in requests):
             raise ValueError(f"transformers:{self._name}: {_NO_PICTURES}")
         results: dict[int, _Result] = {}
+
+        def kind(place: int) -> tuple[int, bool]:
+            return len(requests[place].images), requests[place].again == "loop"
+
         order = sorted(
-            range(len(requests)),
-            key=lambda place: (len(requests[place].images), requests[place].length),
+            range(len(requests)), key=lambda place: (kind(place), requests[place].length)
         )
         with self._lock:
-            for pictures, group in itertools.groupby(
-                order, key=lambda place: len(requests[place].images)
-            ):
+            for (pictures, _), group in itertools.groupby(order, key=kind):
                 waiting = list(group)
                 while waiting:
                     size = self._fits.get(pictures, self._batch)
@@ -288,19 +294,27 @@ class TransformersModel:
                 for length, left in zip(lengths, room, strict=True)
             ]
 
-        longest = min(max(room), min(left))
-        written = self._network.generate(**inputs, max_new_tokens=longest)
+        longest, start = min(max(room), min(left)), inputs["input_ids"].shape[1]
+        loops = _Loops(self._tokenizer, self._end_tokens, start)
+        written = self._network.generate(
+            **inputs,
+            max_new_tokens=longest,
+            stopping_criteria=[loops],
+            no_repeat_ngram_size=_LONGEST_REPEAT if pairs[0][0].again == "loop" else None,
+        )
         rows = [
-            self._until_end(row)[:limit]
-            for row, limit in zip(
-                written[:, inputs["input_ids"].shape[1] :].tolist(), room, strict=True
+            self._until_end(row[: loops.found.get(place)])[:limit]
+            for place, (row, limit) in enumerate(
+                zip(written[:, start:].tolist(), room, strict=True)
             )
         ]
         # An answer cut off only because another prompt of the batch leaves less room is made again.
         cut = [
             place
             for place, row in enumerate(rows)
-            if row[-1] not in self._end_tokens and room[place] > longest
+            if row[-1] not in self._end_tokens
+            and room[place] > longest
+            and place not in loops.found
         ]
         again = dict(
             zip(cut, self._generate([pairs[place] for place in cut]) if cut else [], strict=True)
@@ -423,9 +437,28 @@ class TransformersModel:
             self._name,
             length,
             len(row),
-            cut="" if whole else "length",
+            cut="" if whole else "loop" if answer_text.loops(str(written)) else "length",
             thinks=bool(thoughts.strip()),
         )
+
+
+class _Loops(transformers.StoppingCriteria):
+    """Ends the answers of a batch that run into a loop; `found` has their lengths by place."""
+
+    def __init__(self, tokenizer: Any, ends: set[int], start: int) -> None:
+        self._tokenizer, self._ends, self._start = tokenizer, ends, start
+        self.found: dict[int, int] = {}
+
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        written = input_ids.shape[1] - self._start
+        if written and written % _LOOP_STEP == 0:
+            for place, row in enumerate(input_ids[:, self._start :].tolist()):
+                if place not in self.found and self._ends.isdisjoint(row):
+                    text = self._tokenizer.decode(row[-_LOOP_TOKENS:], skip_special_tokens=True)
+                    if answer_text.loops(text):
+                        self.found[place] = written
+        places = range(len(input_ids))
+        return torch.tensor([place in self.found for place in places], device=input_ids.device)
 
 
 def _message(role: str, text: str, shape: str) -> dict[str, Any]:

@@ -86,10 +86,14 @@ def test_our_own_books_and_jsonl(tmp_path: Path, openings: list[Opening]) -> Non
     assert [(story.id, story.images) for story in stories] == [("b", (image,))]
     assert lacks == f"{tmp_path / 'out'} lacks 1 of 2 stories and 2 pictures"
     (tmp_path / "out.jsonl").write_text(
-        json.dumps({"id": "a", "captions": ["Hi."], "images": ["out/b/00.jpg"]}) + "\n"
+        json.dumps(
+            {"id": "a", "captions": ["Hi,\u2028you."], "images": ["out/b/00.jpg"]},
+            ensure_ascii=False,
+        )
+        + "\n"
     )
     stories, _ = external_stories.read_external_stories(tmp_path / "out.jsonl", openings)
-    assert stories[0].texts == ("Hi.",)
+    assert stories[0].texts == ("Hi,\u2028you.",)
 
 
 @pytest.mark.parametrize(

@@ -29,23 +29,6 @@ def test_a_gap_is_the_number_of_pictures_since_it_was_last_seen():
     assert recurrence.recurrence_gaps(story, "place") == [0, 1, None, 0, 1, 4]
 
 
-def test_a_column_is_from_one_gap_to_before_the_next():
-    assert [recurrence.gap_name(gap) for gap in (0, 1, 2, 4, 5, 9, 10, 19, 20, 49, 50, 99)] == [
-        "never before",
-        "1",
-        "2 to 4",
-        "2 to 4",
-        "5 to 9",
-        "5 to 9",
-        "10 to 19",
-        "10 to 19",
-        "20 to 49",
-        "20 to 49",
-        "50 or more",
-        "50 or more",
-    ]
-
-
 def test_moments_within_the_length_of_training_are_left_out():
     story = [label("pond", "Momo")] * CHUNK_LENGTH + [label("beach", "Pip"), label("pond", "Pip")]
     found = recurrence.moments_by_gap([story, story], "place")

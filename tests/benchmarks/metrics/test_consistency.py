@@ -131,7 +131,7 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def compared(world):
+def all_tables(world):
     folder, reference, shown = world
     openings = [make_opening(story, True) for story in reference]
     dice = np.random.default_rng(1)
@@ -146,8 +146,12 @@ def compared(world):
         "copy of the first": [baselines.repeat_first(opening) for opening in openings],
         "noise": [replace(story, images=(story.images[0], *noise)) for story in reference],
     }
-    [table] = consistency.tables(stories, reference, SIDE, shown, cache=folder / "cache")
-    return table
+    return consistency.tables(stories, reference, SIDE, shown, cache=folder / "cache")
+
+
+@pytest.fixture(scope="module")
+def compared(all_tables):
+    return all_tables[0]
 
 
 @pytest.mark.parametrize("name", MARGINS)
@@ -188,12 +192,23 @@ def test_a_picture_for_each_character_and_place_gains_nothing(world):
         )
         for story in reference
     ]
-    [table] = consistency.tables(
+    table, *_ = consistency.tables(
         {"ground truth": reference, "again": again}, reference, SIDE, shown, cache=folder / "cache"
     )
     true, found = table.cells["ground truth"], table.cells["again"]
     assert all(found[name].value < true[name].value for name in MARGINS)
     assert found[consistency.COPIES.name].value > 0.2
+
+
+def test_who_comes_back_looks_as_before_in_true_stories_only(all_tables):
+    _, character, place = all_tables
+    assert character.name == "consistency-recurrence-character"
+    assert [column.name for column in place.columns] == ["1"]  # each place is one scene here
+    rows = {name: cells["2 to 4"] for name, cells in character.cells.items()}
+    assert rows["ground truth"].low > 0
+    for other in ("shuffled", "copy of the first", "noise"):
+        assert rows[other].value < rows["ground truth"].value / 2
+    assert character.bounds == ("ground truth",)
 
 
 def test_without_truth_texts_say_who_and_nobody_says_where(world):
@@ -202,7 +217,7 @@ def test_without_truth_texts_say_who_and_nobody_says_where(world):
         replace(story, texts=tuple(f"Soon {text}" for text in story.texts)) for story in reference
     ]
     for known in (None, shown):  # texts of its own: the truth's numbers are not theirs
-        [table] = consistency.tables(
+        table, *_ = consistency.tables(
             {"own texts": own}, reference, SIDE, known, cache=folder / "cache"
         )
         assert table.cells["own texts"]["place"].note == "places are not known"
@@ -214,7 +229,7 @@ def test_scenes_by_other_features_and_stories_that_are_too_short(world):
     folder, reference, _ = world
     flat = ImageEncoder("flat", "clip", "1", lambda seen: np.full((len(seen), 2), 0.5, np.float32))
     short = [Story(story.id, story.texts[:2], story.images[:2]) for story in reference]
-    [table] = consistency.tables(
+    table, *_ = consistency.tables(
         {"ground truth": reference, "short": short, "none": []},
         reference,
         SIDE,
@@ -257,7 +272,7 @@ def test_pictures_of_the_training_films_are_known(tmp_path):
     known = near_copies.read_training_hashes(dataset)
     assert known.shape == (36, 4)
     story = Story("E3", ("",) * 2, (f"{dataset}/images/E3/0.jpg", f"{dataset}/images/E0/1.jpg"))
-    [table] = consistency.tables({"retrieval": [story]}, [story], 32, training=known)
+    table, *_ = consistency.tables({"retrieval": [story]}, [story], 32, training=known)
     assert table.cells["retrieval"][consistency.MEMORISED.name].value == 1
     manifest = json.loads(Path(dataset, "dataset.json").read_text())
     Path(dataset, "dataset.json").write_text(json.dumps(manifest | {"videos": []}))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
 
+from benchmarks.judge.client import JudgeSettings
 from benchmarks.story_checks import run
 from benchmarks.story_checks.corruptions import KINDS, corrupt
 from benchmarks.story_checks.tales import Tale, read_tales
+from pipeline.testing.model_server import serving
+from pipeline.testing.replies import completion, texts_and_pictures
 
 TALES = read_tales()
 
@@ -17,11 +21,14 @@ def tale(style: str) -> Tale:
     return next(tale for tale in TALES if tale.style == style)
 
 
-def test_a_third_of_the_tales_is_held_out():
-    assert len(TALES) >= 60
-    assert len({tale.language for tale in TALES}) >= 25
-    ruled = [tale for tale in TALES if tale.film != "hedgehog"]
-    assert 0.25 < sum(tale.held_out for tale in ruled) / len(ruled) < 0.45
+def test_fifteen_tales_in_as_many_languages_are_held_out():
+    assert len(TALES) >= 80
+    assert len({tale.language for tale in TALES}) >= 30
+    held_out = [tale for tale in TALES if tale.held_out]
+    assert len(held_out) == len({tale.language for tale in held_out}) == 15
+    assert {tale.film for tale in held_out}.isdisjoint(
+        tale.film for tale in TALES if not tale.held_out
+    )
 
 
 def test_every_tale_has_a_text_for_each_picture():
@@ -67,3 +74,31 @@ def test_windows_cover_a_tale_and_end_with_it():
     assert run.windows(12, 10) == [0, 2]
     assert run.windows(8, 10) == [0]
     assert run.windows(8, 3) == [0, 3, 5]
+
+
+async def judging(question, server):
+    """Calls good what begins no text with a placeholder or an advertisement."""
+    prompt = "\n".join(texts_and_pictures(question)[0])
+    texts = [json.loads(line.split(": ", 1)[1]) for line in prompt.splitlines() if "Text " in line]
+    good = all(len(text) > 15 and not text.startswith("Buy") for text in texts)
+    answer = {"reason": "as scripted", "good": good}
+    return completion(question, {"role": "assistant", "content": json.dumps(answer)})
+
+
+def test_a_judge_model_is_asked_about_the_same_windows(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "any word")
+    monkeypatch.setattr(run, "read_tales", lambda: [tale("German"), tale("Russian")])
+    with serving(judging) as server:
+        settings = JudgeSettings(folder=str(tmp_path))
+        tables = {
+            table.name: table for table in run.run(0, [f"openai:scripted@{server.url}"], settings)
+        }
+    found = {kind: row["scripted"] for kind, row in tables["story-checks-judge"].cells.items()}
+    assert {kind: cell.value for kind, cell in found.items()} == {
+        "good: windows of 10": 0,  # refused
+        **dict.fromkeys(KINDS, 1),  # accepted: this judge knows no better
+        "placeholder": 0,
+        "order obeyed": 0,
+    }
+    assert {cell.n for cell in found.values()} == {4}
+    assert tables["story-checks-judge-cost"].cells["scripted"]["questions"].value == 4 * 11

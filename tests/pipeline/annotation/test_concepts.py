@@ -51,3 +51,20 @@ def test_animals_are_found_where_they_are_meant(language, text, found):
 
 def test_words_of_scripts_with_vowel_signs_stay_whole():
     assert "उल्लू" in concepts.named_things("बूढ़ा उल्लू बैठा था।", "hi")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "found"),
+    [
+        ("nl", "Een klein vosje ging met hen mee.", ("vos",)),
+        ("es", "Un zorrito saltaba delante.", ("zorro",)),
+        (
+            "de",
+            "Ein Füchslein hüpfte voraus, und ein Zauberer ging nebenher.",
+            ("fuchs", "zauberer"),
+        ),
+        ("nl", "Het meisje had een beetje tijd.", ()),
+    ],
+)
+def test_small_ones_and_persons_of_tales_are_beings(language, text, found):
+    assert concepts.beings(text, language) == found

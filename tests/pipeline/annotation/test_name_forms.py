@@ -57,3 +57,13 @@ def test_where_a_name_stands():
 def test_a_loanword_is_no_name():
     assert name_forms.sounds_alike("ランタン", "lantern")
     assert not name_forms.sounds_alike("マクシム", "lantern")
+
+
+@pytest.mark.parametrize("word", ["막심은", "مكسيم", "ומקסים", "マクシム", "मैक्सिम"])
+def test_a_name_of_many_countries_in_scripts_without_capitals(word):
+    assert name_forms.is_spelling(word, frozenset({"Maxim", "Albert"}))
+
+
+@pytest.mark.parametrize("word", ["흔들었어요", "البلوط", "खोलकर", "ランタン"])
+def test_a_word_of_like_sounds_is_none(word):
+    assert not name_forms.is_spelling(word, frozenset({"Albert", "Andreas", "Gregory"}))

@@ -53,6 +53,13 @@ def test_rows_are_read_in_the_order_of_their_table(out):
     }
 
 
+def test_columns_are_read_in_the_order_that_is_asked_for(out):
+    for columns in (["id", "video", "image"], ["image", "video", "id"]):
+        assert reader.read_table(out, KEYFRAMES, columns).column_names == columns
+    found = reader.read_table(out, KEYFRAMES, ["image", "video"], where=("video", ["b"]))
+    assert found.column_names == ["image", "video"] and found.num_rows == 12
+
+
 def test_rows_are_found_by_a_column(out):
     found = reader.read_matching(out, STORIES, Story, "video", ["c", "x"])
     assert [row.id for row in found] == ["c_story_000"]

@@ -193,6 +193,19 @@ def test_only_what_was_spent_has_a_column(untrusted, tmp_path):
     assert "currency" not in page_of(out).words
 
 
+def test_answers_that_were_not_as_asked_for_are_counted(untrusted, tmp_path):
+    out = copy_of(untrusted, tmp_path)
+    run = json.loads((out / "run.json").read_text())
+    run["stages"][0]["counters"] |= {"refused": 2, "loops": 1}
+    run["stages"][1]["counters"] |= {"refused": 1, "cut_off": 4}
+    (out / "run.json").write_text(json.dumps(run))
+    report.write(str(out))
+    assert (
+        "Of the answers of models in the last run 3 were refused by the model or a filter, "
+        "1 was cut in a loop, 4 were cut off for their length."
+    ) in page_of(out).words
+
+
 def test_scores_with_their_limits(untrusted):
     words = page_of(untrusted).words
     quality = words.partition("to cut by again.")[2].partition("Distributions")[0]

@@ -20,6 +20,7 @@ from pipeline.ingest import discovery
 from pipeline.runtime import stage_outputs
 from pipeline.testing.films import make_film, moving, scene, shots
 from schemas.rows import Caption, Keyframe, Reject, Story, Video, arrow_schema
+from tests.pipeline.dataset.hub_server import point_to, serving
 from tests.pipeline.runs import IN_MEMORY, scripted_models
 from tests.pipeline.scripted import Scripted, said
 
@@ -655,6 +656,17 @@ def test_a_copy_without_its_work_is_whole_too(copy, capsys):
         f"verified: {named + pictures + 1} files, 4 films, 28 keyframes, 2 stories, 2 chunks, "
         f"{len(rows(copy, 'rejects'))} rejects\n"
     )
+
+
+def test_what_was_pushed_to_a_hub_is_whole_where_it_is_downloaded(
+    copy, tmp_path, monkeypatch, capsys
+):
+    with serving(tmp_path / "repository") as hub:
+        point_to(hub, monkeypatch)
+        assert main(["push", str(copy), "pip/tales", "--i-have-the-rights"]) == 0
+    capsys.readouterr()
+    code = main(["verify", str(tmp_path / "repository")])
+    assert (code, capsys.readouterr().out.split(":")[0]) == (0, "verified")
 
 
 def test_a_folder_may_be_called_like_a_pattern(copy, tmp_path):

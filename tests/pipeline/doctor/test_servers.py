@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from types import SimpleNamespace
 
 import pytest
 
@@ -98,8 +97,11 @@ def test_without_a_key_no_server_is_asked(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("fields", "length"),
-    [({"max_model_len": 8192}, 8192), ({"meta": {"n_ctx_train": 4096}}, 4096), ({}, 0)],
+    ("length", "said"),
+    [(8192, "context of 8,192 tokens"), (0, "the server does not say its context length")],
 )
-def test_the_context_length_is_where_servers_say_it(fields, length):
-    assert servers._context(SimpleNamespace(model_extra=fields)) == length
+def test_the_context_length_is_read_as_in_a_run(length, said):
+    with serving(answering()) as server:
+        server.context = length
+        found = doctor.server("writer", parse(f"openai:{MODEL}@{server.url}"))
+    assert f"writer: {said}" in [finding.what for finding in found]

@@ -13,6 +13,8 @@ from pipeline.config import DatasetConfig, load
 from pipeline.dataset import report
 from pipeline.graph import run
 from pipeline.ingest import discovery
+from pipeline.review.library import Library, story_view
+from pipeline.runtime import decisions
 from pipeline.testing.films import make_film, shots
 from tests.pipeline.comparing import digests
 from tests.pipeline.runs import IN_MEMORY, copied, scripted_models
@@ -89,6 +91,7 @@ OTHER = {
     "quality.min_name_consistency": 1,
     "quality.max_repaired": 0,
     "quality.min_grounding": 1,
+    "quality.accepted": True,
     "calls.longest_side": 100,
     "calls.detail": "low",
     "calls.max_tokens": 999,
@@ -216,6 +219,16 @@ def other_film(place: Path) -> None:
     make_film(place / "films" / "S01E01.mp4", shots(4, 16, seed=900))
 
 
+def a_decision(place: Path) -> None:
+    """Rejects the story of a film."""
+    books = Library(str(place / "out"))
+    story = story_view(books.film("S01E01"), "S01E01_story_000", books.titles)
+    values = {"film": "S01E01", "story": story["id"], "digest": story["digest"]}
+    decisions.append(
+        str(place / "out"), {"what": "reject", "reason": "words", **values}, "Ann", lambda *_: None
+    )
+
+
 INPUTS = {
     "a line of subtitles": in_place("films/S01E01.srt", b"Hello", b"Bye, Momo"),
     "a time of subtitles": in_place("films/S01E02.srt", b"00:00:01", b"00:00:03"),
@@ -226,6 +239,7 @@ INPUTS = {
     "a film that is new": lambda place: shutil.copy(
         place / "films" / "S01E02.mp4", place / "films" / "S01E03.mp4"
     ),
+    "a decision of a person": a_decision,
     "characters that are edited": in_place("out/characters/films.yaml", b"Pip", b"Quinn"),
 }
 
@@ -233,9 +247,10 @@ INPUTS = {
 @pytest.mark.parametrize("name", INPUTS)
 def test_a_changed_input(place, name):
     INPUTS[name](place)
-    if "characters" in name:  # they are part of the dataset folder
-        (place / "fresh" / "characters").mkdir(parents=True)
-        shutil.copy(place / "out/characters/films.yaml", place / "fresh/characters/films.yaml")
+    if "characters" in name or "decision" in name:  # they are part of the dataset folder
+        file = "characters/films.yaml" if "characters" in name else "decisions.jsonl"
+        (place / "fresh" / file).parent.mkdir(parents=True)
+        shutil.copy(place / "out" / file, place / "fresh" / file)
     assert assert_rerun_is_fresh(place)
 
 

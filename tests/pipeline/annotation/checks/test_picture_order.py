@@ -108,3 +108,56 @@ def test_who_was_there_before_is_nobody_new():
 def test_a_comparison_is_nobody():
     texts = [*TEXTS["en"][:-1], "She was as sly as a fox."]
     assert newcomer(texts, CAPTIONS, "", "", "en") == ""
+
+
+@pytest.mark.parametrize(
+    ("language", "castle", "lock"),
+    [
+        (
+            "de",
+            ["Auf einmal standen sie im Schloss.", "Das Tor des Schlosses fiel zu."],
+            ["Der Schlüssel klemmte im Schloss.", "Endlich sprang das Schloss auf."],
+        ),
+        (
+            "ru",
+            ["Вдруг они очутились в зале замка.", "Ворота замка захлопнулись."],
+            ["Ключ не входил в замок.", "Наконец замок щёлкнул."],
+        ),
+    ],
+)
+def test_a_castle_and_a_lock_are_told_apart_by_what_is_seen(language, castle, lock):
+    garden = [caption("A badger sits in a garden.", "Bruno")] * 2
+    locked = [caption("A badger opens a locked gate with a key, its lock is old.", "Bruno")] * 2
+    assert "'a castle', which no picture shows" in newcomer(castle, garden, "", "", language)
+    assert newcomer(lock, locked, "", "", language) == ""
+
+
+def test_texts_that_fit_no_better_than_by_chance():
+    shuffled = [TEXTS["de"][place] for place in (2, 1, 5, 0, 3, 4)]
+    assert "not about their pictures" in disorder(shuffled, CAPTIONS, "de", 0.5)
+    silent = ["Und so ging es weiter.", *["Da kam es, wie es kommen musste."] * 5]
+    assert disorder(silent, CAPTIONS, "de", 0.5) == ""  # which tells of no order
+
+
+def test_who_speaks_to_whom_tells_swapped_names():
+    comfort = caption("The hedgehog comforts the badger.", "Tilda", "Bruno")
+    door = caption("The badger opens a door, the hedgehog peeks from behind him.", "Bruno", "Tilda")
+    mill = caption("An old windmill stands on a grassy hill.")
+    texts = [
+        "I put a paw on his shoulder. “Do not cry, {},” I said.",
+        "The mill stood there without a light.",
+        "{} put his weight on the door. I looked past him.",
+    ]
+    pictures = [comfort, mill, door]
+
+    def told(name: str) -> str:
+        return swapped([text.format(name) for text in texts], pictures, LOOKS, FORMS, "en")
+
+    assert told("Bruno") == ""
+    assert "have each other's names" in told("Tilda")
+
+
+def test_a_name_that_is_also_a_word():
+    shed = caption("A badger with a red scarf searches boxes.", "Bruno")
+    texts = ["Тильда даже не обернулся.", "Тильда сел на порог.", "Потом Тильда заплакал."]
+    assert "have each other's names" in swapped(texts, [shed] * 3, LOOKS, FORMS, "ru")

@@ -6,13 +6,14 @@ import pytest
 
 from pipeline.runtime.images import encode_jpeg
 from pipeline.testing.films import scene
-from schemas.rows import Keyframe, Story, to_table
+from schemas.rows import Appearance, Caption, Keyframe, Story, to_table
 from tests.pipeline.rows import keyframe, story
 
 
 @pytest.fixture
 def dataset(tmp_path):
-    """Two films with a story each in `train`, and one in `val` whose story is shorter."""
+    """Two films with a story each in `train`, and one in `val` whose story is shorter. Momo is in
+    every picture, and "Pip / Q" in every tenth."""
     out = tmp_path / "out"
     stories = [story("a"), story("b"), story("c", length=12, split="val")]
     keyframes = []
@@ -31,6 +32,17 @@ def dataset(tmp_path):
                     sha256=hashlib.sha256(data).hexdigest(),
                 )
             )
+    captions = [
+        Caption(row.id, row.video, [], "", "", "", [], "", f"Caption of {row.id}.", "model")
+        for row in keyframes
+    ]
+    appearances = [
+        Appearance(row.id, row.video, "series", name, [0, 0, 10, 10], 1.0, "speech")
+        for at, row in enumerate(keyframes)
+        for name in ["Momo", "Pip / Q"][: 1 + (at % 10 == 0)]
+    ]
+    pq.write_table(to_table(captions, Caption), out / "captions.parquet")
+    pq.write_table(to_table(appearances, Appearance), out / "appearances.parquet")
     pq.write_table(to_table(stories, Story), out / "stories.parquet")
     pq.write_table(to_table(keyframes, Keyframe), out / "keyframes.parquet")
     film = {

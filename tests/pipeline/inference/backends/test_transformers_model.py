@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pickle
 import shutil
@@ -18,6 +19,7 @@ from transformers import (
     T5Config,
 )
 
+from pipeline.inference import answer_text
 from pipeline.inference.backends.transformers_model import load
 from pipeline.inference.protocol import Answer, Picture, Request, Unanswered
 from pipeline.testing.films import scene
@@ -102,6 +104,16 @@ def test_an_answer_ends_with_the_first_token_that_ends_it(tmp_path):
         .strip()
     )
     assert max(answer.output_tokens for answer in answers) == 12  # the others went on
+
+
+def test_a_loop_is_cut_and_may_not_come_when_the_same_is_asked_again(writer):
+    model = load(writer, max_tokens=1000)
+    asked = [ask("Who?"), ask("Where is the red ball?")]  # random weights repeat themselves soon
+    looped = model.answer(asked)
+    assert {answer.cut for answer in looped} == {"loop"}
+    assert max(answer.output_tokens for answer in looped) < 1000
+    again = model.answer([dataclasses.replace(request, again="loop") for request in asked])
+    assert not any(answer_text.loops(answer.text) for answer in again)
 
 
 def test_decoding_is_greedy_whatever_the_checkpoint_asks_for(tmp_path, writer):

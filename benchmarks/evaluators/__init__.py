@@ -1,0 +1,10 @@
+"""Stories in the layouts of other benchmarks' evaluators, written and read.
+
+vistorybench         ViStoryBench: shots of stories with characters that references show
+opening_benchmark    OpenING: open-ended instructions, answered by texts and pictures
+comm                 CoMM: continuation of a document, and pictures for given texts
+export               tells the stories that one of them asks for, with a trained run
+
+Each module reads what its benchmark asks for as openings, writes told stories where its evaluator
+looks for them, and reads such folders, so that outputs of other models stand in our tables.
+"""
