@@ -219,7 +219,8 @@ def _shared() -> argparse.ArgumentParser:
         metavar="BACKEND",
         help="openai:MODEL"
         "[@URL] or transformers:FOLDER, one or several; keys in JUDGE_API_KEY, "
-        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY",
+        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY. human:FOLDER for people: storystream review "
+        "FOLDER then asks them, and the same command again reads their answers",
     )
     models.add_argument(
         "--judge-price",
@@ -238,7 +239,8 @@ def _shared() -> argparse.ArgumentParser:
 def _measure(arguments: argparse.Namespace) -> int:
     from benchmarks import settings, suite
 
-    judges, prices = len(arguments.judge), len(arguments.judge_price)
+    models = [judge for judge in arguments.judge if not judge.startswith("human:")]
+    judges, prices = len(models), len(arguments.judge_price)
     if prices not in (0, judges):
         raise ValueError(
             f"{judges} judges and {prices} prices: give --judge-price IN OUT once "
@@ -300,9 +302,9 @@ def _heavy(arguments: argparse.Namespace) -> int:
         table = near_duplicate_pairs.near_duplicate_table(arguments.film, pairs)
         text, bad = markdown.table_to_markdown(table), 0
     elif arguments.name == "evaluator":
-        from benchmarks.evaluators import export
+        from benchmarks.generators import evaluator_stories
 
-        folder = export.export(
+        folder = evaluator_stories.export(
             arguments.layout,
             arguments.items,
             arguments.run,

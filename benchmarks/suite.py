@@ -171,7 +171,7 @@ def _texts(settings: Settings) -> list[Table]:
 def _story_checks(settings: Settings) -> list[Table]:
     from benchmarks.story_checks.run import run as run_story_checks
 
-    return run_story_checks(settings.seed, settings.judges, _judge_settings(settings))
+    return run_story_checks(settings.seed, _models(settings), _judge_settings(settings))
 
 
 def _judge(settings: Settings) -> list[Table]:
@@ -182,6 +182,13 @@ def _judge(settings: Settings) -> list[Table]:
     return run_judges(compared_stories(settings, False), settings.judges, _judge_settings(settings))
 
 
+def _models(settings: Settings) -> tuple[str, ...]:
+    """Returns the judges that are models, not people."""
+    from benchmarks.judge.people import is_person
+
+    return tuple(judge for judge in settings.judges if not is_person(judge))
+
+
 def _judge_settings(settings: Settings) -> JudgeSettings:
     from benchmarks.judge.client import JudgeSettings
     from pipeline import model_specs
@@ -189,7 +196,7 @@ def _judge_settings(settings: Settings) -> JudgeSettings:
 
     prices = {
         model_specs.parse(judge).model: Price(input=paid, output=got)
-        for judge, (paid, got) in zip(settings.judges, settings.judge_prices, strict=False)
+        for judge, (paid, got) in zip(_models(settings), settings.judge_prices, strict=False)
     }
     return JudgeSettings(
         repeats=settings.repeats, prices=prices, budget=settings.budget, seed=settings.seed

@@ -19,6 +19,7 @@
     attention     policies for a long story's cache; `reading` applies them
     generate      generates stories; `storybook` writes them as a page
     seed_story/   imports SEED-Story's released weights
+    exporting     copies a run for others, with a model card
 
 Source: SEED-Story, arXiv 2407.08683; what differs from its released code is said where it does.
 """

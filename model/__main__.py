@@ -130,6 +130,12 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "for the cache of a long story: multimodal (auto, for more pictures than "
         "in training), dense (auto, otherwise), window, sink, recompute",
     )
+    export = commands.add_parser(
+        "export", help="copies a run without what only training needs, with a model card"
+    )
+    export.set_defaults(command=_export)
+    export.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
+    export.add_argument("out", type=Path, metavar="OUT", help="folder that is made, a run as well")
     imported = commands.add_parser("import", help="makes a run of another project's weights")
     projects = imported.add_subparsers(required=True, metavar="PROJECT")
     seed = projects.add_parser("seed-story", help="SEED-Story, as it was released")
@@ -185,6 +191,13 @@ def _train(arguments: argparse.Namespace) -> int:
     with ranks.joined():
         preset = config.read(arguments.preset, arguments.set)
         chain.train(Path(arguments.run), preset, arguments.data, arguments.stage)
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from model import exporting
+
+    exporting.export(arguments.run, arguments.out)
     return 0
 
 

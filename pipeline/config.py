@@ -44,32 +44,11 @@ class ShotsConfig(_Section):
         ge=1,
         description="and by more times than its calmer side; fast motion changes much on both",
     )
-    cut_burst: float = Field(
-        0.8,
-        ge=0,
-        description="unless a frame beside it changes by more than this share of that and the "
-        "picture correlates by more than 0.4: a burst of motion or light",
-    )
     cut_correlation: float = Field(
         0.9, ge=-1, le=1, description="and correlates less; lightning and a lamp keep the shapes"
     )
     dissolve_span: float = Field(
         10.0, ge=0, description="levels between the ends of a dissolve; less nobody notices"
-    )
-    dissolve_bend: float = Field(
-        0.16,
-        ge=0,
-        description="its frames deviate less from weighted means of the ends, as a share of that; "
-        "motion deviates more",
-    )
-    dissolve_correlation: float = Field(
-        0.75,
-        ge=-1,
-        le=1,
-        description="its ends correlate less; a lamp that is lit keeps the shapes",
-    )
-    dissolve_area: float = Field(
-        0.6, ge=0, le=1, description="share of the frame that changes; a title that appears is less"
     )
     flat: float = Field(
         7.0, ge=0, description="a frame with a lower standard deviation of luma shows nothing"
@@ -81,39 +60,6 @@ class ShotsConfig(_Section):
     )
     wipe_seconds: float = Field(
         2.2, gt=0, description="a wipe, iris, push or cover is no longer; camera moves are"
-    )
-    wipe_area: float = Field(
-        0.65, ge=0, le=1, description="share of the picture that it changes; what moves is less"
-    )
-    wipe_strays: float = Field(
-        0.2,
-        gt=0,
-        description="parts of a wiped picture go from one end to the other, and not back, but for "
-        "this share of the change: what moves in both shots",
-    )
-    wipe_mixed: float = Field(
-        0.4, ge=0, le=1, description="share of them that is between the ends; in a dissolve most is"
-    )
-    wipe_step: float = Field(
-        0.6, ge=0, le=1, description="share of the change from a frame to the next; a cut has more"
-    )
-    wipe_order: float = Field(
-        0.5,
-        le=1,
-        description="share of when parts change that where they are explains (R squared), less "
-        "twice the strays; what runs through a picture changes it in no order",
-    )
-    wipe_calm: float = Field(
-        0.75,
-        ge=0,
-        description="change before and after it together, as a share of that in it; a camera that "
-        "moves, moved before or goes on",
-    )
-    wipe_correlation: float = Field(
-        0.6, ge=-1, le=1, description="of its ends, at most; what moves in a shot leaves the rest"
-    )
-    slide_strays: float = Field(
-        0.19, gt=0, description="as wipe_strays, where a shot moves in from a side"
     )
 
 
@@ -224,6 +170,11 @@ class CaptionsConfig(_Section):
 class StoriesConfig(_Section):
     """Length, language and style of stories. The embedded writer has a style of its own."""
 
+    cut: Literal["length", "scenes"] = Field(
+        "length",
+        description="length: after every 30 keyframes, as in the published dataset; scenes: where "
+        "scenes end, after `shortest` to 30",
+    )
     shortest: int = Field(
         10, ge=1, le=30, description="keyframes of the shortest story, at the end of a film"
     )

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 # Reasons for which a story or a picture is left out.
 REASONS = ("words", "pictures", "incoherent", "unsuitable", "other")
-CRITERIA = ("style", "engagement", "coherence")  # of preferences, as judges are asked
 
 Text: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 Name: TypeAlias = Annotated[
@@ -127,14 +126,27 @@ class Undo(_Row):
 
 
 class Prefer(_Row):
-    """Says which of two stories is better; changes no story."""
+    """Says which of two stories is better, by each criterion that was asked; changes no story."""
 
     what: Literal["prefer"]
-    criterion: Literal["style", "engagement", "coherence"]
-    first: Id
-    second: Id
-    digests: tuple[Digest, Digest]
-    answer: Literal["first", "second", "tie"]
+    pair: Digest  # as in `Pair`
+    answers: dict[Name, Literal["first", "second", "tie"]]
+
+
+class Told(BaseModel):
+    """A story as it is shown to somebody who compares it."""
+
+    texts: list[str]
+    images: list[str]  # paths in the folder of the pairs
+
+
+class Pair(BaseModel):
+    """Two stories to be compared, a line of `pairs.jsonl`; it does not say who made them."""
+
+    id: Digest
+    criteria: dict[str, str]  # name and question of each
+    first: Told
+    second: Told
 
 
 OfFilm: TypeAlias = Accept | RejectStory | Edit | Drop | Swap | Move

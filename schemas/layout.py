@@ -40,6 +40,7 @@ RUN_RECORD = "run.json"
 REPORT = "report.html"
 CARD = "README.md"
 CROISSANT = "croissant.json"
+PAIRS = "pairs.jsonl"  # stories for people to compare, in a folder that is no dataset
 DECISIONS = "decisions.jsonl"  # of people; not named in the manifest, as it grows after a run
 
 IMAGES = "images"  # also the folder that image paths in the JSONL are relative to

@@ -3,8 +3,9 @@
 vistorybench         ViStoryBench: shots of stories with characters that references show
 opening_benchmark    OpenING: open-ended instructions, answered by texts and pictures
 comm                 CoMM: continuation of a document, and pictures for given texts
-export               tells the stories that one of them asks for, with a trained run
+vistory_table        ViStoryBench's scores of pictures in its layout
 
-Each module reads what its benchmark asks for as openings, writes told stories where its evaluator
-looks for them, and reads such folders, so that outputs of other models stand in our tables.
+Each layout's module reads what its benchmark asks for as openings, writes told stories where its
+evaluator looks for them, and reads such folders, so that outputs of other models stand in our
+tables. `generators.evaluator_stories` tells what they ask for.
 """

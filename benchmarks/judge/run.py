@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 
-from benchmarks.judge import preferences
+from benchmarks.judge import people, preferences
 from benchmarks.judge.client import JudgeRun, JudgeSettings, ask_judge, parse_judge
 from benchmarks.judge.questions import CRITERIA, make_questions
 from benchmarks.judge.tables import (
@@ -41,9 +41,16 @@ def run(
     asked = make_questions(
         stories, settings.criteria, settings.panels, settings.scores, pairs, settings.repeats
     )
+    models = [judge for judge in judges if not people.is_person(judge)]
     found = [
         ask_judge(judge, f"judge{number if number > 1 else ''}", asked, settings)
-        for number, judge in enumerate(judges, start=1)
+        for number, judge in enumerate(models, start=1)
+    ]
+    of_people = [
+        judge_run
+        for judge in judges
+        if people.is_person(judge)
+        for judge_run in people.ask(judge, asked, settings)
     ]
     tables = [
         dataclasses.replace(
@@ -51,9 +58,12 @@ def run(
             name=f"{table.name}{f'-{number}' if number > 1 else ''}",
             title=f"{table.title} ({judge_run.judge})",
         )
-        for number, judge_run in enumerate(found, start=1)
-        for table in _tables_of_judge(judge_run, tuple(stories), settings)
+        for number, judge_run in enumerate([*found, *of_people], start=1)
+        for table in _tables_of_judge(
+            judge_run, tuple(stories), settings, person=judge_run in of_people
+        )
     ]
+    found += of_people
     raters = _raters(found)
     return [
         *tables,
@@ -68,7 +78,8 @@ def _pairs_to_compare(
     """Returns the pairs of generators to compare. Raises ValueError for settings that cannot be
     used."""
     for judge in judges:
-        parse_judge(judge, settings)
+        if not people.is_person(judge):
+            parse_judge(judge, settings)
     if len(set(judges)) < len(judges):
         raise ValueError("one judge is named twice: ask it the same again with repeats")
     if odd := set(settings.criteria) - set(CRITERIA):
@@ -92,9 +103,11 @@ def _pairs_to_compare(
 
 
 def _tables_of_judge(
-    judge_run: JudgeRun, generators: Sequence[str], settings: JudgeSettings
+    judge_run: JudgeRun, generators: Sequence[str], settings: JudgeSettings, person: bool
 ) -> list[Table]:
-    tables = [scores_table(judge_run, generators, settings)] if settings.scores else []
+    """Returns the tables of a judge. A person gives no scores and is asked in one order only."""
+    scores = settings.scores and not person
+    tables = [scores_table(judge_run, generators, settings)] if scores else []
     if settings.pairs and len(generators) > 1:
         found = {
             name: preferences.judged_pairs(judge_run.answers, name) for name in settings.criteria
@@ -107,7 +120,7 @@ def _tables_of_judge(
                 ratings_table(judge_run, generators, found, settings),
             )
         ]
-        tables.append(order)
+        tables += [] if person else [order]
     return tables
 
 

@@ -29,6 +29,7 @@ from schemas.rows import (
     Character,
     Keyframe,
     Reject,
+    Scene,
     Scores,
     Story,
 )
@@ -117,6 +118,7 @@ async def write_stories(film: Inputs, job: Job) -> list[AnyRow]:
         job.tick,
         title=film.video.title,
         appearances=film.rows("cast", Appearance),
+        scenes=film.rows("scenes", Scene),
     )
     return [*stories, *rejects]
 

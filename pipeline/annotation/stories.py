@@ -1,8 +1,9 @@
 """Writes stories: 30 keyframes of a film, each with the next sentence of one narrative.
 
-A film's keyframes are cut into stories of 30 in film order. Each is written in windows of 10, so
-that the prompt stays short, with the text before as context; then one linking pass over the whole
-story smooths the seams. Stories are independent of each other and are written at the same time.
+A film's keyframes are cut into stories of 30 in film order (`story_cuts`). Each is written in
+windows of 10, so that the prompt stays short, with the text before as context; then one linking
+pass over the whole story smooths the seams. Stories are independent of each other and are written
+at the same time.
 
 No answer is trusted: `checks.narratives` says what is wrong with one, and the model is asked once
 more with the fault stated. What fails again is asked for in smaller windows, and a story that fails
@@ -14,9 +15,10 @@ is too long for the model, or its answer is cut off, the parts of a story are li
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 
-from pipeline.annotation import prompts
+from pipeline.annotation import prompts, story_cuts
 from pipeline.annotation.checks import narratives
 from pipeline.annotation.window_facts import window_facts
 from pipeline.config import DatasetConfig
@@ -27,7 +29,16 @@ from pipeline.runtime import progress
 from pipeline.runtime.progress import Tick
 from pipeline.runtime.stage_outputs import BAD_NARRATIVE
 from schemas.answers import NarrativeAnswer, narrative_schema
-from schemas.rows import STORY_LENGTH, Appearance, Caption, Character, Keyframe, Reject, Story
+from schemas.rows import (
+    STORY_LENGTH,
+    Appearance,
+    Caption,
+    Character,
+    Keyframe,
+    Reject,
+    Scene,
+    Story,
+)
 
 _SHORTEST_LINK = 3  # texts of the smallest part that is linked by itself
 _WORD, _AROUND = 5, 40  # tokens of a word at most, in whatever language, and around a text
@@ -72,19 +83,30 @@ async def tell(
     *,
     title: str = "",
     appearances: Sequence[Appearance] = (),
+    scenes: Sequence[Scene] = (),
 ) -> tuple[list[Story], list[Reject]]:
     """Writes the stories of one film. Returns the stories and the rejects.
 
     `keyframes` are all of the film's, in film order; those without a caption are left out. A tail
     of fewer than 30 makes an incomplete story, or a reject if it is too short. `appearances` are
-    who is seen in them. `tick` is called with the share done. Raises Stop when no further request
-    can be answered.
+    who is seen in them; if the settings say so, stories end where `scenes` do. `tick` is called
+    with the share done. Raises Stop when no further request can be answered.
     """
     by_keyframe = {caption.keyframe: caption for caption in captions}
     frames = [
         (keyframe, by_keyframe[keyframe.id]) for keyframe in keyframes if keyframe.id in by_keyframe
     ]
-    drafts, rejects = _cut(frames, config.stories.shortest)
+    begin = {keyframe for scene in scenes for keyframe in scene.keyframes[:1]}
+    by_scenes = config.stories.cut == "scenes"
+    drafts, rejects = _drafts(
+        frames,
+        story_cuts.at_scenes(
+            [keyframe.id in begin for keyframe, _ in frames], config.stories.shortest
+        )
+        if by_scenes
+        else story_cuts.by_length(len(frames)),
+        config.stories.shortest,
+    )
     seen: dict[str, list[str]] = {}
     for row in sorted(appearances, key=lambda row: row.box[0]):
         seen.setdefault(row.keyframe, []).append(row.character)
@@ -254,22 +276,24 @@ def _equal(text: str, other: str) -> bool:
     return text.strip().casefold() == other.strip().casefold()
 
 
-def _cut(
-    frames: Sequence[tuple[Keyframe, Caption]], shortest: int
+def _drafts(
+    frames: Sequence[tuple[Keyframe, Caption]], ends: Sequence[int], shortest: int
 ) -> tuple[list[_Draft], list[Reject]]:
-    """Cuts a film into drafts of 30 keyframes; a tail shorter than `shortest` is a reject."""
+    """Cuts a film into drafts; one that is shorter than `shortest` is a reject."""
     drafts: list[_Draft] = []
-    for number, start in enumerate(range(0, len(frames), STORY_LENGTH)):
-        part = list(frames[start : start + STORY_LENGTH])
+    rejects: list[Reject] = []
+    for number, (start, end) in enumerate(itertools.pairwise([0, *ends])):
+        part = list(frames[start:end])
         draft = _Draft(f"{part[0][0].video}_story_{number:03d}", part)
         if len(part) < shortest:
             detail = (
                 f"{len(part)} keyframes are left for it, and a story needs {shortest}; "
                 "lower the setting for the shortest story to keep it"
             )
-            return drafts, [_reject(draft, "too short", detail)]
-        drafts.append(draft)
-    return drafts, []
+            rejects.append(_reject(draft, "too short", detail))
+        else:
+            drafts.append(draft)
+    return drafts, rejects
 
 
 def _reject(draft: _Draft, reason: str, detail: str) -> Reject:

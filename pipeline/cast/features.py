@@ -1,7 +1,7 @@
 """Measures a picture for `figures`: features of each cell of a grid, and a small copy of it.
 
 Features are those of the middle of EfficientNet-Lite0: deep enough to tell an animal from a tree,
-early enough to say where it is. The picture goes through the network once.
+early enough to say where it is. The picture goes through that part of the network once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Measured:
 
 def measure(picture: efficientnet.Picture) -> Measured:
     """Measures an RGB picture, uint8 [height, width, 3]."""
-    _, (early, middle) = efficientnet.cells_and_blocks(picture, (_EARLY, _MIDDLE))
+    early, middle = efficientnet.blocks(picture, (_EARLY, _MIDDLE))
     small = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     lab = colour_names.to_lab(cv2.resize(picture, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA))
     cells = np.concatenate(

@@ -8,14 +8,15 @@ match first. Groups that turn out alike are joined in the end, if they were not 
 That is done twice. The first time strictly: a character comes in many groups, but hardly any group
 has two characters. How figures differ within those groups (a turned head, the light of the evening)
 is then known, and the second time counts little (Fisher's discriminant: looks are whitened by the
-scatter within groups).
+scatter within groups). When it is known which groups are characters, what is left over is compared
+with them once more (`complete`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ Vector = NDArray[np.float64]
 
 # Cosines from which a figure joins a group, and from which two groups are joined.
 _STRICT, _FINAL = (0.55, 0.6), (0.45, 0.45)
+_KNOWN = 0.25  # and from which a figure that is in nobody's group is a character that is known
 _SHRINK = 0.5  # of the scatter within groups towards that of all features alike
 _TOGETHER = 0.1  # share of the smaller group's pictures that two of one character may share
 
@@ -48,13 +50,61 @@ def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]
 
     Returns the number of each figure's group, in the order of the looks, and the groups.
     """
-    looks = np.array([look for picture in pictures for look in picture], np.float64)
+    looks = _standardised(pictures)
     if not len(looks):
         return [[] for _ in pictures], []
-    looks = (looks - looks.mean(axis=0)) / np.maximum(looks.std(axis=0), 1e-6)
     rough, _ = _grouped(_by_picture(_units(looks), pictures), *_STRICT)
     whitened = looks @ _whitening(looks, [number for found in rough for number in found])
     return _grouped(_by_picture(_units(whitened), pictures), *_FINAL)
+
+
+def complete(
+    pictures: Sequence[Sequence[Sequence[float]]],
+    numbers: Sequence[Sequence[int]],
+    characters: Mapping[int, str],
+) -> list[list[int]]:
+    """Returns the number of each figure's group anew, now that it is known which are characters.
+
+    A figure of a group that is none (a head that looks away, half a figure) is the character that
+    it is most like, if it is like it at all and that character is not in the picture already.
+    `characters` has their names by the numbers of groups.
+    """
+    flat = [number for found in numbers for number in found]
+    groups: dict[str, list[int]] = {}
+    for number, name in sorted(characters.items()):
+        groups.setdefault(name, []).append(number)
+    if not groups:
+        return [list(found) for found in numbers]
+    looks = _standardised(pictures)
+    units = _units(looks @ _whitening(looks, flat))
+    means = [units[np.isin(flat, of_name)].mean(axis=0) for of_name in groups.values()]
+    alike = np.round(units @ _units(np.stack(means)).T, 6)
+    names, completed, first = list(groups), [], 0
+    for found in numbers:
+        completed.append(list(found))
+        present = {characters[number] for number in found if number in characters}
+        pairs = sorted(
+            (-alike[first + figure, at], figure, at)
+            for figure, number in enumerate(found)
+            if number not in characters
+            for at in range(len(names))
+        )
+        for negative, figure, at in pairs:
+            if -negative < _KNOWN:
+                break
+            if completed[-1][figure] == found[figure] and names[at] not in present:
+                completed[-1][figure] = groups[names[at]][0]
+                present.add(names[at])
+        first += len(found)
+    return completed
+
+
+def _standardised(pictures: Sequence[Sequence[Sequence[float]]]) -> Vector:
+    looks = np.array([look for picture in pictures for look in picture], np.float64)
+    if not len(looks):
+        return looks
+    standardised: Vector = (looks - looks.mean(axis=0)) / np.maximum(looks.std(axis=0), 1e-6)
+    return standardised
 
 
 def _units(looks: Vector) -> Vector:

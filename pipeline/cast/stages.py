@@ -71,9 +71,11 @@ def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
     in_order = [keyframe for of_film in keyframes for keyframe in of_film]
     found = _by_keyframe(films)
     pictures = [found[keyframe.id] for keyframe in in_order]
-    numbers, groups = identity.group([[figure.look for figure in figs] for figs in pictures])
+    looks = [[figure.look for figure in figs] for figs in pictures]
+    numbers, groups = identity.group(looks)
     named = names.find(_shots(films, in_order, numbers), groups)
     described = _described(in_order, pictures, numbers, groups, named)
+    numbers = identity.complete(looks, numbers, {**described, **named})
     entries = _corrections(series, job)
     seen, faults = corrections.correct(entries, in_order, pictures, numbers, named, described)
     appearances: dict[str, list[Appearance]] = {film.film.video.id: [] for film in films}

@@ -60,9 +60,10 @@ def push(out: str, repo: str, with_rights: bool, say: Callable[[str], None]) -> 
         raise ValueError(f"{out} has no stories: there is nothing to push")
     if not with_rights:
         _check_licenses(content)
-    import httpx  # which huggingface_hub speaks with
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    # HTTPError is that of the library it speaks with, which is another one by version.
+    from huggingface_hub.errors import HFValidationError, HTTPError
     from huggingface_hub.utils import disable_progress_bars
 
     disable_progress_bars()  # a line per commit is enough
@@ -72,7 +73,7 @@ def push(out: str, repo: str, with_rights: bool, say: Callable[[str], None]) -> 
     files = list(_files(out, staged))
     try:
         return _push_files(api, repo, address, files, say)
-    except (HfHubHTTPError, HFValidationError, httpx.HTTPError) as error:
+    except (HTTPError, HFValidationError) as error:
         status = getattr(getattr(error, "response", None), "status_code", 0)
         hint = "; is HF_TOKEN one that may write there?" if status in (401, 403) else ""
         raise ValueError(f"{address}: {error}{hint}") from error

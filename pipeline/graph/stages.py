@@ -81,7 +81,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "keyframes",
         keyframes.find_keyframes,
-        version=7,
+        version=8,
         files=keyframes.content,
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
@@ -130,7 +130,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "cast",
         cast.find_cast,
-        version=2,
+        version=3,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
@@ -188,6 +188,7 @@ STAGES: tuple[Stage, ...] = (
             "captions": (Caption,),
             "selection": (Keyframe,),
             "cast": (Appearance,),
+            "scenes": (Scene,),
             "characters": (Character,),
         },
         video=("title",),

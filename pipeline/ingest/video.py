@@ -144,15 +144,12 @@ def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
                 raise
 
 
-def decoded(packets: Iterable[Any], waiting: list[int] | None = None) -> Iterator[VideoFrame]:
-    """Yields the frames of packets that have a time; skips what is damaged.
-
-    waiting: the times of packets whose frames are still to come, which the caller keeps where it
-    gives the packets of a film in several calls.
-    """
-    waiting = [] if waiting is None else waiting
+def decoded(packets: Iterable[Any]) -> Iterator[VideoFrame]:
+    """Yields the frames of packets that have a time; skips what is damaged."""
+    waiting: list[int] | None = None  # times of packets whose frames are still to come
     for packet in packets:
-        in_coding_order = _timed_in_coding_order(packet.stream)
+        if waiting is None:
+            in_coding_order, waiting = _timed_in_coding_order(packet.stream), []
         if in_coding_order and packet.pts is not None:
             heapq.heappush(waiting, packet.pts)
         try:

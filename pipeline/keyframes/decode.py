@@ -7,10 +7,12 @@ that it builds on.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import av
+from av.packet import Packet
 
 from pipeline.ingest.video import (
     decoded,
@@ -29,32 +31,84 @@ _NEAR = 0.1  # seconds between a time and a frame that may stand for it
 def frames_at_indices(
     uri: str, stats: FrameStats, indices: Sequence[int], threads: int
 ) -> Iterator[tuple[int, av.VideoFrame, av.VideoFrame | None]]:
-    """Yields, for ascending frame indices, each with its frame and the frame decoded after it.
+    """Yields, for ascending frame indices, each with its frame and one beside it: the frame before,
+    or the one after where decoding starts with the frame.
 
     Leaves out frames that cannot be reached again.
     """
     with open_video(uri) as container:
         stream = _stream(container, threads, skip=True)  # as the frames were decoded for `stats`
-        frames: Iterator[Any] = iter(())
-        following: Any = None
-        last, opened = -1, True
-        for index in indices:
-            pts = int(stats.pts[index])
-            access = index - int(stats.cost[index]) + 1
-            if last < 0 or access > last:
-                # The film's first frame may build on some that are not shown: an edit list leaves
-                # them out, as where a film was cut without encoding it again.
-                start = None if opened and access == 0 else int(stats.pts[access])
-                frames, following = frames_from(container, stream, start), None
-                opened = False
-            frame = following if following is not None else next(frames, None)
-            while frame is not None and frame.pts < pts:
-                frame = next(frames, None)
-            if frame is None or frame.pts != pts:
-                following, last = None, -1
-                continue
-            following, last = next(frames, None), index
-            yield index, frame, following
+        opened = True
+        for access, together in itertools.groupby(
+            indices, key=lambda index: index - int(stats.cost[index]) + 1
+        ):
+            # The film's first frame may build on some that are not shown: an edit list leaves
+            # them out, as where a film was cut without encoding it again.
+            start = None if opened and access == 0 else int(stats.pts[access])
+            wanted = {int(stats.pts[index]): index for index in together}
+            opened = False
+            for sparing in (True, False):
+                for index, frame, beside in _reached(
+                    container, stream, start, stats, wanted, sparing
+                ):
+                    del wanted[int(stats.pts[index])]
+                    yield index, frame, beside
+                if not wanted:
+                    break
+                start = int(stats.pts[access])
+
+
+def _reached(
+    container: Any,
+    stream: Any,
+    start: int | None,
+    stats: FrameStats,
+    wanted: Mapping[int, int],
+    sparing: bool,
+) -> Iterator[tuple[int, av.VideoFrame, av.VideoFrame | None]]:
+    """Yields wanted frames that build on one random access point, as `frames_at_indices` does.
+
+    wanted: their indices, by time. sparing: nothing is decoded after the packets with these times,
+    which is enough unless the times of packets and frames differ.
+    """
+    last, first = max(wanted), min(wanted.values())
+    needed = set(wanted)
+    if stats.cost[first] == 1 and first + 1 < len(stats.pts):
+        needed.add(int(stats.pts[first + 1]))
+    rest = _packets(container, stream, start)
+    before: Any = None
+    waiting: int | None = None  # the index of `before`, where nothing came before it
+    for frame in decoded(_up_to(needed, rest, stream) if sparing else rest):
+        if waiting is not None:
+            yield waiting, before, frame
+            waiting = None
+        time = int(frame.pts or 0)
+        index = wanted.get(time)
+        if index is not None and before is not None:
+            yield index, frame, before
+        elif index is not None:
+            waiting = index
+        before = frame
+        if time >= last and waiting is None:
+            break
+    if waiting is not None:
+        yield waiting, before, None
+    if sparing:
+        stream.codec_context.flush_buffers()  # after the end it would take no more packets
+
+
+def _up_to(needed: set[int], rest: Iterable[Packet], stream: Any) -> Iterator[Packet]:
+    """Yields packets up to the last with one of the times, one more, which may be the second field
+    of its frame, and one that tells the decoder that it is the end."""
+    left = set(needed)
+    for packet in rest:
+        yield packet
+        if not left:
+            break
+        left.discard(packet.pts)
+    end = Packet()
+    end.stream, end.time_base = stream, stream.time_base
+    yield end
 
 
 def frames_at_times(
@@ -95,9 +149,13 @@ def frames_at_times(
 def frames_from(container: Any, stream: Any, start: int | None) -> Iterator[Any]:
     """Yields decoded frames from the random access point with the time `start` on, in the stream's
     time base; None: from the start of a film that was just opened."""
+    return decoded(_packets(container, stream, start))
+
+
+def _packets(container: Any, stream: Any, start: int | None) -> Iterator[Packet]:
     if start is None:
-        return decoded(packets(container, stream))
-    return decoded(packets_from(container, stream, start))
+        return packets(container, stream)
+    return packets_from(container, stream, start)
 
 
 def _stream(container: Any, threads: int, skip: bool) -> Any:

@@ -143,7 +143,7 @@ def extract_keyframes(
     if transitions is None:
         transitions = shots.find(stats, config.shots)
     selection = select(video, stats, transitions, config, threads)
-    shown = _shown(selection.rejected)
+    shown = _shown(selection.rejected, stats)
     geometry = Geometry(
         stats.bars, stats.aspect, video.rotation, interlaced=stats.combed >= INTERLACED
     )
@@ -155,7 +155,7 @@ def extract_keyframes(
     frames = frames_at_indices(video.uri, stats, wanted, threads)
     if threads > 1:  # one decodes while another encodes
         frames = _ahead(frames, len(wanted))
-    for index, frame, following in frames:
+    for index, frame, beside in frames:
         tick(SCAN_SHARE + (1 - SCAN_SHARE) * index / len(stats.pts))
         decoded.add(index)
         image, crop = displayed(frame, geometry)
@@ -175,9 +175,7 @@ def extract_keyframes(
                 rejects.append(_with_image(reject, image, folder))
             else:
                 pictures.append(picture)
-                keyframes.append(
-                    _written(keyframe, image, motion(frame, following, geometry), folder)
-                )
+                keyframes.append(_written(keyframe, image, motion(frame, beside, geometry), folder))
     rejects += [reject for index, reject in selection.rejected if index not in shown & decoded]
     rejects += [
         frame_reject(video, stats, index, "undecodable", "it could not be reached again")
@@ -228,14 +226,17 @@ def keyframes_per_second(
     return sum(not candidate.reason for candidate in candidates) / max(length, 1.0)
 
 
-def _shown(rejected: Sequence[tuple[int, Reject]]) -> set[int]:
-    """Returns the frames of the rejects whose images are written: the first few of each reason."""
+def _shown(rejected: Sequence[tuple[int, Reject]], stats: FrameStats) -> set[int]:
+    """Returns the frames of the rejects whose images are written: of each reason the few that cost
+    least to decode."""
     by_reason: dict[str, list[int]] = {}
     for index, reject in rejected:
-        shown = by_reason.setdefault(reject.reason, [])
-        if len(shown) < _REJECT_IMAGES:
-            shown.append(index)
-    return {index for shown in by_reason.values() for index in shown}
+        by_reason.setdefault(reject.reason, []).append(index)
+    return {
+        index
+        for indices in by_reason.values()
+        for index in sorted(indices, key=lambda index: (stats.cost[index], index))[:_REJECT_IMAGES]
+    }
 
 
 def _with_image(reject: Reject, image: NDArray[np.uint8], folder: str) -> Reject:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import av
 import cv2
 import numpy as np
+from av.packet import Packet
 from numpy.typing import NDArray
 
 from pipeline.ingest.timestamps import check_clock
@@ -54,7 +55,7 @@ class FrameStats:
     diff: NDArray[np.float32]  # mean absolute difference to the frame before, 8-bit levels
     mean: NDArray[np.float32]  # mean luma, 8-bit levels
     std: NDArray[np.float32]  # standard deviation of the luma
-    sharp: NDArray[np.float32]  # variance of the Laplacian of the luma at 320x180
+    sharp: NDArray[np.float32]  # mean square of the Laplacian of the luma at 320x180
     thumbs: NDArray[np.uint8]  # [n, 18, 32] luma
     frame_time: float  # seconds that a frame is shown, the median over the film
     bars: tuple[int, int, int, int]  # letterbox: rows above, below, columns left, right
@@ -111,19 +112,26 @@ def cheap_decoder(stream: Any, threads: int) -> None:
     context.options = {"skip_loop_filter": "all"}
 
 
-def scaled_planes(frame_planes: list[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], ...]:
-    """Returns luma at 320x180, then luma, blue and red differences at 80x45: uint8 arrays."""
+def scaled_planes(
+    frame_planes: list[NDArray[np.uint8]],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Returns luma at 320x180, and luma, blue and red differences at 80x45, one below the other:
+    uint8 [180, 320] and [135, 80]."""
     # Linear scaling from full size reads a quarter of the pixels; area scaling averages from there.
     medium = cv2.resize(frame_planes[0], _SHARP, interpolation=cv2.INTER_LINEAR)
-    chroma = [
-        cv2.resize(plane, _DIFF, interpolation=cv2.INTER_LINEAR) for plane in frame_planes[1:]
-    ]
-    return medium, cv2.resize(medium, _DIFF, interpolation=cv2.INTER_AREA), *chroma
+    width, height = _DIFF
+    small = np.empty((3 * height, width), np.uint8)
+    cv2.resize(medium, _DIFF, dst=small[:height], interpolation=cv2.INTER_AREA)
+    for number, plane in enumerate(frame_planes[1:], 1):
+        part = small[number * height : (number + 1) * height]
+        cv2.resize(plane, _DIFF, dst=part, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(medium, np.uint8), small
 
 
-def difference(frame: tuple[NDArray[np.uint8], ...], other: tuple[NDArray[np.uint8], ...]) -> float:
-    """Returns the mean absolute difference of two frames' luma and chroma, in 8-bit levels."""
-    return float(sum(cv2.mean(cv2.absdiff(a, b))[0] for a, b in zip(frame, other, strict=True)))
+def difference(small: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Returns the mean absolute difference of two frames' luma and chroma together, in 8-bit
+    levels, given them as `scaled_planes` does."""
+    return float(cv2.norm(small, other, cv2.NORM_L1)) / (_DIFF[0] * _DIFF[1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,43 +164,42 @@ def scan_segment(
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     dark = DarkEdges()
     second = looked = -1
-    previous: tuple[NDArray[np.uint8], ...] | None = None
+    previous: NDArray[np.uint8] | None = None
     before_segment: tuple[int, float] | None = None
     packet_times: list[int] = []
     cost = 0
     for frame in _frames(uri, threads, begin, end, packet_times):
         frame_planes = planes(frame)
-        time = int(frame.pts or 0)
-        inside = begin is None or time >= begin
-        if frame.key_frame:
-            tick(float(frame.time or 0))
-        if inside and int(frame.time or 0) != second:
-            dark.add_frame(frame_planes[0])
-        look = int((frame.time or 0) / _LOOK)
-        if inside:
-            columns["combed"].append(is_combed(_middle(frame_planes[0])) if look != looked else -1)
-        second, looked = int(frame.time or 0), look
+        time, seconds = int(frame.pts or 0), float(frame.time or 0.0)
         cost = 1 if frame.key_frame else cost + 1
-        medium, *rest = scaled_planes(frame_planes)
-        compared = tuple(rest)
+        if frame.key_frame:
+            tick(seconds)
+        look = int(seconds / _LOOK)
+        medium, small = scaled_planes(frame_planes)
         mean, std = cv2.meanStdDev(medium)
-        if inside:
+        if begin is None or time >= begin:
             watch(frame)
+            if int(seconds) != second:
+                dark.add_frame(frame_planes[0])
+            columns["combed"].append(is_combed(_middle(frame_planes[0])) if look != looked else -1)
             columns["pts"].append(time)
             columns["cost"].append(cost)
-            columns["diff"].append(difference(compared, previous) if previous is not None else 0.0)
+            columns["diff"].append(difference(small, previous) if previous is not None else 0.0)
             columns["mean"].append(mean[0, 0])
             columns["std"].append(std[0, 0])
             details = cv2.Laplacian(medium, cv2.CV_16S)
-            columns["sharp"].append(_variance(details))
+            columns["sharp"].append(_mean_square(details))
             edges = dark_edges(medium)
             columns["sharp_inside"].append(
-                _variance(inner(details, edges, _BLURRED)) if any(edges) else columns["sharp"][-1]
+                _mean_square(inner(details, edges, _BLURRED))
+                if any(edges)
+                else columns["sharp"][-1]
             )
-            columns["thumbs"].append(cv2.resize(compared[0], THUMB, interpolation=cv2.INTER_AREA))
+            thumb = cv2.resize(small[: _DIFF[1]], THUMB, interpolation=cv2.INTER_AREA)
+            columns["thumbs"].append(thumb)
         else:
             before_segment = time, float(mean[0, 0])
-        previous = compared
+        previous, second, looked = small, int(seconds), look
     arrays = {name: np.array(values, _COLUMNS[name]) for name, values in columns.items()}
     arrays["thumbs"] = arrays["thumbs"].reshape(-1, *THUMB[::-1])  # also where there are none
     return SegmentStats(
@@ -216,8 +223,8 @@ def _middle(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return luma[:, left : left + _MIDDLE]
 
 
-def _variance(details: NDArray[Any]) -> float:
-    return float(cv2.meanStdDev(details)[1][0, 0] ** 2) if details.size else 0.0
+def _mean_square(details: NDArray[Any]) -> float:
+    return float(cv2.norm(details, cv2.NORM_L2)) ** 2 / details.size if details.size else 0.0
 
 
 def _frames(
@@ -234,28 +241,35 @@ def _frames(
         to_decode = packets(container, stream)
         if access is not None:
             to_decode = itertools.dropwhile(lambda packet: packet.pts != access, to_decode)
-        begun, ended, leading = False, False, None
-        waiting: list[int] = []
+        to_decode = _noted(to_decode, packet_times)
+        begun = False
+        for frame in decoded(to_decode):
+            if end is not None and int(frame.pts or 0) >= end:
+                break
+            if access is None or int(frame.pts or 0) >= access:
+                if not (begun or access is None or (frame.key_frame and frame.pts == access)):
+                    raise ValueError("frames cannot be decoded from its random access points")
+                begun = True
+                yield frame
+        # Of the packets after a random access point in the file, those shown before it come before
+        # those shown after it.
+        leading: int | None = None
         for packet in to_decode:
-            if packet.pts is not None and not packet.is_discard:  # an edit list may leave it out
-                packet_times.append(packet.pts)
-                # Of the packets after a random access point in the file, those shown before it
-                # come before those shown after it.
-                if leading is not None and packet.pts > leading:
-                    return
-                if end is not None and ended and packet.is_keyframe and packet.pts >= end:
-                    leading = packet.pts
-            if ended:
+            if packet.pts is None or packet.is_discard:
                 continue
-            for frame in decoded([packet], waiting):
-                if end is not None and int(frame.pts or 0) >= end:
-                    ended = True
-                    break
-                if access is None or int(frame.pts or 0) >= access:
-                    if not (begun or access is None or (frame.key_frame and frame.pts == access)):
-                        raise ValueError("frames cannot be decoded from its random access points")
-                    begun = True
-                    yield frame
+            if leading is not None and packet.pts > leading:
+                return
+            if end is not None and packet.is_keyframe and packet.pts >= end:
+                leading = packet.pts
+
+
+def _noted(to_decode: Iterable[Packet], packet_times: list[int]) -> Iterator[Packet]:
+    """Yields packets; appends the times of those that are shown, which an edit list may leave out,
+    to `packet_times`."""
+    for packet in to_decode:
+        if packet.pts is not None and not packet.is_discard:
+            packet_times.append(packet.pts)
+        yield packet
 
 
 def _seek_before(container: Any, stream: Any, time: int) -> int | None:

@@ -38,7 +38,8 @@ def displayed_luma(
     above, below, left, right = geometry.bars
     luma = luma[above : luma.shape[0] - below, left : luma.shape[1] - right]
     turned = geometry.rotation in (90, 270)
-    scaled = cv2.resize(luma, size[::-1] if turned else size, interpolation=cv2.INTER_AREA)
+    rows = max(1, luma.shape[0] // (2 * size[0 if turned else 1]))  # two for each of the image
+    scaled = cv2.resize(luma[::rows], size[::-1] if turned else size, interpolation=cv2.INTER_AREA)
     if geometry.rotation in _TURNS:
         scaled = cv2.rotate(scaled, _TURNS[geometry.rotation])
     return np.asarray(scaled, np.uint8)

@@ -62,8 +62,13 @@ class DarkEdges:
 def dark_edges(luma: NDArray[np.uint8]) -> Sides:
     """Returns how many rows above and below, and columns left and right, of a frame are dark."""
     height, width = luma.shape
-    rows = _dark(luma[:, :: max(1, width // _SAMPLES)], 1)
-    columns = _dark(luma[:: max(1, height // _SAMPLES)], 0)
+    across, down = luma[:, :: max(1, width // _SAMPLES)], luma[:: max(1, height // _SAMPLES)]
+    if not any(
+        np.count_nonzero(line <= _DARK) >= _LINE * line.size
+        for line in (across[0], across[-1], down[:, 0], down[:, -1])
+    ):  # as in most frames of most films
+        return 0, 0, 0, 0
+    rows, columns = _dark(across, 1), _dark(down, 0)
     if rows.all() or columns.all():
         return height, 0, width, 0
     return (

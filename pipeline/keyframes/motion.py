@@ -15,18 +15,20 @@ _LEAST = 0.01  # share of the image that must move for a subject
 
 
 def motion(
-    frame: av.VideoFrame, following: av.VideoFrame | None, geometry: Geometry
+    frame: av.VideoFrame, beside: av.VideoFrame | None, geometry: Geometry
 ) -> tuple[list[float], list[float]]:
     """Measures camera and subject motion, each x, y in frame widths per second.
 
-    By dense optical flow between the frame and the one following it: the camera's is the median
-    flow at the border, the subject's the mean flow of what moves otherwise. Returns 0, 0 where
-    nothing is certain.
+    By dense optical flow between the frame and the one before or after it: the camera's is the
+    median flow at the border, the subject's the mean flow of what moves otherwise. Returns 0, 0
+    where nothing is certain.
     """
     still = [0.0, 0.0], [0.0, 0.0]
-    if following is None or following.time is None or frame.time is None:
+    if beside is None or beside.time is None or frame.time is None:
         return still
-    if following.time <= frame.time:
+    frame, following = sorted((frame, beside), key=lambda each: float(each.time or 0))
+    seconds = float(following.time or 0) - float(frame.time or 0)
+    if seconds <= 0:
         return still
     luma, next_luma = (displayed_luma(each, geometry, _SIZE) for each in (frame, following))
     if cv2.mean(cv2.absdiff(luma, next_luma))[0] > _CUT:
@@ -39,7 +41,7 @@ def motion(
     relative = flow - camera
     moving = np.linalg.norm(relative, axis=2) > _MOVES
     subject = relative[moving].mean(axis=0) if moving.mean() > _LEAST else np.zeros(2)
-    per_second = 1 / (float(following.time) - float(frame.time)) / _SIZE[0]
+    per_second = 1 / seconds / _SIZE[0]
     return (
         [round(float(v) * per_second, 3) for v in camera],
         [round(float(v) * per_second, 3) for v in subject],

@@ -8,7 +8,7 @@ give a Reject with the reason instead.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -66,13 +66,19 @@ def select(
             dataclasses.replace(candidate, index=clean[candidate.index]) for candidate in candidates
         ]
     fit = [candidate for candidate in candidates if not candidate.reason]
-    cuts = {transition.first for transition in transitions if transition.kind == "cut"}
+    of_shots = [found[number] for number in sorted({candidate.shot for candidate in fit})]
+    beside = {at for shot in of_shots for at in (shot.first, shot.last + 1)}
+    cut_times = {
+        transition.first: shots.cut_times(video.uri, stats, transition.first)
+        for transition in transitions
+        if transition.kind == "cut" and transition.first in beside
+    }
     # What ends right before a shot is how it begins.
     kinds = {transition.last + 1: transition.kind for transition in transitions}
     return Selection(
         candidates={candidate.index: candidate for candidate in fit},
         shot_times={
-            candidate.shot: _shot_times(video, stats, found[candidate.shot], cuts)
+            candidate.shot: _shot_times(stats, found[candidate.shot], cut_times)
             for candidate in fit
         },
         transitions={
@@ -144,13 +150,15 @@ def _best(
     return Candidate(index, number, *defect(stats, index, config))
 
 
-def _shot_times(video: Video, stats: FrameStats, shot: Shot, cuts: set[int]) -> tuple[float, float]:
+def _shot_times(
+    stats: FrameStats, shot: Shot, cut_times: Mapping[int, tuple[float, float]]
+) -> tuple[float, float]:
     """Returns the times of the first and of the last frame of a shot."""
     start, end = float(stats.times[shot.first]), float(stats.times[shot.last])
-    if shot.first in cuts:
-        start = shots.cut_times(video.uri, stats, shot.first)[1]
-    if shot.last + 1 in cuts:
-        end = shots.cut_times(video.uri, stats, shot.last + 1)[0]
+    if shot.first in cut_times:
+        start = cut_times[shot.first][1]
+    if shot.last + 1 in cut_times:
+        end = cut_times[shot.last + 1][0]
     return start, end
 
 

@@ -23,11 +23,19 @@ from pipeline.keyframes.decode import frames_from
 from pipeline.keyframes.frame_stats import FrameStats, difference, planes, scaled_planes
 from pipeline.keyframes.sweeps import Sweep, slid, wiped
 
-_BURST_CORRELATION = 0.4  # of the frames beside a cut, at most, where much changes there too
+# Where a frame beside a cut changes by more than this share of what the cut does, and the picture
+# still correlates by more, it is a burst of motion or light.
+_BURST, _BURST_CORRELATION = 0.8, 0.4
+_BEND = 0.16  # of the change: frames of a dissolve stray less from means of its ends; motion more
+_BLEND_CORRELATION = 0.75  # of a dissolve's ends, at most; a lamp that is lit keeps the shapes
+_BLEND_AREA = 0.6  # share of the picture that changes in one; a title that appears is less
+_AROUND_SWEEP = 0.75  # change before and after a sweep, in that in it; a camera's move goes on
+_SWEEP_CORRELATION = 0.6  # of its ends, at most; what moves in a shot leaves the rest
 _SHORTEST, _GROWTH = 3, 1.36  # half lengths of gradual transitions that are tried, in frames
 _SHORTEST_SWEEP = 2
 _GOES_ON = 0.5  # of the change in a sweep: a frame that changes more is of it
 _MARGIN = 0.2  # of a sweep, at both ends
+_STAYS = 0.15  # seconds beside a sweep that are of the two shots alone
 _CALM = 1.5  # the change at a cut, in those of the frames beside it, that nothing else explains
 _MUCH = 0.3  # of the mean change: what a place has to change to count
 _MOVES = 6.0  # levels that the picture changes by in a frame, on average, while a shot slides in
@@ -85,7 +93,7 @@ def cuts(stats: FrameStats, config: ShotsConfig) -> list[int]:
         & (diff >= config.cut_difference)
         & (diff >= config.cut_ratio * (calmer + 3))
         & (correlations < config.cut_correlation)
-        & ~((noisier > config.cut_burst * diff) & (correlations > _BURST_CORRELATION))
+        & ~((noisier > _BURST * diff) & (correlations > _BURST_CORRELATION))
     )
     return [int(at) for at in np.flatnonzero(found) if not _flash(stats, int(at))]
 
@@ -173,7 +181,7 @@ def dissolves(
         if count <= 2 * half:
             continue
         middles = _apart(stats, config, blocked, np.arange(half, count - half), half)[0]
-        score = _blend_score(stats.thumbs, config, middles, half)
+        score = _blend_score(stats.thumbs, middles, half)
         better = score > best[middles]
         best[middles[better]], width[middles[better]] = score[better], half
     found: list[Transition] = []
@@ -208,7 +216,7 @@ def _apart(
     transition between them, and by how many levels."""
     middles = middles[blocked[middles + half + 1] - blocked[middles - half + 1] == 0]
     span, share = _changed(stats.thumbs, middles - half, middles + half)
-    some = (span > config.dissolve_span) & (share > config.dissolve_area)
+    some = (span > config.dissolve_span) & (share > _BLEND_AREA)
     return middles[some], span[some]
 
 
@@ -253,20 +261,22 @@ def wipes(
             )
             far = np.clip(far, 0, count - 1)
             around += _changed(stats.thumbs, near, far)[0]
-        middles = middles[around < config.wipe_calm * span]
+        middles = middles[around < _AROUND_SWEEP * span]
         middles = middles[
             correlation(stats.thumbs[middles - half], stats.thumbs[middles + half])
-            < config.wipe_correlation
+            < _SWEEP_CORRELATION
         ]
-        sweeps += wiped(stats.thumbs, middles, half, config)
+        sweeps += wiped(stats.thumbs, middles, half)
         per_frame = (moved[middles + half + 1] - moved[middles - half + 1]) / (2 * half)
         moving = middles[per_frame > _MOVES]
-        sweeps += slid(stats.thumbs, moving, half, config)
+        sweeps += slid(stats.thumbs, moving, half)
     found: list[Transition] = []
     free = np.ones(count, bool)
     for sweep in sorted(sweeps, key=lambda sweep: (-sweep.score, sweep.first)):
         if free[sweep.first : sweep.last + 1].all():
-            found.append(Transition("wipe", *_whole(stats, sweep, blocked)))
+            first, last = _whole(stats, sweep, blocked)
+            if _both_stay(stats, blocked, first, last):
+                found.append(Transition("wipe", first, last))
             length = sweep.last - sweep.first + 1
             free[max(0, sweep.first - length) : sweep.last + length + 1] = False
     return sorted(found, key=lambda transition: transition.first)
@@ -292,8 +302,19 @@ def _whole(stats: FrameStats, sweep: Sweep, blocked: NDArray[np.int64]) -> tuple
     return first, last
 
 
+def _both_stay(stats: FrameStats, blocked: NDArray[np.int64], first: int, last: int) -> bool:
+    """Whether both pictures of a sweep are seen outside of it. A camera that pans from cut to cut
+    leads to no other shot, nor does what covers the picture right before a cut."""
+    earlier, later = stats.times[first] - _STAYS, stats.times[last] + _STAYS
+    if earlier < stats.times[0] or later > stats.times[-1]:
+        return False
+    begin = int(np.searchsorted(stats.times, earlier))
+    end = int(np.searchsorted(stats.times, later, side="right")) - 1
+    return bool(blocked[first] == blocked[begin] and blocked[end + 1] == blocked[last + 1])
+
+
 def _blend_score(
-    thumbs: NDArray[np.uint8], config: ShotsConfig, middles: NDArray[np.int64], half: int
+    thumbs: NDArray[np.uint8], middles: NDArray[np.int64], half: int
 ) -> NDArray[np.float32]:
     """Scores, for each middle, that the 2 * half frames around it are a blend; 0: they are not."""
     scores = np.zeros(len(middles), np.float32)
@@ -308,9 +329,9 @@ def _blend_score(
             share = (offset + half) / (2 * half)
             expected = before * (1 - share) + after * share
             bend += np.abs(thumbs[some + offset] - expected).mean(axis=(1, 2)) / 3
-        straight = 1 - bend / (config.dissolve_bend * np.maximum(span, 1e-3))
+        straight = 1 - bend / (_BEND * np.maximum(span, 1e-3))
         ends = correlation(thumbs[some - half], thumbs[some + half])
-        is_blend = (straight > 0) & (ends < config.dissolve_correlation)
+        is_blend = (straight > 0) & (ends < _BLEND_CORRELATION)
         scores[at : at + _BLOCK] = np.where(is_blend, span * straight, 0)
     return scores
 
@@ -406,7 +427,7 @@ def cut_times(uri: str, stats: FrameStats, index: int) -> tuple[float, float]:
         start = int(stats.pts[access]) if access else None
         for frame in frames_from(container, stream, start):
             if low <= frame.pts <= high:
-                planes_at[frame.pts] = scaled_planes(planes(frame))[1:]
+                planes_at[frame.pts] = scaled_planes(planes(frame))[1]
             if frame.pts >= high:
                 break
     if low not in planes_at or high not in planes_at:

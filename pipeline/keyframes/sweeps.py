@@ -14,8 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import ShotsConfig
-
+_STRAYS = 0.2  # of the change: what goes beyond its ends or back, as what moves in both shots does
+_AREA = 0.65  # share of the picture that a wipe changes, at least; what moves is less
+_MIXED = 0.4  # share of it that is between the ends at a time, at most; in a dissolve most is
+_STEP = 0.6  # share of the change from a frame to the next, at most; a cut has more
+# How well places explain when they change (R squared), less twice the strays, at least; what runs
+# through a picture changes it in no order.
+_ORDER = 0.5
+_SLIDE_STRAYS = 0.19  # as _STRAYS, where a shot moves in from a side
 _SAMPLES = 12  # frames of a window that are looked at, at most
 _CHANGED = 12.0  # levels between the ends, for a part of the picture that tells anything
 _SHIFTS = 8  # frames of a window that are compared with shifted ends, at most
@@ -33,9 +39,7 @@ class Sweep:
     score: float  # higher is better
 
 
-def wiped(
-    thumbs: NDArray[np.uint8], middles: NDArray[np.int64], half: int, config: ShotsConfig
-) -> Iterator[Sweep]:
+def wiped(thumbs: NDArray[np.uint8], middles: NDArray[np.int64], half: int) -> Iterator[Sweep]:
     """Yields the windows of a half length, around some middles, that are wipes or irises."""
     offsets = np.unique(np.linspace(-half + 1, half - 1, min(_SAMPLES, 2 * half - 1)).astype(int))
     for at in range(0, len(middles), _AT_ONCE):
@@ -62,15 +66,15 @@ def wiped(
         ends = np.zeros((count, 1), np.float32)
         steps = np.diff(np.concatenate([ends, progress, ends + 1], axis=1), axis=1)
         fits = (
-            (strays < config.wipe_strays)
-            & (tells.mean(axis=(1, 2)) > config.wipe_area)
-            & (mixed < config.wipe_mixed)
-            & (steps.max(axis=1) < config.wipe_step)
+            (strays < _STRAYS)
+            & (tells.mean(axis=(1, 2)) > _AREA)
+            & (mixed < _MIXED)
+            & (steps.max(axis=1) < _STEP)
         )
-        score = size.mean(axis=(1, 2)) * (1 - strays / config.wipe_strays)
+        score = size.mean(axis=(1, 2)) * (1 - strays / _STRAYS)
         for number in np.flatnonzero(fits):
             when = 1 - share[number].mean(axis=0)
-            if _order(when, weight[number, 0]) - 2 * strays[number] < config.wipe_order:
+            if _order(when, weight[number, 0]) - 2 * strays[number] < _ORDER:
                 continue
             middle = int(some[number])
             yield Sweep(*_extent(progress[number], offsets, middle, half), float(score[number]))
@@ -97,9 +101,7 @@ def _places() -> NDArray[np.float64]:
 _PLACES = _places()
 
 
-def slid(
-    thumbs: NDArray[np.uint8], middles: NDArray[np.int64], half: int, config: ShotsConfig
-) -> Iterator[Sweep]:
+def slid(thumbs: NDArray[np.uint8], middles: NDArray[np.int64], half: int) -> Iterator[Sweep]:
     """Yields the windows of a half length, around some middles, in which a shot is pushed out,
     covered or uncovered from one of the four sides."""
     offsets = np.unique(np.linspace(-half + 1, half - 1, min(_SHIFTS, 2 * half - 1)).astype(int))
@@ -114,7 +116,7 @@ def slid(
             ),
             key=lambda found: found[0],
         )
-        strays = best / (config.slide_strays * span)
+        strays = best / (_SLIDE_STRAYS * span)
         if strays < 1:
             yield Sweep(*_extent(shift, offsets, middle, half), span * (1 - strays))
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from pipeline.review import access, cast, frames, library
 from pipeline.review.library import Library, Wanted
 from pipeline.runtime import decisions, isolation
-from schemas.decisions import CRITERIA, REASONS, Decision, Prefer, Undo
+from schemas.decisions import REASONS, Decision, Prefer, Undo
 
 _PAGES = {
     "/": "stories.html",
@@ -39,31 +39,17 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
     where the page does not say.
     """
     csrf = access.new_token()
-    by = by or _user()
+    by = by or user()
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @server.exception_handler(library.Running)
     def _running(request: Request, error: Exception) -> Response:
         return JSONResponse({"detail": str(error)}, 503)
 
-    def add(path: str, file: str) -> None:
-        @server.get(path)
-        def page() -> Response:
-            return Response(_file(file).replace(b"{{csrf}}", csrf.encode()), media_type="text/html")
-
     for path, file in _PAGES.items():
-        add(path, file)
+        add_page(server, path, file, csrf)
 
-    @server.get("/favicon.ico")
-    def icon() -> Response:
-        return Response(status_code=204)
-
-    @server.get("/static/{name}")
-    def static(name: str) -> Response:
-        kind = _KINDS.get(name.rpartition(".")[2])
-        if kind is None or "/" in name or name.startswith("."):
-            raise HTTPException(404)
-        return Response(_file(name), media_type=kind)
+    static_files(server)
 
     @server.get("/api/dataset")
     def dataset() -> Any:
@@ -79,7 +65,6 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
             "places": books.places()[:500],
             "scores": sorted(scores),
             "reasons": REASONS,
-            "criteria": CRITERIA,
             "share": f"{share[0]}/{share[1]}" if share[1] > 1 else "",
         }
 
@@ -132,7 +117,7 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
     @server.post("/api/decide")
     async def decide(request: Request) -> Any:
         body = await request.json()
-        name = unquote(request.headers.get("x-reviewer", "")) or by
+        name = reviewer(request, by)
         if not isinstance(body, dict) or not isinstance(body.get("decision"), dict):
             raise HTTPException(422, "no decision")
         seen = body.get("seen")
@@ -198,6 +183,42 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
     return access.Access(server, token, csrf)
 
 
+def add_page(server: FastAPI, path: str, file: str, csrf: str) -> None:
+    """Serves a page of ours at a path."""
+
+    @server.get(path)
+    def page() -> Response:
+        return Response(_file(file).replace(b"{{csrf}}", csrf.encode()), media_type="text/html")
+
+
+def static_files(server: FastAPI) -> None:
+    """Serves scripts and styles."""
+
+    @server.get("/favicon.ico")
+    def icon() -> Response:
+        return Response(status_code=204)
+
+    @server.get("/static/{name}")
+    def static(name: str) -> Response:
+        kind = _KINDS.get(name.rpartition(".")[2])
+        if kind is None or "/" in name or name.startswith("."):
+            raise HTTPException(404)
+        return Response(_file(name), media_type=kind)
+
+
+def reviewer(request: Request, by: str) -> str:
+    """Returns whose decision a request brings."""
+    return unquote(request.headers.get("x-reviewer", "")) or by
+
+
+def user() -> str:
+    """Returns the name of the user of this machine."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "reviewer"
+
+
 def _jpeg(data: bytes) -> Response:
     return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=60"})
 
@@ -211,13 +232,6 @@ def _file(name: str) -> bytes:
     if not file.is_file():
         raise HTTPException(404)
     return file.read_bytes()
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "reviewer"
 
 
 def _story(books: Library, id: str) -> dict[str, Any]:

@@ -35,9 +35,9 @@ from pipeline.review import apply, frames
 from pipeline.runtime import decisions, isolation, stage_outputs, storage
 from pipeline.runtime.images import decode_bgr, encode_jpeg, thumbnail
 from schemas import layout
-from schemas.decisions import Accept, Decision, OfFilm, Swap
+from schemas.decisions import Accept, Decision, OfFilm, RejectStory, Swap
 from schemas.published import keyframe_id
-from schemas.rows import Keyframe, Reject, Story, Video
+from schemas.rows import Keyframe, Story, Video
 
 PER_PAGE = 60  # stories of a list
 _COLUMNS = ["id", "video", "series", "split", "images", "scores", "characters"]
@@ -116,7 +116,15 @@ class Library:
 
     def _load(self) -> None:
         self.titles = {film["id"]: film["title"] or film["id"] for film in self.dataset["videos"]}
-        self.entries = list(_entries(self.out))
+        rejects = read_table(
+            self.out,
+            layout.REJECTS,
+            ["stage", "key", "reason"],
+            ("stage", ["quality", apply.STAGE]),
+        ).to_pylist()
+        self._conflicts = {row["key"] for row in rejects if row["reason"] == apply.CONFLICT}
+        dropped = {row["key"]: row["reason"] for row in rejects if row["stage"] == "quality"}
+        self.entries = list(_entries(self.out, dropped))
         self.by_id = {entry.id: at for at, entry in enumerate(self.entries)}
         self.by_film: dict[str, list[str]] = defaultdict(list)
         for entry in self.entries:
@@ -219,20 +227,23 @@ class Library:
     # --- lists -----------------------------------------------------------------------------------
 
     def statuses(self) -> dict[str, str]:
-        """Returns the status of each story that has one: accepted, rejected, conflict, edited."""
+        """Returns the status of each story that has one: accepted, rejected, conflict, edited.
+
+        No film is read for it: what the last run could not apply is in its rejects, and what was
+        decided since was checked when it was.
+        """
         found: dict[str, str] = {}
         for film, rows in decisions.by_film(self.out, self.version()).items():
             if film not in self.by_film:
                 continue
-            applied = self._view(film, rows).applied
             for row in rows:
-                if row.id not in applied.conflicts:
+                if row.id in self._conflicts:
+                    continue
+                if isinstance(row, Accept | RejectStory):
+                    found[row.story] = "accepted" if isinstance(row, Accept) else "rejected"
+                else:
                     found.setdefault(row.story, "edited")
-            for story, verdict in applied.verdicts.items():
-                found[story] = "accepted" if isinstance(verdict, Accept) else "rejected"
-            for row in rows:
-                if row.id in applied.conflicts:
-                    found[row.story] = "conflict"
+            found |= {row.story: "conflict" for row in rows if row.id in self._conflicts}
         return found
 
     def find(self, wanted: Wanted) -> tuple[list[Entry], dict[str, str]]:
@@ -381,13 +392,8 @@ class Library:
         return self._frames[key]
 
 
-def _entries(out: str) -> Iterator[Entry]:
-    """Yields an entry for each story, by film and number."""
-    reasons = {
-        row.key: row.reason
-        for row in read_rows(out, layout.REJECTS, Reject)
-        if row.stage == "quality"
-    }
+def _entries(out: str, reasons: Mapping[str, str]) -> Iterator[Entry]:
+    """Yields an entry for each story, by film and number; `reasons` are of those dropped."""
     found: dict[str, tuple[Any, ...]] = {}
     tables = [table for table in _TABLES if has_file(out, layout.table_path(table))]
     for table in tables:

@@ -32,6 +32,8 @@ class Index:
     pictures: dict[str, Picture] = dataclasses.field(default_factory=dict)  # by keyframe
     captions: dict[str, bytes] = dataclasses.field(default_factory=dict)  # keyframe -> digest
     rejects: set[str] = dataclasses.field(default_factory=set)  # their keys
+    # The first keyframe of each story that was not written.
+    unwritten: set[str] = dataclasses.field(default_factory=set)
     failed: set[str] = dataclasses.field(default_factory=set)  # films that a stage failed on
     reject_images: set[str] = dataclasses.field(default_factory=set)
     story_of: dict[str, str] = dataclasses.field(default_factory=dict)  # keyframe -> story

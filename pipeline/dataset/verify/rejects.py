@@ -9,7 +9,7 @@ from pipeline.dataset.verify.index import Index
 from pipeline.dataset.verify.pictures import reject_picture_problem
 from pipeline.dataset.verify.problems import RUN, Problem
 from pipeline.runtime.stage_outputs import FAILED
-from schemas.layout import REJECTS
+from schemas.layout import REJECTS, image_keyframe
 from schemas.rows import Reject
 
 
@@ -30,6 +30,8 @@ def check_rejects(index: Index) -> Generator[Problem, None, int]:
                 RUN,
             )
         index.rejects.add(reject.key)
+        if reject.stage == "story":
+            index.unwritten.add(image_keyframe(reject.image))
         if reject.reason == FAILED:
             index.failed.add(reject.video)
         if reject.image and reject.image not in index.reject_images:

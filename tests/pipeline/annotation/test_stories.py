@@ -15,7 +15,7 @@ from pipeline.inference.protocol import Answer, Request, TooLong, Unanswered
 from pipeline.runtime import stage_outputs
 from pipeline.runtime.stage_outputs import NO_ANSWER
 from schemas.answers import narrative_schema
-from schemas.rows import Caption, Character, Keyframe
+from schemas.rows import Caption, Character, Keyframe, Scene
 from tests.pipeline import rows
 from tests.pipeline.scripted import Scripted, with_client
 
@@ -83,7 +83,7 @@ def film(count: int) -> tuple[list[Keyframe], list[Caption]]:
 PIP = Character("series", "Pip", "a small brown mouse", "the hero", ["a mouse"], "given")
 
 
-def written(count, backend, *settings, title="", cast=(PIP,), captions=None, work=None):
+def written(count, backend, *settings, title="", cast=(PIP,), captions=None, work=None, scenes=()):
     keyframes, captioned = film(count)
     backend.cached = work is not None
     return with_client(
@@ -96,6 +96,7 @@ def written(count, backend, *settings, title="", cast=(PIP,), captions=None, wor
             load("", ["writer=openai:x", *settings]),
             lambda _: None,
             title=title,
+            scenes=scenes,
         ),
         str(work or ""),
     )
@@ -115,6 +116,18 @@ def test_a_film_becomes_stories_of_thirty_and_a_shorter_last_one():
     assert first.writers == ["scripted"] * 30 and first.caption_model == "eyes"
     assert first.repaired == [False] * 30
     assert (first.video, first.series, first.split) == ("film", "series", "")
+
+
+def test_stories_may_end_where_scenes_end():
+    ids = [keyframe.id for keyframe in film(42)[0]]
+    scenes = [
+        Scene(f"film_scene_{at:03d}", "film", "series", at, "", part, part[0], 0.0, 1.0, [])
+        for at, part in enumerate((ids[:18], ids[18:23], ids[23:]))
+    ]
+    stories, _ = written(42, narrator(), "stories.cut=scenes", scenes=scenes)
+    assert [len(story.images) for story in stories] == [23, 19]
+    stories, _ = written(42, narrator(), scenes=scenes)
+    assert [len(story.images) for story in stories] == [30, 12]
 
 
 def test_a_tail_that_is_too_short_is_rejected_in_words():

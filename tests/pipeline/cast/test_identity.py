@@ -39,3 +39,23 @@ def test_who_comes_later_does_not_change_who_was_there():
 
 def test_nobody_is_no_group():
     assert identity.group([[], []]) == ([[], []], [])
+
+
+def test_who_is_left_over_is_the_character_that_it_is_most_like():
+    """Pip half hidden is a group of its own, until it is known that Pip is a character."""
+    pictures = [looks(PIP), looks(MOMO), looks(PIP, MOMO)] * 4 + [looks(0.7 * PIP + 0.4 * OTTO)]
+    numbers, _ = identity.group(pictures)
+    pip, momo = numbers[0][0], numbers[1][0]
+    alone = max(pip, momo) + 1
+    apart = [*numbers[:-1], [alone]]
+    completed = identity.complete(pictures, apart, {pip: "Pip", momo: "Momo"})
+    assert completed == [*numbers[:-1], [pip]]
+    assert identity.complete(pictures, apart, {}) == apart
+
+
+def test_who_is_in_the_picture_already_is_not_in_it_twice():
+    pictures = [looks(PIP), looks(MOMO)] * 4 + [looks(PIP, 0.9 * PIP)]
+    numbers, _ = identity.group(pictures)
+    pip, momo = numbers[0][0], numbers[1][0]
+    completed = identity.complete(pictures, numbers, {pip: "Pip", momo: "Momo"})
+    assert completed[-1].count(pip) == 1

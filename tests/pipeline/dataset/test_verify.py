@@ -625,6 +625,18 @@ def test_a_story_that_a_gate_dropped_is_explained_by_its_reject(copy):
     assert counts["count"] and not counts["story"] and not counts["unexplained"]
 
 
+def test_a_story_that_was_not_written_is_explained_from_its_first_picture_on(copy):
+    """Wherever stories are cut: here after the third keyframe."""
+    gone, left = rows(copy, "stories")
+    write(copy, "stories", [left])
+    reject = Reject("story", "any", "bad narrative", "no answer", "S01E01", gone["images"][3])
+    write(copy, "rejects", [*rows(copy, "rejects"), vars(reject)])
+    lines = verify.describe(verify.verify(str(copy))).splitlines()
+    told = [line for line in lines if line.startswith("unexplained: ")]
+    assert len(told) == 3
+    assert all("is in no story, and no reject says why" in line for line in told)
+
+
 def test_pictures_that_differ_enough_are_no_leak(copy):
     shared_picture(15)(copy)
     assert verify.verify(copy.as_posix()).counts["leak"] == 0

@@ -100,6 +100,29 @@ def test_a_camera_that_pans_from_one_end_of_a_scene_to_the_other_makes_no_transi
     assert found(tmp_path / "a.mp4", frames)[2] == []
 
 
+@pytest.mark.parametrize("name", ["a.mpg", "a.ts"])
+@pytest.mark.parametrize("step", [4, 8])
+def test_a_camera_that_pans_steadily_from_cut_to_cut_makes_no_transition(tmp_path, name, step):
+    wide = scene(2, HEIGHT, WIDTH + 72 * step)
+    panning = [wide[:, at * step :][:, :WIDTH] for at in range(72)]
+    options = {"codec": "mpeg2video", "bframes": 2, "gop": 12}
+    assert found(tmp_path / name, panning, **options)[2] == []
+    frames = [*[OTHER] * 24, *panning, *[ONE] * 24]
+    kinds = [each.kind for each in found(tmp_path / f"cuts-{name}", frames, **options)[2]]
+    assert kinds == ["cut", "cut"]
+
+
+def test_what_covers_the_picture_before_a_cut_is_no_shot(tmp_path):
+    def covering(at: int) -> np.ndarray:
+        size = (round(at * 0.12 * WIDTH), round(at * 0.12 * WIDTH))
+        return cv2.ellipse(ONE.copy(), (WIDTH // 2, HEIGHT // 2), size, 0, 0, 360, (60, 50, 40), -1)
+
+    frames = [*[ONE] * 24, *map(covering, range(1, 9)), *[OTHER] * 24]
+    transitions = found(tmp_path / "a.mp4", frames)[2]
+    assert [each.kind for each in transitions] == ["cut"]
+    assert transitions[0].first == 32
+
+
 def test_what_runs_through_a_shot_makes_no_transition(tmp_path):
     def running(at: int) -> np.ndarray:
         centre = (round(at * 0.08 * WIDTH - 0.3 * WIDTH), HEIGHT // 2)

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+
 
 @contextlib.contextmanager
 def served(out: Path, *options: str) -> Iterator[str]:
@@ -19,7 +21,7 @@ def served(out: Path, *options: str) -> Iterator[str]:
         command,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env=ENVIRONMENT,
     ) as process:
         try:
             assert process.stdout

@@ -137,6 +137,7 @@ def test_a_decision_on_what_has_changed_is_a_conflict(films, again):
     (reject,) = [row for row in rows(again, "rejects") if row["stage"] == "review"]
     assert (reject["key"], reject["reason"]) == (row.id, "conflict")
     assert read_json(str(again))["review"]["conflicts"] == 1
+    assert Library(str(again)).statuses() == {"short_story_000": "conflict"}
     assert not verify(str(again)).problems
 
 
