@@ -161,7 +161,7 @@ def done(corpus) -> Path:
     out = corpus.parent / "out"
     ended = subprocess.run(
         [sys.executable, "-c", RUN, str(corpus), str(out)],
-        timeout=120,
+        timeout=280,
         capture_output=True,
         text=True,
         check=False,
