@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 import simplemma
+import stopwordsiso
 
 from pipeline.annotation import concepts, name_forms, words
 from pipeline.runtime import word_lists
@@ -107,7 +108,9 @@ def unknown(
             if not (
                 _can_only_be_name(name, text[token.end() :])
                 if english
-                else _is_known_name(name, language) and not capitalised
+                else _is_known_name(name, language)
+                and not capitalised
+                and name.casefold() not in _function_words(code)
             ):
                 continue
         else:
@@ -191,9 +194,19 @@ def is_lone_capital(name: str, text: str, language: str) -> bool:
 
 @functools.cache
 def _given_names(code: str) -> frozenset[str]:
-    """Returns the given names of a language without capitals; none for others."""
+    """Returns the given names of a language without capitals; none for others.
+
+    Hebrew's Itai is spelled as "with me" is, so he is left out.
+    """
     lines = (line.split() for line in _GIVEN_NAMES)
-    return frozenset(name for first, *names in lines if first == f"{code}:" for name in names)
+    names = {name for first, *names in lines if first == f"{code}:" for name in names}
+    return frozenset(names - _function_words(code))
+
+
+@functools.cache
+def _function_words(code: str) -> frozenset[str]:
+    """Returns pronouns, question words, prepositions and the like of a language, in lower case."""
+    return frozenset(stopwordsiso.stopwords(code) if stopwordsiso.has_lang(code) else ())
 
 
 def _is_international(word: str, code: str) -> bool:

@@ -1,6 +1,8 @@
 """A whole session in a real browser: merge, name, reject, edit, leave out, undo, run again.
 
-With `REVIEW_PICTURES` set to a folder, the pictures of docs/review.md are written there.
+It runs if `REVIEW_BROWSER` is set: a browser takes both cores of a small machine, and tests that
+run beside it then wait for too long. With `REVIEW_PICTURES` set to a folder, the pictures of
+docs/review.md are written there.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ axe_core = pytest.importorskip("axe_playwright_python.sync_playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.skipif("REVIEW_BROWSER" not in os.environ, reason="no browser was asked for"),
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
 ]
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}

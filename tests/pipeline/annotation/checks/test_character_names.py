@@ -251,3 +251,18 @@ def test_a_form_that_the_list_gives_is_a_name():
     pebble = Character("Films", "Pebble", "a seal pup", "", [], "given", ["Камешек", "Камешку"])
     assert unknown("Вдруг приплыл Камешек.", [pebble], "", "ru", persons=True) == []
     assert unknown("Вдруг приплыл Камешек.", [TILDA], "", "ru", persons=True) == ["Камешек"]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("«Ποιος είναι εκεί;» φώναξε η Ρουθ.", "el"),
+        ("רות הלכה לגן, וברונו הלך איתי.", "he"),
+    ],
+)
+def test_function_words_are_nobody(text, language):
+    people = [
+        character("Ruth", "", "", "Ρουθ", "רות"),
+        character("Bruno", "", "", "Μπρούνο", "ברונו"),
+    ]
+    assert unknown(text, people, "", language, persons=True) == []
