@@ -63,6 +63,7 @@ def run(
     options, runner, workers = runners.choose(beam_arguments, segments, verbose)
     runner_name = runners.name(options)
     runners.check(options, [out, *(video.uri for video in videos)])
+    dry_run = options.view_as(TestOptions).dry_run  # which reads nothing
     parameters = stage_cache.Run(
         config,
         out,
@@ -70,13 +71,13 @@ def run(
         _threads(workers, len(videos)),
         tuple(force),
         until,
-        decisions.version(out),
+        decisions.NONE if dry_run else decisions.version(out),
         segment_threads=_threads(workers, segments),
     )
     started, clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), time.monotonic()
     pipeline = beam.Pipeline(runner=runner, options=options)
     build.dataset(pipeline, videos, rejects, parameters)
-    if options.view_as(TestOptions).dry_run:
+    if dry_run:
         runners.run_and_wait(pipeline)
         print(f"{runner_name} accepts the graph; nothing was run")
         return 0
