@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from pydantic import BaseModel
@@ -155,8 +156,9 @@ def base(tmp_path_factory) -> Path:
     for episode in (1, 2):
         film = place / "films" / f"S01E0{episode}.mp4"
         make_film(film, [*intro, *shots(3, 16, seed=100 * episode)])
-        film.with_suffix(".srt").write_text(SUBTITLE.format(text="Pip: Hello!"))
+        film.with_suffix(".srt").write_text(SUBTITLE.format(text="Pip: Hello, Momo!"))
     make(place, place / "out")
+    assert pq.read_metadata(place / "out" / "stories.parquet").num_rows == 2  # else little is tried
     return place
 
 
