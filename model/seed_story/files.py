@@ -38,7 +38,7 @@ def read(path: Path) -> dict[str, Tensor]:
             f"{path} cannot be read as weights: {str(error).splitlines()[0]}\nGive a file that "
             "torch.save (1.6 or newer) or safetensors has written, which holds tensors alone"
         ) from error
-    if not isinstance(found, dict) or not all(isinstance(one, Tensor) for one in found.values()):
+    if not isinstance(found, dict) or not all(isinstance(part, Tensor) for part in found.values()):
         raise ConfigError(
             f"{path} holds more than weights by name: give the file of a state_dict, such as "
             "pytorch_model.bin"
@@ -80,7 +80,7 @@ def write(folder: Path, names: Iterable[str], weights: Mapping[str, Tensor]) -> 
 
     for name in names:
         weight = weights[name].contiguous()
-        size = sum(one.nbytes for one in held.values())
+        size = sum(weight.nbytes for weight in held.values())
         if held and size + weight.nbytes > LARGEST:
             flush()
         held[name] = weight

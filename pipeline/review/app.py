@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
+import jinja2
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
@@ -23,12 +24,14 @@ from pipeline.review.library import Library, Wanted
 from pipeline.runtime import decisions, isolation
 from schemas.decisions import REASONS, Decision, Prefer, Undo
 
-_PAGES = {
-    "/": "stories.html",
-    "/story": "story.html",
-    "/cast": "cast.html",
-    "/compare": "compare.html",
-}
+_PAGES = {"/": "stories", "/story": "story", "/cast": "cast", "/compare": "compare"}
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("pipeline.review", "pages"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
 _KINDS = {"js": "text/javascript", "css": "text/css"}
 
 
@@ -46,8 +49,8 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
     def _running(request: Request, error: Exception) -> Response:
         return JSONResponse({"detail": str(error)}, 503)
 
-    for path, file in _PAGES.items():
-        add_page(server, path, file, csrf)
+    for path, name in _PAGES.items():
+        add_page(server, path, name, csrf)
 
     static_files(server)
 
@@ -183,12 +186,13 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
     return access.Access(server, token, csrf)
 
 
-def add_page(server: FastAPI, path: str, file: str, csrf: str) -> None:
+def add_page(server: FastAPI, path: str, name: str, csrf: str) -> None:
     """Serves a page of ours at a path."""
+    html = _TEMPLATES.get_template(f"{name}.html").render(page=name, csrf=csrf)
 
     @server.get(path)
     def page() -> Response:
-        return Response(_file(file).replace(b"{{csrf}}", csrf.encode()), media_type="text/html")
+        return Response(html, media_type="text/html")
 
 
 def static_files(server: FastAPI) -> None:

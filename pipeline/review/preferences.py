@@ -37,7 +37,7 @@ def app(out: str, token: str = "", share: tuple[int, int] = (1, 1), by: str = ""
         for image in told.images
     }
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    add_page(server, "/", "prefer.html", csrf)
+    add_page(server, "/", "prefer", csrf)
     static_files(server)
 
     def answered(name: str) -> dict[str, Prefer]:

@@ -60,7 +60,7 @@ def test_a_policy_that_paints_what_returns_is_right_at_every_gap(monkeypatch):
         "correct_answers",
         lambda classifier, made, wanted: {
             "main": np.ones(len(made), bool),
-            "place": made == [number[one.place] for one in wanted],
+            "place": made == [number[label.place] for label in wanted],
         },
     )
     detokenizer = SimpleNamespace(image_size=8)

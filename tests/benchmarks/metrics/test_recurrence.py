@@ -13,7 +13,7 @@ def test_a_name_comes_back_after_the_pictures_since_it_was_last_seen():
     shown = [{"Momo"}, {"Pip", "Rosa"}, None, {"Momo", "Pip"}, {"Momo"}]
     found = recurrence.find_recurrences(shown)
     assert found == [Recurrence("Momo", 0, 3), Recurrence("Pip", 1, 3), Recurrence("Momo", 3, 4)]
-    assert [one.gap for one in found] == [3, 2, 1]
+    assert [recurrence.gap for recurrence in found] == [3, 2, 1]
 
 
 def test_a_column_is_from_one_gap_to_before_the_next():

@@ -39,7 +39,7 @@ def main(folder):
     teller = generate.load(run)
     peak = status("VmHWM") - before
     parts = (teller.tower, teller.model, teller.painter)
-    held = sum(one.nbytes for part in parts for one in part.parameters())
+    held = sum(weight.nbytes for part in parts for weight in part.parameters())
     print(peak, held)
 
 

@@ -73,7 +73,7 @@ def page():
 def accessible(page) -> None:
     """Checks a page with axe, and that nothing is wider than the window."""
     found = axe_core.Axe().run(page).response["violations"]
-    assert not [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
+    assert not [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found]
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.viewport_size["width"]
 
