@@ -32,7 +32,7 @@ class _Row(BaseModel):
 
 
 class _OfFilm(_Row):
-    """A decision about a story of a film."""
+    """A decision about a story of a film, or seen with it."""
 
     film: Id
     story: Id
@@ -86,6 +86,18 @@ class Move(_OfFilm):
 
     what: Literal["move"]
     keyframe: Id  # with which the story is to begin
+
+
+class SceneBegin(_OfFilm):
+    """Says whether a scene begins with a picture; a boundary that is moved is two of them.
+
+    The digest is that of the picture and the one before it in the film. The story is the one that
+    shows the picture.
+    """
+
+    what: Literal["scene"]
+    keyframe: Id
+    begins: bool
 
 
 class _OfSeries(_Row):
@@ -149,7 +161,8 @@ class Pair(BaseModel):
     second: Told
 
 
-OfFilm: TypeAlias = Accept | RejectStory | Edit | Drop | Swap | Move
+OfStory: TypeAlias = Accept | RejectStory | Edit | Drop | Swap | Move
+OfFilm: TypeAlias = OfStory | SceneBegin
 OfSeries: TypeAlias = Rename | Ignore | Split
 Decision: TypeAlias = OfFilm | OfSeries | Undo | Prefer
 _ADAPTER: TypeAdapter[Decision] = TypeAdapter(Annotated[Decision, Field(discriminator="what")])

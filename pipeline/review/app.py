@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from pipeline.review import access, cast, frames, library
 from pipeline.review.library import Library, Wanted
 from pipeline.runtime import decisions, isolation
-from schemas.decisions import REASONS, Decision, Prefer, Undo
+from schemas.decisions import REASONS, Decision, Prefer, SceneBegin, Undo
 
 _PAGES = {"/": "stories", "/story": "story", "/cast": "cast", "/compare": "compare"}
 _TEMPLATES = jinja2.Environment(
@@ -271,7 +271,10 @@ def _check_stale(earlier: Sequence[Decision], row: Decision, seen: Any) -> None:
 
 
 def _clash(one: Decision, other: Decision) -> bool:
-    """Returns whether two decisions are about the same: a story, or a picture of it."""
+    """Returns whether two decisions are about the same: a story, a picture of it, a scene's
+    beginning."""
+    if isinstance(one, SceneBegin) and isinstance(other, SceneBegin):
+        return (one.film, one.keyframe) == (other.film, other.keyframe)
     if not (isinstance(one, decisions.OF_FILM) and isinstance(other, decisions.OF_FILM)):
         return False
     pictures = {getattr(one, "keyframe", ""), getattr(other, "keyframe", "")}
