@@ -7,6 +7,7 @@ text, so nothing that a source has made is ever read as HTML.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import getpass
 import importlib.resources
@@ -17,9 +18,9 @@ from urllib.parse import unquote
 import jinja2
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from pipeline.review import access, cast, frames, library
+from pipeline.review import access, cast, frames, library, suggestions
 from pipeline.review.library import Library, Wanted
 from pipeline.runtime import decisions, isolation
 from schemas.decisions import REASONS, Decision, Prefer, SceneBegin, Undo
@@ -33,6 +34,14 @@ _TEMPLATES = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
 )
 _KINDS = {"js": "text/javascript", "css": "text/css"}
+
+
+class _Asked(BaseModel):
+    """What the writer is to be asked again for."""
+
+    story: str
+    keyframe: str  # "" for all of the story
+    repeat: int = Field(ge=1, le=1000)
 
 
 def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: str = "") -> Any:
@@ -143,6 +152,27 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
             raise HTTPException(507, f"the decision was not written: {error}") from None
         return {"id": row.id}
 
+    asking = asyncio.Lock()  # one after the other: they share a budget and a model
+
+    @server.post("/api/suggest")
+    async def suggested(request: Request) -> Any:
+        try:
+            asked = _Asked.model_validate(await request.json())
+        except ValueError:
+            raise HTTPException(422, "The request was not understood.") from None
+        if asked.story not in books.by_id:
+            raise HTTPException(404, "There is no such story.")
+        async with asking:
+            books.refresh()
+            if await request.is_disconnected():  # while it waited for another
+                raise HTTPException(409, "The page was left.")
+            try:
+                return await suggestions.suggest(
+                    books, asked.story, asked.keyframe, asked.repeat, _left(request)
+                )
+            except suggestions.Failed as error:
+                raise HTTPException(502, str(error)) from None
+
     @server.get("/api/frames")
     def offered(story: str, keyframe: str) -> Any:
         row = _keyframe(books, story, keyframe)
@@ -221,6 +251,12 @@ def user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "reviewer"
+
+
+async def _left(request: Request) -> None:
+    """Waits until the page that has sent a request is left."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _jpeg(data: bytes) -> Response:
