@@ -138,7 +138,8 @@ class Undo(_Row):
 
 
 class Prefer(_Row):
-    """Says which of two stories is better, by each criterion that was asked; changes no story."""
+    """Says which of two stories or pictures is better, by each criterion that was asked; changes no
+    story."""
 
     what: Literal["prefer"]
     pair: Digest  # as in `Pair`
@@ -146,17 +147,20 @@ class Prefer(_Row):
 
 
 class Told(BaseModel):
-    """A story as it is shown to somebody who compares it."""
+    """A story, or a picture of one, as it is shown to somebody who compares it."""
 
     texts: list[str]
     images: list[str]  # paths in the folder of the pairs
 
 
 class Pair(BaseModel):
-    """Two stories to be compared, a line of `pairs.jsonl`; it does not say who made them."""
+    """Two stories or pictures to be compared, a line of `pairs.jsonl`; it does not say who made
+    them."""
 
     id: Digest
+    kind: Literal["story", "picture"] = "story"
     criteria: dict[str, str]  # name and question of each
+    before: Told | None = None  # what both go on from; of pictures
     first: Told
     second: Told
 
