@@ -219,9 +219,9 @@ def _shared() -> argparse.ArgumentParser:
         metavar="BACKEND",
         help="openai:MODEL"
         "[@URL] or transformers:FOLDER, one or several; keys in JUDGE_API_KEY, "
-        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY. human:FOLDER for people, who compare stories, "
-        "or human-pictures:FOLDER, single pictures: storystream review FOLDER then asks them, and "
-        "the same command again reads their answers",
+        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY. human:FOLDER for people who compare "
+        "stories, human-pictures:FOLDER for single pictures: storystream review FOLDER then asks "
+        "them, and the same command again reads their answers",
     )
     models.add_argument(
         "--judge-price",

@@ -11,6 +11,7 @@ import asyncio
 import functools
 import getpass
 import importlib.resources
+import os
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -58,6 +59,15 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
     def _running(request: Request, error: Exception) -> Response:
         return JSONResponse({"detail": str(error)}, 503)
 
+    @server.exception_handler(decisions.DecisionsError)
+    def _broken(request: Request, error: Exception) -> Response:
+        return JSONResponse({"detail": str(error)}, 409)
+
+    @server.exception_handler(OSError)
+    def _unreadable(request: Request, error: Exception) -> Response:
+        detail = f"The dataset cannot be read, maybe as a run is writing it: {error}"
+        return JSONResponse({"detail": detail}, 503)
+
     for path, name in _PAGES.items():
         add_page(server, path, name, csrf)
 
@@ -78,6 +88,7 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
             "scores": sorted(scores),
             "reasons": REASONS,
             "share": f"{share[0]}/{share[1]}" if share[1] > 1 else "",
+            "read_only": not os.access(books.out, os.W_OK),
         }
 
     @server.get("/api/stories")
@@ -128,6 +139,7 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
 
     @server.post("/api/decide")
     async def decide(request: Request) -> Any:
+        books.refresh()
         body = await request.json()
         name = reviewer(request, by)
         if not isinstance(body, dict) or not isinstance(body.get("decision"), dict):

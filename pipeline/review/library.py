@@ -100,6 +100,7 @@ class FilmView:
     rows: list[OfFilm]  # standing
     scored: dict[str, Story]  # as the last run has written them
     scenes: Scenes
+    put_in: set[str]  # keyframes that the last run has put in the place of others
 
     @property
     def conflicts(self) -> dict[str, str]:
@@ -207,7 +208,7 @@ class Library:
             list(written.values()), keyframes.values(), decisions.of_stories(rows)
         )
         scenes = self._scenes(film, list(keyframes.values()), decisions.of_scenes(rows))
-        return FilmView(written, keyframes, applied, list(rows), scored, scenes)
+        return FilmView(written, keyframes, applied, list(rows), scored, scenes, put_in)
 
     def _scenes(
         self, film: str, keyframes: Sequence[Keyframe], rows: Sequence[SceneBegin]
@@ -415,7 +416,7 @@ class Library:
         return data
 
     def video(self, film: str) -> Video | None:
-        """Returns a film's row with its place here, None where the film is not found."""
+        """Returns a film's row with its place here, None where the film is not there."""
         if self._films is None:
             rows = {row.id: row for row in read_rows(self.out, layout.VIDEOS, Video)}
             self._films = {
@@ -423,7 +424,8 @@ class Library:
                 for film, uri in _places_of_films(self.out, self.videos).items()
                 if film in rows
             }
-        return self._films.get(film)
+        found = self._films.get(film)
+        return found if found and storage.exists(found.uri) else None
 
     def decoded(self, film: Video, times: Sequence[float]) -> dict[float, bytes]:
         """Returns JPEGs of the frames of a film nearest to some times, by their own times.
@@ -579,10 +581,11 @@ def story_view(view: FilmView, story: str, titles: Mapping[str, str]) -> dict[st
 
 def _page(page: apply.Page, keyframe: Keyframe, sentence: str, view: FilmView) -> dict[str, Any]:
     swap = view.applied.swaps.get(page.keyframe)
+    is_there = swap is not None and keyframe_id(keyframe.video, swap.time) in view.put_in
     return {
         "keyframe": page.keyframe,
-        "image": keyframe.image,
-        "swap": swap.time if swap else None,
+        "image": page.image if is_there else keyframe.image,
+        "swap": swap.time if swap and not is_there else None,  # to be decoded
         "text": page.caption,
         "written": sentence,
         "sentence_digest": apply.sentence_digest(keyframe, sentence),

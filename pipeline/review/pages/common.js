@@ -94,7 +94,8 @@ export async function head() {
     name.value = reviewer();
   };
   if (!reviewer()) localStorage.setItem("reviewer", dataset.by);
-  $("waiting").textContent = dataset.waiting
+  $("waiting").textContent = dataset.read_only
+    ? "This dataset can only be read here: nothing can be decided." : dataset.waiting
     ? dataset.waiting + (dataset.waiting === 1 ? " decision waits" : " decisions wait") +
       " for the next make dataset" : "";
   return dataset;
