@@ -313,17 +313,18 @@ def _check_stale(earlier: Sequence[Decision], row: Decision, seen: Any) -> None:
     known = set(seen) if isinstance(seen, list) else set()
     for other in standing:
         if other.id not in known and _clash(other, row):
+            what = "say where a scene begins" if isinstance(other, SceneBegin) else other.what
             raise HTTPException(
-                409, f"{other.by} has decided to {other.what} here since. Look at it again."
+                409, f"{other.by} has decided to {what} here since. Look at it again."
             )
 
 
 def _clash(one: Decision, other: Decision) -> bool:
     """Returns whether two decisions are about the same: a story, a picture of it, a scene's
     beginning."""
-    if isinstance(one, SceneBegin) and isinstance(other, SceneBegin):
-        return (one.film, one.keyframe) == (other.film, other.keyframe)
     if not (isinstance(one, decisions.OF_FILM) and isinstance(other, decisions.OF_FILM)):
+        return False
+    if isinstance(one, SceneBegin) != isinstance(other, SceneBegin):
         return False
     pictures = {getattr(one, "keyframe", ""), getattr(other, "keyframe", "")}
     if "" in pictures:
