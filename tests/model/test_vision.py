@@ -136,7 +136,7 @@ def test_a_tower_without_weights_is_refused_and_not_random(tmp_path):
 
     config, _ = saved(tmp_path, TOWERS, {})
     (tmp_path / "open_clip_model.safetensors").unlink()
-    with pytest.raises(ConfigError, match="model.vision.model: local-dir:.* cannot be loaded"):
+    with pytest.raises(ConfigError, match=r"model.vision.model: local-dir:.* cannot be loaded"):
         vision.load(config)
 
 
