@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import Cache
 from transformers.pytorch_utils import Conv1D
 
-from model import precision, sequence, smollm, vision
+from model import checkpoints, precision, sequence, smollm, vision
 from model.config import ConfigError, LoraConfig, StoryConfig, naming
 from model.resampler import Resampler
 from model.tokens import Vocabulary
@@ -288,8 +288,8 @@ def build(
     """
     if config.model and download:
         with naming("model.story.model", config.model):
-            llm = AutoModelForCausalLM.from_pretrained(
-                smollm.found(config.model), trust_remote_code=False
+            llm = checkpoints.pretrained(
+                AutoModelForCausalLM, smollm.found(config.model), trust_remote_code=False
             )
     else:
         assert config.architecture is not None
