@@ -226,8 +226,9 @@ def _shared() -> argparse.ArgumentParser:
         metavar="BACKEND",
         help="openai:MODEL"
         "[@URL] or transformers:FOLDER, one or several; keys in JUDGE_API_KEY, "
-        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY. human:FOLDER for people: storystream review "
-        "FOLDER then asks them, and the same command again reads their answers",
+        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY. human:FOLDER for people who compare "
+        "stories, human-pictures:FOLDER for single pictures: storystream review FOLDER then asks "
+        "them, and the same command again reads their answers",
     )
     models.add_argument(
         "--judge-price",
@@ -246,7 +247,9 @@ def _shared() -> argparse.ArgumentParser:
 def _measure(arguments: argparse.Namespace) -> int:
     from benchmarks import settings, suite
 
-    models = [judge for judge in arguments.judge if not judge.startswith("human:")]
+    models = [
+        judge for judge in arguments.judge if not judge.startswith(("human:", "human-pictures:"))
+    ]
     judges, prices = len(models), len(arguments.judge_price)
     if prices not in (0, judges):
         raise ValueError(

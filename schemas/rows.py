@@ -131,6 +131,16 @@ class CastMember:
 
 
 @dataclasses.dataclass(frozen=True)
+class Renamed:
+    """A name in the dialogue of a series that a user replaced."""
+
+    series: str
+    spoken: str  # as the film has it
+    name: str  # as the user has it
+    speaker_only: bool  # True where it stays in what is said: a nickname
+
+
+@dataclasses.dataclass(frozen=True)
 class Scene:
     """A scene of a film: neighbouring keyframes at one place in one light."""
 
@@ -246,6 +256,7 @@ Row = TypeVar(
     Figure,
     Appearance,
     CastMember,
+    Renamed,
     Scene,
     Place,
     Caption,

@@ -15,7 +15,7 @@ from pipeline.annotation import characters, story_scores
 from pipeline.annotation.captions import caption
 from pipeline.annotation.checks import character_names, grounding
 from pipeline.annotation.stories import tell
-from pipeline.cast import characters_file
+from pipeline.cast import characters_file, renames
 from pipeline.inference.repair import reason_of
 from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.runtime import storage
@@ -29,6 +29,7 @@ from schemas.rows import (
     Character,
     Keyframe,
     Reject,
+    Renamed,
     Scene,
     Scores,
     Story,
@@ -37,7 +38,7 @@ from schemas.rows import (
 
 async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:
     """Returns a caption for each selected keyframe, or a reject."""
-    chosen = film.rows("selection", Keyframe)
+    chosen = _renamed(film, film.rows("selection", Keyframe))
     if not chosen:
         return []
     written, rejects = await caption(
@@ -49,6 +50,11 @@ async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:
         appearances=film.rows("cast", Appearance),
     )
     return [*written, *rejects]
+
+
+def _renamed(film: Inputs, keyframes: Sequence[Keyframe]) -> list[Keyframe]:
+    """Returns keyframes with the names in their dialogue that a user gave."""
+    return renames.apply(keyframes, film.rows("cast", Renamed))
 
 
 def given_characters(films: Sequence[Inputs], job: Job) -> Any:
@@ -70,7 +76,7 @@ async def name_characters(films: Sequence[Inputs], job: Job) -> list[list[AnyRow
     written = [row for film in films for row in film.rows("captions", Caption)]
     if not written:
         return [[] for _ in films]
-    keyframes = [row for film in films for row in film.rows("selection", Keyframe)]
+    keyframes = [row for film in films for row in _renamed(film, film.rows("selection", Keyframe))]
     titles = [film.video.title for film in films]
     drafted, outcome = await characters.draft(
         series,
@@ -106,11 +112,11 @@ def save_characters(
 
 async def write_stories(film: Inputs, job: Job) -> list[AnyRow]:
     """Returns the film's stories, or rejects."""
-    chosen, written = film.rows("selection", Keyframe), film.rows("captions", Caption)
+    written = film.rows("captions", Caption)
     if not written:
         return []
     stories, rejects = await tell(
-        chosen,
+        _renamed(film, film.rows("selection", Keyframe)),
         written,
         film.rows("characters", Character),
         job.client,
@@ -141,6 +147,7 @@ def score_stories(film: Inputs, job: Job) -> list[AnyRow]:
         return []
     # Those of the stage review were put in the place of others by people.
     keyframes = [*film.rows("selection", Keyframe), *film.rows("review", Keyframe)]
+    keyframes = _renamed(film, keyframes)
     captions = [*film.rows("captions", Caption), *film.rows("review", Caption)]
     keyframe_of = {row.image: row for row in keyframes}
     caption_of = {row.keyframe: row for row in captions}

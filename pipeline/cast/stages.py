@@ -18,6 +18,7 @@ from pipeline.cast import (
     figures,
     identity,
     names,
+    renames,
 )
 from pipeline.cast.characters_file import Entry
 from pipeline.inference.builtin import efficientnet
@@ -94,7 +95,9 @@ def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
         ]
     everybody = [row for of_film in appearances.values() for row in of_film]
     cast = descriptions.members(series, everybody, _colours(pictures, seen))
-    rows: list[list[AnyRow]] = [[*appearances[film.film.video.id], *cast] for film in films]
+    rows: list[list[AnyRow]] = [
+        [*appearances[film.film.video.id], *cast, *renames.find(series, entries)] for film in films
+    ]
     rows[0] += [Reject("cast", series, "not found", fault) for fault in faults]
     return rows
 
