@@ -146,6 +146,7 @@ STAGES: tuple[Stage, ...] = (
         "scenes",
         scenes.find_scenes,
         reads={"selection": (Keyframe,)},
+        files=scenes.decided_boundaries,
         seconds=0.005,
     ),
     Stage(
