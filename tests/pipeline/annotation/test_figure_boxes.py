@@ -35,11 +35,13 @@ def answer(boxes, wide, high, **named) -> str:
     )
 
 
-def found(*answers, settings=()):
-    return with_client(
-        backend := Scripted(in_turn(*answers)),
-        lambda client: figure_boxes.find(FILM, client, "/data", load("", settings), lambda _: None),
-    ), backend
+def found(*answers, says=None):
+    backend = Scripted(says or in_turn(*answers))
+    boxes_and_rejects = with_client(
+        backend,
+        lambda client: figure_boxes.find(FILM, client, "/data", load("", ()), lambda _: None),
+    )
+    return boxes_and_rejects, backend
 
 
 @pytest.mark.parametrize(
@@ -70,8 +72,10 @@ def test_the_whole_picture_and_boxes_without_an_area_are_no_figures():
 
 
 def test_an_answer_without_boxes_is_a_reject_and_the_picture_has_nobody():
-    nothing = ["I see a fox."] * 2
-    (boxes, rejects), _ = found(*nothing, *[answer([FOX], 1000, 1000)] * 3)
+    def says(request):
+        return "I see a fox." if request.key == FILM[0].id else answer([FOX], 1000, 1000)
+
+    (boxes, rejects), _ = found(says=says)
 
     assert [reject.key for reject in rejects] == [FILM[0].id]
     assert (rejects[0].stage, rejects[0].reason) == ("figures", UNREADABLE)
