@@ -11,11 +11,12 @@ import functools
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from pipeline.annotation import characters, story_scores
+from pipeline.annotation import characters, figure_boxes, story_scores
 from pipeline.annotation.captions import caption
 from pipeline.annotation.checks import character_names, grounding
 from pipeline.annotation.stories import tell
 from pipeline.cast import characters_file, renames
+from pipeline.cast import stages as cast_stages
 from pipeline.inference.repair import reason_of
 from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.runtime import storage
@@ -34,6 +35,16 @@ from schemas.rows import (
     Scores,
     Story,
 )
+
+
+async def ask_for_figures(film: Inputs, job: Job) -> list[AnyRow]:
+    """Returns the figures in the film's pictures as the captioner finds them, and a reject for each
+    picture about which it gave no usable answer."""
+    keyframes = film.rows("selection", Keyframe)
+    if not keyframes:
+        return []
+    boxes, rejects = await figure_boxes.find(keyframes, job.client, job.out, job.config, job.tick)
+    return [*cast_stages.figures_of(keyframes, job, boxes), *rejects]
 
 
 async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -14,6 +16,7 @@ from pipeline.cast import (
     crops,
     decided,
     descriptions,
+    detectors,
     features,
     figures,
     identity,
@@ -33,11 +36,17 @@ from schemas.rows import Appearance, CastMember, Figure, Keyframe, Reject, Spoke
 # A group of figures without a name is a character if it has this share of the series' pictures and
 # this many of them: places that look like figures seldom come again.
 _SHARE, _PICTURES = 0.04, 4
+_ASKED = 1.0  # score of a figure whose box a model gave that tells no scores
+_COLOURS = 3  # values of a look, its last ones
 
 
 def weights(film: Inputs, job: Job) -> Any:
-    """Returns the digest of the weights that measure pictures."""
-    return efficientnet.version() if job.config.cast.figures == "embedded" else None
+    """Returns digests of the weights that find figures and tell them apart."""
+    cast = job.config.cast
+    if cast.figures == "none":
+        return None
+    others = [detectors.identity(spec) for spec in (cast.figures, cast.likeness) if ":" in spec]
+    return [efficientnet.version(), *others] if others else efficientnet.version()
 
 
 def find_figures(film: Inputs, job: Job) -> list[AnyRow]:
@@ -45,13 +54,31 @@ def find_figures(film: Inputs, job: Job) -> list[AnyRow]:
     keyframes = film.rows("selection", Keyframe)
     if job.config.cast.figures == "none":
         return []
-    measured = []
-    for number, keyframe in enumerate(keyframes, 1):
-        path = storage.join(job.out, keyframe.image)
-        picture = decode_bgr(storage.read_bytes(path), path)
-        measured.append(features.measure(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)))
-        job.tick(0.8 * number / len(keyframes))
-    return [
+    return [*figures_of(keyframes, job)]
+
+
+def figures_of(
+    keyframes: Sequence[Keyframe], job: Job, boxes: Sequence[Sequence[figures.Box]] | None = None
+) -> list[Figure]:
+    """Returns the figures in keyframes: as the configured detector finds them, or in `boxes`."""
+    cast = job.config.cast
+    measured: list[features.Measured] = []
+    given: list[list[tuple[figures.Box, float]]] = []
+    for number, keyframe in enumerate(keyframes):
+        picture = _picture(keyframe, job)
+        measured.append(features.measure(picture))
+        if boxes is not None:
+            given.append([(box, _ASKED) for box in boxes[number]])
+        elif ":" in cast.figures:
+            (found,) = detectors.detect(cast.figures, [picture], cast.least_score, cast.labels)
+            given.append([(detection.box, detection.score) for detection in found])
+        job.tick(0.8 * (number + 1) / len(keyframes))
+    found_in = (
+        [figures.within(*pair) for pair in zip(measured, given, strict=True)]
+        if given
+        else figures.find(measured)
+    )
+    rows = [
         Figure(
             keyframe.id,
             keyframe.video,
@@ -60,9 +87,44 @@ def find_figures(film: Inputs, job: Job) -> list[AnyRow]:
             figure.score,
             figure.look,
         )
-        for keyframe, found in zip(keyframes, figures.find(measured), strict=True)
+        for keyframe, found in zip(keyframes, found_in, strict=True)
         for figure in found
     ]
+    return _compared(rows, keyframes, job) if cast.likeness != "embedded" else rows
+
+
+def _picture(keyframe: Keyframe, job: Job) -> Any:
+    path = storage.join(job.out, keyframe.image)
+    return cv2.cvtColor(decode_bgr(storage.read_bytes(path), path), cv2.COLOR_BGR2RGB)
+
+
+def _compared(rows: Sequence[Figure], keyframes: Sequence[Keyframe], job: Job) -> list[Figure]:
+    """Returns figures with the looks that the configured encoder gives them; the last values, their
+    colours, stay."""
+    by_keyframe: dict[str, list[Figure]] = defaultdict(list)
+    for row in rows:
+        by_keyframe[row.keyframe].append(row)
+    compared = []
+    for keyframe in keyframes:
+        found = by_keyframe[keyframe.id]
+        if not found:
+            continue
+        picture = _picture(keyframe, job)
+        height, width = picture.shape[:2]
+        parts = []
+        for row in found:
+            left, right = int(row.box[0] * width), math.ceil(row.box[2] * width)
+            top, bottom = int(row.box[1] * height), math.ceil(row.box[3] * height)
+            parts.append(picture[top : max(bottom, top + 1), left : max(right, left + 1)])
+        vectors = detectors.encode(job.config.cast.likeness, parts)
+        compared += [
+            dataclasses.replace(
+                row,
+                look=[*(round(float(value), 5) for value in vector), *row.look[-_COLOURS:]],
+            )
+            for row, vector in zip(found, vectors, strict=True)
+        ]
+    return compared
 
 
 def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pipeline.annotation import expected_calls
 from pipeline.annotation import stages as annotation
 from pipeline.cast import stages as cast
+from pipeline.config import DatasetConfig
 from pipeline.ingest import dialogue
 from pipeline.keyframes import stages as keyframes
 from pipeline.review import stages as review
@@ -126,6 +127,7 @@ STAGES: tuple[Stage, ...] = (
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
+        prompts=("figures",),  # where the captioner finds them
         seconds=0.04,
     ),
     Stage(
@@ -232,6 +234,23 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
+def of(config: DatasetConfig) -> tuple[Stage, ...]:
+    """Returns the stages as a configuration has them: `figures` may ask the captioner."""
+    if config.cast.figures != "captioner":
+        return STAGES
+    return tuple(
+        dataclasses.replace(
+            stage,
+            run=annotation.ask_for_figures,
+            role="captioner",
+            expected_calls=expected_calls.of_figures,
+        )
+        if stage.name == "figures"
+        else stage
+        for stage in STAGES
+    )
+
+
 # Steps after the stages: they are recorded and planned like stages, but have no output per film.
 DATASET_STEPS = (
     Stage("shards", None, scope="dataset", seconds=0.01),
@@ -239,9 +258,9 @@ DATASET_STEPS = (
 )
 
 
-def steps() -> tuple[Stage, ...]:
+def steps(config: DatasetConfig | None = None) -> tuple[Stage, ...]:
     """Returns the stages and the steps after them, as a run is recorded and planned."""
-    return (*STAGES, *DATASET_STEPS)
+    return (*(of(config) if config else STAGES), *DATASET_STEPS)
 
 
 def names() -> tuple[str, ...]:
