@@ -248,7 +248,7 @@ async function again(keyframe, waiting) {
     return await post("/api/suggest", {story: story.id, keyframe, repeat}, stop.signal);
   } finally {
     if (suggested?.stop === stop) suggested.stop = null;
-    waiting(false);
+    if (!suggested?.stop) waiting(false);
   }
 }
 
