@@ -134,7 +134,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "cast",
         cast.find_cast,
-        version=3,
+        version=4,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
