@@ -54,7 +54,6 @@ def test_boxes_and_names_are_the_model_s(tmp_path, monkeypatch):
             f"captioner=openai:eyes@{server.url}",
             "cast.figures=captioner",
             "stories.shortest=5",
-            "quality.max_strangers=1",
         ]
         config = load("", settings)
         assert (
