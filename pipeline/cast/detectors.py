@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.cast import onnx_files
 from pipeline.cast.onnx_files import Detection, Picture
-from pipeline.ingest.fingerprint import fingerprint, model_fingerprint
+from pipeline.ingest.fingerprint import model_fingerprint
 
 Vectors = NDArray[np.float32]  # [pictures, values]
 
@@ -55,11 +55,25 @@ def encode(spec: str, pictures: Sequence[Picture]) -> Vectors:
 
 def identity(spec: str) -> str:
     """Returns a digest of the files that `spec` names, "" where they are not local."""
+    model = spec.partition(":")[2]
+    return model_fingerprint(model) or model_fingerprint(model.partition(":")[2])
+
+
+def check(setting: str, spec: str) -> None:
+    """Loads what `spec` names, if it is a model. Raises ValueError, naming the setting, for one
+    that cannot be loaded."""
     kind, _, model = spec.partition(":")
-    if kind == "onnx":
-        return fingerprint(model)
-    model = model.removeprefix("local-dir:")
-    return model_fingerprint(model) if kind in ("transformers", "timm", "open_clip") else ""
+    loaders: dict[str, Callable[[str], Any]] = {
+        "onnx": onnx_files.session,
+        "transformers": _grounded,
+        "timm": _timm,
+        "open_clip": _open_clip,
+    }
+    if kind in loaders:
+        try:
+            loaders[kind](model)
+        except Exception as error:  # the packages raise errors of any type
+            raise ValueError(f"{setting}={spec} cannot be loaded: {error}") from None
 
 
 def _zero_shot(

@@ -21,6 +21,7 @@ from pipeline.cast import (
     figures,
     identity,
     names,
+    names_in_captions,
     renames,
 )
 from pipeline.cast.characters_file import Entry
@@ -127,8 +128,14 @@ def _compared(rows: Sequence[Figure], keyframes: Sequence[Keyframe], job: Job) -
     return compared
 
 
-def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
-    """Returns, for each film of a series, who is in its pictures, and the cast of the series."""
+def find_cast(
+    films: Sequence[Inputs], job: Job, told: Mapping[str, Collection[str]] | None = None
+) -> list[list[AnyRow]]:
+    """Returns, for each film of a series, who is in its pictures, and the cast of the series.
+
+    `told` has the names in the captions of keyframes, where they are known: the result is then the
+    last one, with a reject for each fault of the user's corrections.
+    """
     series = films[0].video.series
     keyframes = [film.rows("selection", Keyframe) for film in films]
     in_order = [keyframe for of_film in keyframes for keyframe in of_film]
@@ -138,9 +145,20 @@ def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
     numbers, groups = identity.group(looks)
     named = names.find(_shots(films, in_order, numbers), groups)
     described = _described(in_order, pictures, numbers, groups, named)
-    numbers = identity.complete(looks, numbers, {**described, **named})
+    captioned = names_in_captions.find(
+        [
+            (seen_in, (told or {}).get(keyframe.id, ()))
+            for keyframe, seen_in in zip(in_order, numbers, strict=True)
+        ],
+        named,
+        described,
+        groups,
+    )
+    numbers = identity.settle(looks, numbers, {**described, **captioned, **named})
     entries = _corrections(series, job)
-    seen, faults = corrections.correct(entries, in_order, pictures, numbers, named, described)
+    seen, faults = corrections.correct(
+        entries, in_order, pictures, numbers, named, described, captioned
+    )
     appearances: dict[str, list[Appearance]] = {film.film.video.id: [] for film in films}
     for keyframe, figs, who in zip(in_order, pictures, seen, strict=True):
         appearances[keyframe.video] += [
@@ -160,7 +178,8 @@ def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
     rows: list[list[AnyRow]] = [
         [*appearances[film.film.video.id], *cast, *renames.find(series, entries)] for film in films
     ]
-    rows[0] += [Reject("cast", series, "not found", fault) for fault in faults]
+    if told is not None:
+        rows[0] += [Reject("cast", series, "not found", fault) for fault in faults]
     return rows
 
 
@@ -261,27 +280,28 @@ def _colours(
 
 
 def save_crops(
+    stage: str,
     films: Sequence[Film],
     out: str,
     forced: Callable[[str, Film], bool],
     replacing: Callable[[], None],
 ) -> None:
-    """Puts pictures of each character of a series into the dataset folder.
+    """Puts pictures of each character of a series, as a stage knows them, into the dataset folder.
 
     In a bucket they are trusted while the stage's output is the same, as each would cost requests;
     on a disk each is compared.
     """
     first = films[0]
-    note = storage.join(first.work, layout.PLACED, f"cast-{first.video.id}")
-    output = first.outputs["cast"].encode()
-    again = any(forced(stage, film) for film in films for stage in ("keyframes", "cast"))
+    note = storage.join(first.work, layout.PLACED, f"{stage}-{first.video.id}")
+    output = first.outputs[stage].encode()
+    again = any(forced(name, film) for film in films for name in ("keyframes", stage))
     noted = storage.is_remote(out) and not again and storage.exists(note)
     if noted and storage.read_bytes(note) == output:
         return
-    cast = first.rows("cast", CastMember)
+    cast = first.rows(stage, CastMember)
     wanted = {keyframe for member in cast for keyframe in crops.keyframes(member)}
     appearances = [
-        row for film in films for row in film.rows("cast", Appearance) if row.keyframe in wanted
+        row for film in films for row in film.rows(stage, Appearance) if row.keyframe in wanted
     ]
     crops.save(out, cast, appearances, replacing)
     storage.write_bytes(note, output)

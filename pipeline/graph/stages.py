@@ -8,6 +8,7 @@ To add a stage, write a function from rows to rows and declare it here.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -133,13 +134,13 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "cast",
         cast.find_cast,
-        version=3,
+        version=4,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
         files=cast.given_corrections,
         file_settings=("characters",),
-        publish=cast.save_crops,
+        publish=functools.partial(cast.save_crops, "cast"),
         seconds=0.005,
     ),
     Stage(
@@ -185,13 +186,32 @@ STAGES: tuple[Stage, ...] = (
         publish=annotation.save_characters,
     ),
     Stage(
+        "named",
+        annotation.name_cast,
+        scope="series",
+        reads={
+            "figures": (Figure,),
+            "selection": (Keyframe,),
+            "dialogue": (Spoken,),
+            "captions": (Caption,),
+            "characters": (Character,),
+        },
+        video=("series",),
+        files=cast.given_corrections,
+        file_settings=("characters",),
+        publish=functools.partial(cast.save_crops, "named"),
+        rejects="cast",
+        seconds=0.005,
+    ),
+    Stage(
         "stories",
         annotation.write_stories,
         version=5,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
-            "cast": (Appearance, Renamed),
+            "cast": (Renamed,),
+            "named": (Appearance,),
             "scenes": (Scene,),
             "characters": (Character,),
         },
@@ -224,7 +244,8 @@ STAGES: tuple[Stage, ...] = (
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),
             "selection": (Keyframe,),
-            "cast": (Appearance, Renamed),
+            "cast": (Renamed,),
+            "named": (Appearance,),
             "characters": (Character,),
         },
         video=("title",),

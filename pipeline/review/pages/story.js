@@ -296,6 +296,7 @@ async function askStory() {
       button.textContent = waits ? "The writer is asked ..." : label;
     });
     suggested = null;
+    $("note").hidden = true;
     showRetold(found);
     $("retold").scrollIntoView();
     $("retold-title").focus();
