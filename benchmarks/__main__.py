@@ -139,6 +139,13 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "outputs", nargs="+", metavar="NAME=FOLDER", help="pictures of a method, in its layout"
     )
     vistory.add_argument("--clip", default="", metavar="MODEL[:WEIGHTS]", help="of open_clip")
+    vistory.add_argument(
+        "--detector",
+        default="",
+        metavar="FOLDER",
+        help="of a zero-shot object detector for transformers, such as Grounding DINO, that finds "
+        "figures; without it whole pictures stand for them, and there is no OCCM",
+    )
     return parser
 
 
@@ -225,8 +232,9 @@ def _shared() -> argparse.ArgumentParser:
         metavar="BACKEND",
         help="openai:MODEL"
         "[@URL] or transformers:FOLDER, one or several; keys in JUDGE_API_KEY, "
-        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY. human:FOLDER for people: storystream review "
-        "FOLDER then asks them, and the same command again reads their answers",
+        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY. human:FOLDER for people who compare "
+        "stories, human-pictures:FOLDER for single pictures: storystream review FOLDER then asks "
+        "them, and the same command again reads their answers",
     )
     models.add_argument(
         "--judge-price",
@@ -245,7 +253,9 @@ def _shared() -> argparse.ArgumentParser:
 def _measure(arguments: argparse.Namespace) -> int:
     from benchmarks import settings, suite
 
-    models = [judge for judge in arguments.judge if not judge.startswith("human:")]
+    models = [
+        judge for judge in arguments.judge if not judge.startswith(("human:", "human-pictures:"))
+    ]
     judges, prices = len(models), len(arguments.judge_price)
     if prices not in (0, judges):
         raise ValueError(
@@ -343,11 +353,12 @@ def _heavy(arguments: argparse.Namespace) -> int:
         )
         text, bad = f"--illustrated '{arguments.kind} diffusion={stories}'", 0
     elif arguments.name == "vistory":
-        from benchmarks.evaluators import vistory_table
+        from benchmarks.evaluators import figure_detector, vistory_table
         from benchmarks.results import markdown
 
         outputs = dict(map(_named, arguments.outputs))
-        table = vistory_table.run(arguments.items, outputs, arguments.clip)
+        detect = figure_detector.load_detector(arguments.detector) if arguments.detector else None
+        table = vistory_table.run(arguments.items, outputs, arguments.clip, detect)
         text, bad = markdown.table_to_markdown(table), 0
     elif arguments.name == "architectures":
         from benchmarks.architectures import run as architectures
