@@ -7,7 +7,7 @@ import dataclasses
 from pipeline.cast import renames
 from pipeline.runtime.stage_inputs import CONTENT
 from pipeline.runtime.stage_outputs import Film, only
-from schemas.rows import Caption, Keyframe, Reject, Renamed, Story, Video
+from schemas.rows import Caption, Keyframe, Reject, Renamed, Row, Story, Video
 
 
 def probed_video(film: Film) -> Video:
@@ -25,6 +25,13 @@ def keyframes(film: Film) -> list[Keyframe]:
     put_in = film.rows("review", Keyframe) if "review" in film.outputs else []
     renamed = film.rows("cast", Renamed) if "cast" in film.outputs else []
     return renames.apply(sorted([*rows, *put_in], key=lambda row: row.time), renamed)
+
+
+def cast(film: Film, kind: type[Row]) -> list[Row]:
+    """Returns who is in the film's pictures, or the cast of its series, as the last stage that is
+    done has them."""
+    done = next((stage for stage in ("named", "cast") if stage in film.outputs), None)
+    return film.rows(done, kind) if done else []
 
 
 def captions(film: Film) -> list[Caption]:

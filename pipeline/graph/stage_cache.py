@@ -44,7 +44,11 @@ class Run:
     # Seconds of a film that one worker scans.
     segment_seconds: float = dataclasses.field(default_factory=lambda: segment_scan.SECONDS)
     id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)  # unique
-    stages: tuple[Stage, ...] = dataclasses.field(default_factory=lambda: stages.STAGES)
+    stages: tuple[Stage, ...] = ()  # as the configuration has them, unless others are given
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            object.__setattr__(self, "stages", stages.of(self.config))
 
     def forced(self, stage: str, film: Film) -> bool:
         """Returns whether a stage of a film is to be made again even if its output is there."""

@@ -8,12 +8,14 @@ To add a stage, write a function from rows to rows and declare it here.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from pipeline.annotation import expected_calls
 from pipeline.annotation import stages as annotation
 from pipeline.cast import stages as cast
+from pipeline.config import DatasetConfig
 from pipeline.ingest import dialogue
 from pipeline.keyframes import stages as keyframes
 from pipeline.review import stages as review
@@ -126,18 +128,19 @@ STAGES: tuple[Stage, ...] = (
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
+        prompts=("figures",),  # where the captioner finds them
         seconds=0.04,
     ),
     Stage(
         "cast",
         cast.find_cast,
-        version=3,
+        version=4,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
         files=cast.given_corrections,
         file_settings=("characters",),
-        publish=cast.save_crops,
+        publish=functools.partial(cast.save_crops, "cast"),
         seconds=0.005,
     ),
     Stage(
@@ -183,13 +186,32 @@ STAGES: tuple[Stage, ...] = (
         publish=annotation.save_characters,
     ),
     Stage(
+        "named",
+        annotation.name_cast,
+        scope="series",
+        reads={
+            "figures": (Figure,),
+            "selection": (Keyframe,),
+            "dialogue": (Spoken,),
+            "captions": (Caption,),
+            "characters": (Character,),
+        },
+        video=("series",),
+        files=cast.given_corrections,
+        file_settings=("characters",),
+        publish=functools.partial(cast.save_crops, "named"),
+        rejects="cast",
+        seconds=0.005,
+    ),
+    Stage(
         "stories",
         annotation.write_stories,
         version=5,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
-            "cast": (Appearance, Renamed),
+            "cast": (Renamed,),
+            "named": (Appearance,),
             "scenes": (Scene,),
             "characters": (Character,),
         },
@@ -222,7 +244,8 @@ STAGES: tuple[Stage, ...] = (
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),
             "selection": (Keyframe,),
-            "cast": (Appearance, Renamed),
+            "cast": (Renamed,),
+            "named": (Appearance,),
             "characters": (Character,),
         },
         video=("title",),
@@ -232,6 +255,23 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
+def of(config: DatasetConfig) -> tuple[Stage, ...]:
+    """Returns the stages as a configuration has them: `figures` may ask the captioner."""
+    if config.cast.figures != "captioner":
+        return STAGES
+    return tuple(
+        dataclasses.replace(
+            stage,
+            run=annotation.ask_for_figures,
+            role="captioner",
+            expected_calls=expected_calls.of_figures,
+        )
+        if stage.name == "figures"
+        else stage
+        for stage in STAGES
+    )
+
+
 # Steps after the stages: they are recorded and planned like stages, but have no output per film.
 DATASET_STEPS = (
     Stage("shards", None, scope="dataset", seconds=0.01),
@@ -239,9 +279,9 @@ DATASET_STEPS = (
 )
 
 
-def steps() -> tuple[Stage, ...]:
+def steps(config: DatasetConfig | None = None) -> tuple[Stage, ...]:
     """Returns the stages and the steps after them, as a run is recorded and planned."""
-    return (*STAGES, *DATASET_STEPS)
+    return (*(of(config) if config else STAGES), *DATASET_STEPS)
 
 
 def names() -> tuple[str, ...]:
