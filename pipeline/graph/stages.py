@@ -124,7 +124,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=2,
+        version=3,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
