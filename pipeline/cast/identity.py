@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -28,6 +29,7 @@ Vector = NDArray[np.float64]
 
 # Cosines from which a figure joins a group, and from which two groups are joined.
 _STRICT, _FINAL = (0.55, 0.6), (0.5, 0.45)
+_STRICTER, _FEW, _MANY = 0.1, 300, 6000  # more for many figures than for few: a hundred films
 # And from which a figure is a character that has a name, or a description only (what a film without
 # dialogue shows is less sure), or still is, if it was; by how much more than the one that it was it
 # must be like another to be that one.
@@ -62,10 +64,20 @@ def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]
     if not len(looks):
         return [[] for _ in pictures], []
     sizes = [len(picture) for picture in pictures]
-    rough, _ = _grouped(_units(looks), sizes, *_STRICT)
+    rough, _ = _grouped(_units(looks), sizes, *_strict(len(looks)))
     whitened = looks @ _whitening(looks, rough)
     numbers, groups = _grouped(_units(whitened), sizes, *_FINAL)
     return _by_picture(numbers.tolist(), sizes), groups
+
+
+def _strict(count: int) -> tuple[float, float]:
+    """Returns the cosines of the first, strict grouping of so many figures.
+
+    The more figures there are, the likelier it is that one between two characters joins them, and
+    the more is known of each character by groups that are smaller.
+    """
+    more = min(1.0, max(0.0, math.log(count / _FEW) / math.log(_MANY / _FEW)))
+    return _STRICT[0] + _STRICTER * more, _STRICT[1] + _STRICTER * more
 
 
 def settle(
