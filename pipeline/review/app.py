@@ -21,7 +21,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 
-from pipeline.review import access, cast, frames, library, suggestions
+from pipeline.review import access, cast, frames, library
 from pipeline.review.library import Library, Wanted
 from pipeline.runtime import decisions, isolation
 from schemas.decisions import REASONS, Decision, Prefer, SceneBegin, Undo
@@ -168,6 +168,8 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
 
     @server.post("/api/suggest")
     async def suggested(request: Request) -> Any:
+        from pipeline.review import suggestions  # what checks a writer is loaded by who asks one
+
         try:
             asked = _Asked.model_validate(await request.json())
         except ValueError:

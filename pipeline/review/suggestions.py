@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,18 +17,18 @@ from pydantic import ValidationError
 from pipeline import model_specs
 from pipeline.annotation import characters
 from pipeline.annotation.stories import tell_again
-from pipeline.cast.characters_file import CharactersError
 from pipeline.config import CallsConfig, DatasetConfig
 from pipeline.dataset.reader import read_matching
 from pipeline.inference import response_cache
 from pipeline.inference.backends import loading
 from pipeline.inference.budget import Budget
-from pipeline.inference.client import open_client
+from pipeline.inference.client import ModelClient, open_client
 from pipeline.inference.protocol import Stop
-from pipeline.review.library import Library
+from pipeline.review.apply import Page
+from pipeline.review.library import FilmView, Library
 from pipeline.runtime import lock, storage
 from schemas import layout
-from schemas.rows import Caption
+from schemas.rows import Caption, Keyframe
 
 # Somebody waits: a server that is gone is told sooner than in a run.
 _PATIENCE, _TRIES = 20.0, 2
@@ -57,56 +57,73 @@ async def suggest(
     at = next((at for at, page in enumerate(pages) if page.keyframe == keyframe), None)
     if not pages or (keyframe and at is None):
         raise Failed("The picture is not in this story any more: load the page again.")
-    caption_of = {
-        row.keyframe: row
-        for row in read_matching(books.out, layout.CAPTIONS, Caption, "video", [entry.film])
-    }
+    config = _config(books)
     try:
-        frames = [(view.keyframes[page.keyframe], caption_of[page.keyframe]) for page in pages]
-        config = _config(books)
-        spec = model_specs.parse(config.writer)
         cast = characters.given(entry.series, config, books.out)
         if cast is None:
             cast = characters.drafted(entry.series, books.out)
-        loaded = await asyncio.to_thread(_load, spec, config.calls)
-        work = storage.join(books.out, layout.WORK)
-        with _paid_once(books.out, config):
-            spent = response_cache.spent(work) if config.budget is not None else 0.0
-            price = config.prices.get(spec.model)
-            budget = Budget(price, config.budget, spent, config.calls.max_tokens)
-            name = loading.name("writer", spec)
-            backend = loading.backend(loaded, spec, config.calls)
-            async with open_client(name, backend, work, budget, lambda *_: None) as client:
-                part = (0, len(pages)) if at is None else (at, at + 1)
-                asked = asyncio.ensure_future(
-                    tell_again(
-                        frames,
-                        [page.caption for page in pages],
-                        part,
-                        cast,
-                        client,
-                        config,
-                        repeat,
-                        title=books.titles.get(entry.film, ""),
-                    )
+        frames = _frames(books, view, pages)
+        async with _client(books.out, config) as client:
+            asked = asyncio.ensure_future(
+                tell_again(
+                    frames,
+                    [page.caption for page in pages],
+                    (0, len(pages)) if at is None else (at, at + 1),
+                    cast,
+                    client,
+                    config,
+                    repeat,
+                    title=books.titles.get(entry.film, ""),
                 )
-                gone = asyncio.ensure_future(left)
-                await asyncio.wait({asked, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if not asked.done():
-                    client.stop(Left("nobody waits for it"))
-                gone.cancel()
-                texts, fault = await asked
-    except KeyError as error:
-        raise Failed(f"There is no caption of {error.args[0]}: run make dataset first.") from None
-    except (Stop, OSError, ValueError, ModuleNotFoundError, CharactersError) as error:
+            )
+            gone = asyncio.ensure_future(left)
+            await asyncio.wait({asked, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not asked.done():
+                client.stop(Left("nobody waits for it"))
+            gone.cancel()
+            texts, fault = await asked
+    except (Stop, OSError, ValueError, ModuleNotFoundError) as error:
         raise Failed(f"The writer was not asked to the end: {error}") from None
     if fault:
-        raise Failed(f"{name} gave no text that can be used: {fault}")
+        raise Failed(f"{client.name} gave no text that can be used: {fault}")
     told = pages if at is None else pages[at : at + 1]
     return {
-        "writer": name,
+        "writer": client.name,
         "texts": {page.keyframe: text for page, text in zip(told, texts, strict=True)},
     }
+
+
+def _frames(
+    books: Library, view: FilmView, pages: Sequence[Page]
+) -> list[tuple[Keyframe, Caption]]:
+    """Returns the pictures of a story with their captions. Raises Failed where one has none."""
+    film = view.keyframes[pages[0].keyframe].video
+    caption_of = {
+        row.keyframe: row
+        for row in read_matching(books.out, layout.CAPTIONS, Caption, "video", [film])
+    }
+    if missing := [page.keyframe for page in pages if page.keyframe not in caption_of]:
+        raise Failed(f"There is no caption of {missing[0]}: run make dataset first.")
+    return [(view.keyframes[page.keyframe], caption_of[page.keyframe]) for page in pages]
+
+
+@contextlib.asynccontextmanager
+async def _client(out: str, config: DatasetConfig) -> AsyncIterator[ModelClient]:
+    """Yields a client of the writer, with the cache of answers of the dataset and its budget.
+
+    Where there is a budget, no run spends the same rest of it meanwhile. Raises lock.Busy while
+    one does, and what loading a model raises.
+    """
+    spec, work = model_specs.parse(config.writer), storage.join(out, layout.WORK)
+    loaded = await asyncio.to_thread(_load, spec, config.calls)
+    with lock.locked(out) if config.budget is not None else contextlib.nullcontext():
+        spent = response_cache.spent(work) if config.budget is not None else 0.0
+        price = config.prices.get(spec.model)
+        budget = Budget(price, config.budget, spent, config.calls.max_tokens)
+        backend = loading.backend(loaded, spec, config.calls)
+        name = loading.name("writer", spec)
+        async with open_client(name, backend, work, budget, lambda *_: None) as client:
+            yield client
 
 
 def _config(books: Library) -> DatasetConfig:
@@ -122,16 +139,6 @@ def _config(books: Library) -> DatasetConfig:
         "tries": min(config.calls.tries, _TRIES),
     }
     return config.model_copy(update={"calls": config.calls.model_copy(update=less)})
-
-
-@contextlib.contextmanager
-def _paid_once(out: str, config: DatasetConfig) -> Iterator[None]:
-    """Keeps a run from spending the same rest of a budget meanwhile, where there is a budget."""
-    if config.budget is None:
-        yield
-    else:
-        with lock.locked(out):
-            yield
 
 
 def _load(spec: model_specs.Spec, calls: CallsConfig) -> Any:

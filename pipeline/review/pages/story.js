@@ -248,7 +248,7 @@ async function again(keyframe, waiting) {
     return await post("/api/suggest", {story: story.id, keyframe, repeat}, stop.signal);
   } finally {
     if (suggested?.stop === stop) suggested.stop = null;
-    waiting(false);
+    if (!suggested?.stop) waiting(false);
   }
 }
 
@@ -296,6 +296,7 @@ async function askStory() {
       button.textContent = waits ? "The writer is asked ..." : label;
     });
     suggested = null;
+    $("note").hidden = true;
     showRetold(found);
     $("retold").scrollIntoView();
     $("retold-title").focus();

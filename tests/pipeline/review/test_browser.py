@@ -1,8 +1,11 @@
 """A whole session in a real browser: merge, name, reject, edit, leave out, undo, run again.
 
-A browser is open only while somebody looks: it would compete with the runs in between. All of it is
-one test, so that of the workers of a test run one alone draws the films and starts a browser. With
-`REVIEW_PICTURES` set to a folder, the films are whole and the pictures of docs/review.md are
+Other tests run beside it, so it takes little of the machine. It is one test: of the workers of a
+test run one alone draws the films and starts a browser. A browser is open only while somebody
+looks, not during the runs in between, and it may not raise its own priority, as Chromium does as
+root (to -8), which starves all else on a machine with two cores.
+
+With `REVIEW_PICTURES` set to a folder, the films are whole and the pictures of docs/review.md are
 written there.
 """
 
@@ -35,6 +38,11 @@ expect = sync_api.expect
 expect.set_options(timeout=60_000)  # machines may be busy
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+WITHOUT_PRIORITY = (
+    "setpriv --bounding-set -sys_nice --inh-caps -sys_nice --"
+    if os.geteuid() == 0 and shutil.which("setpriv")
+    else ""
 )
 pytestmark = [
     pytest.mark.slow,
@@ -71,10 +79,13 @@ def opened(place: Path, name: str, seconds: list[float]) -> Iterator[tuple]:
 
     Adds to `seconds` what CPU time browser and driver have used.
     """
+    chromium = place / "chromium"
+    chromium.write_text(f'#!/bin/sh\nexec {WITHOUT_PRIORITY} "{CHROMIUM}" "$@"\n')
+    chromium.chmod(0o755)
     with served(place / "out", "--by", name) as address:
         before = children_cpu()
         with sync_api.sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             page = browser.new_page(viewport=WIDE)
             page.set_default_timeout(60_000)
             wrong: list[str] = []

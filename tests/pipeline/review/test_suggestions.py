@@ -135,5 +135,5 @@ def test_nothing_more_is_asked_once_the_page_is_left(again, monkeypatch):
             await suggestions.suggest(Library(str(again)), "long_story_000", "", 1, left.wait())
         return pen.keys
 
-    assert len(asyncio.run(main())) == 1  # of three windows and a link
+    assert len(asyncio.run(main())) <= 2  # of three windows and a link: what was in flight
     suggestions._load_once.cache_clear()

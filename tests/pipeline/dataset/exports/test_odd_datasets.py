@@ -120,7 +120,7 @@ def test_a_story_that_review_has_shortened_is_exported_as_it_is(dataset, tmp_pat
     kept = [at for at in range(30) if at not in (3, 4)]
     fields = ("images", "captions", "descriptions", "writers", "repaired")
     values = {field: [getattr(story, field)[at] for at in kept] for field in fields}
-    values["captions"][0] = "Momo wakes, and the kite is gone."
+    values["captions"][7] = "Momo wakes, and the kite is gone."
     story = dataclasses.replace(story, orders=list(range(28)), characters=[], **values)
     gone = {"a_keyframe_0-0-3-0", "a_keyframe_0-0-4-0"}
     write(dataset, "stories", [story, *others])
