@@ -206,8 +206,9 @@ def _joined(looks: Vector, sizes: Sequence[int], joins: float) -> NDArray[np.int
         found = numbers[part]
         for figure, number in _matched(np.round(looks[part] @ means[:count].T, 6), joins):
             found[figure] = number
-        for figure in np.flatnonzero(found < 0):
-            found[figure], count = count, count + 1
+        alone = found < 0
+        found[alone] = np.arange(count, count + np.count_nonzero(alone))
+        count += int(np.count_nonzero(alone))
         while count > len(sums):
             sums, means = (np.concatenate([array, np.zeros_like(array)]) for array in (sums, means))
         sums[found] += looks[part]  # no group has two figures of a picture
