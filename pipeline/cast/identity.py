@@ -48,12 +48,6 @@ class Group:
     pictures: int = 0
     together: Counter[int] = dataclasses.field(default_factory=Counter)  # group -> pictures
 
-    @property
-    def mean(self) -> Vector:
-        """The unit vector of the group's mean look."""
-        unit: Vector = self.sum / max(float(np.linalg.norm(self.sum)), 1e-12)
-        return unit
-
 
 def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]], list[Group]]:
     """Groups figures by their looks, which are given picture by picture.
