@@ -48,12 +48,6 @@ class Group:
     pictures: int = 0
     together: Counter[int] = dataclasses.field(default_factory=Counter)  # group -> pictures
 
-    @property
-    def mean(self) -> Vector:
-        """The unit vector of the group's mean look."""
-        unit: Vector = self.sum / max(float(np.linalg.norm(self.sum)), 1e-12)
-        return unit
-
 
 def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]], list[Group]]:
     """Groups figures by their looks, which are given picture by picture.
@@ -206,8 +200,9 @@ def _joined(looks: Vector, sizes: Sequence[int], joins: float) -> NDArray[np.int
         found = numbers[part]
         for figure, number in _matched(np.round(looks[part] @ means[:count].T, 6), joins):
             found[figure] = number
-        for figure in np.flatnonzero(found < 0):
-            found[figure], count = count, count + 1
+        alone = found < 0
+        found[alone] = np.arange(count, count + np.count_nonzero(alone))
+        count += int(np.count_nonzero(alone))
         while count > len(sums):
             sums, means = (np.concatenate([array, np.zeros_like(array)]) for array in (sums, means))
         sums[found] += looks[part]  # no group has two figures of a picture
