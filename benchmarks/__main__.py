@@ -342,15 +342,20 @@ def _heavy(arguments: argparse.Namespace) -> int:
         text, bad = str(folder), 0
     elif arguments.name == "baseline":
         from benchmarks.generators import diffusion_baseline
+        from model.train import Interrupted
 
-        stories = diffusion_baseline.run_baseline(
-            arguments.kind,
-            arguments.run,
-            arguments.data,
-            arguments.to,
-            arguments.steps,
-            arguments.seed,
-        )
+        try:
+            stories = diffusion_baseline.run_baseline(
+                arguments.kind,
+                arguments.run,
+                arguments.data,
+                arguments.to,
+                arguments.steps,
+                arguments.seed,
+            )
+        except Interrupted as error:
+            print(error, file=sys.stderr)
+            return 130
         text, bad = f"--illustrated '{arguments.kind} diffusion={stories}'", 0
     elif arguments.name == "vistory":
         from benchmarks.evaluators import figure_detector, vistory_table

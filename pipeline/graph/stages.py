@@ -141,7 +141,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=2,
+        version=3,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
@@ -158,7 +158,7 @@ STAGES: tuple[Stage, ...] = (
         files=cast.given_corrections,
         file_settings=("characters",),
         publish=functools.partial(cast.save_crops, "cast"),
-        seconds=0.005,
+        seconds=0.002,
     ),
     Stage(
         "scenes",
@@ -218,7 +218,7 @@ STAGES: tuple[Stage, ...] = (
         file_settings=("characters",),
         publish=functools.partial(cast.save_crops, "named"),
         rejects="cast",
-        seconds=0.005,
+        seconds=0.002,
     ),
     Stage(
         "stories",
