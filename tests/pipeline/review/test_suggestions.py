@@ -90,10 +90,11 @@ def test_what_is_decided_counts(again):
 
 
 def test_why_there_is_no_suggestion_is_said(again):
-    for behaviour, said in ((declining(), "gave no text that can be used"), (no_key(), "key")):
+    told = ((declining(), "gave no text that can be used: I'm sorry"), (no_key(), "key"))
+    for repeat, (behaviour, said) in enumerate(told, 1):
         with serving(behaviour) as server:
             page = with_writer(again, server)
-            answer = ask(page, pictures(page)[0])
+            answer = ask(page, pictures(page)[0], repeat)
         assert answer.status_code == 502 and said in answer.json()["detail"], answer.text
 
 
@@ -132,7 +133,7 @@ def test_nothing_more_is_asked_once_the_page_is_left(again, monkeypatch):
         monkeypatch.setattr(loading, "backend", lambda loaded, spec, calls: loaded)
         suggestions._load_once.cache_clear()
         with pytest.raises(suggestions.Failed, match="nobody waits"):
-            await suggestions.suggest(Library(str(again)), "long_story_000", "", 1, left.wait())
+            await suggestions.suggest(Library(str(again)), "long_story_000", "", 1, left.wait)
         return pen.keys
 
     assert len(asyncio.run(main())) <= 2  # of three windows and a link: what was in flight
