@@ -298,6 +298,12 @@ class StageConfig(Section):
         "each time; for the autoencoder and the de-tokenizer",
     )
     turns: Literal["every", "last"] = Field("every", description="of a chunk, that are supervised")
+    contrast: float = Field(
+        0,
+        ge=0,
+        description="weight of a loss of the story model that tells the pictures of a batch apart; "
+        "0 as in SEED-Story",
+    )
 
 
 class Preset(Section):

@@ -1,0 +1,91 @@
+"""A whole run whose figures, captions and names come from a vision-language model on a server."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+from PIL import Image
+
+from pipeline.config import load
+from pipeline.graph import run
+from pipeline.ingest import discovery
+from pipeline.testing import answers
+from pipeline.testing.films import make_film, scene, still
+from pipeline.testing.model_server import serving
+from pipeline.testing.replies import completion, texts_and_pictures
+from tests.pipeline.runs import IN_MEMORY
+
+# Where somebody stands in every picture, as Qwen gives boxes: left, top, right, bottom of 1000.
+BOX = [250, 300, 500, 900]
+FOX, BEAR = (240, 112, 58), (95, 159, 224)
+
+
+def with_somebody(seed: int) -> np.ndarray:
+    """A scene with the fox in every second one, and with the bear in the others."""
+    picture = scene(seed)
+    left, top, right, bottom = (
+        side * whole // 1000 for side, whole in zip(BOX, (320, 180) * 2, strict=True)
+    )
+    picture[top:bottom, left:right] = BEAR if seed % 2 else FOX
+    return picture
+
+
+def shows_fox(question) -> bool:
+    """Returns whether the middle of the box in a question's picture is rather red than blue."""
+    _, (url,) = texts_and_pictures(question)
+    with Image.open(io.BytesIO(base64.b64decode(url.partition("base64,")[2]))) as picture:
+        red, _, blue = picture.convert("RGB").getpixel(
+            (int(0.375 * picture.width), int(0.6 * picture.height))
+        )
+    return red > blue
+
+
+async def seeing_pip_and_momo(question, server):
+    """Answers as a model that finds who is there, and knows from somewhere who it is."""
+    task = question["response_format"]["json_schema"]["name"]
+    text = answers.answer(question)
+    if task == "figures":
+        text = json.dumps([{"bbox_2d": BOX, "label": "an animal"}])
+    elif task == "caption":
+        who = "Pip the fox" if shows_fox(question) else "Momo the bear"
+        text = json.dumps({**json.loads(text), "characters": [who]})
+    elif task == "characters":
+        cast = [{"name": "Pip", "look": "a fox"}, {"name": "Momo", "look": "a bear"}]
+        text = json.dumps({"characters": cast})
+    return completion(question, {"role": "assistant", "content": text})
+
+
+def test_boxes_and_names_are_the_model_s(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    frames = [frame for seed in range(12) for frame in still(with_somebody(seed), 16)]
+    make_film(tmp_path / "film.mp4", frames)
+    out = tmp_path / "out"
+    with serving(seeing_pip_and_momo) as server:
+        settings = [
+            f"captioner=openai:eyes@{server.url}",
+            "cast.figures=captioner",
+            "stories.shortest=5",
+        ]
+        config = load("", settings)
+        assert (
+            run.run(*discovery.find(str(tmp_path / "film.mp4")), config, str(out), IN_MEMORY) == 0
+        )
+    seen = pq.read_table(out / "appearances.parquet").to_pylist()
+    assert {(row["character"], row["decided"]) for row in seen} == {
+        ("Pip", "captions"),
+        ("Momo", "captions"),
+    }
+    assert len(seen) == pq.read_table(out / "keyframes.parquet").num_rows
+    assert all(
+        np.allclose(row["box"], [80, 54, 80, 108], atol=1) for row in seen
+    )  # x, y, width, height in pixels
+    for member in pq.read_table(out / "cast.parquet").to_pylist():
+        assert member["named"] and all((out / crop).exists() for crop in member["crops"])
+    story = pq.read_table(out / "stories.parquet").to_pylist()[0]
+    assert story["characters"] == [["Pip"], ["Momo"]] * 6
+    asked = [question["response_format"]["json_schema"]["name"] for question in server.asked]
+    assert asked.count("figures") == asked.count("caption") == len(seen)
