@@ -146,7 +146,7 @@ def _settings_given(arguments: argparse.Namespace) -> list[str]:
 def _dataset(arguments: argparse.Namespace) -> int:
     if not arguments.out.startswith(_HUB):
         return _make_dataset(arguments)
-    arguments.repo = arguments.out.removeprefix(_HUB).strip("/")
+    arguments.repo = arguments.out.removeprefix(_HUB).removeprefix("datasets/").strip("/")
     if arguments.repo.count("/") != 1:
         raise ValueError(f"--out {arguments.out}: a repository of a hub is {_HUB}OWNER/NAME")
     arguments.out = os.path.join("data", "hub", *arguments.repo.split("/"))

@@ -36,6 +36,7 @@ _SHORTEST_SWEEP = 2
 _GOES_ON = 0.5  # of the change in a sweep: a frame that changes more is of it
 _MARGIN = 0.2  # of a sweep, at both ends
 _STAYS = 0.15  # seconds beside a sweep that are of the two shots alone
+_OPEN = 0.3  # share of the picture that is dark, at most, once an iris is open
 _CALM = 1.5  # the change at a cut, in those of the frames beside it, that nothing else explains
 _MUCH = 0.3  # of the mean change: what a place has to change to count
 _MOVES = 6.0  # levels that the picture changes by in a frame, on average, while a shot slides in
@@ -144,20 +145,24 @@ def _ramp(
     """Returns the last frame of the ramp from `at` in the direction of `step`, 1 or -1.
 
     On a ramp either contrast grows while shapes stay, or much of the frame is still black, as while
-    an iris opens, which may look like cuts to `cuts`.
+    an iris opens, which may look like cuts to `cuts`; but not where it never opens, at night.
     """
     std, times = stats.std, stats.times
-    here, origin = at, times[at]
+    here, origin, opened = at, times[at], False
     iris = dark[at] > 0.9 and 0 <= at + step < len(std) and dark[at + step] > 0.6
     while 0 <= here + step < len(std) and abs(times[here + step] - origin) < config.fade_seconds:
         boundary = max(here, here + step)
         grows = std[here + step] > std[here] * 1.01 + 0.1
         same = correlations[boundary] > 0.8 or std[here] < config.flat
         opens = iris and dark[here + step] > 0.05
-        if not opens and (boundary in limits or not grows or not same):
-            break
+        if boundary in limits or not grows or not same:
+            if not opens:
+                break
+            opened = True
         here += step
-    return here
+    beyond = min(max(here + step, 0), len(dark) - 1)
+    is_open = dark[min(at, beyond) : max(at, beyond) + 1].min() < _OPEN
+    return here if is_open or not opened else at
 
 
 def _blocked(count: int, cut_at: list[int], taken: list[Transition]) -> NDArray[np.int64]:

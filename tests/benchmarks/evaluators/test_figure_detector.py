@@ -46,7 +46,7 @@ def detector(tmp_path_factory):
         intermediate_size=16,
         max_position_embeddings=32,
     )
-    sizes = dict.fromkeys(("encoder_layers", "decoder_layers"), 1)
+    sizes = {"encoder_layers": 1, "decoder_layers": 2}
     sizes |= dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim", "max_text_len"), 16)
     sizes |= dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 2)
     network = GroundingDinoForObjectDetection(
