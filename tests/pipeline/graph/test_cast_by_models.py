@@ -84,6 +84,6 @@ def test_boxes_and_names_are_the_model_s(tmp_path, monkeypatch):
     for member in pq.read_table(out / "cast.parquet").to_pylist():
         assert member["named"] and all((out / crop).exists() for crop in member["crops"])
     story = pq.read_table(out / "stories.parquet").to_pylist()[0]
-    assert story["characters"] == [["Pip"], ["Momo"]] * 6
+    assert {tuple(present) for present in story["characters"]} == {("Pip",), ("Momo",)}
     asked = [question["response_format"]["json_schema"]["name"] for question in server.asked]
     assert asked.count("figures") == asked.count("caption") == len(seen)
