@@ -630,7 +630,7 @@ def _ident(picture: Image, second: int) -> Image:
     return written(drawn, "TV 4", 0.8, 0.15, 0.08)
 
 
-_WORDS = ("Hello", "Where", "Over", "Follow", "Listen", "Home")
+_WORDS = ("Hello", "Somewhere", "Run", "Underneath", "Everybody", "Home")
 _CREDITS = ("Directed by A. Miller", "Music by B. Carter", "Drawn by C. Fischer", "The End")
 
 
@@ -651,22 +651,15 @@ def _with_cards(first: int, *cards: tuple[int, Sequence[str]]) -> Callable[[], l
 
 
 def _rolled(first: int) -> list[Image]:
-    """Returns a cartoon that ends in credits that roll over its last pictures."""
-    drawn = _cartoon(first, lambda picture, second: picture)
-    lines = [
-        f"{role} {name}"
-        for role in ("Story", "Voice", "Colour", "Sound", "Editing")
-        for name in ("Anna Miller", "Ben Carter", "Carl Fischer")
-    ]
-    last = drawn[-1]
-    for number in range(3 * SHOT):
-        picture = last
+    """Returns a cartoon that ends in a shot with credits that roll over it."""
+    roles = ("Story", "Voice", "Colour", "Sound")
+    lines = [f"{role} {name}" for role in roles for name in ("Anna Miller", "Ben Carter")]
+    rolled = []
+    for number, frame in enumerate(moving(drawing(first + 6), 2 * SHOT, size=0.06)):
         for at, line in enumerate(lines):
-            y = 1.1 + 0.09 * at - number * 0.012
-            if 0 < y < 1:
-                picture = written(picture, line, 0.3, y, 0.045)
-        drawn.append(picture)
-    return drawn
+            frame = written(frame, line, 0.3, 0.25 + 0.1 * at - 0.003 * number, 0.05)
+        rolled.append(frame)
+    return [*_cartoon(first, lambda picture, second: picture), *rolled]
 
 
 OVERLAYS = [
@@ -691,7 +684,9 @@ OVERLAYS = [
     _overlaid(
         "subtitles burned in",
         240,
-        lambda picture, second: written(picture, _WORDS[second], 0.35, 0.93, 0.06),
+        lambda picture, second: written(
+            picture, _WORDS[second], 0.5 - 0.016 * len(_WORDS[second]), 0.93, 0.06
+        ),
         'text "' + " / ".join(_WORDS) + '"',
     ),
     _overlaid(

@@ -35,6 +35,7 @@ from schemas.rows import Video
 LABELS = Path(__file__).parent / "labels"  # of public films, by the name of their file
 VIDEO_ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
 _LEAST_SPAN = 1.5  # seconds of a shot that is used for composing
+_PARTS, _PART = 3, 40.0  # of a film with known transitions, and the seconds of each
 _MARGIN = 0.25  # seconds left out beside a boundary
 _NOTHING = ShotScore(0, 0, 0)
 
@@ -326,13 +327,73 @@ def _kept_spans(film: str, folder: str) -> list[Span]:
     return [Span(film, start, end) for start, end in json.loads(file.read_text())]
 
 
-def run(source: str, each: int, folder: str, half: int = 1) -> list[Table]:
+def part_of(film: str, begin: float, folder: str) -> str:
+    """Copies a part of a film with known transitions, from about a time in seconds on, with what is
+    known of it; returns its path."""
+    path = Path(folder, f"part-{_key(film, begin, _PART)}.mp4")
+    truth = truth_of(film)
+    assert truth is not None
+    if truth_of(str(path)) is not None:
+        return str(path)
+    count, zero, first = 0, 0, -1
+    with av.open(film) as source, av.open(str(path), "w") as out:
+        stream = source.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        tick = float(stream.time_base or 1)
+        start = stream.start_time or 0
+        for packet in source.demux(stream):
+            if packet.pts is None or packet.dts is None:
+                continue
+            time = (packet.pts - start) * tick
+            if packet.is_keyframe and first >= 0 and time >= begin + _PART:
+                break
+            if packet.is_keyframe and first < 0 and time >= begin:
+                zero, first = packet.pts, round(time * truth["fps"])
+            if first >= 0:
+                packet.pts, packet.dts, packet.stream = packet.pts - zero, packet.dts - zero, copy
+                out.mux(packet)
+                count += 1
+    cuts = [cut["frame"] - first for cut in truth["cuts"]]
+    gradual = [
+        each | {"first": each["first"] - first, "last": each["last"] - first}
+        for each in truth["gradual"]
+    ]
+    known = {
+        "fps": truth["fps"],
+        "frames": count,
+        "cuts": [{"frame": frame} for frame in cuts if 0 < frame < count],
+        "gradual": [each for each in gradual if each["first"] >= 0 and each["last"] < count],
+    }
+    path.with_suffix(".truth.json").write_text(json.dumps(known, indent=1))
+    return str(path)
+
+
+def _labelled(film: str, folder: str, whole: bool) -> list[str]:
+    """Returns a film with known transitions, or a few parts of it, evenly spaced."""
+    truth = truth_of(film)
+    assert truth is not None
+    seconds = truth["frames"] / truth["fps"]
+    if whole or seconds <= _PARTS * _PART:
+        return [film]
+    return [
+        part_of(film, round(seconds * (number + 0.5) / _PARTS - _PART / 2, 1), folder)
+        for number in range(_PARTS)
+    ]
+
+
+def run(source: str, folder: str, thorough: bool = False, half: int = 1) -> list[Table]:
     """Makes the tables of a film or a folder of films: those with known transitions, and films that
-    are composed of their shots. half, each: as for `composed`. folder: keeps composed films and
-    what other tools find, so that the same command resumes."""
+    are composed of their shots.
+
+    folder: keeps composed films and what other tools find, so that the same command resumes.
+    thorough: films with known transitions as a whole, each family four times and at two frame
+    rates, which takes an hour; else parts of the films, and each family once. half: as for
+    `composed`.
+    """
     os.makedirs(folder, exist_ok=True)
-    known = [film for film in films_of(source) if truth_of(film) is not None]
-    films = composed(source, folder, half, each, (24, 60))
+    given = [film for film in films_of(source) if truth_of(film) is not None]
+    known = [part for film in given for part in _labelled(film, folder, thorough)]
+    films = composed(source, folder, half, 4 if thorough else 1, (24, 60) if thorough else (24,))
     others = {name: tool for name, tool in tools().items() if name != "ours"}
     score([*known, *films], others, folder)  # what is kept first, then ours, which is not
     tables = []
@@ -342,8 +403,9 @@ def run(source: str, each: int, folder: str, half: int = 1) -> list[Table]:
                 score(known, tools(), folder),
                 len(known),
                 "shots-labelled",
-                f"Shots of {', '.join(os.path.basename(film) for film in known)}, labelled by hand",
-                "The labels come with this benchmark.",
+                f"Shots of {', '.join(map(os.path.basename, given))}, labelled by hand",
+                "The labels come with this benchmark."
+                + f" Of each film {_PARTS} parts of {_PART:.0f} s." * (not thorough),
             )
         )
     scores = score(films, tools(), folder)
@@ -353,9 +415,8 @@ def run(source: str, each: int, folder: str, half: int = 1) -> list[Table]:
             len(films),
             "shots-composed",
             "Shots of films composed of real ones by every family of transition",
-            "Shots that have no boundary of their own, joined while both play, at 24 and 60 "
-            "frames per second. Thresholds of ours were chosen on the other half of the shots "
-            "of Big Buck Bunny.",
+            "Shots that have no boundary of their own, joined while both play. Thresholds of ours "
+            "were chosen on the other half of the shots of Big Buck Bunny.",
         )
     )
     tables.append(_family_table(scores, "shots-families"))
