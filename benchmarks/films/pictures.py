@@ -687,7 +687,7 @@ OVERLAYS = [
         lambda picture, second: written(
             picture, _WORDS[second], 0.5 - 0.016 * len(_WORDS[second]), 0.93, 0.06
         ),
-        'text "' + " / ".join(_WORDS) + '"',
+        f'6 of 6 pictures; text "{" / ".join(_WORDS)}"',
     ),
     _overlaid(
         "shop sign in each picture",
