@@ -25,8 +25,9 @@ BOX = [406, 333, 594, 967]
 
 
 def with_somebody(seed: int) -> np.ndarray:
-    """A meadow, with the fox in every second one and with the bear in the others."""
-    picture = place(seed)
+    """A meadow by day, at night or at dusk, with the fox in every second one and with the bear in
+    the others."""
+    picture = (place(seed) * (1.0, 0.55, 0.8)[seed % 3]).astype(np.uint8)
     draw(picture, 320, BLUE if seed % 2 else ORANGE, size=60)
     return picture
 
