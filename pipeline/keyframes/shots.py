@@ -10,6 +10,7 @@ frames it leads to. In a wipe a shot gives way part by part (`sweeps`). All are 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -251,6 +252,7 @@ def wipes(
     blocked = _blocked(count, cut_at, taken)
     moved = np.concatenate([[0.0], np.cumsum(stats.diff, dtype=np.float64)])
     sweeps: list[Sweep] = []
+    others: list[Sweep] = []  # where none of these are
     for half in _halves(stats, config.wipe_seconds, _SHORTEST_SWEEP):
         if count <= 2 * half:
             continue
@@ -269,10 +271,13 @@ def wipes(
         beside = beside[(beside >= half) & (beside < count - half)].astype(np.int64)
         middles, around = _suited(stats, config, blocked, beside, half)
         middles = middles[around < _AROUND_SWEEP]
-        sweeps += [sweep for _, sweep in slid(stats.thumbs, middles, half, _GOOD_FIT)]
+        others += [sweep for _, sweep in slid(stats.thumbs, middles, half, _GOOD_FIT)]
     found: list[Transition] = []
     free = np.ones(count, bool)
-    for sweep in sorted(sweeps, key=lambda sweep: (-sweep.score, sweep.first)):
+    best_first = [
+        sorted(some, key=lambda sweep: (-sweep.score, sweep.first)) for some in (sweeps, others)
+    ]
+    for sweep in itertools.chain(*best_first):
         if free[sweep.first : sweep.last + 1].all():
             first, last = _whole(stats, sweep, blocked)
             if _both_stay(stats, blocked, first, last):
