@@ -18,6 +18,7 @@ HEAVY = (
     "scale",
     "review",
     "cpu",
+    "films",
     "near-duplicates",
     "evaluator",
     "baseline",
@@ -93,6 +94,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "cpu", help="training steps with this CPU's instructions and with AVX2 alone"
     )
     cpu.add_argument("--rounds", type=int, default=3)
+    films = commands.add_parser(
+        "films", help="tries a small source of every kind, and says what comes of each"
+    )
+    films.add_argument("--groups", nargs="+", metavar="GROUP", help="of kinds, else all")
+    films.add_argument("--docs", type=Path, metavar="FILE", help="puts the tables in their places")
     pairs = commands.add_parser(
         "near-duplicates", help="events kept and repeats dropped, on labelled pairs of frames"
     )
@@ -304,6 +310,14 @@ def _heavy(arguments: argparse.Namespace) -> int:
         from benchmarks.fault_injection import fuzz
 
         text, bad = fuzz.run(arguments.films, arguments.seed)
+    elif arguments.name == "films":
+        from benchmarks.films import run as films
+        from benchmarks.results import markdown, readme
+
+        made, bad = films.run(arguments.groups or tuple(films.GROUPS))
+        if arguments.docs:
+            readme.update_readme(arguments.docs, made)
+        text = "\n\n".join(map(markdown.table_to_markdown, made))
     elif arguments.name == "near-duplicates":
         from benchmarks.metrics import near_duplicate_pairs
         from benchmarks.results import markdown

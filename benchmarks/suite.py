@@ -260,7 +260,7 @@ def _shots(settings: Settings) -> list[Table]:
     source = settings.film or drawn
     if not source:
         raise ValueError("give a film or a folder of films to take shots from: --film")
-    return shot_detection.run(str(source), each=4 if settings.thorough else 1)
+    return shot_detection.run(str(source), str(Path(settings.out, "shots")), settings.thorough)
 
 
 def _loader(settings: Settings) -> list[Table]:

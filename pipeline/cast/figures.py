@@ -34,8 +34,8 @@ _SURE = 0.7  # score of a cell that is taken for a figure's before its outline i
 _LOST, _CERTAIN = 0.3, 1.3  # share of a guess that its outlines must have, if it scores so much
 _FLAT = 2.0  # standard deviation of the levels of a picture in which there is nothing
 _SMALLEST = 0.0028  # share of the picture
-_VALLEY = 0.3  # depth of the valley of a mask's heights where it is cut
-_PART = 0.15  # share of the mask that a part must have
+_VALLEY = 0.2  # depth of the valley of a mask's heights where it is cut
+_PART = 0.1  # share of the mask that a part must have
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +29,11 @@ Vector = NDArray[np.float64]
 
 # Cosines from which a figure joins a group, and from which two groups are joined.
 _STRICT, _FINAL = (0.55, 0.6), (0.5, 0.45)
-# And from which a figure is a character that is known, or still is, if it was; by how much more
-# than the one that it was it must be like another to be that one.
-_KNOWN, _STAYS, _MARGIN = 0.25, 0.1, 0.05
+_STRICTER, _FEW, _MANY = 0.1, 300, 6000  # more for many figures than for few: a hundred films
+# And from which a figure is a character that has a name, or a description only (what a film without
+# dialogue shows is less sure), or still is, if it was; by how much more than the one that it was it
+# must be like another to be that one.
+_KNOWN, _DESCRIBED, _STAYS, _MARGIN = 0.3, 0.4, 0.1, 0.05
 _ROUNDS = 3
 _GONE = -2.0  # less than any cosine: of a group that has joined another
 _SHRINK = 0.5  # of the scatter within groups towards that of all features alike
@@ -44,12 +48,6 @@ class Group:
     pictures: int = 0
     together: Counter[int] = dataclasses.field(default_factory=Counter)  # group -> pictures
 
-    @property
-    def mean(self) -> Vector:
-        """The unit vector of the group's mean look."""
-        unit: Vector = self.sum / max(float(np.linalg.norm(self.sum)), 1e-12)
-        return unit
-
 
 def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]], list[Group]]:
     """Groups figures by their looks, which are given picture by picture.
@@ -60,27 +58,40 @@ def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]
     if not len(looks):
         return [[] for _ in pictures], []
     sizes = [len(picture) for picture in pictures]
-    rough, _ = _grouped(_units(looks), sizes, *_STRICT)
+    rough, _ = _grouped(_units(looks), sizes, *_strict(len(looks)))
     whitened = looks @ _whitening(looks, rough)
     numbers, groups = _grouped(_units(whitened), sizes, *_FINAL)
     return _by_picture(numbers.tolist(), sizes), groups
 
 
+def _strict(count: int) -> tuple[float, float]:
+    """Returns the cosines of the first, strict grouping of so many figures.
+
+    The more figures there are, the likelier it is that one between two characters joins them, and
+    the more is known of each character by groups that are smaller.
+    """
+    more = min(1.0, max(0.0, math.log(count / _FEW) / math.log(_MANY / _FEW)))
+    return _STRICT[0] + _STRICTER * more, _STRICT[1] + _STRICTER * more
+
+
 def settle(
     pictures: Sequence[Sequence[Sequence[float]]],
     numbers: Sequence[Sequence[int]],
-    characters: Mapping[int, str],
+    named: Mapping[int, str],
+    described: Mapping[int, str] = MappingProxyType({}),
 ) -> list[list[int]]:
     """Returns the number of each figure's group anew, now that it is known which are characters.
 
-    `characters` has their names by the numbers of groups. Every figure is compared with all
-    characters, in looks that are whitened by how they vary within characters: one that was taken
-    for somebody else (whose group is of two) moves, and one of no character's group (a head that
-    looks away, half a figure) is the character that it is most like, if it is like it at all. One
-    that is like nobody any more has a negative number of its own. No two figures in a picture are
-    one character. That is done again with what was learned, until nothing moves.
+    `named` has their names by the numbers of groups, `described` the descriptions of others. Every
+    figure is compared with all of them, in looks that are whitened by how they vary within
+    characters: one that was taken for somebody else (whose group is of two) moves, and one of no
+    character's group (a head that looks away, half a figure) is the character that it is most
+    like, if it is like it at all. One that is like nobody any more has a negative number of its
+    own. No two figures in a picture are one character. That is done again with what was learned,
+    until nothing moves.
     """
     flat = np.array([number for found in numbers for number in found])
+    characters = {**described, **named}
     names = sorted(set(characters.values()))
     if not names:
         return [list(found) for found in numbers]
@@ -88,8 +99,10 @@ def settle(
     place = {name: at for at, name in enumerate(names)}
     who = np.array([place.get(characters.get(int(number), ""), -1) for number in flat])
     sizes = [len(found) for found in numbers]
+    known = set(named.values())
+    least = np.array([_KNOWN if name in known else _DESCRIBED for name in names])
     for _ in range(_ROUNDS):
-        moved = _nearest(looks, np.where(who >= 0, who, len(names) + flat), who, len(names), sizes)
+        moved = _nearest(looks, np.where(who >= 0, who, len(names) + flat), who, least, sizes)
         settled = np.array_equal(moved, who)
         who = moved
         if settled:
@@ -106,15 +119,22 @@ def settle(
 
 
 def _nearest(
-    looks: Vector, groups: NDArray[np.int64], who: NDArray[np.int64], count: int, sizes: list[int]
+    looks: Vector,
+    groups: NDArray[np.int64],
+    who: NDArray[np.int64],
+    joins: Vector,
+    sizes: list[int],
 ) -> NDArray[np.int64]:
-    """Returns which of `count` characters each figure is, -1 for none, when they are `who` now."""
+    """Returns which character each figure is, -1 for none, when they are `who` now.
+
+    `joins` has the least likeness to each character with which a figure becomes that one.
+    """
     units = _units(looks @ _whitening(looks, groups))
-    means = np.zeros((count, looks.shape[1]))
+    means = np.zeros((len(joins), looks.shape[1]))
     np.add.at(means, who[who >= 0], units[who >= 0])
     alike = np.round(units @ _units(means).T, 6)
     figures = np.flatnonzero(who >= 0)
-    least = np.full(alike.shape, _KNOWN)
+    least = np.tile(joins, (len(who), 1))
     least[figures, who[figures]] = _STAYS
     alike[figures, who[figures]] += _MARGIN
     moved, start = np.full(len(who), -1), 0
@@ -180,8 +200,9 @@ def _joined(looks: Vector, sizes: Sequence[int], joins: float) -> NDArray[np.int
         found = numbers[part]
         for figure, number in _matched(np.round(looks[part] @ means[:count].T, 6), joins):
             found[figure] = number
-        for figure in np.flatnonzero(found < 0):
-            found[figure], count = count, count + 1
+        alone = found < 0
+        found[alone] = np.arange(count, count + np.count_nonzero(alone))
+        count += int(np.count_nonzero(alone))
         while count > len(sums):
             sums, means = (np.concatenate([array, np.zeros_like(array)]) for array in (sums, means))
         sums[found] += looks[part]  # no group has two figures of a picture

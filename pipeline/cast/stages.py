@@ -154,7 +154,7 @@ def find_cast(
         described,
         groups,
     )
-    numbers = identity.settle(looks, numbers, {**described, **captioned, **named})
+    numbers = identity.settle(looks, numbers, {**captioned, **named}, described)
     entries = _corrections(series, job)
     seen, faults = corrections.correct(
         entries, in_order, pictures, numbers, named, described, captioned

@@ -172,12 +172,21 @@ def _with_reusable_outputs(films: list[Film], run: Run) -> list[Film]:
         if stage.name not in made:
             break  # nor is there anything of a stage after it
         progress.doing("estimate", f"looking for results of the stage {stage.name}")
-        jobs: dict[str, list[Film]] = {}
+        jobs: dict[tuple[str, ...], list[Film]] = {}
         for film in films:
-            video = film.video
-            jobs.setdefault(video.series if stage.scope == "series" else video.id, []).append(film)
+            jobs.setdefault(_job(stage, film), []).append(film)
         films = [film for job in jobs.values() for film in _with_output(stage, job, run)]
     return sorted(films, key=lambda film: film.video.id)
+
+
+def _job(stage: Stage, film: Film) -> tuple[str, ...]:
+    """Returns what films have in common that a stage processes together. Of all films of a source
+    those that are new come later: they are supposed to change nothing for the others."""
+    if stage.scope == "series":
+        return (film.video.series,)
+    if stage.scope == "source" and film.outputs.keys() >= stage.reads.keys():
+        return ()
+    return (film.video.series, film.video.id)
 
 
 def _with_output(stage: Stage, job: list[Film], run: Run) -> list[Film]:

@@ -102,7 +102,7 @@ def output_key(stage: Stage, films: Sequence[Film], run: Run) -> Any:
     """
     inputs = [stage.inputs(film) for film in films]
     files = stage.files and stage.files(
-        inputs if stage.scope == "series" else inputs[0], run.job(stage)
+        inputs[0] if stage.scope == "film" else inputs, run.job(stage)
     )
     return [
         stage.name,
@@ -163,7 +163,7 @@ def is_reusable(stage: Stage, film: Film, key: Any, run: Run) -> bool:
 def cached_outputs(
     stage: Stage, films: Sequence[Film], run: Run, begun: float = -1.0
 ) -> list[CachedOutput]:
-    """Returns a stage's outputs for one film, or for all films of a series by the films' ids.
+    """Returns a stage's outputs for one film, or for all films of a series or source, by id.
 
     `begun` is as in `progress.ticker`. Raises what stops the run.
     """

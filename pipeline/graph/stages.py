@@ -29,6 +29,7 @@ from schemas.rows import (
     Character,
     Figure,
     Keyframe,
+    Reject,
     Renamed,
     Scene,
     Spoken,
@@ -51,15 +52,16 @@ class Stage:
     """A stage: a function from rows to rows, with everything that its output depends on.
 
     `run` takes the `Inputs` of a film and a `Job` and returns rows. If the scope is a series, it
-    takes the inputs of all its films and returns the rows of each. If the stage asks a model
-    (`role`), it is a coroutine. It can read only what is declared here, and the name of its output
-    contains a digest of all of that, so an output is never stale.
+    takes the inputs of all its films and returns the rows of each; if it is the source, those of
+    all films of the run. If the stage asks a model (`role`), it is a coroutine. It can read only
+    what is declared here, and the name of its output contains a digest of all of that, so an output
+    is never stale.
     """
 
     name: str
     run: Callable[..., Any] | None  # None for DATASET_STEPS, which have transforms of their own
     version: int = 1  # to be increased when its code gives another output for the same inputs
-    scope: Literal["film", "series", "dataset"] = "film"
+    scope: Literal["film", "series", "source", "dataset"] = "film"
     reads: Mapping[str, tuple[type[AnyRow], ...]] = dataclasses.field(default_factory=dict)
     video: tuple[str, ...] = ()  # fields of the film's Video row, as it was discovered
     settings: tuple[str, ...] = ()  # dotted paths in DatasetConfig
@@ -84,7 +86,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "keyframes",
         keyframes.find_keyframes,
-        version=8,
+        version=9,
         files=keyframes.content,
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
@@ -102,8 +104,18 @@ STAGES: tuple[Stage, ...] = (
         seconds=0.1,
     ),
     Stage(
+        "copies",
+        keyframes.find_copies,
+        scope="source",
+        reads={"keyframes": (Video,), "text": (Keyframe,)},
+        settings=("selection.recurring_edge",),
+        rejects="video",
+        seconds=0.0005,
+    ),
+    Stage(
         "dialogue",
         dialogue.find_dialogue,
+        version=2,
         reads={"keyframes": (Video,), "text": (Keyframe,)},
         video=("language",),
         files=dialogue.files,
@@ -113,9 +125,14 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "selection",
         keyframes.select_keyframes,
-        version=5,
+        version=6,
         scope="series",
-        reads={"keyframes": (Video,), "text": (Keyframe,), "dialogue": (Spoken,)},
+        reads={
+            "keyframes": (Video,),
+            "text": (Keyframe,),
+            "copies": (Reject,),
+            "dialogue": (Spoken,),
+        },
         video=("series",),
         settings=("selection",),
         publish=keyframes.place_pictures,
@@ -124,7 +141,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=2,
+        version=3,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
@@ -141,7 +158,7 @@ STAGES: tuple[Stage, ...] = (
         files=cast.given_corrections,
         file_settings=("characters",),
         publish=functools.partial(cast.save_crops, "cast"),
-        seconds=0.005,
+        seconds=0.002,
     ),
     Stage(
         "scenes",
@@ -201,7 +218,7 @@ STAGES: tuple[Stage, ...] = (
         file_settings=("characters",),
         publish=functools.partial(cast.save_crops, "named"),
         rejects="cast",
-        seconds=0.005,
+        seconds=0.002,
     ),
     Stage(
         "stories",

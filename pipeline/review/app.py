@@ -182,7 +182,7 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
                 raise HTTPException(409, "The page was left.")
             try:
                 return await suggestions.suggest(
-                    books, asked.story, asked.keyframe, asked.repeat, _left(request)
+                    books, asked.story, asked.keyframe, asked.repeat, lambda: _left(request)
                 )
             except suggestions.Failed as error:
                 raise HTTPException(502, str(error)) from None

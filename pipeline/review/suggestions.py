@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -43,12 +43,12 @@ class Left(Stop):
 
 
 async def suggest(
-    books: Library, story: str, keyframe: str, repeat: int, left: Awaitable[Any]
+    books: Library, story: str, keyframe: str, repeat: int, left: Callable[[], Awaitable[Any]]
 ) -> dict[str, Any]:
     """Returns texts for pictures of a story, by their keyframes, and the writer's name.
 
     `keyframe` is the picture to tell, "" for all; `repeat` counts from 1 how often it was asked
-    for. When `left` is done no further call is started, as nobody waits for the answer: what was
+    for. When `left()` is done no further call is started, as nobody waits for the answer: what was
     asked by then is answered and cached, as it is paid for. Raises Failed.
     """
     entry = books.entries[books.by_id[story]]
@@ -76,7 +76,7 @@ async def suggest(
                     title=books.titles.get(entry.film, ""),
                 )
             )
-            gone = asyncio.ensure_future(left)
+            gone = asyncio.ensure_future(left())
             await asyncio.wait({asked, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not asked.done():
                 client.stop(Left("nobody waits for it"))

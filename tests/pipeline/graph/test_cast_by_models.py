@@ -2,57 +2,70 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 
 import numpy as np
 import pyarrow.parquet as pq
+from PIL import Image
 
 from pipeline.config import load
 from pipeline.graph import run
 from pipeline.ingest import discovery
 from pipeline.testing import answers
-from pipeline.testing.films import make_film, scene, still
+from pipeline.testing.films import make_film, still
 from pipeline.testing.model_server import serving
-from pipeline.testing.replies import completion
+from pipeline.testing.replies import completion, texts_and_pictures
+from tests.pipeline.cast.test_figures import BLUE, ORANGE, draw, place
 from tests.pipeline.runs import IN_MEMORY
 
-# Where the fox stands in every picture, as Qwen gives boxes: left, top, right, bottom of 1000.
-BOX = [250, 300, 500, 900]
+# Where somebody stands in every picture, as Qwen gives boxes: left, top, right, bottom of 1000.
+BOX = [406, 333, 594, 967]
 
 
-def with_fox(seed: int) -> np.ndarray:
-    picture = scene(seed)
-    left, top, right, bottom = (
-        side * whole // 1000 for side, whole in zip(BOX, (320, 180) * 2, strict=True)
-    )
-    picture[top:bottom, left:right] = (240, 112, 58)
+def with_somebody(seed: int) -> np.ndarray:
+    """A meadow by day, at night or at dusk, with the fox in every second one and with the bear in
+    the others."""
+    picture = (place(seed) * (1.0, 0.55, 0.8)[seed % 3]).astype(np.uint8)
+    draw(picture, 320, BLUE if seed % 2 else ORANGE, size=60)
     return picture
 
 
-async def seeing_pip(question, server):
-    """Answers as a model that finds the fox, and knows from somewhere that it is Pip."""
+def shows_fox(question) -> bool:
+    """Returns whether the middle of the box in a question's picture is rather red than blue."""
+    _, (url,) = texts_and_pictures(question)
+    with Image.open(io.BytesIO(base64.b64decode(url.partition("base64,")[2]))) as picture:
+        red, _, blue = picture.convert("RGB").getpixel(
+            (picture.width // 2, int(0.8 * picture.height))
+        )
+    return red > blue
+
+
+async def seeing_pip_and_momo(question, server):
+    """Answers as a model that finds who is there, and knows from somewhere who it is."""
     task = question["response_format"]["json_schema"]["name"]
     text = answers.answer(question)
     if task == "figures":
-        text = json.dumps([{"bbox_2d": BOX, "label": "fox"}])
+        text = json.dumps([{"bbox_2d": BOX, "label": "an animal"}])
     elif task == "caption":
-        text = json.dumps({**json.loads(text), "characters": ["Pip the fox"]})
-    elif task == "characters":
-        text = json.dumps(
-            {"characters": [{"name": "Pip", "look": "a fox", "role": "", "called": []}]}
-        )
+        who = "Pip the fox" if shows_fox(question) else "Momo the bear"
+        text = json.dumps({**json.loads(text), "characters": [who]})
     return completion(question, {"role": "assistant", "content": text})
 
 
 def test_boxes_and_names_are_the_model_s(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "any")
-    frames = [frame for seed in range(12) for frame in still(with_fox(seed), 16)]
+    frames = [frame for seed in range(12) for frame in still(with_somebody(seed), 16)]
     make_film(tmp_path / "film.mp4", frames)
+    (tmp_path / "who.yaml").write_text("film:\n- name: Pip\n- name: Momo\n")
     out = tmp_path / "out"
-    with serving(seeing_pip) as server:
+    with serving(seeing_pip_and_momo) as server:
         settings = [
             f"captioner=openai:eyes@{server.url}",
             "cast.figures=captioner",
+            f"characters={tmp_path / 'who.yaml'}",
+            "keyframes.likeness=1",  # meadows are much alike
             "stories.shortest=5",
         ]
         config = load("", settings)
@@ -60,14 +73,17 @@ def test_boxes_and_names_are_the_model_s(tmp_path, monkeypatch):
             run.run(*discovery.find(str(tmp_path / "film.mp4")), config, str(out), IN_MEMORY) == 0
         )
     seen = pq.read_table(out / "appearances.parquet").to_pylist()
-    assert {(row["character"], row["decided"]) for row in seen} == {("Pip", "captions")}
+    assert {(row["character"], row["decided"]) for row in seen} == {
+        ("Pip", "captions"),
+        ("Momo", "captions"),
+    }
     assert len(seen) == pq.read_table(out / "keyframes.parquet").num_rows
     assert all(
-        np.allclose(row["box"], [80, 54, 80, 108], atol=1) for row in seen
+        np.allclose(row["box"], [260, 120, 120, 228], atol=1) for row in seen
     )  # x, y, width, height in pixels
-    (pip,) = pq.read_table(out / "cast.parquet").to_pylist()
-    assert pip["named"] and (out / pip["crops"][0]).exists()
+    for member in pq.read_table(out / "cast.parquet").to_pylist():
+        assert member["named"] and all((out / crop).exists() for crop in member["crops"])
     story = pq.read_table(out / "stories.parquet").to_pylist()[0]
-    assert story["characters"] == [["Pip"]] * len(story["images"])
+    assert {tuple(present) for present in story["characters"]} == {("Pip",), ("Momo",)}
     asked = [question["response_format"]["json_schema"]["name"] for question in server.asked]
     assert asked.count("figures") == asked.count("caption") == len(seen)

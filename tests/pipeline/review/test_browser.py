@@ -46,7 +46,10 @@ WITHOUT_PRIORITY = (
 )
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
+    pytest.mark.skipif(
+        CHROMIUM is None,
+        reason=f"there is no Chromium: {os.environ.get('NO_CHROMIUM', 'apt-get install chromium')}",
+    ),
 ]
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PICTURES = os.environ.get("REVIEW_PICTURES")
