@@ -18,6 +18,7 @@ HEAVY = (
     "scale",
     "review",
     "cpu",
+    "films",
     "near-duplicates",
     "evaluator",
     "baseline",
@@ -93,6 +94,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "cpu", help="training steps with this CPU's instructions and with AVX2 alone"
     )
     cpu.add_argument("--rounds", type=int, default=3)
+    films = commands.add_parser(
+        "films", help="tries a small source of every kind, and says what comes of each"
+    )
+    films.add_argument("--groups", nargs="+", metavar="GROUP", help="of kinds, else all")
+    films.add_argument("--docs", type=Path, metavar="FILE", help="puts the tables in their places")
     pairs = commands.add_parser(
         "near-duplicates", help="events kept and repeats dropped, on labelled pairs of frames"
     )
@@ -133,6 +139,13 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "outputs", nargs="+", metavar="NAME=FOLDER", help="pictures of a method, in its layout"
     )
     vistory.add_argument("--clip", default="", metavar="MODEL[:WEIGHTS]", help="of open_clip")
+    vistory.add_argument(
+        "--detector",
+        default="",
+        metavar="FOLDER",
+        help="of a zero-shot object detector for transformers, such as Grounding DINO, that finds "
+        "figures; without it whole pictures stand for them, and there is no OCCM",
+    )
     return parser
 
 
@@ -219,8 +232,9 @@ def _shared() -> argparse.ArgumentParser:
         metavar="BACKEND",
         help="openai:MODEL"
         "[@URL] or transformers:FOLDER, one or several; keys in JUDGE_API_KEY, "
-        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY. human:FOLDER for people: storystream review "
-        "FOLDER then asks them, and the same command again reads their answers",
+        "JUDGE2_API_KEY and so on, or OPENAI_API_KEY. human:FOLDER for people who compare "
+        "stories, human-pictures:FOLDER for single pictures: storystream review FOLDER then asks "
+        "them, and the same command again reads their answers",
     )
     models.add_argument(
         "--judge-price",
@@ -239,7 +253,9 @@ def _shared() -> argparse.ArgumentParser:
 def _measure(arguments: argparse.Namespace) -> int:
     from benchmarks import settings, suite
 
-    models = [judge for judge in arguments.judge if not judge.startswith("human:")]
+    models = [
+        judge for judge in arguments.judge if not judge.startswith(("human:", "human-pictures:"))
+    ]
     judges, prices = len(models), len(arguments.judge_price)
     if prices not in (0, judges):
         raise ValueError(
@@ -294,6 +310,14 @@ def _heavy(arguments: argparse.Namespace) -> int:
         from benchmarks.fault_injection import fuzz
 
         text, bad = fuzz.run(arguments.films, arguments.seed)
+    elif arguments.name == "films":
+        from benchmarks.films import run as films
+        from benchmarks.results import markdown, readme
+
+        made, bad = films.run(arguments.groups or tuple(films.GROUPS))
+        if arguments.docs:
+            readme.update_readme(arguments.docs, made)
+        text = "\n\n".join(map(markdown.table_to_markdown, made))
     elif arguments.name == "near-duplicates":
         from benchmarks.metrics import near_duplicate_pairs
         from benchmarks.results import markdown
@@ -318,22 +342,28 @@ def _heavy(arguments: argparse.Namespace) -> int:
         text, bad = str(folder), 0
     elif arguments.name == "baseline":
         from benchmarks.generators import diffusion_baseline
+        from model.train import Interrupted
 
-        stories = diffusion_baseline.run_baseline(
-            arguments.kind,
-            arguments.run,
-            arguments.data,
-            arguments.to,
-            arguments.steps,
-            arguments.seed,
-        )
+        try:
+            stories = diffusion_baseline.run_baseline(
+                arguments.kind,
+                arguments.run,
+                arguments.data,
+                arguments.to,
+                arguments.steps,
+                arguments.seed,
+            )
+        except Interrupted as error:
+            print(error, file=sys.stderr)
+            return 130
         text, bad = f"--illustrated '{arguments.kind} diffusion={stories}'", 0
     elif arguments.name == "vistory":
-        from benchmarks.evaluators import vistory_table
+        from benchmarks.evaluators import figure_detector, vistory_table
         from benchmarks.results import markdown
 
         outputs = dict(map(_named, arguments.outputs))
-        table = vistory_table.run(arguments.items, outputs, arguments.clip)
+        detect = figure_detector.load_detector(arguments.detector) if arguments.detector else None
+        table = vistory_table.run(arguments.items, outputs, arguments.clip, detect)
         text, bad = markdown.table_to_markdown(table), 0
     elif arguments.name == "architectures":
         from benchmarks.architectures import run as architectures

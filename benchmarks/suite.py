@@ -137,10 +137,15 @@ def _attributes(settings: Settings) -> list[Table]:
 
 
 def _cast(settings: Settings) -> list[Table]:
-    from benchmarks.cast import scores, tables
+    from benchmarks.cast import film_labels, scores, tables
 
+    if film_labels.has_film(settings.data):
+        return [tables.film_table(film_labels.count(settings.data, film_labels.read_labels()))]
     if not settings.sample:
-        raise ValueError("who is in a picture is known of the sample only: give --sample")
+        raise ValueError(
+            "who is in a picture is known of the sample and of Big Buck Bunny only: give --sample, "
+            f"or a dataset with the film {film_labels.FILM}"
+        )
     return [tables.table({Path(settings.data).name: scores.count(settings.data, settings.sample)})]
 
 
@@ -255,7 +260,7 @@ def _shots(settings: Settings) -> list[Table]:
     source = settings.film or drawn
     if not source:
         raise ValueError("give a film or a folder of films to take shots from: --film")
-    return shot_detection.run(str(source), each=4 if settings.thorough else 1)
+    return shot_detection.run(str(source), str(Path(settings.out, "shots")), settings.thorough)
 
 
 def _loader(settings: Settings) -> list[Table]:

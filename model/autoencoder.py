@@ -17,7 +17,7 @@ from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model import precision
+from model import checkpoints, precision
 
 Part = TypeVar("Part", bound=ModelMixin)
 
@@ -128,14 +128,15 @@ def saved(kind: type[Part], model: str, part: str, dtype: torch.dtype | None = N
     """Loads a part, "unet" or "vae", of a folder or hub id in the layout of diffusers, in float32
     or another dtype.
 
-    Where it has no weights but those of the variant fp16, it loads these. Raises OSError.
+    Where it has no weights but those of the variant fp16, it loads these. Raises OSError, also
+    where some are missing.
     """
     how = {"subfolder": part, "use_safetensors": True, "torch_dtype": dtype}
     try:
-        return kind.from_pretrained(model, **how)
+        return checkpoints.pretrained(kind, model, **how)
     except OSError:
         try:
-            return kind.from_pretrained(model, **how, variant="fp16")
+            return checkpoints.pretrained(kind, model, **how, variant="fp16")
         except (OSError, ValueError):
             pass
         raise

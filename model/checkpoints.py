@@ -143,6 +143,18 @@ def assign(folder: Path, model: nn.Module, dtypes: Mapping[str, torch.dtype]) ->
         raise ConfigError(f"{folder} lacks {_some(left)}: import it again")
 
 
+def pretrained(kind: Any, model: str, **how: Any) -> Any:
+    """Loads what a class of transformers or diffusers loads by `from_pretrained`.
+
+    Raises OSError, naming them, where the files lack some of its weights: the libraries would only
+    warn, and begin with random ones.
+    """
+    loaded, info = kind.from_pretrained(model, **how, output_loading_info=True)
+    if info["missing_keys"]:
+        raise OSError(f"its files lack {_some(info['missing_keys'])}: get it again")
+    return loaded
+
+
 def saved_dtype(folder: Path) -> torch.dtype | None:
     """Returns the dtype of the first weight in a folder's safetensors files, those of a variant
     last; None where there are none."""

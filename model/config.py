@@ -51,6 +51,12 @@ class VisionConfig(Section):
     def _named_or_new(self) -> VisionConfig:
         if bool(self.model) == bool(self.towers):
             raise ValueError("give either a model to load or towers to make")
+        if self.model and ":" not in self.model and not self.weights:
+            # open_clip would begin with random ones, and only warn
+            raise ValueError(
+                f"weights: say which weights of {self.model}: a file, or a tag of open_clip, which "
+                f"open_clip.list_pretrained_tags_by_model({self.model!r}) lists"
+            )
         return self
 
 
@@ -292,6 +298,12 @@ class StageConfig(Section):
         "each time; for the autoencoder and the de-tokenizer",
     )
     turns: Literal["every", "last"] = Field("every", description="of a chunk, that are supervised")
+    contrast: float = Field(
+        0,
+        ge=0,
+        description="weight of a loss of the story model that tells the pictures of a batch apart; "
+        "0 as in SEED-Story",
+    )
 
 
 class Preset(Section):

@@ -29,7 +29,7 @@ from model import autoencoder, data, features, ranks, runs, sequence, vision
 from model.config import StageConfig
 from model.features import Chunk
 from model.runs import Run
-from model.story_lm import StoryLM, distance
+from model.story_lm import StoryLM, contrast, distance
 from model.tokens import Vocabulary
 from model.train import Stage
 
@@ -39,7 +39,7 @@ Batches = Callable[[int], Iterator[Any]]  # endless, from the batch of that numb
 HeldOut = Sequence[tuple[int, data.Place]]  # numbers and places of samples
 
 SHOWN = 8  # pictures in a row of the samples of a validation
-BEGUN = 64  # chunks whose pictures the autoencoder begins with, and whose latents set its scale
+SAMPLED = 64  # training chunks that stand for all: for the autoencoder's begin, and means
 
 
 def build(run: Run, name: str, dataset: str) -> Stage:
@@ -142,7 +142,7 @@ def _autoencoder(run: Run, config: StageConfig, dataset: str) -> Stage:
     assert settings.vae is not None  # the preset has this stage
     size = settings.image_size
     vae = autoencoder.PatchAutoencoder(**settings.vae.model_dump())
-    some = data.some(data.places(data.shards(dataset, "train")), BEGUN)
+    some = data.some(data.places(data.shards(dataset, "train")), SAMPLED)
     begun = torch.from_numpy(
         np.concatenate([data.pictures(data.at(place, at), size) for at, place in some])
     )
@@ -261,17 +261,31 @@ def _story(run: Run, config: StageConfig, dataset: str) -> Stage:
         story_model.llm.gradient_checkpointing_enable()
     _, vocabulary = runs.tokenizer(run)
     held_out = _held_out(features.shards(run, "val"), config.train.check_at_most)
+    mean = _mean_features(run) if config.contrast else None
 
     def losses(model: nn.Module, batch: list[Chunk]) -> dict[str, Tensor]:
         device = next(story_model.parameters()).device
-        out = model(*laid_out(batch, vocabulary, config.turns, device))
-        return {"loss": out.loss, "text": out.text, "image": out.image}
+        layout, true = laid_out(batch, vocabulary, config.turns, device)
+        out = model(layout, true)
+        found = {"loss": out.loss, "text": out.text, "image": out.image}
+        if mean is not None:
+            own = layout.asked[layout.asked >= 0][:: story_model.image_tokens]
+            found["contrast"] = contrast(out.features, true, own, mean.to(device))
+            found["loss"] = out.loss + config.contrast * found["contrast"]
+        return found
 
     def check(model: nn.Module) -> dict[str, float]:
         chunks = (chunk for _, chunk in _share(held_out, features.read))
         return _mean(evaluated(story_model, chunk, vocabulary) for chunk in chunks)
 
     return Stage(story_model, _from_features(run, config, list), losses, check)
+
+
+def _mean_features(run: Run) -> Tensor:
+    """Returns the mean of the normalised features, [tokens, width], of some training chunks."""
+    some = data.some(data.places(features.shards(run, "train")), SAMPLED)
+    found = torch.cat([features.read(data.at(place, at)).features for at, place in some])
+    return functional.normalize(found.float(), dim=-1).mean(0)
 
 
 def laid_out(

@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import Cache
 from transformers.pytorch_utils import Conv1D
 
-from model import precision, sequence, smollm, vision
+from model import checkpoints, precision, sequence, smollm, vision
 from model.config import ConfigError, LoraConfig, StoryConfig, naming
 from model.resampler import Resampler
 from model.tokens import Vocabulary
@@ -272,6 +272,25 @@ def distance(predicted: Tensor, wanted: Tensor) -> Tensor:
     return 1 - functional.cosine_similarity(predicted.float(), wanted.float(), dim=-1)
 
 
+def contrast(
+    predicted: Tensor, true: Tensor, own: Tensor, mean: Tensor, temperature: float = 0.07
+) -> Tensor:
+    """Computes the cross-entropy, a scalar, of finding each picture that is predicted among all of
+    a batch.
+
+    predicted: [N, tokens, width], true: [M, tokens, width], own: int [N], which of M each is. The
+    likeness of two pictures is the mean cosine of their tokens, of what differs from the `mean`
+    [tokens, width] of many: what all pictures share tells none from another, and the cosine alone
+    is nearly as good for the mean of what may come as for one of it (InfoNCE, arXiv 1807.03748).
+    """
+
+    def differing(features: Tensor) -> Tensor:
+        return functional.normalize(functional.normalize(features.float(), dim=-1) - mean, dim=-1)
+
+    alike = differing(predicted).flatten(1) @ differing(true).flatten(1).T / len(mean)
+    return functional.cross_entropy(alike / temperature, own)
+
+
 def build(
     config: StoryConfig,
     vocabulary: Vocabulary,
@@ -288,8 +307,8 @@ def build(
     """
     if config.model and download:
         with naming("model.story.model", config.model):
-            llm = AutoModelForCausalLM.from_pretrained(
-                smollm.found(config.model), trust_remote_code=False
+            llm = checkpoints.pretrained(
+                AutoModelForCausalLM, smollm.found(config.model), trust_remote_code=False
             )
     else:
         assert config.architecture is not None

@@ -9,8 +9,10 @@ resampler for that.
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,10 @@ def load(config: VisionConfig) -> nn.Module:
         return _loaded(config.model)
     with naming("model.vision.model", config.model):
         tower = open_clip.create_model(
-            config.model, pretrained=config.weights or None, force_image_size=config.image_size
+            config.model,
+            pretrained=config.weights or None,
+            force_image_size=config.image_size,
+            require_pretrained=True,
         )
     if not _has_normed_patches(tower.visual):
         raise ConfigError(
@@ -74,10 +79,22 @@ def empty(config: VisionConfig) -> nn.Module:
             return make(config.towers).visual.requires_grad_(False).eval()
         if config.model.startswith(QWEN):
             return qwen_vl.sized(config.model).requires_grad_(False).eval()
-        pair = open_clip.create_model(
-            config.model, load_weights=False, device="meta", force_image_size=config.image_size
-        )
+        with _without_warnings():  # that nothing was loaded
+            pair = open_clip.create_model(
+                config.model, load_weights=False, device="meta", force_image_size=config.image_size
+            )
         return pair.visual.requires_grad_(False).eval()
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Hides what libraries log as warnings."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _has_normed_patches(tower: nn.Module) -> bool:

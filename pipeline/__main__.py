@@ -15,6 +15,8 @@ from pipeline import command_line, config, preflight, standard_streams
 from pipeline.runtime.untrusted_text import escaped
 from schemas import layout
 
+_HUB = "hf://"
+
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") -> int:
     """Runs one command and returns its exit code, 2 for an invalid command line.
@@ -142,6 +144,23 @@ def _settings_given(arguments: argparse.Namespace) -> list[str]:
 
 
 def _dataset(arguments: argparse.Namespace) -> int:
+    if not arguments.out.startswith(_HUB):
+        return _make_dataset(arguments)
+    arguments.repo = arguments.out.removeprefix(_HUB).removeprefix("datasets/").strip("/")
+    if arguments.repo.count("/") != 1:
+        raise ValueError(f"--out {arguments.out}: a repository of a hub is {_HUB}OWNER/NAME")
+    arguments.out = os.path.join("data", "hub", *arguments.repo.split("/"))
+    print(
+        f"The dataset is made in {arguments.out} and then pushed to {_HUB}{arguments.repo}.",
+        file=sys.stderr,
+    )
+    code = _make_dataset(arguments)
+    if code or arguments.dry_run or arguments.until:
+        return code
+    return _push(arguments)
+
+
+def _make_dataset(arguments: argparse.Namespace) -> int:
     chosen = config.load(arguments.config, _settings_given(arguments))
     from pipeline.cost import estimate, rates  # loads Beam, which takes seconds: --help need not
     from pipeline.ingest import discovery
@@ -150,6 +169,10 @@ def _dataset(arguments: argparse.Namespace) -> int:
 
     with progress.display({}, f"looking for films in {arguments.videos}"):
         found, rejects = discovery.find(arguments.videos, chosen.schemes)
+    if arguments.repo and not arguments.i_have_the_rights:
+        from pipeline.dataset import hub
+
+        hub.check_licenses({film.id: film.license for film in found})  # before hours of work
     preflight.check_force(arguments.force, [video.id for video in found])
     detectors.check(chosen.keyframes, found)
     chosen = preflight.checked(chosen, with_keys=not arguments.dry_run)
@@ -296,6 +319,8 @@ def _export(arguments: argparse.Namespace) -> int:
 
     manifest.read_manifest(arguments.out)  # says what to do if there is none
     stories, pictures, size = documents.story_pictures(arguments.out)
+    if not stories:
+        raise ValueError(f"{arguments.out} has no stories: there is nothing to export")
     if arguments.format == "clips":
         if not arguments.videos:
             raise ValueError("clips are cut from the films: name them with --videos")

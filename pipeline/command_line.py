@@ -28,7 +28,7 @@ def parser(
         "processes films that are new or changed and reuses the rest. Options that are not listed "
         "are passed to Beam, such as --runner=DataflowRunner.",
     )
-    dataset.set_defaults(command=functions["dataset"])
+    dataset.set_defaults(command=functions["dataset"], repo="")
     dataset.add_argument(
         "--videos",
         required=True,
@@ -40,8 +40,10 @@ def parser(
         "--out",
         required=True,
         metavar="FOLDER",
-        help="folder of the dataset, may be gs:// or s3://",
+        help="folder of the dataset, may be gs:// or s3://; hf://OWNER/NAME makes it in "
+        "data/hub/OWNER/NAME and pushes it to that repository, as the command push does",
     )
+    _add_rights(dataset)
     _add_settings(dataset)
     dataset.add_argument(
         "--force",
@@ -181,10 +183,11 @@ def parser(
         help="export a dataset in a format that trainers read",
         description="Exports the stories of a dataset. interleaved: documents of images and texts "
         "in tars of MINT-1T's format, which NeMo Curator reads; bagel: Parquet of BAGEL's "
-        "interleaved data; conversations: JSONL of LLaVA and Qwen-VL; image-edits: JSONL of "
-        "DiffSynth-Studio, for Qwen-Image-Edit and FLUX.1 Kontext; parquet: a row per story with "
-        "its pictures, for datasets.load_dataset; characters: a folder per character, for "
-        "sd-scripts and OneTrainer; clips: a clip per shot with its caption, cut from the films.",
+        "interleaved data; conversations: JSON of LLaVA, for Qwen-VL, LLaMA-Factory and ms-swift "
+        "too; image-edits: JSONL of DiffSynth-Studio, for Qwen-Image-Edit and FLUX.2 klein; emu: "
+        "stories in Emu3.5's files; parquet: a row per story with its pictures, for "
+        "datasets.load_dataset; characters: a folder per character, for sd-scripts and OneTrainer; "
+        "clips: a clip per shot with its caption, cut from the films.",
     )
     export.set_defaults(command=functions["export"])
     export.add_argument("out", metavar="FOLDER", help="the dataset")
@@ -194,7 +197,7 @@ def parser(
         default="interleaved",
         choices=(
             *("interleaved", "bagel", "conversations", "image-edits"),
-            *("parquet", "characters", "clips"),
+            *("emu", "parquet", "characters", "clips"),
         ),
         help="default: interleaved",
     )
@@ -213,11 +216,7 @@ def parser(
     push.set_defaults(command=functions["push"])
     push.add_argument("out", metavar="FOLDER", help="the dataset")
     push.add_argument("repo", metavar="REPO", help="OWNER/NAME of the repository")
-    push.add_argument(
-        "--i-have-the-rights",
-        action="store_true",
-        help="push it though the licence of a film does not let anybody share its pictures",
-    )
+    _add_rights(push)
 
     adopt = commands.add_parser(
         "adopt",
@@ -261,6 +260,14 @@ def parser(
         help="list one share of the stories only, such as 2/5 for the second of five people",
     )
     return parser
+
+
+def _add_rights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--i-have-the-rights",
+        action="store_true",
+        help="push to a hub though the licence of a film does not let anybody share its pictures",
+    )
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

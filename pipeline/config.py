@@ -153,9 +153,26 @@ class SelectionConfig(_Section):
 class CastConfig(_Section):
     """Who is in each picture."""
 
-    figures: Literal["embedded", "none"] = Field(
+    figures: str = Field(
         "embedded",
-        description="what finds figures: embedded learns them from each film; none finds nobody",
+        pattern=r"^(embedded|none|captioner|(onnx|transformers):.+)$",
+        description="what finds figures: embedded learns them from each film; captioner asks the "
+        "model that captions; onnx:FILE is a detector (YOLO, RT-DETR), transformers:FOLDER a "
+        "zero-shot one (OWLv2, Grounding DINO); none finds nobody",
+    )
+    labels: list[str] = Field(
+        [],
+        description="whom a detector looks for, as in [person, rabbit]; empty: anybody, or all "
+        "classes of an ONNX file",
+    )
+    least_score: float = Field(
+        0.3, ge=0, le=1, description="of a detector's box, below which it is no figure"
+    )
+    likeness: str = Field(
+        "embedded",
+        pattern=r"^(embedded|(onnx|timm|open_clip):.+)$",
+        description="what tells figures apart: embedded, or an image encoder: onnx:FILE, "
+        "timm:MODEL, open_clip:MODEL",
     )
 
 
@@ -403,6 +420,11 @@ class DatasetConfig(_Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> DatasetConfig:
+        if self.cast.figures == "captioner" and self.captioner == "embedded":
+            raise ValueError(
+                "cast.figures: the embedded captioner finds no figures; choose another captioner, "
+                "such as captioner=openai:MODEL, or cast.figures=embedded"
+            )
         if self.writer == "embedded" and (unsupported := self.stories.unsupported_by_embedded()):
             names = ", ".join(f"stories.{name}" for name in unsupported)
             raise ValueError(

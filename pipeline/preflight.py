@@ -94,6 +94,7 @@ def checked(chosen: config.DatasetConfig, with_keys: bool) -> config.DatasetConf
     """Checks before the run what would stop it after hours, such as prompts and, `with_keys`, API
     keys; returns the settings. Raises ValueError or OSError."""
     from pipeline.annotation import characters, prompts, story_scores
+    from pipeline.cast import detectors
     from pipeline.inference.backends import loading
     from pipeline.ingest import speech
 
@@ -115,6 +116,8 @@ def checked(chosen: config.DatasetConfig, with_keys: bool) -> config.DatasetConf
                 f"prompts={chosen.prompts} is a file: name the folder that it lies in"
             )
         prompts.check(chosen.prompts)
+    for name in ("figures", "likeness"):
+        detectors.check(f"cast.{name}", getattr(chosen.cast, name))
     if chosen.characters:
         characters.check_file(chosen.characters)
     if chosen.speech:

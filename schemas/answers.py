@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 # Lists end, even where a model does not know how.
@@ -115,6 +115,91 @@ class CharactersAnswer(BaseModel):
     """Who is who in a series."""
 
     characters: list[CharacterAnswer] = Field(json_schema_extra=_LONG)
+
+
+class FigureAnswer(BaseModel):
+    """Where somebody is in a picture, in the scale that the model uses."""
+
+    reads_forms: ClassVar[bool] = True  # of its own, for `inference.answer_forms`
+
+    label: str = Field("", description="who or what it is, in a few words")
+    left: float = Field(description="0 at the left edge of the picture, 1000 at the right one")
+    top: float = Field(description="0 at the upper edge, 1000 at the lower one")
+    right: float = Field(description="as left")
+    bottom: float = Field(description="as top")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_any_form(cls, value: Any) -> Any:
+        return _corners(value)
+
+
+class FiguresAnswer(BaseModel):
+    """Who is where in a picture."""
+
+    figures: list[FigureAnswer] = Field(json_schema_extra=_LONG)
+
+
+def _corners(value: Any) -> Any:
+    """Reads a box as models were trained to give it: Qwen's `bbox_2d` (left, top, right, bottom),
+    Gemini's `box_2d` (top, left, bottom, right), corners or width and height by any names."""
+    if not isinstance(value, Mapping):
+        return value
+    plain = {re.sub(r"[\W_]+", "", str(key).casefold()): part for key, part in value.items()}
+    named = next((plain[key] for key in _LABELS if isinstance(plain.get(key), str)), "")
+    for keys in _SIDES:
+        if all(key in plain for key in keys):
+            sides = [_side(plain[key]) for key in keys]
+            return _box(named, sides, sized=keys[2].startswith("w"))
+    for key in _BOXES:
+        if isinstance(plain.get(key), Mapping):
+            return _corners({"label": named, **plain[key]})
+        sides = _numbers(plain.get(key))
+        if len(sides) == 4:
+            if key == "box2d":
+                sides = [sides[1], sides[0], sides[3], sides[2]]
+            return _box(named, sides)
+    return value
+
+
+_LABELS = ("label", "name", "description", "class", "object", "category", "character")
+_SIDES = (
+    ("left", "top", "right", "bottom"),
+    ("x1", "y1", "x2", "y2"),
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x", "y", "width", "height"),
+    ("left", "top", "width", "height"),
+    ("x", "y", "w", "h"),
+)
+_BOXES = ("bbox2d", "box2d", "bbox", "box", "boundingbox", "boxes", "coordinates", "position")
+
+
+def _side(value: Any) -> Any:
+    """Returns a number of a box, also of "12 %" and "120px"."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"\s*(-?\d+(?:\.\d+)?)\s*(?:%|px)?\s*", value)
+    return float(found[1]) if found else value
+
+
+def _numbers(value: Any) -> list[Any]:
+    """Returns the numbers of a box in one list: of a list, of two corners, of a text."""
+    if isinstance(value, str):
+        return [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", value)]
+    if isinstance(value, list):
+        return [
+            number
+            for part in value
+            for number in (_numbers(part) if isinstance(part, list) else [_side(part)])
+        ]
+    return []
+
+
+def _box(label: str, sides: Sequence[Any], sized: bool = False) -> dict[str, Any]:
+    left, top, right, bottom = sides
+    if sized and all(isinstance(side, int | float) for side in sides):
+        right, bottom = left + right, top + bottom
+    return {"label": label, "left": left, "top": top, "right": right, "bottom": bottom}
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:

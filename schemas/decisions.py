@@ -32,7 +32,7 @@ class _Row(BaseModel):
 
 
 class _OfFilm(_Row):
-    """A decision about a story of a film."""
+    """A decision about a story of a film, or seen with it."""
 
     film: Id
     story: Id
@@ -88,6 +88,18 @@ class Move(_OfFilm):
     keyframe: Id  # with which the story is to begin
 
 
+class SceneBegin(_OfFilm):
+    """Says whether a scene begins with a picture; a boundary that is moved is two of them.
+
+    The digest is that of the picture and the one before it in the film. The story is the one that
+    shows the picture.
+    """
+
+    what: Literal["scene"]
+    keyframe: Id
+    begins: bool
+
+
 class _OfSeries(_Row):
     """A decision about who is who in a series, by the names that were shown."""
 
@@ -126,7 +138,8 @@ class Undo(_Row):
 
 
 class Prefer(_Row):
-    """Says which of two stories is better, by each criterion that was asked; changes no story."""
+    """Says which of two stories or pictures is better, by each criterion that was asked; changes no
+    story."""
 
     what: Literal["prefer"]
     pair: Digest  # as in `Pair`
@@ -134,22 +147,26 @@ class Prefer(_Row):
 
 
 class Told(BaseModel):
-    """A story as it is shown to somebody who compares it."""
+    """A story, or a picture of one, as it is shown to somebody who compares it."""
 
     texts: list[str]
     images: list[str]  # paths in the folder of the pairs
 
 
 class Pair(BaseModel):
-    """Two stories to be compared, a line of `pairs.jsonl`; it does not say who made them."""
+    """Two stories or pictures to be compared, a line of `pairs.jsonl`; it does not say who made
+    them."""
 
     id: Digest
+    kind: Literal["story", "picture"] = "story"
     criteria: dict[str, str]  # name and question of each
+    before: Told | None = None  # what both go on from; of pictures
     first: Told
     second: Told
 
 
-OfFilm: TypeAlias = Accept | RejectStory | Edit | Drop | Swap | Move
+OfStory: TypeAlias = Accept | RejectStory | Edit | Drop | Swap | Move
+OfFilm: TypeAlias = OfStory | SceneBegin
 OfSeries: TypeAlias = Rename | Ignore | Split
 Decision: TypeAlias = OfFilm | OfSeries | Undo | Prefer
 _ADAPTER: TypeAdapter[Decision] = TypeAdapter(Annotated[Decision, Field(discriminator="what")])

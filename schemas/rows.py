@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 STORY_LENGTH = 30  # keyframes in a story, as in the published dataset
-SPEECH, LIKENESS, GIVEN = "speech", "likeness", "given"  # how an appearance's name was decided
+# How an appearance's name was decided.
+SPEECH, CAPTIONS, LIKENESS, GIVEN = "speech", "captions", "likeness", "given"
 REVIEWER = "reviewer"  # what wrote a text that a person edited
 CHUNK_LENGTH = 10  # keyframes in a chunk: what the paper trains on
 
@@ -110,7 +111,7 @@ class Appearance:
     character: str  # as in CastMember.name
     box: list[int]  # x, y, width, height in pixels of the picture
     score: float  # how much it is a figure rather than a place, above 0
-    decided: str  # SPEECH: a name, from who speaks; LIKENESS: a description; GIVEN: by a user
+    decided: str  # SPEECH: from who speaks; CAPTIONS; LIKENESS: a description; GIVEN: by a user
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +129,16 @@ class CastMember:
     costars: list[str]  # seen in the same pictures, the most frequent first
     costar_pictures: list[int]  # in how many, for each
     crops: list[str]  # pictures of it: "characters/<series>/<name>/<keyframe>.jpg"
+
+
+@dataclasses.dataclass(frozen=True)
+class Renamed:
+    """A name in the dialogue of a series that a user replaced."""
+
+    series: str
+    spoken: str  # as the film has it
+    name: str  # as the user has it
+    speaker_only: bool  # True where it stays in what is said: a nickname
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,6 +257,7 @@ Row = TypeVar(
     Figure,
     Appearance,
     CastMember,
+    Renamed,
     Scene,
     Place,
     Caption,

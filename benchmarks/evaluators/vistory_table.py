@@ -2,19 +2,21 @@
 
 The scores are those of the benchmark, by `metrics.vistory_scores`, with an encoder of ours in the
 place of CLIP and CSD's network, and consistency by recurrence gap of the characters of the shots.
-Without a detector of figures a whole picture stands for the figure of each of its characters, so
-there is no OCCM; `run` takes one. Figures are comparable within a table only.
+Without a detector of figures (`figure_detector`) a whole picture stands for the figure of each of
+its characters, so there is no OCCM. Figures are comparable within a table only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from benchmarks.array_types import Floats, Pictures
 from benchmarks.evaluators import vistorybench
+from benchmarks.evaluators.figure_detector import Detector
 from benchmarks.evaluators.vistorybench import Item
 from benchmarks.metrics import recurrence, vistory_scores
 from benchmarks.metrics.consistency_features import consistency_encoder, split_features
@@ -23,11 +25,9 @@ from benchmarks.metrics.vistory_scores import SeenShot
 from benchmarks.results.confidence_intervals import bootstrap_mean
 from benchmarks.results.tables import Cell, Column, Table
 from benchmarks.stories import read_pictures
+from model.data import to_square
 
 SIZE = 224  # pixels that pictures and figures are squashed to
-Boxes = Sequence[tuple[float, float, float, float]]  # left, top, right, bottom: shares
-# Finds the figures of a picture, uint8 RGB [side, side, 3], the most certain first.
-Detector = Callable[[Pictures], Boxes]
 
 _CROSS, _SELF = Column("CIDS cross", "higher"), Column("CIDS self", "higher")
 _STYLE, _OWN_STYLE = Column("CSD cross", "higher"), Column("CSD self", "higher")
@@ -107,12 +107,12 @@ def _score_story(
     item: Item, paths: Mapping[int, str], encoder: ImageEncoder, detect: Detector | None
 ) -> dict[str, float]:
     references = {
-        key: _figures(character.references, encoder, detect, 1)
+        key: encoder.embed(np.stack([_reference(path, detect) for path in character.references]))
         for key, character in item.characters.items()
         if character.references
     }
     mirrored = {
-        key: encoder.embed(_crops(character.references[0], detect, 1)[:1, :, ::-1].copy())[0]
+        key: encoder.embed(_reference(character.references[0], detect)[None, :, ::-1].copy())[0]
         for key, character in item.characters.items()
         if character.references
     }
@@ -165,12 +165,6 @@ def _recurrences(item: Item, paths: Mapping[int, str]) -> dict[Any, tuple[float,
     return recurrence.similarities([shot.characters for shot in shots], centre @ centre.T)
 
 
-def _figures(
-    paths: Sequence[str], encoder: ImageEncoder, detect: Detector | None, most: int
-) -> Floats:
-    return np.concatenate([encoder.embed(_crops(path, detect, most)) for path in paths])
-
-
 def _shot_figures(
     path: str, expected: Sequence[str], encoder: ImageEncoder, detect: Detector | None
 ) -> Floats:
@@ -179,22 +173,25 @@ def _shot_figures(
     if detect is None:
         whole = encoder.embed(read_pictures([path], SIZE))
         return np.repeat(whole, max(1, len(expected)), axis=0)
-    boxes = len(detect(read_pictures([path], SIZE)[0]))
-    if not boxes:
-        return np.zeros((0, 1))
-    return encoder.embed(_crops(path, detect, boxes))
+    found = _crops(path, detect)
+    return encoder.embed(np.stack(found)) if found else np.zeros((0, 1))
 
 
-def _crops(path: str, detect: Detector | None, most: int) -> Pictures:
-    """Returns at most so many figures of a picture, [n, SIZE, SIZE, 3], or the whole picture where
-    none is found."""
-    import cv2
+def _reference(path: str, detect: Detector | None) -> Pictures:
+    """Returns the most certain figure of a picture, or the whole picture where none is found."""
+    found = _crops(path, detect) if detect else []
+    return found[0] if found else read_pictures([path], SIZE)[0]
 
-    [picture] = read_pictures([path], SIZE)
-    boxes = list(detect(picture))[:most] if detect else []
+
+def _crops(path: str, detect: Detector) -> list[Pictures]:
+    """Returns the figures of a picture, each [SIZE, SIZE, 3], cut from its full size."""
+    with Image.open(path) as opened:
+        picture = np.asarray(opened.convert("RGB"))
+    height, width = picture.shape[:2]
     found = []
-    for left, top, right, bottom in boxes:
-        rows = slice(int(top * SIZE), max(int(top * SIZE) + 1, int(bottom * SIZE)))
-        columns = slice(int(left * SIZE), max(int(left * SIZE) + 1, int(right * SIZE)))
-        found.append(cv2.resize(picture[rows, columns], (SIZE, SIZE)))
-    return np.stack(found) if found else picture[None]
+    for left, top, right, bottom in detect(picture):
+        rows = slice(int(top * height), int(bottom * height))
+        columns = slice(int(left * width), int(right * width))
+        if picture[rows, columns].size:
+            found.append(to_square(picture[rows, columns], SIZE))
+    return found

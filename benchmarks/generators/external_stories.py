@@ -8,6 +8,7 @@
     MM-Interleaved   eval_results_<when>.json and gen_img_<when>/, as its `inference.py` writes them
     OpenING, CoMM    <uid>.json and <id>_task3/results.json, by `benchmarks.evaluators`
     ViStoryBench     <number>/shots/shot_<nn>.png, pictures of given texts, likewise
+    Emu3.5           <name>.pb, or proto/<name>.pb, likewise
 
 Theirs is the story of the opening with its id; where no opening has one of their ids, theirs are
 numbered, and the n-th is that of the n-th opening. SEED-Story and MM-Interleaved always number. A
@@ -24,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.evaluators import comm, opening_benchmark, vistorybench
+from benchmarks.evaluators import comm, emu_outputs, opening_benchmark, vistorybench
 from benchmarks.stories import Opening, Story
 
 _SPECIAL_TOKENS = re.compile(r"\[INST\]|<[^<>\s]*>|<\|[^|]*\|>")  # tokens of pictures and turns
@@ -46,14 +47,15 @@ def read_external_stories(path: str | Path, openings: Sequence[Opening]) -> tupl
         (any(path.glob("story.json")) or any(path.glob("*/story.json")), _read_story_folders),
         (bool(comm.result_files(path)), _read_comm),
         (bool(opening_benchmark.answer_files(path)), _read_opening_benchmark),
+        (bool(emu_outputs.story_files(path)), _read_emu),
         (vistorybench.is_run(path), _read_vistorybench),
     ]
     reader = next((read for fits, read in layouts if fits), None)
     if reader is None:
         raise ValueError(
             f"{path} holds no stories: a folder needs story.json, val_*/text.txt, "
-            "eval_results_*.json, *_task3/results.json, answers of OpenING or shots of "
-            "ViStoryBench in it, a file is JSONL with id, texts and images"
+            "eval_results_*.json, *_task3/results.json, *.pb of Emu3.5, answers of OpenING or "
+            "shots of ViStoryBench in it, a file is JSONL with id, texts and images"
         )
     found = reader(path, openings)
     stories = [found[opening.id] for opening in openings if opening.id in found]
@@ -153,6 +155,10 @@ def _read_comm(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
 
 def _read_opening_benchmark(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
     return _continued(opening_benchmark.read_outputs(path), path, openings)
+
+
+def _read_emu(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:
+    return _continued(emu_outputs.read_outputs(path), path, openings)
 
 
 def _read_vistorybench(path: Path, openings: Sequence[Opening]) -> dict[str, Story]:

@@ -77,6 +77,7 @@ class JudgeRun:
     paid: float | None  # in this run
     stopped: str  # why not every question was asked, "" where all were
     words: str  # file with every answer and its reasons
+    pictures: bool = False  # it judged a picture of each story only
 
 
 def parse_judge(judge: str, settings: JudgeSettings) -> model_specs.Spec:

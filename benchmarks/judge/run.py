@@ -134,5 +134,7 @@ def _raters(found: Sequence[JudgeRun]) -> dict[str, list[tuple[JudgeRun, int | N
                 (judge_run, repeat) for repeat in repeats
             ]
     for judge_run, other in itertools.combinations(found, 2):
+        if judge_run.pictures != other.pictures:  # they answered other questions
+            continue
         groups[f"{judge_run.judge} / {other.judge}"] = [(judge_run, None), (other, None)]
     return groups

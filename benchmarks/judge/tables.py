@@ -79,6 +79,11 @@ def _description(judge_run: JudgeRun | None, text: str) -> str:
         if missing
         else ""
     )
+    if judge_run.pictures:
+        text = (
+            "Of each two stories one picture with its text was compared, at the same place in both "
+            f"and beyond what both begin with. {text}"
+        )
     return f"{warning}{text}"
 
 

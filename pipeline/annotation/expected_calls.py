@@ -18,6 +18,7 @@ from schemas.rows import STORY_LENGTH, Video
 CHARACTERS_PER_TOKEN = 4.0
 _CAPTION, _DIALOGUE = 30, 8  # tokens of a caption's sentence, of what is said over a keyframe
 _CAPTION_ANSWER = 95  # tokens of a caption with its fields
+_BOXES = 60  # tokens of an answer with the boxes of a picture
 _CHARACTER, _CHARACTERS = 45, 6  # tokens of an entry, and entries of a series
 _KEYFRAMES_SHOWN = 60  # of a series, to the model that drafts its characters
 _WORD, _JSON = 1.35, 8  # tokens per word, and of the JSON around a text
@@ -32,17 +33,16 @@ class ExpectedCalls(NamedTuple):
     output_tokens: float
 
 
+def of_figures(config: DatasetConfig, video: Video, keyframes: int) -> list[ExpectedCalls]:
+    """Returns the calls for the boxes of figures in a film of so many keyframes."""
+    tokens = _prompt("figures", config) + _picture(config, video)
+    return [ExpectedCalls("figures", keyframes, tokens, _BOXES)]
+
+
 def of_captions(config: DatasetConfig, video: Video, keyframes: int) -> list[ExpectedCalls]:
     """Returns the calls for the captions of a film of so many keyframes."""
-    scale = min(1.0, config.calls.longest_side / max(video.width, video.height, 1))
-    picture = picture_tokens.count(
-        model_specs.parse(config.captioner).model,
-        round(video.width * scale),
-        round(video.height * scale),
-        config.calls.detail,
-    )
     images = 1 + 2 * config.captions.neighbours
-    tokens = _prompt("caption", config) + _DIALOGUE + images * picture
+    tokens = _prompt("caption", config) + _DIALOGUE + images * _picture(config, video)
     return [ExpectedCalls("caption", keyframes, tokens, _CAPTION_ANSWER)]
 
 
@@ -71,6 +71,17 @@ def of_stories(config: DatasetConfig, video: Video, keyframes: int) -> list[Expe
         tokens = _prompt("link", config) + length * (_CAPTION + text + 6)
         calls.append(ExpectedCalls("link", 1, tokens, length * (text + _JSON)))
     return calls
+
+
+def _picture(config: DatasetConfig, video: Video) -> float:
+    """Tokens of a picture of a film."""
+    scale = min(1.0, config.calls.longest_side / max(video.width, video.height, 1))
+    return picture_tokens.count(
+        model_specs.parse(config.captioner).model,
+        round(video.width * scale),
+        round(video.height * scale),
+        config.calls.detail,
+    )
 
 
 def _prompt(name: str, config: DatasetConfig) -> float:

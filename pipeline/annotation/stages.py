@@ -11,11 +11,13 @@ import functools
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from pipeline.annotation import characters, story_scores
+from pipeline import model_specs
+from pipeline.annotation import characters, figure_boxes, story_scores
 from pipeline.annotation.captions import caption
 from pipeline.annotation.checks import character_names, grounding
 from pipeline.annotation.stories import tell
-from pipeline.cast import characters_file
+from pipeline.cast import characters_file, renames
+from pipeline.cast import stages as cast_stages
 from pipeline.inference.repair import reason_of
 from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.runtime import storage
@@ -29,15 +31,26 @@ from schemas.rows import (
     Character,
     Keyframe,
     Reject,
+    Renamed,
     Scene,
     Scores,
     Story,
 )
 
 
+async def ask_for_figures(film: Inputs, job: Job) -> list[AnyRow]:
+    """Returns the figures in the film's pictures as the captioner finds them, and a reject for each
+    picture about which it gave no usable answer."""
+    keyframes = film.rows("selection", Keyframe)
+    if not keyframes:
+        return []
+    boxes, rejects = await figure_boxes.find(keyframes, job.client, job.out, job.config, job.tick)
+    return [*cast_stages.figures_of(keyframes, job, boxes), *rejects]
+
+
 async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:
     """Returns a caption for each selected keyframe, or a reject."""
-    chosen = film.rows("selection", Keyframe)
+    chosen = _renamed(film, film.rows("selection", Keyframe))
     if not chosen:
         return []
     written, rejects = await caption(
@@ -49,6 +62,11 @@ async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:
         appearances=film.rows("cast", Appearance),
     )
     return [*written, *rejects]
+
+
+def _renamed(film: Inputs, keyframes: Sequence[Keyframe]) -> list[Keyframe]:
+    """Returns keyframes with the names in their dialogue that a user gave."""
+    return renames.apply(keyframes, film.rows("cast", Renamed))
 
 
 def given_characters(films: Sequence[Inputs], job: Job) -> Any:
@@ -70,7 +88,7 @@ async def name_characters(films: Sequence[Inputs], job: Job) -> list[list[AnyRow
     written = [row for film in films for row in film.rows("captions", Caption)]
     if not written:
         return [[] for _ in films]
-    keyframes = [row for film in films for row in film.rows("selection", Keyframe)]
+    keyframes = [row for film in films for row in _renamed(film, film.rows("selection", Keyframe))]
     titles = [film.video.title for film in films]
     drafted, outcome = await characters.draft(
         series,
@@ -104,20 +122,34 @@ def save_characters(
         characters.save(out, series, found, replacing)
 
 
+def name_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
+    """Returns, for each film of a series, who is in its pictures and the cast of the series, named
+    by captions too. Those of the embedded captioner have no names but the cast's."""
+    told: dict[str, list[str]] = {}
+    for film in films:
+        known = film.rows("characters", Character)
+        names = {character.name for character in known}
+        for row in film.rows("captions", Caption):
+            if row.model != model_specs.EMBEDDED["captioner"]:
+                resolved = character_names.resolve(row.characters, known)
+                told[row.keyframe] = [name for name in resolved if name in names]
+    return cast_stages.find_cast(films, job, told)
+
+
 async def write_stories(film: Inputs, job: Job) -> list[AnyRow]:
     """Returns the film's stories, or rejects."""
-    chosen, written = film.rows("selection", Keyframe), film.rows("captions", Caption)
+    written = film.rows("captions", Caption)
     if not written:
         return []
     stories, rejects = await tell(
-        chosen,
+        _renamed(film, film.rows("selection", Keyframe)),
         written,
         film.rows("characters", Character),
         job.client,
         job.config,
         job.tick,
         title=film.video.title,
-        appearances=film.rows("cast", Appearance),
+        appearances=film.rows("named", Appearance),
         scenes=film.rows("scenes", Scene),
     )
     return [*stories, *rejects]
@@ -141,11 +173,12 @@ def score_stories(film: Inputs, job: Job) -> list[AnyRow]:
         return []
     # Those of the stage review were put in the place of others by people.
     keyframes = [*film.rows("selection", Keyframe), *film.rows("review", Keyframe)]
+    keyframes = _renamed(film, keyframes)
     captions = [*film.rows("captions", Caption), *film.rows("review", Caption)]
     keyframe_of = {row.image: row for row in keyframes}
     caption_of = {row.keyframe: row for row in captions}
     cast = film.rows("characters", Character)
-    named = {row.character for row in film.rows("cast", Appearance) if row.decided != LIKENESS}
+    named = {row.character for row in film.rows("named", Appearance) if row.decided != LIKENESS}
     rows: list[AnyRow] = []
     for story in stories:
         frames = [(keyframe_of[image], caption_of[keyframe_of[image].id]) for image in story.images]

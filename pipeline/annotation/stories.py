@@ -53,6 +53,7 @@ class _Writer:
     title: str
     characters: Sequence[Character]
     seen: Mapping[str, list[str]]  # keyframe -> who is there, from the left to the right
+    repeat: int = 0  # of all requests: how often a person has asked for other texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +126,36 @@ async def tell(
         [story for story in results if isinstance(story, Story)],
         [*rejects, *(reject for reject in results if isinstance(reject, Reject))],
     )
+
+
+async def tell_again(
+    frames: Sequence[tuple[Keyframe, Caption]],
+    texts: Sequence[str],
+    part: tuple[int, int],
+    characters: Sequence[Character],
+    client: ModelClient,
+    config: DatasetConfig,
+    repeat: int,
+    *,
+    title: str = "",
+) -> tuple[list[str], str]:
+    """Writes a part of a story once more. Returns its new texts, or none and what was wrong.
+
+    `frames` are all of the story's and `texts` what they have now; `part` is where the part begins
+    and ends, and goes on from the texts before it. The whole story is linked too. `repeat` counts
+    from 1: each has answers of its own, which are cached. Raises Stop as `tell` does.
+    """
+    writer = _Writer(client, config, title, characters, {}, repeat)
+    start, stop = part
+    draft = _Draft(f"{frames[0][0].video}_again", list(frames), [*map(_Text, texts[:start])])
+    if part == (0, len(frames)):
+        story = await _write_story(draft, writer)
+        return (story.captions, "") if isinstance(story, Story) else ([], story.detail)
+    outcome = await _write_window(draft, start, stop, writer)
+    if isinstance(outcome, Outcome):
+        await client.ask_again(outcome.failed)
+        return [], outcome.fault
+    return [" ".join(text.text.split()) for text in outcome.texts[start:]], ""
 
 
 async def _write_story(draft: _Draft, writer: _Writer) -> Story | Reject:
@@ -220,6 +251,7 @@ async def _ask(draft: _Draft, task: str, start: int, stop: int, writer: _Writer)
         writer.title,
     )
     facts["plain"] = [text.plain for text in draft.texts[start:stop]]
+    facts["repeat"] = writer.repeat
 
     folder = writer.config.prompts
     asked = prompts.render(task, folder, **facts)
@@ -246,6 +278,7 @@ async def _ask(draft: _Draft, task: str, start: int, stop: int, writer: _Writer)
         system=asked.system,
         schema=narrative_schema(facts["frames"]),
         longest=(stop - start) * (_WORD * writer.config.stories.words + _AROUND),
+        repeat=writer.repeat,
     )
 
     def correct(again: Request, fault: str) -> Request:

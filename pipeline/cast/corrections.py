@@ -11,11 +11,12 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from pipeline.cast import characters_file
 from pipeline.cast.characters_file import Entry
 from schemas.published import parse_keyframe_id
-from schemas.rows import GIVEN, LIKENESS, SPEECH, Figure, Keyframe
+from schemas.rows import CAPTIONS, GIVEN, LIKENESS, SPEECH, Figure, Keyframe
 
 _SAME_BOX = 0.3  # overlap from which a box that a user gives is a figure's
 
@@ -27,7 +28,7 @@ class Given:
     """Who a figure is."""
 
     name: str
-    decided: str  # SPEECH, LIKENESS or GIVEN
+    decided: str  # SPEECH, CAPTIONS, LIKENESS or GIVEN
     pictured: bool = False  # by a picture in the file
 
 
@@ -38,13 +39,15 @@ def correct(
     groups: Sequence[Sequence[int]],
     named: Mapping[int, str],
     described: Mapping[int, str],
+    captioned: Mapping[int, str] = MappingProxyType({}),
 ) -> tuple[list[list[Given | None]], list[str]]:
     """Returns who each figure is, None for nobody, and what is wrong with the entries.
 
     `groups` has the number of each figure's group, picture by picture; `named` and `described` have
-    the names of groups from who speaks, and descriptions of others.
+    the names of groups from who speaks, and descriptions of others, some of which have a name from
+    captions in `captioned`.
     """
-    by_group, faults = _groups(entries, named, described)
+    by_group, faults = _groups(entries, named, described, captioned)
     finder = _Finder(keyframes, pictures, groups)
     itself: dict[Place, str] = {}  # named by a picture
     in_shot: dict[Place, str] = {}
@@ -78,13 +81,16 @@ def correct(
 
 
 def _groups(
-    entries: Sequence[Entry], named: Mapping[int, str], described: Mapping[int, str]
+    entries: Sequence[Entry],
+    named: Mapping[int, str],
+    described: Mapping[int, str],
+    captioned: Mapping[int, str],
 ) -> tuple[dict[int, Given], list[str]]:
     """Returns who groups of figures are, by their numbers, and faults of the entries."""
     renamed: dict[str, str] = {}  # as it is without the file -> by same_as
     spoken: dict[str, str] = {}  # as it is spoken of, in any case -> by called and names
     faults = []
-    known = {*named.values(), *described.values()}
+    known = {*named.values(), *described.values(), *captioned.values()}
     for entry in entries:
         for item in entry.same_as:
             if characters_file.picture(item) is None:
@@ -94,13 +100,15 @@ def _groups(
         for form in (entry.name, *entry.called, *entry.names):
             spoken.setdefault(form.strip().casefold(), entry.name)
     found = {}
-    for number, name in {**named, **described}.items():
-        heard = spoken.get(name.casefold(), name) if number in named else name
-        found[number] = (
-            Given(renamed[name], GIVEN)
-            if name in renamed
-            else Given(heard, SPEECH if number in named else LIKENESS)
-        )
+    for number, name in {**described, **captioned, **named}.items():
+        by_user = renamed.get(name) or renamed.get(described.get(number, ""))
+        if by_user:
+            found[number] = Given(by_user, GIVEN)
+        elif number in named or number in captioned:
+            decided = SPEECH if number in named else CAPTIONS
+            found[number] = Given(spoken.get(name.casefold(), name), decided)
+        else:
+            found[number] = Given(name, LIKENESS)
     return found, faults
 
 

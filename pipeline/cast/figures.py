@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline.cast.features import COLUMNS, HEIGHT, LOOK, ROWS, WIDTH, Measured
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom: shares of the picture
 Mask = NDArray[np.bool_]  # [81, 144]
 Scores = NDArray[np.float64]  # [pictures, 28, 48], above 0 where a figure is likely
 
@@ -32,15 +34,15 @@ _SURE = 0.7  # score of a cell that is taken for a figure's before its outline i
 _LOST, _CERTAIN = 0.3, 1.3  # share of a guess that its outlines must have, if it scores so much
 _FLAT = 2.0  # standard deviation of the levels of a picture in which there is nothing
 _SMALLEST = 0.0028  # share of the picture
-_VALLEY = 0.3  # depth of the valley of a mask's heights where it is cut
-_PART = 0.15  # share of the mask that a part must have
+_VALLEY = 0.2  # depth of the valley of a mask's heights where it is cut
+_PART = 0.1  # share of the mask that a part must have
 
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
     """A figure in a picture, whoever it is."""
 
-    box: tuple[float, float, float, float]  # left, top, right, bottom: shares of the picture
+    box: Box
     share: float  # of the picture
     score: float  # mean over the figure's cells, above 0
     look: list[float]  # mean features of its cells, by which figures are compared
@@ -56,6 +58,32 @@ def find(pictures: Sequence[Measured]) -> list[list[Figure]]:
         _figures(picture, cell, score)
         for picture, cell, score in zip(pictures, cells, scores, strict=True)
     ]
+
+
+def within(picture: Measured, boxes: Sequence[tuple[Box, float]]) -> list[Figure]:
+    """Returns the figures whose boxes and scores another detector gives, the largest first.
+
+    A figure is taken to fill the ellipse in its box: corners of boxes are mostly place.
+    """
+    found = []
+    for box, score in boxes:
+        weight = _ellipse(box)
+        total = float(weight.sum())
+        if total:
+            look = (picture.cells[..., -LOOK:] * weight[..., None]).sum(axis=(0, 1)) / total
+            share = round(math.pi / 4 * (box[2] - box[0]) * (box[3] - box[1]), 5)
+            found.append(Figure(box, share, score, [round(float(value), 4) for value in look]))
+    return sorted(found, key=lambda figure: (-figure.share, figure.box))
+
+
+def _ellipse(box: Box) -> NDArray[np.float64]:
+    """Returns how much of each cell, 0..1, is in the ellipse that fills a box."""
+    fine = 4  # points of a cell, each way
+    y, x = np.mgrid[: ROWS * fine, : COLUMNS * fine]
+    across = ((x + 0.5) / (COLUMNS * fine) - (box[0] + box[2]) / 2) / max(box[2] - box[0], 1e-6)
+    down = ((y + 0.5) / (ROWS * fine) - (box[1] + box[3]) / 2) / max(box[3] - box[1], 1e-6)
+    inside = across**2 + down**2 <= 0.25
+    return inside.reshape(ROWS, fine, COLUMNS, fine).mean(axis=(1, 3))
 
 
 def figure_scores(cells: NDArray[np.float32]) -> Scores:

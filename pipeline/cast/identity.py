@@ -8,15 +8,19 @@ match first. Groups that turn out alike are joined in the end, if they were not 
 That is done twice. The first time strictly: a character comes in many groups, but hardly any group
 has two characters. How figures differ within those groups (a turned head, the light of the evening)
 is then known, and the second time counts little (Fisher's discriminant: looks are whitened by the
-scatter within groups). When it is known which groups are characters, what is left over is compared
-with them once more (`complete`).
+scatter within groups). When it is known which groups are characters, all figures are compared with
+them once more (`settle`): over many films some group always has figures of two characters, and what
+tells them apart is best known when most of their figures are.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +28,14 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float64]
 
 # Cosines from which a figure joins a group, and from which two groups are joined.
-_STRICT, _FINAL = (0.55, 0.6), (0.45, 0.45)
-_KNOWN = 0.25  # and from which a figure that is in nobody's group is a character that is known
+_STRICT, _FINAL = (0.55, 0.6), (0.5, 0.45)
+_STRICTER, _FEW, _MANY = 0.1, 300, 6000  # more for many figures than for few: a hundred films
+# And from which a figure is a character that has a name, or a description only (what a film without
+# dialogue shows is less sure), or still is, if it was; by how much more than the one that it was it
+# must be like another to be that one.
+_KNOWN, _DESCRIBED, _STAYS, _MARGIN = 0.3, 0.4, 0.1, 0.05
+_ROUNDS = 3
+_GONE = -2.0  # less than any cosine: of a group that has joined another
 _SHRINK = 0.5  # of the scatter within groups towards that of all features alike
 _TOGETHER = 0.1  # share of the smaller group's pictures that two of one character may share
 
@@ -38,12 +48,6 @@ class Group:
     pictures: int = 0
     together: Counter[int] = dataclasses.field(default_factory=Counter)  # group -> pictures
 
-    @property
-    def mean(self) -> Vector:
-        """The unit vector of the group's mean look."""
-        unit: Vector = self.sum / max(float(np.linalg.norm(self.sum)), 1e-12)
-        return unit
-
 
 def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]], list[Group]]:
     """Groups figures by their looks, which are given picture by picture.
@@ -53,50 +57,93 @@ def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]
     looks = _standardised(pictures)
     if not len(looks):
         return [[] for _ in pictures], []
-    rough, _ = _grouped(_by_picture(_units(looks), pictures), *_STRICT)
-    whitened = looks @ _whitening(looks, [number for found in rough for number in found])
-    return _grouped(_by_picture(_units(whitened), pictures), *_FINAL)
+    sizes = [len(picture) for picture in pictures]
+    rough, _ = _grouped(_units(looks), sizes, *_strict(len(looks)))
+    whitened = looks @ _whitening(looks, rough)
+    numbers, groups = _grouped(_units(whitened), sizes, *_FINAL)
+    return _by_picture(numbers.tolist(), sizes), groups
 
 
-def complete(
+def _strict(count: int) -> tuple[float, float]:
+    """Returns the cosines of the first, strict grouping of so many figures.
+
+    The more figures there are, the likelier it is that one between two characters joins them, and
+    the more is known of each character by groups that are smaller.
+    """
+    more = min(1.0, max(0.0, math.log(count / _FEW) / math.log(_MANY / _FEW)))
+    return _STRICT[0] + _STRICTER * more, _STRICT[1] + _STRICTER * more
+
+
+def settle(
     pictures: Sequence[Sequence[Sequence[float]]],
     numbers: Sequence[Sequence[int]],
-    characters: Mapping[int, str],
+    named: Mapping[int, str],
+    described: Mapping[int, str] = MappingProxyType({}),
 ) -> list[list[int]]:
     """Returns the number of each figure's group anew, now that it is known which are characters.
 
-    A figure of a group that is none (a head that looks away, half a figure) is the character that
-    it is most like, if it is like it at all and that character is not in the picture already.
-    `characters` has their names by the numbers of groups.
+    `named` has their names by the numbers of groups, `described` the descriptions of others. Every
+    figure is compared with all of them, in looks that are whitened by how they vary within
+    characters: one that was taken for somebody else (whose group is of two) moves, and one of no
+    character's group (a head that looks away, half a figure) is the character that it is most
+    like, if it is like it at all. One that is like nobody any more has a negative number of its
+    own. No two figures in a picture are one character. That is done again with what was learned,
+    until nothing moves.
     """
-    flat = [number for found in numbers for number in found]
-    groups: dict[str, list[int]] = {}
-    for number, name in sorted(characters.items()):
-        groups.setdefault(name, []).append(number)
-    if not groups:
+    flat = np.array([number for found in numbers for number in found])
+    characters = {**described, **named}
+    names = sorted(set(characters.values()))
+    if not names:
         return [list(found) for found in numbers]
     looks = _standardised(pictures)
-    units = _units(looks @ _whitening(looks, flat))
-    means = [units[np.isin(flat, of_name)].mean(axis=0) for of_name in groups.values()]
-    alike = np.round(units @ _units(np.stack(means)).T, 6)
-    names, completed, first = list(groups), [], 0
-    for found in numbers:
-        completed.append(list(found))
-        present = {characters[number] for number in found if number in characters}
-        pairs = sorted(
-            (-alike[first + figure, at], figure, at)
-            for figure, number in enumerate(found)
-            if number not in characters
-            for at in range(len(names))
-        )
-        for negative, figure, at in pairs:
-            if -negative < _KNOWN:
-                break
-            if completed[-1][figure] == found[figure] and names[at] not in present:
-                completed[-1][figure] = groups[names[at]][0]
-                present.add(names[at])
-        first += len(found)
-    return completed
+    place = {name: at for at, name in enumerate(names)}
+    who = np.array([place.get(characters.get(int(number), ""), -1) for number in flat])
+    sizes = [len(found) for found in numbers]
+    known = set(named.values())
+    least = np.array([_KNOWN if name in known else _DESCRIBED for name in names])
+    for _ in range(_ROUNDS):
+        moved = _nearest(looks, np.where(who >= 0, who, len(names) + flat), who, least, sizes)
+        settled = np.array_equal(moved, who)
+        who = moved
+        if settled:
+            break
+    first = {name: number for number, name in sorted(characters.items(), reverse=True)}
+    anew = []
+    for figure, (number, now) in enumerate(zip(flat.tolist(), who.tolist(), strict=True)):
+        if now < 0:
+            anew.append(-1 - figure if number in characters else number)
+        else:
+            stays = characters.get(number) == names[now]
+            anew.append(number if stays else first[names[now]])
+    return _by_picture(anew, sizes)
+
+
+def _nearest(
+    looks: Vector,
+    groups: NDArray[np.int64],
+    who: NDArray[np.int64],
+    joins: Vector,
+    sizes: list[int],
+) -> NDArray[np.int64]:
+    """Returns which character each figure is, -1 for none, when they are `who` now.
+
+    `joins` has the least likeness to each character with which a figure becomes that one.
+    """
+    units = _units(looks @ _whitening(looks, groups))
+    means = np.zeros((len(joins), looks.shape[1]))
+    np.add.at(means, who[who >= 0], units[who >= 0])
+    alike = np.round(units @ _units(means).T, 6)
+    figures = np.flatnonzero(who >= 0)
+    least = np.tile(joins, (len(who), 1))
+    least[figures, who[figures]] = _STAYS
+    alike[figures, who[figures]] += _MARGIN
+    moved, start = np.full(len(who), -1), 0
+    for size in sizes:
+        part = slice(start, start + size)
+        for figure, character in _matched(alike[part], least[part]):
+            moved[start + figure] = character
+        start += size
+    return moved
 
 
 def _standardised(pictures: Sequence[Sequence[Sequence[float]]]) -> Vector:
@@ -112,20 +159,19 @@ def _units(looks: Vector) -> Vector:
     return units
 
 
-def _by_picture(looks: Vector, pictures: Sequence[Sequence[object]]) -> list[Vector]:
-    ends = np.cumsum([len(picture) for picture in pictures])
-    return np.split(looks, ends[:-1])
+def _by_picture(numbers: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
+    ends = [0, *np.cumsum(sizes).tolist()]
+    return [list(numbers[start:end]) for start, end in itertools.pairwise(ends)]
 
 
-def _whitening(looks: Vector, numbers: Sequence[int]) -> Vector:
+def _whitening(looks: Vector, numbers: NDArray[np.int64]) -> Vector:
     """Returns the matrix after which looks scatter alike in all directions within groups."""
-    of = np.array(numbers)
-    scatter = np.zeros((looks.shape[1],) * 2)
-    for number in range(max(numbers) + 1):
-        members = looks[of == number]
-        apart = members - members.mean(axis=0)
-        scatter += apart.T @ apart
-    scatter /= max(1, len(looks) - len(set(numbers)))
+    _, groups = np.unique(numbers, return_inverse=True)
+    sizes = np.bincount(groups)
+    means = np.zeros((len(sizes), looks.shape[1]))
+    np.add.at(means, groups, looks)
+    apart = looks - (means / sizes[:, None])[groups]
+    scatter = apart.T @ apart / max(1, len(looks) - len(sizes))
     level = float(np.trace(scatter)) / len(scatter) or 1.0
     scatter = (1 - _SHRINK) * scatter + _SHRINK * level * np.eye(len(scatter))
     values, vectors = np.linalg.eigh(scatter)
@@ -134,65 +180,100 @@ def _whitening(looks: Vector, numbers: Sequence[int]) -> Vector:
 
 
 def _grouped(
-    pictures: Sequence[Vector], joins: float, same: float
-) -> tuple[list[list[int]], list[Group]]:
-    groups: list[Group] = []
-    numbers = [_join(looks, groups, joins) for looks in pictures]
+    looks: Vector, sizes: Sequence[int], joins: float, same: float
+) -> tuple[NDArray[np.int64], list[Group]]:
+    """Groups unit vectors, the figures of pictures of these sizes."""
+    numbers = _joined(looks, sizes, joins)
+    groups = _counted(looks, numbers, sizes)
     into = _merged(groups, same)
-    kept = sorted(set(into.values()))
-    place = {number: at for at, number in enumerate(kept)}
-    merged = [[place[into[number]] for number in found] for found in numbers]
-    return merged, _counted(merged, [groups[number] for number in kept])
+    _, numbers = np.unique(into[numbers], return_inverse=True)
+    return numbers, _counted(looks, numbers, sizes)
 
 
-def _join(looks: Vector, groups: list[Group], joins: float) -> list[int]:
-    """Adds the figures of a picture to groups and returns their numbers."""
-    numbers = [-1] * len(looks)
-    pairs = sorted(
-        (
-            (-round(float(look @ known.mean), 6), figure, number)
-            for figure, look in enumerate(looks)
-            for number, known in enumerate(groups)
-        ),
-    )
-    taken: set[int] = set()
-    for negative, figure, number in pairs:
-        if -negative < joins:
-            break
-        if numbers[figure] < 0 and number not in taken:
-            numbers[figure] = number
-            taken.add(number)
-    for figure, look in enumerate(looks):
-        if numbers[figure] < 0:
-            numbers[figure] = len(groups)
-            groups.append(Group(np.zeros(len(look))))
-    for figure, look in zip(numbers, looks, strict=True):
-        groups[figure].sum = groups[figure].sum + look
-        groups[figure].pictures += 1
-        for other in numbers:
-            if other != figure:
-                groups[figure].together[other] += 1
+def _joined(looks: Vector, sizes: Sequence[int], joins: float) -> NDArray[np.int64]:
+    """Adds the figures of each picture to groups; returns the number of each figure's."""
+    numbers = np.full(len(looks), -1)
+    sums, means = np.zeros((64, looks.shape[1])), np.zeros((64, looks.shape[1]))
+    count = start = 0
+    for size in sizes:
+        part = slice(start, start + size)
+        found = numbers[part]
+        for figure, number in _matched(np.round(looks[part] @ means[:count].T, 6), joins):
+            found[figure] = number
+        alone = found < 0
+        found[alone] = np.arange(count, count + np.count_nonzero(alone))
+        count += int(np.count_nonzero(alone))
+        while count > len(sums):
+            sums, means = (np.concatenate([array, np.zeros_like(array)]) for array in (sums, means))
+        sums[found] += looks[part]  # no group has two figures of a picture
+        means[found] = _units(sums[found])
+        start += size
     return numbers
 
 
-def _merged(groups: list[Group], same: float) -> dict[int, int]:
-    """Joins groups that look alike, the most alike first; returns the group each is now in."""
-    into = {number: number for number in range(len(groups))}
-    while True:
-        alive = [number for number in into if into[number] == number]
-        if len(alive) < 2:
-            return into
-        means = np.stack([groups[number].mean for number in alive])
-        alike = np.round(np.triu(means @ means.T, 1), 6)
-        for flat in np.argsort(-alike, axis=None, kind="stable"):
-            first, second = (alive[at] for at in divmod(int(flat), len(alive)))
-            if alike.flat[flat] < same:
-                return into
-            if may_be_one(groups[first], groups[second], second):
-                _absorb(groups, into, first, second)
-                break
+def _matched(alike: Vector, least: Vector | float) -> list[tuple[int, int]]:
+    """Returns pairs of a row and a column, each at most once, the most alike first, that are at
+    least so much alike."""
+    rows, columns = np.nonzero(alike >= least)
+    order = np.lexsort((columns, rows, -alike[rows, columns]))
+    pairs: dict[int, int] = {}
+    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        if row not in pairs and column not in pairs.values():
+            pairs[row] = column
+    return list(pairs.items())
+
+
+def _counted(looks: Vector, numbers: NDArray[np.int64], sizes: Sequence[int]) -> list[Group]:
+    """Returns the groups with their pictures and companions."""
+    sums = np.zeros((int(numbers.max(initial=-1)) + 1, looks.shape[1]))
+    np.add.at(sums, numbers, looks)
+    groups = [Group(row) for row in sums]
+    for found in _by_picture(numbers.tolist(), sizes):
+        together = sorted(set(found))
+        for number in together:
+            groups[number].pictures += 1
+            groups[number].together.update(other for other in together if other != number)
+    return groups
+
+
+def _merged(groups: list[Group], same: float) -> NDArray[np.int64]:
+    """Joins groups that look alike, the most alike first; returns the group each is now in.
+
+    A pair that was seen together too often stays apart, until others have joined one of the two.
+    """
+    into = np.arange(len(groups))
+    means = _units(np.stack([known.sum for known in groups]))
+    alike = np.round(means @ means.T, 6)
+    np.fill_diagonal(alike, -1)
+    best = alike.argmax(axis=1)
+    most = alike[np.arange(len(groups)), best]
+    while len(groups) > 1:
+        first = int(most.argmax())
+        if most[first] < same:
+            break
+        first, second = sorted((first, int(best[first])))
+        if may_be_one(groups[first], groups[second], second):
+            _absorb(groups, first, second)
+            into[into == second] = first
+            means[first] = _units(groups[first].sum[None])[0]
+            anew = np.round(means @ means[first], 6)
+            anew[alike[first] == _GONE] = _GONE
+            anew[[first, second]] = -1, _GONE
+            alike[first], alike[:, first] = anew, anew
+            alike[second], alike[:, second] = _GONE, _GONE
+            most[second] = _GONE
+            better = (anew > most) & (anew > _GONE)
+            best[better], most[better] = first, anew[better]
+            looked_for = (best == second) | (best == first)
         else:
-            return into
+            alike[first, second] = alike[second, first] = -1
+            looked_for = np.zeros(len(groups), bool)
+            looked_for[second] = True
+        looked_for[first] = True
+        for row in np.flatnonzero(looked_for & (most > _GONE)):
+            best[row] = alike[row].argmax()
+            most[row] = alike[row, best[row]]
+    return into
 
 
 def may_be_one(first: Group, second: Group, number: int) -> bool:
@@ -200,23 +281,12 @@ def may_be_one(first: Group, second: Group, number: int) -> bool:
     return first.together[number] <= _TOGETHER * min(first.pictures, second.pictures)
 
 
-def _absorb(groups: list[Group], into: dict[int, int], first: int, second: int) -> None:
+def _absorb(groups: list[Group], first: int, second: int) -> None:
     groups[first].sum = groups[first].sum + groups[second].sum
     groups[first].pictures += groups[second].pictures
     groups[first].together.update(groups[second].together)
-    for known in groups:
-        if known.together[second]:
-            known.together[first] += known.together.pop(second)
-    for number, now in into.items():
-        if now == second:
-            into[number] = first
-
-
-def _counted(numbers: Sequence[Sequence[int]], groups: list[Group]) -> list[Group]:
-    """Returns the groups with their pictures and companions counted anew."""
-    counted = [Group(known.sum) for known in groups]
-    for found in numbers:
-        for number in sorted(set(found)):
-            counted[number].pictures += 1
-            counted[number].together.update(other for other in set(found) if other != number)
-    return counted
+    for other in groups[second].together:
+        companions = groups[other].together
+        if companions[second]:
+            companions[first] += companions.pop(second)
+    groups[first].together.pop(first, None)

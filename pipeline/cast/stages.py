@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -14,10 +16,13 @@ from pipeline.cast import (
     crops,
     decided,
     descriptions,
+    detectors,
     features,
     figures,
     identity,
     names,
+    names_in_captions,
+    renames,
 )
 from pipeline.cast.characters_file import Entry
 from pipeline.inference.builtin import efficientnet
@@ -32,11 +37,17 @@ from schemas.rows import Appearance, CastMember, Figure, Keyframe, Reject, Spoke
 # A group of figures without a name is a character if it has this share of the series' pictures and
 # this many of them: places that look like figures seldom come again.
 _SHARE, _PICTURES = 0.04, 4
+_ASKED = 1.0  # score of a figure whose box a model gave that tells no scores
+_COLOURS = 3  # values of a look, its last ones
 
 
 def weights(film: Inputs, job: Job) -> Any:
-    """Returns the digest of the weights that measure pictures."""
-    return efficientnet.version() if job.config.cast.figures == "embedded" else None
+    """Returns digests of the weights that find figures and tell them apart."""
+    cast = job.config.cast
+    if cast.figures == "none":
+        return None
+    others = [detectors.identity(spec) for spec in (cast.figures, cast.likeness) if ":" in spec]
+    return [efficientnet.version(), *others] if others else efficientnet.version()
 
 
 def find_figures(film: Inputs, job: Job) -> list[AnyRow]:
@@ -44,13 +55,31 @@ def find_figures(film: Inputs, job: Job) -> list[AnyRow]:
     keyframes = film.rows("selection", Keyframe)
     if job.config.cast.figures == "none":
         return []
-    measured = []
-    for number, keyframe in enumerate(keyframes, 1):
-        path = storage.join(job.out, keyframe.image)
-        picture = decode_bgr(storage.read_bytes(path), path)
-        measured.append(features.measure(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)))
-        job.tick(0.8 * number / len(keyframes))
-    return [
+    return [*figures_of(keyframes, job)]
+
+
+def figures_of(
+    keyframes: Sequence[Keyframe], job: Job, boxes: Sequence[Sequence[figures.Box]] | None = None
+) -> list[Figure]:
+    """Returns the figures in keyframes: as the configured detector finds them, or in `boxes`."""
+    cast = job.config.cast
+    measured: list[features.Measured] = []
+    given: list[list[tuple[figures.Box, float]]] = []
+    for number, keyframe in enumerate(keyframes):
+        picture = _picture(keyframe, job)
+        measured.append(features.measure(picture))
+        if boxes is not None:
+            given.append([(box, _ASKED) for box in boxes[number]])
+        elif ":" in cast.figures:
+            (found,) = detectors.detect(cast.figures, [picture], cast.least_score, cast.labels)
+            given.append([(detection.box, detection.score) for detection in found])
+        job.tick(0.8 * (number + 1) / len(keyframes))
+    found_in = (
+        [figures.within(*pair) for pair in zip(measured, given, strict=True)]
+        if given
+        else figures.find(measured)
+    )
+    rows = [
         Figure(
             keyframe.id,
             keyframe.video,
@@ -59,13 +88,54 @@ def find_figures(film: Inputs, job: Job) -> list[AnyRow]:
             figure.score,
             figure.look,
         )
-        for keyframe, found in zip(keyframes, figures.find(measured), strict=True)
+        for keyframe, found in zip(keyframes, found_in, strict=True)
         for figure in found
     ]
+    return _compared(rows, keyframes, job) if cast.likeness != "embedded" else rows
 
 
-def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
-    """Returns, for each film of a series, who is in its pictures, and the cast of the series."""
+def _picture(keyframe: Keyframe, job: Job) -> Any:
+    path = storage.join(job.out, keyframe.image)
+    return cv2.cvtColor(decode_bgr(storage.read_bytes(path), path), cv2.COLOR_BGR2RGB)
+
+
+def _compared(rows: Sequence[Figure], keyframes: Sequence[Keyframe], job: Job) -> list[Figure]:
+    """Returns figures with the looks that the configured encoder gives them; the last values, their
+    colours, stay."""
+    by_keyframe: dict[str, list[Figure]] = defaultdict(list)
+    for row in rows:
+        by_keyframe[row.keyframe].append(row)
+    compared = []
+    for keyframe in keyframes:
+        found = by_keyframe[keyframe.id]
+        if not found:
+            continue
+        picture = _picture(keyframe, job)
+        height, width = picture.shape[:2]
+        parts = []
+        for row in found:
+            left, right = int(row.box[0] * width), math.ceil(row.box[2] * width)
+            top, bottom = int(row.box[1] * height), math.ceil(row.box[3] * height)
+            parts.append(picture[top : max(bottom, top + 1), left : max(right, left + 1)])
+        vectors = detectors.encode(job.config.cast.likeness, parts)
+        compared += [
+            dataclasses.replace(
+                row,
+                look=[*(round(float(value), 5) for value in vector), *row.look[-_COLOURS:]],
+            )
+            for row, vector in zip(found, vectors, strict=True)
+        ]
+    return compared
+
+
+def find_cast(
+    films: Sequence[Inputs], job: Job, told: Mapping[str, Collection[str]] | None = None
+) -> list[list[AnyRow]]:
+    """Returns, for each film of a series, who is in its pictures, and the cast of the series.
+
+    `told` has the names in the captions of keyframes, where they are known: the result is then the
+    last one, with a reject for each fault of the user's corrections.
+    """
     series = films[0].video.series
     keyframes = [film.rows("selection", Keyframe) for film in films]
     in_order = [keyframe for of_film in keyframes for keyframe in of_film]
@@ -75,9 +145,20 @@ def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
     numbers, groups = identity.group(looks)
     named = names.find(_shots(films, in_order, numbers), groups)
     described = _described(in_order, pictures, numbers, groups, named)
-    numbers = identity.complete(looks, numbers, {**described, **named})
+    captioned = names_in_captions.find(
+        [
+            (seen_in, (told or {}).get(keyframe.id, ()))
+            for keyframe, seen_in in zip(in_order, numbers, strict=True)
+        ],
+        named,
+        described,
+        groups,
+    )
+    numbers = identity.settle(looks, numbers, {**captioned, **named}, described)
     entries = _corrections(series, job)
-    seen, faults = corrections.correct(entries, in_order, pictures, numbers, named, described)
+    seen, faults = corrections.correct(
+        entries, in_order, pictures, numbers, named, described, captioned
+    )
     appearances: dict[str, list[Appearance]] = {film.film.video.id: [] for film in films}
     for keyframe, figs, who in zip(in_order, pictures, seen, strict=True):
         appearances[keyframe.video] += [
@@ -94,8 +175,11 @@ def find_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
         ]
     everybody = [row for of_film in appearances.values() for row in of_film]
     cast = descriptions.members(series, everybody, _colours(pictures, seen))
-    rows: list[list[AnyRow]] = [[*appearances[film.film.video.id], *cast] for film in films]
-    rows[0] += [Reject("cast", series, "not found", fault) for fault in faults]
+    rows: list[list[AnyRow]] = [
+        [*appearances[film.film.video.id], *cast, *renames.find(series, entries)] for film in films
+    ]
+    if told is not None:
+        rows[0] += [Reject("cast", series, "not found", fault) for fault in faults]
     return rows
 
 
@@ -196,27 +280,28 @@ def _colours(
 
 
 def save_crops(
+    stage: str,
     films: Sequence[Film],
     out: str,
     forced: Callable[[str, Film], bool],
     replacing: Callable[[], None],
 ) -> None:
-    """Puts pictures of each character of a series into the dataset folder.
+    """Puts pictures of each character of a series, as a stage knows them, into the dataset folder.
 
     In a bucket they are trusted while the stage's output is the same, as each would cost requests;
     on a disk each is compared.
     """
     first = films[0]
-    note = storage.join(first.work, layout.PLACED, f"cast-{first.video.id}")
-    output = first.outputs["cast"].encode()
-    again = any(forced(stage, film) for film in films for stage in ("keyframes", "cast"))
+    note = storage.join(first.work, layout.PLACED, f"{stage}-{first.video.id}")
+    output = first.outputs[stage].encode()
+    again = any(forced(name, film) for film in films for name in ("keyframes", stage))
     noted = storage.is_remote(out) and not again and storage.exists(note)
     if noted and storage.read_bytes(note) == output:
         return
-    cast = first.rows("cast", CastMember)
+    cast = first.rows(stage, CastMember)
     wanted = {keyframe for member in cast for keyframe in crops.keyframes(member)}
     appearances = [
-        row for film in films for row in film.rows("cast", Appearance) if row.keyframe in wanted
+        row for film in films for row in film.rows(stage, Appearance) if row.keyframe in wanted
     ]
     crops.save(out, cast, appearances, replacing)
     storage.write_bytes(note, output)

@@ -30,8 +30,9 @@ from pipeline.cost.rates import (
 )
 from pipeline.dataset.film_rows import keyframes as film_keyframes
 from pipeline.dataset.film_rows import probed_video
+from pipeline.graph import stages
 from pipeline.graph.stage_cache import Run, cached_outputs
-from pipeline.graph.stages import STAGES, Stage
+from pipeline.graph.stages import Stage
 from pipeline.inference import response_cache
 from pipeline.inference.backends import loading
 from pipeline.ingest.probe import probe
@@ -80,7 +81,7 @@ def estimate(
     videos: Sequence[Video], config: DatasetConfig, out: str, rates: Rates = BUILT_IN
 ) -> Estimate:
     """Estimates the work of each stage. Opens a sample of the films, and reads `out`."""
-    work = {stage.name: Work() for stage in STAGES}
+    work = {stage.name: Work() for stage in stages.of(config)}
     run = Run(config, out, storage.join(out, layout.WORK), decisions=decisions.version(out))
     films = _with_reusable_outputs([Film(video, run.work) for video in videos], run)
     model = CostModel(config, rates, run.work)
@@ -89,7 +90,7 @@ def estimate(
     opened = _evenly(new, OPENED_FILMS)
     counts = [*_counted(films), *_estimated(new, opened, config)]
     for film, video, keyframes in counts:
-        for stage in STAGES:
+        for stage in stages.of(config):
             if stage.name in film.outputs:
                 work[stage.name].reused += 1
                 continue
@@ -171,12 +172,21 @@ def _with_reusable_outputs(films: list[Film], run: Run) -> list[Film]:
         if stage.name not in made:
             break  # nor is there anything of a stage after it
         progress.doing("estimate", f"looking for results of the stage {stage.name}")
-        jobs: dict[str, list[Film]] = {}
+        jobs: dict[tuple[str, ...], list[Film]] = {}
         for film in films:
-            video = film.video
-            jobs.setdefault(video.series if stage.scope == "series" else video.id, []).append(film)
+            jobs.setdefault(_job(stage, film), []).append(film)
         films = [film for job in jobs.values() for film in _with_output(stage, job, run)]
     return sorted(films, key=lambda film: film.video.id)
+
+
+def _job(stage: Stage, film: Film) -> tuple[str, ...]:
+    """Returns what films have in common that a stage processes together. Of all films of a source
+    those that are new come later: they are supposed to change nothing for the others."""
+    if stage.scope == "series":
+        return (film.video.series,)
+    if stage.scope == "source" and film.outputs.keys() >= stage.reads.keys():
+        return ()
+    return (film.video.series, film.video.id)
 
 
 def _with_output(stage: Stage, job: list[Film], run: Run) -> list[Film]:
@@ -295,7 +305,7 @@ def total(work: dict[str, Work]) -> Work:
 def minutes(name: str, work: Work, cores: int) -> float:
     """Returns how long a stage takes on this machine: a film at a time in each process, but for
     segments of long ones."""
-    segmented = any(stage.segmented for stage in STAGES if stage.name == name)
+    segmented = any(stage.segmented for stage in stages.STAGES if stage.name == name)
     at_once = cores if segmented else max(1, min(cores, work.films))
     return (work.core_seconds / at_once + work.model_seconds) / 60
 

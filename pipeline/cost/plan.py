@@ -23,7 +23,7 @@ from pipeline.cost.rates import (
     IMAGE_FOLDERS,
     Rates,
 )
-from pipeline.graph.stages import STAGES, Stage
+from pipeline.graph.stages import Stage, of
 from pipeline.graph.stages import steps as all_steps
 from pipeline.inference import picture_tokens
 from pipeline.runtime.counted import counted
@@ -73,7 +73,7 @@ def work(films: Films, config: DatasetConfig, rates: Rates) -> dict[str, Work]:
         height=films.size[1],
     )
     steps = {}
-    for stage in all_steps():
+    for stage in all_steps(config):
         per_film = Work()
         model.add(per_film, stage, film, count)
         number = films.all_keyframes / count if count else 0.0  # of films
@@ -117,7 +117,9 @@ def storage(
     }
     if not sizes[CACHED_RESPONSES]:
         sizes[CACHED_RESPONSES] = BYTES_PER_RESPONSE * sum(
-            steps[stage.name].calls for stage in all_steps() if _kind(stage, config) != "embedded"
+            steps[stage.name].calls
+            for stage in all_steps(config)
+            if _kind(stage, config) != "embedded"
         )
     return sizes
 
@@ -165,7 +167,7 @@ def describe(
 def _steps(
     steps: dict[str, Work], config: DatasetConfig, workers: Sequence[int], servers: int
 ) -> list[str]:
-    kinds = [_kind(stage, config) for stage in STAGES]
+    kinds = [_kind(stage, config) for stage in of(config)]
     models = [
         counted(number, noun)
         for kind, number, noun in (
@@ -185,7 +187,7 @@ def _steps(
         stage.name: [
             seconds(stage, steps[stage.name], config, number, servers) for number in workers
         ]
-        for stage in all_steps()
+        for stage in all_steps(config)
     }
     durations["total"] = [sum(column) for column in zip(*durations.values(), strict=True)]
     for name, row in [*steps.items(), ("total", estimate.total(steps))]:
@@ -227,8 +229,8 @@ def _pictures(config: DatasetConfig) -> str:
 def assumptions(films: Films, config: DatasetConfig, rates: Rates) -> list[str]:
     """Returns a sentence for each rate and assumption of the plan, with where it is from."""
     model = CostModel(config, rates)
-    computed = [stage for stage in all_steps() if _kind(stage, config) == "embedded"]
-    asking = [stage for stage in all_steps() if stage not in computed]
+    computed = [stage for stage in all_steps(config) if _kind(stage, config) == "embedded"]
+    asking = [stage for stage in all_steps(config) if stage not in computed]
 
     def source(stage: Stage) -> str:
         return "built in" if stage.role and not model.measured(stage) else rates.source[stage.name]

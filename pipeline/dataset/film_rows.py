@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from pipeline.cast import renames
 from pipeline.runtime.stage_inputs import CONTENT
 from pipeline.runtime.stage_outputs import Film, only
-from schemas.rows import Caption, Keyframe, Reject, Story, Video
+from schemas.rows import Caption, Keyframe, Reject, Renamed, Row, Story, Video
 
 
 def probed_video(film: Film) -> Video:
@@ -17,11 +18,20 @@ def probed_video(film: Film) -> Video:
 
 def keyframes(film: Film) -> list[Keyframe]:
     """Returns the film's keyframes, as the last stage that is done has left them, with those that
-    people put in the place of others, in the order of their times."""
+    people put in the place of others, in the order of their times; characters whom a user renamed
+    have their new names in the dialogue."""
     done = next(name for name in ("selection", "text", "keyframes") if name in film.outputs)
     rows = film.rows(done, Keyframe)
     put_in = film.rows("review", Keyframe) if "review" in film.outputs else []
-    return sorted([*rows, *put_in], key=lambda row: row.time) if put_in else rows
+    renamed = film.rows("cast", Renamed) if "cast" in film.outputs else []
+    return renames.apply(sorted([*rows, *put_in], key=lambda row: row.time), renamed)
+
+
+def cast(film: Film, kind: type[Row]) -> list[Row]:
+    """Returns who is in the film's pictures, or the cast of its series, as the last stage that is
+    done has them."""
+    done = next((stage for stage in ("named", "cast") if stage in film.outputs), None)
+    return film.rows(done, kind) if done else []
 
 
 def captions(film: Film) -> list[Caption]:

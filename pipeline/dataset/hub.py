@@ -59,7 +59,7 @@ def push(out: str, repo: str, with_rights: bool, say: Callable[[str], None]) -> 
     if not content["splits"]:
         raise ValueError(f"{out} has no stories: there is nothing to push")
     if not with_rights:
-        _check_licenses(content)
+        check_licenses({film["id"]: film["license"] for film in used_films(content)})
     from huggingface_hub import HfApi
 
     # HTTPError is that of the library it speaks with, which is another one by version.
@@ -79,12 +79,12 @@ def push(out: str, repo: str, with_rights: bool, say: Callable[[str], None]) -> 
         raise ValueError(f"{address}: {error}{hint}") from error
 
 
-def _check_licenses(content: Mapping[str, Any]) -> None:
-    refused = [film for film in used_films(dict(content)) if not may_be_shared(film["license"])]
+def check_licenses(films: Mapping[str, str]) -> None:
+    """Raises ValueError where the licence of a film, by its id, does not let its pictures be
+    shared."""
+    refused = [film for film, license in films.items() if not may_be_shared(license)]
     if refused:
-        named = ", ".join(
-            f"{film['id']} ({film['license'] or 'no licence given'})" for film in refused[:10]
-        )
+        named = ", ".join(f"{film} ({films[film] or 'no licence given'})" for film in refused[:10])
         more = f" and {len(refused) - 10} more" if len(refused) > 10 else ""
         raise ValueError(
             f"nothing was pushed: the licences of {len(refused)} films do not let their pictures "

@@ -181,8 +181,8 @@ def _film_content(out: str, film: Film) -> _FilmContent:
     return _FilmContent(
         probed_video(film),
         keyframes,
-        film.rows("cast", Appearance) if "cast" in film.outputs else [],
-        film.rows("cast", CastMember) if "cast" in film.outputs else [],
+        film_rows.cast(film, Appearance),
+        film_rows.cast(film, CastMember),
         _placed_scenes(film),
         film.rows("places", Place) if "places" in film.outputs else [],
         film_rows.captions(film),

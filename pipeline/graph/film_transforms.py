@@ -1,7 +1,7 @@
 """Runs the stages that ask no model, as Beam transforms from films to films with one more output.
 
 The first part of the work on a long film may be shared by several workers, a segment each. A stage
-whose scope is a series gets all films of a series at the same time.
+whose scope is a series, or the whole source, gets all films of it at the same time.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class RunStage(beam.PTransform):
         self.stage, self.run = stage, run
 
     def expand(self, films: Any) -> Any:
-        if self.stage.scope == "series":
+        if self.stage.scope in ("series", "source"):
             return (
                 films
-                | beam.GroupBy(_series)
+                | beam.GroupBy(_series if self.stage.scope == "series" else _source)
                 | beam.FlatMap(run_series, self.stage, self.run)
                 | Reshuffle(_id)
             )
@@ -71,6 +71,10 @@ def _id(film: Film) -> str:
 
 def _series(film: Film) -> str:
     return film.video.series
+
+
+def _source(film: Film) -> str:
+    return "all films"
 
 
 def run_film(film: Film, stage: Stage, run: Run) -> Film:
@@ -97,7 +101,7 @@ def _reuse_or_make(cached: CachedOutput, stage: Stage, run: Run) -> Film:
 
 
 def run_series(series: tuple[str, Iterable[Film]], stage: Stage, run: Run) -> list[Film]:
-    """Returns the films of a series with the stage's output."""
+    """Returns the films of a series, or of the source, with the stage's output."""
     with timed(stage.name):
         cached = cached_outputs(stage, list(series[1]), run)
         if all(output.reusable for output in cached):

@@ -44,7 +44,11 @@ class Run:
     # Seconds of a film that one worker scans.
     segment_seconds: float = dataclasses.field(default_factory=lambda: segment_scan.SECONDS)
     id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)  # unique
-    stages: tuple[Stage, ...] = dataclasses.field(default_factory=lambda: stages.STAGES)
+    stages: tuple[Stage, ...] = ()  # as the configuration has them, unless others are given
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            object.__setattr__(self, "stages", stages.of(self.config))
 
     def forced(self, stage: str, film: Film) -> bool:
         """Returns whether a stage of a film is to be made again even if its output is there."""
@@ -98,7 +102,7 @@ def output_key(stage: Stage, films: Sequence[Film], run: Run) -> Any:
     """
     inputs = [stage.inputs(film) for film in films]
     files = stage.files and stage.files(
-        inputs if stage.scope == "series" else inputs[0], run.job(stage)
+        inputs[0] if stage.scope == "film" else inputs, run.job(stage)
     )
     return [
         stage.name,
@@ -159,7 +163,7 @@ def is_reusable(stage: Stage, film: Film, key: Any, run: Run) -> bool:
 def cached_outputs(
     stage: Stage, films: Sequence[Film], run: Run, begun: float = -1.0
 ) -> list[CachedOutput]:
-    """Returns a stage's outputs for one film, or for all films of a series by the films' ids.
+    """Returns a stage's outputs for one film, or for all films of a series or source, by id.
 
     `begun` is as in `progress.ticker`. Raises what stops the run.
     """

@@ -8,12 +8,14 @@ To add a stage, write a function from rows to rows and declare it here.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from pipeline.annotation import expected_calls
 from pipeline.annotation import stages as annotation
 from pipeline.cast import stages as cast
+from pipeline.config import DatasetConfig
 from pipeline.ingest import dialogue
 from pipeline.keyframes import stages as keyframes
 from pipeline.review import stages as review
@@ -27,6 +29,8 @@ from schemas.rows import (
     Character,
     Figure,
     Keyframe,
+    Reject,
+    Renamed,
     Scene,
     Spoken,
     Story,
@@ -48,15 +52,16 @@ class Stage:
     """A stage: a function from rows to rows, with everything that its output depends on.
 
     `run` takes the `Inputs` of a film and a `Job` and returns rows. If the scope is a series, it
-    takes the inputs of all its films and returns the rows of each. If the stage asks a model
-    (`role`), it is a coroutine. It can read only what is declared here, and the name of its output
-    contains a digest of all of that, so an output is never stale.
+    takes the inputs of all its films and returns the rows of each; if it is the source, those of
+    all films of the run. If the stage asks a model (`role`), it is a coroutine. It can read only
+    what is declared here, and the name of its output contains a digest of all of that, so an output
+    is never stale.
     """
 
     name: str
     run: Callable[..., Any] | None  # None for DATASET_STEPS, which have transforms of their own
     version: int = 1  # to be increased when its code gives another output for the same inputs
-    scope: Literal["film", "series", "dataset"] = "film"
+    scope: Literal["film", "series", "source", "dataset"] = "film"
     reads: Mapping[str, tuple[type[AnyRow], ...]] = dataclasses.field(default_factory=dict)
     video: tuple[str, ...] = ()  # fields of the film's Video row, as it was discovered
     settings: tuple[str, ...] = ()  # dotted paths in DatasetConfig
@@ -81,7 +86,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "keyframes",
         keyframes.find_keyframes,
-        version=8,
+        version=9,
         files=keyframes.content,
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
@@ -99,8 +104,18 @@ STAGES: tuple[Stage, ...] = (
         seconds=0.1,
     ),
     Stage(
+        "copies",
+        keyframes.find_copies,
+        scope="source",
+        reads={"keyframes": (Video,), "text": (Keyframe,)},
+        settings=("selection.recurring_edge",),
+        rejects="video",
+        seconds=0.0005,
+    ),
+    Stage(
         "dialogue",
         dialogue.find_dialogue,
+        version=2,
         reads={"keyframes": (Video,), "text": (Keyframe,)},
         video=("language",),
         files=dialogue.files,
@@ -110,9 +125,14 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "selection",
         keyframes.select_keyframes,
-        version=5,
+        version=6,
         scope="series",
-        reads={"keyframes": (Video,), "text": (Keyframe,), "dialogue": (Spoken,)},
+        reads={
+            "keyframes": (Video,),
+            "text": (Keyframe,),
+            "copies": (Reject,),
+            "dialogue": (Spoken,),
+        },
         video=("series",),
         settings=("selection",),
         publish=keyframes.place_pictures,
@@ -121,28 +141,30 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=2,
+        version=3,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
+        prompts=("figures",),  # where the captioner finds them
         seconds=0.04,
     ),
     Stage(
         "cast",
         cast.find_cast,
-        version=3,
+        version=4,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
         files=cast.given_corrections,
         file_settings=("characters",),
-        publish=cast.save_crops,
-        seconds=0.005,
+        publish=functools.partial(cast.save_crops, "cast"),
+        seconds=0.002,
     ),
     Stage(
         "scenes",
         scenes.find_scenes,
         reads={"selection": (Keyframe,)},
+        files=scenes.decided_boundaries,
         seconds=0.005,
     ),
     Stage(
@@ -157,7 +179,7 @@ STAGES: tuple[Stage, ...] = (
         "captions",
         annotation.write_captions,
         version=3,
-        reads={"selection": (Keyframe,), "cast": (Appearance,)},
+        reads={"selection": (Keyframe,), "cast": (Appearance, Renamed)},
         settings=("captions",),
         role="captioner",
         prompts=("caption",),
@@ -170,7 +192,7 @@ STAGES: tuple[Stage, ...] = (
         annotation.name_characters,
         version=3,
         scope="series",
-        reads={"captions": (Caption,), "selection": (Keyframe,), "cast": (CastMember,)},
+        reads={"captions": (Caption,), "selection": (Keyframe,), "cast": (CastMember, Renamed)},
         video=("series", "title"),
         files=annotation.given_characters,
         file_settings=("characters",),
@@ -181,13 +203,32 @@ STAGES: tuple[Stage, ...] = (
         publish=annotation.save_characters,
     ),
     Stage(
+        "named",
+        annotation.name_cast,
+        scope="series",
+        reads={
+            "figures": (Figure,),
+            "selection": (Keyframe,),
+            "dialogue": (Spoken,),
+            "captions": (Caption,),
+            "characters": (Character,),
+        },
+        video=("series",),
+        files=cast.given_corrections,
+        file_settings=("characters",),
+        publish=functools.partial(cast.save_crops, "named"),
+        rejects="cast",
+        seconds=0.002,
+    ),
+    Stage(
         "stories",
         annotation.write_stories,
         version=6,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
-            "cast": (Appearance,),
+            "cast": (Renamed,),
+            "named": (Appearance,),
             "scenes": (Scene,),
             "characters": (Character,),
         },
@@ -220,7 +261,8 @@ STAGES: tuple[Stage, ...] = (
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),
             "selection": (Keyframe,),
-            "cast": (Appearance,),
+            "cast": (Renamed,),
+            "named": (Appearance,),
             "characters": (Character,),
         },
         video=("title",),
@@ -230,6 +272,23 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
+def of(config: DatasetConfig) -> tuple[Stage, ...]:
+    """Returns the stages as a configuration has them: `figures` may ask the captioner."""
+    if config.cast.figures != "captioner":
+        return STAGES
+    return tuple(
+        dataclasses.replace(
+            stage,
+            run=annotation.ask_for_figures,
+            role="captioner",
+            expected_calls=expected_calls.of_figures,
+        )
+        if stage.name == "figures"
+        else stage
+        for stage in STAGES
+    )
+
+
 # Steps after the stages: they are recorded and planned like stages, but have no output per film.
 DATASET_STEPS = (
     Stage("shards", None, scope="dataset", seconds=0.01),
@@ -237,9 +296,9 @@ DATASET_STEPS = (
 )
 
 
-def steps() -> tuple[Stage, ...]:
+def steps(config: DatasetConfig | None = None) -> tuple[Stage, ...]:
     """Returns the stages and the steps after them, as a run is recorded and planned."""
-    return (*STAGES, *DATASET_STEPS)
+    return (*(of(config) if config else STAGES), *DATASET_STEPS)
 
 
 def names() -> tuple[str, ...]:

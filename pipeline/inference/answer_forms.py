@@ -39,6 +39,8 @@ def fitted(value: Any, kind: Any) -> Any:
 
 def _object(value: Any, model: type[BaseModel]) -> Any:
     """Returns an object with the model's fields, which may be within another, or lack one."""
+    if getattr(model, "reads_forms", False):  # and leaves what it cannot read to validation
+        return value
     kinds = _kinds(model)
     if isinstance(value, str):
         if (decoded := _decoded(value)) is not None:

@@ -1,21 +1,22 @@
 """Manifests: files that name films and say what is known of them.
 
-CSV (with semicolons or tabs too, as spreadsheets write it), JSON, JSON lines, or a text file that
-has a path on each line.
+CSV (with semicolons or tabs too, as spreadsheets write it), JSON (by rows, or by columns as pandas
+writes it), JSON lines, or a text file that has a path on each line.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from pipeline.ingest.source_files import SourceError, SourceFile, check_file, printable
+from pipeline.ingest.subtitle_encodings import EncodingError, decode
 from pipeline.runtime import storage
 
 FILE_NAMES = ("manifest.csv", "manifest.jsonl")  # read in place of the folder that has one
@@ -32,6 +33,8 @@ COLUMNS = (
     "title",
 )
 
+# Empty lines, and "sep=;", by which a table tells Excel its delimiter.
+_BEFORE_HEADER = re.compile(r"(?:[ \t]*\r?\n)*(?:sep=.\r?\n(?:[ \t]*\r?\n)*)?", re.IGNORECASE)
 _NOTHING = ("nan", "none", "null", "n/a", "<na>")  # what pandas and spreadsheets write for no value
 _LARGEST = 256 << 20  # bytes; a manifest is read into memory, as are the films that it names
 
@@ -44,10 +47,10 @@ def read(manifest: str) -> list[SourceFile]:
     """
     folder = manifest.rpartition("/")[0] if "/" in manifest else ""
     ending = os.path.splitext(manifest)[1].lower()
-    reader = {".csv": _csv_rows, ".tsv": _csv_rows, ".json": _json_rows, ".txt": _paths}
+    reader = {".csv": _csv_rows, ".tsv": _csv_rows, ".json": _json_rows, ".txt": _txt_rows}
     rows = [
         (line, _usual(row))
-        for line, row in reader.get(ending, _jsonl_rows)(manifest)
+        for line, row in reader.get(ending, _jsonl_rows)(manifest, _text(manifest))
         if any(row.values())
     ]
     if not rows:
@@ -82,35 +85,49 @@ def _usual(row: dict[str, str]) -> dict[str, str]:
     return row
 
 
-def _csv_rows(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
-    text = _text(manifest)
-    header = text.lstrip().partition("\n")[0]
-    delimiter = max(",;\t|", key=header.count)
+def _csv_rows(manifest: str, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    table = _BEFORE_HEADER.sub("", text, count=1)
+    above = text[: len(text) - len(table)].count("\n")  # lines
+    delimiter = _delimiter(table)
     reader = csv.DictReader(
-        io.StringIO(text, newline=""), skipinitialspace=True, delimiter=delimiter
+        io.StringIO(table, newline=""), skipinitialspace=True, delimiter=delimiter
     )
     try:
         for row in reader:
             if None in row:
                 raise SourceError(
-                    f"{manifest}, line {reader.line_num}: more cells than the header "
+                    f"{manifest}, line {above + reader.line_num}: more cells than the header "
                     f"has columns; put a value with a {delimiter!r} in double quotes"
                 )
-            yield reader.line_num, {key or "": value or "" for key, value in row.items()}
+            yield above + reader.line_num, {key or "": value or "" for key, value in row.items()}
     except csv.Error as error:  # such as a quote that is never closed
-        raise SourceError(f"{manifest}, line {reader.line_num}: not CSV: {error}") from error
+        line = above + reader.line_num
+        raise SourceError(f"{manifest}, line {line}: not CSV: {error}") from error
 
 
-def _jsonl_rows(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
-    for number, line in enumerate(_text(manifest).split("\n"), 1):
+def _delimiter(table: str) -> str:
+    header = table.partition("\n")[0]
+    return max(",;\t|", key=header.count)
+
+
+def _jsonl_rows(manifest: str, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield number, _json_row(f"{manifest}, line {number}", _json(line, manifest, number))
 
 
-def _json_rows(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yields the rows of a JSON list of objects, with their number in place of the line."""
-    text = _text(manifest)
-    rows = _json(text, manifest, 1) if text.strip() else []
+def _json_rows(manifest: str, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the rows of a JSON list of objects, with their number in place of the line; of an
+    object that has such a list or has a list or object for each column; or of objects on lines."""
+    try:
+        rows = _json(text, manifest, 1) if text.strip() else []
+    except SourceError:
+        if text.count("\n") and _is_json(text.strip().partition("\n")[0]):
+            yield from _jsonl_rows(manifest, text)
+            return
+        raise
+    if isinstance(rows, dict):
+        rows = _of_object(rows)
     if not isinstance(rows, list):
         raise SourceError(
             f"{manifest}: not a JSON list of objects with the key uri; for an object on each line "
@@ -120,11 +137,46 @@ def _json_rows(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
         yield number, _json_row(f"{manifest}, object {number}", row)
 
 
-def _paths(manifest: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yields the films of a text file that has a path on each line; "#" begins a comment."""
-    for number, line in enumerate(_text(manifest).splitlines(), 1):
+def _of_object(table: dict[str, Any]) -> Any:
+    """Returns the rows that an object has: a list in it, or what each of its columns has for a row;
+    the object alone, if it is one row."""
+    uris = next((value for key, value in table.items() if key.strip().lower() == "uri"), None)
+    if isinstance(uris, dict):  # of pandas: each column an object with the index for keys
+        return [
+            {key: column.get(at) for key, column in table.items() if isinstance(column, dict)}
+            for at in uris
+        ]
+    if isinstance(uris, list):
+        return [
+            {
+                key: column[at]
+                for key, column in table.items()
+                if isinstance(column, list) and at < len(column)
+            }
+            for at in range(len(uris))
+        ]
+    lists = [value for value in table.values() if isinstance(value, list)]
+    return [table] if uris is not None else lists[0] if len(lists) == 1 else None
+
+
+def _txt_rows(manifest: str, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the films of a text file that has a path on each line, where "#" begins a comment; or
+    those of a table, as spreadsheets save it as text."""
+    header = text.lstrip().partition("\n")[0].lower().split(_delimiter(text.lstrip()))
+    if len(header) > 1 and "uri" in [cell.strip(' "') for cell in header]:
+        yield from _csv_rows(manifest, text)
+        return
+    for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.startswith("#"):
             yield number, {"uri": line}
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _json(text: str, manifest: str, line: int) -> Any:
@@ -150,18 +202,20 @@ def _text(manifest: str) -> str:
             f"{_LARGEST >> 20}: split it, and run each part"
         )
     try:
-        return _decoded(storage.read_bytes(manifest))
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            f"{manifest}: neither UTF-8 nor UTF-16 text: save it as UTF-8 ({error})"
-        ) from error
+        data = storage.read_bytes(manifest)
     except OSError as error:
         raise SourceError(f"{manifest}: cannot be read: {error}") from error
-
-
-def _decoded(data: bytes) -> str:
-    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
+    with suppress(UnicodeDecodeError):
+        return data.decode("utf-8-sig")
+    try:
+        text = decode(data)
+    except EncodingError as error:
+        raise SourceError(f"{manifest}: not a text: save it as UTF-8") from error
+    before, damaged, _ = text.partition("\ufffd")
+    if damaged:
+        line = before.count("\n") + 1
+        raise SourceError(f"{manifest}, line {line}: not UTF-8 text: save it as UTF-8")
+    return text
 
 
 def _check_row(where: str, row: dict[str, str]) -> None:
@@ -194,6 +248,9 @@ def _broken_text(where: str, row: dict[str, str]) -> str:
 
 def _resolved(folder: str, uri: str) -> str:
     """Returns a uri, which may be relative to a folder, as one that is not."""
+    if "\\" in uri and "://" not in f"{uri}{folder}":
+        path = os.path.join(folder, uri)
+        uri = uri if os.path.lexists(path) else uri.replace("\\", "/")  # as Windows has it
     if "://" in uri or os.path.isabs(uri) or not folder:
         return uri
     return f"{folder}/{uri}" if "://" in folder else os.path.normpath(os.path.join(folder, uri))

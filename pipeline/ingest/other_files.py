@@ -38,6 +38,10 @@ _KINDS = {
         "",
     ),
     "subtitles as pictures": ("idx sub sup", "only subtitles of text are read: convert them"),
+    "subtitles of other formats": (
+        "scc stl cap usf json3 srv1 srv2 srv3 ytt mks rt jss aqt psb pjs mpl",
+        "convert them to .srt",
+    ),
     "playlist": ("m3u m3u8 pls xspf wpl mpd", ""),
     "texts": (
         "txt nfo md rtf doc docx odt pdf epub html htm mht url webloc xml json jsonl csv tsv yaml "

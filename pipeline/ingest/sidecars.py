@@ -1,13 +1,15 @@
 """Sidecars: the subtitle files that belong to films, and the language and kind in their names.
 
 A file belongs to the film whose name its own begins with ("film.en.srt", "film_en.srt",
-"film.mp4.srt"), beside it or in a folder "Subs" there; where one film is alone in its folder, a
-file that is named after a language alone ("2_English.srt") is its own too.
+"film.mp4.srt"), beside it or in a folder "Subs" there, or one named after a language; where one
+film is alone in its folder, a file that is named after a language alone ("2_English.srt") is its
+own too.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import unicodedata
@@ -18,7 +20,12 @@ import langcodes
 from pipeline.ingest.languages import two_letters
 from pipeline.runtime import storage, web
 
-ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".smi", ".sami", ".sub")
+# fmt: off
+ENDINGS = (
+    ".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".itt", ".smi", ".sami", ".sub", ".sbv",
+    ".lrc",
+)
+# fmt: on
 
 _FOLDERS = ("subs", "sub", "subtitles", "subtitle")  # beside a film, in any case
 _SEPARATOR = re.compile(r"[._\-\s\[\](){}+,]+")
@@ -97,7 +104,8 @@ class Sidecars:
             folders = [folder]
             while folder:
                 folder, name = _split(folder) if "/" in folder.strip("/") else ("", folder)
-                if name.lower() in _FOLDERS:
+                is_own = path.removeprefix(folder).strip("/").count("/") == 1
+                if name.lower() in _FOLDERS or (is_own and _folder_language(name)):
                     folders.append(folder)
             folders = [folder for folder in folders if folder in self._films]
             for folder in folders:
@@ -124,8 +132,12 @@ class Sidecars:
             return attached
         films = self._films[folder]
         for path in paths:
-            owners, tags = _owners(path.removeprefix(folder).lstrip("/"), films)
+            relative = path.removeprefix(folder).lstrip("/")
+            owners, tags = _owners(relative, films)
             sidecar = _sidecar(path, tags) if owners else None
+            if sidecar and not sidecar.language:
+                inside = map(_folder_language, relative.split("/")[:-1])
+                sidecar = dataclasses.replace(sidecar, language=next(filter(None, inside), ""))
             if sidecar is None:
                 self.unattached[path] = (
                     f"its name goes on with {tags!r}, which is no language: rename it"
@@ -181,9 +193,11 @@ def _subtitle_files(folder: str) -> Iterator[str]:
         return
     yield from subtitle_files([os.path.join(folder, name) for name in names])
     for name in names:
-        if name.lower() in _FOLDERS:
-            for path, _, inside in os.walk(os.path.join(folder, name)):
+        if name.lower() in _FOLDERS or _folder_language(name):
+            for path, folders, inside in os.walk(os.path.join(folder, name)):
                 yield from subtitle_files([os.path.join(path, file) for file in inside])
+                if name.lower() not in _FOLDERS:  # it may be anything, and deep
+                    folders.clear()
 
 
 def subtitle_files(paths: Sequence[str]) -> list[str]:
@@ -197,6 +211,13 @@ def subtitle_files(paths: Sequence[str]) -> list[str]:
         and not (path.lower().endswith(".sub") and path[:-4].lower() in indexed)
         and ("://" in path or os.path.isfile(path))
     ]
+
+
+@functools.cache
+def _folder_language(folder: str) -> str:
+    """Returns the language that a folder is named after, "" for none."""
+    found = _language([word for word in _SEPARATOR.split(folder.lower()) if word]) or ""
+    return found if len(found.partition("-")[0]) == 2 else ""
 
 
 def _split(uri: str) -> tuple[str, str]:

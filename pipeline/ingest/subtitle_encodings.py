@@ -31,7 +31,8 @@ _CODE_PAGES = {
     "zh": ("gb18030", "big5hkscs"),
 }
 _GUESSES = [*dict.fromkeys(page for pages in _CODE_PAGES.values() for page in pages[:1])]
-_GUESSES += ["big5", "euc_jp", "koi8_r"]
+_GUESSES += ["big5", "euc_jp", "koi8_u", "mac_roman", "mac_cyrillic"]
+_GUESSES += ["iso8859_2", "iso8859_5", "cp850", "cp852", "cp866"]
 _WHOLE = 3  # characters of UTF-8 for each damaged one, in a file that is UTF-8
 _SHIFTED = re.compile(rb"\x1b\$[@B]")  # ISO 2022, which is all ASCII
 

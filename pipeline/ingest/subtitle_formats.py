@@ -25,6 +25,12 @@ _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^\s<>][^<>]*)>")  # WebVTT says who 
 _NEGATIVE = re.compile(r"(^|-->)[ \t]*-[ \t]*(?:\d+:)+\d+[.,]\d+(?=[ \t]*(?:-->|$))", re.MULTILINE)
 _DRAWING = re.compile(r"\{[^{}]*\\p[1-9]")
 
+# LRC, of songs and karaoke players: a time before each line, none at which it ends.
+_LRC = re.compile(r"^((?:\[\d{1,3}:\d\d(?:[.:]\d{1,3})?\][ \t]*)+)(.*)$", re.MULTILINE)
+_LRC_TIME = re.compile(r"\[(\d{1,3}):(\d\d)(?:[.:](\d{1,3}))?\]")
+_LRC_OFFSET = re.compile(r"^\[offset:[ \t]*([+-]?\d{1,7})\]", re.MULTILINE | re.IGNORECASE)
+_LRC_LONGEST = 6000  # milliseconds that a line is shown at most
+
 # TTML: times in frames and ticks, "dur", and the namespaces before it was a standard.
 _TTML = re.compile(r"http://www\.w3\.org/(?:ns/ttml|20\d\d/\d\d/ttaf1)")
 _TTML_TIME = re.compile(r"\b(begin|end|dur)\s*=\s*(\"[^\"]*\"|'[^']*')")
@@ -55,7 +61,7 @@ def parse(data: bytes, language: str = "", fps: float | None = None) -> list[pys
         text = _ttml_in_seconds(text)
     text = _NEGATIVE.sub(r"\1 00:00:00.000", text)
     try:
-        events = list(pysubs2.SSAFile.from_string(text, fps=fps))
+        events = _lrc_events(text) or list(pysubs2.SSAFile.from_string(text, fps=fps))
         has_speech = any(can_be_speech(event) for event in events)
     except Exception as error:  # a stranger's file: whatever a parser says of it is about the file
         raise SubtitlesError(f"are in no format that is known: {error}") from error
@@ -115,6 +121,30 @@ def _webvtt_cues(text: str) -> str:
         if times is not None and not lines[0].startswith("NOTE"):
             cues.append("\n".join(lines[times:]))
     return "\n\n".join(["WEBVTT", *cues]) + "\n"
+
+
+def _lrc_events(text: str) -> list[pysubs2.SSAEvent]:
+    """Returns the events of an LRC file, each shown until the next begins; none for other files."""
+    if "-->" in text:
+        return []
+    offset = _LRC_OFFSET.search(text)
+    earlier = int(offset[1]) if offset else 0
+    timed = sorted(
+        (
+            60_000 * int(time[1]) + 1000 * int(time[2]) + round(1000 * float(f"0.{time[3] or 0}")),
+            line[2].strip(),
+        )
+        for line in _LRC.finditer(text)
+        for time in _LRC_TIME.finditer(line[1])
+    )
+    ends = [start for start, _ in timed[1:]] + [start + _LRC_LONGEST for start, _ in timed[-1:]]
+    return [
+        pysubs2.SSAEvent(
+            max(0, start - earlier), max(0, min(end, start + _LRC_LONGEST) - earlier), words
+        )
+        for (start, words), end in zip(timed, ends, strict=True)
+        if words
+    ]
 
 
 def _ttml_in_seconds(text: str) -> str:

@@ -6,17 +6,15 @@ import collections
 import dataclasses
 import html
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 
-import langcodes
 import pysubs2
 
+from pipeline.ingest import bilingual
 from pipeline.ingest.subtitle_formats import can_be_speech, is_drawing
 
 _REPEAT = 0.5  # seconds within which the same words are the same line, shown again
 _AT_ONCE = 0.1  # seconds between captions of which the second scrolls on or grows
-_BILINGUAL = 0.3  # share of the cues, in a file that says everything in two languages
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")
 _KARAOKE = re.compile(r"\\[kK][fo]?\d")
@@ -71,15 +69,15 @@ def clean(events: Iterable[pysubs2.SSAEvent], zero: float = 0.0, language: str =
     Leaves out markup, drawings, comments, songs, karaoke, signs, music, descriptions of sounds,
     what the makers of subtitles say of themselves, and the events that `subtitle_formats.left_out`
     counts. Captions that scroll on or grow give each phrase once. Of a file that says everything in
-    two scripts that of `language` is taken, Latin where it is not known. The same words again
-    within half a second extend the line before.
+    two languages `language` is taken, English where it is not known. The same words again within
+    half a second extend the line before.
     """
     spoken = [
         event
         for event in events
         if can_be_speech(event) and not event.is_comment and not is_drawing(event)
     ]
-    cues = _unrolled(_in_one_script(_cues(_dialogue(spoken), zero), language))
+    cues = _unrolled(_in_one_language(_cues(_dialogue(spoken), zero), language))
     lines = sorted(
         (Line(cue.start, cue.end, text) for cue in cues for text in _utterances(cue)),
         key=lambda line: (line.start, line.end),
@@ -131,51 +129,12 @@ def _cues(events: Sequence[pysubs2.SSAEvent], zero: float) -> list[_Cue]:
     return sorted(cues, key=lambda cue: (cue.start, cue.end))
 
 
-# --- two languages at once -----------------------------------------------------------------------
-
-
-def _in_one_script(cues: list[_Cue], language: str) -> list[_Cue]:
-    """Returns cues without the rows of another script where most are shown in two."""
-    scripts: dict[tuple[float, float], set[str]] = {}
-    for cue in cues:
-        scripts.setdefault((cue.start, cue.end), set()).update(map(_script, cue.rows))
-    shown = [found - {""} for found in scripts.values()]
-    doubled = sum(len(found) > 1 for found in shown)
-    if doubled < 2 or doubled < _BILINGUAL * len(shown):
-        return cues
-    wanted = _script_of(language) or "LATIN"
+def _in_one_language(cues: list[_Cue], language: str) -> list[_Cue]:
+    """Returns cues with their rows in one language, where most are shown in two."""
+    rows = bilingual.in_one_language([(cue.start, cue.end, cue.rows) for cue in cues], language)
     return [
-        dataclasses.replace(cue, rows=rows)
-        for cue in cues
-        if (
-            rows := tuple(
-                row
-                for row in cue.rows
-                if wanted not in scripts[cue.start, cue.end] or _script(row) in ("", wanted)
-            )
-        )
+        dataclasses.replace(cue, rows=kept) for cue, kept in zip(cues, rows, strict=True) if kept
     ]
-
-
-def _script(text: str) -> str:
-    """Returns the script of most letters, "" for none; those of Japanese and Chinese are one."""
-    names = collections.Counter(
-        unicodedata.name(letter, "?").partition(" ")[0] for letter in text if letter.isalpha()
-    )
-    script = names.most_common(1)[0][0] if names else ""
-    return "CJK" if script in ("HIRAGANA", "KATAKANA", "FULLWIDTH", "HALFWIDTH") else script
-
-
-def _script_of(language: str) -> str:
-    """Returns the script that a language is written in, "" where it is not known."""
-    if not language:
-        return ""
-    script = langcodes.Language.get(language).maximize().script_name("en").upper()
-    return (
-        "CJK"
-        if script.startswith(("JAPANESE", "HAN", "SIMPLIFIED", "TRADITIONAL"))
-        else ("HANGUL" if script == "KOREAN" else script.partition(" ")[0])
-    )
 
 
 # --- captions that scroll ------------------------------------------------------------------------

@@ -113,6 +113,12 @@ def attach(keyframes: Sequence[Keyframe], lines: Sequence[Line]) -> list[Keyfram
     ]
 
 
+def speaker_span(line: str) -> tuple[int, int]:
+    """Returns where in a line the speaker's name begins and ends, (0, 0) where none is named."""
+    match = _NAMED.fullmatch(line)
+    return match.span(1) if match else (0, 0)
+
+
 def split_speaker(line: str) -> tuple[str, str]:
     """Splits a line into its speaker, "" where none is named, and the words, without quotes."""
     match = _NAMED.fullmatch(line)

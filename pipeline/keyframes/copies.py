@@ -1,4 +1,4 @@
-"""Copies: finds films of a series that show the same, in another container, resolution or cut.
+"""Copies: finds films that show the same, in another container, resolution, cut or folder.
 
 Most of the middle of the shorter one is in the longer one, at the same distance in time. Episodes
 have no more than their ends in common, and sets that come back now and then.
@@ -20,6 +20,7 @@ _LIKENESS = 0.72  # of two frames of a shot, in other encodings and crops
 _SHARE = 0.5  # of the shorter film's middle that is in the longer one
 _SAMPLES = 12  # of its frames are looked for in all films; the rest only where these are found
 _SAMPLE_SHARE = 0.3
+_QUARTER = 24  # bits of the first 64 that differ at most: unrelated frames have 32, copies 18
 _LEAST = 4  # frames at one distance; films with fewer tell too little
 _PIECE = 0.1  # of its middle that lies at one distance in time from the same in the longer one
 _SECONDS = 2.0  # between the frames that two encodings give for a shot
@@ -92,7 +93,10 @@ def _likely(films: Sequence[Pictures]) -> list[tuple[int, int]]:
         places = np.unique(np.linspace(0, len(middle) - 1, _SAMPLES).round().astype(int))
         hits = np.zeros(len(films), int)
         for index in middle[places]:
-            near = distances(words, film.words[index]) <= max_distance(_LIKENESS)
+            word = film.words[index]
+            quarter = np.bitwise_count(words[:, 0] ^ word[0])
+            some = np.flatnonzero(quarter <= _QUARTER)
+            near = some[distances(words[some], word) <= max_distance(_LIKENESS)]
             hits[np.unique(owner[near])] += 1
         for other in np.flatnonzero(hits >= _SAMPLE_SHARE * len(places)):
             if other != number:

@@ -1,4 +1,4 @@
-"""Frame quality: scores frames as images, and tells black, flat and smeared ones."""
+"""Frame quality: scores frames as images, and tells black, flat, smeared and damaged ones."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pipeline.config import KeyframesConfig
 from pipeline.keyframes.frame_stats import FrameStats
 
 _LIT = 40  # levels, of an edge in the tiny image: something is lit in the dark
+_DAMAGED = 0.1  # of the score of a frame without damage
+_MOST_DAMAGED = 0.5  # share of a film's frames; where there are more, what decoders say is nothing
 _VISIBLE = 15  # something stands out from a flat ground; noise and shades have 3
 
 
 def score(stats: FrameStats, first: int, last: int) -> NDArray[np.float32]:
     """Scores each of the frames first..last as an image: float32, higher is better.
 
-    Sharpness counts most; frames that are very dark, overexposed or in fast motion lose.
+    Sharpness counts most; frames that are very dark, overexposed, damaged or in fast motion lose.
     """
     part = slice(first, last + 1)
     exposure = np.clip((stats.mean[part] - 16) / 50, 0.1, 1) * np.clip(
@@ -23,11 +25,13 @@ def score(stats: FrameStats, first: int, last: int) -> NDArray[np.float32]:
     )
     difference_after = np.append(stats.diff[first + 1 : last + 1], 0.0)
     moving = np.minimum(stats.diff[part], difference_after)
-    return np.sqrt(stats.sharp[part]) * exposure / (1 + moving / 20)
+    whole = np.where(stats.damaged[part], _DAMAGED, 1)
+    return np.sqrt(stats.sharp[part]) * exposure * whole / (1 + moving / 20)
 
 
 def defect(stats: FrameStats, index: int, config: KeyframesConfig) -> tuple[str, str]:
-    """Returns why a frame is unfit for a keyframe, "black", "flat" or "smear", and the figures.
+    """Returns why a frame is unfit for a keyframe, "black", "flat", "smear" or "damaged", and the
+    figures.
 
     Both are "" for a frame that is fit.
     """
@@ -41,6 +45,8 @@ def defect(stats: FrameStats, index: int, config: KeyframesConfig) -> tuple[str,
     moving = min(stats.diff[index], stats.diff[min(index + 1, len(stats.diff) - 1)])
     if moving > config.smear_motion and stats.sharp[index] < config.smear_sharpness * usual:
         return "smear", f"sharpness {stats.sharp[index]:.0f} where {usual:.0f} is usual, moving"
+    if stats.damaged[index] and stats.damaged.mean() < _MOST_DAMAGED:
+        return "damaged", "data of it, or of a frame that it builds on, is lost"
     return "", ""
 
 

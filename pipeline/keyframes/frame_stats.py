@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ from pipeline.ingest.video import (
     skippable,
     video_stream,
 )
-from pipeline.keyframes.combing import is_combed
+from pipeline.keyframes.combing import has_combed
 from pipeline.keyframes.letterbox import DarkEdges, dark_edges, inner, measured_inside
 from pipeline.keyframes.tone_mapping import is_hdr, luma_table
 
@@ -39,6 +40,8 @@ THUMB = (32, 18)  # width, height of the tiny images
 _DIFF = (80, 45)  # width, height at which neighbours are compared
 _SHARP = (320, 180)  # width, height at which sharpness is measured
 _LOOK = 0.77  # seconds between frames looked at for combing: not a multiple of any cycle's
+_SLOWEST = 0.06  # seconds that a frame of an interlaced film is shown, at most
+_DAMAGE_LASTS = 2.0  # seconds after a damaged frame, unless a random access point comes
 _MIDDLE = 480  # pixels, the width that is looked at
 _BLURRED = 2  # pixels beside a dark edge that are part of it, at 320x180
 _STEP_BACK = 0.5  # seconds to seek further back; doubles each time
@@ -56,6 +59,7 @@ class FrameStats:
     mean: NDArray[np.float32]  # mean luma, 8-bit levels
     std: NDArray[np.float32]  # standard deviation of the luma
     sharp: NDArray[np.float32]  # mean square of the Laplacian of the luma at 320x180
+    damaged: NDArray[np.bool_]  # whether data of it is lost, or of one that it builds on
     thumbs: NDArray[np.uint8]  # [n, 18, 32] luma
     frame_time: float  # seconds that a frame is shown, the median over the film
     bars: tuple[int, int, int, int]  # letterbox: rows above, below, columns left, right
@@ -71,6 +75,7 @@ _COLUMNS: dict[str, type[np.generic]] = {
     "std": np.float32,
     "sharp": np.float32,
     "sharp_inside": np.float32,  # the same without the frame's dark edges
+    "damaged": np.bool_,
     "combed": np.int8,  # whether the frame is, -1 where it was not looked at
     "thumbs": np.uint8,
 }
@@ -164,7 +169,9 @@ def scan_segment(
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     dark = DarkEdges()
     second = looked = -1
+    damage_ends = -math.inf
     previous: NDArray[np.uint8] | None = None
+    luma_before: NDArray[np.uint8] | None = None
     before_segment: tuple[int, float] | None = None
     packet_times: list[int] = []
     cost = 0
@@ -174,6 +181,10 @@ def scan_segment(
         cost = 1 if frame.key_frame else cost + 1
         if frame.key_frame:
             tick(seconds)
+        if frame.is_corrupt:
+            damage_ends = seconds + _DAMAGE_LASTS
+        elif frame.key_frame:
+            damage_ends = -math.inf
         look = int(seconds / _LOOK)
         medium, small = scaled_planes(frame_planes)
         mean, std = cv2.meanStdDev(medium)
@@ -181,7 +192,9 @@ def scan_segment(
             watch(frame)
             if int(seconds) != second:
                 dark.add_frame(frame_planes[0])
-            columns["combed"].append(is_combed(_middle(frame_planes[0])) if look != looked else -1)
+            columns["combed"].append(
+                _looks_combed(frame, frame_planes[0], luma_before) if look != looked else -1
+            )
             columns["pts"].append(time)
             columns["cost"].append(cost)
             columns["diff"].append(difference(small, previous) if previous is not None else 0.0)
@@ -195,11 +208,13 @@ def scan_segment(
                 if any(edges)
                 else columns["sharp"][-1]
             )
+            columns["damaged"].append(seconds < damage_ends)
             thumb = cv2.resize(small[: _DIFF[1]], THUMB, interpolation=cv2.INTER_AREA)
             columns["thumbs"].append(thumb)
         else:
             before_segment = time, float(mean[0, 0])
         previous, second, looked = small, int(seconds), look
+        luma_before = frame_planes[0]
     arrays = {name: np.array(values, _COLUMNS[name]) for name, values in columns.items()}
     arrays["thumbs"] = arrays["thumbs"].reshape(-1, *THUMB[::-1])  # also where there are none
     return SegmentStats(
@@ -215,6 +230,21 @@ def scan_segment(
         dark,
         before_segment,
     )
+
+
+def _looks_combed(
+    frame: av.VideoFrame, luma: NDArray[np.uint8], before: NDArray[np.uint8] | None
+) -> bool:
+    """Returns whether a frame weaves two moments. One without a frame of its size before it may
+    have stripes; those of GIFs and other computer graphics have patterns of dots."""
+    if (
+        before is None
+        or before.shape != luma.shape
+        or frame.format.is_rgb
+        or frame.format.has_palette
+    ):
+        return False
+    return has_combed(_middle(luma), _middle(before))
 
 
 def _middle(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -344,12 +374,13 @@ def join_segments(uri: str, segments: Sequence[SegmentStats]) -> FrameStats:
     check_clock(packet_times.tolist(), time_base)
     shown = np.unique(packet_times if len(packet_times) else pts)
     place = np.searchsorted(shown, pts)
+    frame_time = float(np.median(np.diff(shown)) * time_base) if len(shown) > 1 else 0.0
     return FrameStats(
         times=(pts - start) * time_base,
         skipped=np.diff(place, prepend=place[:1] - 1) - 1,
-        frame_time=float(np.median(np.diff(shown)) * time_base) if len(shown) > 1 else 0.0,
+        frame_time=frame_time,
         bars=bars,
         aspect=aspect,
-        combed=float(combed.mean()) if len(combed) else 0.0,
+        combed=float(combed.mean()) if len(combed) and frame_time <= _SLOWEST else 0.0,
         **columns,
     )

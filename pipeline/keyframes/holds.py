@@ -42,7 +42,7 @@ def repeated(stats: FrameStats) -> tuple[FrameStats, NDArray[np.int64]]:
     step = _seconds(stats)[index] / (1 + _REPEATS)
     columns = {
         name: getattr(stats, name)[index]
-        for name in ("pts", "cost", "diff", "mean", "std", "sharp", "thumbs", "skipped")
+        for name in ("pts", "cost", "diff", "mean", "std", "sharp", "damaged", "thumbs", "skipped")
     }
     columns["diff"] = np.where(again, np.float32(0), columns["diff"])
     columns["skipped"] = np.where(again, 0, columns["skipped"])

@@ -19,6 +19,10 @@ _LIT = 48.0  # mean luma of a frame, outside its own dark edges, that tells wher
 _SHARE = 0.95  # of these frames are dark at least as far as the bar,
 _EXACT = 0.3  # of them just as far: the edge of a dark scene is now here, now there
 _TOLERANCE = 0.006  # of the height or width: the edge of a bar is blurred
+_FEW = 8  # frames; in fewer, what is dark on one side may be a night sky,
+_UNEVEN = 2.5  # if it is so many times what is dark on the other
+_TEXT = 0.08  # of the height: a line of subtitles that stands in a bar,
+_BETWEEN = 2  # with so many dark rows beyond it
 _SAMPLES = 320  # pixels of a row or column that are looked at, about
 
 Sides = tuple[int, int, int, int]  # rows above, below, columns left, right
@@ -55,6 +59,11 @@ class DarkEdges:
             bar = int(np.quantile(edges[:, side], 1 - _SHARE, method="lower"))
             exact = np.abs(edges[:, side] - bar) <= max(2.0, _TOLERANCE * length)
             found.append(bar if exact.mean() >= _EXACT else 0)
+        for one, other in ((0, 1), (2, 3)):
+            if len(edges) < _FEW and max(found[one], found[other]) > _UNEVEN * min(
+                found[one], found[other]
+            ):
+                found[one] = found[other] = 0
         above, below, left, right = found
         return above, below, left, right
 
@@ -71,12 +80,19 @@ def dark_edges(luma: NDArray[np.uint8]) -> Sides:
     rows, columns = _dark(across, 1), _dark(down, 0)
     if rows.all() or columns.all():
         return height, 0, width, 0
-    return (
-        int(np.argmin(rows)),
-        int(np.argmin(rows[::-1])),
-        int(np.argmin(columns)),
-        int(np.argmin(columns[::-1])),
-    )
+    return (_run(rows), _run(rows[::-1]), _run(columns), _run(columns[::-1]))
+
+
+def _run(dark: NDArray[np.bool_]) -> int:
+    """Returns how many lines from the first on are dark; text in a bar does not end it."""
+    end = int(np.argmin(dark))
+    gap = round(_TEXT * len(dark))
+    while end:
+        beyond = np.flatnonzero(dark[end : end + gap])
+        if len(beyond) < _BETWEEN:
+            break
+        end += int(beyond[-1]) + 1
+    return end
 
 
 def _dark(luma: NDArray[np.uint8], axis: int) -> NDArray[np.bool_]:

@@ -22,7 +22,7 @@ def near_edges(
     keyframes: Sequence[Keyframe], duration: float, config: SelectionConfig
 ) -> list[Keyframe]:
     """Returns the keyframes near the start or end of an episode of `duration` seconds."""
-    seconds = edge(duration, config)
+    seconds = edge(duration, config.recurring_edge)
     return [
         keyframe
         for keyframe in keyframes
@@ -30,9 +30,9 @@ def near_edges(
     ]
 
 
-def edge(duration: float, config: SelectionConfig) -> float:
-    """Returns how many seconds at either end of an episode are compared."""
-    return min(config.recurring_edge, duration / 4)
+def edge(duration: float, most: float) -> float:
+    """Returns how many seconds at either end of an episode are compared, `most` of a long one."""
+    return min(most, duration / 4)
 
 
 def find_recurring(

@@ -10,6 +10,7 @@ frames it leads to. In a wipe a shot gives way part by part (`sweeps`). All are 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,12 +31,16 @@ _BEND = 0.16  # of the change: frames of a dissolve stray less from means of its
 _BLEND_CORRELATION = 0.75  # of a dissolve's ends, at most; a lamp that is lit keeps the shapes
 _BLEND_AREA = 0.6  # share of the picture that changes in one; a title that appears is less
 _AROUND_SWEEP = 0.75  # change before and after a sweep, in that in it; a camera's move goes on
+# Times the strays of a sweep: so near, a window beside may fit, and does with so few; of the many
+# that are tried in a camera's move one or two have 0.88.
+_NEAR_MISS, _GOOD_FIT = 1.3, 0.87
 _SWEEP_CORRELATION = 0.6  # of its ends, at most; what moves in a shot leaves the rest
 _SHORTEST, _GROWTH = 3, 1.36  # half lengths of gradual transitions that are tried, in frames
 _SHORTEST_SWEEP = 2
 _GOES_ON = 0.5  # of the change in a sweep: a frame that changes more is of it
 _MARGIN = 0.2  # of a sweep, at both ends
 _STAYS = 0.15  # seconds beside a sweep that are of the two shots alone
+_OPEN = 0.3  # share of the picture that is dark, at most, once an iris is open
 _CALM = 1.5  # the change at a cut, in those of the frames beside it, that nothing else explains
 _MUCH = 0.3  # of the mean change: what a place has to change to count
 _MOVES = 6.0  # levels that the picture changes by in a frame, on average, while a shot slides in
@@ -144,20 +149,24 @@ def _ramp(
     """Returns the last frame of the ramp from `at` in the direction of `step`, 1 or -1.
 
     On a ramp either contrast grows while shapes stay, or much of the frame is still black, as while
-    an iris opens, which may look like cuts to `cuts`.
+    an iris opens, which may look like cuts to `cuts`; but not where it never opens, at night.
     """
     std, times = stats.std, stats.times
-    here, origin = at, times[at]
+    here, origin, opened = at, times[at], False
     iris = dark[at] > 0.9 and 0 <= at + step < len(std) and dark[at + step] > 0.6
     while 0 <= here + step < len(std) and abs(times[here + step] - origin) < config.fade_seconds:
         boundary = max(here, here + step)
         grows = std[here + step] > std[here] * 1.01 + 0.1
         same = correlations[boundary] > 0.8 or std[here] < config.flat
         opens = iris and dark[here + step] > 0.05
-        if not opens and (boundary in limits or not grows or not same):
-            break
+        if boundary in limits or not grows or not same:
+            if not opens:
+                break
+            opened = True
         here += step
-    return here
+    beyond = min(max(here + step, 0), len(dark) - 1)
+    is_open = dark[min(at, beyond) : max(at, beyond) + 1].min() < _OPEN
+    return here if is_open or not opened else at
 
 
 def _blocked(count: int, cut_at: list[int], taken: list[Transition]) -> NDArray[np.int64]:
@@ -243,36 +252,32 @@ def wipes(
     blocked = _blocked(count, cut_at, taken)
     moved = np.concatenate([[0.0], np.cumsum(stats.diff, dtype=np.float64)])
     sweeps: list[Sweep] = []
+    others: list[Sweep] = []  # where none of these are
     for half in _halves(stats, config.wipe_seconds, _SHORTEST_SWEEP):
         if count <= 2 * half:
             continue
-        middles = np.arange(half, count - half, max(1, half // 3))
-        middles, span = _apart(stats, config, blocked, middles, half)
-        # A shot gives way to one that goes on as calmly; a camera that moves, moved before or goes
-        # on moving.
-        around = np.zeros(len(middles))
-        for end, step in ((-half, -half), (half, half)):
-            near = middles + end
-            far = np.clip(near + step, 0, count - 1)
-            far = np.where(
-                blocked[np.maximum(near, far) + 1] - blocked[np.minimum(near, far) + 1] == 0,
-                far,
-                near + step // 2,  # half as far, where another transition is on the way
-            )
-            far = np.clip(far, 0, count - 1)
-            around += _changed(stats.thumbs, near, far)[0]
-        middles = middles[around < _AROUND_SWEEP * span]
-        middles = middles[
-            correlation(stats.thumbs[middles - half], stats.thumbs[middles + half])
-            < _SWEEP_CORRELATION
-        ]
-        sweeps += wiped(stats.thumbs, middles, half)
+        step = max(1, half // 3)
+        middles, around = _suited(stats, config, blocked, np.arange(half, count - half, step), half)
+        sweeps += wiped(stats.thumbs, middles[around < _AROUND_SWEEP], half)
         per_frame = (moved[middles + half + 1] - moved[middles - half + 1]) / (2 * half)
-        moving = middles[per_frame > _MOVES]
-        sweeps += slid(stats.thumbs, moving, half)
+        moving = (per_frame > _MOVES) & (around < _NEAR_MISS * _AROUND_SWEEP)
+        near = list(slid(stats.thumbs, middles[moving], half, _NEAR_MISS))
+        calm = set(middles[around < _AROUND_SWEEP].tolist())
+        sweeps += [sweep for middle, sweep in near if sweep.score > 0 and middle in calm]
+        # A shot that moves in fits its window only where both shots are still outside of it.
+        beside = np.unique(
+            [at for middle, _ in near for at in range(middle - step + 1, middle + step)]
+        )
+        beside = beside[(beside >= half) & (beside < count - half)].astype(np.int64)
+        middles, around = _suited(stats, config, blocked, beside, half)
+        middles = middles[around < _AROUND_SWEEP]
+        others += [sweep for _, sweep in slid(stats.thumbs, middles, half, _GOOD_FIT)]
     found: list[Transition] = []
     free = np.ones(count, bool)
-    for sweep in sorted(sweeps, key=lambda sweep: (-sweep.score, sweep.first)):
+    best_first = [
+        sorted(some, key=lambda sweep: (-sweep.score, sweep.first)) for some in (sweeps, others)
+    ]
+    for sweep in itertools.chain(*best_first):
         if free[sweep.first : sweep.last + 1].all():
             first, last = _whole(stats, sweep, blocked)
             if _both_stay(stats, blocked, first, last):
@@ -280,6 +285,35 @@ def wipes(
             length = sweep.last - sweep.first + 1
             free[max(0, sweep.first - length) : sweep.last + length + 1] = False
     return sorted(found, key=lambda transition: transition.first)
+
+
+def _suited(
+    stats: FrameStats,
+    config: ShotsConfig,
+    blocked: NDArray[np.int64],
+    middles: NDArray[np.int64],
+    half: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Returns those middles of windows between whose ends the picture becomes another, and how much
+    it changes before and after the window as a share of that.
+
+    A shot gives way to one that goes on as calmly; a camera that moves, moved before or goes on
+    moving.
+    """
+    middles, span = _apart(stats, config, blocked, middles, half)
+    ends = correlation(stats.thumbs[middles - half], stats.thumbs[middles + half])
+    middles, span = middles[ends < _SWEEP_CORRELATION], span[ends < _SWEEP_CORRELATION]
+    around = np.zeros(len(middles))
+    for end, step in ((-half, -half), (half, half)):
+        near = middles + end
+        far = np.clip(near + step, 0, len(stats.times) - 1)
+        far = np.where(
+            blocked[np.maximum(near, far) + 1] - blocked[np.minimum(near, far) + 1] == 0,
+            far,
+            near + step // 2,  # half as far, where another transition is on the way
+        )
+        around += _changed(stats.thumbs, near, np.clip(far, 0, len(stats.times) - 1))[0]
+    return middles, around / np.maximum(span, 1e-3)
 
 
 def _whole(stats: FrameStats, sweep: Sweep, blocked: NDArray[np.int64]) -> tuple[int, int]:

@@ -156,19 +156,24 @@ def read_text(film: Inputs, job: Job) -> list[AnyRow]:
     return [*kept, *rejects]
 
 
-def select_keyframes(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
-    """Returns, for each film of a series, its keyframes without those that recur in the series,
-    each with the dialogue spoken over it, and the rejects. Of films that show the same, all but
-    the best are rejects."""
+def find_copies(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
+    """Returns a reject for each film of a source that shows the same as a better one, which may lie
+    in another folder."""
     copy_of = copies.find_copies([_pictures(film, job) for film in films])
-    originals = [film for film in films if film.video.id not in copy_of]
-    repeats = recurring.find_recurring(_near_edges(originals, job), job.config.selection)
     return [
-        [_copy_reject(film, copy_of[film.video.id])]
-        if film.video.id in copy_of
-        else _select(film, repeats)
+        [_copy_reject(film, copy_of[film.video.id])] if film.video.id in copy_of else []
         for film in films
     ]
+
+
+def select_keyframes(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
+    """Returns, for each film of a series, its keyframes without those that recur in the series,
+    each with the dialogue spoken over it, and the rejects; of copies of other films nothing."""
+    originals = {film.video.id: film for film in films if not film.rows("copies", Reject)}
+    repeats = recurring.find_recurring(
+        _near_edges(list(originals.values()), job), job.config.selection
+    )
+    return [_select(film, repeats) if film.video.id in originals else [] for film in films]
 
 
 def _pictures(film: Inputs, job: Job) -> copies.Pictures:
@@ -182,7 +187,7 @@ def _pictures(film: Inputs, job: Job) -> copies.Pictures:
         video.size,
         np.array([keyframe.time for keyframe in found]),
         pack_hashes(keyframe.phash for keyframe in found),
-        recurring.edge(seconds, job.config.selection),
+        recurring.edge(seconds, job.config.selection.recurring_edge),
     )
 
 

@@ -101,9 +101,12 @@ def _places() -> NDArray[np.float64]:
 _PLACES = _places()
 
 
-def slid(thumbs: NDArray[np.uint8], middles: NDArray[np.int64], half: int) -> Iterator[Sweep]:
-    """Yields the windows of a half length, around some middles, in which a shot is pushed out,
-    covered or uncovered from one of the four sides."""
+def slid(
+    thumbs: NDArray[np.uint8], middles: NDArray[np.int64], half: int, slack: float = 1.0
+) -> Iterator[tuple[int, Sweep]]:
+    """Yields the middles, of some, of the windows of a half length in which a shot is pushed out,
+    covered or uncovered from one of the four sides, and what it is; slack: times the strays that
+    it may have."""
     offsets = np.unique(np.linspace(-half + 1, half - 1, min(_SHIFTS, 2 * half - 1)).astype(int))
     for middle in middles.tolist():
         one, other = (thumbs[middle + end].astype(np.float32) for end in (-half, half))
@@ -117,8 +120,8 @@ def slid(thumbs: NDArray[np.uint8], middles: NDArray[np.int64], half: int) -> It
             key=lambda found: found[0],
         )
         strays = best / (_SLIDE_STRAYS * span)
-        if strays < 1:
-            yield Sweep(*_extent(shift, offsets, middle, half), span * (1 - strays))
+        if strays < slack:
+            yield middle, Sweep(*_extent(shift, offsets, middle, half), span * (1 - strays))
 
 
 def _extent(

@@ -25,7 +25,10 @@ def counts(out: str, version: str, films: Iterable[Film]) -> dict[str, Any] | No
         if not of_film:
             continue
         not_applied = {
-            reject.key for reject in film.rows("review", Reject) if reject.reason == CONFLICT
+            reject.key
+            for stage in ("scenes", "review")
+            for reject in film.rows(stage, Reject)
+            if reject.reason == CONFLICT
         }
         conflicts += len(not_applied)
         rows += [row for row in of_film if row.id not in not_applied]
@@ -48,6 +51,7 @@ def summary(rows: Sequence[OfFilm]) -> dict[str, Any]:
         "rejected": sum(isinstance(row, RejectStory) for row in last.values()),
         "sentences": len({row.keyframe for row in rows if row.what == "edit"}),
         "pictures": len({row.keyframe for row in rows if row.what in ("drop", "swap")}),
+        "scenes": len({row.keyframe for row in rows if row.what == "scene"}),
         "judged_twice": len(judged_twice),
         "agreed": None if agreed is None else round(agreed, 4),
         "kappa": None if kappa is None else round(kappa, 4),

@@ -7,9 +7,11 @@ text, so nothing that a source has made is ever read as HTML.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import getpass
 import importlib.resources
+import os
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -17,12 +19,12 @@ from urllib.parse import unquote
 import jinja2
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.review import access, cast, frames, library
 from pipeline.review.library import Library, Wanted
 from pipeline.runtime import decisions, isolation
-from schemas.decisions import REASONS, Decision, Prefer, Undo
+from schemas.decisions import REASONS, Decision, Prefer, SceneBegin, Undo
 
 _PAGES = {"/": "stories", "/story": "story", "/cast": "cast", "/compare": "compare"}
 _TEMPLATES = jinja2.Environment(
@@ -33,6 +35,14 @@ _TEMPLATES = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
 )
 _KINDS = {"js": "text/javascript", "css": "text/css"}
+
+
+class _Asked(BaseModel):
+    """What the writer is to be asked again for."""
+
+    story: str
+    keyframe: str  # "" for all of the story
+    repeat: int = Field(ge=1, le=1000)
 
 
 def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: str = "") -> Any:
@@ -48,6 +58,15 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
     @server.exception_handler(library.Running)
     def _running(request: Request, error: Exception) -> Response:
         return JSONResponse({"detail": str(error)}, 503)
+
+    @server.exception_handler(decisions.DecisionsError)
+    def _broken(request: Request, error: Exception) -> Response:
+        return JSONResponse({"detail": str(error)}, 409)
+
+    @server.exception_handler(OSError)
+    def _unreadable(request: Request, error: Exception) -> Response:
+        detail = f"The dataset cannot be read, maybe as a run is writing it: {error}"
+        return JSONResponse({"detail": detail}, 503)
 
     for path, name in _PAGES.items():
         add_page(server, path, name, csrf)
@@ -69,6 +88,7 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
             "scores": sorted(scores),
             "reasons": REASONS,
             "share": f"{share[0]}/{share[1]}" if share[1] > 1 else "",
+            "read_only": not os.access(books.out, os.W_OK),
         }
 
     @server.get("/api/stories")
@@ -119,6 +139,7 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
 
     @server.post("/api/decide")
     async def decide(request: Request) -> Any:
+        books.refresh()
         body = await request.json()
         name = reviewer(request, by)
         if not isinstance(body, dict) or not isinstance(body.get("decision"), dict):
@@ -142,6 +163,29 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
         except OSError as error:
             raise HTTPException(507, f"the decision was not written: {error}") from None
         return {"id": row.id}
+
+    asking = asyncio.Lock()  # one after the other: they share a budget and a model
+
+    @server.post("/api/suggest")
+    async def suggested(request: Request) -> Any:
+        from pipeline.review import suggestions  # what checks a writer is loaded by who asks one
+
+        try:
+            asked = _Asked.model_validate(await request.json())
+        except ValueError:
+            raise HTTPException(422, "The request was not understood.") from None
+        if asked.story not in books.by_id:
+            raise HTTPException(404, "There is no such story.")
+        async with asking:
+            books.refresh()
+            if await request.is_disconnected():  # while it waited for another
+                raise HTTPException(409, "The page was left.")
+            try:
+                return await suggestions.suggest(
+                    books, asked.story, asked.keyframe, asked.repeat, lambda: _left(request)
+                )
+            except suggestions.Failed as error:
+                raise HTTPException(502, str(error)) from None
 
     @server.get("/api/frames")
     def offered(story: str, keyframe: str) -> Any:
@@ -223,6 +267,12 @@ def user() -> str:
         return "reviewer"
 
 
+async def _left(request: Request) -> None:
+    """Waits until the page that has sent a request is left."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 def _jpeg(data: bytes) -> Response:
     return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=60"})
 
@@ -265,14 +315,18 @@ def _check_stale(earlier: Sequence[Decision], row: Decision, seen: Any) -> None:
     known = set(seen) if isinstance(seen, list) else set()
     for other in standing:
         if other.id not in known and _clash(other, row):
+            what = "say where a scene begins" if isinstance(other, SceneBegin) else other.what
             raise HTTPException(
-                409, f"{other.by} has decided to {other.what} here since. Look at it again."
+                409, f"{other.by} has decided to {what} here since. Look at it again."
             )
 
 
 def _clash(one: Decision, other: Decision) -> bool:
-    """Returns whether two decisions are about the same: a story, or a picture of it."""
+    """Returns whether two decisions are about the same: a story, a picture of it, a scene's
+    beginning."""
     if not (isinstance(one, decisions.OF_FILM) and isinstance(other, decisions.OF_FILM)):
+        return False
+    if isinstance(one, SceneBegin) != isinstance(other, SceneBegin):
         return False
     pictures = {getattr(one, "keyframe", ""), getattr(other, "keyframe", "")}
     if "" in pictures:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from pipeline.runtime.stage_outputs import digest
 from schemas import layout
-from schemas.decisions import Accept, Drop, Edit, Move, OfFilm, RejectStory, Swap
+from schemas.decisions import Accept, Drop, Edit, Move, OfStory, RejectStory, Swap
 from schemas.published import keyframe_id
 from schemas.rows import REVIEWER, STORY_LENGTH, Keyframe, Reject, Story
 
@@ -73,7 +73,7 @@ def boundary_digest(before: Story, story: Story, keyframes: Mapping[str, Keyfram
 def apply(
     stories: Sequence[Story],
     keyframes: Iterable[Keyframe],
-    decisions: Iterable[OfFilm],
+    decisions: Iterable[OfStory],
     unreachable: Collection[str] = (),
 ) -> Applied:
     """Applies the standing decisions about a film, in their order, to its stories as written.
@@ -91,7 +91,7 @@ def apply(
     return film.applied()
 
 
-def _detail(decision: OfFilm, fault: str) -> str:
+def _detail(decision: OfStory, fault: str) -> str:
     keyframe = getattr(decision, "keyframe", "")
     about = f"{decision.story}, {keyframe}" if keyframe else decision.story
     return f"the decision to {decision.what} ({about}) is not applied: {fault}"
@@ -111,7 +111,7 @@ class _Film:
         self.verdicts: dict[str, Accept | RejectStory] = {}
         self.conflicts: dict[str, str] = {}
 
-    def decide(self, decision: OfFilm, unreachable: bool) -> str:
+    def decide(self, decision: OfStory, unreachable: bool) -> str:
         """Applies a decision; returns why it cannot be, "" if it was."""
         story = self.written.get(decision.story)
         if story is None:

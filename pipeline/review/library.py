@@ -34,10 +34,11 @@ from pipeline.ingest import discovery
 from pipeline.review import apply, frames
 from pipeline.runtime import decisions, isolation, stage_outputs, storage
 from pipeline.runtime.images import decode_bgr, encode_jpeg, thumbnail
+from pipeline.scenes import decided
 from schemas import layout
-from schemas.decisions import Accept, Decision, OfFilm, RejectStory, Swap
+from schemas.decisions import Accept, Decision, OfFilm, RejectStory, SceneBegin, Swap
 from schemas.published import keyframe_id
-from schemas.rows import Keyframe, Story, Video
+from schemas.rows import Keyframe, Scene, Story, Video
 
 PER_PAGE = 60  # stories of a list
 _COLUMNS = ["id", "video", "series", "split", "images", "scores", "characters"]
@@ -98,6 +99,23 @@ class FilmView:
     applied: apply.Applied
     rows: list[OfFilm]  # standing
     scored: dict[str, Story]  # as the last run has written them
+    scenes: Scenes
+    put_in: set[str]  # keyframes that the last run has put in the place of others
+
+    @property
+    def conflicts(self) -> dict[str, str]:
+        """Why decisions were not applied, by their ids."""
+        return self.applied.conflicts | self.scenes.conflicts
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenes:
+    """Where a film's scenes begin now."""
+
+    order: list[str]  # the film's keyframes
+    begins: list[str]  # those with which a scene begins
+    places: dict[str, str]  # of the scene that each keyframe was in, by the last run
+    conflicts: dict[str, str]  # by decision: why it was not applied
 
 
 class Library:
@@ -186,8 +204,35 @@ class Library:
             for id_, row in self._keyframes(self.out, film, self._manifest).items()
             if id_ not in put_in or row.image in in_stories
         }
-        applied = apply.apply(list(written.values()), keyframes.values(), rows)
-        return FilmView(written, keyframes, applied, list(rows), scored)
+        applied = apply.apply(
+            list(written.values()), keyframes.values(), decisions.of_stories(rows)
+        )
+        scenes = self._scenes(film, list(keyframes.values()), decisions.of_scenes(rows))
+        return FilmView(written, keyframes, applied, list(rows), scored, scenes, put_in)
+
+    def _scenes(
+        self, film: str, keyframes: Sequence[Keyframe], rows: Sequence[SceneBegin]
+    ) -> Scenes:
+        """Returns where scenes begin: where the last run has let them, but for what was decided or
+        taken back since."""
+        scenes = self._found_scenes(self.out, film, self._manifest)
+        order = sorted(keyframes, key=lambda keyframe: keyframe.time)
+        begins = {scene.keyframes[0] for scene in scenes}
+        standing = {row.keyframe for row in rows}
+        last_run = decisions.by_film(self.out, self.applied()).get(film, [])
+        for row in reversed(decisions.of_scenes(last_run)):
+            if row.keyframe not in standing and row.id not in self._conflicts:
+                # Taken back since: it was the other way before the first of them.
+                (begins.discard if row.begins else begins.add)(row.keyframe)
+        found, conflicts = decided.apply(
+            [at for at, keyframe in enumerate(order) if keyframe.id in begins], order, rows
+        )
+        return Scenes(
+            [keyframe.id for keyframe in order],
+            [order[at].id for at in found],
+            {keyframe: scene.place for scene in scenes for keyframe in scene.keyframes},
+            conflicts,
+        )
 
     def fault(self, rows: Sequence[Decision], decision: OfFilm) -> str:
         """Returns why a decision among these rows could not be applied, "" if it could."""
@@ -198,7 +243,7 @@ class Library:
             for row in decisions.standing(rows)
             if isinstance(row, decisions.OF_FILM) and row.film == decision.film
         ]
-        return self._view(decision.film, of_film).applied.conflicts.get(decision.id, "")
+        return self._view(decision.film, of_film).conflicts.get(decision.id, "")
 
     def _put_in(self, film: str) -> set[str]:
         """Returns the keyframes that the last run has put in the place of others."""
@@ -224,6 +269,11 @@ class Library:
             row.id: row for row in read_matching(out, layout.KEYFRAMES, Keyframe, "video", [film])
         }
 
+    @staticmethod
+    @functools.lru_cache(8)
+    def _found_scenes(out: str, film: str, stamp: Any) -> list[Scene]:
+        return list(read_matching(out, layout.SCENES, Scene, "video", [film]))
+
     # --- lists -----------------------------------------------------------------------------------
 
     def statuses(self) -> dict[str, str]:
@@ -236,7 +286,7 @@ class Library:
         for film, rows in decisions.by_film(self.out, self.version()).items():
             if film not in self.by_film:
                 continue
-            for row in rows:
+            for row in decisions.of_stories(rows):
                 if row.id in self._conflicts:
                     continue
                 if isinstance(row, Accept | RejectStory):
@@ -366,7 +416,7 @@ class Library:
         return data
 
     def video(self, film: str) -> Video | None:
-        """Returns a film's row with its place here, None where the film is not found."""
+        """Returns a film's row with its place here, None where the film is not there."""
         if self._films is None:
             rows = {row.id: row for row in read_rows(self.out, layout.VIDEOS, Video)}
             self._films = {
@@ -374,7 +424,8 @@ class Library:
                 for film, uri in _places_of_films(self.out, self.videos).items()
                 if film in rows
             }
-        return self._films.get(film)
+        found = self._films.get(film)
+        return found if found and storage.exists(found.uri) else None
 
     def decoded(self, film: Video, times: Sequence[float]) -> dict[float, bytes]:
         """Returns JPEGs of the frames of a film nearest to some times, by their own times.
@@ -517,11 +568,11 @@ def story_view(view: FilmView, story: str, titles: Mapping[str, str]) -> dict[st
             for row in view.rows
             if row.what == "drop"
             and row.story == story
-            and row.id not in view.applied.conflicts
+            and row.id not in view.conflicts
             and row.keyframe in view.keyframes
         ],
         "history": [
-            {**row.model_dump(), "conflict": view.applied.conflicts.get(row.id, "")}
+            {**row.model_dump(), "conflict": view.conflicts.get(row.id, "")}
             for row in view.rows
             if row.story == story
         ],
@@ -530,10 +581,11 @@ def story_view(view: FilmView, story: str, titles: Mapping[str, str]) -> dict[st
 
 def _page(page: apply.Page, keyframe: Keyframe, sentence: str, view: FilmView) -> dict[str, Any]:
     swap = view.applied.swaps.get(page.keyframe)
+    is_there = swap is not None and keyframe_id(keyframe.video, swap.time) in view.put_in
     return {
         "keyframe": page.keyframe,
-        "image": keyframe.image,
-        "swap": swap.time if swap else None,
+        "image": page.image if is_there else keyframe.image,
+        "swap": swap.time if swap and not is_there else None,  # to be decoded
         "text": page.caption,
         "written": sentence,
         "sentence_digest": apply.sentence_digest(keyframe, sentence),
@@ -542,10 +594,29 @@ def _page(page: apply.Page, keyframe: Keyframe, sentence: str, view: FilmView) -
         "writer": page.writer,
         "repaired": page.repaired,
         "characters": page.characters,
+        **_scene(keyframe, view),
         "dialogue": keyframe.dialogue,
         "screen": keyframe.text,
         "time": clock(keyframe.time),
         "shot": f"{clock(keyframe.shot_start)} to {clock(keyframe.shot_end)}",
         "width": keyframe.width,
         "height": keyframe.height,
+    }
+
+
+def _scene(keyframe: Keyframe, view: FilmView) -> dict[str, Any]:
+    """Returns which scene a picture is in, and what a decision about its boundary names."""
+    scenes = view.scenes
+    at = scenes.order.index(keyframe.id)
+    numbers = {id_: number for number, id_ in enumerate(scenes.begins, 1)}
+    number = next((numbers[id_] for id_ in scenes.order[at::-1] if id_ in numbers), 0)
+    return {
+        "scene": number,
+        "scenes": len(scenes.begins),
+        "place": scenes.places.get(keyframe.id, ""),
+        "begins": keyframe.id in numbers,
+        # None for the film's first picture, with which a scene always begins
+        "scene_digest": decided.boundary_digest(view.keyframes[scenes.order[at - 1]], keyframe)
+        if at
+        else None,
     }

@@ -1,4 +1,5 @@
-"""Serves pairs of stories to somebody who says which is better, without knowing who made them.
+"""Serves pairs of stories, or of pictures, to somebody who says which is better, without knowing
+who made them.
 
 The pairs are lines of `pairs.jsonl` in a folder, which `python -m benchmarks judge` writes, and
 their answers lines of `decisions.jsonl`, which it reads.
@@ -30,12 +31,7 @@ def app(out: str, token: str = "", share: tuple[int, int] = (1, 1), by: str = ""
     """
     csrf, by = access.new_token(), by or user()
     pairs = {pair.id: pair for pair in _read(out) if in_share(pair.id, share)}
-    pictures = {
-        image
-        for pair in pairs.values()
-        for told in (pair.first, pair.second)
-        for image in told.images
-    }
+    pictures = {image for pair in pairs.values() for image in _images(pair)}
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_page(server, "/", "prefer", csrf)
     static_files(server)
@@ -102,12 +98,17 @@ def _read(out: str) -> list[Pair]:
             pair = Pair.model_validate_json(line)
         except ValidationError as error:
             raise ValueError(
-                f"{file}: line {number} is no pair of stories ({error.errors()[0]['msg']}): run "
+                f"{file}: line {number} is no pair ({error.errors()[0]['msg']}): run "
                 "the benchmark again"
             ) from None
-        for image in (*pair.first.images, *pair.second.images):
+        for image in _images(pair):
             real = os.path.realpath(os.path.join(root, image))
             if not is_inside(image) or os.path.commonpath([root, real]) != root:
                 raise ValueError(f"{file}: line {number}: {image} is not in the folder")
         found[pair.id] = pair
     return list(found.values())
+
+
+def _images(pair: Pair) -> list[str]:
+    shown = (pair.before, pair.first, pair.second)
+    return [image for told in shown if told for image in told.images]

@@ -50,5 +50,11 @@ def serve(
     query = f"?token={token}" if token else ""
     print(f"open http://{name}:{listening.getsockname()[1]}/{query}", flush=True)
     print("Ctrl-C ends; what was decided is in decisions.jsonl of the dataset", flush=True)
-    config = uvicorn.Config(pages, log_level="warning", server_header=False, lifespan="off")
+    config = uvicorn.Config(
+        pages,
+        log_level="warning",
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=3,  # a writer that is being asked may take minutes
+    )
     uvicorn.Server(config).run(sockets=[listening])

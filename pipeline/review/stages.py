@@ -11,16 +11,21 @@ from pipeline.runtime import decisions, isolation, stage_outputs, storage
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
 from schemas import layout
+from schemas.decisions import OfStory
 from schemas.rows import Caption, Keyframe, Story
 
 
 def concerning(film: Inputs, job: Job) -> Any:
-    """Returns the standing decisions about the film, as JSON, None without any.
+    """Returns the standing decisions about the film's stories, as JSON, None without any.
 
     Raises DecisionsError if they cannot be read.
     """
-    found = decisions.by_film(job.out, job.decisions).get(film.film.video.id)
-    return found and [row.model_dump() for row in found]
+    return [row.model_dump() for row in _decided(film, job)] or None
+
+
+def _decided(film: Inputs, job: Job) -> list[OfStory]:
+    rows = decisions.by_film(job.out, job.decisions).get(film.film.video.id, [])
+    return decisions.of_stories(rows)
 
 
 def review_stories(film: Inputs, job: Job) -> list[AnyRow]:
@@ -28,7 +33,7 @@ def review_stories(film: Inputs, job: Job) -> list[AnyRow]:
     story and picture left out and each decision not applied; and the keyframes that they put in
     the place of others, with the others' captions."""
     stories = film.rows("stories", Story)
-    found = decisions.by_film(job.out, job.decisions).get(film.film.video.id)
+    found = _decided(film, job)
     if not found:
         return [*stories]
     keyframes = film.rows("selection", Keyframe)

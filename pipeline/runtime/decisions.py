@@ -20,9 +20,19 @@ from pydantic import ValidationError
 
 from pipeline.runtime import storage
 from schemas import layout
-from schemas.decisions import Decision, OfFilm, OfSeries, Undo, parse, parse_line
+from schemas.decisions import (
+    Decision,
+    OfFilm,
+    OfSeries,
+    OfStory,
+    SceneBegin,
+    Undo,
+    parse,
+    parse_line,
+)
 
-OF_FILM, OF_SERIES = get_args(OfFilm), get_args(OfSeries)
+OF_STORY, OF_SERIES = get_args(OfStory), get_args(OfSeries)
+OF_FILM = (*OF_STORY, SceneBegin)
 NONE = ""  # the version of a file that is not there
 
 
@@ -93,12 +103,23 @@ def standing(decisions: Iterable[Decision]) -> list[Decision]:
 
 @functools.lru_cache(4)
 def by_film(out: str, version: str) -> Mapping[str, Sequence[OfFilm]]:
-    """Returns the standing decisions about each film's stories. Raises as `read` does."""
+    """Returns the standing decisions about each film's stories and scenes. Raises as `read`
+    does."""
     films: dict[str, list[OfFilm]] = defaultdict(list)
     for row in standing(read(out, version)):
         if isinstance(row, OF_FILM):
             films[row.film].append(row)
     return films
+
+
+def of_stories(rows: Iterable[Decision]) -> list[OfStory]:
+    """Returns the decisions that are about stories."""
+    return [row for row in rows if isinstance(row, OF_STORY)]
+
+
+def of_scenes(rows: Iterable[Decision]) -> list[SceneBegin]:
+    """Returns the decisions that are about scenes."""
+    return [row for row in rows if isinstance(row, SceneBegin)]
 
 
 @functools.lru_cache(4)

@@ -25,6 +25,7 @@ from schemas.rows import (
     Keyframe,
     Place,
     Reject,
+    Renamed,
     Row,
     Scene,
     Spoken,
@@ -39,6 +40,7 @@ AnyRow: TypeAlias = (
     | Figure
     | Appearance
     | CastMember
+    | Renamed
     | Scene
     | Place
     | Caption

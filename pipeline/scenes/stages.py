@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from pipeline.runtime import storage
+from pipeline.runtime import decisions, storage
 from pipeline.runtime.images import decode_bgr
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow
-from pipeline.scenes import boundaries, colours, places
-from schemas.rows import Keyframe, Place, Scene
+from pipeline.scenes import boundaries, colours, decided, places
+from schemas.decisions import SceneBegin
+from schemas.rows import Keyframe, Place, Reject, Scene
 
 _SHOWN = 3  # pictures that stand for a place
 
 
+def decided_boundaries(film: Inputs, job: Job) -> Any:
+    """Returns the standing decisions about the film's scenes, as JSON, None without any.
+
+    Raises DecisionsError if they cannot be read.
+    """
+    return [row.model_dump() for row in _decided(film, job)] or None
+
+
+def _decided(film: Inputs, job: Job) -> list[SceneBegin]:
+    rows = decisions.by_film(job.out, job.decisions).get(film.film.video.id, [])
+    return decisions.of_scenes(rows)
+
+
 def find_scenes(film: Inputs, job: Job) -> list[AnyRow]:
-    """Returns the scenes of a film, in order; their places are not known yet."""
+    """Returns the scenes of a film as people decided, in order, and a reject for each decision that
+    is not applied; the scenes' places are not known yet."""
     keyframes = film.rows("selection", Keyframe)
     if not keyframes:
         return []
@@ -27,13 +43,29 @@ def find_scenes(film: Inputs, job: Job) -> list[AnyRow]:
         spreads.append(colours.spread(decode_bgr(storage.read_bytes(path), path)))
         job.tick(number / len(keyframes))
     measured = np.array(spreads)
-    begins = boundaries.find(colours.distances(measured, measured))
-    return [
+    rows = _decided(film, job)
+    begins, conflicts = decided.apply(
+        boundaries.find(colours.distances(measured, measured)), keyframes, rows
+    )
+    scenes = [
         _scene(number, keyframes[first:end], measured[first:end])
         for number, (first, end) in enumerate(
             zip(begins, [*begins[1:], len(keyframes)], strict=True)
         )
     ]
+    rejects = [
+        Reject(
+            decided.STAGE,
+            row.id,
+            decided.CONFLICT,
+            f"the decision about a scene ({row.story}, {row.keyframe}) is not applied: "
+            f"{conflicts[row.id]}",
+            row.film,
+        )
+        for row in rows
+        if row.id in conflicts
+    ]
+    return [*scenes, *rejects]
 
 
 def _scene(number: int, keyframes: Sequence[Keyframe], spreads: np.ndarray) -> Scene:

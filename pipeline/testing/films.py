@@ -19,6 +19,9 @@ import numpy as np
 from av.stream import Disposition
 from av.subtitles.subtitle import SubtitleSet
 
+PQ, HLG = 16, 18  # transfer functions, by their numbers in H.273
+_TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.088, 0.8956]])
+
 TICKS = 90_000  # ticks per second in which frames are stamped: fine enough for any frame rate
 _ASS_HEADER = (
     b"[Script Info]\r\nScriptType: v4.00+\r\n\r\n[V4+ Styles]\r\n"
@@ -121,6 +124,25 @@ def shots(count: int, length: int = 24, *, seed: int = 0) -> list[np.ndarray]:
     ]
 
 
+def interlaced(frames: Sequence[np.ndarray], top_first: bool = True) -> list[np.ndarray]:
+    """Weaves each two frames into one: a field of each."""
+    woven = []
+    for first, second in zip(frames[::2], frames[1::2], strict=True):
+        frame = first.copy()
+        field = slice(1 if top_first else 0, None, 2)
+        frame[field] = second[field]
+        woven.append(frame)
+    return woven
+
+
+def telecined(frames: Sequence[np.ndarray], top_first: bool = True) -> list[np.ndarray]:
+    """Makes five frames of each four by 3:2 pulldown: three are whole."""
+    made: list[np.ndarray] = []
+    for a, b, c, d in zip(frames[::4], frames[1::4], frames[2::4], frames[3::4], strict=True):
+        made += [a, b, *interlaced([b, c], top_first), *interlaced([c, d], top_first), d]
+    return made
+
+
 def still(picture: np.ndarray, n: int) -> list[np.ndarray]:
     """Returns the same picture n times."""
     return [picture] * n
@@ -153,6 +175,21 @@ def card(
             cv2.LINE_AA,
         )
     return picture
+
+
+def hdr(picture: np.ndarray, transfer: int) -> np.ndarray:
+    """Returns an SDR picture, uint8 RGB, as an HDR film codes it: white at 203 cd/m2, primaries of
+    BT.2020, in PQ or HLG."""
+    light = 203 * (picture / 255.0) ** 2.4 @ _TO_2020.T
+    if transfer == PQ:
+        power = (light / 10000) ** 0.1593017578125
+        signal = ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+    else:
+        luminance = np.maximum(light @ [0.2627, 0.678, 0.0593], 1e-6)[..., None] / 1000
+        scene_light = light / 1000 * luminance ** (1 / 1.2 - 1)
+        high = 0.17883277 * np.log(np.maximum(12 * scene_light - 0.28466892, 1e-9)) + 0.55991073
+        signal = np.where(scene_light <= 1 / 12, np.sqrt(3 * scene_light), high)
+    return np.rint(255 * np.clip(signal, 0, 1)).astype(np.uint8)
 
 
 def make_film(

@@ -103,7 +103,7 @@ def place(tmp_path_factory):
     (folder / "preset" / "model.yaml").write_text(yaml.safe_dump(MODEL))
     for name, kind in STAGES.items():
         (folder / "preset" / f"{name}.yaml").write_text(
-            yaml.safe_dump({"stage": kind, "train": TRAIN, "everything": True})
+            yaml.safe_dump({"stage": kind, "train": TRAIN, "everything": True, "contrast": 0.1})
         )
     (folder / "data" / "shards").mkdir(parents=True)
     (folder / "data" / "dataset.json").write_text("{}")
@@ -173,6 +173,7 @@ def test_a_preset_is_trained_and_trained_again_only_where_it_changed(place, caps
         ("model.story.vocabulary=290", "0a-towers " + LATER),
         ("model.detokenizer.depth=2", "1-detokenizer 3-adaptation"),
         ("model.vision.tokens=4", "0a-towers " + LATER),
+        ("2-story.contrast=0", "2-story predictions 3-adaptation"),
         ("model.detokenizer.guidance=2", ""),
         ("model.detokenizer.guidance_rescale=0.5", ""),
         ("model.detokenizer.ancestral=true", ""),

@@ -6,16 +6,28 @@ import pytest
 import torch
 import yaml
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.architectures.saved_weights import save_language_model
 from model import __main__ as command
-from model import checkpoints, config, features, precision, runs, story_lm, tokens, train
-from model.config import LoraConfig, Optimisation
+from model import (
+    autoencoder,
+    checkpoints,
+    config,
+    features,
+    precision,
+    runs,
+    story_lm,
+    tokens,
+    train,
+)
+from model.config import ConfigError, LoraConfig, Optimisation
 from model.data import once
 from model.features import Chunk
 from model.runs import Run
 from model.stages import laid_out
+from tests.model import tiny
 from tests.model.test_chain import MODEL, SIZE, TRAIN, place  # noqa: F401 (a fixture)
 from tests.model.test_detokenizer import POOLED
 from tests.model.tiny import STORY, TEXTS, TOKENS, WIDTH
@@ -174,3 +186,26 @@ def test_tokens_of_pictures_begin_like_words_where_the_vocabulary_is_padded(fami
         known, added = matrix[:words].float(), matrix[vocabulary.added].float()
         assert len(added.unique(dim=0)) == len(vocabulary.added)
         assert added.std() == pytest.approx(float(known.std()), rel=0.25)
+
+
+def without(path, name):
+    """Takes a weight out of a safetensors file."""
+    weights = load_file(path)
+    del weights[name]
+    save_file(weights, path, {"format": "pt"})
+
+
+def test_weights_of_which_some_are_missing_are_refused_and_not_random(tmp_path):
+    llm, sdxl = (
+        language_model(tmp_path / "llm", torch.bfloat16),
+        diffusion_model(tmp_path, torch.float16),
+    )
+    without(tmp_path / "llm/model.safetensors", "model.layers.0.mlp.up_proj.weight")
+    without(tmp_path / "unet/diffusion_pytorch_model.safetensors", "conv_in.bias")
+
+    with pytest.raises(
+        ConfigError, match=r"model.story.model: .* lack model.layers.0.mlp.up_proj.weight: get it"
+    ):
+        tiny.story(STORY.model_copy(update={"model": llm, "architecture": None}))
+    with pytest.raises(OSError, match=r"its files lack conv_in.bias: get it again"):
+        autoencoder.saved(UNet2DConditionModel, sdxl, "unet")

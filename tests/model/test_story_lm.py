@@ -1,5 +1,8 @@
+import math
+
 import pytest
 import torch
+from torch.nn import functional
 
 from model import precision, sequence, story_lm
 from model.config import ConfigError, LoraConfig
@@ -278,3 +281,16 @@ def test_lora_adapts_every_linear_layer_and_trains_every_norm(architecture, adap
     wrong = LoraConfig(targets=["query_key_value"])
     with pytest.raises(ConfigError, match=f"{architecture} has no query_key_value"):
         story(settings.model_copy(update={"lora": wrong}))
+
+
+def test_contrast_is_the_cross_entropy_of_finding_the_picture_among_those_of_the_batch():
+    true = torch.eye(4)[:3].reshape(3, 1, 4)  # three pictures of a token each
+    own, nothing = torch.tensor([0, 2]), torch.zeros(1, 4)
+    found = story_lm.contrast(5 * true[own], true, own, nothing, temperature=0.5)
+    assert found.item() == pytest.approx(math.log(1 + 2 * math.exp(-2)))
+
+    # What all pictures have in common tells none from another
+    common = functional.normalize(true + 3 * torch.eye(4)[3], dim=-1)
+    mean = torch.tensor([[0.0, 0.0, 0.0, 3 / math.sqrt(10)]])
+    again = story_lm.contrast(common[own], common, own, mean, temperature=0.5)
+    assert again.item() == pytest.approx(found.item())

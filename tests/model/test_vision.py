@@ -4,6 +4,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from model import vision
@@ -127,3 +128,20 @@ def test_a_tower_without_patches_is_refused_by_name(kind, tmp_path):
     config, _ = saved(tmp_path, {**TOWERS, "vision_cfg": image}, {})
     with pytest.raises(ConfigError, match=f"model.vision.model: {config.model} has no features"):
         vision.load(config)
+
+
+def test_a_tower_without_weights_is_refused_and_not_random(tmp_path):
+    with pytest.raises(ValidationError, match="which weights of ViT-B-32: a file, or a tag"):
+        VisionConfig(model="ViT-B-32")
+
+    config, _ = saved(tmp_path, TOWERS, {})
+    (tmp_path / "open_clip_model.safetensors").unlink()
+    with pytest.raises(ConfigError, match=r"model.vision.model: local-dir:.* cannot be loaded"):
+        vision.load(config)
+
+
+def test_sizes_are_read_without_a_warning_that_no_weights_were(tmp_path, caplog):
+    config, _ = saved(tmp_path, TOWERS, {})
+    caplog.clear()
+    assert vision.width(vision.empty(config)) == 16
+    assert not caplog.records

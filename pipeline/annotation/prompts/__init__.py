@@ -47,7 +47,7 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(  # templates may be anybody's
 )
 _ENVIRONMENT.filters["data"] = _data
 
-NAMES = ("caption", "characters", "narrate", "link")
+NAMES = ("figures", "caption", "characters", "narrate", "link")
 _BLOCKS = ("system", "question", "repair")
 
 

@@ -12,6 +12,7 @@ from pipeline.dataset.exports import (
     bagel,
     characters,
     conversations,
+    emu,
     image_edits,
     interleaved,
     parquet,
@@ -24,6 +25,7 @@ FORMATS: dict[str, Callable[[str, str], list[str]]] = {
     "bagel": bagel.export,
     "conversations": conversations.export,
     "image-edits": image_edits.export,
+    "emu": emu.export,
     "parquet": parquet.export,
     "characters": characters.export,
 }

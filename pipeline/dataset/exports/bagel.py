@@ -1,7 +1,8 @@
-"""Exports stories as BAGEL's interleaved Parquet: a row is a chunk of a story.
+"""Exports stories as BAGEL's interleaved Parquet: a row is ten steps of a story.
 
 `image_list` has the JPEG files, and `instruction_list` the texts that lead from each picture to
-the next one, so it is shorter by one; each entry is a list of wordings, of which we have one.
+the next one, so it is shorter by one; each entry is a list of wordings, of which we have one. A row
+begins with the picture that the row before ends with, so that every step of a story is in one.
 Beside the Parquet files of a side of the split lies `<split>.json`, which BAGEL's config calls
 `parquet_info`: the row groups and rows of each file, by its absolute path.
 
@@ -26,9 +27,9 @@ from pipeline.dataset.exports.documents import (
     write_sources,
 )
 from pipeline.dataset.manifest import read_manifest
-from pipeline.runtime import storage
-from schemas.rows import CHUNK_LENGTH
+from pipeline.runtime import progress, storage
 
+STEPS = 10  # of a row, from one picture to the next
 ROWS_PER_GROUP, GROUPS_PER_FILE = 8, 64  # a trainer's worker reads a row group at once: some 10 MB
 
 _SCHEMA = pa.schema(
@@ -76,14 +77,16 @@ def export(out: str, folder: str) -> list[str]:
 
 
 def _rows(out: str, split: str) -> Iterator[dict[str, Any]]:
-    """Yields the chunks of all stories. A single picture leads nowhere and is left out."""
+    """Yields the steps of all stories, ten to a row. A story of one picture has none."""
     for document in read_documents(out, split):
         captions = document.story.captions
-        for first in range(0, len(captions) - 1, CHUNK_LENGTH):
-            keyframes = document.keyframes[first : first + CHUNK_LENGTH]
+        if len(captions) == 1:
+            progress.say(f"{document.story.id} has one picture, and leads nowhere: left out")
+        for first in range(0, len(captions) - 1, STEPS):
+            keyframes = document.keyframes[first : first + STEPS + 1]
             yield {
                 "image_list": [read_picture(out, keyframe) for keyframe in keyframes],
-                "instruction_list": [[text] for text in captions[first + 1 : first + CHUNK_LENGTH]],
+                "instruction_list": [[text] for text in captions[first + 1 : first + STEPS + 1]],
                 "story": document.story.id,
                 "opening": captions[first],
                 **document.film,

@@ -1,17 +1,24 @@
 """Exports stories as conversations, for the fine-tuning of vision-language models.
 
-The JSONL of LLaVA and of Qwen-VL's fine-tuning code: `image` lists pictures in the order in which
-`<image>` stands for them in the `conversations` of `human` and `gpt`. There are two tasks, a file
-each: `stories-<split>.jsonl` (a chunk of pictures, each answered by the next sentence; what was
-told before it comes first) and `captions-<split>.jsonl` (a picture, answered by its description).
+    stories-<split>.jsonl     a chunk of pictures, each answered by its sentence; what was told
+                              before it comes first
+    captions-<split>.json     a picture, answered by its description
+    dataset_info.json         both, for LLaMA-Factory
 
-Source: `qwen-vl-finetune/qwenvl/data/data_processor.py` of github.com/QwenLM/Qwen2.5-VL, which
-refuses a line with more or fewer `<image>` than pictures.
+A record is LLaVA's: `image` has the picture, or a list of them in the order in which `<image>`
+stands for them in the `conversations` of `human` and `gpt`. LLaVA itself reads JSON with one
+picture; LLaVA-NeXT, Qwen-VL's fine-tuning code, LLaMA-Factory and ms-swift read both files.
+
+Sources: `llava/train/train.py` of github.com/haotian-liu/LLaVA and LLaVA-VL/LLaVA-NeXT,
+`qwen-vl-finetune/qwenvl/data/data_processor.py` of QwenLM/Qwen3-VL, which refuses a record with
+more or fewer `<image>` than pictures, `src/llamafactory/data/{parser,converter}.py` of
+hiyouga/LLaMA-Factory, and `swift/dataset/preprocessor/core.py` of modelscope/ms-swift.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline.dataset.exports.documents import (
@@ -23,7 +30,7 @@ from pipeline.dataset.exports.documents import (
     write_sources,
 )
 from pipeline.dataset.manifest import read_manifest
-from pipeline.runtime import storage
+from pipeline.runtime import progress, storage
 from schemas.rows import CHUNK_LENGTH
 
 _TELL = "Tell the story of these pictures, one after the other: for each, its next sentence."
@@ -34,25 +41,50 @@ _PLACEHOLDERS = {"<image>": "(image)", "<video>": "(video)"}  # of a text, which
 def export(out: str, folder: str) -> list[str]:
     """Writes the dataset `out` into `folder`, with the pictures under `images/`.
 
-    Returns the paths of the JSONL files; the folder itself is their `data_path`. Raises as the
-    other exports do.
+    Returns the paths of the files of records; the folder is what their pictures are relative to.
+    Raises as the other exports do.
     """
     splits = read_manifest(out).splits
     require_empty(folder)
-    paths = []
+    names: list[str] = []
+    filled: list[str] = []  # LLaMA-Factory does not take a file without records
     for split in sorted(splits):
-        stories, captions = (
-            storage.join(folder, f"{task}-{split}.jsonl") for task in ("stories", "captions")
-        )
-        with storage.writing(stories) as story_file, storage.writing(captions) as caption_file:
+        stories, captions = f"stories-{split}.jsonl", f"captions-{split}.json"
+        described = pictures = 0
+        with (
+            storage.writing(storage.join(folder, stories)) as story_file,
+            storage.writing(storage.join(folder, captions)) as caption_file,
+        ):
             for document in read_documents(out, split):
                 for keyframe in document.keyframes:
                     copy_picture(out, keyframe, folder)
                 story_file.writelines(map(json_line, _told(document)))
-                caption_file.writelines(map(json_line, _described(document)))
-        paths += [stories, captions]
+                for record in _described(document):
+                    caption_file.write((b",\n" if described else b"[\n") + json_line(record)[:-1])
+                    described += 1
+                pictures += len(document.keyframes)
+            caption_file.write(b"\n]\n" if described else b"[]\n")
+        if described < pictures:
+            progress.say(f"{pictures - described} pictures of {split} have no description")
+        names += [stories, captions]
+        filled += [stories, captions] if described else [stories]
+    _write_dataset_info(folder, filled)
     write_sources(out, folder)
-    return paths
+    return [storage.join(folder, name) for name in names]
+
+
+def _write_dataset_info(folder: str, names: Sequence[str]) -> None:
+    """Writes what LLaMA-Factory looks for in its `dataset_dir`."""
+    info = {
+        f"storystream-{name.partition('.')[0]}": {
+            "file_name": name,
+            "formatting": "sharegpt",
+            "columns": {"messages": "conversations", "images": "image"},
+        }
+        for name in names
+    }
+    text = json.dumps(info, indent=1).encode()
+    storage.write_bytes(storage.join(folder, "dataset_info.json"), text)
 
 
 def _told(document: Document) -> Iterator[dict[str, Any]]:
@@ -84,7 +116,7 @@ def _described(document: Document) -> Iterator[dict[str, Any]]:
         if description:
             yield {
                 "id": keyframe.id,
-                "image": [keyframe.image],
+                "image": keyframe.image,
                 "conversations": [
                     _turn("human", f"<image>\n{_DESCRIBE}"),
                     _turn("gpt", _plain(description)),

@@ -1,12 +1,13 @@
 """Exports stories as edits of images: from the pictures before to the next one, by its text.
 
-The JSONL of DiffSynth-Studio, with which Qwen-Image-Edit and FLUX.1 Kontext are fine-tuned:
-`image` is the target, `edit_image` lists what it is made from, `prompt` is the text. We give the
-previous picture and, where it is another one, the first picture of the story, which shows what the
-characters look like.
+The JSONL of DiffSynth-Studio, with which Qwen-Image-Edit (2509 and 2511) and FLUX.2 klein are
+fine-tuned: `image` is the target, `edit_image` lists what it is made from, `prompt` is the text. We
+give the previous picture and, where it is another one, the first picture of the story, which shows
+what the characters look like.
 
-Source: `diffsynth/core/data/unified_dataset.py` of github.com/modelscope/DiffSynth-Studio: paths
-are relative to `--dataset_base_path`, and an entry may be a list.
+Source: `diffsynth/core/data/unified_dataset.py` and the scripts under `examples/*/model_training`
+of github.com/modelscope/DiffSynth-Studio: paths are relative to `--dataset_base_path`, and an entry
+may be a list.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pipeline.dataset.exports.documents import (
     write_sources,
 )
 from pipeline.dataset.manifest import read_manifest
-from pipeline.runtime import storage
+from pipeline.runtime import progress, storage
 
 
 def export(out: str, folder: str) -> list[str]:
@@ -48,6 +49,8 @@ def export(out: str, folder: str) -> list[str]:
 def _edits(document: Document) -> Iterator[dict[str, Any]]:
     """Yields an edit for each picture of a story but the first."""
     story = document.story
+    if len(story.images) == 1:
+        progress.say(f"{story.id} has one picture, which is made from none: left out")
     for at in range(1, len(story.images)):
         yield {
             "prompt": story.captions[at],

@@ -24,6 +24,8 @@ _STAGES = {
     "speech": "speech of a film",
     "subtitles": "subtitles of a film",
     "keyframe": "pictures",
+    "figures": "pictures without boxes of figures",
+    "cast": "corrections of who is who",
     "caption": "captions",
     "characters": "characters of a series",
     "story": "stories",
@@ -33,7 +35,7 @@ _STAGES = {
 
 
 # How many of the funnel's steps are known after a stage that a run stops after; of others, four.
-_STEPS_UNTIL = {"captions": 5, "characters": 5, "stories": 6, "review": 6, "quality": 9}
+_STEPS_UNTIL = {"captions": 5, "characters": 5, "named": 5, "stories": 6, "review": 6, "quality": 9}
 
 
 def reason_cards(rejects: pa.Table) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from pipeline.dataset.reader import read_rows
 from pipeline.dataset.verify.index import Index
 from pipeline.dataset.verify.problems import RUN, Problem
 from schemas.layout import APPEARANCES, CAST
-from schemas.rows import GIVEN, LIKENESS, SPEECH, Appearance, CastMember
+from schemas.rows import CAPTIONS, GIVEN, LIKENESS, SPEECH, Appearance, CastMember
 
 
 def check_cast(index: Index) -> Iterator[Problem]:
@@ -54,7 +54,7 @@ def _appearance_fault(row: Appearance, index: Index) -> str:
         return "is of no keyframe"
     if row.video != picture.video:
         return f"its row says {row.video}, its keyframe {picture.video}"
-    if row.decided not in (SPEECH, LIKENESS, GIVEN):
+    if row.decided not in (SPEECH, CAPTIONS, LIKENESS, GIVEN):
         return f"its name was decided by {row.decided!r}"
     if len(row.box) != 4 or min(row.box[:2]) < 0 or min(row.box[2:]) < 1:
         return f"its box is {row.box}"

@@ -511,11 +511,18 @@ def _network(kind: Any, where: str) -> Any:
     """Loads the network, on the GPU in bfloat16 or on the CPU in the checkpoint's dtype.
 
     On the CPU float16, which is slow there, becomes float32; bfloat16 stays, at half the memory.
+    Raises OSError where weights are missing, which would be random.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = kind.from_pretrained(
-        where, use_safetensors=True, **_SAFE, dtype=torch.bfloat16 if device == "cuda" else "auto"
+    network, info = kind.from_pretrained(
+        where,
+        use_safetensors=True,
+        **_SAFE,
+        dtype=torch.bfloat16 if device == "cuda" else "auto",
+        output_loading_info=True,
     )
+    if missing := sorted(info["missing_keys"]):
+        raise OSError(f"its files lack {len(missing)} weights, such as {missing[0]}")
     if network.device.type != device:  # a quantized one may be there already
         network = network.to(device)
     return network.float() if network.dtype == torch.float16 else network

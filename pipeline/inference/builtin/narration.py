@@ -71,8 +71,11 @@ class Story:
         return (self.scenes[-1] if self.scenes else None) or Scene()
 
 
-def tell(scene: Scene, quotes: Sequence[Quote], frame: int, story: Story) -> str:
-    """Returns the text of a picture: a sentence or two, with what is said."""
+def tell(scene: Scene, quotes: Sequence[Quote], frame: int, story: Story, repeat: int = 0) -> str:
+    """Returns the text of a picture: a sentence or two, with what is said.
+
+    `repeat` is how often other words were asked for: the next best ones follow.
+    """
     clauses = _filled(_wordings(scene, story), scene, story)
     if quotes:
         ways = _with_quotes(clauses, scene, quotes, story)
@@ -83,7 +86,8 @@ def tell(scene: Scene, quotes: Sequence[Quote], frame: int, story: Story) -> str
     if frame % 3 == 2 and frame % CHUNK_LENGTH:  # a window's first text gets its own
         word = wordings.CONNECTIVES[frame // 3 % len(wordings.CONNECTIVES)]
         ways = [way if _CONNECTED.match(way) else f"{word} {lowered(way)}" for way in ways]
-    return _sentence(min(ways, key=story.repeated))
+    ways = sorted(ways, key=story.repeated)
+    return _sentence(ways[repeat % len(ways)])
 
 
 def stated(text: str, quotes: Sequence[Quote], frame: int) -> str:

@@ -52,7 +52,7 @@ def narrate(facts: dict[str, Any]) -> NarrativeAnswer:
         said = quotes.read(caption["dialogue"], asked_by)
         asked_by = quotes.asks(said[-1]) if said else None
         if seen:
-            text = narration.tell(seen, said, frame, story)
+            text = narration.tell(seen, said, frame, story, facts.get("repeat", 0))
         else:
             text = narration.stated(past_tense(scene.bare(caption)), said, frame)
         words = " ".join(" ".join(caption["text"]).split())

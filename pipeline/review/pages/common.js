@@ -28,21 +28,25 @@ export async function get(path, values = {}) {
   return answer(await reach(path + (query.size ? "?" + query : ""), {}));
 }
 
-export async function decide(decision, seen = []) {
-  return answer(await reach("/api/decide", {
+export const decide = (decision, seen = []) => post("/api/decide", {decision, seen});
+
+export async function post(path, body, signal) {
+  return answer(await reach(path, {
     method: "POST",
     headers: {
       "content-type": "application/json", "x-storystream": csrf,
       "x-reviewer": encodeURIComponent(reviewer()),
     },
-    body: JSON.stringify({decision, seen}),
+    body: JSON.stringify(body),
+    signal,
   }));
 }
 
 async function reach(path, options) {
   try {
     return await fetch(path, options);
-  } catch {
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
     throw new Error("The server does not answer. Is storystream review still running?");
   }
 }
@@ -90,7 +94,8 @@ export async function head() {
     name.value = reviewer();
   };
   if (!reviewer()) localStorage.setItem("reviewer", dataset.by);
-  $("waiting").textContent = dataset.waiting
+  $("waiting").textContent = dataset.read_only
+    ? "This dataset can only be read here: nothing can be decided." : dataset.waiting
     ? dataset.waiting + (dataset.waiting === 1 ? " decision waits" : " decisions wait") +
       " for the next make dataset" : "";
   return dataset;

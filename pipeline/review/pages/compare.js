@@ -45,7 +45,9 @@ async function show() {
         show().catch((error) => say(error.message, true));
       };
     }
-    if (found.stories.length) $("a").onchange();
+    $("none").hidden = found.stories.length > 1;
+    $("choose").hidden = !$("none").hidden;
+    if (found.stories.length > 1) $("a").onchange();
   } catch (error) {
     say(error.message, true);
   }

@@ -1,4 +1,4 @@
-// Pairs of stories: which is better, by each criterion. Sides are drawn by the pair's digest.
+// Pairs of stories or pictures: which is better, by each criterion. Sides are drawn by the pair's digest.
 import {$, decide, get, head, make, picture, reviewer, say} from "/static/common.js";
 
 let shown = null;
@@ -18,7 +18,10 @@ async function show(at = -1) {
   $("finished").hidden = Boolean(pair);
   $("back").disabled = shown.at <= 0;
   $("on").disabled = shown.at >= shown.count - 1;
+  $("asked").textContent = pair ? "Which " + pair.kind + " is better?" : "Which is better?";
+  $("before").hidden = !pair?.before;
   if (!pair) return;
+  $("pages-before").replaceChildren(...(pair.before ? pages(pair.before) : []));
   $("pages-a").replaceChildren(...pages(pair.first));
   $("pages-b").replaceChildren(...pages(pair.second));
   $("questions").replaceChildren(...Object.entries(pair.criteria).map(([name, asked]) =>

@@ -24,6 +24,10 @@ async function show() {
   $("count").textContent = found.count.toLocaleString("en") +
     (found.count === 1 ? " story" : " stories");
   $("stories").replaceChildren(...found.stories.map(card));
+  const narrowed = FIELDS.some((field) => query.get(field));
+  $("none").hidden = found.count > 0;
+  $("none").replaceChildren(narrowed ? "No story is like that. " : "This dataset has no stories.",
+    narrowed ? make("a", {href: "/", textContent: "Show all stories"}) : "");
   $("page").textContent = page + " of " + pages;
   $("back").disabled = page <= 1;
   $("on").disabled = page >= pages;

@@ -1,5 +1,5 @@
 // A story to leaf through and to decide on. Every decision is sent at once and can be undone.
-import {$, REASONS, WORDS, decide, get, head, make, media, picture, reviewer, say, thumbnail,
+import {$, REASONS, decide, get, head, make, media, picture, post, reviewer, say, thumbnail,
   typing} from "/static/common.js";
 
 const id = new URLSearchParams(location.search).get("id") || "";
@@ -32,7 +32,9 @@ async function load(keep = "") {
   link($("previous-story"), beside(-1));
   link($("next-story"), beside(1));
   $("strip").replaceChildren(...story.pages.map((shown, number) => make("li", {}, make("button", {
-    type: "button", "aria-label": "Picture " + (number + 1), onclick: () => turn(number),
+    type: "button", className: shown.begins && number ? "begins" : "",
+    "aria-label": "Picture " + (number + 1) + (shown.begins ? ", begins a scene" : ""),
+    onclick: () => turn(number),
   }, make("img", {alt: "", loading: "lazy", src: small(shown)})))));
   showVerdict();
   showLeft();
@@ -94,6 +96,7 @@ function said(row) {
     accept: "Accepted", reject: "Rejected: " + (REASONS[row.reason] || "").toLowerCase(),
     edit: "Edited the sentence of " + where, drop: "Left out a picture",
     swap: "Put another frame in the place of " + where, move: "Let the story begin with " + where,
+    scene: (row.begins ? "A scene begins with " : "No scene begins with ") + where,
   }[row.what];
 }
 
@@ -115,6 +118,9 @@ function show() {
   $("end").disabled = page === story.pages.length - 1 || !after;
   $("drop").disabled = false;
   $("frames").hidden = true;
+  $("scene").disabled = !shown.scene_digest;
+  $("scene").setAttribute("aria-pressed", shown.begins);
+  if (suggested?.keyframe && suggested.keyframe !== shown.keyframe) stopAsking();
   $("facts").replaceChildren(...[
     ["As written", shown.text === shown.written ? "" : shown.written],
     ["Caption", shown.caption],
@@ -125,6 +131,7 @@ function show() {
     ["Caption by", story.captioner],
     ["Scores", Object.entries(story.scores).map(([name, value]) =>
       name.replaceAll("_", " ") + " " + Number(value.toFixed(2))).join(" · ")],
+    ["Scene", shown.scene + " of " + shown.scenes + (shown.place ? ", " + shown.place : "")],
     ["Time", shown.time + ", in the shot from " + shown.shot],
   ].filter(([, value]) => value).flatMap(([name, value]) => [
     make("dt", {textContent: name}), make("dd", {dir: "auto", textContent: value})]));
@@ -229,6 +236,105 @@ async function offer() {
   }
 }
 
+// What the writer was asked for again. Leaving the page, or the picture, ends it.
+let suggested = null, asked = {};
+
+async function again(keyframe, waiting) {
+  const stop = new AbortController();
+  suggested = {keyframe, stop};
+  waiting(true);
+  const repeat = asked[keyframe] = (asked[keyframe] || 0) + 1;
+  try {
+    return await post("/api/suggest", {story: story.id, keyframe, repeat}, stop.signal);
+  } finally {
+    if (suggested?.stop === stop) suggested.stop = null;
+    if (!suggested?.stop) waiting(false);
+  }
+}
+
+function stopAsking() {
+  suggested?.stop?.abort();
+  suggested = null;
+  $("suggestion").hidden = true;
+}
+
+async function askSentence() {
+  const {keyframe, text} = entry();
+  if (suggested?.stop) {
+    if (!suggested.keyframe) say("The writer is still asked for the story.");
+    return;
+  }
+  try {
+    $("suggestion").hidden = false;
+    $("suggested").textContent = "";
+    $("suggestion-said").textContent = "The writer is asked ...";
+    const found = await again(keyframe, (waits) => {
+      for (const id of ["use", "another"]) $(id).hidden = waits;
+    });
+    const other = found.texts[keyframe];
+    $("suggested").textContent = other;
+    $("suggestion-said").textContent = other === text ? found.writer + " says the same again."
+      : found.writer + " suggests:";
+    $("use").hidden = other === text;
+    ($("use").hidden ? $("another") : $("use")).focus();
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    $("use").hidden = true;
+    $("suggestion-said").textContent = error.message;
+    $("another").focus();
+  }
+}
+
+async function askStory() {
+  if (suggested?.stop) return;
+  stopAsking();
+  const button = $("ask-story"), label = button.textContent;
+  try {
+    say("The writer is asked for the story. Go on meanwhile; leaving the page ends it.");
+    const found = await again("", (waits) => {
+      button.disabled = waits;
+      button.textContent = waits ? "The writer is asked ..." : label;
+    });
+    suggested = null;
+    $("note").hidden = true;
+    showRetold(found);
+    $("retold").scrollIntoView();
+    $("retold-title").focus();
+  } catch (error) {
+    if (error.name !== "AbortError") say(error.message, true);
+  }
+}
+
+function showRetold(found) {
+  const texts = story.pages.filter((shown) => found.texts[shown.keyframe] !== undefined &&
+    found.texts[shown.keyframe] !== shown.text);
+  const use = async (some) => {
+    for (const shown of some) {
+      const now = story.pages.find((other) => other.keyframe === shown.keyframe);
+      if (!now || !await send({what: "edit", digest: now.sentence_digest,
+        keyframe: now.keyframe, text: found.texts[now.keyframe]}, "The sentence is saved.")) break;
+    }
+    showRetold(found);
+  };
+  $("retold").hidden = false;
+  $("retold-said").textContent = texts.length ? found.writer + " suggests other words for " +
+    texts.length + (texts.length === 1 ? " picture." : " pictures.")
+    : "All sentences are as " + found.writer + " says.";
+  $("use-all").hidden = !texts.length;
+  $("use-all").onclick = () => use(texts);
+  $("retold-list").replaceChildren(...texts.map((shown) => make("li", {},
+    make("img", {alt: shown.caption, loading: "lazy", src: small(shown)}),
+    make("div", {}, make("p", {className: "was", dir: "auto", textContent: shown.text}),
+      make("p", {className: "told", dir: "auto", textContent: found.texts[shown.keyframe]}),
+      make("button", {type: "button", className: "button", textContent: "Use it",
+        "aria-label": "Use it for picture " + (story.pages.indexOf(shown) + 1),
+        onclick: () => use([shown])})))));
+}
+
+const scene = () => entry().scene_digest && send({what: "scene", digest: entry().scene_digest,
+  keyframe: entry().keyframe, begins: !entry().begins},
+entry().begins ? "No scene begins here." : "A scene begins here.");
+
 function undo() {
   const row = undoable();
   if (row) takeBack(row);
@@ -242,6 +348,18 @@ $("reject").onclick = reject;
 $("undo").onclick = undo;
 $("drop").onclick = drop;
 $("swap").onclick = offer;
+$("scene").onclick = scene;
+$("ask-sentence").onclick = askSentence;
+$("another").onclick = askSentence;
+$("refuse").onclick = () => { stopAsking(); $("ask-sentence").focus(); };
+$("use").onclick = () => {
+  const text = $("suggested").textContent;
+  stopAsking();
+  send({what: "edit", digest: entry().sentence_digest, keyframe: entry().keyframe, text},
+    "The sentence is saved.");
+};
+$("ask-story").onclick = askStory;
+$("retold-close").onclick = () => { $("retold").hidden = true; $("ask-story").focus(); };
 $("keep").onclick = () => { $("frames").hidden = true; $("swap").focus(); };
 $("start").onclick = () => send({what: "move", digest: story.boundary,
   keyframe: entry().keyframe}, "The story begins here.");
@@ -268,7 +386,7 @@ document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]")) return;
   const act = {
     ArrowLeft: () => turn(page - 1), ArrowRight: () => turn(page + 1), a: accept, r: reject,
-    e: () => $("text").focus(), d: drop, s: offer, u: undo,
+    e: () => $("text").focus(), d: drop, s: offer, u: undo, w: askSentence, b: scene,
     n: () => $("next-story").click(), p: () => $("previous-story").click(),
     "?": () => $("keys").showModal(),
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];

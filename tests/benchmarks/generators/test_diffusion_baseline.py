@@ -7,12 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.__main__ import main
 from benchmarks.generators import diffusion_baseline, external_stories
 from benchmarks.stories import Opening
 from model import autoencoder, features, tokens
 from model.config import DetokenizerConfig
 from model.features import Chunk
 from model.runs import Run
+from model.train import Interrupted
 from tests.model.tiny import STORY
 
 SIZE, SIDE, CHANNELS = 32, 4, 4
@@ -133,3 +135,12 @@ def test_runs_that_cannot_be_compared_with_are_refused(run):
     run.preset.model.detokenizer = pretrained
     with pytest.raises(ValueError, match="trained from nothing"):
         diffusion_baseline.build(run, "previous")
+
+
+def test_a_training_that_is_stopped_says_how_to_go_on(monkeypatch, capsys):
+    def stopped(*_):
+        raise Interrupted("previous: stopped after step 3 of 9; the same command resumes")
+
+    monkeypatch.setattr(diffusion_baseline, "run_baseline", stopped)
+    assert main(["baseline", "previous"]) == 130
+    assert "stopped after step 3 of 9; the same command resumes\n" in capsys.readouterr().err

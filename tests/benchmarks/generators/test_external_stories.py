@@ -9,6 +9,8 @@ from PIL import Image
 
 from benchmarks.generators import external_stories
 from benchmarks.stories import Opening
+from schemas import emu_story
+from schemas.emu_story import Picture, Segment
 
 
 def _picture(path: Path) -> str:
@@ -46,6 +48,31 @@ def test_a_text_file_of_several_runs_is_named(tmp_path: Path, openings: list[Ope
     (tmp_path / "val_0" / "text.txt").write_text("One.\nTwo.\nOne.\nTwo.\n")
     with pytest.raises(ValueError, match=r"val_0 has 1 pictures and 4 lines.*several runs"):
         external_stories.read_external_stories(tmp_path, openings)
+
+
+def test_emu_writes_texts_each_followed_by_pictures(
+    tmp_path: Path, openings: list[Opening]
+) -> None:
+    """Files are numbered, as its prompts are; a text without a picture goes to the next one."""
+    held = Path(_picture(tmp_path / "panel.png")).read_bytes()
+    told = [
+        Segment("One day.", ()),
+        Segment(" Then more.<|extra_60|>", (Picture(held),)),
+        Segment("The end.", (Picture(held), Picture(held))),
+    ]
+    (tmp_path / "out/proto").mkdir(parents=True)
+    (tmp_path / "out/proto/000.pb").write_bytes(emu_story.encode("", told))
+    (tmp_path / "out/proto/001.pb").write_bytes(emu_story.encode("", told[:2]))
+    stories, lacks = external_stories.read_external_stories(tmp_path / "out", openings)
+    assert [story.texts for story in stories] == [
+        ("a begins.", "One day. Then more.", "The end."),
+        ("b begins.", "One day. Then more."),
+    ]
+    assert Path(stories[0].images[2]).read_bytes() == held
+    assert lacks == f"{tmp_path / 'out'} lacks 1 pictures"
+    (tmp_path / "out/proto/001.pb").write_bytes(b"not a story")
+    with pytest.raises(ValueError, match=r"001.pb is no story of Emu3.5"):
+        external_stories.read_external_stories(tmp_path / "out", openings)
 
 
 def test_mm_interleaved_writes_texts_and_pictures_in_turn(

@@ -1,5 +1,6 @@
 """People as judges: pairs that do not say who made them, and their answers in the tables."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -72,3 +73,44 @@ def test_answers_of_people_become_tables_and_agreement(told, tmp_path):
     answer(folder, "Bob", better)  # he thinks again: the last answer counts
     agreed = next(iter(judged(told, folder)["judge-agreement"].cells.values()))
     assert agreed["same preference"].value == 1
+
+
+def judged_pictures(told, folder):
+    settings = JudgeSettings(folder=str(folder / "bench"))
+    tables = judge_run.run(told, [f"human-pictures:{folder}", f"human:{folder}-all"], settings)
+    return {table.name: table for table in tables}
+
+
+def test_single_pictures_are_compared_in_the_same_tables(tmp_path):
+    told = stories(tmp_path / "told", openings=4, levels={"bright": 9, "dim": 3})
+    same = told["bright"][0]  # both begin the first story with the same two panels
+    other = told["dim"][0]
+    told["dim"][0] = dataclasses.replace(
+        other,
+        texts=(*same.texts[:2], *other.texts[2:]),
+        images=(*same.images[:2], *other.images[2:]),
+    )
+    folder = tmp_path / "people"
+    judged_pictures(told, folder)
+    asked = pairs(folder)
+    assert {pair["kind"] for pair in asked} == {"picture"} and len(asked) == 4
+    assert all(len(pair[side]["images"]) == 1 for pair in asked for side in ("first", "second"))
+    (begun,) = [pair for pair in asked if pair["before"]]
+    assert begun["before"]["texts"] == list(same.texts[:2])
+    text = (folder / "pairs.jsonl").read_text()
+    assert "bright" not in text and "dim" not in text
+    assert "better what its text tells" in text  # asked of pictures, not of stories
+    better = of_bright(told, folder)
+    answer(folder, "Ann", better)
+    answer(folder, "Bob", better)
+    found = judged_pictures(told, folder)
+    assert "a person, Ann, of single pictures" in found["judge-ratings"].title
+    (preferred,) = [
+        row for name, row in found["judge-pairs-engagement"].cells.items() if name == "bright / dim"
+    ]
+    assert (preferred["first"].value, preferred["first"].n) == (1, 4)
+    assert preferred["first"].low is not None
+    assert "one picture with its text" in found["judge-pairs-style-consistency"].text
+    names = list(found["judge-agreement"].cells)
+    assert names and all("Ann" in name and "Bob" in name for name in names), names
+    assert judged_pictures(told, folder)["judge-agreement"].cells == found["judge-agreement"].cells

@@ -73,6 +73,39 @@ def test_spans_have_no_boundary_in_them(tmp_path):
     assert [round(span.end, 1) for span in spans] == [2.2, 4.8, 7.2]
 
 
+def test_a_part_of_a_film_has_the_cuts_that_are_in_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(shot_detection, "_PART", 2.0)
+    film = make_film(tmp_path / "a.mp4", shots(5, 24), gop=12)
+    truth = {"fps": 24, "frames": 120, "cuts": [{"frame": 24 * at} for at in range(1, 5)]}
+    truth["gradual"] = [{"kind": "wipe", "first": 60, "last": 66}]
+    (tmp_path / "a.truth.json").write_text(json.dumps(truth))
+    part = shot_detection.part_of(film, 1.3, str(tmp_path))  # from the second at 1.5 on
+    assert shot_detection.truth_of(part) == {
+        "fps": 24,
+        "frames": 48,
+        "cuts": [{"frame": 12}, {"frame": 36}],
+        "gradual": [{"kind": "wipe", "first": 24, "last": 30}],
+    }
+    with av.open(part) as container:
+        levels = [frame.to_ndarray(format="gray").mean() for frame in container.decode(video=0)]
+    assert len(levels) == 48
+    assert shot_detection.part_of(film, 1.3, str(tmp_path)) == part
+
+
+def test_what_others_find_is_kept(tmp_path):
+    film = make_film(tmp_path / "a.mp4", shots(2, 12))
+    (tmp_path / "a.truth.json").write_text(json.dumps(TRUTH))
+    asked = []
+    tools = {
+        name: lambda film, fps, name=name: asked.append(name) or [(10, 9)]
+        for name in ("ours", "other")
+    }
+    first = shot_detection.score([film], tools, str(tmp_path))
+    again = shot_detection.score([film], tools, str(tmp_path))
+    assert asked == ["ours", "other", "ours"]
+    assert first["other"] == again["other"]
+
+
 def test_too_few_shots_are_named(tmp_path):
     film = make_film(tmp_path / "a.mp4", shots(1, 60))
     with pytest.raises(ValueError, match="has 1 shots that can be used; 4 are the least"):

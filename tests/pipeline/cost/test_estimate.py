@@ -31,6 +31,23 @@ def test_what_is_there_is_not_counted_again(tmp_path):
     assert "\nstories         1               2 " in estimate.describe(after)
 
 
+def test_a_film_that_is_new_leaves_what_is_there_of_other_series(tmp_path):
+    films = tmp_path / "films"
+    for seed, series in enumerate(("a", "b")):
+        (films / series).mkdir(parents=True)
+        make_film(films / series / "1.mp4", shots(3, 12, seed=10 * seed))
+    out = str(tmp_path / "out")
+    run.run(*discovery.find(str(films)), load(), out, IN_MEMORY, until="selection")
+    (films / "c").mkdir()
+    make_film(films / "c/1.mp4", shots(3, 12, seed=30))
+    work = estimate.estimate(discovery.find(str(films))[0], load(), out).stages
+    assert {name: work[name].reused for name in ("keyframes", "copies", "selection")} == {
+        "keyframes": 2,
+        "copies": 2,
+        "selection": 2,
+    }
+
+
 def test_a_film_that_cannot_be_read_costs_nothing(tmp_path):
     (tmp_path / "film.mp4").write_bytes(b"no film")
     found, _ = discovery.find(str(tmp_path / "film.mp4"))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import datasets
 import mlcroissant
@@ -155,6 +156,53 @@ def test_a_file_that_changed_is_not_pushed(tales, hub, capsys):
     assert push(tales) == 2
     assert "is not the file that the dataset names" in capsys.readouterr().err
     assert not (hub.folder / "shards").exists()
+
+
+@pytest.fixture
+def films(tales, tmp_path, monkeypatch):
+    """A source of films that a run makes the tales of; the runs' folders are listed."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here/kite.mp4").write_bytes(b"a film")
+    (tmp_path / "here/films.csv").write_text("uri,license\nkite.mp4,CC BY 4.0\n")
+
+    def run(found, rejects, chosen, out, *_):
+        assert [film.license for film in found] == ["CC BY 4.0"]
+        shutil.copytree(tales, out, dirs_exist_ok=True)
+        return 0
+
+    monkeypatch.setattr("pipeline.graph.run.run", run)
+    return tmp_path / "here"
+
+
+def make(*more, out="hf://pip/tales"):
+    return main(["dataset", "--videos", "films.csv", "--out", out, *more])
+
+
+def test_a_dataset_is_made_in_a_folder_and_then_pushed_to_the_repository_that_out_names(
+    films, hub, capsys
+):
+    hub.fails_after = 1
+    assert make() == 2  # the same command goes on where the push was stopped
+    hub.fails_after = 1000
+    assert make(out="hf://datasets/pip/tales") == 0  # the hub's other way to write it
+    said = capsys.readouterr()
+    assert said.out == f"{hub.address}/datasets/pip/tales\n"
+    assert "made in data/hub/pip/tales and then pushed to hf://pip/tales" in said.err
+    assert (films / "data/hub/pip/tales/dataset.json").exists()
+    assert hub.commits[-1] == ["dataset.json"]
+
+
+def test_films_that_may_not_be_shared_stop_such_a_run_before_it_begins(films, hub, capsys):
+    (films / "films.csv").write_text("uri,license\nkite.mp4,all rights reserved\n")
+    assert make() == 2
+    assert "kite (all rights reserved)" in capsys.readouterr().err
+    assert not (films / "data").exists() and not hub.visibility
+
+
+def test_a_repository_without_an_owner_is_refused(films, hub, capsys):
+    assert make(out="hf://tales") == 2
+    assert "hf://OWNER/NAME" in capsys.readouterr().err
 
 
 def test_every_config_loads(tales, hub, tmp_path, monkeypatch):

@@ -196,12 +196,14 @@ def test_films_that_come_and_go_are_worked_on_alone(films, scripted, tmp_path):
     assert scripted.asked and all(key.startswith("b") for key in scripted.keys)
     assert stages_of(out) == {
         **dict.fromkeys((*stage_names(), "shards"), (1, 3)),
+        "copies": (4, 0),  # which looks at all films
         "publish": (1, 0),
     }
     (some / "a" / "film.mp4").unlink()
     make(some, out, small)
     assert stages_of(out) == {
         **dict.fromkeys((*stage_names(), "shards"), (0, 3)),
+        "copies": (3, 0),
         "publish": (1, 0),
     }
     make(some, tmp_path / "fresh", small)

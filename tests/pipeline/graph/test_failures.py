@@ -30,7 +30,7 @@ ERRORS = {  # by the film that brings it about
     "e-decoder": av.error.InvalidDataError(errno.EINVAL, "invalid data", "film.mp4"),
 }
 KINDS = {"keyframes": "video", "text": "video", "dialogue": "subtitles", "selection": "video"}
-KINDS |= {"captions": "caption", "stories": "story"}
+KINDS |= {"copies": "video", "named": "cast", "captions": "caption", "stories": "story"}
 CONFIG = ("quality.min_grounding=null", "stories.shortest=2", "keyframes.every=0.5")
 
 

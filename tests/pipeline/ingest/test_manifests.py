@@ -165,10 +165,55 @@ def test_text_file_with_a_path_on_each_line(tmp_path):
     assert [video.id for video in find(str(tmp_path / "films.txt"))[0]] == ["a", "b-c"]
 
 
-def test_text_that_is_in_no_unicode(tmp_path):
-    (tmp_path / "films.csv").write_bytes("uri\nÉté.mp4\n".encode("cp1252"))
-    with pytest.raises(SourceError, match="neither UTF-8 nor UTF-16 text: save it as UTF-8"):
+def test_a_table_in_the_code_page_of_windows_is_read(tmp_path):
+    place(tmp_path, "Été.mp4")
+    (tmp_path / "films.csv").write_bytes("uri;title\nÉté.mp4;L'été dernier\n".encode("cp1252"))
+    (video,), rejects = find(str(tmp_path / "films.csv"))
+    assert (video.title, rejects) == ("L'été dernier", [])
+
+
+def test_a_damaged_character_is_named_with_its_line(tmp_path):
+    data = "uri,title\na.mp4,Привет\nb.mp4,Где ты была\n".encode()
+    (tmp_path / "films.csv").write_bytes(data[:-2] + b"\n")
+    with pytest.raises(SourceError, match="line 3: not UTF-8 text: save it as UTF-8"):
         find(str(tmp_path / "films.csv"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("columns.json", '{"uri": {"0": "a.mp4", "1": "b.mp4"}, "season": {"0": 1, "1": null}}'),
+        ("lists.json", '{"uri": ["a.mp4", "b.mp4"], "season": [1, null]}'),
+        (
+            "key.json",
+            '{"made": "by hand", "films": [{"uri": "a.mp4", "season": 1}, {"uri": "b.mp4"}]}',
+        ),
+        ("lines.json", '{"uri": "a.mp4", "season": 1}\n{"uri": "b.mp4"}\n'),
+        ("excel.csv", "sep=;\r\nuri;season\r\na.mp4;1\r\nb.mp4;\r\n"),
+        ("spaces.csv", "\n \n uri , season \n\na.mp4,1\n b.mp4 ,\n"),
+        ("excel.txt", "uri\tseason\r\na.mp4\t1\r\nb.mp4\t\r\n"),
+    ],
+)
+def test_other_shapes_of_tables(tmp_path, name, content):
+    place(tmp_path, "a.mp4", "b.mp4")
+    (tmp_path / name).write_text(content)
+    videos, rejects = find(str(tmp_path / name))
+    assert [(video.id, video.season) for video in videos] == [("a", 1), ("b", None)]
+    assert rejects == []
+
+
+def test_lines_are_counted_from_the_top_of_the_file(tmp_path):
+    (tmp_path / "films.csv").write_text("\nsep=,\nuri,season\na.mp4,two\n")
+    with pytest.raises(SourceError, match="line 4: season is 'two'"):
+        find(str(tmp_path / "films.csv"))
+
+
+def test_paths_of_windows(tmp_path):
+    place(tmp_path, "x/a.mp4", "x/a.srt")
+    (tmp_path / "films.csv").write_text("uri,subtitles\nx\\a.mp4,x\\a.srt\n")
+    (video,), rejects = find(str(tmp_path / "films.csv"))
+    assert (video.uri, rejects) == (str(tmp_path / "x/a.mp4"), [])
+    assert video.subtitles == str(tmp_path / "x/a.srt")
 
 
 def test_manifest_that_is_no_file_or_far_too_large_is_not_read(tmp_path):

@@ -87,3 +87,24 @@ def test_a_time_that_is_none_is_the_files_fault(time):
     )
     with pytest.raises(SubtitlesError, match="no format"):
         parse(data.encode())
+
+
+def test_lines_of_songs_and_karaoke_players_are_shown_until_the_next():
+    data = (
+        b"[ar:Pip]\n[offset:500]\n[00:01.50]A kite!\n[00:03.5][01:00.00]Run <00:04.00>after it.\n"
+        b"[00:05.00]\n"
+    )
+    assert lines(data) == [
+        (1.0, 3.0, "A kite!"),
+        (3.0, 4.5, "Run after it."),
+        (59.5, 65.5, "Run after it."),
+    ]
+
+
+def test_captions_of_youtube_in_sbv():
+    assert lines(
+        b"0:00:01.200,0:00:02.000\nA kite!\n\n0:00:02.500,0:00:03.000\nRun\nafter it.\n"
+    ) == [
+        (1.2, 2.0, "A kite!"),
+        (2.5, 3.0, "Run after it."),
+    ]

@@ -198,6 +198,45 @@ class TestTwoLanguages:
         data = srt("Это Pip", "Pip!", "Где он?")
         assert texts_in(data, "ru") == ["Это Pip", "Pip!", "Где он?"]
 
+    ENGLISH = (
+        "Where have you been all day?",
+        "I was looking for the kite in the garden.",
+        "The wind has taken it over the hill.",
+        "Then we must run after it at once.",
+        "Wait for me, I am not so fast!",
+        "Here it is, in the old tree.",
+    )
+    FRENCH = (
+        "Où étais-tu toute la journée ?",
+        "Je cherchais le cerf-volant dans le jardin.",
+        "Le vent l'a emporté de l'autre côté de la colline.",
+        "Alors il faut lui courir après tout de suite.",
+        "Attends-moi, je ne suis pas aussi rapide !",
+        "Le voilà, dans le vieil arbre.",
+    )
+
+    def test_of_one_script_in_a_row_each(self):
+        data = srt(*(f"{a}\n{b}" for a, b in zip(self.FRENCH, self.ENGLISH, strict=True)))
+        assert texts_in(data, "en") == list(self.ENGLISH)
+        assert texts_in(data, "fr") == list(self.FRENCH)
+        assert texts_in(data, "") == list(self.ENGLISH)
+
+    def test_of_one_script_in_cues_of_one_time(self):
+        data = b"".join(
+            f"{at}\n00:00:0{at},000 --> 00:00:0{at},900\n{line}\n\n".encode()
+            for at, pair in enumerate(zip(self.ENGLISH, self.FRENCH, strict=True), 1)
+            for line in pair
+        )
+        assert texts_in(data, "en") == list(self.ENGLISH)
+        assert texts_in(data, "fr") == list(self.FRENCH)
+
+    def test_two_rows_of_one_language_stay_together(self):
+        rows = [*self.ENGLISH, "We have it!", "So let us go home with it."]
+        data = srt(*(f"{a}\n{b}" for a, b in zip(rows[::2], rows[1::2], strict=True)))
+        assert texts_in(data, "en") == [
+            f"{a} {b}" for a, b in zip(rows[::2], rows[1::2], strict=True)
+        ]
+
 
 def texts_in(data, language):
     return [line.text for line in clean(parse(data, language), language=language)]

@@ -19,6 +19,7 @@ def frame_stats(count: int, fps: float = 10.0, **changed: Any) -> FrameStats:
         mean=np.full(count, 120, np.float32),
         std=np.full(count, 50, np.float32),
         sharp=np.full(count, 400, np.float32),
+        damaged=np.zeros(count, bool),
         thumbs=np.zeros((count, 18, 32), np.uint8),
         frame_time=1 / fps,
         bars=(0, 0, 0, 0),

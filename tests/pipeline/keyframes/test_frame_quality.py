@@ -48,3 +48,12 @@ def test_a_lit_ship_in_space_is_not_black_and_an_aeroplane_in_a_grey_sky_is_not_
     values = {"mean": np.float32([19, 18, 120, 120]), "std": np.float32([8, 2, 4, 4])}
     stats = frame_stats(4, thumbs=thumbs, **values)
     assert [defect(stats, index, CONFIG)[0] for index in range(4)] == ["", "black", "", "flat"]
+
+
+def test_of_a_few_damaged_frames_none_is_a_keyframe_and_others_are_taken_before_them():
+    damaged = np.array([True, False, False])
+    stats = frame_stats(3, damaged=damaged)
+    assert score(stats, 0, 2) == pytest.approx([2, 20, 20])
+    assert [defect(stats, index, CONFIG)[0] for index in range(3)] == ["damaged", "", ""]
+    stats = frame_stats(3, damaged=~damaged)  # a decoder that says so of most frames is mistaken
+    assert [defect(stats, index, CONFIG)[0] for index in range(3)] == ["", "", ""]

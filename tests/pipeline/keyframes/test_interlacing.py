@@ -6,7 +6,7 @@ from pipeline.config import KeyframesConfig
 from pipeline.keyframes.combing import combed_share, is_combed
 from pipeline.keyframes.extract import extract_film
 from pipeline.keyframes.frame_stats import scan_film
-from pipeline.testing.films import drawing, make_film, scene
+from pipeline.testing.films import drawing, interlaced, make_film, scene, telecined
 from schemas.rows import Keyframe, Video
 
 
@@ -15,24 +15,6 @@ def panned(seed, count, step, draw=scene):
     picture = draw(seed, 288, 352)
     wide = np.hstack([picture, picture[:, ::-1]])
     return [np.ascontiguousarray(wide[:, step * i : step * i + 352]) for i in range(count)]
-
-
-def interlaced(frames, top_first=True):
-    """Weaves each two frames into one: a field of each."""
-    woven = []
-    for first, second in zip(frames[::2], frames[1::2], strict=True):
-        frame = first.copy()
-        frame[1 if top_first else 0 :: 2] = second[1 if top_first else 0 :: 2]
-        woven.append(frame)
-    return woven
-
-
-def telecined(frames, top_first=True):
-    """Makes five frames of four by 3:2 pulldown: three are whole."""
-    made = []
-    for a, b, c, d in zip(frames[::4], frames[1::4], frames[2::4], frames[3::4], strict=True):
-        made += [a, b, *interlaced([b, c], top_first), *interlaced([c, d], top_first), d]
-    return made
 
 
 def luma(picture):

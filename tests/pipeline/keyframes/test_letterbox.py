@@ -116,6 +116,27 @@ def test_a_night_sky_is_no_bar(tmp_path):
     assert scan_film(film).bars == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("shown", [0.1, 0.4, 1.0])
+def test_long_subtitles_in_a_bar_do_not_end_it(shown, tmp_path):
+    """A long line is lit over more of a row than a bar is."""
+    frames = [
+        boxed(frame, SHAPES["wide letterbox"])
+        for seed in range(3)
+        for frame in moving(scene(seed), 80)
+    ]
+    for frame in frames[: round(shown * len(frames))]:
+        cv2.rectangle(frame, (40, 148), (280, 158), (255,) * 3, -1)
+    film = make_film(tmp_path / "a.mp4", frames)
+    assert scan_film(film).bars == pytest.approx((45, 45, 0, 0), abs=1)
+
+
+def test_the_dark_above_a_hill_in_a_short_film_is_no_bar(tmp_path):
+    moon = np.full_like(scene(0), 10)
+    cv2.ellipse(moon, (100, 190), (140, 70), 0, 0, 360, (140, 150, 160), -1)
+    film = make_film(tmp_path / "a.mp4", still(moon, 60))
+    assert scan_film(film).bars == (0, 0, 0, 0)
+
+
 def test_bars_with_subtitles_in_them_and_those_of_a_tape_are_bars(tmp_path):
     frames = [
         boxed(frame, SHAPES["wide letterbox"], black=12)

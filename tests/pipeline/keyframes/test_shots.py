@@ -92,6 +92,15 @@ def test_an_iris_that_closes_is_a_fade(tmp_path):
     assert len(parts) == 2
 
 
+def test_a_dark_shot_beside_black_is_no_fade(tmp_path):
+    ship = np.full((180, 320, 3), 4, np.uint8)
+    cv2.rectangle(ship, (100, 60), (220, 120), (230, 230, 210), -1)
+    frames = still(ship, 24) + still(np.zeros_like(ship), 24) + still(scene(1), 24)
+    _, parts, transitions = found(tmp_path / "a.mp4", frames)
+    assert [transition.kind for transition in transitions] == ["cut", "cut"]
+    assert len(parts) == 3
+
+
 def test_a_film_that_fades_in_has_one_shot(tmp_path):
     picture = scene(1)
     frames = still(np.zeros_like(picture), 6) + blend(np.zeros_like(picture), picture, 12)

@@ -79,6 +79,14 @@ def test_a_sweep_is_one_transition_and_no_keyframe_shows_both_shots(tmp_path, na
     assert [reject.reason for reject in rejects] == ["wipe"]
 
 
+@pytest.mark.parametrize("name", ["push", "cover"])
+@pytest.mark.parametrize("length", [9, 14, 19, 23, 28])
+def test_a_shot_that_moves_in_is_found_whatever_its_length(tmp_path, name, length):
+    """Windows are tried at a few places: those beside one that nearly fits are tried too."""
+    _, _, transitions = found(tmp_path / "a.mp4", joined(SWEEPS[name], length))
+    assert [transition.kind for transition in transitions] == ["wipe"]
+
+
 @pytest.mark.parametrize("fps, seconds", [(24, 0.5), (24, 4.0), (60, 1.0), (60, 3.5), (12, 1.0)])
 def test_dissolves_are_found_by_seconds_at_any_frame_rate(tmp_path, fps, seconds):
     def mix(one, other, share):

@@ -118,6 +118,58 @@ def test_frames_of_the_same_shot_are_offered(page):
     assert frame.headers["content-type"] == "image/jpeg" and frame.content[:2] == b"\xff\xd8"
 
 
+def test_a_film_that_has_gone_away_is_told(page, monkeypatch):
+    shown = page.get("/api/story", id="short_story_000")["pages"][2]
+    is_there = library.storage.exists
+    monkeypatch.setattr(
+        library.storage, "exists", lambda path: not path.endswith(".mp4") and is_there(path)
+    )
+    wanted = {"story": "short_story_000", "keyframe": shown["keyframe"]}
+    answer = page.client.get("/api/frames", params=wanted)
+    assert answer.status_code == 404 and "Start the review with --videos" in answer.text
+    picture = page.client.get("/media/picture", params={"path": shown["image"]})
+    assert picture.status_code == 200  # the dataset is whole without it
+
+
+def test_a_line_that_was_not_written_whole_is_no_decision(page, again):
+    (again / "decisions.jsonl").write_bytes(b'{"what":"acce')
+    assert page.get("/api/dataset")["waiting"] == 0
+    decision, seen = page.verdict("short_story_000")
+    assert page.decide(decision, seen).status_code == 200
+    (line,) = (again / "decisions.jsonl").read_text().splitlines()
+    assert json.loads(line)["what"] == "accept"
+    (again / "decisions.jsonl").write_text(f"{line}\nnonsense\n")
+    answer = page.client.get("/api/stories")
+    assert answer.status_code == 409 and "line 2 is not a decision" in answer.text
+
+
+def test_a_dataset_that_can_only_be_read_says_so(page, monkeypatch):
+    decision, seen = page.verdict("short_story_000")
+    assert page.get("/api/dataset")["read_only"] is False
+
+    def refuse(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(decisions, "append", refuse)
+    answer = page.decide(decision, seen)
+    assert answer.status_code == 507 and "was not written" in answer.text
+
+
+def test_somebody_who_has_not_seen_where_a_scene_begins_is_told(page):
+    shown = page.get("/api/story", id="short_story_000")
+    picture = shown["pages"][3]
+    row = {"what": "scene", "film": "short", "story": "short_story_000"}
+    row |= {"keyframe": picture["keyframe"], "digest": picture["scene_digest"]}
+    assert page.decide(row | {"begins": not picture["begins"]}, shown["seen"]).status_code == 200
+    answer = page.decide(row | {"begins": picture["begins"]}, shown["seen"], by="Bob")
+    assert answer.status_code == 409 and "say where a scene begins" in answer.text
+    edit = {**row, "what": "edit", "text": "Oh.", "digest": picture["sentence_digest"]}
+    assert page.decide(edit, shown["seen"], by="Bob").status_code == 200  # of something else
+    first = {**row, "keyframe": shown["pages"][0]["keyframe"], "digest": "0" * 16}
+    answer = page.decide(first | {"begins": False}, shown["seen"])
+    assert answer.status_code == 409 and "always begins a scene" in answer.text
+
+
 def test_pictures_are_served_and_nothing_else(page, again):
     image = page.get("/api/stories")["stories"][0]["image"]
     picture = page.client.get("/media/picture", params={"path": image}).content

@@ -67,6 +67,18 @@ def test_only_pictures_of_pairs_are_served(folder):
     assert page.get("/media/picture", params={"path": "pictures/a.png"}).status_code == 200
     assert page.get("/media/picture", params={"path": "pairs.jsonl"}).status_code == 404
     told = Told(texts=["a"], images=["../../etc/passwd"])
-    (folder / "pairs.jsonl").write_text(pair(1, first=told).model_dump_json())
-    with pytest.raises(ValueError, match="is not in the folder"):
-        client(folder)
+    for side in ("before", "first", "second"):
+        (folder / "pairs.jsonl").write_text(pair(1, **{side: told}).model_dump_json())
+        with pytest.raises(ValueError, match="is not in the folder"):
+            client(folder)
+
+
+def test_pictures_are_shown_with_what_is_before_them(folder):
+    cv2.imwrite(str(folder / "pictures" / "b.png"), np.zeros((9, 16, 3), np.uint8))
+    before = Told(texts=["It began."], images=["pictures/b.png"])
+    line = pair(1, kind="picture", before=before).model_dump_json()
+    (folder / "pairs.jsonl").write_text(line)
+    page = client(folder)
+    shown = page.get("/api/pair", params={"by_name": "Ann"}).json()["pair"]
+    assert shown["kind"] == "picture" and shown["before"] == before.model_dump()
+    assert page.get("/media/picture", params={"path": "pictures/b.png"}).status_code == 200

@@ -104,6 +104,7 @@ def test_decisions_are_applied_and_taken_back(films, made, again, tmp_path):
         "rejected": 1,
         "sentences": 1,
         "pictures": 2,
+        "scenes": 0,
         "judged_twice": 0,
         "agreed": None,
         "kappa": None,

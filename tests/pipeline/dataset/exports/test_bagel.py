@@ -18,7 +18,7 @@ def as_bagel(info, folder):
                 yield row, sequence
 
 
-def test_a_row_is_a_chunk_pictures_and_the_texts_between_them(dataset, tmp_path):
+def test_a_row_is_ten_steps_pictures_and_the_texts_between_them(dataset, tmp_path):
     train, val = (tmp_path / "to" / name for name in ("train", "val"))
     paths = bagel.export(str(dataset), str(tmp_path / "to"))
     assert paths == [f"{train}.json", f"{val}.json"]
@@ -26,12 +26,14 @@ def test_a_row_is_a_chunk_pictures_and_the_texts_between_them(dataset, tmp_path)
     assert [row["story"] for row, _ in rows] == ["a_story_000"] * 3 + ["b_story_000"] * 3
     row, sequence = rows[1]
     assert (row["opening"], row["license"]) == ("a 0 10.", "CC0-1.0")
-    assert sequence[1::2] == [f"a 0 {at}." for at in range(11, 20)]
+    assert sequence[1::2] == [f"a 0 {at}." for at in range(11, 21)]
     assert sequence[::2] == [
-        (dataset / f"images/a/a_keyframe_0-0-{at}-0.jpg").read_bytes() for at in range(10, 20)
+        (dataset / f"images/a/a_keyframe_0-0-{at}-0.jpg").read_bytes() for at in range(10, 21)
     ]
+    told = [text for row, sequence in rows[:3] for text in sequence[1::2]]
+    assert told == [f"a 0 {at}." for at in range(1, 30)]  # every step, once
     lengths = [len(sequence[::2]) for _, sequence in as_bagel(tmp_path / "to/val.json", val)]
-    assert lengths == [10, 2]  # a story of twelve pictures
+    assert lengths == [11, 2]  # a story of twelve pictures
 
 
 def test_files_and_row_groups_are_of_a_size_and_counted(dataset, tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ def test_the_same_dataset_gives_the_same_bytes_and_names_who_holds_the_rights(
     for to in ("first", "second"):
         assert main(["export", str(dataset), "--format", name, "--to", str(tmp_path / to)]) == 0
         for path in capsys.readouterr().out.split():
-            assert (tmp_path / path).is_file()
+            assert (tmp_path / path).exists()
     assert digests(tmp_path / "first") == digests(tmp_path / "second")
     rows = list(csv.DictReader((tmp_path / "first/sources.csv").open()))
     assert [(row["film"], row["license"], row["attribution"]) for row in rows] == [

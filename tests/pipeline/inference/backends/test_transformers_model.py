@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from pydantic import BaseModel
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
@@ -415,6 +416,19 @@ def test_weights_that_came_down_in_part_are_named(tmp_path, writer):
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(ValueError, match="damaged, or came down only in part"):
+        load(str(tmp_path))
+
+
+def test_weights_of_which_some_are_missing_are_refused_and_not_random(tmp_path, writer):
+    shutil.copytree(writer, tmp_path, dirs_exist_ok=True)
+    weights = load_file(tmp_path / "model.safetensors")
+    missing = next(name for name in sorted(weights) if "mlp" in name)
+    save_file(
+        {name: weight for name, weight in weights.items() if name != missing},
+        tmp_path / "model.safetensors",
+        {"format": "pt"},
+    )
+    with pytest.raises(ValueError, match=f"its files lack 1 weights, such as {missing}"):
         load(str(tmp_path))
 
 

@@ -40,6 +40,13 @@ def test_characters_are_told_by_name():
     assert re.search(r"Momo (?:moved|went)|went Momo", told[2])
 
 
+def test_asked_again_it_finds_other_words_for_the_same():
+    facts = {"captions": [captioned(4, **MEADOW, cast=(("Pip", 0.4),))], "so_far": ""}
+    told = [narrate(facts | {"repeat": number}).sentences[0].text for number in range(4)]
+    assert len(set(told)) == 4 and all("Pip" in text for text in told)
+    assert told[0] == narrate(facts).sentences[0].text
+
+
 def test_who_has_no_name_is_told_as_one_that_is_known():
     told = texts(
         [

@@ -1,0 +1,1 @@
+"""Tries films of every kind, and says what comes of each."""
