@@ -247,7 +247,7 @@ def _pipeline(settings: Settings) -> list[Table]:
     if settings.thorough:
         return pipeline.run(settings.film, drawn=settings.sample)
     return pipeline.run(
-        settings.film, rounds=2, episodes=2, calls=100, copies=2, drawn=settings.sample
+        settings.film, rounds=2, episodes=2, calls=640, copies=2, drawn=settings.sample
     )
 
 

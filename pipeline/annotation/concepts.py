@@ -29,6 +29,7 @@ _LONGEST_ENDING = 4
 _LONGEST_PHRASE = 4  # words
 _LONGEST_WORD = 8  # characters of a word in a script without spaces
 _NO_SPACES = frozenset(("zh", "ja", "th", "km", "lo", "my"))
+_JOINING = ("ta", "te", "ml", "kn")  # which join "and", "of", "with" to a word
 _FEW_EMOJI = 6  # of a word that means one thing
 
 _DICTIONARIES = DictionaryLookupStrategy()
@@ -43,6 +44,12 @@ def code(language: str) -> str:
     """Returns the language of a BCP 47 tag as its word list is named: "pt" of "pt-BR"."""
     primary = language.replace("_", "-").partition("-")[0].lower()
     return {"no": "nb", "nn": "nb", "tl": "fil"}.get(primary, primary)
+
+
+@functools.cache
+def _dictionary(language: str) -> str:
+    """Returns the code of simplemma's dictionary of a language, which several may share."""
+    return {"fil": "tl", "hr": "hbs", "bs": "hbs", "sr": "hbs"}.get(code(language), code(language))
 
 
 @functools.cache
@@ -88,7 +95,7 @@ def titles(language: str) -> Mapping[str, frozenset[str]]:
 def lemma(word: str, language: str) -> str:
     """Returns the dictionary form of a word, or the word in a language without a dictionary."""
     try:
-        return simplemma.lemmatize(word, lang=code(language)).casefold()
+        return simplemma.lemmatize(word, lang=_dictionary(language)).casefold()
     except ValueError:
         return word
 
@@ -171,7 +178,13 @@ def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool
     token = tokens[start]
     if name == lemma(token, language) or name in _without_diminutive(token, language):
         return False
-    most = 2 if len(name) > _SHORTEST or _shortest(name) < _SHORTEST else 0
+    most = (
+        4
+        if code(language) in _JOINING
+        else 2
+        if len(name) > _SHORTEST or _shortest(name) < _SHORTEST
+        else 0
+    )
     return len(token) - len(name) > most
 
 
@@ -262,7 +275,7 @@ def _longest_matches(text: str, known: Mapping[str, frozenset[str]]) -> Iterator
 def _is_word(word: str, language: str) -> bool:
     """Returns whether the language's dictionary has a form of a word."""
     try:
-        return bool(simplemma.is_known(word, lang=code(language)))
+        return bool(simplemma.is_known(word, lang=_dictionary(language)))
     except ValueError:
         return False
 
@@ -270,7 +283,7 @@ def _is_word(word: str, language: str) -> bool:
 def is_entry(word: str, language: str) -> bool:
     """Returns whether the language's dictionary has a word, with these capitals."""
     try:
-        return bool(_DICTIONARIES.is_dictionary_member(word, code(language)))
+        return bool(_DICTIONARIES.is_dictionary_member(word, _dictionary(language)))
     except ValueError:
         return False
 

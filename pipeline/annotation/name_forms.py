@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 import re
 import unicodedata
 
@@ -21,25 +22,49 @@ _SOUNDS = {
     **dict.fromkeys("kgcq", "k"), **dict.fromkeys("szxj", "s"), **dict.fromkeys("mn", "n"),
 }  # fmt: skip
 _UNVOWELLED = ("HEBREW", "ARABIC")  # scripts
-_VOWEL_LETTERS = "אעהויأآاإىيیهو"
-_LIKE_SOUNDS = str.maketrans("yweorvcqzd", "iuiulbkkst")
+_VOWEL_LETTERS = "אעהויأآاإىيیهوة"
+_LIKE_SOUNDS = str.maketrans("yweorvcqzdgp", "iuiulbkkstkb")
 _FINE_SOUNDS = str.maketrans("cqgzprv", "kkksblf")
 _FEWEST_CONSONANTS = 4
 _ALIKE_NAMES = 0.7  # of all letters
 _ARTICLE = ("ال", "ה")  # of Arabic and Hebrew
 _PARTICLE = re.compile("(?<=..)(?:[이가은는을를도와과의아야]|에게)$")  # of Korean
 _ALIKE = 0.85  # of the consonants of words
+_ALIKE_SPELLING = 0.8
 _LIKE = 0.6  # of the vowels and consonants of short names
 _PREFIXES = {"HEBREW": tuple("ולבהמשכ"), "ARABIC": ("و", "ف", "ب", "ل", "ال", "وال", "ك")}
+# Sounds of a script that Latin letters write otherwise.
+_PLAIN_SOUNDS = {
+    "TAMIL": ("c", "s"),
+    "CJK": ("[zcs]h|[jqx]", "s"),
+    "THAI": ("(?<=[ptk])h", ""),
+    "KATAKANA": ("t(?=[bcdfghjkmprsz])", ""),  # ッ doubles what follows
+}
+_AFFRICATE = re.compile("dzh|dž|dj|dz(?=h)")  # Джордж
+_SOFT = str.maketrans("gc", "js")
+_CODA = re.compile("[lr](?![aeiouyh])")  # unheard in languages without them: ジョージ, 안젤름
+_WITHOUT_CODAS = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI")
+_SILENT = re.compile("[ก-ฮ][ิุ]?์")  # of Thai
+_LEADING_VOWEL = re.compile("([เ-ไ])([กขคตบปผพ][รลว]|[ก-ฮ])")
+_THAI = re.compile("[\u0e00-\u0e7f]+")
+_THAI_LENGTHS = range(2, 13)  # characters of a name
+_AS_SPELT = 0.75  # of all letters, where nothing tells where a name begins
 # Characters with which Chinese writes foreign names.
 _HAN_SOUNDS = (
     "阿埃艾爱安奥巴贝本比彼波伯博布查茨达戴丹德迪蒂丁顿多恩尔法菲费弗夫福戈格古哈汉赫亨霍基吉加杰卡凯"
     "坎康柯科克肯库拉莱兰劳雷里利丽林琳卢鲁伦罗洛马玛迈麦曼梅蒙米密莫姆穆纳娜内尼妮诺努欧帕佩皮普齐奇乔切"
     "琼撒萨塞莎森沙舍史斯丝苏索塔泰特汤唐提托瓦威韦维温沃乌西希夏肖谢辛雅亚扬耶伊英尤约泽詹珍朱兹佐"
 )
+# More that names have, and other words more often.
+_MORE_HAN_SOUNDS = (
+    "昂奥鲍邦宾布楚当登邓东杜敦朵凡范芬丰冯佛傅盖甘冈根贡瓜圭郭赫黑洪胡惠季贾简捷金京久卡开考孔夸奎昆"
+    "朗勒良列芒毛梅门孟缅明奈南嫩能年涅宁农帕潘庞彭蓬珀恰强琴青丘让热仁荣茹若赛桑瑟珊尚绍什施舒松孙坦"
+    "陶滕廷通图土托万旺翁武香休修许逊叶因赞扎曾章兆哲芝宗咪蕾露妙珂妲娅丫缇璐琪菈薇嘉格宝波泡皮噗嘟"
+)
+_NAMED = re.compile(f"[{_HAN_SOUNDS}{_MORE_HAN_SOUNDS}]{{2,}}")
 _TRANSLITERATED = re.compile(f"[{_HAN_SOUNDS}]{{2,}}|[\u30a1-\u30fa\u30fc]{{2,}}")
 _WORD = re.compile(r"[^\W\d_]+(?:[\u0300-\u036f\u0900-\u0dff]+[^\W\d_]*)*")
-_HAN_OR_KANA = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")
 
 
 def find(text: str, name: str) -> list[int]:
@@ -48,10 +73,40 @@ def find(text: str, name: str) -> list[int]:
     found = {
         match.start()
         for match in (*_WORD.finditer(text), *transliterated(text))
-        if not _HAN_OR_KANA.search(match[0]) or _TRANSLITERATED.fullmatch(match[0])
+        if not _UNSPACED.search(match[0]) or _TRANSLITERATED.fullmatch(match[0])
         if any(is_form(match[0], part) for part in parts)
     }
+    if _THAI.search(text) or _NAMED.search(text):
+        found.update(place for part in parts or [name] for place in _unspaced(text, part))
     return sorted(found)
+
+
+def _unspaced(text: str, name: str) -> set[int]:
+    """Returns where a name stands among the words of Thai or Chinese, which have no spaces."""
+    if _script(name) in ("THAI", "CJK"):
+        return {match.start() for match in re.finditer(re.escape(name), text)}
+    found: dict[int, int] = {}  # the ends of names, by their starts
+    for run in (*_THAI.finditer(text), *_NAMED.finditer(text)):
+        for start in range(run.start(), run.end()):
+            for stop in range(start + 2, min(start + _THAI_LENGTHS.stop, run.end() + 1)):
+                if start not in found and _is_spoken(text[start:stop], name):
+                    found[start] = stop
+    starts = sorted(found)
+    overlapping = {later for first, later in itertools.pairwise(starts) if later < found[first]}
+    return set(starts) - overlapping
+
+
+@functools.lru_cache(maxsize=200_000)
+def _is_spoken(word: str, name: str) -> bool:
+    """Returns whether characters of an unspaced script are a name, sound by sound."""
+    if unicodedata.category(word[0])[0] == "M" or (word.endswith("์") and len(word) < 3):
+        return False
+    if _consonants(word) not in _heard_of(name, "THAI"):
+        return False
+    spelt, wanted = _vowelled(word), _vowelled(name)
+    if spelt[:1] != wanted[:1] and (spelt[:1] in "aiu" or wanted[:1] in "aiu"):
+        return False
+    return difflib.SequenceMatcher(None, spelt, wanted).ratio() >= _AS_SPELT
 
 
 def transliterated(text: str) -> list[re.Match[str]]:
@@ -80,9 +135,18 @@ def spelling(word: str) -> str:
 
     They are told apart more finely than by `is_form`, so that equal ones are seldom chance.
     """
-    plain = _plain(word).translate(_FINE_SOUNDS).replace("x", "ks")
+    return _fine_classes(_plain(word))
+
+
+def _fine_classes(plain: str) -> str:
+    plain = plain.translate(_FINE_SOUNDS).replace("x", "ks")
     letters = re.sub(r"(.)\1+", r"\1", re.sub(r"[^bdfjklmnst]", "", plain))
     return letters if len(letters) >= _FEWEST_CONSONANTS else ""
+
+
+def _softened(plain: str) -> str:
+    """Returns Latin letters with g and c as they sound before e, i and y."""
+    return re.sub("[gc](?=[eiy])", lambda found: found[0].translate(_SOFT), plain)
 
 
 @functools.lru_cache(maxsize=50_000)
@@ -107,9 +171,26 @@ def is_spelling(word: str, names: frozenset[str]) -> bool:
 def _by_spelling(names: frozenset[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in sorted(names):
-        if key := spelling(name):
+        plain = _plain(name)
+        for key in {_fine_classes(plain), _fine_classes(_softened(plain))} - {""}:
             found.setdefault(key, []).append(name.casefold().replace("x", "ks"))
     return found
+
+
+def spelt_in_thai(text: str, names: frozenset[str]) -> set[str]:
+    """Returns the runs of letters in Thai, which has no spaces, that are one of Latin names."""
+    found = set()
+    for run in _THAI.finditer(text):
+        for start in range(run.start(), run.end()):
+            for stop in range(start + _FEWEST_CONSONANTS, min(start + 13, run.end() + 1)):
+                word = text[start:stop]
+                if any(
+                    difflib.SequenceMatcher(None, _vowelled(word), _vowelled(name)).ratio()
+                    >= _ALIKE
+                    for name in _by_spelling(names).get(spelling(word), ())
+                ):
+                    found.add(word)
+    return {word for word in found if not any(word != other and other in word for other in found)}
 
 
 def _is_declined(word: str, name: str) -> bool:
@@ -122,7 +203,13 @@ def _is_declined(word: str, name: str) -> bool:
         return True
     heard, wanted = _consonants(word), _consonants(name)
     alike = heard.startswith(wanted) and len(heard) - len(wanted) <= 1
-    return alike and len(wanted) > 1 and word[:3] == name[:3]
+    if not alike or len(wanted) < 2:
+        return False
+    if word[:3] == name[:3]:
+        return True
+    # Anzelm, as Hungarian spells Anselm
+    near = difflib.SequenceMatcher(None, word[: len(name)], name).ratio()
+    return word[0] == name[0] and len(wanted) > 2 and near >= _ALIKE_SPELLING
 
 
 def _sounds_like(word: str, name: str) -> bool:
@@ -130,12 +217,14 @@ def _sounds_like(word: str, name: str) -> bool:
 
     Names of one or two consonants must have like vowels too, as far as the alphabet writes them.
     """
-    if word[:1].islower():
+    if word[:1].islower() and _script(word) != "GEORGIAN":  # which has no capitals
         return False
-    wanted, unvowelled = _consonants(name), _script(word) in _UNVOWELLED
-    for heard in {_consonants(word), _consonants(word, unvowelled=True)}:
+    script = _script(word)
+    unvowelled = script in _UNVOWELLED
+    heard_forms = {_consonants(word), _consonants(word, unvowelled=True)}
+    for wanted, heard in itertools.product(_heard_of(name, script), heard_forms):
         extra = len(heard) - len(wanted)
-        most = 0 if unvowelled else 2 if len(wanted) > 2 else len(wanted) - 1
+        most = 0 if unvowelled else 2 if len(wanted) > 2 else max(0, len(wanted) - 1)
         if not heard.startswith(wanted) or extra > most:
             continue
         if len(wanted) > 2 or (unvowelled and _like_ends(word, name)):
@@ -143,6 +232,17 @@ def _sounds_like(word: str, name: str) -> bool:
         if difflib.SequenceMatcher(None, _vowelled(word), _vowelled(name)).ratio() >= _LIKE:
             return True
     return is_spelt_alike(word, name)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _heard_of(name: str, script: str) -> frozenset[str]:
+    """Returns how the consonants of a name may be written in a script: its g and c hard or soft,
+    and without the l and r that close a syllable where a language has none."""
+    plain = _plain(name)
+    forms = {plain, _softened(plain)}
+    if script in _WITHOUT_CODAS:
+        forms.update(_CODA.sub("", form) for form in tuple(forms))
+    return frozenset(_classes(form) for form in forms)
 
 
 def is_spelt_alike(word: str, name: str) -> bool:
@@ -169,8 +269,14 @@ def _script(word: str) -> str:
     return unicodedata.name(next(filter(str.isalpha, word), "a"), "LATIN").split()[0].split("-")[0]
 
 
+@functools.lru_cache(maxsize=200_000)
 def _plain(word: str) -> str:
-    return str(anyascii(word)).casefold()
+    """Returns a word in Latin letters, of like sounds in all scripts as far as they are known."""
+    script = _script(word)
+    if script == "THAI":  # writes some vowels first, and letters that are silent
+        word = _LEADING_VOWEL.sub(r"\2\1", _SILENT.sub("", word)).replace("อ", "")
+    plain = _AFFRICATE.sub("j", str(anyascii(word)).casefold())
+    return re.sub(*_PLAIN_SOUNDS[script], plain) if script in _PLAIN_SOUNDS else plain
 
 
 def _vowelled(word: str) -> str:
@@ -189,5 +295,10 @@ def _consonants(word: str, *, unvowelled: bool = False) -> str:
         plain = plain.replace("nt", "d").replace("mp", "b").replace("gk", "g")
     if unvowelled and _script(word) == "HEBREW":
         plain = plain.replace("v", "")
+    return _classes(plain)
+
+
+def _classes(plain: str) -> str:
+    """Returns the classes of sounds of the consonants of Latin letters."""
     sounds = "".join(_SOUNDS.get(letter, "") for letter in plain)
     return re.sub(r"(.)\1+", r"\1", sounds)

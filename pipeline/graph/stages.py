@@ -223,7 +223,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=5,
+        version=6,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),

@@ -110,8 +110,8 @@ def _other_names() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for line in word_lists.read(__package__, "answer_keys.txt"):
         field, _, names = line.partition(":")
-        for name in names.split():
-            found.setdefault(name, set()).add(field)
+        for name in names.split():  # vowel signs of Indic scripts are no letters to `re`
+            found.setdefault(_plain(name), set()).add(field)
     return found
 
 
@@ -128,7 +128,10 @@ def _objects(value: Any, model: type[BaseModel]) -> Any:
     if not isinstance(value, list):
         return value
     items = [_object(item, model) for item in value]
-    if model.model_fields[first].annotation is int and not any(first in item for item in items):
+    said = [item for item in items if item is not None]
+    if not all(isinstance(item, dict) for item in said):
+        return value
+    if model.model_fields[first].annotation is int and not any(first in item for item in said):
         items = [{first: place, **item} for place, item in enumerate(items) if item is not None]
     return items
 

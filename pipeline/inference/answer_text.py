@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import re
 
-# What opens and closes thoughts: DeepSeek, Qwen and most others; Mistral; Kimi; gpt-oss.
+# What opens and closes thoughts: DeepSeek, Qwen, Seed and most others; Mistral; Kimi; Cohere;
+# OpenThinker; gpt-oss; Gemma.
+_WORDS = "(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|analysis|scratchpad|reflection)"
 _OPENS = re.compile(
-    r"\s*(?:<(?:think|thinking|thought|reasoning)>|\[THINK\]|◁think▷|<\|channel\|>analysis<\|message\|>)"
+    rf"\s*(?:<{_WORDS}(?: [^>]*)?>|\[THINK\]|◁think▷|<\|START_THINKING\|>|<\|begin_of_thought\|>"
+    r"|(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<]*<\|message\|>"
+    r"|<unused94>thought|<\|channel>thought)",
+    re.IGNORECASE,
 )
 _CLOSES = re.compile(
-    r"</(?:think|thinking|thought|reasoning)>|\[/THINK\]|◁/think▷"
-    r"|<\|channel\|>final(?: [^<]*)?<\|message\|>"
+    rf"</{_WORDS}>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|<\|end_of_thought\|>"
+    r"|<\|channel\|>final(?:[^<]|<\|constrain\|>)*<\|message\|>|<unused95>|<channel\|>",
+    re.IGNORECASE,
+)
+# What some models write around their answer.
+_AROUND = re.compile(
+    r"<\|(?:START_RESPONSE|END_RESPONSE|begin_of_solution|end_of_solution|return|end|im_end|eot_id)"
+    r"\|>|^\s*<answer>|</answer>\s*$"
 )
 # A loop: so many characters at the end of a text that repeat a run of at most so many.
 _LOOP, _LONGEST_RUN, _REPEATS = 300, 600, 4
@@ -30,11 +41,11 @@ def split_thoughts(text: str, whole: bool = True) -> tuple[str, str]:
     """
     closes = list(_CLOSES.finditer(text))
     if closes:
-        return text[closes[-1].end() :], text[: closes[-1].start()]
+        return _AROUND.sub("", text[closes[-1].end() :]), text[: closes[-1].start()]
     if opens := _OPENS.match(text):
         thoughts = text[opens.end() :]
         return (thoughts if whole else ""), thoughts
-    return text, ""
+    return _AROUND.sub("", text), ""
 
 
 def loops(text: str) -> bool:

@@ -16,20 +16,22 @@ _CONTEXT = re.compile(
     r"|(\d+) maximum context length"  # Mistral
     r"|> (\d+) maximum"  # Anthropic
     r"|`max_new_tokens` must be <= (\d+)"  # TGI
-    r"|maximum number of tokens allowed \((\d+)\)",  # Gemini
+    r"|maximum number of tokens allowed \((\d+)\)"  # Gemini
+    r"|maximum model length of (\d+)"  # vLLM, with pictures
+    r"|input length should be \[\d+,? ?(\d+)\]",  # DashScope
     re.IGNORECASE,
 )
 _PROMPT = re.compile(
     r"(\d+) (?:tokens )?(?:in|from) the (?:input )?(?:messages|prompt)|has (\d+) input tokens"
     r"|(?:request|input|inputs|token count) \((\d+)(?: tokens)?\)|prompt contains (\d+) tokens"
-    r"|prompt is too long: (\d+)|Given: (\d+) `inputs`|first (\d+) tokens",
+    r"|prompt is too long: (\d+)|prompt \(length (\d+)\)|Given: (\d+) `inputs`|first (\d+) tokens",
     re.IGNORECASE,
 )
 _ANSWER = re.compile(r"at most (\d+) (?:completion|output) tokens|between 1 and (\d+)")
 _TOO_LONG = re.compile(
     r"context[_ ](?:length|size|window)[_ ]exceeded|exceed_context_size"
-    r"|(?:prompt|input) is too long|exceeds the (?:available |maximum )?context"
-    r"|reduce the length|too many tokens",
+    r"|(?:prompt|input)(?: is)? too long|exceeds (?:the )?(?:available |maximum |max )?context"
+    r"|input length \d+ exceeds|exceed max message tokens|reduce the length|too many tokens",
     re.IGNORECASE,
 )
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import json_repair
 from pydantic import BaseModel, ValidationError
 
-from pipeline.inference import answer_forms, plain_text
+from pipeline.inference import answer_forms, listed_answers, plain_text
 
 MAX_LENGTH = 200_000  # characters of an answer; thirty texts have a fortieth of it
 _MAX_REPAIRED = 50_000  # characters of an answer whose syntax is repaired, which takes time
@@ -25,6 +25,9 @@ _MAX_BRACKETS = 200  # of an answer in another form; thirty texts as objects hav
 
 _BLANK = re.compile(r"[\x0b\x0c\x1c-\x1f\x85]")  # control characters that count as white space
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+_FULL_WIDTH = str.maketrans("｛｝［］：，＂", '{}[]:,"')
+# A string that has the next key in it: its quotation marks are of no kind that JSON has.
+_RUN_ON = re.compile(r"[»”’」]\s*[,，]\s*[«“‘「][^«»“”‘’「」]{1,40}[»”’」]\s*[:：]")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
 T = TypeVar("T", bound=BaseModel)
@@ -46,6 +49,8 @@ def read(text: str, model: type[T]) -> tuple[T, bool]:
 
 
 def _read(text: str, model: type[T]) -> tuple[T, bool]:
+    if "{" not in text and "｛" in text:
+        return _read(text.translate(_FULL_WIDTH), model)[0], True
     values, rest = _objects(text)
     for value in reversed(values):
         with contextlib.suppress(ValidationError, RecursionError):
@@ -62,6 +67,8 @@ def _read(text: str, model: type[T]) -> tuple[T, bool]:
         readings = [lines] if lines else [_reading(value, model) for value in values]
     else:
         readings = _repaired(text, model)
+        if "{" not in text:
+            readings += [_reading(value, model) for value in listed_answers.values(text)]
     found = [reading for reading in readings if reading is not None]
     if found and all(reading == found[0] for reading in found):
         return found[0], True
@@ -127,6 +134,8 @@ def _repaired(text: str, model: type[T]) -> list[T | None]:
         with contextlib.suppress(RecursionError, ValueError):
             value = _strings_changed(json_repair.loads(part), clean)
             reading = _reading(value, model)
+            if any(map(_RUN_ON.search, _strings(value))):
+                continue
             if reading and _letters(part) == _letters(json.dumps(value, ensure_ascii=False)):
                 kept = _letters(reading.model_dump_json())
                 readings += [reading] * all(_letters(said) in kept for said in _strings(value))

@@ -16,6 +16,7 @@ import simplemma
 import stopwordsiso
 
 from pipeline.annotation import concepts, name_forms, words
+from pipeline.annotation.checks import patterns
 from pipeline.runtime import word_lists
 from schemas.rows import Character
 
@@ -29,6 +30,39 @@ _PLURAL = frozenset(word_lists.read(__package__, "plural_words.txt"))
 
 _NAMES_OF = "pl"  # the language whose dictionary has the names of many countries
 _GIVEN_NAMES = word_lists.read(__package__, "given_names.txt")
+# Languages without capitals whose words are seldom spelled as names of other countries are.
+_HAS_FOREIGN_NAMES = ("ar", "fa", "he", "hi", "ja", "ko", "th")
+# What a name stands between in scripts without spaces.
+_UNSPACED_NAMES = {
+    "zh": (
+        "",
+        "(?=$|[\\W说笑跑走来去看想问叫喊拉拿站坐躺把被对和跟与也就又都还才从在向往朝很是高摇挥点抬低蹲爬跳回答听觉"
+        "带领举抱拍指追找给让帮开睁闭大轻悄赶连忙立哈嘻的一不没有已正只最先后终突忽马])",
+    ),
+    "ja": (
+        "(?<![\u3041-\u3096\u3400-\u9fff])",
+        "(?=$|[\\Wはがをにのもとへやよだで]|くん|ちゃん|さん|さま|君|様)",
+    ),
+    "th": ("", ""),
+}
+_CALLED = {
+    "zh": (
+        re.compile("(?:名?叫|叫[做作])([\u3400-\u9fff]{2,4}?)的(?:人|男|女|孩|小|少|老|姑娘|朋友)"),
+    ),
+    "ja": (re.compile("(?<![\u3400-\u9fff])([\u3400-\u9fff]{2})(?:くん|ちゃん)"),),
+}
+# What is joined to a name without a space.
+_SEMITIC = ("و", "ف", "ب", "ل", "ك", "ول", "وب", "فل")
+_JOINED_BEFORE = {
+    "ar": frozenset(_SEMITIC),
+    "he": frozenset(("ו", "ל", "ב", "מ", "ש", "ול", "וש", "כש")),
+}
+_KOREAN_PARTICLES = re.compile(
+    "이?(?:가|는|를|와|랑|의|도|야|네|들|에게|한테|처럼|보다|만|까지|부터|라는|라고|에게서|하고)|은|을|과|이|아|씨.*"
+)
+_ENDINGS = frozenset(("bn", "ta", "te", "gu", "mr", "ka"))
+_NO_VOWEL = "\u0bcd\u0c4d\u0acd\u09cd"  # signs of Indic scripts for a consonant alone
+_SHORTEST_STEM = 3
 _SHORT_TRANSLITERATION = 3  # characters that Chinese may have by chance
 _TOKEN = re.compile(r"(?<![\w'’-])[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLITIC = re.compile(r"['’](?:s|m|d|t|ll|re|ve)$")
@@ -40,6 +74,7 @@ _ADJECTIVE = re.compile(r"\b[a-zäöüß]+(?:e|en|er|es|em)\s$")  # German
 _DETERMINERS = frozenset(
     ("a", "an", "the", "this", "that", "his", "her", "their", "my", "your", "our", "its")
 )
+_PERSONAL_ARTICLES = frozenset(("en", "na", "n", "l", "el", "la"))
 _FOREIGN_DETERMINERS = frozenset(word_lists.read(__package__, "determiners.txt"))
 
 
@@ -117,7 +152,7 @@ def unknown(
             titled = (
                 _is_title_case(tokens, number)
                 if english
-                else _has_determiner(tokens, number) and not _is_known_name(name, language)
+                else _has_determiner(tokens, number, code) and not _is_known_name(name, language)
             )
             thing = persons and _is_thing(text, tokens, number, language)
             if titled or (known and (verse or thing)):
@@ -125,17 +160,21 @@ def unknown(
             if capitalised and _ADJECTIVE.search(text[: token.start()]):
                 continue  # which names seldom have
         found[name] = None
-    for given_name in _given_names(code) - given:
-        if not any(name_forms.is_form(given_name, name) for name in names) and _has_word(
-            text, given_name, code
+    for given_name in (_given_names(code) | _doubtful_names(code)) - given:
+        if _has_word(text, given_name, code) and not any(
+            name_forms.is_form(given_name, name) for name in names
         ):
             found[given_name] = None
+    for called in _called(text, code):
+        if called not in grounds and called not in given:
+            found[called] = None
     for word in _international(text, language) - given:
         if not any(name_forms.is_form(word, name) for name in names):
             found[word] = None
     if code in ("zh", "ja"):
         given_text = grounds.casefold()
-        loans = {part for part in given if len(part) > _SHORT_TRANSLITERATION and part.isascii()}
+        heard = (part for part in given - _NO_NAMES if part.isascii())
+        loans = {part for part in heard if len(part) > _SHORT_TRANSLITERATION}
         for match in name_forms.transliterated(text):
             if (
                 len(match[0]) > 2
@@ -156,7 +195,11 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
     transliteration does.
     """
     code = concepts.code(language)
-    if name in _given_names(code) or (code != "zh" and _is_international(name, code)):
+    if name in _doubtful_names(code):
+        return False
+    if name in _given_names(code) or _is_international(name, code):
+        return True
+    if any(name in _called(text, code) for text in texts):
         return True
     if code in ("zh", "ja"):
         return code == "zh" and len(name) > _SHORT_TRANSLITERATION
@@ -179,7 +222,7 @@ def is_lone_capital(name: str, text: str, language: str) -> bool:
 
     Never in English, which capitalises more than names, nor where all nouns are.
     """
-    if concepts.code(language) in ("en", *_CAPITALISED_NOUNS):
+    if concepts.code(language) in ("en", *_CAPITALISED_NOUNS) or not name[:1].isupper():
         return False
     tokens = list(_TOKEN.finditer(text))
     for number, token in enumerate(tokens):
@@ -194,56 +237,111 @@ def is_lone_capital(name: str, text: str, language: str) -> bool:
 
 @functools.cache
 def _given_names(code: str) -> frozenset[str]:
-    """Returns the given names of a language without capitals; none for others.
+    """Returns the given names of a language without capitals; none for others."""
+    return _listed_names(code)[0]
+
+
+@functools.cache
+def _doubtful_names(code: str) -> frozenset[str]:
+    """Returns the given names that are words as well: Alon is an oak. Those of things are left out,
+    as stories tell of them."""
+    return _listed_names(code)[1] - concepts.lexicon(code).keys()
+
+
+@functools.cache
+def _listed_names(code: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Returns the given names of a language: those that are no words, and the others.
 
     Hebrew's Itai is spelled as "with me" is, so he is left out.
     """
-    lines = (line.split() for line in _GIVEN_NAMES)
-    names = {name for first, *names in lines if first == f"{code}:" for name in names}
-    return frozenset(names - _function_words(code))
+    listed = next((line for line in _GIVEN_NAMES if line.startswith(f"{code}:")), ":")
+    sure, _, doubtful = listed.partition(":")[2].partition("?")
+    function_words = _function_words(code)
+    return frozenset(sure.split()) - function_words, frozenset(doubtful.split()) - function_words
 
 
 @functools.cache
 def _function_words(code: str) -> frozenset[str]:
     """Returns pronouns, question words, prepositions and the like of a language, in lower case."""
-    return frozenset(stopwordsiso.stopwords(code) if stopwordsiso.has_lang(code) else ())
+    listed = "tl" if code == "fil" else code
+    return frozenset(stopwordsiso.stopwords(listed) if stopwordsiso.has_lang(listed) else ())
 
 
 def _is_international(word: str, code: str) -> bool:
     """Returns whether a word of a language without capitals is a name of many countries."""
-    return bool(_given_names(code)) and name_forms.is_spelling(word, _given_names("international"))
+    return code in _HAS_FOREIGN_NAMES and name_forms.is_spelling(
+        word, _given_names("international")
+    )
 
 
 def _international(text: str, language: str) -> set[str]:
     """Returns the words of a text that are a name of many countries and, in the lexicon, no other
     word."""
     code, known = concepts.code(language), concepts.lexicon(language)
-    if not _given_names(code) or code == "zh":
+    if code not in _HAS_FOREIGN_NAMES:
         return set()
+    if code == "th":
+        return name_forms.spelt_in_thai(text, _given_names("international")) - known.keys()
     tokens = [*words.tokenize(text), *(match[0] for match in name_forms.transliterated(text))]
     return {token for token in tokens if token not in known and _is_international(token, code)}
 
 
 def _has_word(text: str, word: str, code: str) -> bool:
-    """Returns whether a text has a word: alone, or with what Korean writes after it."""
-    if code in ("zh", "ja", "th"):
-        return word in text
-    tokens = words.tokenize(text)
-    return word in tokens or (code == "ko" and any(token.startswith(word) for token in tokens))
+    """Returns whether a text has a word: alone, or with what a language joins to it."""
+    if word.rstrip(_NO_VOWEL) not in text:
+        return False
+    if code in _UNSPACED_NAMES:
+        before, after = _UNSPACED_NAMES[code]
+        return re.search(f"{before}{re.escape(word)}{after}", text) is not None
+    return any(_joined_form(token, word, code) for token in words.tokenize(text))
+
+
+def _joined_form(token: str, word: str, code: str) -> bool:
+    """Returns whether a token is a word with the particles or endings that a language joins to it:
+    "and Maryam", "Ratan's"."""
+    if token == word:
+        return True
+    if code in _JOINED_BEFORE:
+        return token.endswith(word) and token[: -len(word)] in _JOINED_BEFORE[code]
+    if code == "ko":
+        return (
+            token.startswith(word) and _KOREAN_PARTICLES.fullmatch(token[len(word) :]) is not None
+        )
+    stem = word.rstrip(_NO_VOWEL)
+    extra = len(token) - len(stem)
+    return (
+        code in _ENDINGS and len(stem) >= _SHORTEST_STEM and token.startswith(stem) and extra <= 4
+    )
+
+
+def _called(text: str, code: str) -> list[str]:
+    """Returns what a text calls somebody, in Chinese and Japanese: 一个叫大壮的人, 大地くん."""
+    return [found for call in _CALLED.get(code, ()) for found in call.findall(text)]
 
 
 def recurs(name: str, texts: Sequence[str], language: str) -> bool:
     """Returns whether two texts or more have a name, in any form.
 
-    In languages that capitalise every noun one of them must also begin a sentence with it.
+    In languages that capitalise every noun, and if the name is a word too in one without capitals,
+    one of them must also begin a sentence with it.
     """
+    code = concepts.code(language)
+    if name in _given_names(code) | _doubtful_names(code):
+        sentences = [patterns.sentences(text) for text in texts]
+        had = [any(_has_word(said, name, code) for said in parts) for parts in sentences]
+        opens = name in _given_names(code) or any(
+            _has_word(said.lstrip(_OPENING + " —–")[: len(name) + 4], name, code)
+            for parts in sentences
+            for said in parts
+        )
+        return sum(had) > 1 and opens
     found = [
         [token for token in _TOKEN.finditer(text) if name_forms.is_form(token[0], name)]
-        if concepts.code(language) not in ("zh", "ja")
+        if code not in ("zh", "ja")
         else list(re.finditer(re.escape(name), text))
         for text in texts
     ]
-    opens = concepts.code(language) not in _CAPITALISED_NOUNS or any(
+    opens = code not in _CAPITALISED_NOUNS or any(
         _may_open_sentence(text[: token.start()])
         for text, tokens in zip(texts, found, strict=True)
         for token in tokens
@@ -463,12 +561,16 @@ def _is_line_start(text: str, token: re.Match[str], language: str) -> bool:
     return after_break and _is_word(word, language)
 
 
-def _has_determiner(tokens: Sequence[re.Match[str]], number: int) -> bool:
-    """Returns whether an article comes before a capitalised word: la Chouette, the Old Owl."""
+def _has_determiner(tokens: Sequence[re.Match[str]], number: int, code: str) -> bool:
+    """Returns whether an article comes before a capitalised word: la Chouette, the Old Owl.
+
+    That which Catalan puts before names tells nothing: en Guifré.
+    """
+    personal = _PERSONAL_ARTICLES if code == "ca" else frozenset()
     before = number - 1
     while before >= 0 and tokens[before][0][0].isupper():
         before -= 1
-    return before >= 0 and tokens[before][0].casefold() in _FOREIGN_DETERMINERS
+    return before >= 0 and tokens[before][0].casefold() in _FOREIGN_DETERMINERS - personal
 
 
 def _can_only_be_name(name: str, after: str) -> bool:

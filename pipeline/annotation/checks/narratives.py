@@ -127,6 +127,11 @@ def _name_faults(
         for text, _, _ in pairs
     ]
     texts = [text for text, _, _ in pairs]
+    lower = {word for text in texts for word in re.findall(r"[^\W\d_]+", text) if word.islower()}
+    unknown = [
+        [name for name in names if not name[:1].isupper() or name.casefold() not in lower]
+        for names in unknown
+    ]  # who writes a word with and without a capital means no name
     doubtful = {name for names in unknown for name in names}
     faults = []
     for (text, caption, _), names in zip(pairs, unknown, strict=True):
@@ -196,6 +201,7 @@ def _window_fault(
             cast,
             " . ".join((facts["title"], *dialogue, *facts["told"])),
             language,
+            [name for character in characters for name in (character.name, *character.names)],
         )
     )
 

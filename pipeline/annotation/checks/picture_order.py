@@ -141,11 +141,13 @@ def newcomer(
     cast: str,
     said: str,
     language: str,
+    names: Sequence[str] = (),
 ) -> str:
     """Returns the fault of texts that tell of somebody or somewhere no caption shows, "" for none.
 
     `cast` are the words about characters, in English as captions are, `said` those of the title,
-    the dialogue and the story so far. Once may be a comparison; what is told of twice is not.
+    the dialogue and the story so far, `names` those of characters, which may be words too: Suri is
+    a ride in Urdu. Once may be a comparison; what is told of twice is not.
     """
     described = [_described(caption) for caption in captions]
     things = [
@@ -158,14 +160,14 @@ def newcomer(
     places.update(place for of in ("en", language) for place in _places(said, of, _MEANS))
     lexicon = concepts.lexicon(language)
     met: dict[str, set[int]] = {}  # the texts that tell of it
-    names: dict[str, str] = {}
+    called: dict[str, str] = {}
     hints: dict[str, set[str]] = {}  # the words by which a place is known
     for number, text in enumerate(texts):
-        narration = words.without_quotations(text)
+        narration = _without_names(words.without_quotations(text), names, language)
         for word in concepts.beings(narration, language):
             if seen.isdisjoint(lexicon[word]):
                 emoji = min(lexicon[word])  # of a fox and a little fox
-                met.setdefault(names.setdefault(emoji, word), set()).add(number)
+                met.setdefault(called.setdefault(emoji, word), set()).add(number)
         named = _named_places(narration, language, seen)
         for place, hint in (_hints(narration, language, _MEANS) | named).items():
             if place not in places:
@@ -182,6 +184,21 @@ def newcomer(
         (thing for thing, numbers in met.items() if len(numbers) > 1 and thing not in vague), ""
     )
     return f"the texts tell of {found!r}, which no picture shows" if found else ""
+
+
+def _without_names(text: str, names: Sequence[str], language: str) -> str:
+    """Returns a text without the words that are spelt as a name is."""
+    if concepts.code(language) in ("zh", "ja", "th"):
+        return text
+    places = {
+        place
+        for name in names
+        for place in name_forms.find(text, name)
+        if name_forms.is_spelt_alike(words.first(text[place:]), name)
+    }
+    for place in sorted(places, reverse=True):
+        text = text[:place] + text[place + len(words.first(text[place:])) :]
+    return text
 
 
 def _named_places(text: str, language: str, seen: set[str]) -> dict[str, set[str]]:

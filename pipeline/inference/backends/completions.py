@@ -15,7 +15,10 @@ from typing import Any
 from pipeline.inference import answer_text
 
 # Values of finish_reason, in small letters: out of tokens, blocked, broken off by the server.
-_LENGTH = ("length", "max_tokens", "max_length", "model_length")
+_LENGTH = (
+    *("length", "max_tokens", "max_length", "model_length", "max_output_tokens"),
+    *("token_limit", "model_context_window_exceeded"),
+)
 _FILTERED = (
     *("content_filter", "safety", "image_safety", "recitation", "prohibited_content"),
     *("blocklist", "spii", "sensitive", "refusal"),
@@ -47,6 +50,7 @@ class Completion:
         self._arguments: list[str] = []  # of tool calls
         self._listed = self._heard = self._streamed = self._done = False
         self._searched, self._recent = 0, ""
+        self._index: Any = None  # of the choice that is read, in a stream
 
     async def read(self, body: AsyncIterator[bytes]) -> AsyncGenerator[int]:
         """Reads a body; yields the number of pieces so far whenever there are more.
@@ -120,6 +124,11 @@ class Completion:
             return
         self._listed = True
         choice = choices[0] if choices else None
+        if isinstance(choice, dict) and self._streamed:
+            index = choice.get("index") or 0
+            self._index = index if self._index is None else self._index
+            if index != self._index:
+                return  # another answer beside this, though nobody asked for several
         if not isinstance(choice, dict):
             if choices == [] and not self._streamed:
                 self.refusal = _blocked(part)

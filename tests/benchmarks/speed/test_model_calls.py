@@ -28,3 +28,11 @@ def test_both_kinds_of_server_are_asked_by_both_tools():
     assert values["ours, a server that refuses"]["refused calls"] > 0
     assert table.about["asked"] == "40 questions a round by ours, 2 one by one"
     assert {figure.n for row in table.cells.values() for figure in row.values()} == {2}
+
+
+def test_the_steady_rate_is_without_start_and_end():
+    """32 answers in every second, but fewer in the first two and the last."""
+    times = [second for second, count in enumerate([8, 16, *[32] * 20, 4]) for _ in range(count)]
+    run = model_calls.Run(len(times), 23.0, 0.1, 0, [float(second) for second in times])
+    assert run.rate == pytest.approx(29, abs=1)
+    assert run.steady_rate == pytest.approx(32)

@@ -28,6 +28,13 @@ from pipeline.annotation import name_forms
         ("ולאוטו"[2:], "Otto"),
         ("Лия", "Lía"),
         ("Higginsowi", "Higgins"),
+        ("Anzelm", "Anselm"),  # as Hungarian spells it
+        ("Джордж", "George"),
+        ("როზა", "Rosa"),
+        ("சூரி", "Suri"),
+        ("سارة", "Sara"),
+        ("ピップ", "Pip"),
+        ("안젤름", "Anselm"),  # Korean does not close a syllable with two
     ],
 )
 def test_a_form_of_a_name(word, name):
@@ -52,6 +59,26 @@ def test_another_word(word, name):
 def test_where_a_name_stands():
     text = "Вдруг Бруно увидел Тильду."
     assert [text[place:] for place in name_forms.find(text, "Tilda")] == ["Тильду."]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "found"),
+    [
+        ("ป้าบอกว่าเอลิโอใส่หมวก", "Elio", "เอลิโอใส่หมวก"),
+        ("แล้วบรุมม์ว่ายน้ำมา", "Brumm", "บรุมม์ว่ายน้ำมา"),
+        ("窗台上，咪咪睡着了。", "Mimi", "咪咪睡着了。"),
+        ("老人安瑟姆点了点头。", "Anselm", "安瑟姆点了点头。"),
+    ],
+)
+def test_where_a_name_stands_among_words_without_spaces(text, name, found):
+    assert [text[place:] for place in name_forms.find(text, name)] == [found]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("默默地走", "Momo"), ("他的秘密", "Mimi"), ("เรือมีรู น้ำเข้ามาแล้ว", "Elio")]
+)
+def test_words_without_spaces_that_are_no_name(text, name):
+    assert name_forms.find(text, name) == []
 
 
 def test_a_loanword_is_no_name():

@@ -51,9 +51,6 @@ async def seeing_pip_and_momo(question, server):
     elif task == "caption":
         who = "Pip the fox" if shows_fox(question) else "Momo the bear"
         text = json.dumps({**json.loads(text), "characters": [who]})
-    elif task == "characters":
-        cast = [{"name": "Pip", "look": "a fox"}, {"name": "Momo", "look": "a bear"}]
-        text = json.dumps({"characters": cast})
     return completion(question, {"role": "assistant", "content": text})
 
 
@@ -61,11 +58,13 @@ def test_boxes_and_names_are_the_model_s(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "any")
     frames = [frame for seed in range(12) for frame in still(with_somebody(seed), 16)]
     make_film(tmp_path / "film.mp4", frames)
+    (tmp_path / "who.yaml").write_text("film:\n- name: Pip\n- name: Momo\n")
     out = tmp_path / "out"
     with serving(seeing_pip_and_momo) as server:
         settings = [
             f"captioner=openai:eyes@{server.url}",
             "cast.figures=captioner",
+            f"characters={tmp_path / 'who.yaml'}",
             "keyframes.likeness=1",  # meadows are much alike
             "stories.shortest=5",
         ]

@@ -13,6 +13,29 @@ def test_thoughts_end_where_they_are_closed_for_the_last_time():
     assert split_thoughts("no thoughts") == ("no thoughts", "")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<THINK>well</THINK>{}",
+        '<think time="2">well</think>{}',
+        "<thought>well</thought>{}",
+        "<seed:think>well</seed:think>{}",
+        "<reasoning>well</reasoning><answer>{}</answer>",
+        "[THINK]well[/THINK]{}",
+        "◁think▷well◁/think▷{}",
+        "<|START_THINKING|>well<|END_THINKING|><|START_RESPONSE|>{}<|END_RESPONSE|>",
+        "<|begin_of_thought|>well<|end_of_thought|><|begin_of_solution|>{}<|end_of_solution|>",
+        "<unused94>thought\nwell<unused95>{}",
+        "<|channel|>analysis<|message|>well<|end|><|start|>assistant<|channel|>final<|message|>{}",
+        "<|start|>assistant<|channel|>analysis<|message|>well<|end|><|start|>assistant"
+        "<|channel|>final <|constrain|>json<|message|>{}<|return|>",
+    ],
+)
+def test_thoughts_of_every_family_are_no_part_of_the_answer(text):
+    answer, thoughts = split_thoughts(text)
+    assert answer == "{}" and "well" in thoughts
+
+
 def test_thoughts_that_are_not_closed_hold_the_answer_or_were_cut_off():
     assert split_thoughts("<think>well {}") == ("well {}", "well {}")
     assert split_thoughts("<think>well {}", whole=False) == ("", "well {}")

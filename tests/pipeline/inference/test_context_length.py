@@ -15,6 +15,15 @@ SAID = {
         "length is 4096 tokens and your request has 300 input tokens (4096 > 4096 - 300).",
         Told(4096, 300),
     ),
+    "vLLM with pictures": (
+        "The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make "
+        "sure that `max_model_len` is no smaller than the number of text tokens plus multimodal "
+        "tokens.",
+        Told(4096, 5000),
+    ),
+    "Ollama": ("input length exceeds maximum context length", Told()),
+    "Ollama of late": ("prompt too long; exceeded max context length by 12 tokens", Told()),
+    "DashScope": ("Range of input length should be [1, 30720]", Told(30720)),
     "SGLang": (
         "Requested token count exceeds the model's maximum context length of 8192 tokens. You "
         "requested a total of 9000 tokens: 5000 tokens from the input messages and 4000 tokens "

@@ -176,3 +176,45 @@ def test_what_has_no_reading_or_two_is_not_read(text, model):
 def test_markup_within_an_answer_is_taken_out_and_counted():
     found, forgiven = read(r'{"sentence": "**Ben** laughs &amp; sings.\\nLoud."}', CaptionAnswer)
     assert found.sentence == "Ben laughs & sings. Loud." and forgiven
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0. Ben ran.\n1. Ben sat.",
+        "Here are the texts:\n\n**0:** Ben ran.\n\n**1:** Ben sat.",
+        "Picture 0: Ben ran.\nPicture 1: Ben sat.",
+        "- 画像 0：Ben ran.\n- 画像 1：Ben sat.",
+        "| picture | text |\n|---|---|\n| 0 | Ben ran. |\n| 1 | Ben sat. |",
+        "```yaml\nsentences:\n- frame: 0\n  text: Ben ran.\n- frame: 1\n  text: Ben sat.\n```",
+        "｛＂sentences＂：｛＂０＂：＂Ben ran.＂，＂１＂：＂Ben sat.＂｝｝",
+        '{"वाक्य": [{"फ्रेम": 0, "पाठ": "Ben ran."}, {"फ्रेम": 1, "पाठ": "Ben sat."}]}',
+        '{"الجمل": [{"الإطار": "٠", "النص": "Ben ran."}, {"الإطار": "١", "النص": "Ben sat."}]}',
+    ],
+)
+def test_lists_that_are_no_json_are_read_and_counted(text):
+    found, forgiven = read(text, NarrativeAnswer)
+    assert [(said.frame, said.text) for said in found.sentences] == TWO and forgiven
+
+
+def test_a_caption_in_yaml_is_read():
+    text = "characters: [a fox]\nplace: yes\nobjects: []\nsentence: A fox runs."
+    found, forgiven = read(text, CaptionAnswer)
+    assert (found.characters, found.place, found.sentence) == (["a fox"], "yes", "A fox runs.")
+    assert forgiven
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0. Ben ran.\nAnd then nobody knew where Ben was.",  # a line that belongs nowhere
+        "I cannot write this. 1. It is too sad.",
+        "{«sentences»: {«0»: «Ben ran.», «1»: «Ben sat.»}}",  # read as one text by repair
+        "a: &x [1]\nb: *x",
+        "[1, 2]",
+        '{"sentences": [1, null, "Ben ran."]}',
+    ],
+)
+def test_what_is_partly_a_list_is_none(text):
+    with pytest.raises(ValueError):
+        read(text, NarrativeAnswer)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pipeline.annotation.checks.character_names import (
+    is_lone_capital,
     is_surely_name,
     misnamed,
+    recurs,
     resolve,
     unknown,
 )
@@ -240,6 +242,13 @@ def test_nobody_is_unknown(language, text):
         ("ar", "عندها جاء مكسيم راكضًا.", "مكسيم"),
         ("he", "ואז הגיע גדעון בריצה.", "גדעון"),
         ("zh", "这时，马克西姆跑了过来。", "马克西姆"),
+        ("zh", "柱子后面走出来一个叫大喜的人。", "大喜"),
+        ("ja", "そこへ勇樹くんがやってきた。", "勇樹"),
+        ("th", "แล้วก้องภพก็วิ่งออกมา", "ก้องภพ"),
+        ("hi", "तभी पेड़ के पीछे से हरीश निकल आया।", "हरीश"),
+        ("ta", "முருகனின் கை அசைந்தது.", "முருகன்"),
+        ("ur", "اتنے میں جاوید نکل آیا۔", "جاوید"),
+        ("ca", "Llavors en Guifré va sortir.", "Guifré"),  # after the article of names
     ],
 )
 def test_a_stranger_is_known_by_one_text(language, text, name):
@@ -266,3 +275,30 @@ def test_function_words_are_nobody(text, language):
         character("Bruno", "", "", "Μπρούνο", "ברונו"),
     ]
     assert unknown(text, people, "", language, persons=True) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ko", "지우개가 책상에서 떨어졌어요."),  # an eraser, and Jiu is a name
+        ("zh", "她摘了一朵小红花。"),  # a small red flower
+        ("zh", "国王明白了。"),
+        ("ja", "もうあきらめるしかなかった。"),  # to give up, and Akira is a name
+        ("ja", "お母さんと赤ちゃんが笑った。"),
+        ("he", "הם ישבו מתחת לעץ אלון."),  # an oak
+        ("ar", "كان سعيدا جدا."),
+        ("ta", "மரத்தின் கீழ் நின்றது."),  # of the tree: no Martin
+        ("ur", "رومال پھڑپھڑا رہا تھا۔"),
+        ("fil", "Isang bahaghari ang umaarko."),  # a rainbow
+    ],
+)
+def test_words_that_have_a_name_in_them_are_nobody(language, text):
+    found = unknown(text, [TILDA, BRUNO], "", language, persons=True)
+    assert not any(is_surely_name(name, [text], language) for name in found)
+
+
+def test_a_name_that_is_a_word_too_is_one_where_it_comes_again():
+    once, again = "ואז יצא אלון מאחורי הגדר.", "אלון נופף בידו."
+    assert unknown(once, [TILDA], "", "he", persons=True) == ["אלון"]
+    assert not recurs("אלון", [once], "he") and recurs("אלון", [once, again], "he")
+    assert not is_lone_capital("אלון", once, "he")

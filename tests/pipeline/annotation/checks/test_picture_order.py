@@ -161,3 +161,10 @@ def test_a_name_that_is_also_a_word():
     shed = caption("A badger with a red scarf searches boxes.", "Bruno")
     texts = ["Тильда даже не обернулся.", "Тильда сел на порог.", "Потом Тильда заплакал."]
     assert "have each other's names" in swapped(texts, [shed] * 3, LOOKS, FORMS, "ru")
+
+
+def test_a_name_that_is_also_a_vehicle_is_no_place():
+    """Suri is written as a ride is in Urdu."""
+    captions = [caption("A girl opens an umbrella."), caption("A girl holds an umbrella.")]
+    texts = ["سوری بس اسٹاپ پر کھڑی تھی۔", "سوری نے چھتری کھولی۔"]
+    assert newcomer(texts, captions, "a girl", "", "ur", ["Suri"]) == ""

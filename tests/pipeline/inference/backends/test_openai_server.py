@@ -828,6 +828,19 @@ def test_a_password_in_the_address_is_not_shown(monkeypatch):
     assert "word" not in str(found)
 
 
+def test_of_several_answers_in_a_stream_one_is_read():
+    text = good(request())
+    events = [
+        {"choices": [{"index": index, "delta": {"content": part}}]}
+        for part in (text[:9], text[9:])
+        for index in (0, 1)
+    ]
+    body = "".join(f"data:{json.dumps(event)}\n\n" for event in events)
+    sent = Reply(body=f": a comment\n\n{body}data:[DONE]\n\n", content_type="text/event-stream")
+    found, server = result(always(sent))
+    assert found.text == text and len(server.asked) == 1
+
+
 # Refusals for what is asked: an outcome of their own.
 
 REFUSALS = {
