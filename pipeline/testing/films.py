@@ -7,7 +7,9 @@ drawn depends on its arguments alone.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -192,6 +194,21 @@ def hdr(picture: np.ndarray, transfer: int) -> np.ndarray:
     return np.rint(255 * np.clip(signal, 0, 1)).astype(np.uint8)
 
 
+@contextlib.contextmanager
+def _own_scheduling() -> Iterator[None]:
+    """Gives a process its scheduling back: SVT-AV1, run by root, makes it and all that it starts
+    real-time processes, beside which nothing else gets a core."""
+    if not hasattr(os, "sched_getscheduler"):  # macOS
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)
+
+
 def make_film(
     path: str | Path,
     frames: Iterable[np.ndarray],
@@ -227,7 +244,10 @@ def make_film(
     frames = iter(frames)
     first = next(frames)
     height, width = first.shape[:2]
-    with av.open(str(path), "w", options=dict(container_options or {})) as out:
+    with (
+        _own_scheduling(),
+        av.open(str(path), "w", options=dict(container_options or {})) as out,
+    ):
         out.metadata.update(metadata or {})
         small = _add_video(out, codec, 64, 48, fps, pix_fmt, {}) if second_track else None
         art = _add_cover(out, cover) if cover is not None else None  # before the film itself
