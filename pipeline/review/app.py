@@ -108,6 +108,8 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
             raise HTTPException(422, str(error)) from None
         found, statuses = books.find(Wanted(words, character, place, status, score, chosen))
         start = max(0, page - 1) * library.PER_PAGE
+        shown = found[start : start + library.PER_PAGE]
+        pictures = books.pictures(shown)
         return {
             "count": len(found),
             "per_page": library.PER_PAGE,
@@ -118,12 +120,12 @@ def app(books: Library, token: str = "", share: tuple[int, int] = (1, 1), by: st
                     "series": entry.series,
                     "number": entry.number,
                     "image": entry.image,
-                    "pictures": entry.pictures,
+                    "pictures": pictures[entry.id],
                     "status": statuses.get(entry.id, "open"),
                     "dropped": entry.dropped,
                     "score": entry.scores.get(score),
                 }
-                for entry in found[start : start + library.PER_PAGE]
+                for entry in shown
             ],
         }
 

@@ -36,7 +36,7 @@ from pipeline.runtime import decisions, isolation, stage_outputs, storage
 from pipeline.runtime.images import decode_bgr, encode_jpeg, thumbnail
 from pipeline.scenes import decided
 from schemas import layout
-from schemas.decisions import Accept, Decision, OfFilm, RejectStory, SceneBegin, Swap
+from schemas.decisions import Accept, Decision, Drop, Move, OfFilm, RejectStory, SceneBegin, Swap
 from schemas.published import keyframe_id
 from schemas.rows import Keyframe, Scene, Story, Video
 
@@ -71,7 +71,7 @@ class Wanted:
     words: str = ""
     character: str = ""
     place: str = ""
-    status: str = ""  # "open", "accepted", "rejected", "conflict"
+    status: str = ""  # "open" (also those edited), "edited", "accepted", "rejected", "conflict"
     score: str = ""  # sort by this one, the lowest first
     share: tuple[int, int] = (1, 1)  # part, of how many
 
@@ -186,9 +186,12 @@ class Library:
         return str(applied)
 
     def waiting(self) -> int:
-        """Returns how many rows of decisions the last run has not applied."""
-        rows = decisions.read(self.out, self.version())
-        return len(rows) - len(decisions.read(self.out, self.applied()))
+        """Returns how many decisions the next run applies, or undoes as they were taken back."""
+        now, last_run = (
+            {row.id for row in decisions.standing(decisions.read(self.out, version))}
+            for version in (self.version(), self.applied())
+        )
+        return len(now ^ last_run)
 
     def film(self, film: str) -> FilmView:
         """Reads a film's stories, with what is decided of them now."""
@@ -293,6 +296,10 @@ class Library:
                     found[row.story] = "accepted" if isinstance(row, Accept) else "rejected"
                 else:
                     found.setdefault(row.story, "edited")
+                if isinstance(row, Move):
+                    at = self.by_id.get(row.story, 0)
+                    if at and self.entries[at - 1].film == film:  # its end has moved
+                        found.setdefault(self.entries[at - 1].id, "edited")
             found |= {row.story: "conflict" for row in rows if row.id in self._conflicts}
         return found
 
@@ -321,6 +328,21 @@ class Library:
             scored = [entry for entry in found if wanted.score in entry.scores]
             found = sorted(scored, key=lambda entry: entry.scores[wanted.score])
         return found, statuses
+
+    def pictures(self, entries: Sequence[Entry]) -> dict[str, int]:
+        """Returns how many pictures stories have as decided now, by their ids.
+
+        A film is read only where decisions that the last run has not applied change the number.
+        """
+        found = {entry.id: entry.pictures for entry in entries}
+        now, last_run = (
+            decisions.by_film(self.out, version) for version in (self.version(), self.applied())
+        )
+        for film in {entry.film for entry in entries}:
+            if _of_length(now.get(film, [])) != _of_length(last_run.get(film, [])):
+                pages = self.film(film).applied.pages
+                found |= {id_: len(pages[id_]) for id_ in found.keys() & pages.keys()}
+        return found
 
     def _saying(self, words: str) -> set[str]:
         """Returns the stories with all of some words: in a text, or in their film's title."""
@@ -441,6 +463,11 @@ class Library:
                 time: encode_jpeg(thumbnail(image, 960)) for time, image in images.items()
             }
         return self._frames[key]
+
+
+def _of_length(rows: Sequence[OfFilm]) -> list[OfFilm]:
+    """Returns the decisions that change how many pictures a story has."""
+    return [row for row in rows if isinstance(row, Drop | Move)]
 
 
 def _entries(out: str, reasons: Mapping[str, str]) -> Iterator[Entry]:
@@ -574,7 +601,8 @@ def story_view(view: FilmView, story: str, titles: Mapping[str, str]) -> dict[st
         "history": [
             {**row.model_dump(), "conflict": view.conflicts.get(row.id, "")}
             for row in view.rows
-            if row.story == story
+            # A boundary is also the end of the story before it.
+            if row.story == story or (isinstance(row, Move) and row.story in ids[at + 1 : at + 2])
         ],
     }
 
@@ -597,7 +625,7 @@ def _page(page: apply.Page, keyframe: Keyframe, sentence: str, view: FilmView) -
         **_scene(keyframe, view),
         "dialogue": keyframe.dialogue,
         "screen": keyframe.text,
-        "time": clock(keyframe.time),
+        "time": clock(swap.time if swap else keyframe.time),
         "shot": f"{clock(keyframe.shot_start)} to {clock(keyframe.shot_end)}",
         "width": keyframe.width,
         "height": keyframe.height,

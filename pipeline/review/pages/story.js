@@ -4,6 +4,7 @@ import {$, REASONS, decide, get, head, make, media, picture, post, reviewer, say
 
 const id = new URLSearchParams(location.search).get("id") || "";
 let story = null, page = 0, busy = false;
+let saving = Promise.resolve();  // keys that are pressed while a sentence is saved wait for it
 
 const entry = () => story.pages[page];
 const source = (shown) => shown.swap === null ? picture(shown.image)
@@ -95,7 +96,8 @@ function said(row) {
   return {
     accept: "Accepted", reject: "Rejected: " + (REASONS[row.reason] || "").toLowerCase(),
     edit: "Edited the sentence of " + where, drop: "Left out a picture",
-    swap: "Put another frame in the place of " + where, move: "Let the story begin with " + where,
+    swap: "Put another frame in the place of " + where,
+    move: row.story === id ? "Let the story begin with " + where : "Moved the story's end",
     scene: (row.begins ? "A scene begins with " : "No scene begins with ") + where,
   }[row.what];
 }
@@ -129,7 +131,7 @@ function show() {
     ["Who is seen", shown.characters.join(", ")],
     ["Written by", shown.writer + (shown.repaired ? ", asked again" : "")],
     ["Caption by", story.captioner],
-    ["Scores", Object.entries(story.scores).map(([name, value]) =>
+    ["Scores of the story", Object.entries(story.scores).map(([name, value]) =>
       name.replaceAll("_", " ") + " " + Number(value.toFixed(2))).join(" · ")],
     ["Scene", shown.scene + " of " + shown.scenes + (shown.place ? ", " + shown.place : "")],
     ["Time", shown.time + ", in the shot from " + shown.shot],
@@ -153,18 +155,23 @@ function changed() {
   $("restore").disabled = !differs;
 }
 
+// Returns whether the sentence has a change that would be lost now, and says what to do about it.
+function unsaved() {
+  if (!story || $("restore").disabled) return false;
+  say("Save the sentence or discard the change first.", true);
+  $("text").focus();
+  return true;
+}
+
 function turn(to) {
-  if (!$("restore").disabled && to !== page) {
-    say("Save the sentence or discard the change first.", true);
-    $("text").focus();
-    return;
-  }
+  if (to !== page && unsaved()) return;
   if (story.pages[to]) { page = to; show(); }
 }
 
 // Sends a decision and shows the story as it is then; `done` is what is said of it.
 async function send(decision, done, keep = entry()?.keyframe) {
-  if (busy) return false;
+  const replaces = decision.what === "edit" && decision.keyframe === entry().keyframe;
+  if (busy || (!replaces && unsaved())) return false;
   busy = true;
   try {
     await decide({film: story.film, story: story.id, ...decision}, story.seen);
@@ -182,7 +189,7 @@ async function send(decision, done, keep = entry()?.keyframe) {
 }
 
 async function takeBack(row) {
-  if (busy) return;
+  if (busy || unsaved()) return;
   busy = true;
   try {
     await decide({what: "undo", of: row.id});
@@ -199,10 +206,11 @@ async function takeBack(row) {
 
 const why = $("why");
 function ask(title, action, then) {
+  if (unsaved()) return;
   $("why-title").textContent = title;
   $("why-yes").textContent = action;
   $("why-note").value = "";
-  $("reasons").querySelector("input").checked = true;
+  for (const input of $("reasons").querySelectorAll("input")) input.checked = false;
   $("why-form").onsubmit = () => then(
     $("reasons").querySelector("input:checked").value, $("why-note").value.trim());
   why.showModal();
@@ -227,13 +235,17 @@ async function offer() {
     $("frames-said").textContent = "Other frames of the shot. Choose the better picture.";
     $("offered").replaceChildren(...found.times.map((time, number) => make("li", {},
       make("button", {type: "button", "aria-label": "Frame " + (number + 1) + ", at " + time + " s",
-        onclick: () => send({what: "swap", digest: entry().picture_digest, keyframe, time},
-          "Another frame is in its place.")},
+        onclick: () => swap(keyframe, time)},
       make("img", {alt: "", src: media("frame", {story: story.id, keyframe, time})})))));
     $("offered").querySelector("button")?.focus();
   } catch (error) {
     $("frames-said").textContent = error.message;
   }
+}
+
+async function swap(keyframe, time) {
+  if (await send({what: "swap", digest: entry().picture_digest, keyframe, time},
+    "Another frame is in its place.")) $("stage").scrollIntoView();
 }
 
 // What the writer was asked for again. Leaving the page, or the picture, ends it.
@@ -371,7 +383,9 @@ $("text").oninput = changed;
 $("restore").onclick = () => { $("text").value = entry().text; changed(); };
 $("sentence").onsubmit = (event) => {
   event.preventDefault();
-  send({what: "edit", digest: entry().sentence_digest, keyframe: entry().keyframe,
+  if ($("save").disabled) return;
+  document.activeElement.blur();  // the next keys are none of the sentence's
+  saving = send({what: "edit", digest: entry().sentence_digest, keyframe: entry().keyframe,
     text: $("text").value.trim()}, "The sentence is saved.");
 };
 $("text").onkeydown = (event) => {
@@ -379,7 +393,7 @@ $("text").onkeydown = (event) => {
   else if (event.key === "Escape") { $("restore").onclick(); $("text").blur(); }
 };
 $("reasons").append(...Object.entries(REASONS).map(([value, text]) => make("label", {},
-  make("input", {type: "radio", name: "reason", value}), " " + text)));
+  make("input", {type: "radio", name: "reason", value, required: true}), " " + text)));
 
 document.addEventListener("keydown", (event) => {
   if (typing(event) || event.altKey || event.ctrlKey || event.metaKey || !story) return;
@@ -392,7 +406,14 @@ document.addEventListener("keydown", (event) => {
   }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!act) return;
   event.preventDefault();
-  act();
+  saving.then(act);
+});
+document.addEventListener("click", (event) => {
+  const stays = event.ctrlKey || event.metaKey || event.shiftKey;  // another tab opens
+  if (!stays && event.target.closest("a[href]") && unsaved()) event.preventDefault();
+});
+addEventListener("beforeunload", (event) => {
+  if (story && !$("restore").disabled) event.preventDefault();
 });
 
 let touch = null;

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 
+from pipeline.dataset.report.formatting import clock
 from pipeline.review import library
 from pipeline.review.app import app
 from pipeline.review.library import Library, in_share, share
@@ -245,3 +246,48 @@ def test_a_run_in_between_is_told(page, again):
     assert answer.status_code == 503 and "A run is writing" in json.loads(answer.text)["detail"]
     (again / "dataset.json").write_bytes(manifest)
     assert page.get("/api/stories")["count"] == 3
+
+
+def test_what_was_taken_back_does_not_wait(page):
+    decision, seen = page.verdict("short_story_000")
+    made = page.decide(decision, seen).json()["id"]
+    assert page.get("/api/dataset")["waiting"] == 1
+    page.decide({"what": "undo", "of": made})
+    assert page.get("/api/dataset")["waiting"] == 0
+
+
+def test_a_moved_boundary_is_of_both_stories(page):
+    shown = page.get("/api/story", id="long_story_000")
+    row = {"what": "move", "film": "long", "story": "long_story_001"}
+    row |= {"digest": shown["next_boundary"], "keyframe": shown["pages"][-2]["keyframe"]}
+    made = page.decide(row, shown["seen"]).json()["id"]
+    for story in ("long_story_000", "long_story_001"):  # so that it can be taken back on either
+        assert [row["id"] for row in page.get("/api/story", id=story)["history"]] == [made]
+    assert not page.get("/api/story", id="short_story_000")["history"]
+    edited = page.get("/api/stories", status="edited")["stories"]
+    assert [(story["id"], story["pictures"]) for story in edited] == [
+        ("long_story_000", len(shown["pages"]) - 2),
+        ("long_story_001", shown["after"]["pictures"] + 2),
+    ]
+
+
+def test_the_list_counts_pictures_as_decided(page):
+    shown = page.get("/api/story", id="short_story_000")
+    picture = shown["pages"][3]
+    row = {"what": "drop", "film": "short", "story": "short_story_000", "reason": "pictures"}
+    row |= {"keyframe": picture["keyframe"], "digest": picture["picture_digest"]}
+    made = page.decide(row, shown["seen"]).json()["id"]
+    assert [story["pictures"] for story in page.get("/api/stories")["stories"]][-1] == 11
+    page.decide({"what": "undo", "of": made})
+    assert [story["pictures"] for story in page.get("/api/stories")["stories"]][-1] == 12
+
+
+def test_the_time_is_that_of_the_frame_that_is_shown(page):
+    shown = page.get("/api/story", id="short_story_000")
+    picture = shown["pages"][2]
+    wanted = {"story": "short_story_000", "keyframe": picture["keyframe"]}
+    time = page.get("/api/frames", **wanted)["times"][-1]
+    row = {**wanted, "what": "swap", "film": "short", "digest": picture["picture_digest"]}
+    assert page.decide(row | {"time": time}, shown["seen"]).status_code == 200
+    now = page.get("/api/story", id="short_story_000")["pages"][2]
+    assert now["time"] == clock(time) != picture["time"]
