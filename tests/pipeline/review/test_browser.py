@@ -179,7 +179,11 @@ def edit_and_accept(page, pictures: int) -> str:
     page.keyboard.press("s")
     expect(page.locator("#offered button").first).to_be_visible()
     accessible(page, "story")
-    page.locator("#keep").click()
+    page.locator("#offered button").first.click()
+    told(page, "Another frame is in its place.")
+    expect(page.locator("#image")).to_be_in_viewport(ratio=0.9)
+    page.keyboard.press("u")
+    told(page, "Taken back.")
 
     page.keyboard.press("ArrowRight")
     expect(page.locator("#number")).to_have_text(f"3 of {pictures}")
