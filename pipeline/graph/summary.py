@@ -65,12 +65,14 @@ def _made(manifest: Mapping[str, Any], out: str) -> list[str]:
         for split, numbers in manifest["splits"].items()
     )
     look = f"  look at {storage.join(out, layout.REPORT)}"
+    curate = f"  curate: storystream review {shlex.quote(out)}"
     stopped = f"  stopped after {manifest.get('until')}: without --until the rest is made"
     return [
         made,
         *([f"  {splits}"] if splits else []),
         *([stopped] if "until" in manifest else []),
         look,
+        *([] if "until" in manifest else [curate]),
     ]
 
 

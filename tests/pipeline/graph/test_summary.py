@@ -37,10 +37,11 @@ def rejects(number: int, stage: str, reason: str) -> list[Reject]:
 
 def test_it_says_what_came_out_and_where_to_look():
     lines = summary.lines(MANIFEST, record(stage("text", 2.0)), [], load(), "data/out")
-    assert lines[:4] == [
+    assert lines[:5] == [
         "4 films, 1,234 keyframes, 1 story, 12 chunks",
         "  train: 1 story of 3 films; val: 0 stories of 1 film",
         "  look at data/out/report.html",
+        "  curate: storystream review data/out",
         "left out: nothing",
     ]
 
