@@ -54,3 +54,9 @@ def test_decisions_in_any_order(what):
     pictures = Counter(filter(None, names))
     assert ", ".join(f"{name} {pictures[name]}" for name in sorted(pictures)) == expected
     assert faults == []
+
+
+def test_forms_of_a_name_that_a_file_gives_go_with_a_new_name():
+    pip = Entry(name="Pip", called=["the small one"], names=["Пип"])
+    (momo,) = entries([pip], [row("rename", character="Pip", name="Momo")])
+    assert (momo.called, momo.names) == (["the small one"], ["Пип"])
