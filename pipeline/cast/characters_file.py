@@ -66,6 +66,7 @@ class Entry(CharacterAnswer):
     )
     not_same_as: list[str] = Field([], description="pictures in which it is not seen")
     ignore: bool = Field(False, description="it is no character: a lamp, a cloud")
+    was: list[str] = Field([], description="names that decisions on the pages took from it")
 
     @field_validator("called", "same_as", "not_same_as", mode="before")
     @classmethod

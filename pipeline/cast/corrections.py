@@ -89,6 +89,8 @@ def _groups(
     """Returns who groups of figures are, by their numbers, and faults of the entries."""
     renamed: dict[str, str] = {}  # as it is without the file -> by same_as
     spoken: dict[str, str] = {}  # as it is spoken of, in any case -> by called and names
+    was: dict[str, str] = {}  # as it was called on the pages, in any case; maybe nobody without
+    forms: set[str] = set()  # all under called and names
     faults = []
     known = {*named.values(), *described.values(), *captioned.values()}
     for entry in entries:
@@ -99,12 +101,17 @@ def _groups(
                     faults.append(_unknown(entry, item, known))
         for form in (entry.name, *entry.called, *entry.names):
             spoken.setdefault(form.strip().casefold(), entry.name)
+        was |= {name.strip().casefold(): entry.name for name in entry.was}
+        forms |= {form.strip().casefold() for form in (*entry.called, *entry.names)}
     found = {}
     for number, name in {**described, **captioned, **named}.items():
         by_user = renamed.get(name) or renamed.get(described.get(number, ""))
+        by_voice = number in named or number in captioned
+        if not by_user and not (by_voice and name.casefold() in forms):
+            by_user = was.get(name.casefold())
         if by_user:
             found[number] = Given(by_user, GIVEN)
-        elif number in named or number in captioned:
+        elif by_voice:
             decided = SPEECH if number in named else CAPTIONS
             found[number] = Given(spoken.get(name.casefold(), name), decided)
         else:

@@ -49,13 +49,17 @@ def _named(entries: list[Entry], name: str) -> Entry:
 
 
 def _taken(entries: list[Entry], name: str) -> Entry:
-    """Takes the entry of a character out of the list; what it is called without one is in it."""
+    """Takes the entry of a character out of the list; what it is called without one is in it.
+
+    An entry may have been made by figures that got the name, beside those that had it: these go
+    with it, unless they were given another name before.
+    """
     entry = next((entry for entry in entries if _same(entry, name)), None)
     if entry is None:
         return Entry(name=name, same_as=[name])
+    if not any(entry.name in (*other.same_as, *other.was) for other in entries):
+        entry.was.append(entry.name)
     entries.remove(entry)
-    if not entry.same_as:
-        entry.same_as = [entry.name]
     return entry
 
 
@@ -64,4 +68,6 @@ def _into(entry: Entry, other: Entry) -> None:
     other.same_as = [*dict.fromkeys([*other.same_as, *entry.same_as])]
     other.not_same_as = [*dict.fromkeys([*other.not_same_as, *entry.not_same_as])]
     other.called = [*dict.fromkeys([*other.called, *entry.called])]
+    other.names = [*dict.fromkeys([*other.names, *entry.names])]
+    other.was = [*dict.fromkeys([*other.was, *entry.was])]
     other.look, other.role = other.look or entry.look, other.role or entry.role

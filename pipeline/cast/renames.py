@@ -28,6 +28,7 @@ def find(series: str, entries: Sequence[Entry]) -> list[Renamed]:
     found: dict[str, Renamed] = {}
     for entry in entries:
         names = [item for item in entry.same_as if characters_file.picture(item) is None]
+        names += entry.was
         for spoken in (*names, *entry.called):
             if spoken.strip().casefold() not in own:
                 found.setdefault(

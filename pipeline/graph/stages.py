@@ -151,7 +151,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "cast",
         cast.find_cast,
-        version=4,
+        version=5,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
@@ -205,6 +205,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "named",
         annotation.name_cast,
+        version=2,
         scope="series",
         reads={
             "figures": (Figure,),

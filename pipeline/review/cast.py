@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from pipeline.cast import crops
 from pipeline.dataset.reader import read_rows
@@ -12,6 +12,8 @@ from pipeline.runtime import decisions
 from schemas import layout
 from schemas.decisions import Ignore, OfSeries, Rename, Split
 from schemas.rows import Appearance, CastMember
+
+Figure: TypeAlias = tuple[str, tuple[int, ...]]  # keyframe and box
 
 
 def cast_view(out: str, applied: str, version: str) -> list[dict[str, Any]]:
@@ -33,17 +35,12 @@ def cast_view(out: str, applied: str, version: str) -> list[dict[str, Any]]:
         for row in read_rows(out, layout.APPEARANCES, Appearance)
         if row.keyframe in wanted
     }
-    done = {row.id for row in decisions.read(out, applied)}
+    done = {row.id for row in decisions.standing(decisions.read(out, applied))}
     standing = decisions.by_series(out, version)
     return [
         {
             "series": series,
-            "members": [
-                _member(
-                    member, boxes, [row for row in standing.get(series, []) if row.id not in done]
-                )
-                for member in members
-            ],
+            "members": members_view(members, boxes, standing.get(series, []), done),
             "history": [
                 {**row.model_dump(), "applied": row.id in done} for row in standing.get(series, [])
             ],
@@ -52,30 +49,51 @@ def cast_view(out: str, applied: str, version: str) -> list[dict[str, Any]]:
     ]
 
 
-def _member(
-    member: CastMember, boxes: dict[tuple[str, str], list[int]], since: Sequence[OfSeries]
-) -> dict[str, Any]:
-    name, ignored = member.name, False
-    for row in since:
-        if isinstance(row, Rename) and row.character == name:
-            name = row.name
-        elif isinstance(row, Ignore) and row.character == name:
-            ignored = True
-    moved = {row.keyframe: row.name for row in since if isinstance(row, Split)}
-    return {
-        "name": name,
-        "was": member.name,
-        "named": member.named,
-        "ignored": ignored,
-        "pictures": member.pictures,
-        "films": len(member.videos),
-        "crops": [
-            {
-                "image": crop,
-                "keyframe": keyframe,
-                "box": boxes.get((keyframe, member.name)),
-                "moved": moved.get(keyframe, ""),
-            }
-            for crop, keyframe in zip(member.crops, crops.keyframes(member), strict=True)
-        ],
-    }
+def members_view(
+    members: Sequence[CastMember],
+    boxes: Mapping[tuple[str, str], Sequence[int]],
+    standing: Sequence[OfSeries],
+    done: Collection[str],
+) -> list[dict[str, Any]]:
+    """Returns the characters of a series, as JSON: with the standing decisions, of which the last
+    run has applied those in `done`. `boxes` are by keyframe and name."""
+    names = {member.name: member.name for member in members}  # as the last run has it -> now
+    moved: dict[Figure, str] = {}  # who is seen, by figures that a decision named since
+    ignored: set[str] = set()
+    for row in standing:
+        match row:
+            case Rename():
+                ignored.discard(row.character)  # it is somebody after all
+                if row.id not in done:
+                    for called in (names, moved):
+                        _rename(called, row)
+            case Ignore():
+                ignored.add(row.character)
+            case Split() if row.id not in done:
+                moved[row.keyframe, tuple(row.box)] = row.name
+    return [
+        {
+            "name": names[member.name],
+            "was": member.name,
+            "named": member.named,
+            "ignored": names[member.name] in ignored,
+            "pictures": member.pictures,
+            "films": len(member.videos),
+            "crops": [
+                {
+                    "image": crop,
+                    "keyframe": keyframe,
+                    "box": (box := boxes.get((keyframe, member.name))),
+                    "moved": moved.get((keyframe, tuple(box or ())), ""),
+                }
+                for crop, keyframe in zip(member.crops, crops.keyframes(member), strict=True)
+            ],
+        }
+        for member in members
+    ]
+
+
+def _rename(called: dict[Any, str], row: Rename) -> None:
+    for key, name in called.items():
+        if name == row.character:
+            called[key] = row.name

@@ -37,7 +37,7 @@ const merge = (series, member, other) => ask("The same character?",
     member.name + " is " + other.name + "."));
 
 const ignore = (series, member) => ask("No character?",
-  member.name + " is left out of the cast and of the stories.", "Leave out", null,
+  member.name + " is left out of the cast; who speaks in the subtitles stays.", "Leave out", null,
   () => send({what: "ignore", series, character: member.name}, member.name + " is left out."));
 
 const split = (series, member, crop) => ask("Somebody else?",
@@ -53,8 +53,11 @@ function face(series, member, crop) {
   crop.moved ? make("span", {className: "small", textContent: "→ " + crop.moved}) : "");
 }
 
+// After a merge several have one name.
+const once = (members) => [...new Map(members.map((member) => [member.name, member])).values()];
+
 function card(series, member, members) {
-  const others = members.filter((other) => other.name !== member.name && !other.ignored);
+  const others = once(members).filter((other) => other.name !== member.name && !other.ignored);
   const same = make("select", {"aria-label": member.name + " is the same as", onchange: () => {
     const other = others.find((candidate) => candidate.name === same.value);
     same.value = "";
@@ -105,7 +108,7 @@ const said = (row) => ({
 
 async function show() {
   const series = await get("/api/cast");
-  $("known").replaceChildren(...series.flatMap((one) => one.members).map((member) =>
+  $("known").replaceChildren(...once(series.flatMap((one) => one.members)).map((member) =>
     make("option", {value: member.name})));
   $("casts").replaceChildren(...series.map((one) => make("section", {className: "after"},
     make("h2", {dir: "auto", textContent: one.series || "Single films"}),

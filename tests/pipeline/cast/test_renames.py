@@ -2,8 +2,10 @@
 
 from pipeline.cast import renames
 from pipeline.cast.characters_file import Entry
+from pipeline.cast.decided import entries
 from schemas.rows import Renamed
 from tests.pipeline import rows
+from tests.pipeline.cast import sequences
 
 
 def dialogue(entries: list[Entry], *lines: str) -> list[str]:
@@ -53,3 +55,18 @@ def test_a_nickname_is_renamed_where_it_speaks_and_stays_in_what_is_said():
         "Ahab: Land!",
         "Ishmael: Aye, The Captain!",
     ]
+
+
+def test_all_who_were_merged_have_the_later_name():
+    merged = sequences.of_series(sequences.decisions(["Hugo > Otto", "Otto > Owl"]))
+
+    assert dialogue(entries([], merged), "Otto: Who said that?", "Hugo: Rosa! Otto!") == [
+        "Owl: Who said that?",
+        "Owl: Rosa! Owl!",
+    ]
+
+
+def test_who_is_no_character_still_speaks():
+    left_out = sequences.of_series(sequences.decisions(["-Otto"]))
+
+    assert dialogue(entries([], left_out), "Otto: Who said that?") == ["Otto: Who said that?"]

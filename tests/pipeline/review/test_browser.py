@@ -145,9 +145,16 @@ def who_is_who(page, address: str) -> tuple[str, str]:
     expect(page.locator("#ask-title")).to_have_text("The same character?")
     page.locator("#ask-yes").click()
     told(page, f"{names[-1]} is {names[0]}.")
+    offered = page.get_by_label(f"{names[1]} is the same as").locator("option").all_inner_texts()
+    assert offered.count(names[0]) == 1  # two cards have this name now
     accessible(page, "cast")
     page.locator(".plainlist .link").first.click()
     told(page, "Taken back.")
+    page.get_by_label(f"{names[-1]} is no character").click()
+    expect(page.locator("#ask-text")).to_have_text(
+        f"{names[-1]} is left out of the cast; who speaks in the subtitles stays."
+    )
+    page.locator("#ask-no").click()
     page.get_by_label(f"Name {names[-1]}", exact=True).click()
     page.locator("#ask-name").fill("Bartholomew")
     page.locator("#ask-yes").click()
