@@ -57,7 +57,10 @@ def test_a_file_in_the_datasets_place_is_named_before_the_run(film, tmp_path, be
     ("setting", "said"),
     [
         ("prompts={file}", "prompts={file} is a file: name the folder that it lies in"),
-        ("prompts={folder}", "prompts={folder}: the folder must hold some of caption.txt"),
+        (
+            "prompts={folder}",
+            "prompts={folder}: the folder must hold some of figures.txt, caption.txt",
+        ),
         ("characters={folder}", "{folder}: a folder, pipe or device where a file was expected"),
         ("characters={file}", "{file} is not UTF-8 text"),
         ("quality.toxic_words_file={file}", "quality.toxic_words_file={file} is not UTF-8 text"),

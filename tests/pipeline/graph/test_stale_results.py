@@ -17,6 +17,7 @@ from pipeline.ingest import discovery
 from pipeline.review.library import Library, story_view
 from pipeline.runtime import decisions
 from pipeline.testing.films import make_film, shots
+from tests.pipeline.cast.test_onnx_files import write as onnx_file
 from tests.pipeline.comparing import digests
 from tests.pipeline.runs import IN_MEMORY, copied, scripted_models
 from tests.pipeline.scripted import TEXTS, Scripted
@@ -60,6 +61,9 @@ OTHER = {
     "selection.recurring_share": 0.1,
     "selection.recurring_edge": 1,
     "cast.figures": "none",
+    "cast.labels": ["fox"],
+    "cast.least_score": 0.5,
+    "cast.likeness": "onnx:encoder.onnx",
     "captions.neighbours": 1,
     "stories.cut": "scenes",
     "stories.shortest": 9,
@@ -182,6 +186,7 @@ def assert_rerun_is_fresh(place: Path, changed=None) -> bool:
 def test_a_changed_setting(place, name, monkeypatch):
     monkeypatch.chdir(place)
     (place / "toxic.txt").write_text("rain\n")
+    onnx_file(place / "encoder.onnx", {"features": [[1.0, 2.0]]})
     (place / "characters.yaml").write_text(yaml.safe_dump({"films": [{"name": "Momo"}]}))
     shutil.copytree(Path(run.__file__).parents[1] / "annotation" / "prompts", place / "prompts")
     prompt = place / "prompts" / "caption.txt"
