@@ -5,8 +5,8 @@ test run one alone draws the films and starts a browser. A browser is open only 
 looks, not during the runs in between, and it may not raise its own priority, as Chromium does as
 root (to -8), which starves all else on a machine with two cores.
 
-With `REVIEW_PICTURES` set to a folder, the films are whole and the pictures of docs/review.md are
-written there.
+With `REVIEW_PICTURES` set to a folder, the films are whole and have titles that one would show, and
+pictures of the pages are written there: docs/review.md has three of them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ pytestmark = [
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PICTURES = os.environ.get("REVIEW_PICTURES")
 CPU = 40  # seconds that browser and driver may use in all; about 10 are needed
-HOSTILE = '</b><img src=x onerror="document.title=1">Ω'  # a film's title
+# A film's title
+TITLE = "The Lost Balloon" if PICTURES else '</b><img src=x onerror="document.title=1">Ω'
 
 
 def make(place: Path) -> None:
@@ -110,20 +111,23 @@ def children_cpu() -> float:
 
 def accessible(page, name: str = "") -> None:
     """Checks a page with axe, and that nothing is wider than the window: wide, then as a phone."""
-    for size in (WIDE, PHONE):
+    for size, suffix in ((WIDE, ""), (PHONE, "-phone")):
         page.set_viewport_size(size)
         found = axe_core.Axe().run(page).response["violations"]
         assert not [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found]
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= page.viewport_size["width"]
-        look(page, name and f"{name}-{size['width']}")
+        look(page, name and name + suffix)
     page.set_viewport_size(WIDE)
 
 
 def look(page, name: str) -> None:
     if PICTURES and name:
         page.wait_for_load_state("networkidle")
-        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
+        expect(page.locator("#note")).to_be_hidden()
+        height = page.evaluate("document.documentElement.scrollHeight")  # the bar is at its end
+        page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
+        page.screenshot(path=Path(PICTURES) / f"review-{name}.jpg", quality=85)
 
 
 def told(page, text: str) -> None:
@@ -166,7 +170,7 @@ def edit_and_accept(page, pictures: int) -> str:
     """Edits a sentence, takes the writer's words for another, begins a scene, accepts; returns the
     writer's words."""
     expect(page.locator("#number")).to_have_text(f"1 of {pictures}")
-    expect(page.locator("#title")).to_have_text(HOSTILE)
+    expect(page.locator("#title")).to_have_text(TITLE)
     page.keyboard.press("ArrowRight")
     expect(page.locator("#number")).to_have_text(f"2 of {pictures}")
     page.keyboard.press("e")
@@ -240,7 +244,7 @@ def judge_two_more(page, second: str, third: str) -> None:
 
 def test_a_session(tmp_path):
     place, seconds = tmp_path, []
-    episodes, shots = (2, None) if PICTURES else (3, 11)
+    episodes, shots = (4, None) if PICTURES else (3, 11)
     sample.draw(str(place / "films"), episodes, 0, shots)
     make(place)
     with opened(place, "Ann", seconds) as (page, address):
@@ -252,7 +256,7 @@ def test_a_session(tmp_path):
     before = {row["id"]: row for row in rows(place, "stories")}
     scenes = len(rows(place, "scenes"))
     first, second, third = list(before)[:3]
-    name_a_film(place, HOSTILE)
+    name_a_film(place, TITLE)
     with opened(place, "Ann", seconds) as (page, address):
         page.goto(address)
         expect(page.locator("#stories li")).to_have_count(len(before))
