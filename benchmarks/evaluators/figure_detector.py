@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from benchmarks.array_types import Pictures
+from model import checkpoints
 
 WORDS, THRESHOLD = "character", 0.25
 
@@ -33,8 +34,8 @@ def load_detector(folder: str) -> Detector:
     safe = {"trust_remote_code": False, "local_files_only": True}
     try:
         processor = AutoProcessor.from_pretrained(folder, **safe)
-        network = AutoModelForZeroShotObjectDetection.from_pretrained(
-            folder, use_safetensors=True, **safe
+        network = checkpoints.pretrained(
+            AutoModelForZeroShotObjectDetection, folder, use_safetensors=True, **safe
         )
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(

@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from pipeline.cast import characters_file
+from pipeline.cast.boxes import overlap
 from pipeline.cast.characters_file import Entry
 from schemas.published import parse_keyframe_id
 from schemas.rows import CAPTIONS, GIVEN, LIKENESS, SPEECH, Figure, Keyframe
@@ -179,7 +180,10 @@ class _Finder:
             return found[0] if len(found) == 1 else None
         best, number = max(
             (
-                (_overlap(named.box, pixels(figure, self._keyframes[at])), -number)
+                (
+                    overlap(_corners(named.box), _corners(pixels(figure, self._keyframes[at]))),
+                    -number,
+                )
                 for number, figure in enumerate(self._pictures[at])
             ),
             default=(0.0, 0),
@@ -204,10 +208,6 @@ def pixels(figure: Figure, keyframe: Keyframe) -> list[int]:
     return [x, y, round(right * keyframe.width) - x, round(bottom * keyframe.height) - y]
 
 
-def _overlap(first: Sequence[int], second: Sequence[int]) -> float:
-    """Returns the intersection of two boxes over their union, 0..1."""
-    wide = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
-    high = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
-    if wide <= 0 or high <= 0:
-        return 0.0
-    return wide * high / (first[2] * first[3] + second[2] * second[3] - wide * high)
+def _corners(box: Sequence[int]) -> tuple[int, int, int, int]:
+    """Returns the corners of a box that is given as x, y, width, height."""
+    return box[0], box[1], box[0] + box[2], box[1] + box[3]

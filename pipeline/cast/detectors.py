@@ -108,9 +108,11 @@ def _grounded(folder: str) -> tuple[Any, Any]:
     from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
     processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
-    model = AutoModelForZeroShotObjectDetection.from_pretrained(
-        folder, trust_remote_code=False, use_safetensors=True
+    model, info = AutoModelForZeroShotObjectDetection.from_pretrained(
+        folder, trust_remote_code=False, use_safetensors=True, output_loading_info=True
     )
+    if missing := sorted(info["missing_keys"]):  # they would be random
+        raise OSError(f"its files lack {len(missing)} weights, such as {missing[0]}")
     return processor, model.eval()
 
 

@@ -1,11 +1,13 @@
 """The boxes of a detector in transformers' layout, and the scores that are made of them."""
 
 import math
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForZeroShotObjectDetection,
     AutoProcessor,
@@ -19,6 +21,7 @@ from transformers import (
 )
 
 from benchmarks.evaluators import figure_detector, vistory_table
+from pipeline.cast import detectors
 from tests.benchmarks.evaluators import items
 
 
@@ -141,3 +144,15 @@ def test_onstage_counts_and_likeness_follow_from_the_figures_that_are_found(tmp_
     assert cells["right"]["CIDS cross"].value > cells["swapped"]["CIDS cross"].value
     assert cells["empty"]["CIDS cross"].value == 0
     assert "copy-paste" not in cells["empty"]
+
+
+def test_a_detector_whose_files_lack_weights_is_refused_and_not_random(detector, tmp_path):
+    shutil.copytree(detector, tmp_path, dirs_exist_ok=True)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights[next(name for name in sorted(weights) if "encoder" in name)]
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match="its files lack"):
+        figure_detector.load_detector(str(tmp_path))
+    with pytest.raises(ValueError, match=r"cast.figures=transformers:.* its files lack"):
+        detectors.check("cast.figures", f"transformers:{tmp_path}")
+    detectors.check("cast.figures", f"transformers:{detector}")
