@@ -285,11 +285,14 @@ def save_crops(
     out: str,
     forced: Callable[[str, Film], bool],
     replacing: Callable[[], None],
+    *,
+    after: str | None = None,
 ) -> None:
     """Puts pictures of each character of a series, as a stage knows them, into the dataset folder.
 
     In a bucket they are trusted while the stage's output is the same, as each would cost requests;
-    on a disk each is compared.
+    on a disk each is compared. Pictures of a cast that is the same `after` an earlier stage are
+    there already.
     """
     first = films[0]
     note = storage.join(first.work, layout.PLACED, f"{stage}-{first.video.id}")
@@ -298,10 +301,15 @@ def save_crops(
     noted = storage.is_remote(out) and not again and storage.exists(note)
     if noted and storage.read_bytes(note) == output:
         return
-    cast = first.rows(stage, CastMember)
-    wanted = {keyframe for member in cast for keyframe in crops.keyframes(member)}
-    appearances = [
-        row for film in films for row in film.rows(stage, Appearance) if row.keyframe in wanted
-    ]
-    crops.save(out, cast, appearances, replacing)
+    pictured = _pictured(stage, films)
+    if after is None or pictured != _pictured(after, films):
+        crops.save(out, *pictured, replacing)
     storage.write_bytes(note, output)
+
+
+def _pictured(stage: str, films: Sequence[Film]) -> tuple[list[CastMember], list[Appearance]]:
+    """Returns the characters of a series, and where they are seen in their pictures."""
+    cast = films[0].rows(stage, CastMember)
+    wanted = {keyframe for member in cast for keyframe in crops.keyframes(member)}
+    seen = [row for film in films for row in film.rows(stage, Appearance) if row.keyframe in wanted]
+    return cast, seen

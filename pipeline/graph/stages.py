@@ -217,7 +217,7 @@ STAGES: tuple[Stage, ...] = (
         video=("series",),
         files=cast.given_corrections,
         file_settings=("characters",),
-        publish=functools.partial(cast.save_crops, "named"),
+        publish=functools.partial(cast.save_crops, "named", after="cast"),
         rejects="cast",
         seconds=0.002,
     ),
