@@ -12,7 +12,8 @@ The comparison is of what a model is given, all else equal: image encoder, autoe
 tokens, noise and sampler are the run's, and a baseline is trained as the run's de-tokenizer is in
 its adaptation, from the same weights of the UNet. The text encoder begins as the one that the run's
 image encoder was trained with, as Stable Diffusion has CLIP's; as in SD-XL, the sentence's pooled
-feature is added to the time embedding. They tell no sentences of their own.
+feature is added to the time embedding. `previous` goes on from a trained `text-only`, as StoryGen
+first learns single pictures. They tell no sentences of their own.
 """
 
 from __future__ import annotations
@@ -279,17 +280,30 @@ def train(
 ) -> StoryDiffusion:
     """Trains a baseline on a run's latents and tokens; one that is there is loaded.
 
-    A training that was stopped is resumed. Raises as `build` and `model.train.fit` do.
+    A training that was stopped is resumed. Raises as `build` and `model.train.fit` do, and
+    ValueError where `previous` finds no `text-only` in the folder.
     """
     model = build(run, kind, settings.seed)
     result = folder / kind
     about = checkpoints.about(run.folder / "features").get("key", "")
-    key = checkpoints.key(kind, about, settings.model_dump(mode="json"))
+    started = [_start(model, folder / KINDS[0])] if kind != KINDS[0] else []
+    key = checkpoints.key(kind, about, settings.model_dump(mode="json"), *started)
     if checkpoints.about(result).get("key") != key:
         folder.mkdir(parents=True, exist_ok=True)
         fit(kind, stage(model, run, settings), settings, result, key, say)
     checkpoints.load(result, model)
     return model.requires_grad_(False).eval()
+
+
+def _start(model: StoryDiffusion, folder: Path) -> str:
+    """Loads the weights of a trained text-only baseline; returns their key."""
+    key = checkpoints.about(folder).get("key", "")
+    if not key:
+        raise ValueError(f"{folder} is not there: train the baseline {KINDS[0]} into it first")
+    new = ("project_seen.", "places", "before")
+    old = [name for name in checkpoints.trained(model) if not name.startswith(new)]
+    checkpoints.load(folder, model, old)
+    return str(key)
 
 
 def stage(model: StoryDiffusion, run: Run, settings: Optimisation) -> Stage:

@@ -173,6 +173,8 @@ def test_pairs_are_neighbours_of_a_chunk(run):
 def test_a_few_steps_of_training_and_a_story_that_our_tables_take(run, tmp_path, monkeypatch, kind):
     settings = diffusion_baseline.optimisation(run, 4)
     said = []
+    if kind == "previous":
+        diffusion_baseline.train(run, "text-only", tmp_path / "to", settings, said.append)
     model = diffusion_baseline.train(run, kind, tmp_path / "to", settings, said.append)
     assert [line for line in said if "held out" in line][-1].startswith(f"{kind}: step 4 of 4")
     again = diffusion_baseline.train(run, kind, tmp_path / "to", settings, pytest.fail)
@@ -194,6 +196,19 @@ def test_a_few_steps_of_training_and_a_story_that_our_tables_take(run, tmp_path,
     free = Opening("a", opening.image, opening.text, 3)
     with pytest.raises(ValueError, match="illustrates given sentences"):
         diffusion_baseline.tell_stories(model, run, [free], tmp_path / "stories")
+
+
+def test_the_one_with_the_previous_picture_goes_on_from_the_text_only_one(run, tmp_path):
+    settings = diffusion_baseline.optimisation(run, 2)
+    with pytest.raises(ValueError, match="text-only is not there: train the baseline text-only"):
+        diffusion_baseline.train(run, "previous", tmp_path, settings)
+    first = diffusion_baseline.train(run, "text-only", tmp_path, settings, lambda line: None)
+    model = diffusion_baseline.build(run, "previous")
+
+    assert diffusion_baseline._start(model, tmp_path / "text-only")
+
+    begun = model.state_dict()
+    assert all(torch.equal(begun[name], weight) for name, weight in first.state_dict().items())
 
 
 def test_runs_that_cannot_be_compared_with_are_refused(run):
