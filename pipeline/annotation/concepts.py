@@ -32,6 +32,8 @@ _NO_SPACES = frozenset(("zh", "ja", "th", "km", "lo", "my"))
 _JOINING = ("ta", "te", "ml", "kn")  # which join "and", "of", "with" to a word
 _FEW_EMOJI = 6  # of a word that means one thing
 
+_GESTURES = frozenset("😺😸😹😻😼😽🙀😿😾🙈🙉🙊")  # faces of cats and monkeys, which are no animals
+
 _DICTIONARIES = DictionaryLookupStrategy()
 
 BEINGS = frozenset(word_lists.read(__package__, "concepts/beings.txt"))
@@ -168,7 +170,8 @@ def _lines(language: str) -> list[str]:
     file = resources.files(__package__).joinpath("concepts", f"{code(language)}.txt.gz")
     if not file.is_file():
         return []
-    return unicodedata.normalize("NFC", gzip.decompress(file.read_bytes()).decode()).splitlines()
+    text = unicodedata.normalize("NFC", gzip.decompress(file.read_bytes()).decode())
+    return [line for line in text.splitlines() if line[0] not in _GESTURES]
 
 
 def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool:

@@ -33,7 +33,7 @@ _ONE_THING = 4  # emoji of a word at most
 _MOST_WEAK = 0.5  # evidence from who is named first
 _SURELY, _MEANS, _HINTS = 0.75, 0.5, 0.25  # share of a word's emoji that are of a place
 _PLACES = {  # what is there, by place
-    "the sea": "🏖 🏝 🌊 🐚 🐋 🐳 🐬 🐙 🦑 🦀 🦭 🧜 🪸 🪼 🏄 🫍 🦈 🐡 🦞 🔱 ⛱ 👙 ⚓",
+    "the sea": "🏖 🏝 🌊 🐚 🐋 🐳 🐬 🐙 🦑 🦀 🦭 🧜 🪸 🪼 🏄 🫍 🦈 🐡 🦞 🔱 👙 ⚓",
     "a city": "🏙 🏢 🚕 🚦",
     "a desert": "🏜 🐪 🐫 🌵",
     "a castle": "🏯 🏰",
