@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Sequence
 
 import simplemma
-import stopwordsiso
 
 from pipeline.annotation import concepts, name_forms, words
 from pipeline.annotation.checks import patterns
@@ -145,7 +144,7 @@ def unknown(
                 if english
                 else _is_known_name(name, language)
                 and not capitalised
-                and name.casefold() not in _function_words(code)
+                and name.casefold() not in concepts.function_words(code)
             ):
                 continue
         else:
@@ -256,15 +255,8 @@ def _listed_names(code: str) -> tuple[frozenset[str], frozenset[str]]:
     """
     listed = next((line for line in _GIVEN_NAMES if line.startswith(f"{code}:")), ":")
     sure, _, doubtful = listed.partition(":")[2].partition("?")
-    function_words = _function_words(code)
+    function_words = concepts.function_words(code)
     return frozenset(sure.split()) - function_words, frozenset(doubtful.split()) - function_words
-
-
-@functools.cache
-def _function_words(code: str) -> frozenset[str]:
-    """Returns pronouns, question words, prepositions and the like of a language, in lower case."""
-    listed = "tl" if code == "fil" else code
-    return frozenset(stopwordsiso.stopwords(listed) if stopwordsiso.has_lang(listed) else ())
 
 
 def _is_international(word: str, code: str) -> bool:
