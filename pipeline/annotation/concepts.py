@@ -37,8 +37,6 @@ _PREFIXES = {
 }
 _FEW_EMOJI = 6  # of a word that means one thing
 
-_GESTURES = frozenset("😺😸😹😻😼😽🙀😿😾🙈🙉🙊")  # faces of cats and monkeys, which are no animals
-
 _DICTIONARIES = DictionaryLookupStrategy()
 
 BEINGS = frozenset(word_lists.read(__package__, "concepts/beings.txt"))
@@ -175,8 +173,7 @@ def _lines(language: str) -> list[str]:
     file = resources.files(__package__).joinpath("concepts", f"{code(language)}.txt.gz")
     if not file.is_file():
         return []
-    text = unicodedata.normalize("NFC", gzip.decompress(file.read_bytes()).decode())
-    return [line for line in text.splitlines() if line[0] not in _GESTURES]
+    return unicodedata.normalize("NFC", gzip.decompress(file.read_bytes()).decode()).splitlines()
 
 
 def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool:
