@@ -141,7 +141,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=3,
+        version=4,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
