@@ -28,7 +28,7 @@ from pipeline.cast.characters_file import Entry
 from pipeline.inference.builtin import efficientnet
 from pipeline.ingest.subtitles import split_speaker
 from pipeline.runtime import decisions, storage
-from pipeline.runtime.images import decode_bgr
+from pipeline.runtime.images import decode_reduced
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
 from schemas import layout
@@ -63,14 +63,15 @@ def figures_of(
 ) -> list[Figure]:
     """Returns the figures in keyframes: as the configured detector finds them, or in `boxes`."""
     cast = job.config.cast
+    own = ":" in cast.figures  # a detector of the user's, which sees whole pictures
     measured: list[features.Measured] = []
     given: list[list[tuple[figures.Box, float]]] = []
     for number, keyframe in enumerate(keyframes):
-        picture = _picture(keyframe, job)
+        picture = _picture(keyframe, job, 1 if own else features.reduction(keyframe))
         measured.append(features.measure(picture))
         if boxes is not None:
             given.append([(box, _ASKED) for box in boxes[number]])
-        elif ":" in cast.figures:
+        elif own:
             (found,) = detectors.detect(cast.figures, [picture], cast.least_score, cast.labels)
             given.append([(detection.box, detection.score) for detection in found])
         job.tick(0.8 * (number + 1) / len(keyframes))
@@ -94,9 +95,11 @@ def figures_of(
     return _compared(rows, keyframes, job) if cast.likeness != "embedded" else rows
 
 
-def _picture(keyframe: Keyframe, job: Job) -> Any:
+def _picture(keyframe: Keyframe, job: Job, reduction: int = 1) -> Any:
+    """Returns a keyframe's picture, RGB, at a part of its size."""
     path = storage.join(job.out, keyframe.image)
-    return cv2.cvtColor(decode_bgr(storage.read_bytes(path), path), cv2.COLOR_BGR2RGB)
+    pixels = decode_reduced(storage.read_bytes(path), path, reduction)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def _compared(rows: Sequence[Figure], keyframes: Sequence[Keyframe], job: Job) -> list[Figure]:

@@ -141,7 +141,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=3,
+        version=5,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
@@ -151,7 +151,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "cast",
         cast.find_cast,
-        version=5,
+        version=6,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
@@ -205,7 +205,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "named",
         annotation.name_cast,
-        version=2,
+        version=3,
         scope="series",
         reads={
             "figures": (Figure,),
