@@ -224,7 +224,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=6,
+        version=7,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -257,7 +257,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=5,
+        version=6,
         reads={
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),

@@ -211,8 +211,8 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
     """Returns whether a word is a name even if one text alone has it.
 
     It is where it is called so or has a title, and where it is capitalised within a sentence and no
-    dictionary has it in lower case. A first word counts in English, and elsewhere if the dictionary has it as a name; in Chinese a long
-    transliteration does.
+    dictionary has it in lower case. A first word counts in English, and elsewhere if the dictionary
+    has it as a name; in Chinese a long transliteration does.
     """
     code = concepts.code(language)
     titled = code != "en" and any(_is_titled(name, text) for text in texts)
@@ -343,7 +343,7 @@ def _joined_form(token: str, word: str, code: str) -> bool:
 
 
 def _called(text: str, code: str) -> list[str]:
-    """Returns what a text calls somebody in a language without capitals: 一个叫大壮的人, 大地くん."""
+    """Returns what a text calls somebody, where no capitals tell: 一个叫大壮的人, 大地くん."""
     plain = _VOWEL_MARKS.sub("", text)
     found = [name for call in _CALLED.get(code, ()) for name in re.findall(call, plain)]
     return [name for name in found if name not in concepts.function_words(code)]
