@@ -11,6 +11,9 @@ is then known, and the second time counts little (Fisher's discriminant: looks a
 scatter within groups). When it is known which groups are characters, all figures are compared with
 them once more (`settle`): over many films some group always has figures of two characters, and what
 tells them apart is best known when most of their figures are.
+
+Looks are compared by how they differ from the mean of the series. A film with one hero has nothing
+to differ from: where nobody is seen with anybody, looks keep a part of their mean.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ _KNOWN, _DESCRIBED, _STAYS, _MARGIN = 0.3, 0.35, 0.1, 0.05
 _ROUNDS = 3
 _GONE = -2.0  # less than any cosine: of a group that has joined another
 _SHRINK = 0.5  # of the scatter within groups towards that of all features alike
+_RECURS, _MEETS = 0.04, 2  # share of pictures of who recurs; pictures of two of them together
+_KEPT = 0.25  # of the mean of looks, where there is one
 _TOGETHER = 0.1  # share of the smaller group's pictures that two of one character may share
 
 
@@ -54,14 +59,30 @@ def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]
 
     Returns the number of each figure's group, in the order of the looks, and the groups.
     """
-    looks = _standardised(pictures)
-    if not len(looks):
-        return [[] for _ in pictures], []
     sizes = [len(picture) for picture in pictures]
+    if not any(sizes):
+        return [[] for _ in pictures], []
+    numbers, groups = _twice(_standardised(pictures), sizes)
+    by_picture = _by_picture(numbers.tolist(), sizes)
+    if not _in_company(by_picture):
+        numbers, groups = _twice(_standardised(pictures, _KEPT), sizes)
+        by_picture = _by_picture(numbers.tolist(), sizes)
+    return by_picture, groups
+
+
+def _twice(looks: Vector, sizes: Sequence[int]) -> tuple[NDArray[np.int64], list[Group]]:
+    """Groups standardised looks strictly, and by what is known then."""
     rough, _ = _grouped(_units(looks), sizes, *_strict(len(looks)))
     whitened = looks @ _whitening(looks, rough)
-    numbers, groups = _grouped(_units(whitened), sizes, *_FINAL)
-    return _by_picture(numbers.tolist(), sizes), groups
+    return _grouped(_units(whitened), sizes, *_FINAL)
+
+
+def _in_company(numbers: Sequence[Sequence[int]]) -> bool:
+    """Returns whether two of the groups that recur are in one picture now and then."""
+    least = max(2.0, _RECURS * sum(map(bool, numbers)))
+    pictures = Counter(number for found in numbers for number in set(found))
+    recur = {number for number, count in pictures.items() if count >= least}
+    return sum(len(recur & set(found)) > 1 for found in numbers) >= _MEETS
 
 
 def _strict(count: int) -> tuple[float, float]:
@@ -95,7 +116,7 @@ def settle(
     names = sorted(set(characters.values()))
     if not names:
         return [list(found) for found in numbers]
-    looks = _standardised(pictures)
+    looks = _standardised(pictures, 0.0 if _in_company(numbers) else _KEPT)
     place = {name: at for at, name in enumerate(names)}
     who = np.array([place.get(characters.get(int(number), ""), -1) for number in flat])
     sizes = [len(found) for found in numbers]
@@ -146,11 +167,11 @@ def _nearest(
     return moved
 
 
-def _standardised(pictures: Sequence[Sequence[Sequence[float]]]) -> Vector:
+def _standardised(pictures: Sequence[Sequence[Sequence[float]]], kept: float = 0.0) -> Vector:
+    """Returns looks, [figures, features], with variance 1 and `kept` of their mean."""
     looks = np.array([look for picture in pictures for look in picture], np.float64)
-    if not len(looks):
-        return looks
-    standardised: Vector = (looks - looks.mean(axis=0)) / np.maximum(looks.std(axis=0), 1e-6)
+    apart = looks - (1 - kept) * looks.mean(axis=0)
+    standardised: Vector = apart / np.maximum(looks.std(axis=0), 1e-6)
     return standardised
 
 
