@@ -251,6 +251,15 @@ CUTS = [
         ),
     ),
     Kind(
+        "the same in Flash Video",
+        film(
+            "a.flv",
+            pts=[at / FPS - 0.5 for at in range(3 * SHOT)],
+            bframes=2,
+            container_options={"avoid_negative_ts": "disabled"},
+        ),
+    ),
+    Kind(
         "times that begin after hours",
         film("a.ts", pts=[at / FPS + 36_000 for at in range(3 * SHOT)]),
     ),
@@ -567,6 +576,16 @@ SHAPES = [
                 )
             ),
         ),
+        f"{ALL}; bars cut off",
+    ),
+    Kind(
+        "white bars above and below",
+        film("a.mp4", each(lambda picture: barred(picture, 40, 40, level=255))),
+        f"{ALL}; bars cut off",
+    ),
+    Kind(
+        "grey bars at the sides",
+        film("a.mp4", each(lambda picture: barred(picture, 0, 0, 60, 60, level=128))),
         f"{ALL}; bars cut off",
     ),
     Kind(
