@@ -30,6 +30,7 @@ from pipeline.testing.films import (
     PQ,
     card,
     drawing,
+    field_coded,
     hdr,
     interlaced,
     make_film,
@@ -251,7 +252,7 @@ CUTS = [
         ),
     ),
     Kind(
-        "the same in Flash Video",
+        "the same, in Flash Video",
         film(
             "a.flv",
             pts=[at / FPS - 0.5 for at in range(3 * SHOT)],
@@ -343,6 +344,11 @@ SCANS = [
     Kind(
         "interlaced H.264 (MBAFF)",
         film("a.ts", _woven(True), fps=25, bframes=2, options=_x264("tff=1")),
+        f"{ALL}; interlaced",
+    ),
+    Kind(
+        "interlaced H.264, fields coded apart (PAFF)",
+        lambda folder: field_coded(folder / "a.ts", _woven(True)()),
         f"{ALL}; interlaced",
     ),
     Kind(
