@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.ingest.probe import stated_duration
 from pipeline.ingest.video import first_frame, open_video, video_stream
@@ -30,7 +31,7 @@ from pipeline.keyframes.frame_stats import (
     join_segments,
     scan_segment,
 )
-from pipeline.keyframes.letterbox import DarkEdges
+from pipeline.keyframes.letterbox import DarkEdges, Sides
 from pipeline.runtime import storage
 
 SECONDS = 300.0  # the length of a segment of a worker, about
@@ -86,7 +87,9 @@ def scan(uri: str, bound: Bounds, threads: int, file: str) -> None:
     columns |= {
         "packet_times": segment.packet_times,
         "sizes": np.array(sorted(segment.dark.sizes), np.int64),
-        "edges": np.array(segment.dark.edges, np.int64),
+        "edges": np.array(segment.dark.edges, np.int64).reshape(-1, 4),
+        "light": np.array(segment.dark.light, np.int64).reshape(-1, 4),
+        "levels": np.array(segment.dark.levels, np.int64),
         "before": np.array([segment.before] if segment.before else [], np.float64),
     }
     data = io.BytesIO()
@@ -175,10 +178,9 @@ def _loaded(file: str) -> SegmentStats:
         columns = {name: arrays[name] for name in arrays.files}
     dark = DarkEdges(
         {(int(height), int(width)) for height, width in columns.pop("sizes")},
-        [
-            (int(above), int(below), int(left), int(right))
-            for above, below, left, right in columns.pop("edges")
-        ],
+        _sides(columns.pop("edges")),
+        _sides(columns.pop("light")),
+        columns.pop("levels").tolist(),
     )
     packet_times, before = columns.pop("packet_times"), columns.pop("before")
     return SegmentStats(
@@ -187,6 +189,10 @@ def _loaded(file: str) -> SegmentStats:
         dark,
         (int(before[0, 0]), float(before[0, 1])) if len(before) else None,
     )
+
+
+def _sides(values: NDArray[Any]) -> list[Sides]:
+    return [(above, below, left, right) for above, below, left, right in values.tolist()]
 
 
 def _fit_together(segments: Sequence[SegmentStats]) -> bool:

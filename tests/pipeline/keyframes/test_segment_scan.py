@@ -75,10 +75,11 @@ def test_each_worker_has_as_many_segments(tmp_path):
     assert len(segment_scan.bounds(film, 300, 2)) == 1
 
 
-def test_a_letterbox_is_found_from_the_segments_together(tmp_path):
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_letterbox_is_found_from_the_segments_together(tmp_path, level):
     frames = shots(4)
     for frame in frames:
-        frame[:20] = frame[-20:] = 0
+        frame[:20] = frame[-20:] = level
     film = make_film(tmp_path / "a.mp4", frames, gop=6)
     _, joined = in_segments(film, tmp_path / "segments", 1.0)
     assert joined.bars == scan_film(film).bars != (0, 0, 0, 0)
