@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") 
 
     print_anywhere()
     arguments = _parser(prog).parse_args(argv)
+    warnings.filterwarnings("ignore", category=FutureWarning)
     try:
         if arguments.name not in HEAVY:
             return _measure(arguments)
