@@ -176,8 +176,10 @@ def unknown(
             if capitalised and _ADJECTIVE.search(text[: token.start()]):
                 continue  # which names seldom have
         found[name] = None
-    for given_name in (_given_names(code) | _rare_names(code) | _doubtful_names(code)) - given:
-        if _has_word(text, given_name, code) and not any(
+    listed = (_given_names(code) | _rare_names(code) | _doubtful_names(code)) - given
+    others = _without_names(text, names, code) if listed else ""
+    for given_name in listed:
+        if _has_word(others, given_name, code) and not any(
             name_forms.is_form(given_name, name) for name in names
         ):
             found[given_name] = None
@@ -322,6 +324,18 @@ def _has_word(text: str, word: str, code: str) -> bool:
         before, after = _UNSPACED_NAMES[code]
         return re.search(f"{before}{re.escape(word)}{after}", text) is not None
     return any(_joined_form(token, word, code) for token in words.tokenize(text))
+
+
+def _without_names(text: str, names: Iterable[str], code: str) -> str:
+    """Returns a text without the words that are names of a list, where spaces tell words apart:
+    Brumm is no Rum with "in" before him in Hebrew."""
+    if code in _UNSPACED_NAMES:
+        return text
+    return " ".join(
+        token
+        for token in words.tokenize(text)
+        if not any(name_forms.is_form(token, name) for name in names)
+    )
 
 
 def _joined_form(token: str, word: str, code: str) -> bool:

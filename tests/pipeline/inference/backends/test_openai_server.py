@@ -703,7 +703,8 @@ def test_a_question_that_is_refused_is_given_up_where_a_small_one_is_answered():
     poison = [
         sent for sent in server.asked if "poison" in sent["messages"][-1]["content"][-1]["text"]
     ]
-    assert [sent["max_tokens"] for sent in poison] == [4096, 4077]  # what is left of 4096
+    left = pytest.approx(4077, abs=2)  # of 4096; the others' answers tell how tokens are counted
+    assert [sent["max_tokens"] for sent in poison] == [4096, left]
     assert "Say OK." not in prompts(server)
 
 
@@ -1068,18 +1069,18 @@ def test_a_stop_does_not_wait_as_long_as_a_busy_server_says():
 
 
 def test_a_server_may_be_asked_in_one_event_loop_after_the_other():
-    async def main():
+    async def main(patience):
         async with asked:
             tasks = [asyncio.create_task(asked.answer(question)) for question in requests(9)]
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.2):
+                async with asyncio.timeout(patience):
                     return await asyncio.gather(*tasks, return_exceptions=True)
 
     with serving(behaviours.busy(60)) as server:
         asked = backend(server.url)
-        assert asyncio.run(main()) is None  # ended while the limit lets nobody in for a minute
+        assert asyncio.run(main(0.2)) is None  # ended while the limit lets nobody in for a minute
         server.behaviour = answering()
-        assert kinds(asyncio.run(main())) == [Answer] * 9
+        assert kinds(asyncio.run(main(60))) == [Answer] * 9
 
 
 def answering_all_at_once(count):
