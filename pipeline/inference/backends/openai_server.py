@@ -77,8 +77,8 @@ _OPTIONAL = {
 _BUSY = ("rate_limit_exceeded", "rate_limit_error", "insufficient_quota")
 _FIRST_LEVEL = 8  # calls at once to begin with
 _FEWER_PICTURES = (
-    "set captions.neighbours to 0, or let the server take more per request, such as "
-    """vllm serve --limit-mm-per-prompt '{"image": 5}'"""
+    "set captions.neighbours to 0 and captions.references to false, or let the server take more "
+    """per request, such as vllm serve --limit-mm-per-prompt '{"image": 5}'"""
 )
 _JPEG = b"\xff\xd8"  # the first bytes of a JPEG file
 _PICTURE_TOKENS = 1000  # per picture, for a server that does not report usage
