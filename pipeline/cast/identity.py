@@ -13,7 +13,8 @@ them once more (`settle`): over many films some group always has figures of two 
 tells them apart is best known when most of their figures are.
 
 Looks are compared by how they differ from the mean of the series. A film with one hero has nothing
-to differ from: where nobody is seen with anybody, looks keep a part of their mean.
+to differ from: where nobody of another colour recurs, nor is seen with anybody, looks keep a part
+of their mean.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _ROUNDS = 3
 _GONE = -2.0  # less than any cosine: of a group that has joined another
 _SHRINK = 0.5  # of the scatter within groups towards that of all features alike
 _RECURS, _MEETS = 0.04, 2  # share of pictures of who recurs; pictures of two of them together
+_OTHER_COLOUR = 35.0  # difference in CIE Lab's a or b of two who are not one
 _KEPT = 0.25  # of the mean of looks, where there is one
 _TOGETHER = 0.1  # share of the smaller group's pictures that two of one character may share
 
@@ -64,7 +66,7 @@ def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]
         return [[] for _ in pictures], []
     numbers, groups = _twice(_standardised(pictures), sizes)
     by_picture = _by_picture(numbers.tolist(), sizes)
-    if not _in_company(by_picture):
+    if _one_hero(pictures, by_picture):
         numbers, groups = _twice(_standardised(pictures, _KEPT), sizes)
         by_picture = _by_picture(numbers.tolist(), sizes)
     return by_picture, groups
@@ -77,12 +79,26 @@ def _twice(looks: Vector, sizes: Sequence[int]) -> tuple[NDArray[np.int64], list
     return _grouped(_units(whitened), sizes, *_FINAL)
 
 
-def _in_company(numbers: Sequence[Sequence[int]]) -> bool:
-    """Returns whether two of the groups that recur are in one picture now and then."""
+def _one_hero(
+    pictures: Sequence[Sequence[Sequence[float]]], numbers: Sequence[Sequence[int]]
+) -> bool:
+    """Returns whether the groups that recur are one character: they have like colours, and no two
+    of them are ever in one picture."""
     least = max(2.0, _RECURS * sum(map(bool, numbers)))
-    pictures = Counter(number for found in numbers for number in set(found))
-    recur = {number for number, count in pictures.items() if count >= least}
-    return sum(len(recur & set(found)) > 1 for found in numbers) >= _MEETS
+    count = Counter(number for found in numbers for number in set(found))
+    colours: dict[int, list[Sequence[float]]] = {
+        number: [] for number, seen in count.items() if seen >= least
+    }
+    meetings = 0
+    for looks, found in zip(pictures, numbers, strict=True):
+        meetings += len(colours.keys() & set(found)) > 1
+        for look, number in zip(looks, found, strict=True):
+            if number in colours:
+                colours[number].append(look[-2:])  # CIE Lab's a and b
+    means = np.array([np.mean(of_group, axis=0) for of_group in colours.values()])
+    return meetings < _MEETS and (
+        len(means) < 2 or float(np.ptp(means, axis=0).max()) < _OTHER_COLOUR
+    )
 
 
 def _strict(count: int) -> tuple[float, float]:
@@ -116,7 +132,7 @@ def settle(
     names = sorted(set(characters.values()))
     if not names:
         return [list(found) for found in numbers]
-    looks = _standardised(pictures, 0.0 if _in_company(numbers) else _KEPT)
+    looks = _standardised(pictures, _KEPT if _one_hero(pictures, numbers) else 0.0)
     place = {name: at for at, name in enumerate(names)}
     who = np.array([place.get(characters.get(int(number), ""), -1) for number in flat])
     sizes = [len(found) for found in numbers]

@@ -20,6 +20,7 @@ from pipeline.cast import (
     features,
     figures,
     identity,
+    montage,
     names,
     names_in_captions,
     renames,
@@ -32,7 +33,7 @@ from pipeline.runtime.images import decode_reduced
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
 from schemas import layout
-from schemas.rows import Appearance, CastMember, Figure, Keyframe, Reject, Spoken
+from schemas.rows import Appearance, CastMember, Figure, Keyframe, Reference, Reject, Spoken
 
 # A group of figures without a name is a character if it has this share of the series' pictures and
 # this many of them: places that look like figures seldom come again.
@@ -178,12 +179,34 @@ def find_cast(
         ]
     everybody = [row for of_film in appearances.values() for row in of_film]
     cast = descriptions.members(series, everybody, _colours(pictures, seen))
-    rows: list[list[AnyRow]] = [
-        [*appearances[film.film.video.id], *cast, *renames.find(series, entries)] for film in films
+    of_series: list[AnyRow] = [
+        *cast,
+        *_references(cast, everybody, in_order),
+        *renames.find(series, entries),
     ]
+    rows: list[list[AnyRow]] = [[*appearances[film.film.video.id], *of_series] for film in films]
     if told is not None:
         rows[0] += [Reject("cast", series, "not found", fault) for fault in faults]
     return rows
+
+
+def _references(
+    cast: Sequence[CastMember], appearances: Sequence[Appearance], keyframes: Sequence[Keyframe]
+) -> list[Reference]:
+    """Returns where each character is seen well, those seen most first."""
+    boxes = {(row.keyframe, row.character): row.box for row in appearances}
+    by_id = {keyframe.id: keyframe for keyframe in keyframes}
+    return [
+        Reference(
+            member.series,
+            member.name,
+            by_id[keyframe].image,
+            by_id[keyframe].sha256,
+            boxes[keyframe, member.name],
+        )
+        for member in cast
+        for keyframe in crops.keyframes(member)[: montage.EACH]
+    ]
 
 
 def given_corrections(films: Sequence[Inputs], job: Job) -> Any:
