@@ -110,7 +110,8 @@ def _in_slats(when: NDArray[np.float32], weight: NDArray[np.float32]) -> float:
 def _slatted() -> NDArray[np.float64]:
     """Returns where in its slat each place in a thumb lies, for several numbers of slats that hang
     or stand: [576, functions]."""
-    y, x = (axis.reshape(-1) for axis in np.mgrid[0 : 1 : 18 * 1j, 0 : 1 : 32 * 1j])
+    rows, columns = np.mgrid[0:18, 0:32].reshape(2, -1)
+    y, x = (rows + 0.5) / 18, (columns + 0.5) / 32
     return np.stack([x * n % 1 for n in range(3, 13)] + [y * n % 1 for n in range(3, 8)], axis=1)
 
 
