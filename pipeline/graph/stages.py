@@ -87,7 +87,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "keyframes",
         keyframes.find_keyframes,
-        version=9,
+        version=10,
         files=keyframes.content,
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
@@ -225,7 +225,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=6,
+        version=7,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -258,7 +258,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=5,
+        version=6,
         reads={
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),
