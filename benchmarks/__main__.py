@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") 
 
     print_anywhere()
     arguments = _parser(prog).parse_args(argv)
+    warnings.filterwarnings("ignore", category=FutureWarning)
     try:
         if arguments.name not in HEAVY:
             return _measure(arguments)
@@ -130,7 +132,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     baseline.add_argument("--run", default="data/run", help="a trained run, for its parts and data")
     baseline.add_argument("--data", default="data/dataset", help="what `make dataset` wrote")
     baseline.add_argument("--to", default="data/baselines", metavar="FOLDER")
-    baseline.add_argument("--steps", type=int, default=650, help="as the tiny de-tokenizer has")
+    baseline.add_argument(
+        "--steps", type=int, default=0, help="0: as many as the run's adaptation has"
+    )
     baseline.add_argument("--seed", type=int, default=0)
     vistory = commands.add_parser(
         "vistory", help="ViStoryBench's scores of pictures in its layout, by method"

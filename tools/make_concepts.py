@@ -21,11 +21,14 @@ uz vi zh zu
 """.split()  # noqa: SIM905
 OUT = Path(__file__).parents[1] / "pipeline" / "annotation" / "concepts"
 BEINGS = """
-cat-face monkey-face person-role person-fantasy animal-mammal animal-bird
+person-role person-fantasy animal-mammal animal-bird
 animal-amphibian animal-reptile animal-marine animal-bug
 """.split()  # noqa: SIM905
+MORE_BEINGS = ["🤖", "👻", "🏴‍☠"]
 PERSONS = ("person", "family")
+# Faces of cats and monkeys are gestures.
 NO_THINGS = """
+cat-face monkey-face
 skin-tone hair-style arrow zodiac av-symbol gender math punctuation currency other-symbol keycap
 alphanum geometric flag country-flag subdivision-flag transport-sign warning religion
 """.split()  # noqa: SIM905
@@ -46,11 +49,11 @@ def main(cldr: str, emojibase: str) -> None:
     things = {symbol for symbol in things if not {"\u2642", "\u2640"}.intersection(symbol)}
     things = {symbol for symbol in things if len(symbol) == 1 or symbol[0] not in "👨👩"}
     OUT.mkdir(exist_ok=True)
-    for name, title, kinds in (
-        ("beings", "Emoji of animals, of persons in a role and of tales.", BEINGS),
-        ("persons", "Emoji of persons of an age, and of families.", PERSONS),
+    for name, title, kinds, more in (
+        ("beings", "Emoji of animals, of persons in a role and of tales.", BEINGS, MORE_BEINGS),
+        ("persons", "Emoji of persons of an age, and of families.", PERSONS, []),
     ):
-        found = [symbol for symbol in kind if symbol in things and kind[symbol] in kinds]
+        found = [symbol for symbol in kind if symbol in things and kind[symbol] in kinds] + more
         (OUT / f"{name}.txt").write_text(f"# {title}\n" + "\n".join(found) + "\n")
     for language in LANGUAGES:
         source = "no" if language == "nb" else language

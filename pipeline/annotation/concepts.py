@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 
 import simplemma
+import stopwordsiso
 from simplemma.strategies import DictionaryLookupStrategy
 
 from pipeline.annotation import words
@@ -27,9 +28,13 @@ _TOO_MANY = 40  # emoji of a word that says nothing: "animal", "face"
 _SHORTEST = 3  # letters of a stem
 _LONGEST_ENDING = 4
 _LONGEST_PHRASE = 4  # words
-_LONGEST_WORD = 8  # characters of a word in a script without spaces
+_LONGEST_WORD = 10  # characters of a word in a script without spaces
 _NO_SPACES = frozenset(("zh", "ja", "th", "km", "lo", "my"))
 _JOINING = ("ta", "te", "ml", "kn")  # which join "and", "of", "with" to a word
+_PREFIXES = {
+    "ar": ("ال", "وال", "بال", "فال", "كال", "لل", "و", "ف", "ب", "ل", "ك"),
+    "he": ("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה", "כש"),
+}
 _FEW_EMOJI = 6  # of a word that means one thing
 
 _DICTIONARIES = DictionaryLookupStrategy()
@@ -72,7 +77,7 @@ def _more(language: str) -> tuple[tuple[str, str], ...]:
     """Returns names that a language's list lacks, with their emoji: 🧙, zauberer."""
     lines = (line.split() for line in word_lists.read(__package__, "concepts/more.txt"))
     return tuple(
-        (emoji, unicodedata.normalize("NFC", name).replace("-", " "))
+        (emoji, unicodedata.normalize("NFC", name).replace("-", " ").casefold())
         for of, emoji, *names in lines
         if of == code(language)
         for name in names
@@ -241,6 +246,7 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, frozenset[s
     if code(language) == "en" and word in words.STOP_WORDS:
         return ""
     forms = [word, lemma(word, language), *_without_diminutive(word, language)]
+    forms += _without_prefix(word, language)
     if not _is_word(word, language):  # a form that the dictionary lacks
         shortest = max(_shortest(word), len(word) - _LONGEST_ENDING)
         forms += [word[:length] for length in range(len(word) - 1, shortest - 1, -1)]
@@ -261,6 +267,16 @@ def _without_diminutive(word: str, language: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _without_prefix(word: str, language: str) -> list[str]:
+    """Returns what is left of a word without the "and", "in" or "the" that Arabic and Hebrew write
+    before it: desert of במדבר."""
+    return [
+        word.removeprefix(prefix)
+        for prefix in _PREFIXES.get(code(language), ())
+        if word.startswith(prefix) and len(word) - len(prefix) >= _SHORTEST
+    ]
+
+
 def _longest_matches(text: str, known: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, int]]:
     start = 0
     while start < len(text):
@@ -278,6 +294,13 @@ def _is_word(word: str, language: str) -> bool:
         return bool(simplemma.is_known(word, lang=_dictionary(language)))
     except ValueError:
         return False
+
+
+@functools.cache
+def function_words(language: str) -> frozenset[str]:
+    """Returns pronouns, question words, prepositions and the like of a language, in lower case."""
+    listed = {"fil": "tl"}.get(code(language), code(language))
+    return frozenset(stopwordsiso.stopwords(listed) if stopwordsiso.has_lang(listed) else ())
 
 
 def is_entry(word: str, language: str) -> bool:

@@ -227,7 +227,14 @@ def _sounds_like(word: str, name: str) -> bool:
         most = 0 if unvowelled else 2 if len(wanted) > 2 else max(0, len(wanted) - 1)
         if not heard.startswith(wanted) or extra > most:
             continue
-        if len(wanted) > 2 or (unvowelled and _like_ends(word, name)):
+        if unvowelled:
+            spelt = _vowelled(word.replace("ו", "o"))
+            alike = difflib.SequenceMatcher(None, spelt, _vowelled(name)).ratio()
+            least = 0 if len(wanted) > 1 else _ALIKE_SPELLING  # "after him" sounds like Elio
+            if _like_ends(word, name, both=len(wanted) < 3) and alike >= least:
+                return True
+            continue
+        if len(wanted) > 2:
             return True
         if difflib.SequenceMatcher(None, _vowelled(word), _vowelled(name)).ratio() >= _LIKE:
             return True
@@ -251,12 +258,11 @@ def is_spelt_alike(word: str, name: str) -> bool:
     return plain.startswith(spelt) and len(plain) - len(spelt) <= _LONGEST_ENDING
 
 
-def _like_ends(word: str, name: str) -> bool:
-    """Returns whether both begin, and both end, with a vowel or both with a consonant."""
+def _like_ends(word: str, name: str, *, both: bool) -> bool:
+    """Returns whether two words begin, or begin and end, with a vowel or both with a consonant."""
     plain = _plain(name)
-    return (word[0] in _VOWEL_LETTERS) == (plain[0] in "aeiou") and (
-        (word[-1] in _VOWEL_LETTERS) == (plain[-1] in "aeiouy")
-    )
+    begins = (word[0] in _VOWEL_LETTERS) == (plain[0] in "aeiou")
+    return begins and (not both or (word[-1] in _VOWEL_LETTERS) == (plain[-1] in "aeiouy"))
 
 
 def _without_prefixes(word: str) -> list[str]:
@@ -290,11 +296,11 @@ def _consonants(word: str, *, unvowelled: bool = False) -> str:
 
     `unvowelled` takes the letters that stand for vowels in Hebrew for such.
     """
+    if unvowelled and _script(word) == "HEBREW":
+        word = word.replace("ו", "")
     plain = _plain(word)
     if _script(word) == "GREEK":
         plain = plain.replace("nt", "d").replace("mp", "b").replace("gk", "g")
-    if unvowelled and _script(word) == "HEBREW":
-        plain = plain.replace("v", "")
     return _classes(plain)
 
 

@@ -25,6 +25,10 @@ from schemas.rows import Scores
 # Codes of simplemma's dictionaries that are not those of BCP 47.
 _DICTIONARIES = {"no": "nb", "hr": "hbs", "bs": "hbs", "sr": "hbs", "fil": "tl"}
 
+# Characters that are tokens by themselves, as no space tells words apart.
+_SOUTH_EAST_ASIAN = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+_CHINESE_OR_JAPANESE = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
+
 # Each score, the setting that is its threshold, and the reject's reason if it fails.
 GATES = (
     ("repetition", "max_repetition", "repetitive"),
@@ -89,15 +93,26 @@ def repetition(texts: Sequence[str], n: int = 4) -> float | None:
     """Returns the share of repeated n-grams of words, 0..1; None if the texts have no n-gram.
 
     This is seq-rep-4 of Welleck et al. 2019 (arXiv 1908.04319): 1 - distinct n-grams / all n-grams.
-    An n-gram stays within one text. In scripts without spaces a character counts as a word. Prose
-    has less than 0.02, a story of set phrases 0.1 to 0.3, a model in a loop 0.8 and more.
+    An n-gram stays within one text. In scripts without spaces it has as many characters as so many
+    words have on average: two a word in Chinese and Japanese, four in Thai, Lao, Burmese and Khmer.
+    Prose has less than 0.02, a story of set phrases 0.1 to 0.3, a model in a loop 0.8 and more.
     """
+    texts_words = [dictionary_words(text) for text in texts]
+    n *= _characters_per_word([word for words in texts_words for word in words])
     ngrams = [
         tuple(words[start : start + n])
-        for words in map(dictionary_words, texts)
+        for words in texts_words
         for start in range(len(words) - n + 1)
     ]
     return 1 - len(set(ngrams)) / len(ngrams) if ngrams else None
+
+
+def _characters_per_word(tokens: Sequence[str]) -> int:
+    """Returns how many tokens make a word: 1 where words are tokens, more where characters are."""
+    for characters, size in ((_SOUTH_EAST_ASIAN, 4), (_CHINESE_OR_JAPANESE, 2)):
+        if 2 * sum(characters.match(token) is not None for token in tokens) > len(tokens):
+            return size
+    return 1
 
 
 def reading_grade(texts: Sequence[str], language: str) -> float | None:

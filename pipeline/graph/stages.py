@@ -29,6 +29,7 @@ from schemas.rows import (
     Character,
     Figure,
     Keyframe,
+    Reference,
     Reject,
     Renamed,
     Scene,
@@ -141,7 +142,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=3,
+        version=5,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
@@ -151,7 +152,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "cast",
         cast.find_cast,
-        version=5,
+        version=7,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
@@ -205,7 +206,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "named",
         annotation.name_cast,
-        version=2,
+        version=4,
         scope="series",
         reads={
             "figures": (Figure,),
@@ -224,7 +225,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=6,
+        version=7,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -257,7 +258,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=5,
+        version=6,
         reads={
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),
@@ -274,20 +275,20 @@ STAGES: tuple[Stage, ...] = (
 
 
 def of(config: DatasetConfig) -> tuple[Stage, ...]:
-    """Returns the stages as a configuration has them: `figures` may ask the captioner."""
-    if config.cast.figures != "captioner":
-        return STAGES
-    return tuple(
-        dataclasses.replace(
-            stage,
-            run=annotation.ask_for_figures,
-            role="captioner",
-            expected_calls=expected_calls.of_figures,
-        )
-        if stage.name == "figures"
-        else stage
-        for stage in STAGES
-    )
+    """Returns the stages as a configuration has them: `figures` may ask the captioner, and
+    `captions` may show it the characters, whose pictures its key must then contain."""
+    changed: dict[str, dict[str, Any]] = {}
+    if config.cast.figures == "captioner":
+        changed["figures"] = {
+            "run": annotation.ask_for_figures,
+            "role": "captioner",
+            "expected_calls": expected_calls.of_figures,
+        }
+    if annotation.shows_references(config):
+        (captions,) = [stage for stage in STAGES if stage.name == "captions"]
+        seen = (*captions.reads["cast"], Reference)
+        changed["captions"] = {"reads": {**captions.reads, "cast": seen}}
+    return tuple(dataclasses.replace(stage, **changed.get(stage.name, {})) for stage in STAGES)
 
 
 # Steps after the stages: they are recorded and planned like stages, but have no output per film.

@@ -16,6 +16,7 @@ _CONTEXT = re.compile(
     r"|(\d+) maximum context length"  # Mistral
     r"|> (\d+) maximum"  # Anthropic
     r"|`max_new_tokens` must be <= (\d+)"  # TGI
+    r"|`inputs` must have less than (\d+) tokens"  # TGI
     r"|maximum number of tokens allowed \((\d+)\)"  # Gemini
     r"|maximum model length of (\d+)"  # vLLM, with pictures
     r"|input length should be \[\d+,? ?(\d+)\]",  # DashScope

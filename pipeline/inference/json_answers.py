@@ -28,6 +28,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]
 _FULL_WIDTH = str.maketrans("｛｝［］：，＂", '{}[]:,"')
 # A string that has the next key in it: its quotation marks are of no kind that JSON has.
 _RUN_ON = re.compile(r"[»”’」]\s*[,，]\s*[«“‘「][^«»“”‘’「」]{1,40}[»”’」]\s*[:：]")
+# Strings, or comments as JavaScript and Python have them.
+_COMMENTS = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|#[^\n]*', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
 T = TypeVar("T", bound=BaseModel)
@@ -52,6 +54,8 @@ def _read(text: str, model: type[T]) -> tuple[T, bool]:
     if "{" not in text and "｛" in text:
         return _read(text.translate(_FULL_WIDTH), model)[0], True
     values, rest = _objects(text)
+    if not values and (bare := _without_comments(text)) != text:
+        return _read(bare, model)[0], True
     for value in reversed(values):
         with contextlib.suppress(ValidationError, RecursionError):
             answer = model.model_validate(value)
@@ -72,6 +76,8 @@ def _read(text: str, model: type[T]) -> tuple[T, bool]:
     found = [reading for reading in readings if reading is not None]
     if found and all(reading == found[0] for reading in found):
         return found[0], True
+    if twice := _keys_said_twice(text):
+        raise ValueError(f"the answer says {', '.join(twice)} twice, and not the same")
     return model.model_validate_json(clean(text).strip()), False
 
 
@@ -101,7 +107,8 @@ def _strings_changed(value: Any, change: Callable[[str], str]) -> Any:
 
 def _objects(text: str) -> tuple[list[Any], str]:
     """Finds the outermost JSON objects in a text. Returns their values and the rest of the text."""
-    decoder = json.JSONDecoder(strict=False)  # models put bare line breaks into strings
+    # Models put bare line breaks into strings.
+    decoder = json.JSONDecoder(strict=False, object_pairs_hook=_without_doubles)
     values, rest, read = [], "", 0
     start = text.find("{")
     while start >= 0:
@@ -115,6 +122,41 @@ def _objects(text: str) -> tuple[list[Any], str]:
             break
         start = text.find("{", end)
     return values, rest + text[read:]
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Makes an object of its pairs. Raises ValueError where a key is there twice with different
+    values, as nobody knows which is meant."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if found.setdefault(key, value) != value:
+            raise ValueError(f"{key} is there twice")
+    return found
+
+
+def _keys_said_twice(text: str) -> list[str]:
+    """Returns the keys that an object of a JSON text has twice, with different values."""
+    twice: dict[str, None] = {}
+
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        first: dict[str, Any] = {}
+        for key, value in pairs:
+            if first.setdefault(key, value) != value:
+                twice[repr(key)] = None
+        return first
+
+    start, stop = text.find("{"), text.rfind("}") + 1
+    with contextlib.suppress(ValueError, RecursionError):
+        json.loads(text[start:stop], strict=False, object_pairs_hook=note)
+    return list(twice)
+
+
+def _without_comments(text: str) -> str:
+    """Returns JSON without the comments that some models write into it."""
+    start = text.find("{")
+    if start < 0:
+        return text
+    return text[:start] + _COMMENTS.sub(lambda found: found[1] or "", text[start:])
 
 
 def _reading(value: Any, model: type[T]) -> T | None:

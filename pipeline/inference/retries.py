@@ -35,6 +35,16 @@ _RETRY_DELAY = re.compile(
 )
 
 
+# What errors without an HTTP status say, and the status that says the same.
+_STATUSES = {
+    429: r"rate[ _-]?limit|too many (?:requests|concurrent)|overloaded|throttl|\bqps\b|\b[rt]pm\b",
+    402: r"insufficient[ _](?:quota|balance|funds|credits?)|arrear|billing",
+    401: r"invalid[ _](?:api[ _-]?key|token)|unauthori[sz]ed|authentication|incorrect api key",
+    404: r"model[ _](?:.{0,60} )?(?:not[ _]found|does not exist)",
+    400: r"invalid[ _-]?(?:request|parameter|argument|input)|bad request|badrequest|unsupported",
+}
+
+
 class Fault(NamedTuple):
     """Why a call failed, and what to do about it."""
 
@@ -60,13 +70,23 @@ def of_status(
         return Fault("stop", f"{text} (are the address and the name of the model right?)")
     if status in (402, 407) or code == "insufficient_quota":
         return Fault("stop", text)
-    if status == 429 and "request too large" in text.lower():  # for any minute, says OpenAI
-        return Fault("refused", text)
+    if status == 413 or (status == 429 and "request too large" in text.lower()):
+        return Fault("refused", text)  # the second for any minute, says OpenAI
     if status == 429 or (status == 503 and wait):
         return Fault("busy", text, wait or FIRST_PAUSE)
     if status >= 500 or status in (408, 409, 425):
         return Fault("failed", text, wait)
     return Fault("refused", text, parameter=parameter)
+
+
+def status_of(code: str, text: str) -> int:
+    """Returns the HTTP status of an error that came with status 200: its code if that is one, else
+    by what it says; 500 in doubt, which is tried again."""
+    if code.isdecimal() and 400 <= int(code) < 600:
+        return int(code)
+    said = f"{code} {text}"
+    found = (status for status, words in _STATUSES.items() if re.search(words, said, re.IGNORECASE))
+    return next(found, 500)
 
 
 def retry_after(headers: Mapping[str, str], body: str = "") -> float:

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Sequence
 
 import simplemma
-import stopwordsiso
 
 from pipeline.annotation import concepts, name_forms, words
 from pipeline.annotation.checks import patterns
@@ -30,6 +29,7 @@ _PLURAL = frozenset(word_lists.read(__package__, "plural_words.txt"))
 
 _NAMES_OF = "pl"  # the language whose dictionary has the names of many countries
 _GIVEN_NAMES = word_lists.read(__package__, "given_names.txt")
+_MORE_GIVEN_NAMES = word_lists.read(__package__, "more_given_names.txt")
 # Languages without capitals whose words are seldom spelled as names of other countries are.
 _HAS_FOREIGN_NAMES = ("ar", "fa", "he", "hi", "ja", "ko", "th")
 # What a name stands between in scripts without spaces.
@@ -45,12 +45,24 @@ _UNSPACED_NAMES = {
     ),
     "th": ("", ""),
 }
+# What calls somebody so: "a boy called Shadi".
 _CALLED = {
-    "zh": (
-        re.compile("(?:名?叫|叫[做作])([\u3400-\u9fff]{2,4}?)的(?:人|男|女|孩|小|少|老|姑娘|朋友)"),
+    "ar": ("(?:يدعى|تدعى|يسمى|تسمى|المدعو|المدعوة|اسمه|اسمها) (?!ال)([ء-ي]{3,})",),
+    "bn": ("([ঀ-৿]{2,}) (?:নামে|নামের)(?![ঀ-৿])",),
+    "fa": ("به (?:نام|اسم) ([ؠ-ی]{3,})",),
+    "he": ("(?:בשם|ששמו|ששמה|ושמו|ושמה) (?!ה)([א-ת]{3,})",),
+    "hi": ("([ऀ-ॿ]{2,}) नाम (?:का|की|के)(?![ऀ-ॿ])",),
+    "ja": (
+        "(?<![㐀-鿿])([㐀-鿿]{2})(?:くん|ちゃん)",
+        "(?<![㐀-鿿])([㐀-鿿]{2})(?<![屋者家員師長主人娘様隣])さん",
+        "([㐀-鿿]{2,3}|[ァ-ヺー]{2,})(?:という名|と名乗)",
     ),
-    "ja": (re.compile("(?<![\u3400-\u9fff])([\u3400-\u9fff]{2})(?:くん|ちゃん)"),),
+    "ko": ("([가-힣]{2,3}?)(?:이?라는 (?:이름|아이|소년|소녀|친구|청년)|이?라고 불리는)",),
+    "ta": ("([஀-௿]{3,}) என்ற (?:சிறுவன்|சிறுமி|ஒருவ|பெயர்)",),
+    "ur": ("([ؠ-ے]{3,}) نام(?:ی| کا| کی| کے)(?![ؠ-ے])",),
+    "zh": ("(?:名?叫|叫[做作])([㐀-鿿]{2,4}?)的(?:人|男|女|孩|小|少|老|姑娘|朋友)",),
 }
+_VOWEL_MARKS = re.compile("[ً-ْ]")  # of Arabic
 # What is joined to a name without a space.
 _SEMITIC = ("و", "ف", "ب", "ل", "ك", "ول", "وب", "فل")
 _JOINED_BEFORE = {
@@ -74,7 +86,11 @@ _ADJECTIVE = re.compile(r"\b[a-zäöüß]+(?:e|en|er|es|em)\s$")  # German
 _DETERMINERS = frozenset(
     ("a", "an", "the", "this", "that", "his", "her", "their", "my", "your", "our", "its")
 )
-_PERSONAL_ARTICLES = frozenset(("en", "na", "n", "l", "el", "la"))
+_PERSONAL_ARTICLES = {
+    "ca": frozenset(("en", "na", "n", "l", "el", "la")),
+    "el": frozenset(("ο", "η", "τον", "την", "τη", "του", "της", "στον", "στην", "στη")),
+    "pt": frozenset(("o", "a", "ao", "à", "do", "da", "no", "na", "pelo", "pela")),
+}
 _FOREIGN_DETERMINERS = frozenset(word_lists.read(__package__, "determiners.txt"))
 
 
@@ -145,7 +161,7 @@ def unknown(
                 if english
                 else _is_known_name(name, language)
                 and not capitalised
-                and name.casefold() not in _function_words(code)
+                and name.casefold() not in concepts.function_words(code)
             ):
                 continue
         else:
@@ -160,13 +176,19 @@ def unknown(
             if capitalised and _ADJECTIVE.search(text[: token.start()]):
                 continue  # which names seldom have
         found[name] = None
-    for given_name in (_given_names(code) | _doubtful_names(code)) - given:
-        if _has_word(text, given_name, code) and not any(
+    listed = (_given_names(code) | _rare_names(code) | _doubtful_names(code)) - given
+    others = _without_names(text, names, code) if listed else ""
+    for given_name in listed:
+        if _has_word(others, given_name, code) and not any(
             name_forms.is_form(given_name, name) for name in names
         ):
             found[given_name] = None
     for called in _called(text, code):
-        if called not in grounds and called not in given:
+        if (
+            called not in grounds
+            and called not in given
+            and not any(name_forms.is_form(called, name) for name in names)
+        ):
             found[called] = None
     for word in _international(text, language) - given:
         if not any(name_forms.is_form(word, name) for name in names):
@@ -190,16 +212,17 @@ def unknown(
 def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
     """Returns whether a word is a name even if one text alone has it.
 
-    It is where it is capitalised within a sentence and no dictionary has it in lower case. A first
-    word counts in English, and elsewhere if the dictionary has it as a name; in Chinese a long
-    transliteration does.
+    It is where it is called so or has a title, and where it is capitalised within a sentence and no
+    dictionary has it in lower case. A first word counts in English, and elsewhere if the dictionary
+    has it as a name; in Chinese a long transliteration does.
     """
     code = concepts.code(language)
-    if name in _doubtful_names(code):
+    titled = code != "en" and any(_is_titled(name, text) for text in texts)
+    if titled or any(name in _called(text, code) for text in texts):
+        return True
+    if name in _doubtful_names(code) | _rare_names(code):
         return False
     if name in _given_names(code) or _is_international(name, code):
-        return True
-    if any(name in _called(text, code) for text in texts):
         return True
     if code in ("zh", "ja"):
         return code == "zh" and len(name) > _SHORT_TRANSLITERATION
@@ -235,36 +258,43 @@ def is_lone_capital(name: str, text: str, language: str) -> bool:
     return False
 
 
+def _is_titled(name: str, text: str) -> bool:
+    """Returns whether a title stands before a capitalised word: Mrs. Pringle."""
+    if not name[:1].isupper():
+        return False
+    titles = [word for word in re.findall(r"(\w+)\.? " + re.escape(name), text)]
+    return any(word.casefold() in _TITLES for word in titles)
+
+
 @functools.cache
 def _given_names(code: str) -> frozenset[str]:
     """Returns the given names of a language without capitals; none for others."""
-    return _listed_names(code)[0]
+    return _listed_names(code, _GIVEN_NAMES)[0]
+
+
+@functools.cache
+def _rare_names(code: str) -> frozenset[str]:
+    """Returns more given names, any of which may be a rare word."""
+    return _listed_names(code, _MORE_GIVEN_NAMES)[0]
 
 
 @functools.cache
 def _doubtful_names(code: str) -> frozenset[str]:
     """Returns the given names that are words as well: Alon is an oak. Those of things are left out,
     as stories tell of them."""
-    return _listed_names(code)[1] - concepts.lexicon(code).keys()
+    doubtful = _listed_names(code, _GIVEN_NAMES)[1] | _listed_names(code, _MORE_GIVEN_NAMES)[1]
+    return doubtful - concepts.lexicon(code).keys()
 
 
-@functools.cache
-def _listed_names(code: str) -> tuple[frozenset[str], frozenset[str]]:
+def _listed_names(code: str, lines: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
     """Returns the given names of a language: those that are no words, and the others.
 
     Hebrew's Itai is spelled as "with me" is, so he is left out.
     """
-    listed = next((line for line in _GIVEN_NAMES if line.startswith(f"{code}:")), ":")
+    listed = next((line for line in lines if line.startswith(f"{code}:")), ":")
     sure, _, doubtful = listed.partition(":")[2].partition("?")
-    function_words = _function_words(code)
+    function_words = concepts.function_words(code)
     return frozenset(sure.split()) - function_words, frozenset(doubtful.split()) - function_words
-
-
-@functools.cache
-def _function_words(code: str) -> frozenset[str]:
-    """Returns pronouns, question words, prepositions and the like of a language, in lower case."""
-    listed = "tl" if code == "fil" else code
-    return frozenset(stopwordsiso.stopwords(listed) if stopwordsiso.has_lang(listed) else ())
 
 
 def _is_international(word: str, code: str) -> bool:
@@ -296,6 +326,18 @@ def _has_word(text: str, word: str, code: str) -> bool:
     return any(_joined_form(token, word, code) for token in words.tokenize(text))
 
 
+def _without_names(text: str, names: Iterable[str], code: str) -> str:
+    """Returns a text without the words that are names of a list, where spaces tell words apart:
+    Brumm is no Rum with "in" before him in Hebrew."""
+    if code in _UNSPACED_NAMES:
+        return text
+    return " ".join(
+        token
+        for token in words.tokenize(text)
+        if not any(name_forms.is_form(token, name) for name in names)
+    )
+
+
 def _joined_form(token: str, word: str, code: str) -> bool:
     """Returns whether a token is a word with the particles or endings that a language joins to it:
     "and Maryam", "Ratan's"."""
@@ -315,8 +357,10 @@ def _joined_form(token: str, word: str, code: str) -> bool:
 
 
 def _called(text: str, code: str) -> list[str]:
-    """Returns what a text calls somebody, in Chinese and Japanese: 一个叫大壮的人, 大地くん."""
-    return [found for call in _CALLED.get(code, ()) for found in call.findall(text)]
+    """Returns what a text calls somebody, where no capitals tell: 一个叫大壮的人, 大地くん."""
+    plain = _VOWEL_MARKS.sub("", text)
+    found = [name for call in _CALLED.get(code, ()) for name in re.findall(call, plain)]
+    return [name for name in found if name not in concepts.function_words(code)]
 
 
 def recurs(name: str, texts: Sequence[str], language: str) -> bool:
@@ -326,11 +370,11 @@ def recurs(name: str, texts: Sequence[str], language: str) -> bool:
     one of them must also begin a sentence with it.
     """
     code = concepts.code(language)
-    if name in _given_names(code) | _doubtful_names(code):
+    if name in _given_names(code) | _rare_names(code) | _doubtful_names(code):
         sentences = [patterns.sentences(text) for text in texts]
         had = [any(_has_word(said, name, code) for said in parts) for parts in sentences]
-        opens = name in _given_names(code) or any(
-            _has_word(said.lstrip(_OPENING + " —–")[: len(name) + 4], name, code)
+        opens = name not in _doubtful_names(code) or any(
+            _has_word(_beginning(said, name, code), name, code)
             for parts in sentences
             for said in parts
         )
@@ -347,6 +391,14 @@ def recurs(name: str, texts: Sequence[str], language: str) -> bool:
         for token in tokens
     )
     return sum(map(bool, found)) > 1 and opens
+
+
+def _beginning(sentence: str, name: str, code: str) -> str:
+    """Returns the words of a sentence where its subject stands: the first or, in Arabic, two."""
+    opening = sentence.lstrip(_OPENING + " —–")
+    if code == "ar":
+        return " ".join(words.tokenize(opening)[:2])
+    return opening[: len(name) + 4]
 
 
 def misnamed(
@@ -547,6 +599,8 @@ def _is_thing(text: str, tokens: Sequence[re.Match[str]], number: int, language:
             break
         number += 1
     word, known = tokens[number][0].casefold(), concepts.lexicon(language)
+    if concepts.code(language) == "vi":  # whose words are syllables, and so are its names
+        return bool(concepts.beings(word, language))
     return word in known or concepts.lemma(word, language) in known
 
 
@@ -564,9 +618,9 @@ def _is_line_start(text: str, token: re.Match[str], language: str) -> bool:
 def _has_determiner(tokens: Sequence[re.Match[str]], number: int, code: str) -> bool:
     """Returns whether an article comes before a capitalised word: la Chouette, the Old Owl.
 
-    That which Catalan puts before names tells nothing: en Guifré.
+    That which Catalan, Greek and Portuguese put before names tells nothing: en Guifré.
     """
-    personal = _PERSONAL_ARTICLES if code == "ca" else frozenset()
+    personal = _PERSONAL_ARTICLES.get(code, frozenset())
     before = number - 1
     while before >= 0 and tokens[before][0][0].isupper():
         before -= 1

@@ -33,8 +33,8 @@ _ONE_THING = 4  # emoji of a word at most
 _MOST_WEAK = 0.5  # evidence from who is named first
 _SURELY, _MEANS, _HINTS = 0.75, 0.5, 0.25  # share of a word's emoji that are of a place
 _PLACES = {  # what is there, by place
-    "the sea": "🏖 🏝 🌊 🐚 🐋 🐳 🐬 🐙 🦑 🦀 🦭 🧜 🪸 🪼 🏄 🫍 🦈 🐡 🦞 🔱 ⛱ 👙 ⚓",
-    "a city": "🏙 🏢 🚕 🚦",
+    "the sea": "🏖 🏝 🌊 🐚 🐋 🐳 🐬 🐙 🦑 🦀 🦭 🧜 🪸 🪼 🏄 🫍 🦈 🐡 🦞 🔱 👙",
+    "a city": "🏙 🏢 🚕",
     "a desert": "🏜 🐪 🐫 🌵",
     "a castle": "🏯 🏰",
     "space": "🌌 🚀 🛰 👽 👾 🪐 🛸 🧑‍🚀",
@@ -57,6 +57,9 @@ _NAMES_OF_PLACES = {  # those whose name is that of the place
     "a hospital": "🏥",
     "a circus": "🎪",
     "a volcano": "🌋",
+    "a church": "⛪",
+    "a station": "🚉",
+    "an airport": "🛬",
 }
 _SYMBOLS = {place: frozenset(symbols.split()) for place, symbols in _PLACES.items()}
 
@@ -284,12 +287,12 @@ def _evidence(
     places = {name: _place(look, sentence) for look, name in caption["who"].items()}
     shown = sorted((name for name in places if name in pair), key=lambda name: places[name])
     evidence = 0.0
-    if len(shown) == 1 and told:
+    if len(shown) == 1 and len(told) == 1:
         evidence = 1.0 if shown[0] in told else -1.0
-    elif len(shown) == 2 and told:
+    elif len(shown) == 2 and told and min(places[name] for name in shown) >= 0:
         sure = len(told) == 2 or addressed  # who speaks to whom is hardly told by chance
         evidence = (0.5 if sure else 0.25) * (1 if told[0] == shown[0] else -1)
-    elif len(shown) == 2:
+    elif len(shown) == 2 and not told:
         evidence = 0.5 if addressed[0] != shown[0] else -0.5
     if len(told) == 1:
         near = [
@@ -335,12 +338,15 @@ def _named(
 def _places_of(text: str, name: str, language: str) -> list[int]:
     """Returns where a text has a name in any form.
 
-    Πέρα (far) is no Pebble, though it sounds so; Тильда is Tilda, though it is a word (tilde).
+    Πέρα (far) is no Pebble, though it sounds so; Тильда is Tilda, though it is a word (tilde); and
+    a name that is spelt as "to him" is tells nothing.
     """
     found = []
     for place in name_forms.find(text, name):
         word = words.first(text[place:])
         lower = word.lower()
+        if lower in concepts.function_words(language):
+            continue
         if (
             lower == word
             or word.startswith(name)

@@ -23,6 +23,9 @@ _FILTERED = (
     *("content_filter", "safety", "image_safety", "recitation", "prohibited_content"),
     *("blocklist", "spii", "sensitive", "refusal"),
 )
+# Fields of errors that stand alone.
+_MESSAGES = ("message", "detail", "error_msg", "error_message", "status_msg", "msg")
+_CODES = ("code", "error_code", "status_code", "status", "type", "detail")
 _BROKEN = ("error", "abort", "network_error", "insufficient_system_resource")
 _EVENTS = re.compile(rb"\s*(?:data|event|id|retry)?:")  # how a stream of events begins
 _HEAD = 8  # bytes by which a stream is told from a whole body
@@ -117,6 +120,8 @@ class Completion:
         self.error = self.error or part.get("error")
         choices = part.get("choices")
         if not isinstance(choices, list):
+            if not self._streamed or "error" in (part.get("object"), part.get("type")):
+                self.error = self.error or _bare_error(part)
             blocked = part.get("promptFeedback") or part.get("prompt_feedback")
             self._listed |= bool(blocked)
             self.refusal = self.refusal or (_blocked(part) if blocked else "")
@@ -254,6 +259,26 @@ async def _chunks(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield chunk
     except Exception as error:
         raise ConnectionError(f"Connection error. {error}") from error
+
+
+def _bare_error(part: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the error that a body without choices is, in whichever form a server has; None for
+    another body.
+
+    FastAPI: detail; vLLM before 0.10 and DashScope: message and code; Baidu: error_msg; MiniMax:
+    base_resp; Cloudflare: errors.
+    """
+    errors, base = part.get("errors"), part.get("base_resp")
+    inner = errors[0] if isinstance(errors, list) and errors else base or part
+    if not isinstance(inner, dict):
+        return {"message": inner}
+    message, code = (
+        next((inner[name] for name in names if inner.get(name)), None)
+        for names in (_MESSAGES, _CODES)
+    )
+    if not isinstance(message, str | list) or not (code or inner is not part):
+        return None
+    return {"message": message, "code": code}
 
 
 def _parsed(data: bytes) -> Any:

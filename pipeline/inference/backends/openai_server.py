@@ -74,12 +74,13 @@ _OPTIONAL = {
     # Templates of some models know no instructions; they then open the question.
     "system": ("system role", "system message", "system prompt", "roles must alternate"),
 }
-_BUSY = ("rate_limit_exceeded", "rate_limit_error", "insufficient_quota")
 _FIRST_LEVEL = 8  # calls at once to begin with
 _FEWER_PICTURES = (
-    "set captions.neighbours to 0, or let the server take more per request, such as "
-    """vllm serve --limit-mm-per-prompt '{"image": 5}'"""
+    "set captions.neighbours to 0 and captions.references to false, or let the server take more "
+    """per request, such as vllm serve --limit-mm-per-prompt '{"image": 5}'"""
 )
+_TOO_LARGE = 413  # HTTP status
+_SMALLER_PICTURES = "pictures are smaller with calls.longest_side, fewer with captions.neighbours"
 _JPEG = b"\xff\xd8"  # the first bytes of a JPEG file
 _PICTURE_TOKENS = 1000  # per picture, for a server that does not report usage
 _BYTES_PER_TOKEN = 3  # of texts, at least in most languages, until the server has counted some
@@ -375,6 +376,8 @@ class OpenAIServer:
 
     def _status_fault(self, error: openai.APIStatusError) -> Answer | Fault:
         text = self._clean(f"the server answered {error.status_code}: {_message(error)}")
+        if error.status_code == _TOO_LARGE:
+            text += f" ({_SMALLER_PICTURES})"
         code = str(error.code or "")
         if error.status_code in (400, 403) and retries.is_refusal(code, text):
             return Answer("", self._model, refusal=text)
@@ -388,6 +391,8 @@ class OpenAIServer:
             parameter=str(error.param or ""),
         )
         told = context_length.told(f"{code} {error.type or ''} {_message(error)}")
+        if error.status_code == _TOO_LARGE:  # in bytes, or for any minute: a smaller one may pass
+            told = told or context_length.Told()
         return fault._replace(told=told) if fault.kind == "refused" else fault
 
     def _error_fault(self, error: Any) -> Answer | Fault:
@@ -397,10 +402,10 @@ class OpenAIServer:
         text = self._clean(f"the server answered {code or 'an error'}: {fields.get('message')}")
         if retries.is_refusal(code, f"{text} {fields.get('metadata') or ''}"):
             return Answer("", self._model, refusal=text)
-        status = int(code) if code.isdecimal() else 429 if code in _BUSY else 500
+        status = retries.status_of(code, str(fields.get("message")))
         told = context_length.told(f"{code} {fields.get('message')}")
         fault = retries.of_status(
-            400 if told and status >= 500 else status if 400 <= status < 600 else 500,
+            400 if told and status >= 500 else status,
             text,
             wait=retries.retry_after({}, json.dumps(fields, default=str)),
             code=code,

@@ -45,6 +45,10 @@ SAID = {
         "`max_new_tokens`",
         Told(4096, 3000),
     ),
+    "TGI, the prompt alone": (
+        "Input validation error: `inputs` must have less than 1024 tokens. Given: 3000",
+        Told(1024),
+    ),
     "Mistral": (
         "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum "
         "context length",

@@ -166,6 +166,10 @@ def test_what_was_cut_off_is_not_read_as_something_shorter(text, model):
             NarrativeAnswer,
         ),
         ('{"characters": [{"name": "Tilda"}, {name: Bruno, {"name": "Owl"}]}', CharactersAnswer),
+        ('{"sentence": "A hedgehog.", "sentence": "A badger."}', CaptionAnswer),
+        ('{"sentences": {"0": "Ben ran.", "0": "Ben sat."}}', NarrativeAnswer),
+        ("<sentences><frame>0</frame><text>Ben ran.</sentences>", NarrativeAnswer),
+        ('<!DOCTYPE a SYSTEM "b"><picture_0>&b; ran.</picture_0>', NarrativeAnswer),
     ],
 )
 def test_what_has_no_reading_or_two_is_not_read(text, model):
@@ -176,6 +180,58 @@ def test_what_has_no_reading_or_two_is_not_read(text, model):
 def test_markup_within_an_answer_is_taken_out_and_counted():
     found, forgiven = read(r'{"sentence": "**Ben** laughs &amp; sings.\\nLoud."}', CaptionAnswer)
     assert found.sentence == "Ben laughs & sings. Loud." and forgiven
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"sentences": { // the first\n"0": "Ben ran.", /* and the last */ "1": "Ben sat."}}',
+        '{"sentences": {"0": "Ben ran.", # the first\n "1": "Ben sat."}}',
+        '{"sentences": {"0": "Ben ran.", "1": "Ben sat.",} // no more\n}',
+    ],
+)
+def test_comments_are_left_out_and_counted(text):
+    found, forgiven = read(text, NarrativeAnswer)
+    assert [said.text for said in found.sentences] == ["Ben ran.", "Ben sat."] and forgiven
+
+
+def test_what_looks_like_a_comment_within_a_text_stays():
+    found, _ = read('{"sentence": "Room #7 // http://a.bc /* \\"*/", } // said Ben', CaptionAnswer)
+    assert found.sentence == 'Room #7 // http://a.bc /* "*/'
+
+
+def test_a_key_that_is_there_twice_with_the_same_value_is_there_once():
+    found, forgiven = read('{"sentence": "Ben ran.", "sentence": "Ben ran."}', CaptionAnswer)
+    assert found.sentence == "Ben ran." and not forgiven
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<sentences><sentence frame="0">Ben ran.</sentence>'
+        '<sentence frame="1">Ben sat.</sentence></sentences>',
+        "Here you are:\n<answer>\n<picture_0>Ben ran.</picture_0>\n"
+        "<picture_1>Ben <b>sat</b>.</picture_1>\n</answer>",
+        "```xml\n<?xml version='1.0'?>\n"
+        "<sentences><item><frame>0</frame><text>Ben ran.</text></item>"
+        "<item><frame>1</frame><text>Ben sat.</text></item></sentences>\n```",
+        "<picture_0>Ben ran.</picture_0><picture_1>Ben sat.</picture_1>",
+    ],
+)
+def test_xml_is_read_and_counted(text):
+    found, forgiven = read(text, NarrativeAnswer)
+    said = [(sentence.frame, sentence.text) for sentence in found.sentences]
+    assert said == [(0, "Ben ran."), (1, "Ben sat.")] and forgiven
+
+
+def test_a_caption_in_xml_is_read():
+    found, forgiven = read(
+        "<caption><characters><item>a fox</item></characters><mood>calm</mood>"
+        "<objects>log, leaf</objects><sentence>A fox & a log.</sentence></caption>",
+        CaptionAnswer,
+    )
+    assert (found.characters, found.objects, found.mood) == (["a fox"], ["log", "leaf"], "calm")
+    assert found.sentence == "A fox & a log." and forgiven
 
 
 @pytest.mark.parametrize(

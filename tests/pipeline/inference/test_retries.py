@@ -40,6 +40,8 @@ def test_a_server_says_how_long_to_wait(headers, seconds):
         (403, "refused"),
         (404, "stop"),
         (408, "failed"),
+        (413, "refused"),
+        (414, "refused"),
         (422, "refused"),
         (429, "busy"),
         (500, "failed"),
@@ -48,6 +50,25 @@ def test_a_server_says_how_long_to_wait(headers, seconds):
 )
 def test_the_status_says_whether_to_try_again(status, kind):
     assert of_status(status, "says no").kind == kind
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "status"),
+    [
+        ("429", "says no", 429),
+        ("rate_limit_exceeded", "", 429),
+        ("18", "Open api qps request limit reached", 429),
+        ("Throttling.RateQuota", "", 429),
+        ("Arrearage", "Access denied", 402),
+        ("1004", "authentication failed", 401),
+        ("", "The model `story-7b` does not exist", 404),
+        ("InvalidParameter", "temperature is not supported", 400),
+        ("upstream", "says no", 500),
+        ("1000", "", 500),  # no HTTP status
+    ],
+)
+def test_the_words_of_an_error_say_its_status(code, text, status):
+    assert retries.status_of(code, text) == status
 
 
 def test_how_long_to_wait_may_stand_in_the_body():
