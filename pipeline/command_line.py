@@ -88,6 +88,13 @@ def parser(
     sample.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the random stories (default: 0)"
     )
+    sample.add_argument(
+        "--variant",
+        default="",
+        choices=("look-alikes", "costumes"),
+        help="a cast that is harder to tell apart, to measure with: two foxes, or other clothes "
+        "from the middle of each episode on",
+    )
 
     doctor = commands.add_parser(
         "doctor",

@@ -35,6 +35,7 @@ _PREFIXES = {
     "ar": ("ال", "وال", "بال", "فال", "كال", "لل", "و", "ف", "ب", "ل", "ك"),
     "he": ("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה", "כש"),
 }
+_BEFORE, _AFTER = "のはがもをにとでへやなうるたいか", "はがもをにのとでへやかだよねさく"
 _FEW_EMOJI = 6  # of a word that means one thing
 
 _DICTIONARIES = DictionaryLookupStrategy()
@@ -282,9 +283,24 @@ def _longest_matches(text: str, known: Mapping[str, frozenset[str]]) -> Iterator
     while start < len(text):
         lengths = range(_LONGEST_WORD, 0, -1)
         length = next((size for size in lengths if text[start : start + size] in known), 0)
-        if length:
+        if length and _is_apart(text, start, start + length):
             yield text[start : start + length], start
         start += length or 1
+
+
+def _is_apart(text: str, start: int, stop: int) -> bool:
+    """Returns whether characters are no part of a longer word, as far as is known: short ones in
+    hiragana must stand between particles. ちょうど is no ちょう."""
+    if stop - start > _SHORTEST or not all(
+        "\u3041" <= char <= "\u3096" for char in text[start:stop]
+    ):
+        return True
+    before, after = text[start - 1 : start], text[stop : stop + 1]
+    return all(
+        not "\u3041" <= char <= "\u3096" or char in particles
+        for char, particles in ((before, _BEFORE), (after, _AFTER))
+        if char
+    )
 
 
 @functools.lru_cache(maxsize=50_000)

@@ -117,8 +117,11 @@ def transliterated(text: str) -> list[re.Match[str]]:
 @functools.lru_cache(maxsize=50_000)
 def sounds_alike(word: str, other: str) -> bool:
     """Returns whether a word may be another one in another alphabet: ランタン is a lantern."""
-    heard, wanted = _consonants(word), _consonants(other)
-    return difflib.SequenceMatcher(None, heard, wanted).ratio() >= _ALIKE
+    heard = _consonants(word)
+    return any(
+        difflib.SequenceMatcher(None, heard, wanted).ratio() >= _ALIKE
+        for wanted in _heard_of(other, _script(word))
+    )
 
 
 @functools.lru_cache(maxsize=50_000)

@@ -147,7 +147,7 @@ STAGES: tuple[Stage, ...] = (
         settings=("cast",),
         files=cast.weights,
         prompts=("figures",),  # where the captioner finds them
-        seconds=0.04,
+        seconds=0.022,
     ),
     Stage(
         "cast",

@@ -28,7 +28,7 @@ from pipeline.keyframes.frame_stats import FrameStats
 from pipeline.runtime.prefetch import prefetch
 
 _MOST_DECODERS = 4  # of a film at once: whoever takes the frames is then the slower one
-_AHEAD = 4  # frames that each decodes before they are taken
+_AHEAD = 2  # frames that each decodes before they are taken
 _NEAR = 0.1  # seconds between a time and a frame that may stand for it
 
 

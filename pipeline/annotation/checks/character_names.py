@@ -62,6 +62,8 @@ _CALLED = {
     "ur": ("([ؠ-ے]{3,}) نام(?:ی| کا| کی| کے)(?![ؠ-ے])",),
     "zh": ("(?:名?叫|叫[做作])([㐀-鿿]{2,4}?)的(?:人|男|女|孩|小|少|老|姑娘|朋友)",),
 }
+# What stands after the name of somebody who acts, in Japanese; other foreign words are things.
+_ACTS = r"(?:は|が|も|くん|ちゃん|さん|さま|様|[、！!…「」])"
 _VOWEL_MARKS = re.compile("[ً-ْ]")  # of Arabic
 # What is joined to a name without a space.
 _SEMITIC = ("و", "ف", "ب", "ل", "ك", "ول", "وب", "فل")
@@ -367,7 +369,7 @@ def recurs(name: str, texts: Sequence[str], language: str) -> bool:
     """Returns whether two texts or more have a name, in any form.
 
     In languages that capitalise every noun, and if the name is a word too in one without capitals,
-    one of them must also begin a sentence with it.
+    one of them must also begin a sentence with it; in Japanese, somebody of that name act.
     """
     code = concepts.code(language)
     if name in _given_names(code) | _rare_names(code) | _doubtful_names(code):
@@ -385,6 +387,8 @@ def recurs(name: str, texts: Sequence[str], language: str) -> bool:
         else list(re.finditer(re.escape(name), text))
         for text in texts
     ]
+    if code == "ja" and not re.search(re.escape(name) + _ACTS, "\n".join(texts)):
+        return False
     opens = code not in _CAPITALISED_NOUNS or any(
         _may_open_sentence(text[: token.start()])
         for text, tokens in zip(texts, found, strict=True)

@@ -24,6 +24,8 @@ from pipeline.annotation import concepts, name_forms, words
 _FEWEST, _MANY = 5, 8  # texts that tell of an order: a little, much
 _LEAST_SAID = 0.6  # fit of all texts to their best pictures, which tells of an order
 _CHANCE = 2.25  # standard deviations above orders by chance that are no chance
+# The same where texts say so little of their pictures, a text, that any order fits about as well.
+_LITTLE, _LITTLE_CHANCE = 0.13, 1.25
 _FEW = 3  # texts that tell of swapped names
 _LEAST_SWAP = -0.75  # evidence that two names are swapped
 _LEAST_AGREED = -0.5  # the same where no text speaks for the names
@@ -83,7 +85,8 @@ def disorder(
     mean, deviation = _by_chance(fits)
     few = len(texts) < _MANY
     gained = own - mean < (least / 2 if few else least) * (best - mean)
-    if own < shifted or (gained and own - mean < _CHANCE * deviation):
+    chance = _LITTLE_CHANCE if best - mean < _LITTLE * len(texts) else _CHANCE
+    if own < shifted or (gained and own - mean < chance * deviation):
         worst = int(np.argmin(fits.diagonal() - fits.max(axis=1)))
         return (
             "the texts are not about their pictures: each must tell of its own; the description's "

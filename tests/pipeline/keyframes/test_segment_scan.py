@@ -61,6 +61,18 @@ def test_threads_see_what_one_sees(tmp_path, monkeypatch, name, options):
     assert joined is not None and equal(joined, scan_film(film))
 
 
+@pytest.mark.parametrize("lost", [0.2, 0.45, 0.52, 0.8])
+def test_threads_see_the_same_damage(tmp_path, monkeypatch, lost):
+    monkeypatch.setattr(segment_scan, "SHORTEST", 1.0)
+    film = Path(make_film(tmp_path / "a.ts", shots(6), gop=12, bframes=2))
+    data, packet = film.read_bytes(), 188
+    at = int(len(data) * lost) // packet * packet
+    film.write_bytes(data[:at] + data[at + 3 * packet :])
+    whole = scan_film(str(film))
+    assert whole.damaged.any()
+    assert equal(segment_scan.scan_film(str(film), 2), whole)
+
+
 def test_threads_scan_a_film_that_cannot_be_divided_as_a_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(segment_scan, "SHORTEST", 1.0)
     film = make_film(
