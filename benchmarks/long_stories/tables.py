@@ -289,7 +289,7 @@ def plot_predictions(
     """Plots perplexity and cosine along the story, by policy."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4), layout="constrained")
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     kernel = np.ones(7) / 7
     colours = {variant.name: f"C{at}" for at, variant in enumerate(VARIANTS)}
@@ -315,5 +315,11 @@ def plot_predictions(
         axes.set_title(said, fontsize=10)
         axes.set_xlabel("picture (mean of 7)")
         axes.spines[["top", "right"]].set_visible(False)
-    left.legend(fontsize=7, frameon=False)
+    figure.legend(
+        *left.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=4,
+        fontsize=8,
+        frameon=False,
+    )
     figure.savefig(path, dpi=130)
