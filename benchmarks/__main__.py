@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m benchmarks") 
 
     print_anywhere()
     arguments = _parser(prog).parse_args(argv)
+    warnings.filterwarnings("ignore", category=FutureWarning)
     try:
         if arguments.name not in HEAVY:
             return _measure(arguments)
@@ -104,6 +106,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     )
     pairs.add_argument("film", metavar="FILM", help="Big Buck Bunny, or the film of --pairs")
     pairs.add_argument("--pairs", type=Path, help="your own pairs: see benchmarks/metrics")
+    pairs.add_argument("--docs", type=Path, metavar="FILE", help="puts the table in its place")
     evaluator = commands.add_parser(
         "evaluator", help="tells what another benchmark asks for, in the layout of its evaluator"
     )
@@ -129,7 +132,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     baseline.add_argument("--run", default="data/run", help="a trained run, for its parts and data")
     baseline.add_argument("--data", default="data/dataset", help="what `make dataset` wrote")
     baseline.add_argument("--to", default="data/baselines", metavar="FOLDER")
-    baseline.add_argument("--steps", type=int, default=650, help="as the tiny de-tokenizer has")
+    baseline.add_argument(
+        "--steps", type=int, default=0, help="0: as many as the run's adaptation has"
+    )
     baseline.add_argument("--seed", type=int, default=0)
     vistory = commands.add_parser(
         "vistory", help="ViStoryBench's scores of pictures in its layout, by method"
@@ -320,10 +325,12 @@ def _heavy(arguments: argparse.Namespace) -> int:
         text = "\n\n".join(map(markdown.table_to_markdown, made))
     elif arguments.name == "near-duplicates":
         from benchmarks.metrics import near_duplicate_pairs
-        from benchmarks.results import markdown
+        from benchmarks.results import markdown, readme
 
         pairs = near_duplicate_pairs.read_pairs(arguments.pairs or near_duplicate_pairs.PAIRS)
         table = near_duplicate_pairs.near_duplicate_table(arguments.film, pairs)
+        if arguments.docs:
+            readme.update_readme(arguments.docs, [table])
         text, bad = markdown.table_to_markdown(table), 0
     elif arguments.name == "evaluator":
         from benchmarks.generators import evaluator_stories

@@ -227,7 +227,13 @@ def _sample(arguments: argparse.Namespace) -> int:
         progress.say(f"{name} is drawn, {done} of {total}{f', {rest} left' * (done < total)}")
 
     with progress.display({"sample": arguments.episodes}, "drawing"):
-        paths = sample.draw(arguments.folder, arguments.episodes, arguments.seed, drawn=drawn)
+        paths = sample.draw(
+            arguments.folder,
+            arguments.episodes,
+            arguments.seed,
+            variant=arguments.variant,
+            drawn=drawn,
+        )
     for path in paths:
         print(path)
     return 0

@@ -88,6 +88,13 @@ def parser(
     sample.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the random stories (default: 0)"
     )
+    sample.add_argument(
+        "--variant",
+        default="",
+        choices=("look-alikes", "costumes"),
+        help="a cast that is harder to tell apart, to measure with: two foxes, or other clothes "
+        "from the middle of each episode on",
+    )
 
     doctor = commands.add_parser(
         "doctor",
@@ -186,8 +193,8 @@ def parser(
         "interleaved data; conversations: JSON of LLaVA, for Qwen-VL, LLaMA-Factory and ms-swift "
         "too; image-edits: JSONL of DiffSynth-Studio, for Qwen-Image-Edit and FLUX.2 klein; emu: "
         "stories in Emu3.5's files; parquet: a row per story with its pictures, for "
-        "datasets.load_dataset; characters: a folder per character, for sd-scripts and OneTrainer; "
-        "clips: a clip per shot with its caption, cut from the films.",
+        "datasets.load_dataset; characters: a folder per character, for sd-scripts, musubi-tuner "
+        "and OneTrainer; clips: a clip per shot with its caption, cut from the films.",
     )
     export.set_defaults(command=functions["export"])
     export.add_argument("out", metavar="FOLDER", help="the dataset")

@@ -182,6 +182,11 @@ class CaptionsConfig(_Section):
     neighbours: int = Field(
         0, ge=0, le=2, description="keyframes before and after the captioned one, for context"
     )
+    references: bool = Field(
+        False,
+        description="begin each question with one picture of the series' characters, for models "
+        "that read several pictures",
+    )
 
 
 class StoriesConfig(_Section):

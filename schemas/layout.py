@@ -84,11 +84,23 @@ SEGMENTS = "segments"  # measurements of parts of long films
 FAILURES = "failures"  # tracebacks of unexpected errors of the last run
 UNTIL = "until"  # tables and dataset.json of a run that stopped after a stage
 THUMBNAILS = "thumbnails"  # of the pages to curate by
+MONTAGES = "montages"  # of the characters of a series, for captioners
 PLACED = "placed"  # of each film, whose pictures are in `images` and `rejected`
 LOCK = "lock"  # held by a run, on a disk
 RUNNING = "running.json"  # written again and again by a run, in a bucket
 
-WORK_FOLDERS = (ANSWERS, PICTURES, SEGMENTS, FAILURES, UNTIL, PLACED, SHARDS, HUB, THUMBNAILS)
+WORK_FOLDERS = (
+    ANSWERS,
+    PICTURES,
+    SEGMENTS,
+    FAILURES,
+    UNTIL,
+    MONTAGES,
+    PLACED,
+    SHARDS,
+    HUB,
+    THUMBNAILS,
+)
 FOLDERS = (IMAGES, REJECTED, CHARACTERS, SHARDS, WORK)  # of a dataset
 
 _SHARD = re.compile(rf"{SHARDS}/({'|'.join(SPLITS)})-(\d{{5}})-of-(\d{{5}})\.tar")

@@ -132,6 +132,17 @@ class CastMember:
 
 
 @dataclasses.dataclass(frozen=True)
+class Reference:
+    """Where a character of a series is seen well, to show a captioner what it looks like."""
+
+    series: str
+    character: str
+    image: str  # of the keyframe, relative to the dataset folder
+    sha256: str  # of that picture
+    box: list[int]  # x, y, width, height in pixels of it
+
+
+@dataclasses.dataclass(frozen=True)
 class Renamed:
     """A name in the dialogue of a series that a user replaced."""
 
@@ -257,6 +268,7 @@ Row = TypeVar(
     Figure,
     Appearance,
     CastMember,
+    Reference,
     Renamed,
     Scene,
     Place,

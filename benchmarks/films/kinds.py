@@ -81,10 +81,13 @@ def text_file(name: str, content: str | bytes) -> Callable[[Path], Any]:
     return make
 
 
-def barred(picture: Image, above: int = 0, below: int = 0, left: int = 0, right: int = 0) -> Image:
-    """Returns a picture between black bars."""
+def barred(
+    picture: Image, above: int = 0, below: int = 0, left: int = 0, right: int = 0, level: int = 0
+) -> Image:
+    """Returns a picture between bars, black ones or of another level."""
+    sides = above, below, left, right
     return np.asarray(
-        cv2.copyMakeBorder(picture, above, below, left, right, cv2.BORDER_CONSTANT), np.uint8
+        cv2.copyMakeBorder(picture, *sides, cv2.BORDER_CONSTANT, value=[level] * 3), np.uint8
     )
 
 

@@ -30,6 +30,7 @@ from pipeline.testing.films import (
     PQ,
     card,
     drawing,
+    field_coded,
     hdr,
     interlaced,
     make_film,
@@ -251,6 +252,15 @@ CUTS = [
         ),
     ),
     Kind(
+        "the same, in Flash Video",
+        film(
+            "a.flv",
+            pts=[at / FPS - 0.5 for at in range(3 * SHOT)],
+            bframes=2,
+            container_options={"avoid_negative_ts": "disabled"},
+        ),
+    ),
+    Kind(
         "times that begin after hours",
         film("a.ts", pts=[at / FPS + 36_000 for at in range(3 * SHOT)]),
     ),
@@ -334,6 +344,11 @@ SCANS = [
     Kind(
         "interlaced H.264 (MBAFF)",
         film("a.ts", _woven(True), fps=25, bframes=2, options=_x264("tff=1")),
+        f"{ALL}; interlaced",
+    ),
+    Kind(
+        "interlaced H.264, fields coded apart (PAFF)",
+        lambda folder: field_coded(folder / "a.ts", _woven(True)()),
         f"{ALL}; interlaced",
     ),
     Kind(
@@ -567,6 +582,16 @@ SHAPES = [
                 )
             ),
         ),
+        f"{ALL}; bars cut off",
+    ),
+    Kind(
+        "white bars above and below",
+        film("a.mp4", each(lambda picture: barred(picture, 40, 40, level=255))),
+        f"{ALL}; bars cut off",
+    ),
+    Kind(
+        "grey bars at the sides",
+        film("a.mp4", each(lambda picture: barred(picture, 0, 0, 60, 60, level=128))),
         f"{ALL}; bars cut off",
     ),
     Kind(

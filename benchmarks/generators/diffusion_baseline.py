@@ -5,21 +5,27 @@
     previous     a picture from its sentence, the previous picture and the previous sentence, in the
                  manner of StoryGen (Liu et al. 2024, arXiv 2306.00973): the previous pair is more
                  context of the cross-attention. StoryGen takes features of that picture from the
-                 UNet, of weights that have seen all the world; here its latents are projected.
+                 UNet, of weights that have seen all the world; here they are those of the run's
+                 image encoder, which the story model reads too.
 
-The comparison is of what a model is given, all else equal: autoencoder, latents, tokens, UNet,
-noise and sampler are those of the run's de-tokenizer. They tell no sentences of their own.
+The comparison is of what a model is given, all else equal: image encoder, autoencoder, latents,
+tokens, noise and sampler are the run's, and a baseline is trained as the run's de-tokenizer is in
+its adaptation, from the same weights of the UNet. The text encoder begins as the one that the run's
+image encoder was trained with, as Stable Diffusion has CLIP's; as in SD-XL, the sentence's pooled
+feature is added to the time embedding. `previous` goes on from a trained `text-only`, as StoryGen
+first learns single pictures. They tell no sentences of their own.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import open_clip
 import torch
 from diffusers import (
     DDPMScheduler,
@@ -29,34 +35,45 @@ from diffusers import (
 )
 from diffusers.guiders.guider_utils import rescale_noise_cfg
 from diffusers.utils.torch_utils import randn_tensor
+from open_clip.model import CLIP
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.stories import Opening, Story, read_pictures
-from model import autoencoder, checkpoints, config, data, features, precision, runs
+from model import autoencoder, checkpoints, config, data, features, precision, runs, vision
 from model.config import DetokenizerConfig, Optimisation
 from model.detokenizer import SCHEDULE
 from model.features import Chunk
 from model.runs import Run
+from model.stages import clipped
+from model.tokens import Vocabulary
 from model.train import Stage, fit
 
 KINDS = ("text-only", "previous")
-LONGEST = 64  # tokens of a sentence that are read
 PICTURES = 2  # drawn from a chunk and step
-HEADS, LAYERS = 4, 2  # of the text encoder
 TOLD_AT_ONCE = 4  # stories
 
-Given = tuple[Tensor, Tensor, Tensor, Tensor]  # sentence, previous one, previous latents, latents
+Given = tuple[Tensor, Tensor, Tensor, Tensor]  # sentence, previous one, its features, latents
 
 
 class StoryDiffusion(nn.Module):
     """A text encoder and a UNet: sentences, and perhaps the previous picture, to latents."""
 
     def __init__(
-        self, settings: DetokenizerConfig, words: int, channels: int, side: int, previous: bool
+        self,
+        settings: DetokenizerConfig,
+        begun: Mapping[str, Tensor],
+        pair: CLIP,
+        vocabulary: Vocabulary,
+        latents: Tensor,
+        seen: Tensor | None = None,
     ) -> None:
-        """`words` is the size of the vocabulary; latents are [B, channels, side, side].
+        """`begun` are the weights of a de-tokenizer's UNet, and `pair` has the text encoder.
+
+        `latents` [.., channels, side, side] and, where the previous picture is read, its features
+        `seen` [.., tokens, width] say the sizes.
 
         Raises ValueError for a preset whose UNet is a pretrained one.
         """
@@ -66,20 +83,30 @@ class StoryDiffusion(nn.Module):
                 "a baseline is trained from nothing, as the tiny preset is: this run's UNet is "
                 "pretrained"
             )
-        self.settings, self.previous = settings, previous
+        self.settings, self.vocabulary = settings, vocabulary
+        channels, (written, pooled) = latents.shape[-3], pair.text_projection.shape
         self.unet = UNet2DConditionModel.from_config(
-            {**settings.unet, "in_channels": channels, "out_channels": channels}
+            {
+                **settings.unet,
+                "in_channels": channels,
+                "out_channels": channels,
+                "class_embed_type": "projection",  # of the pooled sentence
+                "projection_class_embeddings_input_dim": pooled,
+            }
         )
+        # More input channels are for what the de-tokenizer places on the picture
+        begun = {**begun, "conv_in.weight": begun["conv_in.weight"][:, :channels]}
+        new, unknown = self.unet.load_state_dict(begun, strict=False)
+        assert not unknown and all(name.startswith("class_embedding.") for name in new)
         width = self.unet.config.cross_attention_dim
-        self.words = nn.Embedding(words + 1, width)  # the last one stands for no word
-        self.places = nn.Parameter(torch.randn(LONGEST, width) / width**0.5)
-        layer = nn.TransformerEncoderLayer(
-            width, HEADS, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True
-        )
-        self.encoder = nn.TransformerEncoder(layer, LAYERS, nn.LayerNorm(width), False)
-        if previous:
-            self.patches = nn.Linear(channels, width)
-            self.patch_places = nn.Parameter(torch.randn(side * side, width) / width**0.5)
+        pair.visual = nn.Identity()
+        pair.logit_scale.requires_grad_(False)
+        self.text, self.project_text = pair, nn.Linear(written, width)
+        self.previous = seen is not None
+        if seen is not None:
+            tokens, features_width = seen.shape[-2:]
+            self.project_seen = nn.Linear(features_width, width)
+            self.places = nn.Parameter(torch.randn(tokens, width) / width**0.5)
             self.before = nn.Parameter(torch.randn(width) / width**0.5)
         schedule = SCHEDULE | settings.schedule
         self.noise = DDPMScheduler.from_config(schedule)
@@ -90,35 +117,41 @@ class StoryDiffusion(nn.Module):
     @property
     def device(self) -> torch.device:
         """The device of the weights."""
-        return self.places.device
+        return self.unet.device
 
     def padded(self, texts: Sequence[Sequence[int]]) -> Tensor:
-        """Returns sentences as tokens [B, LONGEST], cut and filled with the token of no word."""
-        none = self.words.num_embeddings - 1
-        rows = [[*text[:LONGEST], *[none] * (LONGEST - len(text))] for text in texts]
-        return torch.tensor(rows)
+        """Returns tokens of sentences as [B, context length], cut, ended and filled up; what stands
+        for no sentence is that of no tokens."""
+        length = self.text.context_length
+        return torch.tensor([clipped(text, length, self.vocabulary) for text in texts])
 
     def context(
-        self, ids: Tensor, ids_before: Tensor, latents_before: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Encodes what a picture is made from: [B, n, width], and which of these are there
-        [B, n]."""
-        text, there = self._read(ids)
+        self, ids: Tensor, ids_before: Tensor, seen_before: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Encodes what a picture is made from: [B, n, width], which of these are there [B, n], and
+        the pooled sentence."""
+        text, there, pooled = self._read(ids)
         if not self.previous:
-            return text, there
-        earlier, earlier_there = self._read(ids_before)
-        patches = self.patches(latents_before.flatten(2).transpose(1, 2)) + self.patch_places
-        seen = torch.ones(patches.shape[:2], dtype=torch.bool, device=ids.device)
+            return text, there, pooled
+        earlier, earlier_there, _ = self._read(ids_before)
+        # As the de-tokenizer reads them: only directions count
+        seen = functional.normalize(seen_before, dim=-1) * seen_before.shape[-1] ** 0.5
+        seen = self.project_seen(seen) + self.places + self.before
+        all_there = torch.ones(seen.shape[:2], dtype=torch.bool, device=ids.device)
         return (
-            torch.cat([text, earlier + self.before, patches + self.before], dim=1),
-            torch.cat([there, earlier_there, seen], dim=1),
+            torch.cat([text, earlier + self.before, seen], dim=1),
+            torch.cat([there, earlier_there, all_there], dim=1),
+            pooled,
         )
 
-    def _read(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        there = ids != self.words.num_embeddings - 1
-        there[:, 0] = True  # an empty sentence has one place, which says that there is none
-        values = self.encoder(self.words(ids) + self.places, src_key_padding_mask=~there)
-        return values, there
+    def _read(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        ends = (ids == self.vocabulary.eos).cumsum(1)
+        there = ends - (ids == self.vocabulary.eos).long() == 0  # up to the first end
+        out = self.text.forward_intermediates(
+            text=ids, text_indices=1, normalize_intermediates=True
+        )
+        pooled = out["text_features"] * out["text_features"].shape[1] ** 0.5
+        return self.project_text(out["text_intermediates"][0]), there, pooled
 
     def loss(self, given: Given, generator: torch.Generator | None = None) -> Tensor:
         """Computes the mean squared error, a scalar, of the predicted noise (or velocity).
@@ -126,46 +159,54 @@ class StoryDiffusion(nn.Module):
         Each sample has noise of a random step, and with the settings' probability no sentence, for
         classifier-free guidance.
         """
-        ids, ids_before, latents_before, latents = (part.to(self.device) for part in given)
+        ids, ids_before, seen_before, latents = (part.to(self.device) for part in given)
         latents, count = latents.float(), len(latents)
 
         def random(*shape: int) -> Tensor:
             return torch.rand(shape, generator=generator, device=latents.device)
 
-        none = self.words.num_embeddings - 1
+        none = self.padded([[]]).to(self.device)
         ids = torch.where(random(count, 1) >= self.settings.dropped, ids, none)
         times = (random(count) * self.noise.config.num_train_timesteps).long()
         noise = torch.randn(latents.shape, generator=generator, device=latents.device)
         noisy = self.noise.add_noise(latents, noise, times)
         velocity = self.noise.config.prediction_type == "v_prediction"
         target = self.noise.get_velocity(latents, noise, times) if velocity else noise
-        values, there = self.context(ids, ids_before, latents_before.float())
-        predicted = self.unet(noisy, times, values, encoder_attention_mask=there).sample
-        return functional.mse_loss(predicted.float(), target)
+        context = self.context(ids, ids_before, seen_before.float())
+        return functional.mse_loss(self._predicted(noisy, times, *context), target)
 
     # accelerate only follows what goes through `forward`
     forward = loss
+
+    def _predicted(
+        self, noisy: Tensor, times: Tensor, values: Tensor, there: Tensor, pooled: Tensor
+    ) -> Tensor:
+        predicted: Tensor = self.unet(
+            noisy, times, values, class_labels=pooled, encoder_attention_mask=there
+        ).sample
+        return predicted.float()
 
     @torch.no_grad()
     def generate(
         self,
         ids: Tensor,
         ids_before: Tensor,
-        latents_before: Tensor,
+        seen_before: Tensor,
+        shape: Sequence[int],
         generator: list[torch.Generator],
     ) -> Tensor:
-        """Generates latents [B, c, h, w] by Euler's method, guided by the sentences as the run's
-        de-tokenizer is by features."""
+        """Generates latents of a `shape` [B, c, h, w] by Euler's method, guided by the sentences as
+        the run's de-tokenizer is by features."""
         self.sampler.set_timesteps(self.settings.steps, device=self.device)
-        none = torch.full_like(ids, self.words.num_embeddings - 1)
-        values, there = self.context(
-            torch.cat([ids, none]), ids_before.repeat(2, 1), latents_before.repeat(2, 1, 1, 1)
+        none = self.padded([[]] * len(ids)).to(self.device)
+        context = self.context(
+            torch.cat([ids, none]), ids_before.repeat(2, 1), seen_before.repeat(2, 1, 1)
         )
-        latents = randn_tensor(latents_before.shape, generator=generator, device=self.device)
+        latents = randn_tensor(tuple(shape), generator=generator, device=self.device)
         latents = latents * self.sampler.init_noise_sigma
         for time in self.sampler.timesteps:
             noisy = self.sampler.scale_model_input(latents, time).repeat(2, 1, 1, 1)
-            predicted = self.unet(noisy, time, values, encoder_attention_mask=there).sample.float()
+            predicted = self._predicted(noisy, time, *context)
             asked, unasked = predicted.chunk(2)
             predicted = rescale_noise_cfg(
                 unasked + self.settings.guidance * (asked - unasked),
@@ -176,19 +217,18 @@ class StoryDiffusion(nn.Module):
         return latents
 
 
-def optimisation(steps: int, seed: int = 0) -> Optimisation:
-    """Returns how a baseline is trained: as the tiny preset's de-tokenizer is."""
-    return Optimisation(
-        steps=steps,
-        batch=5,
-        learning_rate=1.5e-3,
-        muon=3e-3,
-        warmup=min(40, steps),
-        end=0.02,
-        weight_decay=0.02,
-        ema=0.995,
-        check_every=max(1, steps // 2),
-        seed=seed,
+def optimisation(run: Run, steps: int = 0, seed: int = 0) -> Optimisation:
+    """Returns how a baseline is trained: as the run's de-tokenizer is in its adaptation, for as
+    many steps unless others are given."""
+    settings = run.stage("adaptation")[1].train
+    steps = steps or settings.steps
+    return settings.model_copy(
+        update={
+            "steps": steps,
+            "warmup": min(settings.warmup, steps),
+            "check_every": max(1, steps // 2),
+            "seed": seed,
+        }
     )
 
 
@@ -200,16 +240,39 @@ def build(run: Run, kind: str, seed: int = 0) -> StoryDiffusion:
     shards = features.shards(run, "train")
     if not shards:
         raise ValueError(f"{run.folder} has no features yet; `python -m model train` makes them")
-    latents = features.read(next(iter(data.once(shards, dict)))).latents
-    tokenizer, _ = runs.tokenizer(run)
+    if run.preset.model.vision.towers is None:
+        raise ValueError(
+            "a baseline is trained from nothing, as the tiny preset is: this run's encoders are "
+            "pretrained"
+        )
+    chunk = features.read(next(iter(data.once(shards, dict))))
+    _, vocabulary = runs.tokenizer(run)
     torch.manual_seed(seed)
     return StoryDiffusion(
         run.preset.model.detokenizer,
-        len(tokenizer),
-        latents.shape[1],
-        latents.shape[2],
-        kind == "previous",
+        unet_weights(run),
+        text_encoder(run),
+        vocabulary,
+        chunk.latents,
+        chunk.features if kind == "previous" else None,
     )
+
+
+def unet_weights(run: Run) -> dict[str, Tensor]:
+    """Loads what the UNet of a run's de-tokenizer is before its adaptation."""
+    weights = load_file(run.result("detokenizer") / checkpoints.WEIGHTS)
+    prefix = "unet."
+    return {
+        name.removeprefix(prefix): weight
+        for name, weight in weights.items()
+        if name.startswith(prefix)
+    }
+
+
+def text_encoder(run: Run) -> CLIP:
+    """Loads the text encoder that a run's image encoder was trained with."""
+    towers = run.result("towers")
+    return open_clip.create_model(f"local-dir:{towers}", require_pretrained=True)
 
 
 def train(
@@ -217,17 +280,30 @@ def train(
 ) -> StoryDiffusion:
     """Trains a baseline on a run's latents and tokens; one that is there is loaded.
 
-    A training that was stopped is resumed. Raises as `build` and `model.train.fit` do.
+    A training that was stopped is resumed. Raises as `build` and `model.train.fit` do, and
+    ValueError where `previous` finds no `text-only` in the folder.
     """
     model = build(run, kind, settings.seed)
     result = folder / kind
     about = checkpoints.about(run.folder / "features").get("key", "")
-    key = checkpoints.key(kind, about, settings.model_dump(mode="json"))
+    started = [_start(model, folder / KINDS[0])] if kind != KINDS[0] else []
+    key = checkpoints.key(kind, about, settings.model_dump(mode="json"), *started)
     if checkpoints.about(result).get("key") != key:
         folder.mkdir(parents=True, exist_ok=True)
         fit(kind, stage(model, run, settings), settings, result, key, say)
     checkpoints.load(result, model)
     return model.requires_grad_(False).eval()
+
+
+def _start(model: StoryDiffusion, folder: Path) -> str:
+    """Loads the weights of a trained text-only baseline; returns their key."""
+    key = checkpoints.about(folder).get("key", "")
+    if not key:
+        raise ValueError(f"{folder} is not there: train the baseline {KINDS[0]} into it first")
+    new = ("project_seen.", "places", "before")
+    old = [name for name in checkpoints.trained(model) if not name.startswith(new)]
+    checkpoints.load(folder, model, old)
+    return str(key)
 
 
 def stage(model: StoryDiffusion, run: Run, settings: Optimisation) -> Stage:
@@ -241,8 +317,8 @@ def stage(model: StoryDiffusion, run: Run, settings: Optimisation) -> Stage:
         return pairs(model, chunk, dice.choice(count, min(PICTURES, count), replace=False) + 1)
 
     def collate(items: list[Given]) -> Given:
-        ids, ids_before, latents_before, latents = zip(*items, strict=True)
-        return torch.cat(ids), torch.cat(ids_before), torch.cat(latents_before), torch.cat(latents)
+        ids, ids_before, seen_before, latents = zip(*items, strict=True)
+        return torch.cat(ids), torch.cat(ids_before), torch.cat(seen_before), torch.cat(latents)
 
     def batches(start: int) -> Iterator[Any]:
         return iter(
@@ -274,7 +350,7 @@ def pairs(model: StoryDiffusion, chunk: Chunk, numbers: Any) -> Given:
     return (
         model.padded([chunk.ids[at] for at in after.tolist()]),
         model.padded([chunk.ids[at] for at in before.tolist()]),
-        chunk.latents[before],
+        chunk.features[before],
         chunk.latents[after],
     )
 
@@ -295,7 +371,7 @@ def tell_stories(
     """
     if not all(opening.following for opening in openings):
         raise ValueError("a diffusion baseline illustrates given sentences, and tells none")
-    vae = runs.autoencoder(run).to(model.device)
+    vae, tower = runs.autoencoder(run).to(model.device), runs.tower(run).to(model.device)
     keys = {
         opening.id: checkpoints.key(trained, seed, dataclasses.astuple(opening))
         for opening in openings
@@ -307,7 +383,7 @@ def tell_stories(
     for of_length in missing.values():
         for start in range(0, len(of_length), TOLD_AT_ONCE):
             some = of_length[start : start + TOLD_AT_ONCE]
-            pictures = _illustrated(model, run, vae, some, seed)
+            pictures = _illustrated(model, run, vae, tower, some, seed)
             for at, opening in enumerate(some):
                 panels = [of_all[at] for of_all in pictures]
                 _write(opening, panels, folder / opening.id, keys[opening.id])
@@ -328,12 +404,17 @@ def _told(opening: Opening, folder: Path) -> Story:
 
 
 def _illustrated(
-    model: StoryDiffusion, run: Run, vae: Any, openings: Sequence[Opening], seed: int
+    model: StoryDiffusion,
+    run: Run,
+    vae: Any,
+    tower: nn.Module,
+    openings: Sequence[Opening],
+    seed: int,
 ) -> list[Tensor]:
     """Returns the panels of openings of the same length, from number 0 on, each uint8
     [B, H, W, 3]."""
     tokenizer, _ = runs.tokenizer(run)
-    size = run.preset.model.detokenizer.image_size
+    settings, size = run.preset.model.vision, run.preset.model.detokenizer.image_size
     panels = [torch.from_numpy(read_pictures([opening.image for opening in openings], size))]
     dice = [torch.Generator(model.device).manual_seed(seed) for _ in openings]
 
@@ -341,12 +422,16 @@ def _illustrated(
         ids = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
         return model.padded(ids).to(model.device)
 
+    def seen(pictures: Tensor) -> Tensor:
+        small = [data.to_square(picture, settings.image_size) for picture in pictures.numpy()]
+        return vision.features(tower, np.stack(small), settings.tokens)
+
     before = tokens([opening.text for opening in openings])
+    shape = autoencoder.encode(vae, panels[0]).shape
     with precision.autocast("auto", model.device):
         for sentences in zip(*(opening.following for opening in openings), strict=True):
             ids = tokens(sentences)
-            latents = autoencoder.encode(vae, panels[-1]).float()
-            latents = model.generate(ids, before, latents, dice)
+            latents = model.generate(ids, before, seen(panels[-1]), shape, dice)
             panels.append(autoencoder.decode(vae, latents).cpu())
             before = ids
     return panels
@@ -370,7 +455,7 @@ def run_baseline(kind: str, run: str, dataset: str, to: str, steps: int, seed: i
     from benchmarks.stories import make_opening, read_stories
 
     trained = Run(Path(run), config.read(str(Path(run, "preset"))))
-    model = train(trained, kind, Path(to), optimisation(steps, seed))
+    model = train(trained, kind, Path(to), optimisation(trained, steps, seed))
     folder = Path(to, f"{kind}-stories")
     openings = [make_opening(story, True) for story in read_stories(dataset)]
     key = checkpoints.about(Path(to, kind))["key"]

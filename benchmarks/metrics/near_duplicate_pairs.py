@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,7 +20,6 @@ from numpy.typing import NDArray
 
 from benchmarks.results.confidence_intervals import bootstrap_mean
 from benchmarks.results.tables import Column, Figure, Table
-from benchmarks.timing import about
 from pipeline.config import KeyframesConfig
 from pipeline.keyframes.local_change import largest_change, small_lab
 from pipeline.keyframes.near_duplicates import perceptual_hash, similarity
@@ -94,7 +94,11 @@ def near_duplicate_table(film: str, pairs: Sequence[Pair]) -> Table:
         },
         "An event changes who is there, where or in which pose; a repeat changes nothing of it. "
         "The threshold of the largest change was chosen on the pairs that come with the benchmark.",
-        about("opencv-python-headless", film=Path(film).name, pairs=str(len(pairs))),
+        {
+            "n": "pairs",
+            "interval": "95 %, bootstrap over pairs",
+            "versions": {name: metadata.version(name) for name in ("opencv-python-headless",)},
+        },
     )
 
 

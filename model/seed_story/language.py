@@ -27,25 +27,20 @@ _DROPPED = re.compile(r".*(\.original_module\..*|\.rotary_emb\.inv_freq)")
 
 class LanguageModel(Mapping[str, Tensor]):
     """The weights of the language model by name, each merged with its adapter when it is asked
-    for, unless adapters are kept."""
+    for, unless adapters are kept.
+
+    Files are mapped again after as many bytes as a file that is written has: the pages that were
+    read would stay in memory until the system is short of it.
+    """
 
     def __init__(self, agent: Path, folder: Path, config: Any, keep: bool = False) -> None:
         """Raises ConfigError where names are missing or unknown in the agent's file or the folder
         of the language model."""
-        self.keep = keep
+        self.agent, self.folder, self.keep = agent, folder, keep
         with torch.device("meta"):
             empty = AutoModelForCausalLM.from_config(config)
         self.shapes = {name: weight.shape for name, weight in empty.named_parameters()}
-        self.trained = {
-            name: weight
-            for name, weight in names.below(_LLM, files.read(agent)).items()
-            if not _DROPPED.fullmatch(name)
-        }
-        self.frozen = {
-            name: weight
-            for name, weight in files.read_folder(folder).items()
-            if not _DROPPED.fullmatch(name)
-        }
+        self._map()
         names.check(
             folder,
             self.frozen,
@@ -53,8 +48,12 @@ class LanguageModel(Mapping[str, Tensor]):
             "give the folder of the language model that it was trained from, Llama-2-7b-hf",
         )
         self.dtype = next(iter(self.frozen.values())).dtype
-        self.agent = agent
         self._check(empty)
+
+    def _map(self) -> None:
+        self.trained = _kept(names.below(_LLM, files.read(self.agent)))
+        self.frozen = _kept(files.read_folder(self.folder))
+        self.given = 0  # bytes
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -63,6 +62,8 @@ class LanguageModel(Mapping[str, Tensor]):
         return iter(self.shapes)
 
     def __getitem__(self, name: str) -> Tensor:
+        if self.given > files.LARGEST:
+            self._map()
         stem = name.removesuffix(".weight")
         weight = next(
             (self.trained[key] for key in _keys(stem) if key in self.trained), self.frozen[name]
@@ -76,7 +77,9 @@ class LanguageModel(Mapping[str, Tensor]):
                 f"{self.agent}: {name} has the shape {list(weight.shape)}, that of the language "
                 f"model is {list(self.shapes[name])}: give the folder that it was trained from"
             )
-        return weight.to(self.dtype)
+        weight = weight.to(self.dtype)
+        self.given += weight.nbytes
+        return weight
 
     def adapters(self) -> dict[str, Tensor]:
         """Returns the adapters, by the names that they have in our story model."""
@@ -107,6 +110,10 @@ class LanguageModel(Mapping[str, Tensor]):
             [_LLM + name for name in wanted | (allowed & set(self.trained))],
             "give the pytorch_model.bin of an agent of SEED-Story, with its adapters",
         )
+
+
+def _kept(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: weight for name, weight in weights.items() if not _DROPPED.fullmatch(name)}
 
 
 def _keys(stem: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Captions keyframes: what each picture shows, as fields and as one sentence.
 
-A request holds the keyframe's picture (and, if configured, its neighbours), the dialogue spoken
-over it, the text recognised in it and its motion. The answer must be a `CaptionAnswer` that is not
+A request holds the keyframe's picture (and, if configured, its neighbours, and before them one
+picture of the series' characters), the dialogue spoken over it, the text recognised in it and its
+motion. The answer must be a `CaptionAnswer` that is not
 a refusal, does not repeat the prompt and does not follow instructions in the film. A bad answer is
 asked for again with the fault stated; a second bad answer makes the keyframe a reject, and the next
 run ask again.
@@ -19,6 +20,7 @@ from pipeline.annotation.checks import prompt_injection
 from pipeline.annotation.checks.notes import placeholder
 from pipeline.annotation.checks.prompt_echo import echo
 from pipeline.annotation.checks.refusals import refusal
+from pipeline.cast.montage import Montage
 from pipeline.config import DatasetConfig
 from pipeline.inference.client import ModelClient, gather
 from pipeline.inference.protocol import Picture, Request
@@ -41,8 +43,10 @@ async def caption(
     tick: Tick,
     *,
     appearances: Sequence[Appearance] = (),
+    characters: Montage | None = None,
 ) -> tuple[list[Caption], list[Reject]]:
-    """Captions a film's keyframes, whose images lie under `root` and show `appearances`.
+    """Captions a film's keyframes, whose images lie under `root` and show `appearances`, of
+    `characters` that the model is shown first.
 
     Returns the captions in order, and a reject for each keyframe without one. `tick` is called with
     the share done. Raises Stop when no further request can be answered.
@@ -54,7 +58,7 @@ async def caption(
 
     async def outcome_of(index: int) -> Outcome:
         nonlocal done
-        outcome = await _ask_about(keyframes, index, seen, client, root, config)
+        outcome = await _ask_about(keyframes, index, seen, characters, client, root, config)
         await client.ask_again(outcome.failed)
         done += 1
         progress.doing("captions", f"asked {done} of {len(keyframes)}, {keyframes[0].video}")
@@ -90,6 +94,7 @@ async def _ask_about(
     keyframes: Sequence[Keyframe],
     index: int,
     seen: Mapping[str, Sequence[Appearance]],
+    characters: Montage | None,
     client: ModelClient,
     root: str,
     config: DatasetConfig,
@@ -110,6 +115,7 @@ async def _ask_about(
         "caption",
         config.prompts,
         **facts,
+        known=characters.names if characters else {},
         seen={who["name"]: _side(who) for who in facts["cast"]},
         camera=direction(keyframe.camera_motion),
         subject=direction(keyframe.subject_motion),
@@ -125,15 +131,17 @@ async def _ask_about(
         )
 
     # The embedded captioner reads one picture, the keyframe's own.
-    images = tuple(
+    images = [characters.picture] if characters else []
+    facts["picture"] = len(images) + index - first
+    alone = "The picture:" if characters else ""
+    images += [
         Picture(
             storage.join(root, neighbour.image),
             neighbour.sha256,
-            f"Picture {number}:" if len(shown) > 1 else "",
+            f"Picture {number}:" if len(shown) > 1 else alone,
         )
         for number, neighbour in enumerate(shown, 1)
-    )
-    facts["picture"] = index - first
+    ]
     return await ask(
         Request(
             keyframe.id,
@@ -141,7 +149,7 @@ async def _ask_about(
             asked.question,
             facts,
             CaptionAnswer,
-            images,
+            tuple(images),
             system=asked.system,
             longest=LONGEST,
         ),

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pipeline import model_specs
 from pipeline.annotation import prompts
+from pipeline.cast import montage
 from pipeline.config import DatasetConfig
 from pipeline.inference import picture_tokens
 from schemas.rows import STORY_LENGTH, Video
@@ -20,6 +21,7 @@ _CAPTION, _DIALOGUE = 30, 8  # tokens of a caption's sentence, of what is said o
 _CAPTION_ANSWER = 95  # tokens of a caption with its fields
 _BOXES = 60  # tokens of an answer with the boxes of a picture
 _CHARACTER, _CHARACTERS = 45, 6  # tokens of an entry, and entries of a series
+_TOLD = 110  # tokens of what is said of a picture of them
 _KEYFRAMES_SHOWN = 60  # of a series, to the model that drafts its characters
 _WORD, _JSON = 1.35, 8  # tokens per word, and of the JSON around a text
 
@@ -43,6 +45,8 @@ def of_captions(config: DatasetConfig, video: Video, keyframes: int) -> list[Exp
     """Returns the calls for the captions of a film of so many keyframes."""
     images = 1 + 2 * config.captions.neighbours
     tokens = _prompt("caption", config) + _DIALOGUE + images * _picture(config, video)
+    if config.captions.references:
+        tokens += _TOLD + _scaled(config, *montage.size(_CHARACTERS))
     return [ExpectedCalls("caption", keyframes, tokens, _CAPTION_ANSWER)]
 
 
@@ -75,11 +79,16 @@ def of_stories(config: DatasetConfig, video: Video, keyframes: int) -> list[Expe
 
 def _picture(config: DatasetConfig, video: Video) -> float:
     """Tokens of a picture of a film."""
-    scale = min(1.0, config.calls.longest_side / max(video.width, video.height, 1))
+    return _scaled(config, video.width, video.height)
+
+
+def _scaled(config: DatasetConfig, width: int, height: int) -> float:
+    """Tokens of a picture of that size, as the captioner is sent it."""
+    scale = min(1.0, config.calls.longest_side / max(width, height, 1))
     return picture_tokens.count(
         model_specs.parse(config.captioner).model,
-        round(video.width * scale),
-        round(video.height * scale),
+        round(width * scale),
+        round(height * scale),
         config.calls.detail,
     )
 

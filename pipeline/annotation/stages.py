@@ -16,8 +16,9 @@ from pipeline.annotation import characters, figure_boxes, story_scores
 from pipeline.annotation.captions import caption
 from pipeline.annotation.checks import character_names, grounding
 from pipeline.annotation.stories import tell
-from pipeline.cast import characters_file, renames
+from pipeline.cast import characters_file, montage, renames
 from pipeline.cast import stages as cast_stages
+from pipeline.config import DatasetConfig
 from pipeline.inference.repair import reason_of
 from pipeline.ingest.fingerprint import model_fingerprint
 from pipeline.runtime import storage
@@ -30,6 +31,7 @@ from schemas.rows import (
     CastMember,
     Character,
     Keyframe,
+    Reference,
     Reject,
     Renamed,
     Scene,
@@ -60,8 +62,22 @@ async def write_captions(film: Inputs, job: Job) -> list[AnyRow]:
         job.config,
         job.tick,
         appearances=film.rows("cast", Appearance),
+        characters=_montage(film, job),
     )
     return [*written, *rejects]
+
+
+def shows_references(config: DatasetConfig) -> bool:
+    """Returns whether the captioner is shown a picture of the characters."""
+    model = model_specs.parse(config.captioner)
+    return config.captions.references and model.kind != "embedded"
+
+
+def _montage(film: Inputs, job: Job) -> montage.Montage | None:
+    """Returns the picture of the characters that the captioner is shown, if any."""
+    if not shows_references(job.config):
+        return None
+    return montage.save(film.rows("cast", Reference), job.out, film.film.work)
 
 
 def _renamed(film: Inputs, keyframes: Sequence[Keyframe]) -> list[Keyframe]:

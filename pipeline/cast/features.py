@@ -1,7 +1,8 @@
 """Measures a picture for `figures`: features of each cell of a grid, and a small copy of it.
 
 Features are those of the middle of EfficientNet-Lite0: deep enough to tell an animal from a tree,
-early enough to say where it is. The picture goes through that part of the network once.
+early enough to say where it is. The picture goes through that part of the network once, and all
+that is measured is read off the picture as the network sees it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.inference.builtin import colour_names, efficientnet
+from schemas.rows import Keyframe
 
 ROWS, COLUMNS = 28, 48  # of the grid of cells
 WIDTH, HEIGHT = 144, 81  # of the small copy
@@ -22,24 +24,37 @@ LOOK = 112 + 3  # of a cell's features, those that tell who somebody is: the las
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What `figures` reads of a picture."""
+    """What `figures` reads of a picture. A film has thousands, so it is kept in half precision."""
 
-    cells: NDArray[np.float32]  # [28, 48, 155]: early and middle features, Lab colour
+    early: NDArray[np.float16]  # [28, 48, 40]
+    middle: NDArray[np.float16]  # [14, 24, 112]
+    lab: NDArray[np.float16]  # [28, 48, 3], CIE Lab colour
     small: NDArray[np.uint8]  # [81, 144, 3], BGR
+
+    @property
+    def cells(self) -> NDArray[np.float32]:
+        """The features of each cell, [28, 48, 155]: early ones, middle ones, colour."""
+        middle = cv2.resize(self.middle.astype(np.float32), (COLUMNS, ROWS))
+        return np.concatenate([self.early, middle, self.lab], axis=-1, dtype=np.float32)
+
+
+def reduction(keyframe: Keyframe) -> int:
+    """Returns by how much a keyframe's picture may be reduced, 1, 2, 4 or 8, to be measured."""
+    times = min(keyframe.width / efficientnet.WIDTH, keyframe.height / efficientnet.HEIGHT)
+    return max(part for part in (1, 2, 4, 8) if part == 1 or part <= times)
 
 
 def measure(picture: efficientnet.Picture) -> Measured:
     """Measures an RGB picture, uint8 [height, width, 3]."""
-    early, middle = efficientnet.blocks(picture, (_EARLY, _MIDDLE))
-    small = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-    lab = colour_names.to_lab(cv2.resize(picture, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA))
-    cells = np.concatenate(
-        [
-            early.transpose(1, 2, 0),
-            cv2.resize(middle.transpose(1, 2, 0), (COLUMNS, ROWS)),
-            lab,
-        ],
-        axis=-1,
-        dtype=np.float32,
+    seen = cv2.resize(
+        picture, (efficientnet.WIDTH, efficientnet.HEIGHT), interpolation=cv2.INTER_AREA
     )
-    return Measured(cells, cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+    early, middle = efficientnet.blocks(seen, (_EARLY, _MIDDLE))
+    small = cv2.resize(seen, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    lab = colour_names.to_lab(cv2.resize(seen, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA))
+    return Measured(
+        early.transpose(1, 2, 0).astype(np.float16),
+        middle.transpose(1, 2, 0).astype(np.float16),
+        lab.astype(np.float16),
+        cv2.cvtColor(small, cv2.COLOR_RGB2BGR),
+    )

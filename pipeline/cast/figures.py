@@ -5,7 +5,8 @@ rather in the middle. That alone finds lamps and clouds too. But over a film the
 what figures are made of and what places are made of, so a linear discriminant (Fisher 1936) between
 the cells that stand out most and those that stand out least tells figures from places in all of its
 pictures, at the edges too. GrabCut (Rother et al. 2004) then finds their outlines by colour, and
-figures that touch are cut where they are thinnest.
+figures that touch are cut where they are thinnest, and where one side has other colours than the
+other.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cast.features import COLUMNS, HEIGHT, LOOK, ROWS, WIDTH, Measured
+from pipeline.inference.builtin import colour_names
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom: shares of the picture
 Mask = NDArray[np.bool_]  # [81, 144]
-Scores = NDArray[np.float64]  # [pictures, 28, 48], above 0 where a figure is likely
+Scores = NDArray[np.float64]  # [28, 48], above 0 where a figure is likely
 
 _FIGURES, _PLACES = 0.08, 0.6  # shares of a film's cells: stand out most, stand out least
-_MIDDLE = slice(-LOOK, -3)  # features that tell how much a cell stands out
-_RING = (2, 3)  # rows along the upper edge, columns along the sides: the edge of a picture
+_MOST = 20_000  # cells of each kind that are learned from
+_RING = (1, 2)  # rows along the upper edge, columns along the sides, of 14x24: the picture's edge
 _RARE = 0.04  # share of the edge that a cell may resemble and still stand out
 _SHRINK = 0.01  # towards uncorrelated features, for few pictures
 _SURE = 0.7  # score of a cell that is taken for a figure's before its outline is found
@@ -36,6 +38,8 @@ _FLAT = 2.0  # standard deviation of the levels of a picture in which there is n
 _SMALLEST = 0.0028  # share of the picture
 _VALLEY = 0.2  # depth of the valley of a mask's heights where it is cut
 _PART = 0.1  # share of the mask that a part must have
+_SEAM, _SIDE = 0.55, 0.15  # how little the colours of two sides share; share of each side
+_SHADES, _STEP = 8, 10  # of CIE Lab's a and b each, and how wide one is; three of its lightness
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +56,8 @@ def find(pictures: Sequence[Measured]) -> list[list[Figure]]:
     """Returns the figures in each of a film's pictures, the largest first."""
     if not pictures:
         return []
-    cells = np.stack([picture.cells for picture in pictures])
-    scores = figure_scores(cells)
-    return [
-        _figures(picture, cell, score)
-        for picture, cell, score in zip(pictures, cells, scores, strict=True)
-    ]
+    weights, offset = _learned(pictures)
+    return [_figures(picture, weights, offset) for picture in pictures]
 
 
 def within(picture: Measured, boxes: Sequence[tuple[Box, float]]) -> list[Figure]:
@@ -86,43 +86,60 @@ def _ellipse(box: Box) -> NDArray[np.float64]:
     return inside.reshape(ROWS, fine, COLUMNS, fine).mean(axis=(1, 3))
 
 
-def figure_scores(cells: NDArray[np.float32]) -> Scores:
-    """Scores each cell of a film's pictures, [pictures, 28, 48, features]: above 0 for a figure,
-    and 2 in the mean of those that stand out most, whatever the film.
+def _learned(pictures: Sequence[Measured]) -> tuple[NDArray[np.float32], float]:
+    """Learns from a film's pictures what its figures are made of.
+
+    Returns weights and offset of the score of a cell's features: above 0 for a figure, and 2 in the
+    mean of those that stand out most, whatever the film.
     """
-    guess = _standing_out(cells)
-    figures = guess > np.quantile(guess, 1 - _FIGURES)
-    places = guess < np.quantile(guess, _PLACES)
-    flat = cells.reshape(-1, cells.shape[-1])
-    weights, offset = _discriminant(flat[figures.ravel()], flat[places.ravel()])
-    scores = flat @ weights + offset
-    level = max(float(scores[figures.ravel()].mean()), 1e-6)
-    return np.round(2 * scores / level, 4).reshape(guess.shape)
+    guess = np.stack([_standing_out(picture) for picture in pictures])
+    figures = _some(guess > np.quantile(guess, 1 - _FIGURES))
+    places = _some(guess < np.quantile(guess, _PLACES))
+    first, second = _cells(pictures, figures), _cells(pictures, places)
+    weights, offset = _discriminant(first, second)
+    level = max(float((first @ weights).mean()) + offset, 1e-6)
+    return (2 * weights / level).astype(np.float32), 2 * offset / level
 
 
-def _standing_out(cells: NDArray[np.float32]) -> NDArray[np.float64]:
+def _some(mask: Mask) -> NDArray[np.intp]:
+    """Returns the places of a mask's cells, [n, 3]; of very many, some from all of the film."""
+    found = np.argwhere(mask)
+    return found[:: math.ceil(len(found) / _MOST)] if len(found) else found
+
+
+def _cells(pictures: Sequence[Measured], places: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Returns the features of the cells at places (picture, row, column), [n, 155]."""
+    ends = np.searchsorted(places[:, 0], np.arange(len(pictures) + 1))
+    parts = [
+        picture.cells[places[first:last, 1], places[first:last, 2]]
+        for picture, (first, last) in zip(pictures, itertools.pairwise(ends), strict=True)
+        if first < last
+    ]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _standing_out(picture: Measured) -> NDArray[np.float64]:
     """Returns by how much cells differ from the edge of their picture, less far from the middle."""
-    edge = np.zeros((ROWS, COLUMNS), bool)
+    middle = picture.middle.astype(np.float32)
+    rows, columns, _ = middle.shape
+    edge = np.zeros((rows, columns), bool)
     edge[: _RING[0]] = edge[:, : _RING[1]] = edge[:, -_RING[1] :] = True
+    flat, rim = middle.reshape(rows * columns, -1), middle[edge]
+    squares = (flat**2).sum(axis=1)[:, None] - 2 * flat @ rim.T + (rim**2).sum(axis=1)
+    level = float((flat**2).sum(axis=1).mean()) or 1.0
+    rank = max(1, int(_RARE * edge.sum()))
+    nearest = np.partition(np.maximum(squares, 0), rank, axis=1)[:, rank]
+    apart = cv2.resize(np.sqrt(nearest / level).reshape(rows, columns), (COLUMNS, ROWS))
     y, x = np.mgrid[:ROWS, :COLUMNS]
     central = np.exp(-(((x - 23.5) / 14) ** 2 + ((y - 15) / 9) ** 2) / 2)
-    rank = max(1, int(_RARE * edge.sum()))
-    out = []
-    for picture in cells[..., _MIDDLE].astype(np.float32):
-        flat, rim = picture.reshape(-1, picture.shape[-1]), picture[edge]
-        squares = (flat**2).sum(axis=1)[:, None] - 2 * flat @ rim.T + (rim**2).sum(axis=1)
-        level = float((flat**2).sum(axis=1).mean()) or 1.0
-        nearest = np.partition(np.maximum(squares, 0), rank, axis=1)[:, rank]
-        out.append(np.sqrt(nearest.astype(np.float64) / level).reshape(ROWS, COLUMNS) * central)
-    return np.round(np.stack(out), 5)
+    return np.round(apart * central, 5)
 
 
 def _discriminant(
-    figures: NDArray[np.float32], places: NDArray[np.float32]
+    figures: NDArray[np.float64], places: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
     """Returns weights and offset of the line between two kinds of cells, each [n, features]."""
-    both = np.concatenate([figures, places]).astype(np.float64)
-    spread = both.std(axis=0) + 1e-6
+    spread = np.concatenate([figures, places]).std(axis=0) + 1e-6
     first, second = figures / spread, places / spread
     within = (np.cov(first.T) + np.cov(second.T)) / 2 + _SHRINK * np.eye(len(spread))
     apart = first.mean(axis=0) - second.mean(axis=0)
@@ -131,8 +148,11 @@ def _discriminant(
     return weights / spread, -float(middle @ weights)
 
 
-def _figures(picture: Measured, cells: NDArray[np.float32], scores: Scores) -> list[Figure]:
+def _figures(picture: Measured, weights: NDArray[np.float32], offset: float) -> list[Figure]:
+    """Returns the figures in a picture, the largest first."""
     found = []
+    cells = picture.cells
+    scores = np.round(cells @ weights + offset, 4).astype(np.float64)
     for mask in _masks(picture.small, scores):
         weight = cv2.resize(
             mask.astype(np.float32), (COLUMNS, ROWS), interpolation=cv2.INTER_AREA
@@ -173,11 +193,13 @@ def _masks(small: NDArray[np.uint8], scores: Scores) -> list[Mask]:
     figure |= _lost(wide, figure)
     opened = cv2.morphologyEx(figure, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
+    colours = _colours(small)
     return [
         part
         for number in range(1, count)
         if stats[number, cv2.CC_STAT_AREA] >= least
-        for part in _cut(labels == number)
+        for whole in _cut(labels == number)
+        for part in _seams(whole, colours)
         if part.sum() >= least
     ]
 
@@ -211,6 +233,43 @@ def _cut(mask: Mask) -> list[Mask]:
         part[:, left + first : left + last] = mask[:, left + first : left + last]
         parts.append(part)
     return parts
+
+
+def _colours(small: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Returns which of a few colours each pixel has."""
+    lab = colour_names.to_lab(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
+    light, (a, b) = lab[..., 0] // 34, (lab[..., part] // _STEP + _SHADES // 2 for part in (1, 2))
+    a, b = (np.clip(shade, 0, _SHADES - 1) for shade in (a, b))
+    colours: NDArray[np.int64] = ((a * _SHADES + b) * 3 + light).astype(np.int64)
+    return colours
+
+
+def _seams(mask: Mask, colours: NDArray[np.int64]) -> list[Mask]:
+    """Cuts a mask from top to bottom where the colours of the two sides have least in common.
+
+    Clothes lie one above the other: other colours side by side are another figure's. What two
+    sides have in common is the Bhattacharyya coefficient of their histograms, 0..1.
+    """
+    rows, columns = np.nonzero(mask)
+    left, right = int(columns.min()), int(columns.max()) + 1
+    kinds = _SHADES * _SHADES * 3
+    counts = np.bincount(
+        (columns - left) * kinds + colours[rows, columns], minlength=(right - left) * kinds
+    )
+    before = counts.reshape(right - left, kinds).cumsum(axis=0)[:-1]  # of each cut's left side
+    after = np.bincount(colours[mask], minlength=kinds) - before
+    sizes = np.stack([before.sum(axis=1), after.sum(axis=1)])
+    large = sizes.min(axis=0, initial=mask.size) >= max(_SIDE * len(rows), _SMALLEST * mask.size)
+    if not large.any():
+        return [mask]
+    common = np.sqrt(before * after).sum(axis=1) / np.sqrt(sizes.prod(axis=0))
+    apart = np.where(large, 1 - common, 0)
+    at = int(np.round(apart, 6).argmax())
+    if apart[at] < _SEAM:
+        return [mask]
+    cut = left + at + 1
+    sides = np.arange(mask.shape[1]) < cut
+    return [*_seams(mask & sides, colours), *_seams(mask & ~sides, colours)]
 
 
 def _valleys(heights: NDArray[np.float64], first: int, last: int) -> list[int]:

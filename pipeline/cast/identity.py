@@ -11,6 +11,10 @@ is then known, and the second time counts little (Fisher's discriminant: looks a
 scatter within groups). When it is known which groups are characters, all figures are compared with
 them once more (`settle`): over many films some group always has figures of two characters, and what
 tells them apart is best known when most of their figures are.
+
+Looks are compared by how they differ from the mean of the series. A film with one hero has nothing
+to differ from: where nobody of another colour recurs, nor is seen with anybody, looks keep a part
+of their mean.
 """
 
 from __future__ import annotations
@@ -33,10 +37,13 @@ _STRICTER, _FEW, _MANY = 0.1, 300, 6000  # more for many figures than for few: a
 # And from which a figure is a character that has a name, or a description only (what a film without
 # dialogue shows is less sure), or still is, if it was; by how much more than the one that it was it
 # must be like another to be that one.
-_KNOWN, _DESCRIBED, _STAYS, _MARGIN = 0.3, 0.4, 0.1, 0.05
+_KNOWN, _DESCRIBED, _STAYS, _MARGIN = 0.3, 0.35, 0.1, 0.05
 _ROUNDS = 3
 _GONE = -2.0  # less than any cosine: of a group that has joined another
 _SHRINK = 0.5  # of the scatter within groups towards that of all features alike
+_RECURS, _MEETS = 0.04, 2  # share of pictures of who recurs; pictures of two of them together
+_OTHER_COLOUR = 35.0  # difference in CIE Lab's a or b of two who are not one
+_KEPT = 0.25  # of the mean of looks, where there is one
 _TOGETHER = 0.1  # share of the smaller group's pictures that two of one character may share
 
 
@@ -54,14 +61,44 @@ def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]
 
     Returns the number of each figure's group, in the order of the looks, and the groups.
     """
-    looks = _standardised(pictures)
-    if not len(looks):
-        return [[] for _ in pictures], []
     sizes = [len(picture) for picture in pictures]
+    if not any(sizes):
+        return [[] for _ in pictures], []
+    numbers, groups = _twice(_standardised(pictures), sizes)
+    by_picture = _by_picture(numbers.tolist(), sizes)
+    if _one_hero(pictures, by_picture):
+        numbers, groups = _twice(_standardised(pictures, _KEPT), sizes)
+        by_picture = _by_picture(numbers.tolist(), sizes)
+    return by_picture, groups
+
+
+def _twice(looks: Vector, sizes: Sequence[int]) -> tuple[NDArray[np.int64], list[Group]]:
+    """Groups standardised looks strictly, and by what is known then."""
     rough, _ = _grouped(_units(looks), sizes, *_strict(len(looks)))
     whitened = looks @ _whitening(looks, rough)
-    numbers, groups = _grouped(_units(whitened), sizes, *_FINAL)
-    return _by_picture(numbers.tolist(), sizes), groups
+    return _grouped(_units(whitened), sizes, *_FINAL)
+
+
+def _one_hero(
+    pictures: Sequence[Sequence[Sequence[float]]], numbers: Sequence[Sequence[int]]
+) -> bool:
+    """Returns whether the groups that recur are one character: they have like colours, and no two
+    of them are ever in one picture."""
+    least = max(2.0, _RECURS * sum(map(bool, numbers)))
+    count = Counter(number for found in numbers for number in set(found))
+    colours: dict[int, list[Sequence[float]]] = {
+        number: [] for number, seen in count.items() if seen >= least
+    }
+    meetings = 0
+    for looks, found in zip(pictures, numbers, strict=True):
+        meetings += len(colours.keys() & set(found)) > 1
+        for look, number in zip(looks, found, strict=True):
+            if number in colours:
+                colours[number].append(look[-2:])  # CIE Lab's a and b
+    means = np.array([np.mean(of_group, axis=0) for of_group in colours.values()])
+    return meetings < _MEETS and (
+        len(means) < 2 or float(np.ptp(means, axis=0).max()) < _OTHER_COLOUR
+    )
 
 
 def _strict(count: int) -> tuple[float, float]:
@@ -95,7 +132,7 @@ def settle(
     names = sorted(set(characters.values()))
     if not names:
         return [list(found) for found in numbers]
-    looks = _standardised(pictures)
+    looks = _standardised(pictures, _KEPT if _one_hero(pictures, numbers) else 0.0)
     place = {name: at for at, name in enumerate(names)}
     who = np.array([place.get(characters.get(int(number), ""), -1) for number in flat])
     sizes = [len(found) for found in numbers]
@@ -146,11 +183,11 @@ def _nearest(
     return moved
 
 
-def _standardised(pictures: Sequence[Sequence[Sequence[float]]]) -> Vector:
+def _standardised(pictures: Sequence[Sequence[Sequence[float]]], kept: float = 0.0) -> Vector:
+    """Returns looks, [figures, features], with variance 1 and `kept` of their mean."""
     looks = np.array([look for picture in pictures for look in picture], np.float64)
-    if not len(looks):
-        return looks
-    standardised: Vector = (looks - looks.mean(axis=0)) / np.maximum(looks.std(axis=0), 1e-6)
+    apart = looks - (1 - kept) * looks.mean(axis=0)
+    standardised: Vector = apart / np.maximum(looks.std(axis=0), 1e-6)
     return standardised
 
 

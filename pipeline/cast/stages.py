@@ -20,6 +20,7 @@ from pipeline.cast import (
     features,
     figures,
     identity,
+    montage,
     names,
     names_in_captions,
     renames,
@@ -28,11 +29,11 @@ from pipeline.cast.characters_file import Entry
 from pipeline.inference.builtin import efficientnet
 from pipeline.ingest.subtitles import split_speaker
 from pipeline.runtime import decisions, storage
-from pipeline.runtime.images import decode_bgr
+from pipeline.runtime.images import decode_reduced
 from pipeline.runtime.stage_inputs import Inputs, Job
 from pipeline.runtime.stage_outputs import AnyRow, Film
 from schemas import layout
-from schemas.rows import Appearance, CastMember, Figure, Keyframe, Reject, Spoken
+from schemas.rows import Appearance, CastMember, Figure, Keyframe, Reference, Reject, Spoken
 
 # A group of figures without a name is a character if it has this share of the series' pictures and
 # this many of them: places that look like figures seldom come again.
@@ -63,14 +64,15 @@ def figures_of(
 ) -> list[Figure]:
     """Returns the figures in keyframes: as the configured detector finds them, or in `boxes`."""
     cast = job.config.cast
+    own = ":" in cast.figures  # a detector of the user's, which sees whole pictures
     measured: list[features.Measured] = []
     given: list[list[tuple[figures.Box, float]]] = []
     for number, keyframe in enumerate(keyframes):
-        picture = _picture(keyframe, job)
+        picture = _picture(keyframe, job, 1 if own else features.reduction(keyframe))
         measured.append(features.measure(picture))
         if boxes is not None:
             given.append([(box, _ASKED) for box in boxes[number]])
-        elif ":" in cast.figures:
+        elif own:
             (found,) = detectors.detect(cast.figures, [picture], cast.least_score, cast.labels)
             given.append([(detection.box, detection.score) for detection in found])
         job.tick(0.8 * (number + 1) / len(keyframes))
@@ -94,9 +96,11 @@ def figures_of(
     return _compared(rows, keyframes, job) if cast.likeness != "embedded" else rows
 
 
-def _picture(keyframe: Keyframe, job: Job) -> Any:
+def _picture(keyframe: Keyframe, job: Job, reduction: int = 1) -> Any:
+    """Returns a keyframe's picture, RGB, at a part of its size."""
     path = storage.join(job.out, keyframe.image)
-    return cv2.cvtColor(decode_bgr(storage.read_bytes(path), path), cv2.COLOR_BGR2RGB)
+    pixels = decode_reduced(storage.read_bytes(path), path, reduction)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def _compared(rows: Sequence[Figure], keyframes: Sequence[Keyframe], job: Job) -> list[Figure]:
@@ -175,12 +179,34 @@ def find_cast(
         ]
     everybody = [row for of_film in appearances.values() for row in of_film]
     cast = descriptions.members(series, everybody, _colours(pictures, seen))
-    rows: list[list[AnyRow]] = [
-        [*appearances[film.film.video.id], *cast, *renames.find(series, entries)] for film in films
+    of_series: list[AnyRow] = [
+        *cast,
+        *_references(cast, everybody, in_order),
+        *renames.find(series, entries),
     ]
+    rows: list[list[AnyRow]] = [[*appearances[film.film.video.id], *of_series] for film in films]
     if told is not None:
         rows[0] += [Reject("cast", series, "not found", fault) for fault in faults]
     return rows
+
+
+def _references(
+    cast: Sequence[CastMember], appearances: Sequence[Appearance], keyframes: Sequence[Keyframe]
+) -> list[Reference]:
+    """Returns where each character is seen well, those seen most first."""
+    boxes = {(row.keyframe, row.character): row.box for row in appearances}
+    by_id = {keyframe.id: keyframe for keyframe in keyframes}
+    return [
+        Reference(
+            member.series,
+            member.name,
+            by_id[keyframe].image,
+            by_id[keyframe].sha256,
+            boxes[keyframe, member.name],
+        )
+        for member in cast
+        for keyframe in crops.keyframes(member)[: montage.EACH]
+    ]
 
 
 def given_corrections(films: Sequence[Inputs], job: Job) -> Any:

@@ -252,6 +252,8 @@ class CostModel:
         """Returns the core seconds of one call of a server, with its images of width and height
         `size`."""
         images = 1 + 2 * self.config.captions.neighbours if stage.role == "captioner" else 0
+        if stage.name == "captions":
+            images += self.config.captions.references
         return SECONDS_PER_CALL + images * SECONDS_PER_MEGAPIXEL * size[0] * size[1] / 1e6
 
     def measured(self, stage: Stage) -> ModelRates | None:

@@ -29,6 +29,7 @@ from schemas.rows import (
     Character,
     Figure,
     Keyframe,
+    Reference,
     Reject,
     Renamed,
     Scene,
@@ -86,7 +87,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "keyframes",
         keyframes.find_keyframes,
-        version=9,
+        version=10,
         files=keyframes.content,
         settings=("keyframes",),
         segmented=Segmented(keyframes.segments, keyframes.scan_segment, keyframes.SCAN_SHARE),
@@ -141,17 +142,17 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=3,
+        version=5,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
         prompts=("figures",),  # where the captioner finds them
-        seconds=0.04,
+        seconds=0.022,
     ),
     Stage(
         "cast",
         cast.find_cast,
-        version=5,
+        version=7,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
@@ -205,7 +206,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "named",
         annotation.name_cast,
-        version=2,
+        version=4,
         scope="series",
         reads={
             "figures": (Figure,),
@@ -274,20 +275,20 @@ STAGES: tuple[Stage, ...] = (
 
 
 def of(config: DatasetConfig) -> tuple[Stage, ...]:
-    """Returns the stages as a configuration has them: `figures` may ask the captioner."""
-    if config.cast.figures != "captioner":
-        return STAGES
-    return tuple(
-        dataclasses.replace(
-            stage,
-            run=annotation.ask_for_figures,
-            role="captioner",
-            expected_calls=expected_calls.of_figures,
-        )
-        if stage.name == "figures"
-        else stage
-        for stage in STAGES
-    )
+    """Returns the stages as a configuration has them: `figures` may ask the captioner, and
+    `captions` may show it the characters, whose pictures its key must then contain."""
+    changed: dict[str, dict[str, Any]] = {}
+    if config.cast.figures == "captioner":
+        changed["figures"] = {
+            "run": annotation.ask_for_figures,
+            "role": "captioner",
+            "expected_calls": expected_calls.of_figures,
+        }
+    if annotation.shows_references(config):
+        (captions,) = [stage for stage in STAGES if stage.name == "captions"]
+        seen = (*captions.reads["cast"], Reference)
+        changed["captions"] = {"reads": {**captions.reads, "cast": seen}}
+    return tuple(dataclasses.replace(stage, **changed.get(stage.name, {})) for stage in STAGES)
 
 
 # Steps after the stages: they are recorded and planned like stages, but have no output per film.

@@ -42,6 +42,7 @@ _SEEK_BACK = (0.0, 1.0, 60.0)  # seconds further back to seek, where seeking lan
 _MOST_ASPECT = 8  # of a pixel, and its inverse the least; beyond, the file states nonsense
 _MOST_PIXELS = 1 << 26  # of a picture: twice those of 8K film; more would take gigabytes to decode
 _REORDERING = {"h264", "hevc"}  # codecs of which AVI does not tell the order of the frames
+_FLV_WRAP = 1 << 31  # milliseconds: FFmpeg reads a time below zero as one that is so much later
 _FEW = 10.0  # frames per second; skipping some of these would save little
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 
@@ -124,15 +125,19 @@ def pixel_aspect(stream: VideoStream) -> Fraction:
 def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
     """Yields the packets of a track from the demuxer's position on; skips damaged places.
 
-    Where a file knows no presentation times, those of its packets count them.
+    Where a file knows no presentation times, those of its packets count them. In Flash Video, times
+    below zero are what they were when it was written.
     Raises av.FFmpegError after 100 damaged places in a row, or where reading fails.
     """
     faults, in_coding_order = 0, _timed_in_coding_order(stream)
+    wraps = container.format.name == "flv"
     while True:
         try:
             for packet in container.demux(stream):
                 if in_coding_order:
                     packet.pts = packet.dts
+                if wraps and packet.pts is not None and packet.dts is not None:
+                    packet.pts, packet.dts = _near_zero(packet.pts), _near_zero(packet.dts)
                 yield packet
                 faults = 0
             return
@@ -142,6 +147,10 @@ def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
             faults += 1
             if faults == _MOST_FAULTS:
                 raise
+
+
+def _near_zero(time: int) -> int:
+    return time - round(time / _FLV_WRAP) * _FLV_WRAP
 
 
 def decoded(packets: Iterable[Any]) -> Iterator[VideoFrame]:

@@ -7,9 +7,10 @@ that it builds on.
 from __future__ import annotations
 
 import bisect
+import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 from av.packet import Packet
@@ -24,24 +25,57 @@ from pipeline.ingest.video import (
     video_stream,
 )
 from pipeline.keyframes.frame_stats import FrameStats
+from pipeline.runtime.prefetch import prefetch
 
+_MOST_DECODERS = 4  # of a film at once: whoever takes the frames is then the slower one
+_AHEAD = 2  # frames that each decodes before they are taken
 _NEAR = 0.1  # seconds between a time and a frame that may stand for it
+
+
+Chosen: TypeAlias = tuple[int, av.VideoFrame, av.VideoFrame | None]
 
 
 def frames_at_indices(
     uri: str, stats: FrameStats, indices: Sequence[int], threads: int
-) -> Iterator[tuple[int, av.VideoFrame, av.VideoFrame | None]]:
+) -> Iterator[Chosen]:
     """Yields, for ascending frame indices, each with its frame and one beside it: the frame before,
     or the one after where decoding starts with the frame.
 
-    Leaves out frames that cannot be reached again.
+    Leaves out frames that cannot be reached again. With several threads, which change the time
+    taken and nothing else, several decoders work ahead: each takes random access points in turn.
     """
-    with open_video(uri) as container:
-        stream = _stream(container, threads, skip=True)  # as the frames were decoded for `stats`
-        opened = True
+    groups = [
+        (access, list(together))
         for access, together in itertools.groupby(
             indices, key=lambda index: index - int(stats.cost[index]) + 1
-        ):
+        )
+    ]
+    decoders = min(threads, _MOST_DECODERS, len(groups))
+    if decoders <= 1:
+        return _frames_of(uri, stats, groups)
+    return heapq.merge(
+        *(_ahead(_frames_of(uri, stats, groups[n::decoders])) for n in range(decoders)),
+        key=lambda chosen: chosen[0],
+    )
+
+
+def _ahead(frames: Iterator[Chosen]) -> Iterator[Chosen]:
+    """Yields frames while a thread decodes the next ones."""
+    for chosen in prefetch(lambda number: next(frames, None), itertools.count(), _AHEAD, 1):
+        if chosen is None:
+            return
+        yield chosen
+
+
+def _frames_of(
+    uri: str, stats: FrameStats, groups: Sequence[tuple[int, list[int]]]
+) -> Iterator[Chosen]:
+    """Yields frames as `frames_at_indices` does. groups: the index of each random access point, and
+    the wanted frames that are decoded from it."""
+    with open_video(uri) as container:
+        stream = _stream(container, 1, skip=True)  # as the frames were decoded for `stats`
+        opened = True
+        for access, together in groups:
             # The film's first frame may build on some that are not shown: an edit list leaves
             # them out, as where a film was cut without encoding it again.
             start = None if opened and access == 0 else int(stats.pts[access])
@@ -65,7 +99,7 @@ def _reached(
     stats: FrameStats,
     wanted: Mapping[int, int],
     sparing: bool,
-) -> Iterator[tuple[int, av.VideoFrame, av.VideoFrame | None]]:
+) -> Iterator[Chosen]:
     """Yields wanted frames that build on one random access point, as `frames_at_indices` does.
 
     wanted: their indices, by time. sparing: nothing is decoded after the packets with these times,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 import av
 import cv2
@@ -32,15 +31,12 @@ from pipeline.keyframes.select import Selection, all_candidates, frame_reject, s
 from pipeline.keyframes.shots import Transition
 from pipeline.runtime import progress, storage
 from pipeline.runtime.images import encode_jpeg, thumbnail
-from pipeline.runtime.prefetch import prefetch
 from pipeline.runtime.stage_outputs import AnyRow
 from schemas import layout
 from schemas.published import keyframe_id
 from schemas.rows import Keyframe, Reject, Video
 
 SCAN_SHARE = 0.7  # of the time that extraction takes is spent in the scan
-
-_Item = TypeVar("_Item")
 
 _CUT_SHORT = 0.05  # share of a film that may be missing at its end without a reject
 _REJECT_IMAGES = 4  # written for each reason, of a film
@@ -152,10 +148,7 @@ def extract_keyframes(
     rejects: list[Reject] = []
     decoded = set()
     wanted = sorted(selection.candidates.keys() | shown)
-    frames = frames_at_indices(video.uri, stats, wanted, threads)
-    if threads > 1:  # one decodes while another encodes
-        frames = _ahead(frames, len(wanted))
-    for index, frame, beside in frames:
+    for index, frame, beside in frames_at_indices(video.uri, stats, wanted, threads):
         tick(SCAN_SHARE + (1 - SCAN_SHARE) * index / len(stats.pts))
         decoded.add(index)
         image, crop = displayed(frame, geometry)
@@ -199,12 +192,6 @@ def _near_duplicate(
         if largest_change(picture, pictures[index]) < config.change:
             return keyframes[index].id
     return ""
-
-
-def _ahead(items: Iterator[_Item], count: int) -> Iterator[_Item]:
-    """Yields the items, at most `count`, while a thread makes the next ones."""
-    made = prefetch(lambda number: next(items, None), range(count), 1)
-    return (item for item in made if item is not None)
 
 
 def keyframes_per_second(

@@ -357,10 +357,10 @@ def join_segments(uri: str, segments: Sequence[SegmentStats]) -> FrameStats:
     dark = DarkEdges()
     for segment in segments:
         dark.add(segment.dark)
-    bars = dark.bars()
+    bars, level = dark.bars()
     if any(bars):
         ((height, width),) = dark.sizes
-        columns = measured_inside(columns, bars, height, width)
+        columns = measured_inside(columns, bars, level, height, width)
     del columns["sharp_inside"]
     looked_at = columns.pop("combed")
     combed = looked_at[looked_at >= 0]

@@ -1,7 +1,9 @@
-"""Letterbox bars: rows and columns at the edges that are dark in nearly every frame of a film.
+"""Letterbox bars: rows and columns at the edges that are dark in nearly every frame of a film, or
+light and of one level: black, grey and white bars.
 
 They are looked for in frames spread through the film. Where a film has bars, what was measured on
-whole frames is made what it is inside of them: bars dilute differences, and their edges look sharp.
+whole frames is made what it is inside of them: bars dilute differences, and the edges of dark ones
+look sharp.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ _FEW = 8  # frames; in fewer, what is dark on one side may be a night sky,
 _UNEVEN = 2.5  # if it is so many times what is dark on the other
 _TEXT = 0.08  # of the height: a line of subtitles that stands in a bar,
 _BETWEEN = 2  # with so many dark rows beyond it
+_CONSTANT = 0.8  # of frames between light bars are so just as far: pictures seldom go on like these
+_SAME = 6  # levels by which a light bar may differ within a frame, and from frame to frame
+_CORNER = 8  # pixels, the side of the corner that tells the level of a light bar
+_EVEN = 1.25  # times a light bar is as wide as that on the other side, at most; a sky has no such
 _SAMPLES = 320  # pixels of a row or column that are looked at, about
 
 Sides = tuple[int, int, int, int]  # rows above, below, columns left, right
@@ -30,10 +36,12 @@ Sides = tuple[int, int, int, int]  # rows above, below, columns left, right
 
 @dataclasses.dataclass
 class DarkEdges:
-    """How far frames spread through a film, and lit, are dark from each side."""
+    """How far lit frames, spread through a film, are dark, or light and plain, at each side."""
 
     sizes: set[tuple[int, int]] = dataclasses.field(default_factory=set)  # height, width
     edges: list[Sides] = dataclasses.field(default_factory=list)
+    light: list[Sides] = dataclasses.field(default_factory=list)  # of the same frames,
+    levels: list[int] = dataclasses.field(default_factory=list)  # and the luma of that
 
     def add_frame(self, luma: NDArray[np.uint8]) -> None:
         """Adds a frame, uint8 [height, width]."""
@@ -42,30 +50,65 @@ class DarkEdges:
         if inside.size and cv2.mean(inside)[0] >= _LIT:
             self.sizes.add((luma.shape[0], luma.shape[1]))
             self.edges.append(edges)
+            light, level = _light_edges(luma)
+            self.light.append(light)
+            self.levels.append(level)
 
     def add(self, other: DarkEdges) -> None:
         """Adds the frames of another part of the film."""
         self.sizes |= other.sizes
         self.edges += other.edges
+        self.light += other.light
+        self.levels += other.levels
 
-    def bars(self) -> Sides:
-        """Returns the bars of the film; none where its frames differ in size."""
+    def bars(self) -> tuple[Sides, int]:
+        """Returns the bars of the film and their luma, 0 for dark ones; no bars where its frames
+        differ in size."""
         if len(self.sizes) != 1:
-            return 0, 0, 0, 0
+            return (0, 0, 0, 0), 0
         ((height, width),) = self.sizes
-        edges = np.array(self.edges)
-        found = []
-        for side, length in enumerate((height, height, width, width)):
-            bar = int(np.quantile(edges[:, side], 1 - _SHARE, method="lower"))
-            exact = np.abs(edges[:, side] - bar) <= max(2.0, _TOLERANCE * length)
-            found.append(bar if exact.mean() >= _EXACT else 0)
-        for one, other in ((0, 1), (2, 3)):
-            if len(edges) < _FEW and max(found[one], found[other]) > _UNEVEN * min(
-                found[one], found[other]
-            ):
-                found[one] = found[other] = 0
-        above, below, left, right = found
-        return above, below, left, right
+        dark = _common(np.array(self.edges), height, width, _EXACT)
+        if any(dark):
+            return dark, 0
+        levels = np.array(self.levels)
+        level = int(np.median(levels))
+        same = np.abs(levels - level) <= _SAME
+        each = np.where(same[:, None], np.array(self.light), 0)
+        light = _common(each, height, width, _CONSTANT)
+        pairs = [
+            (one, other) if max(one, other) <= _EVEN * min(one, other) else (0, 0)
+            for one, other in (light[:2], light[2:])
+        ]
+        return (*pairs[0], *pairs[1]), level
+
+
+def _common(edges: NDArray[np.int64], height: int, width: int, share: float) -> Sides:
+    """Returns how far bars reach from each side, given how far they may in each frame, [frames, 4],
+    and the share of frames in which they do just so."""
+    found = []
+    for side, length in enumerate((height, height, width, width)):
+        bar = int(np.quantile(edges[:, side], 1 - _SHARE, method="lower"))
+        exact = np.abs(edges[:, side] - bar) <= max(2.0, _TOLERANCE * length)
+        found.append(bar if exact.mean() >= share else 0)
+    for one, other in ((0, 1), (2, 3)):
+        if len(edges) < _FEW and max(found[one], found[other]) > _UNEVEN * min(
+            found[one], found[other]
+        ):
+            found[one] = found[other] = 0
+    above, below, left, right = found
+    return above, below, left, right
+
+
+def _light_edges(luma: NDArray[np.uint8]) -> tuple[Sides, int]:
+    """Returns how many rows above and below, and columns left and right, have the level of the
+    frame's corner, if that is a plain one and not dark, and the level."""
+    corner = luma[:_CORNER, :_CORNER]
+    level = int(np.median(corner))
+    if level <= _DARK or np.ptp(corner) > 2 * _SAME:
+        return (0, 0, 0, 0), level
+    apart = cv2.convertScaleAbs(cv2.absdiff(luma, float(level)), alpha=_DARK / _SAME)
+    edges = dark_edges(np.asarray(apart, np.uint8))
+    return (edges if inner(luma, edges).size else (0, 0, 0, 0)), level
 
 
 def dark_edges(luma: NDArray[np.uint8]) -> Sides:
@@ -110,20 +153,20 @@ def inner(luma: NDArray[np.uint8], sides: Sides, margin: int = 0) -> NDArray[np.
 
 
 def measured_inside(
-    columns: dict[str, NDArray[Any]], bars: Sides, height: int, width: int
+    columns: dict[str, NDArray[Any]], bars: Sides, level: int, height: int, width: int
 ) -> dict[str, NDArray[Any]]:
     """Returns figures of frames as they are inside of the bars, given those of whole frames.
 
-    columns: `diff`, `mean`, `std`, `sharp_inside` and `thumbs` as in `FrameStats`; height, width:
-    of the frames.
+    columns: `diff`, `mean`, `std`, `sharp`, `sharp_inside` and `thumbs` as in `FrameStats`; level:
+    luma of the bars, 0 for dark ones; height, width: of the frames.
     """
     above, below, left, right = bars
     inside = (height - above - below) * (width - left - right) / (height * width)
     mean = columns["mean"].astype(np.float64)
-    black = np.minimum(16.0, mean)  # of a bar
-    inner_mean = (mean - (1 - inside) * black) / inside
+    bar = np.full_like(mean, level) if level else np.minimum(16.0, mean)
+    inner_mean = np.maximum((mean - (1 - inside) * bar) / inside, 0)
     square = columns["std"].astype(np.float64) ** 2 + mean**2
-    variance = (square - (1 - inside) * black**2) / inside - inner_mean**2
+    variance = (square - (1 - inside) * bar**2) / inside - inner_mean**2
     thumbs = columns["thumbs"]
     rows = _resampling(thumbs.shape[1], above / height, below / height)
     across = _resampling(thumbs.shape[2], left / width, right / width)
@@ -131,7 +174,8 @@ def measured_inside(
         "diff": (columns["diff"] / inside).astype(np.float32),
         "mean": inner_mean.astype(np.float32),
         "std": np.sqrt(np.maximum(variance, 0)).astype(np.float32),
-        "sharp": columns["sharp_inside"],
+        # The edges of light bars add the same to each frame.
+        "sharp": columns["sharp" if level else "sharp_inside"],
         "thumbs": np.array(
             [np.rint(rows @ thumb @ across.T) for thumb in thumbs], np.uint8
         ).reshape(thumbs.shape),

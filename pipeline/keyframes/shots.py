@@ -283,7 +283,7 @@ def wipes(
             if _both_stay(stats, blocked, first, last):
                 found.append(Transition("wipe", first, last))
             length = sweep.last - sweep.first + 1
-            free[max(0, sweep.first - length) : sweep.last + length + 1] = False
+            free[max(0, sweep.first - length // 2) : sweep.last + length // 2 + 1] = False
     return sorted(found, key=lambda transition: transition.first)
 
 

@@ -56,7 +56,7 @@ def segments(film: Inputs, job: Job, seconds: float) -> list[segment_scan.Bounds
         return [(None, None)]
     video = film.video
     try:
-        return isolation.call(segment_scan.bounds, video.uri, seconds, size=video.size)
+        return isolation.call(segment_scan.bounds, video.uri, seconds, job.threads, size=video.size)
     except (isolation.Crashed, VideoError, ValueError, OSError, av.FFmpegError):
         return [(None, None)]  # the stage makes a reject of it
 

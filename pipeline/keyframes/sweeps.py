@@ -1,4 +1,5 @@
-"""Finds wipes, irises, pushes and covers: transitions in which a shot gives way part by part.
+"""Finds wipes, irises, blinds, pushes and covers: transitions in which a shot gives way part by
+part.
 
 In a wipe each part of the picture goes from the first shot to the second once, quickly, and not all
 parts at a time. In a push or cover a shot moves in from a side. Both are measured between the ends
@@ -11,6 +12,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,10 +23,12 @@ _STEP = 0.6  # share of the change from a frame to the next, at most; a cut has 
 # How well places explain when they change (R squared), less twice the strays, at least; what runs
 # through a picture changes it in no order.
 _ORDER = 0.5
+_SLATS = 0.45  # the same of blinds, less the strays: nothing else changes a picture in equal slats
 _SLIDE_STRAYS = 0.19  # as _STRAYS, where a shot moves in from a side
 _SAMPLES = 12  # frames of a window that are looked at, at most
 _CHANGED = 12.0  # levels between the ends, for a part of the picture that tells anything
 _SHIFTS = 8  # frames of a window that are compared with shifted ends, at most
+_WIDTH = 32  # pixels at least, along which a shot moves in
 _SEAM = 0.6  # levels between the edges that meet, as a share of those between the shots
 _PURE = 0.05  # share of the other shot in a frame that counts as one of its own
 _AT_ONCE = 256  # windows processed at once, which bounds memory
@@ -74,7 +78,10 @@ def wiped(thumbs: NDArray[np.uint8], middles: NDArray[np.int64], half: int) -> I
         score = size.mean(axis=(1, 2)) * (1 - strays / _STRAYS)
         for number in np.flatnonzero(fits):
             when = 1 - share[number].mean(axis=0)
-            if _order(when, weight[number, 0]) - 2 * strays[number] < _ORDER:
+            if (
+                _order(when, weight[number, 0]) - 2 * strays[number] < _ORDER
+                and _in_slats(when, weight[number, 0]) - strays[number] < _SLATS
+            ):
                 continue
             middle = int(some[number])
             yield Sweep(*_extent(progress[number], offsets, middle, half), float(score[number]))
@@ -88,6 +95,27 @@ def _order(when: NDArray[np.float32], weight: NDArray[np.float32]) -> float:
     times, places = when * root, _PLACES * root[:, None]
     rest = times - places @ np.linalg.lstsq(places, times, rcond=None)[0]
     return 1 - float((rest**2).sum()) / max(float((around**2).sum()), 1e-6)
+
+
+def _in_slats(when: NDArray[np.float32], weight: NDArray[np.float32]) -> float:
+    """Returns how well the places in equal slats explain when they change, as R squared: 1 for
+    blinds. when, weight: [576]."""
+    shares = weight / max(float(weight.sum()), 1e-6)
+    slats, times = _SLATTED - shares @ _SLATTED, when - shares @ when
+    together = shares * times @ slats
+    alone = (shares @ slats**2) * max(float(shares @ times**2), 1e-6)
+    return float((together**2 / np.maximum(alone, 1e-6)).max())
+
+
+def _slatted() -> NDArray[np.float64]:
+    """Returns where in its slat each place in a thumb lies, for several numbers of slats that hang
+    or stand: [576, functions]."""
+    rows, columns = np.mgrid[0:18, 0:32].reshape(2, -1)
+    y, x = (rows + 0.5) / 18, (columns + 0.5) / 32
+    return np.stack([x * n % 1 for n in range(3, 13)] + [y * n % 1 for n in range(3, 8)], axis=1)
+
+
+_SLATTED = _slatted()
 
 
 def _places() -> NDArray[np.float64]:
@@ -124,6 +152,12 @@ def slid(
             yield middle, Sweep(*_extent(shift, offsets, middle, half), span * (1 - strays))
 
 
+def _wider(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = picture.shape
+    wide = cv2.resize(np.ascontiguousarray(picture), (2 * width, height))
+    return np.asarray(wide, np.float32)
+
+
 def _extent(
     progress: NDArray[Any], offsets: NDArray[np.int64], middle: int, half: int
 ) -> tuple[int, int]:
@@ -151,13 +185,15 @@ def _misfit(
     fit of a shot that moves in from the right, and the share of it that is in, of each frame;
     infinity where it does not advance."""
     one, other, inner = one[::2], other[::2], inner[:, ::2]  # as good, for half the time
+    if one.shape[1] < _WIDTH:  # half a pixel of few is much
+        one, other = _wider(one[::2]), _wider(other[::2])
+        inner = np.stack([_wider(picture) for picture in inner[:, ::2]])
     width = one.shape[1]
     shifts = np.arange(width + 1)
     columns = np.arange(width)
     entered = columns >= width - shifts[:, None]  # [shifts, width]: of the second shot
     moved_in = np.clip(columns - width + shifts[:, None], 0, width - 1)
     moved_out = np.clip(columns + shifts[:, None], 0, width - 1)
-    resting = np.broadcast_to(columns, moved_in.shape)
     # Where the two meet there is a seam, unless a camera pans over one scene.
     span = np.abs(one - other).mean()
     seams = (
@@ -165,18 +201,22 @@ def _misfit(
         np.abs(one - other[:, :1]).mean(),
         np.abs(one[:, -1:] - other).mean(),
     )
+    if max(seams) < _SEAM * span:
+        return np.inf, np.zeros(len(inner))
+    # What each column differs by, of [height, frames, shifts, width]: where the second shot is not
+    # yet and where it is, and the same of shots that rest.
+    predicted = np.where(entered, other[:, moved_in], one[:, moved_out])
+    moved = np.abs(inner.swapaxes(0, 1)[:, :, None] - predicted[:, None]).sum(axis=0)
+    still = [np.abs(inner - shot).sum(axis=1)[:, None] for shot in (one, other)]
+    out, into = (moved * ~entered).sum(axis=2), (moved * entered).sum(axis=2)  # [frames, shifts]
+    covered, uncovered = (still[0] * ~entered).sum(axis=2), (still[1] * entered).sum(axis=2)
     best, of_best = np.inf, np.zeros(len(inner))
-    for seam, of_one, of_other in zip(
-        seams,
-        (moved_out, resting, moved_out),  # pushed, covered, uncovered
-        (moved_in, moved_in, resting),
-        strict=True,
-    ):
+    for seam, total in zip(
+        seams, (out + into, covered + into, out + uncovered), strict=True
+    ):  # pushed, covered, uncovered
         if seam < _SEAM * span:
             continue
-        # [height, shifts, width]
-        predicted = np.where(entered, other[:, of_other], one[:, of_one])
-        levels = np.abs(inner[:, :, None, :] - predicted).mean(axis=(1, 3))  # [frames, shifts]
+        levels = total / one.size
         shift = levels.argmin(axis=1) / width
         steps = np.diff(np.concatenate([[0.0], shift, [1.0]]))
         if steps.min() >= -0.05 and steps.max() < 0.6 and np.ptp(shift) > 0.3:

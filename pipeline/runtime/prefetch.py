@@ -12,13 +12,14 @@ Result = TypeVar("Result")
 
 
 def prefetch(
-    read: Callable[[Item], Result], items: Iterable[Item], depth: int = 4
+    read: Callable[[Item], Result], items: Iterable[Item], depth: int = 4, threads: int = 0
 ) -> Iterator[Result]:
     """Yields `read(item)` for each item, in order, while up to `depth` more are being read.
 
+    threads: that read, as many as `depth` if 0; with 1 each is read after the one before.
     A caller that stops early, such as for an error, does not wait for those.
     """
-    pool = ThreadPoolExecutor(depth)
+    pool = ThreadPoolExecutor(threads or depth)
     waiting: deque[Future[Result]] = deque()
     try:
         for item in items:

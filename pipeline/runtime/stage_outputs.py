@@ -24,6 +24,7 @@ from schemas.rows import (
     Figure,
     Keyframe,
     Place,
+    Reference,
     Reject,
     Renamed,
     Row,
@@ -40,6 +41,7 @@ AnyRow: TypeAlias = (
     | Figure
     | Appearance
     | CastMember
+    | Reference
     | Renamed
     | Scene
     | Place

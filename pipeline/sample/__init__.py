@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,6 +28,7 @@ import av
 import cv2
 import numpy as np
 
+from pipeline.sample import variants
 from pipeline.sample.cards import credits_card, logo, title_card
 from pipeline.sample.film import FPS, Picture, boxes, filmed
 from pipeline.sample.music import tune
@@ -43,15 +44,16 @@ def draw(
     episodes: int = 4,
     seed: int = 0,
     shots: int | None = None,
+    variant: str = "",
     drawn: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> list[str]:
     """Draws the sample into `folder` and returns the paths of its videos, in order.
 
     Films that are there already, drawn with the same parameters by the same code, are not drawn
     again; others of an earlier call are replaced. `shots` limits each episode to its first story
-    shots. `drawn` is told each episode that is done, their number and that of all. Equal parameters
-    give equal bytes with equal versions of the libraries. Episodes are
-    drawn in parallel by fresh processes, so a script that calls this needs the usual
+    shots, `variant` is one of `variants.VARIANTS`. `drawn` is told each episode that is done, their
+    number and that of all. Equal parameters give equal bytes with equal versions of the libraries.
+    Episodes are drawn in parallel by fresh processes, so a script that calls this needs the usual
     `if __name__ == "__main__"`. Raises ValueError where there is nothing to draw.
     """
     if episodes < 1 or (shots is not None and shots < 1):
@@ -59,9 +61,12 @@ def draw(
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)
     names = [f"S01E{number:02d}" for number in range(1, episodes + 1)]
-    _remove_others(home, names, {"seed": seed, "shots": shots, "code": _code()})
+    parameters = {"seed": seed, "shots": shots, "code": _code()}
+    if variant:
+        parameters["variant"] = variant
+    _remove_others(home, names, parameters)
     missing = [
-        (folder, name, number, seed, shots)
+        (folder, name, number, seed, shots, variant)
         for number, name in enumerate(names, 1)
         if not (home / f"{name}.mp4").exists()
     ]
@@ -136,10 +141,11 @@ def _manifest(names: list[str]) -> str:
     return text.getvalue()
 
 
-def _draw_episode(job: tuple[str, str, int, int, int | None]) -> None:
-    folder, name, number, seed, shots = job
+def _draw_episode(job: tuple[str, str, int, int, int | None, str]) -> None:
+    folder, name, number, seed, shots, variant = job
     cv2.setNumThreads(1)  # the episodes share the cores already
     episode = write(seed, number, shots)
+    episode = replace(episode, shots=variants.apply(episode.shots, variant))
     spans = timeline(episode.shots)
     home = Path(folder)
     _write(home / f"{name}.srt", _srt(episode.shots, spans).encode())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.sample.pen import Pen, bend, mix
 
@@ -119,6 +119,16 @@ _CAST = (
     ),
 )
 CAST = {who.name: who for who in _CAST}
+
+# How else somebody may look, in variants of the sample.
+LOOKS = {
+    **CAST,
+    "another fox": replace(CAST["Pip"], name="Hugo", wear="#7d5bc4"),
+    "Pip, changed": replace(CAST["Pip"], wear="#4a6fd0"),
+    "Momo, changed": replace(CAST["Momo"], wear="#d8484f"),
+    "Rosa, changed": replace(CAST["Rosa"], wear="#3f7fd0"),
+    "Hugo, changed": replace(CAST["Hugo"], wear="#e08a2f"),
+}
 
 
 @dataclass

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from pipeline.sample.actions import ACTIONS, act, measure
-from pipeline.sample.figures import CAST
+from pipeline.sample.figures import LOOKS
 from pipeline.sample.pen import HEIGHT, WIDTH, Box, Canvas, Pen, Ruler, overlay, view, view_matrix
 from pipeline.sample.places import INDOORS, WATER, Light, front, light_of, paint
 from pipeline.sample.script import Actor, Shot
@@ -194,7 +194,7 @@ def filmed(shot: Shot) -> Picture:
 def _place(pen: Pen, actor: Actor, shot: Shot, t: float) -> None:
     act(
         pen.at(*_spot(actor, shot, t)),
-        CAST[actor.name],
+        LOOKS[actor.look or actor.name],
         actor.action,
         t,
         colour=actor.colour,
@@ -206,7 +206,7 @@ def _place(pen: Pen, actor: Actor, shot: Shot, t: float) -> None:
 
 def _spot(actor: Actor, shot: Shot, t: float) -> tuple[float, float, float, float, float]:
     """Returns where a figure stands in the world: x, y, turn and scales, as `Pen.at` takes them."""
-    speed = ACTIONS[actor.action].speed * CAST[actor.name].size
+    speed = ACTIONS[actor.action].speed * LOOKS[actor.look or actor.name].size
     x = actor.x + actor.facing * speed * (t - shot.seconds / 2)
     return x, actor.y, 0, actor.facing, 1
 
@@ -225,7 +225,7 @@ def boxes(shot: Shot, t: float) -> dict[str, Box]:
         ruler = Ruler(np.empty((0, 0, 3), np.uint8), view_matrix(WIDTH, HEIGHT, x, y, zoom))
         measure(
             ruler.at(*_spot(actor, shot, t)),
-            CAST[actor.name],
+            LOOKS[actor.look or actor.name],
             actor.action,
             t,
             beat=actor.beat,

@@ -41,6 +41,7 @@ class Actor:
     beat: float
     colour: str
     mood: str = ""
+    look: str = ""  # of `figures.LOOKS`, where it is not the usual one
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,7 @@ def answer(question: dict[str, Any]) -> str:
     task = schema.get("name") or _task(prompts)
     if task == "caption":
         number = next(filter(None, map(_NUMBER.search, prompts)), None)
+        pictures = pictures["Characters:" in prompts :]  # what they look like is no question
         seen = pictures[int(number[1]) - 1 if number else 0] if pictures else prompts[-1]
         return _to_json(_caption(zlib.crc32(seen.encode())))
     if task in ("narrate", "link"):

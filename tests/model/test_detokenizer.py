@@ -97,6 +97,24 @@ def recorded(model: Detokenizer, monkeypatch) -> list[dict]:
     return calls
 
 
+@pytest.mark.parametrize(
+    ("normalise", "wanted"),
+    [
+        ("width", [[1.0, 1.0], [1.4, 0.2]]),  # each feature has a mean square of 1
+        ("tokens", [[0.2**0.5, 0.6], [0.8**0.5, 0.8]]),  # each component, a sum of squares of 1
+    ],
+)
+def test_features_are_normalised_before_they_are_projected(normalise, wanted):
+    perceiver = Perceiver(2, 8, 1, 2, 1, [4], None, normalise=normalise)
+    given = {"width": [[3.0, 3.0], [7.0, 1.0]], "tokens": [[1.0, 3.0], [2.0, 4.0]]}
+    seen = []
+    perceiver.project_in.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][0]))
+
+    perceiver(torch.tensor([given[normalise]]))
+
+    torch.testing.assert_close(seen[0], torch.tensor(wanted))
+
+
 def test_loss_is_the_error_of_the_noise_at_the_steps_drawn(monkeypatch):
     model = small(dropped=0.0)
     calls = recorded(model, monkeypatch)

@@ -20,15 +20,22 @@ def test_positions_are_sines_and_cosines_of_column_and_row():
     assert found[row * 3 + column].tolist() == pytest.approx(wanted)
 
 
-def test_resampling_is_attention_computed_by_hand():
+def normed(values, epsilon):
+    """Values less their mean, over their deviation."""
+    centred = values - values.mean(-1, keepdim=True)
+    return centred / (centred.square().mean(-1, keepdim=True) + epsilon).sqrt()
+
+
+@pytest.mark.parametrize("epsilon", [1e-6, 1e-5])  # ours, and that of SEED-Story's language side
+def test_resampling_is_attention_computed_by_hand(epsilon):
     torch.manual_seed(0)
-    sampler = Resampler(grid=2, width=8, heads=2, kv_width=6).double()
+    sampler = Resampler(grid=2, width=8, heads=2, kv_width=6, epsilon=epsilon).double()
     features = torch.randn(3, 4, 6, dtype=torch.float64)
 
     found = sampler(features)
 
-    values = torch.nn.functional.layer_norm(features @ sampler.kv.weight.T, (8,), eps=1e-6)
-    queries = torch.nn.functional.layer_norm(sampler.queries, (8,), eps=1e-6) + grid_positions(2, 8)
+    values = normed(features @ sampler.kv.weight.T, epsilon)
+    queries = normed(sampler.queries, epsilon) + grid_positions(2, 8)
     query, key, value = sampler.attention.in_proj_weight.chunk(3)
     heads = []
     for part in (slice(0, 4), slice(4, 8)):  # two heads

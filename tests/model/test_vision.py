@@ -39,6 +39,20 @@ def test_features_are_the_patches_after_the_last_norm(pictures):
     assert vision.width(tower) == 16
 
 
+def test_a_blank_picture_is_grey_or_of_the_mean_colour():
+    tower = vision.make(TOWERS).visual.eval()
+    mean = torch.tensor(open_clip.OPENAI_DATASET_MEAN)
+    deviation = torch.tensor(open_clip.OPENAI_DATASET_STD)
+    for kind, colour in (("grey", (128 / 255 - mean) / deviation), ("zeros", 0 * mean)):
+        found = vision.blank(tower, kind, 32, 16)
+
+        patch = torch.einsum("ochw,c->o", tower.conv1.weight, colour)
+        row = torch.cat([tower.class_embedding[None], patch.expand(16, -1)])
+        row = tower.ln_pre(row + tower.positional_embedding)[None]
+        wanted = tower.ln_post(tower.transformer(row))[0, 1:]
+        assert torch.allclose(found, wanted, atol=1e-5)
+
+
 def test_fewer_tokens_are_the_means_of_squares(pictures):
     tower = vision.make(TOWERS).visual.eval()
 

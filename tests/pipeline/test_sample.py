@@ -15,11 +15,11 @@ import numpy as np
 import pysubs2
 import pytest
 
-from pipeline.sample import SERIES, draw, film
+from pipeline.sample import SERIES, draw, film, variants
 from pipeline.sample.actions import ACTIONS
-from pipeline.sample.figures import CAST
+from pipeline.sample.figures import CAST, LOOKS
 from pipeline.sample.places import LIGHTS, PLACES
-from pipeline.sample.script import write
+from pipeline.sample.script import Shot, write
 
 SHOTS = 5
 # The films drawn here are short: the seed is one whose shots have a dissolve among them.
@@ -269,3 +269,32 @@ def test_a_box_holds_all_of_a_figure_and_no_more():
     rows, columns = np.nonzero(changed[: int(bottom) - 15])
     drawn = columns.min(), rows.min(), columns.max() + 1
     assert drawn == pytest.approx((left, top, right), abs=4)
+
+
+def _looks(shots: tuple[Shot, ...]) -> set[tuple[str, str]]:
+    return {(actor.name, actor.look) for shot in shots for actor in shot.actors if actor.look}
+
+
+def test_a_variant_changes_looks_and_nothing_else() -> None:
+    shots = write(0, 1).shots
+    assert variants.apply(shots, "") == shots
+    alike, changed = (variants.apply(shots, name) for name in variants.VARIANTS[1:])
+    assert _looks(alike) == {("Hugo", "another fox")}
+    middle = len(shots) // 2
+    assert _looks(changed[:middle]) == set()
+    assert ("Momo", "Momo, changed") in _looks(changed[middle:])
+    for variant in (alike, changed):
+        plain = [
+            dataclasses.replace(
+                shot, actors=tuple(dataclasses.replace(actor, look="") for actor in shot.actors)
+            )
+            for shot in variant
+        ]
+        assert tuple(plain) == shots
+
+
+def test_the_other_fox_is_a_fox_with_another_scarf() -> None:
+    pip, hugo = LOOKS["Pip"], LOOKS["another fox"]
+    assert (hugo.name, hugo.species, hugo.fur) == ("Hugo", pip.species, pip.fur)
+    assert hugo.wear != pip.wear
+    assert all(LOOKS[name] is CAST[name] for name in CAST)

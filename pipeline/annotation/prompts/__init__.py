@@ -144,9 +144,10 @@ def _render(block: str, name: str, folder: str, values: dict[str, Any]) -> str:
 
 
 def length(name: str, folder: str = "") -> int:
-    """Returns the characters of a prompt without its loops over pictures and its repair part."""
+    """Returns the characters of a prompt without its loops over pictures, its repair part and what
+    it says of characters that are shown."""
     text = re.sub(
-        r"{% (for|block repair).*?{% end(for|block) %}",
+        r"{% (for|block repair|if known).*?{% end(for|block|if) %}",
         "",
         _read(name, folder)[1],
         flags=re.DOTALL,

@@ -2,6 +2,7 @@
 
     <split>/<repeats>_<character>/<keyframe>.jpg, .txt    a picture and its caption
     <split>-dataset.toml                                  for kohya's sd-scripts
+    <split>-musubi.toml                                   for musubi-tuner
     <split>-concepts.json                                 for OneTrainer
 
 sd-scripts takes the repeats of a folder from its name; they are such that characters are shown
@@ -10,6 +11,8 @@ character's name. A picture of two characters lies in both folders. Characters o
 two, also where they have one name: the series then follows it.
 
 Sources: `library/config_util.py` and `docs/config_README-en.md` of github.com/kohya-ss/sd-scripts;
+`docs/dataset_config.md` of github.com/kohya-ss/musubi-tuner, which knows no classes and no names of
+subsets;
 `modules/util/config/ConceptConfig.py` of github.com/Nerogar/OneTrainer, of whose settings those
 that are not given have their defaults; without `__version` it reads those of its first one.
 """
@@ -90,7 +93,7 @@ def _repeats(pictures: int, most: int) -> int:
 
 
 def _write_settings(folder: str, split: str, folders: dict[str, str]) -> list[str]:
-    """Writes the settings of both trainers, with absolute paths on a disk."""
+    """Writes the settings of all trainers, with absolute paths on a disk."""
     place = {
         name: path if storage.is_remote(path) else os.path.abspath(path)
         for name, path in folders.items()
@@ -102,7 +105,12 @@ def _write_settings(folder: str, split: str, folders: dict[str, str]) -> list[st
         f"  num_repeats = {_repeats_of(path)}\n"
         for name, path in place.items()
     )
-    toml = f'[general]\ncaption_extension = ".txt"\n\n[[datasets]]\nenable_bucket = true\n{subsets}'
+    general = '[general]\ncaption_extension = ".txt"\n'
+    toml = f"{general}\n[[datasets]]\nenable_bucket = true\n{subsets}"
+    musubi = f"{general}enable_bucket = true\n" + "".join(
+        f"\n[[datasets]]\nimage_directory = {_toml(path)}\nnum_repeats = {_repeats_of(path)}\n"
+        for path in place.values()
+    )
     concepts = [
         {
             "name": name,
@@ -117,6 +125,7 @@ def _write_settings(folder: str, split: str, folders: dict[str, str]) -> list[st
     ]
     written = {
         f"{split}-dataset.toml": toml,
+        f"{split}-musubi.toml": musubi,
         f"{split}-concepts.json": json.dumps(concepts, indent=1, ensure_ascii=False),
     }
     for name, text in written.items():

@@ -92,7 +92,7 @@
     const image = $("image");
     image.src = entry.src;
     image.alt = entry.caption;
-    if (entry.width) image.style.setProperty("--ratio", entry.width + "/" + entry.height);
+    if (entry.width) $("stage").style.setProperty("--ratio", entry.width + "/" + entry.height);
     $("words").textContent = entry.text;
     $("number").textContent = (page + 1) + " of " + book.pages.length;
     $("back").disabled = page === 0;

@@ -76,8 +76,8 @@ _OPTIONAL = {
 }
 _FIRST_LEVEL = 8  # calls at once to begin with
 _FEWER_PICTURES = (
-    "set captions.neighbours to 0, or let the server take more per request, such as "
-    """vllm serve --limit-mm-per-prompt '{"image": 5}'"""
+    "set captions.neighbours to 0 and captions.references to false, or let the server take more "
+    """per request, such as vllm serve --limit-mm-per-prompt '{"image": 5}'"""
 )
 _TOO_LARGE = 413  # HTTP status
 _SMALLER_PICTURES = "pictures are smaller with calls.longest_side, fewer with captions.neighbours"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipeline.config import KeyframesConfig
-from pipeline.keyframes import shots
+from pipeline.keyframes import segment_scan, shots
 from pipeline.keyframes.detectors import cut_files
 from pipeline.keyframes.frame_stats import FrameStats, scan_film
 from pipeline.keyframes.shots import Transition
@@ -37,7 +37,7 @@ def detect(
         watcher = _watcher(kind, name, video, config, threads)
         stats = scan_film(video.uri, threads, tick, watcher.watch)
         return stats, watcher.transitions(stats)
-    stats = scanned or scan_film(video.uri, threads, tick)
+    stats = scanned or segment_scan.scan_film(video.uri, threads, tick)
     if kind == "cuts":
         return stats, cut_files.transitions(name, video, stats)
     return stats, shots.find(stats, config.shots)

@@ -180,7 +180,14 @@ async function send(decision, done, keep = entry()?.keyframe) {
     say(done);
     return true;
   } catch (error) {
-    if (error.status === 409) await load(keep).catch(() => {});  // it shows what others decided
+    if (error.status === 409) {
+      await load(keep).catch(() => {});  // it shows what others decided
+      if (replaces && decision.keyframe === entry()?.keyframe) {  // what was typed is not lost
+        $("text").value = decision.text;
+        $("text").focus();
+        changed();
+      }
+    }
     say(error.message, true);
     return false;
   } finally {

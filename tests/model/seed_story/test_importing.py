@@ -120,6 +120,13 @@ def test_a_story_has_the_texts_features_and_pictures_of_the_released_weights(
         assert np.abs(panel.picture - painted.numpy()).max() <= 0.5 + 1e-3
 
 
+def test_texts_are_tokenised_together_with_the_turn_before_them(place, teller):
+    """SEED-Story encodes `[INST]` and the text after it as one text."""
+    assert teller.vocabulary.joined
+    other = config.read(str(place / "run" / "preset"), ["model.story.joined=false"])
+    assert not runs.tokenizer(runs.Run(place / "run", other))[1].joined
+
+
 def test_a_run_says_where_its_weights_are_from(place, teller):
     told = json.loads((place / "run" / "imported" / "sources.json").read_text())
     read = {path.rpartition("/")[2] for path in told["read"]}

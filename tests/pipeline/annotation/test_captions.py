@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.annotation import prompts
 from pipeline.annotation.captions import caption, direction
+from pipeline.cast.montage import Montage
 from pipeline.config import load
 from pipeline.inference.protocol import Picture, Unanswered
 from pipeline.runtime.stage_outputs import NO_ANSWER
@@ -85,6 +86,38 @@ def test_neighbours_are_shown_where_there_are_some():
     numbers = [request.prompt.split("Say what picture number ")[1][0] for request in backend.asked]
     assert numbers == ["1", "2", "2"]
     assert [request.facts["picture"] for request in backend.asked] == [0, 1, 1]
+
+
+def test_characters_are_shown_first_and_are_the_same_for_all_questions():
+    """So a server that keeps prefixes reads instructions and montage once."""
+    backend = Scripted(in_turn(GOOD, GOOD))
+    known = Montage(Picture("/work/m.jpg", "aa", "Characters:"), {"1": "Pip", "2": "Momo"})
+    written, _ = with_client(
+        backend,
+        lambda client: caption(
+            [keyframe(0), keyframe(1, dialogue=["Hm."])],
+            client,
+            "/data",
+            load("", []),
+            lambda _: None,
+            characters=known,
+        ),
+    )
+    assert len(written) == 2
+    first, second = backend.asked
+    assert first.images[0] == second.images[0] == known.picture
+    assert [picture.label for picture in second.images] == ["Characters:", "The picture:"]
+    assert second.facts["picture"] == 1
+    assert first.system == second.system
+    assert '{"1": "Pip", "2": "Momo"}' in first.system
+
+
+def test_without_a_cast_nobody_is_shown():
+    backend = Scripted(in_turn(GOOD))
+    captioned([keyframe()], backend, ["captions.references=true"])
+    (request,) = backend.asked
+    assert len(request.images) == 1 and request.images[0].label == ""
+    assert "Characters" not in request.system
 
 
 def test_recognised_dialogue_is_said_to_be_so():

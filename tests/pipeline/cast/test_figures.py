@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.cast import features, figures
+from pipeline.runtime.images import decode_reduced, encode_jpeg
+from tests.pipeline import rows
 
 ORANGE, BLUE = (240, 112, 58), (95, 159, 224)
 
@@ -80,3 +82,43 @@ def test_a_picture_of_nothing_is_no_error():
 def test_the_same_pictures_give_the_same_figures():
     pictures = film([(300, ORANGE)], [(200, BLUE)], [(400, ORANGE)])
     assert figures.find(pictures) == figures.find(pictures)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "reduction"),
+    [(640, 360, 1), (768, 448, 2), (1280, 720, 2), (1920, 800, 2), (3840, 2160, 8)],
+)
+def test_a_picture_is_decoded_no_smaller_than_the_network_sees_it(width, height, reduction):
+    keyframe = rows.keyframe("film", 1.0, width=width, height=height)
+    assert features.reduction(keyframe) == reduction
+
+
+def test_a_reduced_picture_measures_alike():
+    """At half its size a picture of 1280x720 has the features that it has at its own."""
+    picture = cv2.resize(place(3), (1280, 720))
+    draw(picture, 500, ORANGE, 80)
+    data = encode_jpeg(picture)
+    whole, half = (
+        features.measure(decode_reduced(data, "picture", reduction)).cells for reduction in (1, 2)
+    )
+    assert np.corrcoef(whole.ravel(), half.ravel())[0, 1] > 0.99
+
+
+def test_figures_that_overlap_are_cut_where_colours_change():
+    """Two figures in one outline, as one stands half behind the other: no valley is between."""
+    mask = np.zeros((81, 144), bool)
+    mask[20:70, 30:110] = True
+    small = np.zeros((81, 144, 3), np.uint8)
+    small[:, :70], small[:, 70:] = ORANGE[::-1], BLUE[::-1]
+    left, right = figures._seams(mask, figures._colours(small))
+    assert np.flatnonzero(left.any(axis=0))[-1] == 69
+    assert np.flatnonzero(right.any(axis=0))[0] == 70
+
+
+def test_a_figure_in_clothes_of_another_colour_stays_whole():
+    mask = np.zeros((81, 144), bool)
+    mask[20:70, 30:110] = True
+    small = np.zeros((81, 144, 3), np.uint8)
+    small[:40], small[40:] = ORANGE[::-1], BLUE[::-1]
+    (whole,) = figures._seams(mask, figures._colours(small))
+    assert (whole == mask).all()

@@ -88,3 +88,19 @@ def test_who_is_in_the_picture_already_is_not_in_it_twice():
     pip, momo = numbers[0][0], numbers[1][0]
     completed = identity.settle(pictures, numbers, {pip: "Pip", momo: "Momo"})
     assert completed[-1].count(pip) == 1
+
+
+def test_a_film_with_one_hero_has_one_character():
+    """Looks of real figures have much in common: all of them are figures."""
+    pictures = [[list(2 + PIP + RNG.normal(0, 0.3, 40))] for _ in range(20)]
+    numbers, groups = identity.group(pictures)
+    assert max(group.pictures for group in groups) >= 18
+    hero = max(range(len(groups)), key=lambda number: groups[number].pictures)
+    settled = identity.settle(pictures, numbers, {}, {hero: "orange figure"})
+    assert sum(found == [hero] for found in settled) >= 18
+
+
+def test_two_heroes_who_never_meet_are_two():
+    pictures = [[list(2 + who + RNG.normal(0, 0.3, 40))] for who in (PIP, MOMO) * 10]
+    numbers, _ = identity.group(pictures)
+    assert {number for (number,) in numbers[::2]}.isdisjoint(number for (number,) in numbers[1::2])

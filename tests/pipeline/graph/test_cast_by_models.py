@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 from PIL import Image
 
 from pipeline.config import load
@@ -34,7 +38,7 @@ def with_somebody(seed: int) -> np.ndarray:
 
 def shows_fox(question) -> bool:
     """Returns whether the middle of the box in a question's picture is rather red than blue."""
-    _, (url,) = texts_and_pictures(question)
+    _, (*_, url) = texts_and_pictures(question)
     with Image.open(io.BytesIO(base64.b64decode(url.partition("base64,")[2]))) as picture:
         red, _, blue = picture.convert("RGB").getpixel(
             (picture.width // 2, int(0.8 * picture.height))
@@ -54,24 +58,42 @@ async def seeing_pip_and_momo(question, server):
     return completion(question, {"role": "assistant", "content": text})
 
 
-def test_boxes_and_names_are_the_model_s(tmp_path, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "any")
-    frames = [frame for seed in range(12) for frame in still(with_somebody(seed), 16)]
-    make_film(tmp_path / "film.mp4", frames)
-    (tmp_path / "who.yaml").write_text("film:\n- name: Pip\n- name: Momo\n")
-    out = tmp_path / "out"
+def make(folder: Path, film: Path, more: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Makes a dataset of a film in `folder`/out, and returns the questions that were asked."""
+    (folder / "who.yaml").write_text("film:\n- name: Pip\n- name: Momo\n")
     with serving(seeing_pip_and_momo) as server:
         settings = [
             f"captioner=openai:eyes@{server.url}",
             "cast.figures=captioner",
-            f"characters={tmp_path / 'who.yaml'}",
+            f"characters={folder / 'who.yaml'}",
             "keyframes.likeness=1",  # meadows are much alike
             "stories.shortest=5",
+            *more,
         ]
-        config = load("", settings)
-        assert (
-            run.run(*discovery.find(str(tmp_path / "film.mp4")), config, str(out), IN_MEMORY) == 0
-        )
+        found = discovery.find(str(film))
+        assert run.run(*found, load("", settings), str(folder / "out"), IN_MEMORY) == 0
+    return server.asked
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    make_film(path, [frame for seed in range(12) for frame in still(with_somebody(seed), 16)])
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+
+
+def task_of(question: dict[str, Any]) -> str:
+    return question["response_format"]["json_schema"]["name"]
+
+
+def test_boxes_and_names_are_the_model_s(tmp_path, film):
+    asked = [task_of(question) for question in make(tmp_path, film)]
+    out = tmp_path / "out"
     seen = pq.read_table(out / "appearances.parquet").to_pylist()
     assert {(row["character"], row["decided"]) for row in seen} == {
         ("Pip", "captions"),
@@ -85,5 +107,19 @@ def test_boxes_and_names_are_the_model_s(tmp_path, monkeypatch):
         assert member["named"] and all((out / crop).exists() for crop in member["crops"])
     story = pq.read_table(out / "stories.parquet").to_pylist()[0]
     assert {tuple(present) for present in story["characters"]} == {("Pip",), ("Momo",)}
-    asked = [question["response_format"]["json_schema"]["name"] for question in server.asked]
     assert asked.count("figures") == asked.count("caption") == len(seen)
+
+
+def test_the_captioner_is_shown_the_characters_before_each_picture(tmp_path, film):
+    """All questions begin with the same montage, which a server reads once."""
+    questions = make(tmp_path, film, ["captions.references=true"])
+    captions = [question for question in questions if task_of(question) == "caption"]
+    begins = set()
+    for question in captions:
+        texts, (montage, picture) = texts_and_pictures(question)
+        assert montage != picture
+        assert texts[1:3] == ["Characters:", "The picture:"]
+        begins.add((texts[0], montage))
+    assert len(captions) > 4 and len(begins) == 1
+    ((system, _),) = begins
+    assert '{"1": "' in system and ' figure"' in system  # nobody has a name yet

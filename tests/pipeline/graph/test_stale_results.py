@@ -65,6 +65,7 @@ OTHER = {
     "cast.least_score": 0.5,
     "cast.likeness": "onnx:encoder.onnx",
     "captions.neighbours": 1,
+    "captions.references": True,
     "stories.cut": "scenes",
     "stories.shortest": 9,
     "stories.window": 3,

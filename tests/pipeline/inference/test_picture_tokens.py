@@ -53,6 +53,17 @@ def test_an_unknown_model_is_taken_for_one_of_28_pixels_a_token():
     assert count("somebody/new-eyes", 280, 280) == 102
 
 
+def test_a_picture_of_the_characters_is_estimated():
+    """Six characters are 672 x 264 pixels, 24 x 9 tokens, beside about a hundred in words."""
+    film = Video("film", "", "series", "", duration=60.0, width=1280, height=720)
+    line = "captioner=openai:Qwen/Qwen2.5-VL-7B-Instruct"
+    without, shown = (
+        expected_calls.of_captions(load("", [line, *more]), film, 20)[0].input_tokens
+        for more in ([], ["captions.references=true"])
+    )
+    assert shown - without == pytest.approx(24 * 9 + 2 + 110)
+
+
 def test_the_dry_run_of_the_docs_example_is_as_published():
     config = load("", ["captioner=openai:gpt-4o-mini", "writer=openai:gpt-4o"])
     film = Video("film", "", "series", "", duration=60.0, width=1280, height=720)

@@ -31,6 +31,21 @@ def test_any_frame_can_be_reached_again_in_any_company(tmp_path):
             assert np.array_equal(beside.to_ndarray(), whole[int(stats.pts[number])])
 
 
+@pytest.mark.parametrize("name", FILMS)
+def test_several_decoders_give_the_frames_of_one_in_order(name, tmp_path):
+    film = make_film(tmp_path / name, shots(4, 30), **FILMS[name])
+    stats = scan_film(film)
+    indices = [0, 1, *range(5, len(stats.pts), 7)]
+    one, several = (
+        [
+            (index, frame.to_ndarray().tobytes(), beside.to_ndarray().tobytes())
+            for index, frame, beside in frames_at_indices(film, stats, indices, threads)
+        ]
+        for threads in (1, 3)
+    )
+    assert several == one and [index for index, _, _ in several] == indices
+
+
 def test_a_frame_that_is_not_there_is_left_out(tmp_path):
     film = make_film(tmp_path / "a.mp4", moving(scene(1), 30))
     stats = scan_film(film)

@@ -81,9 +81,33 @@ def test_what_is_measured_inside_of_bars_is_what_a_film_without_them_has(tmp_pat
     assert np.abs(inside.thumbs.astype(int) - whole.thumbs).mean() < 8
 
 
-def pad(picture, bars):
-    above, below, left, right = bars
-    return cv2.copyMakeBorder(picture, above, below, left, right, cv2.BORDER_CONSTANT)
+def pad(picture, bars, level=0):
+    return cv2.copyMakeBorder(picture, *bars, cv2.BORDER_CONSTANT, value=[level] * 3)
+
+
+@pytest.mark.parametrize("level", [90, 128, 255])
+@pytest.mark.parametrize("shape", ["letterbox", "pillarbox", "windowbox"])
+def test_grey_and_white_bars_are_bars_as_well(tmp_path, shape, level):
+    bars = SHAPES[shape]
+    size = 180 - bars[0] - bars[1], 320 - bars[2] - bars[3]
+    pictures = [frame for seed in range(3) for frame in moving(scene(seed, *size), 24)]
+    frames = [pad(picture, bars, level) for picture in pictures]
+    inside = scan_film(make_film(tmp_path / "a.mp4", frames, gop=24))
+    whole = scan_film(make_film(tmp_path / "b.mp4", pictures, gop=24))
+    assert inside.bars == pytest.approx(bars, abs=1)
+    assert np.abs(inside.mean - whole.mean).max() < 3
+    assert np.abs(inside.diff - whole.diff).max() < 3
+
+
+def test_a_plain_ground_that_shows_more_and_less_of_itself_is_no_bar(tmp_path):
+    """As of drawings on paper: it ends where the drawing begins, elsewhere in each."""
+    frames = [
+        frame
+        for number, bars in enumerate([(50, 50, 90, 90), (10, 10, 20, 20), (30, 60, 100, 10)])
+        for frame in still(boxed(scene(number), bars, 255), 24)
+    ]
+    film = make_film(tmp_path / "a.mp4", frames, gop=24)
+    assert scan_film(film).bars == (0, 0, 0, 0)
 
 
 def test_an_empty_frame_with_bars_is_empty(tmp_path):

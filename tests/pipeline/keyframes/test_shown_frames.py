@@ -9,7 +9,15 @@ from pipeline.ingest.probe import probe
 from pipeline.keyframes.decode import frames_at_indices, frames_at_times
 from pipeline.keyframes.extract import extract_keyframes
 from pipeline.keyframes.frame_stats import scan_film
-from pipeline.testing.films import make_film, moving, scene, shots, trimmed
+from pipeline.testing.films import (
+    field_coded,
+    interlaced,
+    make_film,
+    moving,
+    scene,
+    shots,
+    trimmed,
+)
 from schemas.rows import Video
 
 BFRAMES = {"bframes": 2, "gop": 30, "options": {"x264-params": "scenecut=0:b-adapt=0"}}
@@ -71,3 +79,38 @@ def test_an_avi_with_b_frames_is_timed_by_the_order_in_which_frames_are_shown(tm
     for index, frame, _ in reached:
         difference = np.abs(frame.to_ndarray(format="rgb24").astype(int) - frames[index])
         assert difference.mean() < 6
+
+
+def test_times_below_zero_in_flash_video(tmp_path):
+    """FFmpeg reads them as 2**31 ms later, and jumps by so much where they reach zero."""
+    film = make_film(
+        tmp_path / "a.flv",
+        shots(2, 24),
+        pts=[at / 24 - 0.5 for at in range(48)],
+        bframes=2,
+        container_options={"avoid_negative_ts": "disabled"},
+    )
+    stats = scan_film(film)
+    assert 1.8 < stats.times[-1] < 2 and (np.diff(stats.times) > 0).all()
+    keyframes, rejects = extract_keyframes(
+        probe(Video("film", film, "series", "Film")), stats, KeyframesConfig(), str(tmp_path)
+    )
+    assert [round(keyframe.shot_start) for keyframe in keyframes] == [0, 1] and not rejects
+
+
+@pytest.mark.parametrize("ending", ["ts", "mkv"])
+def test_a_film_whose_fields_are_packets_of_their_own(ending, tmp_path):
+    frames = [frame for seed in (1, 2) for frame in interlaced(moving(scene(seed), 48, size=0.4))]
+    film = field_coded(tmp_path / f"a.{ending}", frames)
+    _, pictures = shown(film)
+    assert len(pictures) == len(frames) == 48
+    stats = scan_film(film)
+    assert stats.combed > 0.5
+    indices = list(range(0, len(stats.times), 5))
+    for index, frame, _ in frames_at_indices(film, stats, indices, threads=1):
+        at = round(float(stats.times[index]) * 25)
+        assert np.array_equal(frame.to_ndarray(format="gray"), pictures[at])
+    keyframes, rejects = extract_keyframes(
+        probe(Video("film", film, "series", "Film")), stats, KeyframesConfig(), str(tmp_path)
+    )
+    assert [keyframe.shot for keyframe in keyframes] == [0, 1] and not rejects

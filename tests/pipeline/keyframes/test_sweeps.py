@@ -1,4 +1,4 @@
-"""Wipes, irises, pushes and covers are transitions; what moves in a shot, or a camera, is none."""
+"""Wipes, irises, blinds, pushes and covers are transitions; what moves in a shot is none."""
 
 import cv2
 import numpy as np
@@ -32,6 +32,10 @@ def pushed(one, other, share):
     return np.hstack([one, other])[:, round(share * WIDTH) :][:, :WIDTH]
 
 
+def pushed_up(one, other, share):
+    return np.vstack([one, other])[round(share * HEIGHT) :][:HEIGHT]
+
+
 def covered(one, other, share):
     rows = round(share * HEIGHT)
     return np.vstack([one[: HEIGHT - rows], other[:rows]])
@@ -45,7 +49,10 @@ SWEEPS = {
     "radial": ordered(np.arctan2(X, Y)),
     "iris open": ordered(np.hypot(X, Y)),
     "iris close": ordered(-np.hypot(X, Y)),
+    "blinds": ordered(X * 4 % 1),
+    "blinds that hang": ordered((Y + 1) * 2.5 % 1),
     "push": pushed,
+    "push up": pushed_up,
     "cover": covered,
 }
 
@@ -79,7 +86,7 @@ def test_a_sweep_is_one_transition_and_no_keyframe_shows_both_shots(tmp_path, na
     assert [reject.reason for reject in rejects] == ["wipe"]
 
 
-@pytest.mark.parametrize("name", ["push", "cover"])
+@pytest.mark.parametrize("name", ["push", "push up", "cover"])
 @pytest.mark.parametrize("length", [9, 14, 19, 23, 28])
 def test_a_shot_that_moves_in_is_found_whatever_its_length(tmp_path, name, length):
     """Windows are tried at a few places: those beside one that nearly fits are tried too."""
@@ -148,3 +155,11 @@ def test_a_burst_of_light_is_no_cut(tmp_path):
     frames = [*moving(ONE, 24), *bright, *[bright[-1]] * 24]
     transitions = found(tmp_path / "a.mp4", frames)[2]
     assert [transition.kind for transition in transitions if transition.kind == "cut"] == []
+
+
+def test_two_transitions_that_are_not_far_apart_are_both_found(tmp_path):
+    second = moving(scene(3), 60, size=0.15, step=(0.006, 0))
+    frames = joined(SWEEPS["push"], 24)
+    frames += [pushed(frames[-1], second[at], (at + 1) / 25) for at in range(24)] + second[24:]
+    _, _, transitions = found(tmp_path / "a.mp4", frames)
+    assert [transition.kind for transition in transitions] == ["wipe", "wipe"]

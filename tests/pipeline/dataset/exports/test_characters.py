@@ -1,4 +1,4 @@
-"""Folders by character, read by the rules of sd-scripts and OneTrainer."""
+"""Folders by character, read by the rules of sd-scripts, musubi-tuner and OneTrainer."""
 
 import dataclasses
 import json
@@ -38,6 +38,21 @@ def as_sd_scripts_config(path):
         yield subset["class_tokens"], subset["num_repeats"], captioned(Path(subset["image_dir"]))
 
 
+def as_musubi_tuner(path):
+    """Repeats and captioned pictures as musubi-tuner has them from its `--dataset_config`: known
+    keys alone, a folder each, whose caches lie in it, so no folder twice. Its captions are whole
+    files."""
+    settings = tomllib.loads(path.read_text())
+    assert settings["general"] == {"caption_extension": ".txt", "enable_bucket": True}
+    folders = [Path(dataset["image_directory"]) for dataset in settings["datasets"]]
+    assert len(set(folders)) == len(folders)
+    for dataset, folder in zip(settings["datasets"], folders, strict=True):
+        assert set(dataset) == {"image_directory", "num_repeats"}
+        files = sorted(file for file in folder.iterdir() if file.suffix == ".jpg")
+        texts = [file.with_suffix(".txt").read_text().strip() for file in files]
+        yield dataset["num_repeats"], files, texts
+
+
 def as_one_trainer(path):
     """Name, kind, balancing and captioned pictures of the concepts that OneTrainer has from a file.
     One without `__version` is migrated: `repeats` was the name of `balancing`, and
@@ -69,19 +84,21 @@ def test_each_character_has_a_folder_of_its_pictures_with_captions(dataset, tmp_
     assert len(as_sd_scripts(tmp_path / "to/val")["Momo"][1]) == 12
 
 
-def test_the_settings_of_both_trainers_name_the_folders(dataset, tmp_path):
+def test_the_settings_of_all_trainers_name_the_folders(dataset, tmp_path):
     paths = [Path(path) for path in characters.export(str(dataset), str(tmp_path / "to"))]
     assert [path.name for path in paths] == [
         f"{split}-{name}"
         for split in ("train", "val")
-        for name in ("dataset.toml", "concepts.json")
+        for name in ("dataset.toml", "musubi.toml", "concepts.json")
     ]
     subsets = list(as_sd_scripts_config(paths[0]))
-    concepts = list(as_one_trainer(paths[1]))
+    folders = list(as_musubi_tuner(paths[1]))
+    assert folders == [(repeats, *pictures) for _, repeats, pictures in subsets]
+    concepts = list(as_one_trainer(paths[2]))
     assert [(name, repeats) for name, repeats, _ in subsets] == [("Momo", 1), ("Pip / Q", 10)]
     for (name, repeats, (pictures, texts)), concept in zip(subsets, concepts, strict=True):
         assert concept == (name, "STANDARD", repeats, pictures, [[text] for text in texts])
-    assert [concept[1] for concept in as_one_trainer(paths[3])] == ["VALIDATION", "VALIDATION"]
+    assert [concept[1] for concept in as_one_trainer(paths[5])] == ["VALIDATION", "VALIDATION"]
 
 
 def appearances_of(dataset, rename):
@@ -111,7 +128,7 @@ def test_names_that_would_share_a_folder_and_those_of_any_script_are_kept_apart(
     paths = characters.export(str(dataset), str(tmp_path / "to"))
     found = [(name, len(files)) for name, _, (files, _) in as_sd_scripts_config(Path(paths[0]))]
     assert found == [("Mr.   Ёжик", 6), ("Mr. 🐇 Ёжик", 60)]
-    assert [concept[0] for concept in as_one_trainer(Path(paths[1]))] == [name for name, _ in found]
+    assert [concept[0] for concept in as_one_trainer(Path(paths[2]))] == [name for name, _ in found]
 
 
 def test_a_dataset_that_knows_nobody_says_what_to_do(dataset, tmp_path):
