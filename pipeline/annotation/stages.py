@@ -251,6 +251,7 @@ def _scores(
             story.captions, ["", *story.captions], frames, strict=False
         )
     ]
+    forms = {character.name: character.names for character in cast}  # in the story's language
     similar: list[float] = []
     if quality.clip:
         from pipeline.annotation import clip_score  # loads PyTorch
@@ -263,7 +264,7 @@ def _scores(
     return story_scores.score(
         story.captions,
         language=language,
-        names=[character.name for character in cast],
+        names=[name for character in cast for name in (character.name, *character.names)],
         toxic=_toxic(language, quality.toxic_words_file),
         strangers=[
             character_names.unknown(text, cast, context, language) for text in story.captions
@@ -272,7 +273,7 @@ def _scores(
         similarity=similar,
         grounding=grounded if language.partition("-")[0] == "en" else [],
         naming=[
-            character_names.says(text, name)
+            character_names.mentions(text, (name, *forms.get(name, ())), language)
             for text, present in zip(story.captions, story.characters, strict=False)
             for name in present
             if name in named

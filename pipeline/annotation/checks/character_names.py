@@ -435,6 +435,14 @@ def says(text: str, name: str) -> bool:
     return any(re.search(rf"\b{re.escape(word)}\b", text) for word in parts)
 
 
+def mentions(text: str, names: Sequence[str], language: str) -> bool:
+    """Returns whether a text has one of a character's names; in languages other than English, in
+    any form or alphabet."""
+    if concepts.code(language) == "en":
+        return any(says(text, name) for name in names)
+    return any(says(text, name) or name_forms.find(text, name) for name in names)
+
+
 def _key(text: str) -> list[str]:
     """Returns the words by which descriptors and names are compared: all but articles."""
     return [word for word in words.tokenize(text) if word not in _ARTICLES]

@@ -47,7 +47,7 @@ _PLACES = {  # what is there, by place
     "a station": "🚉 🚆 🚂 🚄 🚅 🛤",
     "a church": "⛪ 🕌 🛕",
     "a factory": "🏭",
-    "an airport": "✈ 🛫 🛬 🛩 🧑‍✈",
+    "an airport": "✈ 🛩 🧑‍✈",
     "high mountains": "🏔 🗻",
     "a volcano": "🌋",
 }

@@ -68,3 +68,32 @@ def test_words_of_scripts_with_vowel_signs_stay_whole():
 )
 def test_small_ones_and_persons_of_tales_are_beings(language, text, found):
     assert concepts.beings(text, language) == found
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ar", "قفز القرد على الكتف"),
+        ("hi", "एक शरारती बंदर"),
+        ("ru", "утёнок крякал"),
+        ("uk", "за ними йшло каченя"),
+        ("de", "ein Riese und ein Zwerg"),
+        ("en", "the robot waved"),
+        ("el", "ένας πειρατής"),
+        ("id", "seekor penguin"),
+        ("zh", "一个机器人"),
+        ("th", "ยูนิคอร์นตัวหนึ่ง"),
+    ],
+)
+def test_the_beings_of_tales_are_known(language, text):
+    assert concepts.beings(text, language)
+
+
+def test_what_hebrew_and_arabic_write_before_a_word_is_no_part_of_it():
+    assert "🏜" in concepts.means("פתאום היו במדבר", "he")
+    assert "🐒" in concepts.means("والقرد", "ar")
+
+
+def test_a_short_word_in_hiragana_stands_apart():
+    assert "🦋" not in concepts.means("ピップはちょうどいいところでうなずいた", "ja")
+    assert "🦊" in concepts.means("小さなきつねもついてきた", "ja")

@@ -94,3 +94,14 @@ def test_a_name_of_many_countries_in_scripts_without_capitals(word):
 @pytest.mark.parametrize("word", ["흔들었어요", "البلوط", "खोलकर", "ランタン"])
 def test_a_word_of_like_sounds_is_none(word):
     assert not name_forms.is_spelling(word, frozenset({"Albert", "Andreas", "Gregory"}))
+
+
+def test_words_that_only_sound_like_a_short_name_in_hebrew_are_not_it():
+    assert name_forms.is_form("ברום", "Brumm") and not name_forms.is_form("אורן", "Brumm")
+    assert name_forms.is_form("אליו", "Elio") and not name_forms.is_form("אחריו", "Elio")
+
+
+def test_a_foreign_word_sounds_like_its_own_whether_g_is_hard_or_soft():
+    assert name_forms.sounds_alike("ベージュ", "beige") and name_forms.sounds_alike(
+        "ガレージ", "garage"
+    )

@@ -73,8 +73,43 @@ def test_repetition_tells_prose_from_set_phrases_and_from_a_loop():
     )
 
 
-def test_a_character_is_a_word_where_there_are_no_spaces():
-    assert repetition(["小兔子跑", "小兔子跑了"]) == pytest.approx(1 / 3)
+def test_a_run_is_as_long_as_four_words_where_there_are_no_spaces():
+    assert repetition(["小兔子跑到河边去", "小兔子跑到河边去了"]) == pytest.approx(1 / 3)
+    assert repetition(["小兔子跑了"]) is None
+
+
+# As a reader for beginners tells it: set phrases, each of somebody else.
+POLITE = [
+    said.format(name)
+    for name in ("ピップ", "モモ", "ヒューゴ", "オットー", "ティリー", "ローザ")
+    for said in (
+        "{}は森へ行きました。",
+        "{}は川で水を飲んでいました。",
+        "「おはよう」と{}は言いました。",
+        "{}は石の上にすわっていました。",
+        "{}は赤い花を見つけました。",
+    )
+]
+
+
+@pytest.mark.parametrize(
+    ("good", "loop"),
+    [
+        (POLITE, ["きつねは森を歩いていて、とてもうれしかったです。"] * 15),
+        (
+            ["狐狸醒来时，雪已经停了。", "他走到河边，河面结了冰。", "一只鸟站在冰上，看着他。"],
+            ["狐狸在森林里走着走着，觉得非常开心。"] * 15,
+        ),
+        (
+            ["เมื่อสุนัขจิ้งจอกตื่นขึ้น หิมะก็หยุดตกแล้ว", "มันเดินไปที่แม่น้ำซึ่งกลายเป็นน้ำแข็ง"],
+            ["สุนัขจิ้งจอกเดินเล่นในป่าและมีความสุขมาก"] * 15,
+        ),
+    ],
+)
+def test_scripts_without_spaces_are_held_to_what_others_are(good, loop):
+    assert not gate(score(good, language="zxx"), QualityConfig())
+    ((reason, _),) = gate(score(loop, language="zxx"), QualityConfig())
+    assert reason == "repetitive"
 
 
 def test_the_reading_grade_is_that_of_flesch_and_kincaid():
@@ -185,7 +220,7 @@ def test_a_story_is_scored_from_its_texts_and_from_what_was_noted_about_them():
 
 
 def test_what_was_not_looked_at_has_no_score_and_fails_nothing():
-    scores = score(["小兔子跑了。"], language="zh")
+    scores = score(["小兔子跑到河边去喝水了。"], language="zh")
     assert scores == Scores(0.0, None, None, None, None, None, None, None)
     assert gate(scores, QualityConfig()) == []
 

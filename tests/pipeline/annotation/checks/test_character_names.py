@@ -7,6 +7,7 @@ import pytest
 from pipeline.annotation.checks.character_names import (
     is_lone_capital,
     is_surely_name,
+    mentions,
     misnamed,
     recurs,
     resolve,
@@ -302,3 +303,58 @@ def test_a_name_that_is_a_word_too_is_one_where_it_comes_again():
     assert unknown(once, [TILDA], "", "he", persons=True) == ["אלון"]
     assert not recurs("אלון", [once], "he") and recurs("אלון", [once, again], "he")
     assert not is_lone_capital("אלון", once, "he")
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Then Pip laughed."),
+        ("ru", "Куда Пип, туда и все."),
+        ("ja", "ピップの鼻はごまかせない。"),
+        ("pl", "Wszyscy szukali Pipa."),
+    ],
+)
+def test_a_character_is_mentioned_by_any_form_of_the_name(language, text):
+    assert mentions(text, ["Pip"], language)
+    assert not mentions(text, ["Momo"], language)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "name"),
+    [
+        ("ar", "وعند المنعطف التقيا بصبيّ يُدعى غسق.", "غسق"),
+        ("he", "בפינה עמד ילד בשם ענבל.", "ענבל"),
+        ("hi", "मोड़ पर चमकी नाम की एक लड़की मिली।", "चमकी"),
+        ("ko", "그때 가을이라는 이름의 아이가 왔다.", "가을"),
+        ("ja", "廊下に青山さんが立っていた。", "青山"),
+        ("nl", "In de gang staat mevrouw Van Dalen.", "Van"),
+        ("el", "Τότε φάνηκε ο Ιάσονας.", "Ιάσονας"),
+    ],
+)
+def test_who_is_called_so_or_has_a_title_is_a_stranger_though_the_name_is_a_word(
+    language, text, name
+):
+    characters = [character("Tilda"), character("Bruno")]
+    assert name in unknown(text, characters, "", language, persons=True)
+    assert is_surely_name(name, [text], language)
+
+
+def test_people_by_their_trade_are_no_names_in_japanese():
+    assert unknown("本屋さんと大家さんが来た。", [character("Tilda")], "", "ja", persons=True) == []
+
+
+def test_a_listed_name_within_the_name_of_a_character_is_nobodys():
+    brumm = Character("Films", "Brumm", "a bear", "", [], "given", ["ברום"])
+    assert unknown("ברום קפץ למים.", [brumm], "", "he", persons=True) == []
+
+
+def test_a_foreign_word_that_does_nothing_is_no_stranger_in_japanese():
+    things = ["あたりはゴブランだ。", "ゴブランの景色がつづく。"]
+    assert not recurs("ゴブラン", things, "ja")
+    assert recurs("ゴブラン", ["そこへゴブランが来た。", "ゴブランは笑った。"], "ja")
+
+
+def test_a_rare_name_is_a_stranger_where_it_comes_again():
+    texts = ["فجأة ظهرت ريتاج.", "ضحكت ريتاج ومضت معهما."]
+    assert "ريتاج" in unknown(texts[0], [character("Tilda")], "", "ar", persons=True)
+    assert recurs("ريتاج", texts, "ar")

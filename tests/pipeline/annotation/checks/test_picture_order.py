@@ -168,3 +168,33 @@ def test_a_name_that_is_also_a_vehicle_is_no_place():
     captions = [caption("A girl opens an umbrella."), caption("A girl holds an umbrella.")]
     texts = ["سوری بس اسٹاپ پر کھڑی تھی۔", "سوری نے چھتری کھولی۔"]
     assert newcomer(texts, captions, "a girl", "", "ur", ["Suri"]) == ""
+
+
+def test_where_one_is_seen_a_text_that_names_both_tells_of_no_swap():
+    texts = [
+        "I am Bruno, and I watched Tilda water the sunflowers.",
+        "I, Bruno, searched every box while Tilda waited.",
+        "Then Bruno cried on the step.",
+    ]
+    assert swapped(texts, CAPTIONS[:3], LOOKS, FORMS, "en") == ""
+    again = [*texts[:2], "Then Tilda cried on the step."]
+    assert "each other's names" in swapped(
+        again + again[2:], CAPTIONS[:3] + CAPTIONS[2:3], LOOKS, FORMS, "en"
+    )
+
+
+def test_a_name_that_is_spelt_as_another_word_tells_nothing():
+    elio = {"Elio": "a boy", "Brumm": "a bear"}
+    captions = [
+        {**caption("A bear waves."), "characters": ["a bear"], "who": {"a bear": "Brumm"}}
+    ] * 3
+    texts = ["הדוב נופף אליו.", "הוא הביט אחריו.", "הלך אל היער."]
+    assert swapped(texts, captions, elio, {name: [name] for name in elio}, "he") == ""
+
+
+def test_an_umbrella_is_no_beach():
+    captions = [caption("A girl opens an umbrella.", place="a foyer")] * 2
+    texts = ["Suddenly they stood on the beach.", "The waves of the ocean rolled over the beach."]
+    assert newcomer(texts, captions, "", "", "en") == (
+        "the texts tell of 'the sea', which no picture shows"
+    )
