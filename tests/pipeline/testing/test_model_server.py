@@ -51,8 +51,8 @@ def our_prompts():
         "seen": [],
     }
     rendered = {
-        "caption": prompts.render("caption", before=0, after=0, **film),
-        "several": prompts.render("caption", before=1, after=1, **film),
+        "caption": prompts.render("caption", before=0, after=0, known={}, **film),
+        "several": prompts.render("caption", before=1, after=1, known={}, **film),
         "narrate": prompts.render("narrate", **story),
         "link": prompts.render("link", **story),
         "characters": prompts.render(
