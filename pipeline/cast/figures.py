@@ -5,8 +5,7 @@ rather in the middle. That alone finds lamps and clouds too. But over a film the
 what figures are made of and what places are made of, so a linear discriminant (Fisher 1936) between
 the cells that stand out most and those that stand out least tells figures from places in all of its
 pictures, at the edges too. GrabCut (Rother et al. 2004) then finds their outlines by colour, and
-figures that touch are cut where they are thinnest, and where one side has other colours than the
-other.
+figures that touch are cut where they are thinnest.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cast.features import COLUMNS, HEIGHT, LOOK, ROWS, WIDTH, Measured
-from pipeline.inference.builtin import colour_names
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom: shares of the picture
 Mask = NDArray[np.bool_]  # [81, 144]
@@ -38,8 +36,6 @@ _FLAT = 2.0  # standard deviation of the levels of a picture in which there is n
 _SMALLEST = 0.0028  # share of the picture
 _VALLEY = 0.2  # depth of the valley of a mask's heights where it is cut
 _PART = 0.1  # share of the mask that a part must have
-_SEAM, _SIDE = 0.55, 0.15  # how little the colours of two sides share; share of each side
-_SHADES, _STEP = 8, 10  # of CIE Lab's a and b each, and how wide one is; three of its lightness
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,13 +189,11 @@ def _masks(small: NDArray[np.uint8], scores: Scores) -> list[Mask]:
     figure |= _lost(wide, figure)
     opened = cv2.morphologyEx(figure, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
-    colours = _colours(small)
     return [
         part
         for number in range(1, count)
         if stats[number, cv2.CC_STAT_AREA] >= least
-        for whole in _cut(labels == number)
-        for part in _seams(whole, colours)
+        for part in _cut(labels == number)
         if part.sum() >= least
     ]
 
@@ -233,43 +227,6 @@ def _cut(mask: Mask) -> list[Mask]:
         part[:, left + first : left + last] = mask[:, left + first : left + last]
         parts.append(part)
     return parts
-
-
-def _colours(small: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Returns which of a few colours each pixel has."""
-    lab = colour_names.to_lab(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
-    light, (a, b) = lab[..., 0] // 34, (lab[..., part] // _STEP + _SHADES // 2 for part in (1, 2))
-    a, b = (np.clip(shade, 0, _SHADES - 1) for shade in (a, b))
-    colours: NDArray[np.int64] = ((a * _SHADES + b) * 3 + light).astype(np.int64)
-    return colours
-
-
-def _seams(mask: Mask, colours: NDArray[np.int64]) -> list[Mask]:
-    """Cuts a mask from top to bottom where the colours of the two sides have least in common.
-
-    Clothes lie one above the other: other colours side by side are another figure's. What two
-    sides have in common is the Bhattacharyya coefficient of their histograms, 0..1.
-    """
-    rows, columns = np.nonzero(mask)
-    left, right = int(columns.min()), int(columns.max()) + 1
-    kinds = _SHADES * _SHADES * 3
-    counts = np.bincount(
-        (columns - left) * kinds + colours[rows, columns], minlength=(right - left) * kinds
-    )
-    before = counts.reshape(right - left, kinds).cumsum(axis=0)[:-1]  # of each cut's left side
-    after = np.bincount(colours[mask], minlength=kinds) - before
-    sizes = np.stack([before.sum(axis=1), after.sum(axis=1)])
-    large = sizes.min(axis=0, initial=mask.size) >= max(_SIDE * len(rows), _SMALLEST * mask.size)
-    if not large.any():
-        return [mask]
-    common = np.sqrt(before * after).sum(axis=1) / np.sqrt(sizes.prod(axis=0))
-    apart = np.where(large, 1 - common, 0)
-    at = int(np.round(apart, 6).argmax())
-    if apart[at] < _SEAM:
-        return [mask]
-    cut = left + at + 1
-    sides = np.arange(mask.shape[1]) < cut
-    return [*_seams(mask & sides, colours), *_seams(mask & ~sides, colours)]
 
 
 def _valleys(heights: NDArray[np.float64], first: int, last: int) -> list[int]:

@@ -142,7 +142,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=5,
+        version=6,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,

@@ -102,23 +102,3 @@ def test_a_reduced_picture_measures_alike():
         features.measure(decode_reduced(data, "picture", reduction)).cells for reduction in (1, 2)
     )
     assert np.corrcoef(whole.ravel(), half.ravel())[0, 1] > 0.99
-
-
-def test_figures_that_overlap_are_cut_where_colours_change():
-    """Two figures in one outline, as one stands half behind the other: no valley is between."""
-    mask = np.zeros((81, 144), bool)
-    mask[20:70, 30:110] = True
-    small = np.zeros((81, 144, 3), np.uint8)
-    small[:, :70], small[:, 70:] = ORANGE[::-1], BLUE[::-1]
-    left, right = figures._seams(mask, figures._colours(small))
-    assert np.flatnonzero(left.any(axis=0))[-1] == 69
-    assert np.flatnonzero(right.any(axis=0))[0] == 70
-
-
-def test_a_figure_in_clothes_of_another_colour_stays_whole():
-    mask = np.zeros((81, 144), bool)
-    mask[20:70, 30:110] = True
-    small = np.zeros((81, 144, 3), np.uint8)
-    small[:40], small[40:] = ORANGE[::-1], BLUE[::-1]
-    (whole,) = figures._seams(mask, figures._colours(small))
-    assert (whole == mask).all()
