@@ -264,7 +264,7 @@ def judge_two_more(page, second: str, third: str) -> None:
 
 def test_a_session(tmp_path):
     place, seconds = tmp_path, []
-    episodes, shots = (4, None) if PICTURES else (3, 11)
+    episodes, shots = (4, None) if PICTURES else (3, 14)
     sample.draw(str(place / "films"), episodes, 0, shots)
     make(place)
     with opened(place, "Ann", seconds) as (page, address):
