@@ -2,10 +2,9 @@
 
 A request holds the keyframe's picture (and, if configured, its neighbours, and before them one
 picture of the series' characters), the dialogue spoken over it, the text recognised in it and its
-motion. The answer must be a `CaptionAnswer` that is not
-a refusal, does not repeat the prompt and does not follow instructions in the film. A bad answer is
-asked for again with the fault stated; a second bad answer makes the keyframe a reject, and the next
-run ask again.
+motion. The answer must be a `CaptionAnswer` that is not a refusal, does not repeat the prompt and
+does not follow instructions in the film. A bad answer is asked for again with the fault stated; a
+second bad answer makes the keyframe a reject, and the next run ask again.
 """
 
 from __future__ import annotations

@@ -264,8 +264,8 @@ def _is_titled(name: str, text: str) -> bool:
     """Returns whether a title stands before a capitalised word: Mrs. Pringle."""
     if not name[:1].isupper():
         return False
-    titles = [word for word in re.findall(r"(\w+)\.? " + re.escape(name), text)]
-    return any(word.casefold() in _TITLES for word in titles)
+    before = re.findall(r"(\w+)\.? " + re.escape(name), text)
+    return any(word.casefold() in _TITLES for word in before)
 
 
 @functools.cache
