@@ -171,7 +171,7 @@ def newcomer(
     for number, text in enumerate(texts):
         narration = _without_names(words.without_quotations(text), names, language)
         for word in concepts.beings(narration, language):
-            if seen.isdisjoint(lexicon[word]):
+            if seen.isdisjoint(lexicon[word] - concepts.PERSONS):
                 emoji = min(lexicon[word])  # of a fox and a little fox
                 met.setdefault(called.setdefault(emoji, word), set()).add(number)
         named = _named_places(narration, language, seen)
@@ -214,7 +214,7 @@ def _named_places(text: str, language: str, seen: set[str]) -> dict[str, set[str
     """
     lexicon, titles = concepts.lexicon(language), concepts.titles(language)
     found: dict[str, set[str]] = {}
-    for word in concepts.named_things(text, language):
+    for word in concepts.named_in_any_form(text, language):
         if word in concepts.ambiguous(language):
             continue
         for place, symbol in _NAMES_OF_PLACES.items():
@@ -243,7 +243,7 @@ def _hints(text: str, language: str, least: float) -> dict[str, set[str]]:
     """Returns the words of a text that belong to a place by at least this share of their emoji, by
     place: beach -> the sea."""
     lexicon, found = concepts.lexicon(language), dict[str, set[str]]()
-    for word in concepts.named_things(text, language):
+    for word in concepts.named_in_any_form(text, language):
         if word in concepts.ambiguous(language) or (len(word) == 1 and word < "\u3400"):
             continue  # one character of Chinese may be a word
         for place, symbols in _SYMBOLS.items():
