@@ -27,6 +27,8 @@ _LONGEST_ENDING = 5
 # Endings are short where words are compounded: a school's way is no school.
 _SHORT_ENDINGS = frozenset("de nl sv da nb is en fr es pt it ca gl ro cy ga af".split())
 _SHORT_ENDING = 2
+_JOINED_ENDING = 10  # of languages that join "and", "of", "into" to a word
+_JOINING = ("ta", "te", "ml", "kn")
 _PARTICLE = re.compile(
     r"(들)?(에서|에게|에|으로|로|은|는|이|가|을|를|의|과|와|도|까지|만|엔|안|이나|나|부터|마다|처럼)*"
     r"(는|도|만|의)?$"
@@ -163,11 +165,8 @@ def _word(word: str, language: str) -> str:
 
 
 def _first(word: str) -> int:
-    return 2 if _is_syllabic(word) else _SHORTEST_STEM
-
-
-def _is_syllabic(word: str) -> bool:
-    return word[:1] >= "\u1100"
+    """Returns the letters that a stem begins with; a letter of Hangul is a syllable."""
+    return 2 if "\u3000" <= word[:1] <= "\ud7ff" else _SHORTEST_STEM
 
 
 @functools.cache
@@ -190,7 +189,9 @@ def _is_form(word: str, name: str, language: str) -> bool:
         min(len(word), len(name)),
     )
     least = max(_SHORTEST_STEM, len(name) - altered)
-    return common >= least and len(word) - common <= (_SHORT_ENDING if short else _LONGEST_ENDING)
+    joining = concepts.code(language) in _JOINING
+    longest = _JOINED_ENDING if joining else _SHORT_ENDING if short else _LONGEST_ENDING
+    return common >= least and len(word) - common <= longest
 
 
 def _in_characters(text: str, language: str) -> Iterator[str]:
