@@ -25,7 +25,9 @@ _SHORTEST_STEM = 4  # letters that a form and the name have in common
 _ALTERED = 2  # last letters of a name that another form may not have
 _LONGEST_ENDING = 5
 # Endings are short where words are compounded: a school's way is no school.
-_SHORT_ENDINGS = frozenset("de nl sv da nb is en fr es pt it ca gl ro cy ga af".split())
+_SHORT_ENDINGS = frozenset(
+    ("de", "nl", "sv", "da", "nb", "is", "en", "fr", "es", "pt", "it", "ca", "gl", "ro", "cy", "ga")
+)
 _SHORT_ENDING = 2
 _JOINED_ENDING = 10  # of languages that join "and", "of", "into" to a word
 _JOINING = ("ta", "te", "ml", "kn")
@@ -49,7 +51,7 @@ class Kind:
 @functools.cache
 def kinds() -> Mapping[str, Kind]:
     """Returns the kinds of places by what they are called: a library."""
-    lines = [line for line in word_lists.read(__package__, "places/kinds.txt")]
+    lines = word_lists.read(__package__, "places/kinds.txt")
     groups = {
         name: others
         for name, _, others in (line.partition(" ") for line in lines if "|" not in line)
@@ -185,7 +187,7 @@ def _is_form(word: str, name: str, language: str) -> bool:
     short = concepts.code(language) in _SHORT_ENDINGS
     altered = 1 if short or len(name) <= 5 else _ALTERED
     common = next(
-        (place for place, pair in enumerate(zip(word, name)) if pair[0] != pair[1]),
+        (place for place, pair in enumerate(zip(word, name, strict=False)) if pair[0] != pair[1]),
         min(len(word), len(name)),
     )
     least = max(_SHORTEST_STEM, len(name) - altered)
@@ -203,11 +205,9 @@ def _in_characters(text: str, language: str) -> Iterator[str]:
         parts = (text[start : start + length] for length in lengths)
         part = next((part for part in parts if part in known or part in others), "")
         stop = start + len(part)
-        if part in known and concepts._is_apart(text, start, stop):
-            if not any(text[:start].endswith(word) for word in before) and not any(
-                text.startswith(word, stop) for word in after
-            ):
-                yield part
+        likened = text[:start].endswith(tuple(before)) or text.startswith(tuple(after), stop)
+        if part in known and not likened and concepts._is_apart(text, start, stop):
+            yield part
         start = max(start + 1, stop)
 
 

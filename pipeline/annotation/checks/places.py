@@ -78,7 +78,7 @@ def _hints(text: str, language: str, least: float) -> dict[str, set[str]]:
     lexicon, found = concepts.lexicon(language), dict[str, set[str]]()
     never = concepts.ambiguous(language) | place_words.ambiguous(language)
     for word in concepts.named_in_any_form(text, language):
-        if word in never or word in place_words.lexicon(language):
+        if word in never or place_words.named(word, language):
             continue
         if len(word) == 1 and word < "\u3400":
             continue  # one character of Chinese may be a word
