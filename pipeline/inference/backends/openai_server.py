@@ -15,7 +15,9 @@ all others, and the run stops; if it fails too, the server is waited for.
 Not every server accepts every parameter. A request refused for one (the schema of the answer, a
 stream, the temperature) is repeated without it, and so are all that follow: the prompt states the
 form of the answer in words as well. One that is refused for nothing in particular is repeated as it
-is first, and without the schema if it is refused again.
+is first, and without the schema if it is refused again. One whose pictures are too large, in bytes
+or in pixels, is repeated with pictures half as long, and all that follow have pictures of the size
+that passed.
 
 A request that the model or a filter refuses for its content has an answer: one without a text, with
 the reason. It is cached like any other, as asking again costs and does not help.
@@ -30,10 +32,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +84,9 @@ _FEWER_PICTURES = (
 )
 _TOO_LARGE = 413  # HTTP status
 _SMALLER_PICTURES = "pictures are smaller with calls.longest_side, fewer with captions.neighbours"
+# Pixels of the longer side below which a picture that is too large is not sent again, smaller: it
+# is what the first image encoders read, and faces in a drawn scene are a few pixels by then.
+_SMALLEST_SIDE = 224
 _JPEG = b"\xff\xd8"  # the first bytes of a JPEG file
 _PICTURE_TOKENS = 1000  # per picture, for a server that does not report usage
 _BYTES_PER_TOKEN = 3  # of texts, at least in most languages, until the server has counted some
@@ -117,6 +123,7 @@ class OpenAIServer:
         self._context = calls.context or 0  # tokens of prompt and answer, 0 where not known
         self._longest = 0  # tokens of an answer that the server allows, 0 where not known
         self._ratio = 0.0  # counted tokens per estimated one, the largest seen, 0 before any
+        self._longest_side = calls.longest_side  # pixels of a picture that the server takes
 
     async def __aenter__(self) -> OpenAIServer:
         # The client's own retries would hide a busy server from the limit, and its timeout is for
@@ -178,7 +185,7 @@ class OpenAIServer:
             # only after every other request had met the same fault.
             async with self._slot() as slot:
                 # Read here, so that memory holds the pictures of calls in flight only.
-                outcome = await self._ask(request, await self._messages(request))
+                outcome = await self._ask(request)
                 if isinstance(outcome, Answer):
                     return outcome
                 if outcome.kind == "busy":
@@ -206,10 +213,15 @@ class OpenAIServer:
             raise self._over(Refused, fault)
         return isinstance(outcome, Answer)
 
-    async def _ask(self, request: Request, messages: Sequence[Any]) -> Answer | Fault:
-        """Makes one call, or as many as it takes to leave out the parameters the server refuses."""
+    async def _ask(self, request: Request, probe: Sequence[Any] = ()) -> Answer | Fault:
+        """Makes one call, or as many as it takes to leave out the parameters that the server
+        refuses and to scale the pictures down to a size that it accepts.
+
+        `probe` is sent in place of the request's own messages.
+        """
         unsupported, unexplained = self._unsupported, 0
-        most = self._most(request)
+        longest_side, most = self._longest_side, self._most(request)
+        messages, sent_side = (probe, 0) if probe else await self._messages(request, longest_side)
         while True:
             if self._stopped is not None:
                 raise self._stopped
@@ -217,11 +229,21 @@ class OpenAIServer:
             if isinstance(outcome, Answer):
                 self._unsupported |= unsupported
                 self._last_answer, self._silence_reported = time.monotonic(), False
-                return outcome
+                self._note_size(longest_side)
+                smaller = sent_side == longest_side < self._calls.longest_side
+                return dataclasses.replace(outcome, longest_side=longest_side if smaller else 0)
             if outcome.kind == "stop":
                 raise self._over(Refused, outcome.text)
             if outcome.kind != "refused":
                 return outcome
+            if outcome.large and sent_side:
+                if sent_side <= _SMALLEST_SIDE:
+                    return outcome._replace(
+                        text=f"{outcome.text}; its pictures had {sent_side} pixels by then"
+                    )
+                longest_side = max(_SMALLEST_SIDE, sent_side // 2)
+                messages, sent_side = await self._messages(request, longest_side)
+                continue
             if outcome.told:
                 less = self._less(request, most, outcome.told)
                 if less < _SMALLEST:
@@ -289,6 +311,15 @@ class OpenAIServer:
         finally:
             self._writing.pop(call, None)
         return self._answer_of(request, completion, time.monotonic() - began)
+
+    def _note_size(self, longest_side: int) -> None:
+        """Keeps the size of pictures that the server took, where it is smaller than before."""
+        if longest_side < self._longest_side:
+            self._longest_side = longest_side
+            progress.say(
+                f"{self._where}: the server refuses larger pictures, so they are sent with at most "
+                f"{longest_side} pixels (calls.longest_side)"
+            )
 
     def _wrote(self, call: object, tokens: int) -> None:
         """Notes that a call's answer has so many tokens by now, and shows it if it takes long."""
@@ -390,28 +421,34 @@ class OpenAIServer:
             code=code,
             parameter=str(error.param or ""),
         )
-        told = context_length.told(f"{code} {error.type or ''} {_message(error)}")
+        said = f"{code} {error.type or ''} {_message(error)}"
+        told = context_length.told(said)
+        large = not told and (
+            error.status_code == _TOO_LARGE or retries.wants_smaller_pictures(said)
+        )
         if error.status_code == _TOO_LARGE:  # in bytes, or for any minute: a smaller one may pass
             told = told or context_length.Told()
-        return fault._replace(told=told) if fault.kind == "refused" else fault
+        return fault._replace(told=told, large=large) if fault.kind == "refused" else fault
 
     def _error_fault(self, error: Any) -> Answer | Fault:
         """Reads an error inside a response with status 200, as gateways send them."""
         fields = error if isinstance(error, dict) else {"message": error}
         code = str(fields.get("code") or fields.get("type") or "")
-        text = self._clean(f"the server answered {code or 'an error'}: {fields.get('message')}")
+        message = _with_cause(fields)
+        text = self._clean(f"the server answered {code or 'an error'}: {message}")
         if retries.is_refusal(code, f"{text} {fields.get('metadata') or ''}"):
             return Answer("", self._model, refusal=text)
-        status = retries.status_of(code, str(fields.get("message")))
-        told = context_length.told(f"{code} {fields.get('message')}")
+        status = retries.status_of(code, message)
+        told = context_length.told(f"{code} {message}")
+        large = not told and retries.wants_smaller_pictures(f"{code} {message}")
         fault = retries.of_status(
-            400 if told and status >= 500 else status,
+            400 if (told or large) and status >= 500 else status,
             text,
             wait=retries.retry_after({}, json.dumps(fields, default=str)),
             code=code,
             parameter=str(fields.get("param") or ""),
         )
-        return fault._replace(told=told) if fault.kind == "refused" else fault
+        return fault._replace(told=told, large=large) if fault.kind == "refused" else fault
 
     async def _pause(self, fault: Fault, failures: int, heard: float) -> None:
         """Waits before the next try. Raises Stop when the server was silent for too long."""
@@ -488,14 +525,21 @@ class OpenAIServer:
             **({"extra": extra} if extra else {}),
         }
 
-    async def _messages(self, request: Request) -> list[dict[str, Any]]:
-        """Makes the conversation: what all requests share first, the pictures and the data last."""
+    async def _messages(
+        self, request: Request, longest_side: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Makes the conversation: what all requests share first, the pictures and the data last.
+
+        Returns it with the longest side of its pictures in pixels, 0 where it has none.
+        """
         try:
-            files = [await asyncio.to_thread(self._jpeg, picture) for picture in request.images]
+            pictures = [
+                await asyncio.to_thread(_jpeg, picture, longest_side) for picture in request.images
+            ]
         except (OSError, ImageError) as error:
             raise Unanswered(f"a picture cannot be read: {error}") from None
         content = []
-        for picture, file in zip(request.images, files, strict=True):
+        for picture, (file, _) in zip(request.images, pictures, strict=True):
             content += [_text_part(picture.label)] * bool(picture.label) + [
                 _image_part(file, self._calls.detail)
             ]
@@ -507,18 +551,20 @@ class OpenAIServer:
                 {"role": "assistant", "content": request.said},
                 _user([_text_part(request.correction)]),
             ]
-        return messages
+        return messages, max((side for _, side in pictures), default=0)
 
-    def _jpeg(self, picture: Picture) -> bytes:
-        """Returns the picture as JPEG, scaled down to the configured size.
 
-        Raises OSError or ImageError.
-        """
-        data = storage.read_bytes(picture.path)
-        pixels = decode_bgr(data, picture.path)
-        if max(pixels.shape[:2]) > self._calls.longest_side or not data.startswith(_JPEG):
-            return encode_jpeg(thumbnail(pixels, self._calls.longest_side))
-        return data
+def _jpeg(picture: Picture, longest_side: int) -> tuple[bytes, int]:
+    """Returns the picture as JPEG, scaled down to `longest_side`, and its own longest side then.
+
+    Raises OSError or ImageError.
+    """
+    data = storage.read_bytes(picture.path)
+    pixels = decode_bgr(data, picture.path)
+    side = max(pixels.shape[:2])
+    if side > longest_side or not data.startswith(_JPEG):
+        return encode_jpeg(thumbnail(pixels, longest_side)), min(side, longest_side)
+    return data, side
 
 
 def _named_parameter(fault: Fault, unsupported: frozenset[str]) -> str:
@@ -574,5 +620,13 @@ def _message(error: openai.APIStatusError) -> str:
     body: Any = error.body
     if isinstance(body, list) and body and isinstance(body[0], dict):  # Gemini's
         body = body[0].get("error", body[0])
-    message = body.get("message") or body.get("detail") if isinstance(body, dict) else body
+    message = _with_cause(body) if isinstance(body, dict) else body
     return str(message or error.response.text)
+
+
+def _with_cause(error: Mapping[str, Any]) -> str:
+    """Returns the message of an error, and that of the server behind a gateway (OpenRouter's)."""
+    metadata = error.get("metadata")
+    cause = metadata.get("raw") if isinstance(metadata, dict) else None
+    message = error.get("message") or error.get("detail")
+    return " ".join(str(part) for part in (message, cause) if part)

@@ -37,7 +37,7 @@ from pipeline.testing import answers, behaviours
 from pipeline.testing.behaviours import always, answering, every, first
 from pipeline.testing.films import scene
 from pipeline.testing.model_server import serving
-from pipeline.testing.replies import Reply, error
+from pipeline.testing.replies import Reply, error, texts_and_pictures
 from schemas.answers import CaptionAnswer, NarrativeAnswer
 from tests import smollm_server
 
@@ -118,7 +118,11 @@ def where(words, fault, otherwise):
 
 
 def prompts(server):
-    return [question["messages"][-1]["content"][-1]["text"] for question in server.asked]
+    return [prompt_of(question) for question in server.asked]
+
+
+def prompt_of(question):
+    return question["messages"][-1]["content"][-1]["text"]
 
 
 def kinds(found):
@@ -939,6 +943,131 @@ def test_a_request_that_is_too_large_in_bytes_may_be_asked_in_parts():
     found, server = result(always(error(413, "Request Entity Too Large")))
     assert type(found) is TooLong and len(server.asked) == 1
     assert "413" in str(found) and "calls.longest_side" in str(found)
+
+
+# Pictures that are too large for a server.
+
+
+def sides(question):
+    """The longer sides of a question's pictures, in pixels."""
+    urls = texts_and_pictures(question)[1]
+    files = [base64.b64decode(url.partition(";base64,")[2]) for url in urls]
+    return [max(Image.open(io.BytesIO(file)).size) for file in files]
+
+
+def up_to(pixels, refusal, behaviour=None):
+    """Refuses pictures with more pixels on their longer side."""
+
+    async def refuse_or_answer(question, server):
+        large = max(sides(question), default=0) > pixels
+        return refusal if large else await (behaviour or answering())(question, server)
+
+    return refuse_or_answer
+
+
+TOO_LARGE = {
+    "nginx": Reply(413, "<h1>413 Request Entity Too Large</h1>", content_type="text/html"),
+    "anthropic": error(
+        400,
+        "messages.0.content.0.image.source.base64: image exceeds 5 MB maximum: 6129904 bytes > "
+        "5242880 bytes",
+    ),
+    "vllm": error(
+        400,
+        "The decoder prompt contains a(n) image item with length 4200, which exceeds the "
+        "pre-allocated encoder cache size 3721. Please reduce the input size",
+        kind="BadRequestError",
+    ),
+    "openrouter": Reply(
+        400,
+        {
+            "error": {
+                "message": "Provider returned error",
+                "code": 400,
+                "metadata": {"raw": '{"error": {"message": "image exceeds 5 MB maximum"}}'},
+            }
+        },
+    ),
+    "with status 200": Reply(
+        body={"error": {"message": "Request payload size exceeds the limit: 4194304 bytes."}}
+    ),
+}
+
+
+@pytest.mark.parametrize("server_kind", TOO_LARGE)
+def test_a_picture_that_is_too_large_is_sent_smaller_and_the_next_are_at_once(
+    server_kind, tmp_path, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(progress, "say", said.append)
+    pictures = [picture(tmp_path / f"{n}.jpg", 1080, 1920, n) for n in range(3)]
+
+    async def main():
+        async with backend(server.url) as asked:
+            return [await asked.answer(request(f"what is {one.path}?", one)) for one in pictures]
+
+    with serving(up_to(400, TOO_LARGE[server_kind])) as server:
+        found = asyncio.run(main())
+    assert kinds(found) == [Answer] * 3
+    assert [answer.longest_side for answer in found] == [384] * 3
+    assert [sides(question) for question in server.asked] == [[768], [384], [384], [384]]
+    assert all("response_format" in question for question in server.asked)
+    assert said == [
+        f"tiny at {server.url}/: the server refuses larger pictures, so they are sent with at most "
+        "384 pixels (calls.longest_side)"
+    ]
+
+
+def test_pictures_are_halved_from_the_size_that_they_have_and_the_small_ones_left_alone(tmp_path):
+    small, medium = picture(tmp_path / "a.jpg", 90, 160), picture(tmp_path / "b.jpg", 360, 640)
+    found, server = result(up_to(320, TOO_LARGE["nginx"]), request("?", small, medium))
+    assert type(found) is Answer and found.longest_side == 320
+    assert [sides(question) for question in server.asked] == [[160, 640], [160, 320]]
+
+
+def test_an_answer_to_pictures_of_the_configured_size_says_nothing_of_it(tmp_path):
+    found, _ = result(answering(), request("?", picture(tmp_path / "a.jpg", 1080, 1920)))
+    assert found.longest_side == 0
+
+
+@pytest.mark.parametrize(("server_kind", "kind"), [("nginx", TooLong), ("anthropic", Unanswered)])
+def test_a_picture_that_is_never_small_enough_is_given_up_with_the_servers_reason(
+    server_kind, kind, tmp_path
+):
+    refusal = up_to(100, TOO_LARGE[server_kind])
+    large = picture(tmp_path / "a.jpg", 1080, 1920)
+    behaviour = where("poison", refusal, answering())
+    with serving(behaviour) as server:
+        bad, fine = results(server.url, request("poison", large), request("?", large))
+    assert type(bad) is kind and "the server answered 4" in str(bad)
+    assert str(bad).endswith("; its pictures had 224 pixels by then")
+    tried = [sides(question) for question in server.asked if "poison" in prompt_of(question)]
+    assert tried == [[768], [384], [224]]
+    assert fine.longest_side == 0  # what did not help is not kept to
+
+
+def test_the_same_question_has_one_answer_in_the_cache_however_small_its_picture_was(tmp_path):
+    large = request("?", picture(tmp_path / "a.jpg", 1080, 1920))
+
+    def ask():
+        counted = {}
+
+        async def main():
+            budget, work = Budget(None, None, 0.0, 0), str(tmp_path)
+            async with client.open_client(
+                "tiny", backend(server.url), work, budget, counted.__setitem__
+            ) as asked:
+                return await asked.answer(large)
+
+        return asyncio.run(main()), counted
+
+    with serving(up_to(400, TOO_LARGE["nginx"])) as server:
+        answer, first_time = ask()
+        again, second_time = ask()
+    assert (answer.longest_side, len(server.asked)) == (384, 2)
+    assert again == answer
+    assert first_time["smaller pictures"] == 1
+    assert second_time == {"kept": 1}
 
 
 def test_what_a_server_finds_wrong_with_a_field_is_said_and_the_field_left_out():
