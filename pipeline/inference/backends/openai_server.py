@@ -117,7 +117,8 @@ class OpenAIServer:
                 f"openai:{spec.model}: the key holds characters that no key has; was "
                 "something else copied into OPENAI_API_KEY?"
             )
-        self._url = spec.url or os.environ.get("OPENAI_BASE_URL") or None
+        url = spec.url or os.environ.get("OPENAI_BASE_URL") or ""
+        self._url = url.rstrip("/").removesuffix("/chat/completions") or None
         self._level = _FIRST_LEVEL  # calls at once that the server has taken
         self._unsupported: frozenset[str] = frozenset()  # parameters that the server refuses
         self._context = calls.context or 0  # tokens of prompt and answer, 0 where not known
@@ -131,8 +132,7 @@ class OpenAIServer:
         self._client: Any = openai.AsyncOpenAI(
             api_key=self._key, base_url=self._url, max_retries=0, timeout=None
         )
-        url = self._client.base_url
-        self._where = f"{self._model} at {url.scheme}://{url.netloc.decode()}{url.path}"
+        self._where = f"{self._model} at {_shown(self._client.base_url)}"
         # Made here, as its timers belong to the event loop.
         self._limit = concurrency.ConcurrencyLimit(self._calls.at_once, self._level)
         self._stopped: Stop | None = None
@@ -409,6 +409,7 @@ class OpenAIServer:
         text = self._clean(f"the server answered {error.status_code}: {_message(error)}")
         if error.status_code == _TOO_LARGE:
             text += f" ({_SMALLER_PICTURES})"
+        text += _address_hint(error.response)
         code = str(error.code or "")
         if error.status_code in (400, 403) and retries.is_refusal(code, text):
             return Answer("", self._model, refusal=text)
@@ -622,6 +623,22 @@ def _message(error: openai.APIStatusError) -> str:
         body = body[0].get("error", body[0])
     message = _with_cause(body) if isinstance(body, dict) else body
     return str(message or error.response.text)
+
+
+def _address_hint(response: Any) -> str:
+    """Returns what may be wrong with the address of a server that answered with an error."""
+    status, path = response.status_code, "/chat/completions"
+    if response.history and status in (401, 403, 404, 405):  # it lost the question, or the key
+        address = _shown(response.url).removesuffix(path)
+        return f" (the server redirects to {address}: give that address)"
+    if status in (404, 405) and response.url.path == path:
+        return " (most addresses end in /v1)"
+    return ""
+
+
+def _shown(url: Any) -> str:
+    """Returns an address without a password or a query, which may be secret."""
+    return f"{url.scheme}://{url.netloc.decode()}{url.path}"
 
 
 def _with_cause(error: Mapping[str, Any]) -> str:
