@@ -11,10 +11,6 @@ from pipeline.cast import crops
 from pipeline.inference.builtin import colour_names
 from schemas.rows import LIKENESS, Appearance, CastMember, Figure
 
-_FEWEST = 3  # that are enough to choose from
-_CROPS = 5  # pictures of a character, at most
-_MIN_SIDE = 24  # pixels of the shorter side of one
-
 
 def describe(
     numbers: Sequence[int],
@@ -49,8 +45,12 @@ def members(
     series: str,
     appearances: Sequence[Appearance],
     colours: Mapping[str, str],
+    best_views: Mapping[str, Sequence[str]],
 ) -> list[CastMember]:
-    """Returns the cast of a series, those seen most first."""
+    """Returns the cast of a series, those seen most first.
+
+    `best_views` has the keyframes of each one's reference pictures.
+    """
     pictures: dict[str, list[Appearance]] = defaultdict(list)
     together: dict[str, Counter[str]] = defaultdict(Counter)
     by_keyframe: dict[str, list[str]] = defaultdict(list)
@@ -75,31 +75,7 @@ def members(
                 rows[-1].keyframe,
                 [other for other, _ in costars],
                 [count for _, count in costars],
-                [crops.path(series, name, row.keyframe) for row in _best(rows, by_keyframe)],
+                [crops.path(series, name, keyframe) for keyframe in best_views[name]],
             )
         )
     return sorted(cast, key=lambda member: (-member.pictures, member.name))
-
-
-def _best(rows: Sequence[Appearance], by_keyframe: Mapping[str, Sequence[str]]) -> list[Appearance]:
-    """Chooses pictures of a character: alone, large, no wider than high, a figure for certain, and
-    from all over the series."""
-    alone = [row for row in rows if len(by_keyframe[row.keyframe]) == 1]
-    large: Sequence[Appearance] = rows
-    for choice in (
-        [row for row in alone if min(row.box[2:]) >= _MIN_SIDE and row.box[2] <= row.box[3]],
-        [row for row in alone if min(row.box[2:]) >= _MIN_SIDE],
-        [row for row in rows if min(row.box[2:]) >= _MIN_SIDE],
-    ):
-        if len(choice) >= _FEWEST:
-            large = choice
-            break
-    count = min(_CROPS, len(large))
-    chosen = []
-    for at in range(count):
-        part = large[at * len(large) // count : (at + 1) * len(large) // count]
-        chosen.append(
-            max(part, key=lambda row: (row.score * (row.box[2] * row.box[3]) ** 0.5, row.keyframe))
-        )
-    unique = {row.keyframe: row for row in chosen}
-    return list(unique.values())

@@ -25,11 +25,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
+Number = TypeVar("Number", int, float)
 
 # Cosines from which a figure joins a group, and from which two groups are joined.
 _STRICT, _FINAL = (0.55, 0.6), (0.5, 0.45)
@@ -155,6 +157,26 @@ def settle(
     return _by_picture(anew, sizes)
 
 
+def likeness(
+    pictures: Sequence[Sequence[Sequence[float]]], names: Sequence[Sequence[str | None]]
+) -> list[list[float]]:
+    """Returns how like the mean of its character each figure is (cosine), 0 for nobody's.
+
+    `names` has who each figure is, picture by picture, None for nobody.
+    """
+    flat = [name for of_picture in names for name in of_picture]
+    if not flat:
+        return [[] for _ in pictures]
+    known = {name: number for number, name in enumerate(dict.fromkeys(filter(None, flat)))}
+    who = np.array([known.get(name or "", len(known) + at) for at, name in enumerate(flat)])
+    looks = _standardised(pictures)
+    units = _units(looks @ _whitening(looks, who))
+    means = np.zeros((int(who.max()) + 1, looks.shape[1]))
+    np.add.at(means, who, units)
+    alike = np.where(who < len(known), (units * _units(means)[who]).sum(axis=1), 0.0)
+    return _by_picture(np.round(alike, 4).tolist(), [len(found) for found in names])
+
+
 def _nearest(
     looks: Vector,
     groups: NDArray[np.int64],
@@ -196,7 +218,7 @@ def _units(looks: Vector) -> Vector:
     return units
 
 
-def _by_picture(numbers: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
+def _by_picture(numbers: Sequence[Number], sizes: Sequence[int]) -> list[list[Number]]:
     ends = [0, *np.cumsum(sizes).tolist()]
     return [list(numbers[start:end]) for start, end in itertools.pairwise(ends)]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import cv2
+import numpy as np
 
 from pipeline.cast import (
     characters_file,
@@ -24,6 +25,7 @@ from pipeline.cast import (
     names,
     names_in_captions,
     renames,
+    views,
 )
 from pipeline.cast.characters_file import Entry
 from pipeline.inference.builtin import efficientnet
@@ -178,7 +180,8 @@ def find_cast(
             for name, (figure, decided) in _once(figs, who).items()
         ]
     everybody = [row for of_film in appearances.values() for row in of_film]
-    cast = descriptions.members(series, everybody, _colours(pictures, seen))
+    best = _best_views(in_order, pictures, seen)
+    cast = descriptions.members(series, everybody, _colours(pictures, seen), best)
     of_series: list[AnyRow] = [
         *cast,
         *_references(cast, everybody, in_order),
@@ -291,6 +294,27 @@ def _once(
         if given is not None:
             found.setdefault(given.name, (figure, given.decided))
     return found
+
+
+def _best_views(
+    keyframes: Sequence[Keyframe],
+    pictures: Sequence[Sequence[Figure]],
+    seen: Sequence[Sequence[corrections.Given | None]],
+) -> dict[str, list[str]]:
+    """Returns the keyframes in which each character is seen best, in order."""
+    who = [[given.name if given else None for given in of_picture] for of_picture in seen]
+    alike = identity.likeness([[figure.look for figure in figs] for figs in pictures], who)
+    sharpness = float(np.median([keyframe.sharpness for keyframe in keyframes]))
+    qualities: dict[str, dict[str, float]] = defaultdict(dict)
+    for keyframe, figs, given, likeness in zip(keyframes, pictures, seen, alike, strict=True):
+        of_figure = {id(figure): like for figure, like in zip(figs, likeness, strict=True)}
+        for name, (figure, _) in _once(figs, given).items():
+            others = [other for other in figs if other is not figure]
+            qualities[name][keyframe.id] = views.quality(
+                figure, others, keyframe, of_figure[id(figure)], sharpness
+            )
+    shots = {keyframe.id: (keyframe.video, keyframe.shot) for keyframe in keyframes}
+    return {name: views.best(of_name, shots) for name, of_name in qualities.items()}
 
 
 def _colours(
