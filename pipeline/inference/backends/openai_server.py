@@ -30,25 +30,23 @@ reject or report.
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import openai
 
 from pipeline.config import CallsConfig
 from pipeline.inference import concurrency, context_length, json_answers, retries
-from pipeline.inference.backends import completions
+from pipeline.inference.backends import chat_messages, completions
 from pipeline.inference.protocol import (
     Answer,
     Gone,
-    Picture,
     Refused,
     Request,
     Stop,
@@ -57,9 +55,7 @@ from pipeline.inference.protocol import (
 )
 from pipeline.inference.retries import Fault
 from pipeline.model_specs import Spec
-from pipeline.runtime import progress, storage
-from pipeline.runtime.images import ImageError, decode_bgr, encode_jpeg, thumbnail
-from schemas.answers import json_schema
+from pipeline.runtime import progress
 
 SILENCE = 5.0  # seconds without an answer after which the user is told
 # Parameters that a server need not accept, and words by which a refusal names them.
@@ -87,7 +83,6 @@ _SMALLER_PICTURES = "pictures are smaller with calls.longest_side, fewer with ca
 # Pixels of the longer side below which a picture that is too large is not sent again, smaller: it
 # is what the first image encoders read, and faces in a drawn scene are a few pixels by then.
 _SMALLEST_SIDE = 224
-_JPEG = b"\xff\xd8"  # the first bytes of a JPEG file
 _PICTURE_TOKENS = 1000  # per picture, for a server that does not report usage
 _BYTES_PER_TOKEN = 3  # of texts, at least in most languages, until the server has counted some
 _SMALLEST = 64  # tokens of an answer that are worth a request
@@ -117,7 +112,7 @@ class OpenAIServer:
                 f"openai:{spec.model}: the key holds characters that no key has; was "
                 "something else copied into OPENAI_API_KEY?"
             )
-        self._url = spec.url or os.environ.get("OPENAI_BASE_URL") or None
+        self._url = spec.base_url
         self._level = _FIRST_LEVEL  # calls at once that the server has taken
         self._unsupported: frozenset[str] = frozenset()  # parameters that the server refuses
         self._context = calls.context or 0  # tokens of prompt and answer, 0 where not known
@@ -131,8 +126,7 @@ class OpenAIServer:
         self._client: Any = openai.AsyncOpenAI(
             api_key=self._key, base_url=self._url, max_retries=0, timeout=None
         )
-        url = self._client.base_url
-        self._where = f"{self._model} at {url.scheme}://{url.netloc.decode()}{url.path}"
+        self._where = f"{self._model} at {_shown(self._client.base_url)}"
         # Made here, as its timers belong to the event loop.
         self._limit = concurrency.ConcurrencyLimit(self._calls.at_once, self._level)
         self._stopped: Stop | None = None
@@ -208,7 +202,7 @@ class OpenAIServer:
     async def _others_pass(self, request: Request, fault: str) -> bool:
         """Returns whether a small probe is answered; False if the server fails on it too, or is
         busy. Raises Stop if it refuses the probe too."""
-        outcome = await self._ask(request, [_user(_probe(request))])
+        outcome = await self._ask(request, chat_messages.probe(request))
         if isinstance(outcome, Fault) and outcome.kind == "refused":
             raise self._over(Refused, fault)
         return isinstance(outcome, Answer)
@@ -221,7 +215,8 @@ class OpenAIServer:
         """
         unsupported, unexplained = self._unsupported, 0
         longest_side, most = self._longest_side, self._most(request)
-        messages, sent_side = (probe, 0) if probe else await self._messages(request, longest_side)
+        converse = functools.partial(chat_messages.conversation, request, detail=self._calls.detail)
+        messages, sent_side = (probe, 0) if probe else await converse(longest_side)
         while True:
             if self._stopped is not None:
                 raise self._stopped
@@ -242,7 +237,7 @@ class OpenAIServer:
                         text=f"{outcome.text}; its pictures had {sent_side} pixels by then"
                     )
                 longest_side = max(_SMALLEST_SIDE, sent_side // 2)
-                messages, sent_side = await self._messages(request, longest_side)
+                messages, sent_side = await converse(longest_side)
                 continue
             if outcome.told:
                 less = self._less(request, most, outcome.told)
@@ -276,6 +271,8 @@ class OpenAIServer:
             parameters["max_completion_tokens"] = most
         if "stream" in unsupported:
             parameters.pop("stream_options", None)
+        if "system" in unsupported:
+            messages = chat_messages.without_system(messages)
         extra = parameters.pop("extra", None)
         completion, began, call = completions.Completion(), time.monotonic(), object()
         loop = asyncio.get_running_loop()
@@ -283,7 +280,7 @@ class OpenAIServer:
             async with (
                 asyncio.timeout(self._calls.timeout) as wait,
                 self._client.chat.completions.with_streaming_response.create(
-                    messages=_without_system(messages) if "system" in unsupported else messages,
+                    messages=messages,
                     extra_body=extra,
                     **parameters,
                 ) as response,
@@ -409,6 +406,7 @@ class OpenAIServer:
         text = self._clean(f"the server answered {error.status_code}: {_message(error)}")
         if error.status_code == _TOO_LARGE:
             text += f" ({_SMALLER_PICTURES})"
+        text += _address_hint(error.response)
         code = str(error.code or "")
         if error.status_code in (400, 403) and retries.is_refusal(code, text):
             return Answer("", self._model, refusal=text)
@@ -521,50 +519,9 @@ class OpenAIServer:
         return {
             "model": self._model,
             **sampling,
-            "response_format": _response_format(request),
+            "response_format": chat_messages.response_format(request),
             **({"extra": extra} if extra else {}),
         }
-
-    async def _messages(
-        self, request: Request, longest_side: int
-    ) -> tuple[list[dict[str, Any]], int]:
-        """Makes the conversation: what all requests share first, the pictures and the data last.
-
-        Returns it with the longest side of its pictures in pixels, 0 where it has none.
-        """
-        try:
-            pictures = [
-                await asyncio.to_thread(_jpeg, picture, longest_side) for picture in request.images
-            ]
-        except (OSError, ImageError) as error:
-            raise Unanswered(f"a picture cannot be read: {error}") from None
-        content = []
-        for picture, (file, _) in zip(request.images, pictures, strict=True):
-            content += [_text_part(picture.label)] * bool(picture.label) + [
-                _image_part(file, self._calls.detail)
-            ]
-        messages = [_user([*content, _text_part(request.prompt)])]
-        if request.system:
-            messages.insert(0, {"role": "system", "content": request.system})
-        if request.correction:
-            messages += [
-                {"role": "assistant", "content": request.said},
-                _user([_text_part(request.correction)]),
-            ]
-        return messages, max((side for _, side in pictures), default=0)
-
-
-def _jpeg(picture: Picture, longest_side: int) -> tuple[bytes, int]:
-    """Returns the picture as JPEG, scaled down to `longest_side`, and its own longest side then.
-
-    Raises OSError or ImageError.
-    """
-    data = storage.read_bytes(picture.path)
-    pixels = decode_bgr(data, picture.path)
-    side = max(pixels.shape[:2])
-    if side > longest_side or not data.startswith(_JPEG):
-        return encode_jpeg(thumbnail(pixels, longest_side)), min(side, longest_side)
-    return data, side
 
 
 def _named_parameter(fault: Fault, unsupported: frozenset[str]) -> str:
@@ -578,43 +535,6 @@ def _named_parameter(fault: Fault, unsupported: frozenset[str]) -> str:
     return next((name for name in named if name not in unsupported), "")
 
 
-def _probe(request: Request) -> list[dict[str, Any]]:
-    """Makes a request of the same kind with nothing in it to refuse or to fail on."""
-    grey = encode_jpeg(np.full((224, 224, 3), 128, np.uint8))
-    return [_image_part(grey)] * bool(request.images) + [_text_part("Say OK.")]
-
-
-def _user(content: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"role": "user", "content": content}
-
-
-def _without_system(messages: Sequence[Any]) -> list[Any]:
-    """Puts the instructions into the first message of the user, for templates without a system."""
-    if messages[0]["role"] != "system":
-        return list(messages)
-    instructions, first, *others = messages
-    return [_user([_text_part(instructions["content"]), *first["content"]]), *others]
-
-
-def _text_part(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": text}
-
-
-def _image_part(jpeg: bytes, detail: str = "auto") -> dict[str, Any]:
-    image = {"url": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"}
-    if detail != "auto":  # which not every server knows
-        image["detail"] = detail
-    return {"type": "image_url", "image_url": image}
-
-
-def _response_format(request: Request) -> dict[str, Any]:
-    schema = request.schema or json_schema(request.answer)
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": request.task, "schema": schema, "strict": True},
-    }
-
-
 def _message(error: openai.APIStatusError) -> str:
     """Returns what the server says is wrong."""
     body: Any = error.body
@@ -622,6 +542,22 @@ def _message(error: openai.APIStatusError) -> str:
         body = body[0].get("error", body[0])
     message = _with_cause(body) if isinstance(body, dict) else body
     return str(message or error.response.text)
+
+
+def _address_hint(response: Any) -> str:
+    """Returns what may be wrong with the address of a server that answered with an error."""
+    status, path = response.status_code, "/chat/completions"
+    if response.history and status in (401, 403, 404, 405):  # it lost the question, or the key
+        address = _shown(response.url).removesuffix(path)
+        return f" (the server redirects to {address}: give that address)"
+    if status in (404, 405) and response.url.path == path:
+        return " (most addresses end in /v1)"
+    return ""
+
+
+def _shown(url: Any) -> str:
+    """Returns an address without a password or a query, which may be secret."""
+    return f"{url.scheme}://{url.netloc.decode()}{url.path}"
 
 
 def _with_cause(error: Mapping[str, Any]) -> str:

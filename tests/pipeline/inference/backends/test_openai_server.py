@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
+import gzip
 import io
 import json
 import re
@@ -37,7 +38,7 @@ from pipeline.testing import answers, behaviours
 from pipeline.testing.behaviours import always, answering, every, first
 from pipeline.testing.films import scene
 from pipeline.testing.model_server import serving
-from pipeline.testing.replies import Reply, error, texts_and_pictures
+from pipeline.testing.replies import Reply, error, streamed, texts_and_pictures
 from schemas.answers import CaptionAnswer, NarrativeAnswer
 from tests import smollm_server
 
@@ -224,6 +225,16 @@ def test_a_stream_and_a_whole_body_say_the_same_whichever_was_asked_for(how):
     assert server.asked[0]["stream"] and server.asked[0]["stream_options"] == {
         "include_usage": True
     }
+
+
+def test_a_compressed_answer_is_read():
+    async def compressed(question, server):
+        reply = streamed(await answering()(question, server))
+        headers = {"Content-Encoding": "gzip"}
+        return dataclasses.replace(reply, body=gzip.compress(reply.body.encode()), headers=headers)
+
+    found, server = result(compressed)
+    assert found.text == good(request()) and len(server.asked) == 1
 
 
 TEXT = '{"sentence": "Ben laughs."}'
@@ -777,6 +788,52 @@ def test_what_does_not_pass_is_not_tried_again(status, code, text):
     found, server = result(always(error(status, "says no", code=code)))
     assert type(found) is Refused and text in str(found)
     assert len(server.asked) == 1
+
+
+def redirecting(status, target):
+    """Sends questions on to another server, as a proxy does from http to https."""
+    return always(Reply(status, headers={"Location": f"{target.url}/chat/completions"}))
+
+
+def test_a_redirection_that_keeps_the_question_is_followed():
+    with serving() as target:
+        found, _ = result(redirecting(307, target))
+    assert type(found) is Answer and len(target.asked) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302])
+def test_a_redirection_that_loses_the_question_stops_the_run_and_says_which_address_to_give(status):
+    with serving() as target:
+        found, server = result(redirecting(status, target))
+    assert type(found) is Refused and len(server.asked) == 1
+    assert f"the server redirects to {target.url}: give that address" in str(found)
+
+
+@pytest.mark.parametrize("end", ["", "/", "/chat/completions", "/chat/completions/"])
+def test_an_address_may_end_with_a_slash_or_with_what_is_asked_there(end, monkeypatch):
+    with serving() as server:
+        (found,) = results(f"{server.url}{end}", request())
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}{end}")
+        (by_environment,) = results("", request())
+    assert kinds([found, by_environment]) == [Answer] * 2
+
+
+def test_an_address_without_its_path_is_pointed_out():
+    with serving() as server:
+        (found,) = results(server.url.removesuffix("/v1"), request())
+    assert type(found) is Refused and "most addresses end in /v1" in str(found)
+
+
+def test_an_address_may_be_of_ipv6_and_a_model_named_with_colons_and_slashes(monkeypatch):
+    spec = model_specs.parse("openai:org/model:7b-q4@http://[::1]:9/v1")
+    assert spec == ("openai", "org/model:7b-q4", "http://[::1]:9/v1")
+
+    async def main():
+        async with OpenAIServer("writer", spec, IMPATIENT) as server:
+            return await server.answer(request())
+
+    with pytest.raises(Gone, match=re.escape("org/model:7b-q4 at http://[::1]:9/v1/: ")):
+        asyncio.run(main())
 
 
 def test_a_server_that_refuses_every_question_stops_the_run():
