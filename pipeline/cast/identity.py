@@ -30,18 +30,21 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cast import features
+
 Vector = NDArray[np.float64]
 Number = TypeVar("Number", int, float)
 
 # Cosines from which a figure joins a group, and from which two groups are joined.
-_STRICT, _FINAL = (0.55, 0.6), (0.5, 0.45)
+_STRICT, _FINAL = (0.55, 0.6), (0.55, 0.5)
 _STRICTER, _FEW, _MANY = 0.1, 300, 6000  # more for many figures than for few: a hundred films
 # And from which a figure is a character that has a name, or a description only (what a film without
 # dialogue shows is less sure), or still is, if it was; by how much more than the one that it was it
 # must be like another to be that one.
-_KNOWN, _DESCRIBED, _STAYS, _MARGIN = 0.3, 0.35, 0.1, 0.05
+_KNOWN, _DESCRIBED, _STAYS, _MARGIN = 0.35, 0.35, 0.1, 0.05
 _ROUNDS = 3
 _GONE = -2.0  # less than any cosine: of a group that has joined another
+_COLOUR = 2.0  # by how much colours count more than other features
 _SHRINK = 0.5  # of the scatter within groups towards that of all features alike
 _RECURS, _MEETS = 0.04, 2  # share of pictures of who recurs; pictures of two of them together
 _OTHER_COLOUR = 35.0  # difference in CIE Lab's a or b of two who are not one
@@ -206,10 +209,18 @@ def _nearest(
 
 
 def _standardised(pictures: Sequence[Sequence[Sequence[float]]], kept: float = 0.0) -> Vector:
-    """Returns looks, [figures, features], with variance 1 and `kept` of their mean."""
+    """Returns looks, [figures, features], with variance 1 and `kept` of their mean.
+
+    Colours have more. Shares of colours have it in the mean, as many a colour hardly occurs.
+    """
     looks = np.array([look for picture in pictures for look in picture], np.float64)
     apart = looks - (1 - kept) * looks.mean(axis=0)
-    standardised: Vector = apart / np.maximum(looks.std(axis=0), 1e-6)
+    spread = np.maximum(looks.std(axis=0), 1e-6)
+    if looks.shape[1] > features.COLOURS:
+        shades = slice(-features.COLOURS, features.SHADES - features.COLOURS)
+        spread[shades] = np.sqrt(np.mean(spread[shades] ** 2))
+        spread[-features.COLOURS :] /= _COLOUR
+    standardised: Vector = apart / spread
     return standardised
 
 

@@ -41,7 +41,6 @@ from schemas.rows import Appearance, CastMember, Figure, Keyframe, Reference, Re
 # this many of them: places that look like figures seldom come again.
 _SHARE, _PICTURES = 0.04, 4
 _ASKED = 1.0  # score of a figure whose box a model gave that tells no scores
-_COLOURS = 3  # values of a look, its last ones
 
 
 def weights(film: Inputs, job: Job) -> Any:
@@ -127,7 +126,10 @@ def _compared(rows: Sequence[Figure], keyframes: Sequence[Keyframe], job: Job) -
         compared += [
             dataclasses.replace(
                 row,
-                look=[*(round(float(value), 5) for value in vector), *row.look[-_COLOURS:]],
+                look=[
+                    *(round(float(value), 5) for value in vector),
+                    *row.look[-features.COLOURS :],
+                ],
             )
             for row, vector in zip(found, vectors, strict=True)
         ]
