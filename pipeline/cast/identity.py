@@ -69,10 +69,10 @@ def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]
     sizes = [len(picture) for picture in pictures]
     if not any(sizes):
         return [[] for _ in pictures], []
-    numbers, groups = _twice(_standardised(pictures), sizes)
+    numbers, groups = _twice(standardised(pictures), sizes)
     by_picture = _by_picture(numbers.tolist(), sizes)
     if _one_hero(pictures, by_picture):
-        numbers, groups = _twice(_standardised(pictures, _KEPT), sizes)
+        numbers, groups = _twice(standardised(pictures, _KEPT), sizes)
         by_picture = _by_picture(numbers.tolist(), sizes)
     return by_picture, groups
 
@@ -80,7 +80,7 @@ def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]
 def _twice(looks: Vector, sizes: Sequence[int]) -> tuple[NDArray[np.int64], list[Group]]:
     """Groups standardised looks strictly, and by what is known then."""
     rough, _ = _grouped(_units(looks), sizes, *_strict(len(looks)))
-    whitened = looks @ _whitening(looks, rough)
+    whitened = looks @ whitening(looks, rough)
     return _grouped(_units(whitened), sizes, *_FINAL)
 
 
@@ -137,7 +137,7 @@ def settle(
     names = sorted(set(characters.values()))
     if not names:
         return [list(found) for found in numbers]
-    looks = _standardised(pictures, _KEPT if _one_hero(pictures, numbers) else 0.0)
+    looks = standardised(pictures, _KEPT if _one_hero(pictures, numbers) else 0.0)
     place = {name: at for at, name in enumerate(names)}
     who = np.array([place.get(characters.get(int(number), ""), -1) for number in flat])
     sizes = [len(found) for found in numbers]
@@ -172,8 +172,8 @@ def likeness(
         return [[] for _ in pictures]
     known = {name: number for number, name in enumerate(dict.fromkeys(filter(None, flat)))}
     who = np.array([known.get(name or "", len(known) + at) for at, name in enumerate(flat)])
-    looks = _standardised(pictures)
-    units = _units(looks @ _whitening(looks, who))
+    looks = standardised(pictures)
+    units = _units(looks @ whitening(looks, who))
     means = np.zeros((int(who.max()) + 1, looks.shape[1]))
     np.add.at(means, who, units)
     alike = np.where(who < len(known), (units * _units(means)[who]).sum(axis=1), 0.0)
@@ -191,7 +191,7 @@ def _nearest(
 
     `joins` has the least likeness to each character with which a figure becomes that one.
     """
-    units = _units(looks @ _whitening(looks, groups))
+    units = _units(looks @ whitening(looks, groups))
     means = np.zeros((len(joins), looks.shape[1]))
     np.add.at(means, who[who >= 0], units[who >= 0])
     alike = np.round(units @ _units(means).T, 6)
@@ -208,7 +208,7 @@ def _nearest(
     return moved
 
 
-def _standardised(pictures: Sequence[Sequence[Sequence[float]]], kept: float = 0.0) -> Vector:
+def standardised(pictures: Sequence[Sequence[Sequence[float]]], kept: float = 0.0) -> Vector:
     """Returns looks, [figures, features], with variance 1 and `kept` of their mean.
 
     Colours have more. Shares of colours have it in the mean, as many a colour hardly occurs.
@@ -234,7 +234,7 @@ def _by_picture(numbers: Sequence[Number], sizes: Sequence[int]) -> list[list[Nu
     return [list(numbers[start:end]) for start, end in itertools.pairwise(ends)]
 
 
-def _whitening(looks: Vector, numbers: NDArray[np.int64]) -> Vector:
+def whitening(looks: Vector, numbers: NDArray[np.int64]) -> Vector:
     """Returns the matrix after which looks scatter alike in all directions within groups."""
     _, groups = np.unique(numbers, return_inverse=True)
     sizes = np.bincount(groups)
@@ -304,6 +304,14 @@ def _counted(looks: Vector, numbers: NDArray[np.int64], sizes: Sequence[int]) ->
             groups[number].pictures += 1
             groups[number].together.update(other for other in together if other != number)
     return groups
+
+
+def counted(
+    pictures: Sequence[Sequence[Sequence[float]]], numbers: Sequence[Sequence[int]]
+) -> list[Group]:
+    """Returns the groups of figures by their numbers, with their pictures and companions."""
+    flat = np.array([number for found in numbers for number in found])
+    return _counted(_units(standardised(pictures)), flat, [len(found) for found in numbers])
 
 
 def _merged(groups: list[Group], same: float) -> NDArray[np.int64]:

@@ -21,6 +21,7 @@ from pipeline.cast import (
     features,
     figures,
     identity,
+    look_alikes,
     montage,
     names,
     names_in_captions,
@@ -151,7 +152,11 @@ def find_cast(
     pictures = [found[keyframe.id] for keyframe in in_order]
     looks = [[figure.look for figure in figs] for figs in pictures]
     numbers, groups = identity.group(looks)
-    named = names.find(_shots(films, in_order, numbers), groups)
+    shots = _shots(films, in_order, numbers)
+    named = names.find(list(shots.values()), groups)
+    apart, named = look_alikes.separate(looks, numbers, named, _voices(in_order, shots))
+    if apart != numbers:
+        numbers, groups = apart, identity.counted(looks, apart)
     described = _described(in_order, pictures, numbers, groups, named)
     captioned = names_in_captions.find(
         [
@@ -239,7 +244,7 @@ def _by_keyframe(films: Sequence[Inputs]) -> Mapping[str, list[Figure]]:
 
 def _shots(
     films: Sequence[Inputs], keyframes: Sequence[Keyframe], numbers: Sequence[Sequence[int]]
-) -> list[names.Shot]:
+) -> dict[tuple[str, int], names.Shot]:
     """Returns who is seen and who speaks in each shot that has keyframes."""
     lines = {
         film.film.video.id: [
@@ -259,7 +264,21 @@ def _shots(
             for start, end, speaker in lines[keyframe.video]
             if keyframe.shot_start <= (start + end) / 2 <= keyframe.shot_end
         )
-    return [names.Shot(frozenset(groups[shot]), frozenset(speakers[shot])) for shot in groups]
+    return {shot: names.Shot(frozenset(groups[shot]), frozenset(speakers[shot])) for shot in groups}
+
+
+def _voices(
+    keyframes: Sequence[Keyframe], shots: Mapping[tuple[str, int], names.Shot]
+) -> list[look_alikes.Voice | None]:
+    """Returns who speaks in each picture's shot, if nobody else does and one group is seen."""
+    order = {shot: number for number, shot in enumerate(shots)}
+    voices: list[look_alikes.Voice | None] = []
+    for keyframe in keyframes:
+        place = keyframe.video, keyframe.shot
+        shot = shots[place]
+        alone = len(shot.groups) == len(shot.speakers) == 1
+        voices.append(look_alikes.Voice(min(shot.speakers), order[place]) if alone else None)
+    return voices
 
 
 def _described(
