@@ -24,11 +24,11 @@ def describe(
     pictures: Sequence[Sequence[Figure]],
     groups: Sequence[Sequence[int]],
 ) -> dict[int, str]:
-    """Returns a description for each of some groups of figures: "grey figure", "small grey figure".
+    """Returns a description for each of some groups of figures: "grey figure", "grey-pink figure".
 
-    `groups` has the number of each figure's group, picture by picture. Who has the colour of another
-    is told by a second colour, or by size, or else counted: "second grey figure". Groups that come
-    earlier have the plainer description, so a new episode changes no earlier one.
+    `groups` has the number of each figure's group, picture by picture. Who has the colour of
+    another is told by a second colour, or by size, or else counted: "second grey figure". Groups
+    that come earlier have the plainer description, so a new episode changes no earlier one.
     """
     figures: dict[int, list[Figure]] = defaultdict(list)
     for of_picture, found in zip(pictures, groups, strict=True):
@@ -55,8 +55,9 @@ def _ways(
     most = np.max([_shares(group) for group in others], axis=0) if others else shares
     for second in np.argsort(-(shares - most), kind="stable").tolist():
         name = colour_names.NAMES[second]
-        if shares[second] >= _SEEN and shares[second] >= _OTHERWISE * most[second] and name != main:
-            yield f"{main} and {name}"
+        told = shares[second] >= max(_SEEN, _OTHERWISE * most[second])
+        if told and name == colour_names.family(name) != main:
+            yield f"{main}-{name}"
     high = _height(figures)
     if all(high > _LARGER * _height(group) for group in others):
         yield f"large {main}"
@@ -65,7 +66,7 @@ def _ways(
     for word in _ORDINALS[len(others) - 1 :]:
         yield f"{word} {main}"
     for count in itertools.count(len(_ORDINALS) + 2):
-        yield f"{main} {count}"
+        yield f"{count}th {main}"
 
 
 def _shares(figures: Sequence[Figure]) -> NDArray[np.float64]:

@@ -41,6 +41,9 @@ from schemas.rows import Appearance, CastMember, Figure, Keyframe, Reference, Re
 # A group of figures without a name is a character if it has this share of the series' pictures and
 # this many of them: places that look like figures seldom come again.
 _SHARE, _PICTURES = 0.04, 4
+# And if it stands out so clearly, where 2 is the mean of what stands out most (of figures that are
+# found by the embedded detector: others have scores of their own).
+_CLEAR = 1.5
 _ASKED = 1.0  # score of a figure whose box a model gave that tells no scores
 
 
@@ -157,7 +160,8 @@ def find_cast(
     apart, named = look_alikes.separate(looks, numbers, named, _voices(in_order, shots))
     if apart != numbers:
         numbers, groups = apart, identity.counted(looks, apart)
-    described = _described(in_order, pictures, numbers, groups, named)
+    clear = _CLEAR if job.config.cast.figures == "embedded" else 0.0
+    described = _described(in_order, pictures, numbers, groups, named, clear)
     captioned = names_in_captions.find(
         [
             (seen_in, (told or {}).get(keyframe.id, ()))
@@ -287,17 +291,26 @@ def _described(
     numbers: Sequence[Sequence[int]],
     groups: Sequence[identity.Group],
     named: Collection[int],
+    clear: float,
 ) -> dict[int, str]:
-    """Returns descriptions of the groups without a name that are characters."""
+    """Returns descriptions of the groups without a name that are characters.
+
+    `clear` is the least mean score of their figures.
+    """
     least = max(_PICTURES, _SHARE * len(keyframes))
     shots: dict[int, set[tuple[str, int]]] = defaultdict(set)
-    for keyframe, found in zip(keyframes, numbers, strict=True):
-        for number in found:
+    scores: dict[int, list[float]] = defaultdict(list)
+    for keyframe, figs, found in zip(keyframes, pictures, numbers, strict=True):
+        for figure, number in zip(figs, found, strict=True):
             shots[number].add((keyframe.video, keyframe.shot))
+            scores[number].append(figure.score)
     nameless = [
         number
         for number, group in enumerate(groups)
-        if number not in named and group.pictures >= least and len(shots[number]) >= 3
+        if number not in named
+        and group.pictures >= least
+        and len(shots[number]) >= 3
+        and float(np.mean(scores[number])) >= clear
     ]
     return descriptions.describe(nameless, pictures, numbers)
 
