@@ -98,7 +98,7 @@ class Figure:
     box: list[float]  # left, top, right, bottom: shares of the picture
     share: float  # of the picture
     score: float  # how much it is a figure rather than a place, above 0
-    look: list[float]  # mean features, by which figures are compared
+    look: list[float]  # mean features and colours, by which figures are compared
 
 
 @dataclasses.dataclass(frozen=True)

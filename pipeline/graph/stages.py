@@ -142,7 +142,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=6,
+        version=7,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
