@@ -106,7 +106,7 @@ def titles(language: str) -> Mapping[str, frozenset[str]]:
 def lemma(word: str, language: str) -> str:
     """Returns the dictionary form of a word, or the word in a language without a dictionary."""
     try:
-        return simplemma.lemmatize(word, lang=_dictionary(language)).casefold()
+        return simplemma.lemmatize(_as_spelt(word, language), lang=_dictionary(language)).casefold()
     except ValueError:
         return word
 
@@ -359,9 +359,21 @@ def _is_katakana(char: str) -> bool:
 def _is_word(word: str, language: str) -> bool:
     """Returns whether the language's dictionary has a form of a word."""
     try:
-        return bool(simplemma.is_known(word, lang=_dictionary(language)))
+        return bool(simplemma.is_known(_as_spelt(word, language), lang=_dictionary(language)))
     except ValueError:
         return False
+
+
+def _as_spelt(word: str, language: str) -> str:
+    """Returns a word in lower case as dictionaries have it, where case folding spells it otherwise:
+    θεός is folded to θεόσ, İnek to i̇nek and groß to gross."""
+    if word.endswith("σ"):
+        return word[:-1] + "ς"
+    if "i\u0307" in word:
+        return word.replace("i\u0307", "i")
+    if "ss" in word and code(language) == "de" and not simplemma.is_known(word, lang="de"):
+        return word.replace("ss", "ß")
+    return word
 
 
 @functools.cache
@@ -374,7 +386,8 @@ def function_words(language: str) -> frozenset[str]:
 def is_entry(word: str, language: str) -> bool:
     """Returns whether the language's dictionary has a word, with these capitals."""
     try:
-        return bool(_DICTIONARIES.is_dictionary_member(word, _dictionary(language)))
+        spelt = _as_spelt(word, language)
+        return bool(_DICTIONARIES.is_dictionary_member(spelt, _dictionary(language)))
     except ValueError:
         return False
 
