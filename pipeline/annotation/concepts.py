@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import gzip
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ _FACES = frozenset("🐭 🐮 🐯 🐰 🐱 🐶 🐴 🐺 🦊 🦁 🐻 🐼 
 _MANY_FACES = 3  # whose names have a word that is "face", or what counts animals
 # Sloth, skunk, villain, vampire and zombie are called by what they are like: lazy, bad, undead.
 _SAME = 0.6  # of a word that is another form of a name
+_KOREAN_SUBJECT = re.compile("^.[가이은는을를도]$")
 _CALLED_BY_NATURE = frozenset("🦥 🦨 🦹 🧛 🧟".split())
 
 _DICTIONARIES = DictionaryLookupStrategy()
@@ -159,6 +161,8 @@ def beings(text: str, language: str) -> tuple[str, ...]:
             continue
         if not english and _is_cut(name, tokens, start, language):
             continue
+        if code(language) == "ko" and tokens[start] == name and _KOREAN_SUBJECT.search(name):
+            continue  # 화가 is a painter, and anger with the particle of a subject
         if english and words.DETERMINERS.isdisjoint(tokens[max(0, start - 3) : start]):
             continue
         found[name] = None
@@ -166,16 +170,13 @@ def beings(text: str, language: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def _names_of_beings(language: str) -> frozenset[str]:
-    """Returns the words that are the name of an animal or a person, or a form of it: not what is
-    only said of it, as "web" is of the spider.
+def names(language: str) -> Mapping[str, frozenset[str]]:
+    """Maps emoji to the words that are their name, or a form of it: not what is only said of them,
+    as "web" is of the spider and "small" of the airplane.
 
     Of what has a name of several words, here or in English ("polar bear", "person in a turban"),
     that is the whole, as its parts may be anything; but of a fox's face the fox.
     """
-    found = set()
-    if code(language) == "en":
-        found = set(" ".join(word_lists.read(__package__, "concepts/beings_en.txt")).split())
     lines = [line.split(",") for line in _lines(language)]
     faces = Counter(
         word for emoji, title, *_ in lines if emoji in _FACES for word in set(title.split())
@@ -183,17 +184,30 @@ def _names_of_beings(language: str) -> frozenset[str]:
     left_out = function_words(language) | {
         word for word, titles in faces.items() if titles >= _MANY_FACES
     }
-    compounds = {line.partition(",")[0] for line in _lines("en") if " " in line.split(",")[1]}
-    for emoji, title, *names in lines:
-        if emoji not in BEINGS:
-            continue
-        found.add(title)
+    found: dict[str, set[str]] = {}
+    for emoji, title, *others in lines:
+        of = found.setdefault(emoji, {title})
         parts = [word for word in title.split() if word not in left_out] or [title]
-        if len(parts) == 1 and emoji not in compounds | _CALLED_BY_NATURE:
-            found.update(name for name in names if _is_variant(name, parts[0]))
-    if code(language) == "ja":
-        found.update(map(_hiragana, set(found)))
-    found.update(name for emoji, name in _more(language) if emoji in BEINGS)
+        if len(parts) == 1 and emoji not in compounds() | _CALLED_BY_NATURE:
+            of.update(name for name in others if _is_variant(name, parts[0]))
+        if code(language) == "ja":
+            of.update(map(_hiragana, tuple(of)))
+    for emoji, name in _more(language):
+        found.setdefault(emoji, set()).add(name)
+    return {emoji: frozenset(of) for emoji, of in found.items()}
+
+
+@functools.cache
+def compounds() -> frozenset[str]:
+    """Returns the emoji whose English name has several words: "small airplane"."""
+    return frozenset(line.split(",")[0] for line in _lines("en") if " " in line.split(",")[1])
+
+
+@functools.cache
+def _names_of_beings(language: str) -> frozenset[str]:
+    found = {name for emoji, of in names(language).items() if emoji in BEINGS for name in of}
+    if code(language) == "en":
+        found.update(" ".join(word_lists.read(__package__, "concepts/beings_en.txt")).split())
     return frozenset(found)
 
 

@@ -200,6 +200,12 @@ def unknown(
             if capitalised and _ADJECTIVE.search(text[: token.start()]):
                 continue  # which names seldom have
         found[name] = None
+    if persons and not english:  # declined: в Африці
+        found = {
+            name: None
+            for name in found
+            if not any(name_forms.is_form(name, of.title()) for of in _geographic(code))
+        }
     listed = (_given_names(code) | _rare_names(code) | _doubtful_names(code)) - given
     others = _without_names(text, names, code) if listed else ""
     for given_name in listed:
@@ -272,8 +278,8 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
         return _acts(name, texts, code)
     if name in _given_names(code):
         return True
-    if _is_international(name, code):  # vowels, which would tell more, are not written in some
-        return code not in ("ar", "fa", "he") or _acts(name, texts, code)
+    if _is_international(name, code):
+        return True
     if code in ("zh", "ja"):
         return code == "zh" and len(name) > _SHORT_TRANSLITERATION
     if _is_word(name, language):
@@ -393,7 +399,7 @@ def _acts(name: str, texts: Sequence[str], code: str, *, surely: bool = False) -
             continue
         tokens = words.tokenize(_VOWEL_MARKS.sub("", _folded(sentence)))
         for place, token in enumerate(tokens):
-            if not _joined_form(token, name, code):
+            if not (token == name if surely else _joined_form(token, name, code)):
                 continue
             after = tokens[place + 1 :]
             if code in _VERB_FIRST:
@@ -460,7 +466,7 @@ def _is_international(word: str, code: str) -> bool:
 
 def _international(text: str, language: str) -> set[str]:
     """Returns the words of a text that are a name of many countries and, in the lexicon, no other
-    word."""
+    word. Where spaces tell words apart, somebody of that name must act, as few letters tell."""
     code, known = concepts.code(language), concepts.lexicon(language)
     if code not in _HAS_FOREIGN_NAMES:
         return set()
@@ -468,7 +474,13 @@ def _international(text: str, language: str) -> set[str]:
         names = _given_names("international") | _rare_names("international")
         return name_forms.spelt_in_thai(text, names) - known.keys()
     tokens = [*words.tokenize(text), *(match[0] for match in name_forms.transliterated(text))]
-    return {token for token in tokens if token not in known and _is_international(token, code)}
+    return {
+        token
+        for token in tokens
+        if token not in known
+        and _is_international(token, code)
+        and (code == "ja" or _acts(token, [text], code))
+    }
 
 
 def _has_word(text: str, word: str, code: str) -> bool:
@@ -757,7 +769,12 @@ def _is_word(name: str, language: str) -> bool:
 
 
 def _is_noun(part: str) -> bool:
-    return any(concepts.is_entry(form, "de") for form in (part, part.lower(), part.title()))
+    """Returns whether a part of a German compound is a word and not only a name."""
+    forms = {part, part.lower(), part.title()}
+    name = concepts.is_entry(part.title(), _NAMES_OF) and not concepts.is_entry(
+        part.lower(), _NAMES_OF
+    )
+    return not name and any(concepts.is_entry(form, "de") for form in forms)
 
 
 def _is_inflected_noun(name: str) -> bool:

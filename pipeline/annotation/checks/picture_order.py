@@ -175,7 +175,7 @@ def newcomer(
                 emoji = min(lexicon[word])  # of a fox and a little fox
                 met.setdefault(called.setdefault(emoji, word), set()).add(number)
         named = _named_places(narration, language, seen)
-        for place, hint in (_hints(narration, language, _MEANS) | named).items():
+        for place, hint in (_told(narration, language, _MEANS) | named).items():
             if place not in places:
                 met.setdefault(place, set()).add(number)
                 hints.setdefault(place, set()).update(hint)
@@ -183,7 +183,7 @@ def newcomer(
         place
         for place, hint in hints.items()
         if len(hint) == 1
-        and not hint <= _hints(" . ".join(hint), language, _SURELY).get(place, set())
+        and not hint <= _told(" . ".join(hint), language, _SURELY).get(place, set())
         and not hint <= _named_places(" . ".join(hint), language, seen).get(place, set())
     }
     found = next(
@@ -248,6 +248,20 @@ def _hints(text: str, language: str, least: float) -> dict[str, set[str]]:
             continue  # one character of Chinese may be a word
         for place, symbols in _SYMBOLS.items():
             if len(lexicon[word].intersection(symbols)) >= least * len(lexicon[word]):
+                found.setdefault(place, set()).add(word)
+    return found
+
+
+def _told(text: str, language: str, least: float) -> dict[str, set[str]]:
+    """Returns `_hints` that name something of the place, or belong to a thing that has a simple
+    name: "small" is said of a small airplane, and of much else."""
+    lexicon, names = concepts.lexicon(language), concepts.names(language)
+    found: dict[str, set[str]] = {}
+    for place, hints in _hints(text, language, least).items():
+        for word in hints:
+            of_place = lexicon[word] & _SYMBOLS[place]
+            simple = of_place - concepts.compounds() - concepts.BEINGS
+            if simple or any(word in names.get(symbol, ()) for symbol in of_place):
                 found.setdefault(place, set()).add(word)
     return found
 
