@@ -19,7 +19,9 @@ from schemas.rows import Keyframe
 ROWS, COLUMNS = 28, 48  # of the grid of cells
 WIDTH, HEIGHT = 144, 81  # of the small copy
 _EARLY, _MIDDLE = 4, 10  # blocks of the network: 40 features at 28x48, 112 at 14x24
-LOOK = 112 + 3  # of a cell's features, those that tell who somebody is: the last ones
+SHADES = len(colour_names.NAMES)  # of a look: shares of colours with names
+COLOURS = SHADES + 3  # the last values of a look: these shares, and the mean CIE Lab colour
+_OF_CELLS = 112 + 3  # of a cell's features, those that tell who somebody is: the last ones
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,27 @@ class Measured:
         """The features of each cell, [28, 48, 155]: early ones, middle ones, colour."""
         middle = cv2.resize(self.middle.astype(np.float32), (COLUMNS, ROWS))
         return np.concatenate([self.early, middle, self.lab], axis=-1, dtype=np.float32)
+
+    @property
+    def lab_of_small(self) -> NDArray[np.float32]:
+        """The CIE Lab colours of the small copy, [81, 144, 3]."""
+        return colour_names.to_lab(cv2.cvtColor(self.small, cv2.COLOR_BGR2RGB))
+
+
+def look(
+    cells: NDArray[np.float32],
+    weight: NDArray[np.float64],
+    lab: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+) -> list[float]:
+    """Returns the look of a figure, [133]: mean middle features, shares of colours, mean colour.
+
+    `weight` is how much of each cell, [28, 48], is the figure's; `mask` are its pixels of the small
+    copy, whose colours `lab` are. Shares are square roots, so that a scarf counts.
+    """
+    mean = (cells[..., -_OF_CELLS:] * weight[..., None]).sum(axis=(0, 1)) / weight.sum()
+    shades = np.sqrt(colour_names.soft_shares(lab[mask]))
+    return [round(float(value), 4) for value in (*mean[:-3], *shades, *mean[-3:])]
 
 
 def reduction(keyframe: Keyframe) -> int:

@@ -142,7 +142,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=6,
+        version=7,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
@@ -225,7 +225,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=7,
+        version=8,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
