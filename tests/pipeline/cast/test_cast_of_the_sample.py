@@ -17,7 +17,7 @@ from pipeline.sample.script import write
 from schemas.rows import Appearance, CastMember, Figure, Keyframe, Spoken
 from tests.pipeline import rows
 
-EPISODES, SEED = (1, 2), 100
+EPISODES, SEED = (1, 2), 103
 JOB = SimpleNamespace(
     config=SimpleNamespace(characters="", cast=SimpleNamespace(figures="embedded")),
     out="",
@@ -60,8 +60,15 @@ class Episode:
             begins += shot.seconds
         for keyframe, of_picture in zip(self.found[Keyframe], figures.find(measured), strict=True):
             self.found[Figure] += [
-                Figure(keyframe.id, keyframe.video, list(one.box), one.share, one.score, one.look)
-                for one in of_picture
+                Figure(
+                    keyframe.id,
+                    keyframe.video,
+                    list(figure.box),
+                    figure.share,
+                    figure.score,
+                    figure.look,
+                )
+                for figure in of_picture
             ]
 
     def rows(self, stage: str, kind: type) -> list:
