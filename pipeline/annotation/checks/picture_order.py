@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.annotation import concepts, name_forms, words
+from pipeline.annotation.checks import places as place_checks
 
 _FEWEST, _MANY = 5, 8  # texts that tell of an order: a little, much
 _LEAST_SAID = 0.6  # fit of all texts to their best pictures, which tells of an order
@@ -188,6 +189,13 @@ def newcomer(
     }
     found = next(
         (thing for thing, numbers in met.items() if len(numbers) > 1 and thing not in vague), ""
+    )
+    found = found or place_checks.elsewhere(
+        [_without_names(words.without_quotations(text), names, language) for text in texts],
+        [*described, cast],
+        said,
+        seen,
+        language,
     )
     return f"the texts tell of {found!r}, which no picture shows" if found else ""
 
