@@ -225,7 +225,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=7,
+        version=8,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -258,7 +258,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=6,
+        version=7,
         reads={
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),
