@@ -250,14 +250,14 @@ def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool
 
 def _is_being(name: str, language: str) -> bool:
     """Returns whether an entry means an animal or a person: all of its emoji do or, if it is the
-    name of one, half of them."""
+    name of one, half of them or several."""
     emoji = lexicon(language)[name]
     living = emoji & BEINGS
     named = code(language) == "en" or any(
         name in titles(language).get(symbol, ()) for symbol in living
     )
     return len(emoji) <= _FEW_EMOJI and (
-        living == emoji or (named and 2 * len(living) >= len(emoji))
+        living == emoji or (named and (2 * len(living) >= len(emoji) or len(living) > 1))
     )
 
 

@@ -449,7 +449,10 @@ def _addressed(text: str, code: str) -> list[str]:
         for place, token in enumerate(tokens)
         if token not in addresses
         and _listed(token, code)
-        and not addresses.isdisjoint(tokens[max(0, place - 1) : place] + tokens[place + 1 :][:1])
+        # "Uncle Tailor" is one who sews.
+        and not (formal if token.startswith("ال") else addresses).isdisjoint(
+            tokens[max(0, place - 1) : place] + tokens[place + 1 :][:1]
+        )
     ]
 
 
