@@ -250,14 +250,14 @@ def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool
 
 def _is_being(name: str, language: str) -> bool:
     """Returns whether an entry means an animal or a person: all of its emoji do or, if it is the
-    name of one, half of them."""
+    name of one, half of them or several."""
     emoji = lexicon(language)[name]
     living = emoji & BEINGS
     named = code(language) == "en" or any(
         name in titles(language).get(symbol, ()) for symbol in living
     )
     return len(emoji) <= _FEW_EMOJI and (
-        living == emoji or (named and 2 * len(living) >= len(emoji))
+        living == emoji or (named and (2 * len(living) >= len(emoji) or len(living) > 1))
     )
 
 
@@ -308,7 +308,7 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, frozenset[s
     if code(language) == "en" and word in words.STOP_WORDS:
         return ""
     forms = [word, lemma(word, language), *_without_diminutive(word, language)]
-    forms += _without_prefix(word, language)
+    forms += without_prefix(word, language)
     if not _is_word(word, language):  # a form that the dictionary lacks
         shortest = max(_shortest(word), len(word) - _LONGEST_ENDING)
         forms += [word[:length] for length in range(len(word) - 1, shortest - 1, -1)]
@@ -329,9 +329,9 @@ def _without_diminutive(word: str, language: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _without_prefix(word: str, language: str) -> list[str]:
-    """Returns what is left of a word without the "and", "in" or "the" that Arabic and Hebrew write
-    before it: desert of במדבר."""
+def without_prefix(word: str, language: str) -> list[str]:
+    """Returns what may be left of a word without the "and", "in" or "the" that Arabic and Hebrew
+    write before it: desert of במדבר."""
     return [
         word.removeprefix(prefix)
         for prefix in _PREFIXES.get(code(language), ())
