@@ -49,7 +49,8 @@ def kinds() -> Mapping[str, Kind]:
     """Returns the kinds of places by what they are called: a library."""
     lines = [line for line in word_lists.read(__package__, "places/kinds.txt")]
     groups = {
-        name: others for name, _, others in (line.partition(" ") for line in lines if "|" not in line)
+        name: others
+        for name, _, others in (line.partition(" ") for line in lines if "|" not in line)
     }
     found = {}
     for line in lines:
@@ -152,7 +153,12 @@ def _word(word: str, language: str) -> str:
     if concepts.code(language) == "en" or concepts._is_word(word, language):
         return ""
     return next(
-        (name for name in _stems(language).get(word[:_first(word)], ()) if _is_form(word, name, language)), ""
+        (
+            name
+            for name in _stems(language).get(word[: _first(word)], ())
+            if _is_form(word, name, language)
+        ),
+        "",
     )
 
 
@@ -184,9 +190,7 @@ def _is_form(word: str, name: str, language: str) -> bool:
         min(len(word), len(name)),
     )
     least = max(_SHORTEST_STEM, len(name) - altered)
-    return common >= least and len(word) - common <= (
-        _SHORT_ENDING if short else _LONGEST_ENDING
-    )
+    return common >= least and len(word) - common <= (_SHORT_ENDING if short else _LONGEST_ENDING)
 
 
 def _in_characters(text: str, language: str) -> Iterator[str]:

@@ -34,8 +34,9 @@ def _named(text: str, seen: set[str], language: str) -> Mapping[str, frozenset[s
     found = {}
     for kind, names in place_words.named(text, language).items():
         own = kinds[kind].named | kinds[kind].seen
+        others = {name: lexicon.get(name, frozenset()) - own for name in names}
         sure = frozenset(
-            name for name in names if seen.isdisjoint(lexicon.get(name, frozenset()) - own)
+            name for name, emoji in others.items() if 2 * len(emoji & seen) <= len(emoji)
         )
         if sure:
             found[kind] = sure
