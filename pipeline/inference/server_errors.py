@@ -45,7 +45,7 @@ _FEWER_PICTURES = re.compile(
 # this order: Anthropic, Azure, Gemini, vLLM, Volcengine and others; DashScope; OpenAI's codes.
 _SMALLER_PICTURES = re.compile(
     r"\b(?:image|picture|multimodal file|payload|request body|entity|patches)\b.{0,60}?"
-    r"(?:exceed|larger than|too (?:large|big))"
+    r"(?:exceed|not .{0,40}larger than|too (?:large|big))"
     r"|max bytes per data-uri|image_(?:file_)?too_large",
     re.IGNORECASE,
 )

@@ -107,6 +107,7 @@ def test_servers_say_that_a_picture_is_too_large(text):
         "max_tokens is too large: 8192. This model supports at most 4096 completion tokens",
         "This model's maximum context length is 4096 tokens",
         "Invalid image: it cannot be decoded",
+        "The image length and width must be larger than 10. [height: 8, width: 400]",
     ],
 )
 def test_what_a_smaller_picture_does_not_help_is_not_about_its_size(text):
