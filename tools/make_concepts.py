@@ -25,7 +25,9 @@ person-role person-fantasy animal-mammal animal-bird
 animal-amphibian animal-reptile animal-marine animal-bug
 """.split()  # noqa: SIM905
 MORE_BEINGS = ["🤖", "👻", "🏴‍☠"]
+NO_BEINGS = "🤰 🫃 🫄 🤱 🧑‍🍼 🪽 🪸 🦠".split()  # what persons may be, and wings, coral, germs
 PERSONS = ("person", "family")
+MORE_PERSONS = ["👯"]  # friends, whatever ears they wear
 # Faces of cats and monkeys are gestures.
 NO_THINGS = """
 cat-face monkey-face
@@ -51,9 +53,10 @@ def main(cldr: str, emojibase: str) -> None:
     OUT.mkdir(exist_ok=True)
     for name, title, kinds, more in (
         ("beings", "Emoji of animals, of persons in a role and of tales.", BEINGS, MORE_BEINGS),
-        ("persons", "Emoji of persons of an age, and of families.", PERSONS, []),
+        ("persons", "Emoji of persons of an age, and of families.", PERSONS, MORE_PERSONS),
     ):
         found = [symbol for symbol in kind if symbol in things and kind[symbol] in kinds] + more
+        found = [symbol for symbol in found if symbol not in NO_BEINGS]
         (OUT / f"{name}.txt").write_text(f"# {title}\n" + "\n".join(found) + "\n")
     for language in LANGUAGES:
         source = "no" if language == "nb" else language

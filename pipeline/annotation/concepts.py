@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import gzip
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,12 @@ _PREFIXES = {
 }
 _BEFORE, _AFTER = "のはがもをにとでへやなうるたいか", "はがもをにのとでへやかだよねさく"
 _FEW_EMOJI = 6  # of a word that means one thing
+_FACES = frozenset("🐭 🐮 🐯 🐰 🐱 🐶 🐴 🐺 🦊 🦁 🐻 🐼 🐸 🐷 🐲 🦄 🐹 🐨 🐵".split())
+_MANY_FACES = 3  # whose names have a word that is "face", or what counts animals
+# Sloth, skunk, villain, vampire and zombie are called by what they are like: lazy, bad, undead.
+_SAME = 0.6  # of a word that is another form of a name
+_KOREAN_SUBJECT = re.compile("^.[가이은는을를도]$")
+_CALLED_BY_NATURE = frozenset("🦥 🦨 🦹 🧛 🧟".split())
 
 _DICTIONARIES = DictionaryLookupStrategy()
 
@@ -101,7 +108,7 @@ def titles(language: str) -> Mapping[str, frozenset[str]]:
 def lemma(word: str, language: str) -> str:
     """Returns the dictionary form of a word, or the word in a language without a dictionary."""
     try:
-        return simplemma.lemmatize(word, lang=_dictionary(language)).casefold()
+        return simplemma.lemmatize(_as_spelt(word, language), lang=_dictionary(language)).casefold()
     except ValueError:
         return word
 
@@ -110,6 +117,15 @@ def lemma(word: str, language: str) -> str:
 def named_things(text: str, language: str) -> tuple[str, ...]:
     """Finds the words and phrases of a text that the lexicon has, as it has them, each once."""
     return tuple(dict.fromkeys(name for name, _ in _found(text, language)))
+
+
+@functools.lru_cache(maxsize=4_000)
+def named_in_any_form(text: str, language: str) -> tuple[str, ...]:
+    """Returns `named_things`, and the dictionary forms of those that are a form of another entry
+    too: έρημο is "lonely" and the accusative of "desert"."""
+    found = named_things(text, language)
+    lemmas = (lemma(name, language) for name in found if " " not in name)
+    return tuple(dict.fromkeys((*found, *(name for name in lemmas if name in lexicon(language)))))
 
 
 @functools.lru_cache(maxsize=4_000)
@@ -133,7 +149,7 @@ def beings(text: str, language: str) -> tuple[str, ...]:
     languages those of `ambiguous.txt` never count, words of one character do not, and stems only
     where little is cut off.
     """
-    known, never = lexicon(language), ambiguous(language)
+    known, never = lexicon(language), ambiguous(language) | function_words(language)
     tokens = words.tokenize(text)
     english = code(language) == "en"
     found: dict[str, None] = {}
@@ -141,10 +157,12 @@ def beings(text: str, language: str) -> tuple[str, ...]:
         if name in never or name not in _names_of_beings(language):
             continue
         sure = any(name == more and emoji in BEINGS for emoji, more in _more(language))
-        if not sure and (len(name) < _shortest(name) or not is_being(known[name])):
+        if not sure and (len(name) < _shortest(name) or not _is_being(name, language)):
             continue
         if not english and _is_cut(name, tokens, start, language):
             continue
+        if code(language) == "ko" and tokens[start] == name and _KOREAN_SUBJECT.search(name):
+            continue  # 화가 is a painter, and anger with the particle of a subject
         if english and words.DETERMINERS.isdisjoint(tokens[max(0, start - 3) : start]):
             continue
         found[name] = None
@@ -152,21 +170,57 @@ def beings(text: str, language: str) -> tuple[str, ...]:
 
 
 @functools.cache
+def names(language: str) -> Mapping[str, frozenset[str]]:
+    """Maps emoji to the words that are their name, or a form of it: not what is only said of them,
+    as "web" is of the spider and "small" of the airplane.
+
+    Of what has a name of several words, here or in English ("polar bear", "person in a turban"),
+    that is the whole, as its parts may be anything; but of a fox's face the fox.
+    """
+    lines = [line.split(",") for line in _lines(language)]
+    faces = Counter(
+        word for emoji, title, *_ in lines if emoji in _FACES for word in set(title.split())
+    )
+    left_out = function_words(language) | {
+        word for word, titles in faces.items() if titles >= _MANY_FACES
+    }
+    found: dict[str, set[str]] = {}
+    for emoji, title, *others in lines:
+        of = found.setdefault(emoji, {title})
+        parts = [word for word in title.split() if word not in left_out] or [title]
+        if len(parts) == 1 and emoji not in compounds() | _CALLED_BY_NATURE:
+            of.update(name for name in others if _is_variant(name, parts[0]))
+        if code(language) == "ja":
+            of.update(map(_hiragana, tuple(of)))
+    for emoji, name in _more(language):
+        found.setdefault(emoji, set()).add(name)
+    return {emoji: frozenset(of) for emoji, of in found.items()}
+
+
+@functools.cache
+def compounds() -> frozenset[str]:
+    """Returns the emoji whose English name has several words: "small airplane"."""
+    return frozenset(line.split(",")[0] for line in _lines("en") if " " in line.split(",")[1])
+
+
+@functools.cache
 def _names_of_beings(language: str) -> frozenset[str]:
-    """Returns the words whose beginning an emoji's name has: not what is only said of it, as
-    "web" is of the spider."""
-    found = set()
+    found = {name for emoji, of in names(language).items() if emoji in BEINGS for name in of}
     if code(language) == "en":
-        found = set(" ".join(word_lists.read(__package__, "concepts/beings_en.txt")).split())
-    for line in _lines(language):
-        emoji, title, *names = line.split(",")
-        if emoji in BEINGS:
-            stems = ((name, name[: max(_shortest(name), len(name) // 2)]) for name in names)
-            found.update({title, *(name for name, stem in stems if stem in title)})
-            if code(language) == "ja":
-                found.update(map(_hiragana, set(found)))
-    found.update(name for emoji, name in _more(language) if emoji in BEINGS)
+        found.update(" ".join(word_lists.read(__package__, "concepts/beings_en.txt")).split())
     return frozenset(found)
+
+
+def _is_variant(name: str, title: str) -> bool:
+    """Returns whether a word is a name with another ending or more words, or the last part of a
+    compound: lisek and lisa of lis, con khỉ of khỉ, Bär of Eisbär."""
+    stem = name[: max(_shortest(name), int(len(name) * _SAME) + 1)]
+    return (
+        title.startswith(stem)
+        or title.endswith(name)
+        or name.startswith(title)
+        or title in name.split()
+    )
 
 
 def _lines(language: str) -> list[str]:
@@ -194,10 +248,17 @@ def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool
     return len(token) - len(name) > most
 
 
-def is_being(emoji: frozenset[str]) -> bool:
-    """Returns whether a word with these emoji means an animal or a person."""
-    living = len(emoji & BEINGS)
-    return living == len(emoji) <= _FEW_EMOJI or (len(emoji) == 2 and living == 1)
+def _is_being(name: str, language: str) -> bool:
+    """Returns whether an entry means an animal or a person: all of its emoji do or, if it is the
+    name of one, half of them."""
+    emoji = lexicon(language)[name]
+    living = emoji & BEINGS
+    named = code(language) == "en" or any(
+        name in titles(language).get(symbol, ()) for symbol in living
+    )
+    return len(emoji) <= _FEW_EMOJI and (
+        living == emoji or (named and 2 * len(living) >= len(emoji))
+    )
 
 
 @functools.lru_cache(maxsize=4_000)
@@ -290,12 +351,13 @@ def _longest_matches(text: str, known: Mapping[str, frozenset[str]]) -> Iterator
 
 def _is_apart(text: str, start: int, stop: int) -> bool:
     """Returns whether characters are no part of a longer word, as far as is known: short ones in
-    hiragana must stand between particles. ちょうど is no ちょう."""
-    if stop - start > _SHORTEST or not all(
-        "\u3041" <= char <= "\u3096" for char in text[start:stop]
-    ):
+    hiragana must stand between particles, ちょうど is no ちょう; and katakana end where katakana
+    do, ワニ is no part of ワニス (varnish)."""
+    found, before, after = text[start:stop], text[max(0, start - 1) : start], text[stop : stop + 1]
+    if all(map(_is_katakana, found)):
+        return not (before and _is_katakana(before)) and not (after and _is_katakana(after))
+    if stop - start > _SHORTEST or not all("\u3041" <= char <= "\u3096" for char in found):
         return True
-    before, after = text[start - 1 : start], text[stop : stop + 1]
     return all(
         not "\u3041" <= char <= "\u3096" or char in particles
         for char, particles in ((before, _BEFORE), (after, _AFTER))
@@ -303,13 +365,29 @@ def _is_apart(text: str, start: int, stop: int) -> bool:
     )
 
 
+def _is_katakana(char: str) -> bool:
+    return "\u30a1" <= char <= "\u30fa" or char == "ー"
+
+
 @functools.lru_cache(maxsize=50_000)
 def _is_word(word: str, language: str) -> bool:
     """Returns whether the language's dictionary has a form of a word."""
     try:
-        return bool(simplemma.is_known(word, lang=_dictionary(language)))
+        return bool(simplemma.is_known(_as_spelt(word, language), lang=_dictionary(language)))
     except ValueError:
         return False
+
+
+def _as_spelt(word: str, language: str) -> str:
+    """Returns a word in lower case as dictionaries have it, where case folding spells it otherwise:
+    θεός is folded to θεόσ, İnek to i̇nek and groß to gross."""
+    if word.endswith("σ"):
+        return word[:-1] + "ς"
+    if "i\u0307" in word:
+        return word.replace("i\u0307", "i")
+    if "ss" in word and code(language) == "de" and not simplemma.is_known(word, lang="de"):
+        return word.replace("ss", "ß")
+    return word
 
 
 @functools.cache
@@ -322,7 +400,8 @@ def function_words(language: str) -> frozenset[str]:
 def is_entry(word: str, language: str) -> bool:
     """Returns whether the language's dictionary has a word, with these capitals."""
     try:
-        return bool(_DICTIONARIES.is_dictionary_member(word, _dictionary(language)))
+        spelt = _as_spelt(word, language)
+        return bool(_DICTIONARIES.is_dictionary_member(spelt, _dictionary(language)))
     except ValueError:
         return False
 

@@ -52,7 +52,7 @@ class _Writer:
     config: DatasetConfig
     title: str
     characters: Sequence[Character]
-    seen: Mapping[str, list[str]]  # keyframe -> who is there, from the left to the right
+    seen: Mapping[str, list[Appearance]]  # keyframe -> who is there, from the left to the right
     repeat: int = 0  # of all requests: how often a person has asked for other texts
 
 
@@ -108,9 +108,9 @@ async def tell(
         else story_cuts.by_length(len(frames)),
         config.stories.shortest,
     )
-    seen: dict[str, list[str]] = {}
+    seen: dict[str, list[Appearance]] = {}
     for row in sorted(appearances, key=lambda row: row.box[0]):
-        seen.setdefault(row.keyframe, []).append(row.character)
+        seen.setdefault(row.keyframe, []).append(row)
     writer = _Writer(client, config, title, characters, seen)
     done = 0
 
@@ -336,6 +336,7 @@ def _reject(draft: _Draft, reason: str, detail: str) -> Reject:
 
 def _story(draft: _Draft, writer: _Writer, linked: bool) -> Story:
     first_keyframe, first_caption = draft.frames[0]
+    seen = [writer.seen.get(keyframe.id, []) for keyframe, _ in draft.frames]
     return Story(
         id=draft.id,
         video=first_keyframe.video,
@@ -350,5 +351,6 @@ def _story(draft: _Draft, writer: _Writer, linked: bool) -> Story:
         writers=["plain" if text.plain else writer.client.name for text in draft.texts],
         repaired=[text.repaired for text in draft.texts],
         linked=linked,
-        characters=[writer.seen.get(keyframe.id, []) for keyframe, _ in draft.frames],
+        characters=[[row.character for row in of_picture] for of_picture in seen],
+        boxes=[[row.box for row in of_picture] for of_picture in seen],
     )

@@ -227,7 +227,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=7,
+        version=8,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),

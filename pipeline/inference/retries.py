@@ -30,6 +30,14 @@ _FEWER_PICTURES = re.compile(
     r"|too many images|multiple images (?:are |is )?not",
     re.IGNORECASE,
 )
+# How servers say that a picture, or the request with it, has too many bytes, pixels or tokens. In
+# this order: Anthropic, Azure, Gemini, vLLM, Volcengine and others; DashScope; OpenAI's codes.
+_SMALLER_PICTURES = re.compile(
+    r"\b(?:image|picture|multimodal file|payload|request body|entity|patches)\b.{0,60}?"
+    r"(?:exceed|larger than|too (?:large|big))"
+    r"|max bytes per data-uri|image_(?:file_)?too_large",
+    re.IGNORECASE,
+)
 _RETRY_DELAY = re.compile(
     r'"retryDelay"\s*:\s*"([\d.]+)s"|(?:try again|retry) in ([\d.]+) ?s', re.IGNORECASE
 )
@@ -54,6 +62,7 @@ class Fault(NamedTuple):
     retry_after: float = 0.0  # seconds that the server asks for
     parameter: str = ""  # the request's parameter that the server says it does not accept
     told: Told | None = None  # what it says of lengths, where the request is too long
+    large: bool = False  # whether the same request with smaller pictures may pass
 
 
 def of_status(
@@ -127,6 +136,11 @@ def is_refusal(code: str, text: str) -> bool:
 def wants_fewer_pictures(text: str) -> bool:
     """Returns whether an error says that the server takes fewer pictures per request."""
     return bool(_FEWER_PICTURES.search(text))
+
+
+def wants_smaller_pictures(text: str) -> bool:
+    """Returns whether an error says that a picture, or the request with it, is too large."""
+    return bool(_SMALLER_PICTURES.search(text))
 
 
 def pause(fault: Fault, failures: int, longest: float) -> float:

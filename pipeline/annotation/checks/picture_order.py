@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.annotation import concepts, name_forms, words
+from pipeline.annotation.checks import places as place_checks
 
 _FEWEST, _MANY = 5, 8  # texts that tell of an order: a little, much
 _LEAST_SAID = 0.6  # fit of all texts to their best pictures, which tells of an order
@@ -171,11 +172,11 @@ def newcomer(
     for number, text in enumerate(texts):
         narration = _without_names(words.without_quotations(text), names, language)
         for word in concepts.beings(narration, language):
-            if seen.isdisjoint(lexicon[word]):
+            if seen.isdisjoint(lexicon[word] - concepts.PERSONS):
                 emoji = min(lexicon[word])  # of a fox and a little fox
                 met.setdefault(called.setdefault(emoji, word), set()).add(number)
         named = _named_places(narration, language, seen)
-        for place, hint in (_hints(narration, language, _MEANS) | named).items():
+        for place, hint in (_told(narration, language, _MEANS) | named).items():
             if place not in places:
                 met.setdefault(place, set()).add(number)
                 hints.setdefault(place, set()).update(hint)
@@ -183,11 +184,18 @@ def newcomer(
         place
         for place, hint in hints.items()
         if len(hint) == 1
-        and not hint <= _hints(" . ".join(hint), language, _SURELY).get(place, set())
+        and not hint <= _told(" . ".join(hint), language, _SURELY).get(place, set())
         and not hint <= _named_places(" . ".join(hint), language, seen).get(place, set())
     }
     found = next(
         (thing for thing, numbers in met.items() if len(numbers) > 1 and thing not in vague), ""
+    )
+    found = found or place_checks.elsewhere(
+        [_without_names(words.without_quotations(text), names, language) for text in texts],
+        [*described, cast],
+        said,
+        seen,
+        language,
     )
     return f"the texts tell of {found!r}, which no picture shows" if found else ""
 
@@ -214,7 +222,7 @@ def _named_places(text: str, language: str, seen: set[str]) -> dict[str, set[str
     """
     lexicon, titles = concepts.lexicon(language), concepts.titles(language)
     found: dict[str, set[str]] = {}
-    for word in concepts.named_things(text, language):
+    for word in concepts.named_in_any_form(text, language):
         if word in concepts.ambiguous(language):
             continue
         for place, symbol in _NAMES_OF_PLACES.items():
@@ -243,11 +251,25 @@ def _hints(text: str, language: str, least: float) -> dict[str, set[str]]:
     """Returns the words of a text that belong to a place by at least this share of their emoji, by
     place: beach -> the sea."""
     lexicon, found = concepts.lexicon(language), dict[str, set[str]]()
-    for word in concepts.named_things(text, language):
+    for word in concepts.named_in_any_form(text, language):
         if word in concepts.ambiguous(language) or (len(word) == 1 and word < "\u3400"):
             continue  # one character of Chinese may be a word
         for place, symbols in _SYMBOLS.items():
             if len(lexicon[word].intersection(symbols)) >= least * len(lexicon[word]):
+                found.setdefault(place, set()).add(word)
+    return found
+
+
+def _told(text: str, language: str, least: float) -> dict[str, set[str]]:
+    """Returns `_hints` that name something of the place, or belong to a thing that has a simple
+    name: "small" is said of a small airplane, and of much else."""
+    lexicon, names = concepts.lexicon(language), concepts.names(language)
+    found: dict[str, set[str]] = {}
+    for place, hints in _hints(text, language, least).items():
+        for word in hints:
+            of_place = lexicon[word] & _SYMBOLS[place]
+            simple = of_place - concepts.compounds() - concepts.BEINGS
+            if simple or any(word in names.get(symbol, ()) for symbol in of_place):
                 found.setdefault(place, set()).add(word)
     return found
 

@@ -102,3 +102,18 @@ def test_a_judge_model_is_asked_about_the_same_windows(tmp_path, monkeypatch):
     }
     assert {cell.n for cell in found.values()} == {4}
     assert tables["story-checks-judge-cost"].cells["scripted"]["questions"].value == 4 * 11
+
+
+def test_a_judge_may_be_asked_about_a_few_tales_and_then_about_more(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "any word")
+    tales = [tale("German"), tale("Russian"), tale("picture book, past")]
+    monkeypatch.setattr(run, "read_tales", lambda: tales)
+    settings = JudgeSettings(folder=str(tmp_path))
+    asked = []
+    with serving(judging) as server:
+        for count in (1, 2, None):
+            *_, cost = run.run(0, [f"openai:scripted@{server.url}"], settings, count)
+            asked.append(cost.cells["scripted"]["questions"].value)
+    windows = [len(run.windows(len(each.texts), 10)) * 11 for each in tales]
+    assert asked[-1] == sum(windows) == len(server.asked)  # nothing was asked twice
+    assert asked[0] in windows and asked[0] < asked[1] < asked[2]

@@ -97,6 +97,58 @@ def test_servers_say_that_they_take_fewer_pictures(text):
     assert not retries.wants_fewer_pictures("image_url is not supported by this model")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Anthropic
+        "messages.0.content.1.image.source.base64: image exceeds 5 MB maximum: 6129904 bytes > "
+        "5242880 bytes",
+        "At least one of the image dimensions exceed max allowed size: 8000 pixels",
+        # Gemini
+        "Request payload size exceeds the limit: 4194304 bytes.",
+        # vLLM
+        "The decoder prompt contains a(n) image item with length 4200, which exceeds the "
+        "pre-allocated encoder cache size 3721. Please reduce the input size",
+        "Image dimensions 20000x20000 (400000000 pixels) exceed the maximum of 178956970 pixels.",
+        # Pillow, where a server shows what it raised
+        "Image size (400000000 pixels) exceeds limit of 178956970 pixels, could be decompression "
+        "bomb DOS attack.",
+        # Volcengine
+        "Image 0 failed: Image exceeds the maximum allowed total pixels.",
+        # DashScope
+        "Exceeded limit on max bytes per data-uri item : 10485760",
+        "Multimodal file size is too large",
+        # Azure
+        "The image size is not allowed to be zero or larger than 20971520 bytes.",
+        # Sail
+        "image too large: exceeds maximum of 20971520 bytes",
+        # OpenAI's Responses and OpenRouter
+        "image_too_large",
+        # a gateway before OpenAI
+        "image requires 67081 patches after processing, exceeding the limit of 30000",
+        # nginx, Express, FastAPI
+        "<center><h1>413 Request Entity Too Large</h1></center>",
+        "Request payload is too large",
+    ],
+)
+def test_servers_say_that_a_picture_is_too_large(text):
+    assert retries.wants_smaller_pictures(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image_url is not supported by this model",
+        "At most 1 image(s) may be provided in one prompt.",
+        "max_tokens is too large: 8192. This model supports at most 4096 completion tokens",
+        "This model's maximum context length is 4096 tokens",
+        "Invalid image: it cannot be decoded",
+    ],
+)
+def test_what_a_smaller_picture_does_not_help_is_not_about_its_size(text):
+    assert not retries.wants_smaller_pictures(text)
+
+
 def test_the_rest_of_an_error_may_say_more_than_its_status():
     assert of_status(503, "loading", wait=2.0) == Fault("busy", "loading", 2.0)
     assert of_status(429, "says no", code="insufficient_quota").kind == "stop"

@@ -1,0 +1,233 @@
+"""Finds the places that a text names: a market, a library, a vineyard.
+
+`places/kinds.txt` lists the kinds of places at which a scene can play; `places/LANGUAGE.txt.gz`,
+written by `tools/make_places.py` from OpenStreetMap's tagging schema, has the words for them, and
+`places/more.txt` those that it lacks. A word is found in any form: from the language's dictionary,
+without what Arabic and Hebrew write before it, or with an ending that the dictionary lacks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import gzip
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+
+from pipeline.annotation import concepts, words
+from pipeline.runtime import word_lists
+
+_LONGEST_PHRASE = 4  # words
+_LONGEST_WORD = 12  # characters of a word in a script without spaces
+_SHORTEST_STEM = 4  # letters that a form and the name have in common
+_ALTERED = 2  # last letters of a name that another form may not have
+_LONGEST_ENDING = 5
+# Endings are short where words are compounded: a school's way is no school.
+_SHORT_ENDINGS = frozenset("de nl sv da nb is en fr es pt it ca gl ro cy ga af".split())
+_SHORT_ENDING = 2
+_PARTICLE = re.compile(
+    r"(들)?(에서|에게|에|으로|로|은|는|이|가|을|를|의|과|와|도|까지|만|엔|안|이나|나|부터|마다|처럼)*"
+    r"(는|도|만|의)?$"
+)
+_NEAR = 3  # words between "like" and a place: "like the nave of a cathedral"
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of places at which a scene can play."""
+
+    presets: tuple[str, ...]  # of the schema, with those under them
+    named: frozenset[str]  # emoji named as it is
+    seen: frozenset[str]  # emoji of what is there
+    goes_with: frozenset[str]  # English lemmas of what a description of it has
+
+
+@functools.cache
+def kinds() -> Mapping[str, Kind]:
+    """Returns the kinds of places by what they are called: a library."""
+    lines = [line for line in word_lists.read(__package__, "places/kinds.txt")]
+    groups = {
+        name: others for name, _, others in (line.partition(" ") for line in lines if "|" not in line)
+    }
+    found = {}
+    for line in lines:
+        if "|" in line:
+            name, presets, named, seen, near = (part.strip() for part in line.split("|"))
+            listed = [
+                word
+                for entry in (*near.split(), *name.split())
+                for word in groups.get(entry, entry).split()
+            ]
+            found[name] = Kind(
+                tuple(presets.split()),
+                frozenset(named.split()),
+                frozenset(seen.split()),
+                frozenset(words.lemma(word) for word in listed) - words.STOP_WORDS,
+            )
+    return found
+
+
+@functools.cache
+def lexicon(language: str) -> Mapping[str, str]:
+    """Maps the words of a language to kinds of places; empty for an unknown language."""
+    found: dict[str, str] = {}
+    file = resources.files(__package__).joinpath("places", f"{concepts.code(language)}.txt.gz")
+    lines = gzip.decompress(file.read_bytes()).decode().splitlines() if file.is_file() else []
+    for line in (*lines, *_listed("more", language)):
+        kind, *names = line.split(",")
+        found.update((unicodedata.normalize("NFC", name.strip()), kind) for name in names)
+    for word in ambiguous(language):
+        found.pop(word, None)
+    return found
+
+
+@functools.cache
+def ambiguous(language: str) -> frozenset[str]:
+    """Returns the words of a language that name a place and are mostly something else."""
+    return frozenset(
+        word.strip() for line in _listed("ambiguous", language) for word in line.split(",")
+    )
+
+
+def _listed(name: str, language: str) -> list[str]:
+    """Returns the lines of a list that are of a language, which they begin with: "de: Bank"."""
+    lines = (line.partition(":") for line in word_lists.read(__package__, f"places/{name}.txt"))
+    return [words_.strip() for of, _, words_ in lines if of == concepts.code(language)]
+
+
+@functools.lru_cache(maxsize=4_000)
+def named(text: str, language: str) -> Mapping[str, frozenset[str]]:
+    """Returns the words of a text that name a place, as they are listed, by kind.
+
+    What only a comparison has, or tells a time ("after school"), is left out.
+    """
+    found: dict[str, set[str]] = {}
+    known = lexicon(language)
+    if known:
+        unspaced = concepts.code(language) in ("zh", "ja", "th", "km")
+        for name in _in_characters(text, language) if unspaced else _in_words(text, language):
+            found.setdefault(known[name], set()).add(name)
+    return {kind: frozenset(names) for kind, names in found.items()}
+
+
+def _in_words(text: str, language: str) -> Iterator[str]:
+    known, (before, after) = lexicon(language), _no_places(language)
+    for sentence in re.split(r"[.!?…;:।؟]", text):
+        tokens, start = words.tokenize(sentence), 0
+        while start < len(tokens):
+            for length in range(min(_LONGEST_PHRASE, len(tokens) - start), 0, -1):
+                stop = start + length
+                if name := _entry(tokens[start:stop], language, known):
+                    if before.isdisjoint(tokens[max(0, start - _NEAR) : start]) and (
+                        after.isdisjoint(tokens[stop : stop + 1])
+                    ):
+                        yield name
+                    start = stop - 1
+                    break
+            start += 1
+
+
+def _entry(tokens: Sequence[str], language: str, known: Mapping[str, str]) -> str:
+    """Returns the listed name of which words are a form, "" for none."""
+    phrase = " ".join(tokens)
+    if phrase in known:
+        return phrase
+    if len(tokens) > 1:
+        phrase = " ".join(concepts.lemma(token, language) for token in tokens)
+        return phrase if phrase in known else ""
+    return _word(tokens[0], language)
+
+
+@functools.lru_cache(maxsize=50_000)
+def _word(word: str, language: str) -> str:
+    known = lexicon(language)
+    forms = [concepts.lemma(word, language)]
+    for bare in concepts._without_prefix(word, language):
+        forms += [bare, concepts.lemma(bare, language)]
+    for form in forms:
+        if form in known:
+            return form
+    if concepts.code(language) == "en" or concepts._is_word(word, language):
+        return ""
+    return next(
+        (name for name in _stems(language).get(word[:_first(word)], ()) if _is_form(word, name, language)), ""
+    )
+
+
+def _first(word: str) -> int:
+    return 2 if _is_syllabic(word) else _SHORTEST_STEM
+
+
+def _is_syllabic(word: str) -> bool:
+    return word[:1] >= "\u1100"
+
+
+@functools.cache
+def _stems(language: str) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for name in sorted(lexicon(language), key=len, reverse=True):
+        if " " not in name and len(name) >= _first(name):
+            found.setdefault(name[: _first(name)], []).append(name)
+    return {stem: tuple(names) for stem, names in found.items()}
+
+
+def _is_form(word: str, name: str, language: str) -> bool:
+    """Returns whether a word that no dictionary has may be a name with another ending."""
+    if concepts.code(language) == "ko":
+        return word.startswith(name) and bool(_PARTICLE.match(word[len(name) :]))
+    short = concepts.code(language) in _SHORT_ENDINGS
+    altered = 1 if short or len(name) <= 5 else _ALTERED
+    common = next(
+        (place for place, pair in enumerate(zip(word, name)) if pair[0] != pair[1]),
+        min(len(word), len(name)),
+    )
+    least = max(_SHORTEST_STEM, len(name) - altered)
+    return common >= least and len(word) - common <= (
+        _SHORT_ENDING if short else _LONGEST_ENDING
+    )
+
+
+def _in_characters(text: str, language: str) -> Iterator[str]:
+    known, others = lexicon(language), concepts.lexicon(language)
+    before, after = _no_places(language)
+    start = 0
+    while start < len(text):
+        lengths = range(_LONGEST_WORD, 0, -1)
+        parts = (text[start : start + length] for length in lengths)
+        part = next((part for part in parts if part in known or part in others), "")
+        stop = start + len(part)
+        if part in known and concepts._is_apart(text, start, stop):
+            if not any(text[:start].endswith(word) for word in before) and not any(
+                text.startswith(word, stop) for word in after
+            ):
+                yield part
+        start = max(start + 1, stop)
+
+
+@functools.cache
+def _no_places(language: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Returns the words before and after a place that tell of a likeness or a time: like, after."""
+    found: list[list[str]] = [[], []]
+    for line in _listed("likenesses", language):
+        for part, listed in enumerate(line.split("|")):
+            found[part] += listed.split()
+    return frozenset(found[0]), frozenset(found[1])
+
+
+@functools.lru_cache(maxsize=4_000)
+def shown(text: str) -> frozenset[str]:
+    """Returns the kinds of places that an English text may tell of: of a bear, a forest."""
+    lemmas = frozenset(words.content(text))
+    named_here = named(text, "en")
+    return frozenset(
+        name
+        for name, kind in kinds().items()
+        if name in named_here or not kind.goes_with.isdisjoint(lemmas)
+    )
+
+
+def akin(names: frozenset[str]) -> frozenset[str]:
+    """Returns kinds of places and those that may be the same: a church and a monastery."""
+    return frozenset().union(*(shown(name) for name in names))
