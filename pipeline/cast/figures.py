@@ -66,7 +66,7 @@ def within(picture: Measured, boxes: Sequence[tuple[Box, float]]) -> list[Figure
     A figure is taken to fill the ellipse in its box: corners of boxes are mostly place.
     """
     found = []
-    cells, lab = picture.cells, picture.lab_of_small
+    cells, lab = picture.cells, picture.adapted
     for box, score in boxes:
         fine = 4  # points of a cell, each way
         inside = _ellipse(box, ROWS * fine, COLUMNS * fine)
@@ -152,7 +152,7 @@ def _discriminant(
 def _figures(picture: Measured, weights: NDArray[np.float32], offset: float) -> list[Figure]:
     """Returns the figures in a picture, the largest first."""
     found = []
-    cells, lab = picture.cells, picture.lab_of_small
+    cells, lab = picture.cells, picture.adapted
     scores = np.round(cells @ weights + offset, 4).astype(np.float64)
     for mask in _masks(picture.small, lab, scores):
         weight = cv2.resize(

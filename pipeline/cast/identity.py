@@ -41,7 +41,7 @@ _STRICTER, _FEW, _MANY = 0.1, 300, 6000  # more for many figures than for few: a
 # And from which a figure is a character that has a name, or a description only (what a film without
 # dialogue shows is less sure), or still is, if it was; by how much more than the one that it was it
 # must be like another to be that one.
-_KNOWN, _DESCRIBED, _STAYS, _MARGIN = 0.35, 0.35, 0.1, 0.05
+_KNOWN, _DESCRIBED, _STAYS, _MARGIN = 0.3, 0.35, 0.1, 0.05
 _ROUNDS = 3
 _GONE = -2.0  # less than any cosine: of a group that has joined another
 _COLOUR = 2.0  # by how much colours count more than other features
