@@ -252,6 +252,12 @@ def _shared() -> argparse.ArgumentParser:
     )
     models.add_argument("--budget", type=float, help="that the judge's calls stay under")
     models.add_argument("--repeats", type=int, default=1, help="of each question to the judge")
+    models.add_argument(
+        "--tales",
+        type=int,
+        metavar="N",
+        help="of story-checks that the judge is asked about, drawn by --seed, else all",
+    )
     return shared
 
 
@@ -284,6 +290,7 @@ def _measure(arguments: argparse.Namespace) -> int:
         judge_prices=tuple(map(tuple, arguments.judge_price)),
         budget=arguments.budget,
         repeats=arguments.repeats,
+        tales=arguments.tales,
         thorough=arguments.thorough,
         peak=arguments.peak,
         film=arguments.film,

@@ -28,6 +28,7 @@ class Settings:
     judge_prices: tuple[tuple[float, ...], ...] = ()  # a million tokens in and out, of each
     budget: float | None = None
     repeats: int = 1
+    tales: int | None = None  # of story-checks that judges are asked about, all by default
     thorough: bool = False  # long stories and speed as in the docs: an hour
     peak: float = 0.0  # of the device, TFLOP/s, 0 where it is not known
     film: str = ""  # that keyframes are timed on, else the sample's

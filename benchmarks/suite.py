@@ -176,7 +176,9 @@ def _texts(settings: Settings) -> list[Table]:
 def _story_checks(settings: Settings) -> list[Table]:
     from benchmarks.story_checks.run import run as run_story_checks
 
-    return run_story_checks(settings.seed, _models(settings), _judge_settings(settings))
+    return run_story_checks(
+        settings.seed, _models(settings), _judge_settings(settings), settings.tales
+    )
 
 
 def _judge(settings: Settings) -> list[Table]:

@@ -297,6 +297,12 @@ class StageConfig(Section):
         description="of a chunk that are taken at a time, drawn anew "
         "each time; for the autoencoder and the de-tokenizer",
     )
+    figure_weight: float = Field(
+        1,
+        ge=1,
+        description="weight of the de-tokenizer's loss where a picture shows a character, beside 1 "
+        "elsewhere; 1 as in SEED-Story",
+    )
     turns: Literal["every", "last"] = Field("every", description="of a chunk, that are supervised")
     contrast: float = Field(
         0,

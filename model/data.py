@@ -97,9 +97,7 @@ def pictures(
     `to_square`. Raises DataError for a picture that does not decode and
     where there are not as many pictures as captions.
     """
-    names = sorted(name for name in raw if name.endswith(".jpg"))
-    if len(names) != len(texts(raw)):
-        raise DataError(f"{_name(raw)}: {len(names)} pictures for {len(texts(raw))} captions")
+    names = _picture_names(raw)
     if some is not None:
         names = [names[number] for number in some]
     out = np.empty((len(names), size, size, 3), np.uint8)
@@ -114,8 +112,42 @@ def pictures(
     return out
 
 
+def _picture_names(raw: Raw) -> list[str]:
+    """Returns the names of a sample's pictures, in order. Raises DataError where there are not as
+    many as captions."""
+    names = sorted(name for name in raw if name.endswith(".jpg"))
+    if len(names) != len(texts(raw)):
+        raise DataError(f"{_name(raw)}: {len(names)} pictures for {len(texts(raw))} captions")
+    return names
+
+
+def figures(raw: Raw, size: int, aspect: str = "squashed") -> np.ndarray:
+    """Computes the share of each cell of the squares of `pictures` that shows a character, by the
+    boxes of the sample: float32 [n, size, size], 0 everywhere in pictures without boxes.
+
+    Raises DataError where there are not as many pictures or lists of boxes as captions.
+    """
+    names = _picture_names(raw)
+    boxes = json.loads(raw["json"]).get("boxes") or [[]] * len(names)
+    if len(boxes) != len(names):
+        raise DataError(f"{_name(raw)}: boxes of {len(boxes)} pictures, and {len(names)} pictures")
+    out = np.zeros((len(names), size, size), np.float32)
+    for square, of_picture, name in zip(out, boxes, names, strict=True):
+        if not of_picture:
+            continue
+        with Image.open(io.BytesIO(raw[name])) as image:
+            width, height = image.size
+        shown = np.zeros((height, width), np.float32)
+        for left, top, wide, high in of_picture:
+            shown[max(top, 0) : top + high, max(left, 0) : left + wide] = 1
+        if aspect == "own":
+            shown = middle(shown)
+        square[:] = cv2.resize(shown, (size, size), interpolation=cv2.INTER_AREA)
+    return out
+
+
 def middle(picture: np.ndarray) -> np.ndarray:
-    """Returns the largest square in the middle of a picture, uint8 [H, W, 3]."""
+    """Returns the largest square in the middle of a picture, [H, W, ...]."""
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

@@ -207,9 +207,12 @@ class Detokenizer(nn.Module):
         features: Tensor,
         blank: Tensor,
         generator: torch.Generator | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
         """Computes the mean squared error, a scalar, of the predicted noise (or velocity, if the
         schedule says so) for latents [B, c, h, w] and features [B, n, width].
+
+        `weights` [B, h, w] are those of the places of a picture, as for `weighted_mean`.
 
         Each sample has noise of a random step, and with probability `dropped` the features `blank`
         [n, width] of a picture without content, for classifier-free guidance.
@@ -230,7 +233,8 @@ class Detokenizer(nn.Module):
         )
         with precision.of(self):
             prompt, pooled = self.perceiver(torch.where(keep, features, blank))
-        return functional.mse_loss(self.predicted(noisy, times, prompt, pooled).float(), target)
+        errors = (self.predicted(noisy, times, prompt, pooled).float() - target) ** 2
+        return errors.mean() if weights is None else weighted_mean(errors, weights)
 
     # accelerate and DistributedDataParallel only follow what goes through `forward`
     forward = loss
@@ -314,3 +318,11 @@ class Detokenizer(nn.Module):
         if config.addition_embed_type != "text_time":
             return None
         return config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
+
+
+def weighted_mean(errors: Tensor, weights: Tensor) -> Tensor:
+    """Computes the mean, a scalar, of errors [B, c, h, w] whose places have weights [B, h, w].
+
+    Weights count relative to one another within a picture, so all pictures count alike.
+    """
+    return (errors * (weights / weights.mean((1, 2), keepdim=True))[:, None]).mean()

@@ -2,7 +2,7 @@
 
 None of them changes while the later stages train, so these need neither decode a picture nor encode
 it. A sample is a chunk: `<key>.json` with its texts and their tokens, `<key>.features.npy`
-[n, tokens, width] and `<key>.latents.npy` [n, c, h, w], both float16.
+[n, tokens, width], `<key>.latents.npy` [n, c, h, w] and `<key>.figures.npy` [n, h, w], all float16.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Chunk:
     ids: list[list[int]]  # the texts' tokens
     features: Tensor  # float32 [n, tokens, width]
     latents: Tensor  # float32 [n, c, h, w]
+    figures: Tensor  # float32 [n, h, w]: the share of each latent that shows a character, 0..1
 
 
 def read(raw: Mapping[str, bytes]) -> Chunk:
@@ -46,7 +47,7 @@ def read(raw: Mapping[str, bytes]) -> Chunk:
         about["ids"],
         *(
             torch.from_numpy(np.load(io.BytesIO(raw[name]))).float()
-            for name in ("features.npy", "latents.npy")
+            for name in ("features.npy", "latents.npy", "figures.npy")
         ),
     )
 
@@ -93,6 +94,7 @@ def _write(path: Path, chunks: Iterable[Chunk]) -> None:
                     "json": {"id": chunk.key, "texts": chunk.texts, "ids": chunk.ids},
                     "features.npy": chunk.features.half().cpu().numpy(),
                     "latents.npy": chunk.latents.half().cpu().numpy(),
+                    "figures.npy": chunk.figures.half().cpu().numpy(),
                 }
             )
             written += 1
@@ -183,8 +185,8 @@ def _tokenizer(run: Run) -> Callable[[data.Raw], tuple[list[str], list[list[int]
 @torch.no_grad()
 def _encoded(
     run: Run, raw: data.Raw, tower: nn.Module, vae: autoencoder.Autoencoder
-) -> tuple[Tensor, Tensor]:
-    """Returns the features and the latents of a chunk's pictures."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns the features and the latents of a chunk's pictures, and where its characters are."""
     settings, painted = run.preset.model.vision, run.preset.model.detokenizer
     pictures = data.pictures(raw, settings.image_size)
     target = (
@@ -192,7 +194,6 @@ def _encoded(
         if (painted.image_size, painted.aspect) == (settings.image_size, "squashed")
         else data.pictures(raw, painted.image_size, aspect=painted.aspect)
     )
-    return (
-        vision.features(tower, pictures, settings.tokens),
-        autoencoder.encode(vae, torch.from_numpy(target)),
-    )
+    latents = autoencoder.encode(vae, torch.from_numpy(target))
+    figures = data.figures(raw, latents.shape[-1], painted.aspect)
+    return vision.features(tower, pictures, settings.tokens), latents, torch.from_numpy(figures)

@@ -43,6 +43,7 @@ def compute(run: Run, key: str) -> None:
                 ids=chunk.ids[1:],
                 features=out.features,
                 latents=chunk.latents[1:],
+                figures=chunk.figures[1:],
             )
             done += 1
 

@@ -37,6 +37,7 @@ Read = Callable[[data.Raw], Any]  # decodes a raw sample to an item
 Collate = Callable[[list[Any]], Any]  # items to a batch
 Batches = Callable[[int], Iterator[Any]]  # endless, from the batch of that number on
 HeldOut = Sequence[tuple[int, data.Place]]  # numbers and places of samples
+Batch = tuple[Tensor, Tensor, Tensor]  # features, latents and figures, as in features.Chunk
 
 SHOWN = 8  # pictures in a row of the samples of a validation
 SAMPLED = 64  # training chunks that stand for all: for the autoencoder's begin, and means
@@ -201,18 +202,19 @@ def _detokenizer(run: Run, config: StageConfig, dataset: str) -> Stage:
     blank = runs.blank(run, runs.tower(run))
     held_out = _held_out(features.shards(run, "val", source), config.train.check_at_most)
 
-    def read(raw: data.Raw) -> tuple[Tensor, Tensor]:
+    def read(raw: data.Raw) -> Batch:
         chunk = features.read(raw)
         some = _drawn(raw, len(chunk.texts), config.pictures)
-        return chunk.features[some], chunk.latents[some]
+        return chunk.features[some], chunk.latents[some], chunk.figures[some]
 
-    def collate(items: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        given, latents = zip(*items, strict=True)
-        return torch.cat(given), torch.cat(latents)
+    def collate(items: list[Batch]) -> Batch:
+        given, latents, figures = zip(*items, strict=True)
+        return torch.cat(given), torch.cat(latents), torch.cat(figures)
 
-    def losses(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        given, latents = (part.to(painter.device) for part in batch)
-        return {"loss": model(latents, given, blank.to(painter.device))}
+    def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        given, latents, figures = (part.to(painter.device) for part in batch)
+        weights = 1 + (config.figure_weight - 1) * figures
+        return {"loss": model(latents, given, blank.to(painter.device), weights=weights)}
 
     def check(model: nn.Module) -> dict[str, float]:
         return _mean(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -18,6 +19,12 @@ class Spec(NamedTuple):
     kind: str  # "embedded", "openai", "transformers"
     model: str = ""
     url: str = ""  # of the server; "" for OPENAI_BASE_URL or the client's own default
+
+    @property
+    def base_url(self) -> str | None:
+        """The address that a client adds "/chat/completions" to; None for the client's default."""
+        url = self.url or os.environ.get("OPENAI_BASE_URL") or ""
+        return url.rstrip("/").removesuffix("/chat/completions") or None
 
     @property
     def identity(self) -> str:

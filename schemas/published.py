@@ -2,7 +2,8 @@
 
 Source: the `StoryStream` folder of github.com/TencentARC/SEED-Story (its README and chunk_data.py).
 A line is `{"id", "images", "captions", "orders"}`; image paths are relative to the image folder. We
-add `characters`, who is seen in each picture, which its loader does not read.
+add `characters`, who is seen in each picture, and `boxes`, where (x, y, width and height in pixels
+for each of them), which its loader does not read.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def story_record(story: Story) -> dict[str, Any]:
         "images": [image.removeprefix(IMAGES + "/") for image in story.images],
         "captions": story.captions,
         "orders": story.orders,
-        **({"characters": story.characters} if story.characters else {}),
+        **({"characters": story.characters, "boxes": story.boxes} if story.characters else {}),
     }
 
 
@@ -61,11 +62,11 @@ def chunk_records(story: Story) -> list[dict[str, Any]]:
             "images": whole["images"][start : start + CHUNK_LENGTH],
             "captions": whole["captions"][start : start + CHUNK_LENGTH],
             "orders": list(range(CHUNK_LENGTH)),
-            **(
-                {"characters": whole["characters"][start : start + CHUNK_LENGTH]}
-                if "characters" in whole
-                else {}
-            ),
+            **{
+                seen: whole[seen][start : start + CHUNK_LENGTH]
+                for seen in ("characters", "boxes")
+                if seen in whole
+            },
         }
         for start in range(0, len(story.images) - CHUNK_LENGTH + 1, CHUNK_LENGTH)
     ]

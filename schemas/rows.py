@@ -98,7 +98,7 @@ class Figure:
     box: list[float]  # left, top, right, bottom: shares of the picture
     share: float  # of the picture
     score: float  # how much it is a figure rather than a place, above 0
-    look: list[float]  # mean features, by which figures are compared
+    look: list[float]  # mean features and colours, by which figures are compared
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,6 +245,8 @@ class Story:
     scores: Scores | None = None  # None before the quality stage
     # who is seen in each picture; none at all where nobody looked
     characters: list[list[str]] = dataclasses.field(default_factory=list)
+    # where each of them is: x, y, width, height in pixels of the picture
+    boxes: list[list[list[int]]] = dataclasses.field(default_factory=list)
     accepted: bool = False  # by a person, who looked at it
 
 

@@ -1,9 +1,11 @@
-"""Makes `pipeline/annotation/checks/more_given_names.txt` from the names of Faker.
+"""Makes `more_given_names.txt` and `family_names.txt` in `pipeline/annotation/checks/` from the names
+of Faker.
 
 `pip download --no-deps faker wordfreq`, unpack both into a folder, and
 `python tools/make_given_names.py FOLDER` (needs msgpack). How frequent a name is among all words,
-by wordfreq, tells whether it may be another word as well: those behind `?` may, and the most
-frequent ones are left out. Licence of Faker: MIT.
+by wordfreq, tells whether it may be another word as well: those behind `?` may, and those behind
+another `?` are words first. Names of several Western countries are `international`. Licence of
+Faker: MIT.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import gzip
 import importlib
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from pipeline.annotation import concepts
 from pipeline.runtime import word_lists
 
 SOURCES = {
-    "ar": ["ar_AA", "ar_PS", "ar_SA"],
+    "ar": ["ar_AA", "ar_PS", "ar_SA", "ar_DZ"],
     "bn": ["bn_BD"],
     "fa": ["fa_IR"],
     "gu": ["gu_IN"],
@@ -30,14 +33,23 @@ SOURCES = {
     "ja": ["ja_JP"],
     "ka": ["ka_GE"],
     "ko": ["ko_KR"],
+    "mr": ["mr_IN"],
     "ta": ["ta_IN"],
     "th": ["th_TH"],
     "zh": ["zh_CN"],
 }
+WESTERN = """
+cs_CZ da_DK de_DE en_GB en_US es_ES fi_FI fr_FR hu_HU it_IT nl_NL no_NO pl_PL pt_BR ro_RO sv_SE
+""".split()  # noqa: SIM905
+FEWEST_COUNTRIES = 3  # of a name of many countries
 SHORTEST = {"th": 6, "ka": 4, "ta": 4, "ja": 2, "ko": 2, "zh": 2}  # characters; three elsewhere
 A_NAME, A_WORD = 3.5, 4.2  # on wordfreq's scale of Zipf: at most
 CHECKS = Path(__file__).parents[1] / "pipeline" / "annotation" / "checks"
-_HEAD = "# More given names, by tools/make_given_names.py: those after `?` are words too."
+_HEAD = (
+    "# More given names, by tools/make_given_names.py: those after `?` are words too, those after "
+    "the next `?` are words first."
+)
+_FAMILY = "# Family names, by tools/make_given_names.py."
 
 
 def main(folder: str) -> None:
@@ -47,29 +59,42 @@ def main(folder: str) -> None:
     known = {line.partition(":")[0]: set(line.split()) for line in written}
     lines = [_HEAD]
     for language, locales in SOURCES.items():
-        names = {name for locale in locales for name in _names(locale)}
-        names -= known[language] | concepts.lexicon(language).keys()
-        names -= concepts.function_words(language)
+        names = {name for locale in locales for name in _names(locale, "first_name")}
+        names -= known[language] | concepts.function_words(language)
         shortest = SHORTEST.get(language, 3)
         zipf = _frequencies(folder, language)
         rare = {name: zipf.get(name, 0.0) for name in sorted(names) if len(name) >= shortest}
         if not zipf:
             rare = dict.fromkeys(rare, A_NAME)
-        sure = [name for name, frequency in rare.items() if frequency < A_NAME]
-        doubtful = [name for name, frequency in rare.items() if A_NAME <= frequency < A_WORD]
-        lines.append(" ".join((f"{language}:", *sure, "?", *doubtful)))
+        things = concepts.lexicon(language).keys()
+        words = {name for name, frequency in rare.items() if frequency >= A_WORD or name in things}
+        sure = [name for name, zipf in rare.items() if zipf < A_NAME and name not in words]
+        doubtful = [name for name, zipf in rare.items() if zipf >= A_NAME and name not in words]
+        lines.append(
+            " ".join((f"{language}:", *sure, "?", *doubtful, "?", *sorted(words)))
+        )
+    countries = Counter(name for locale in WESTERN for name in set(_names(locale, "first_name")))
+    western = {name for name, count in countries.items() if count >= FEWEST_COUNTRIES}
+    western = {name for name in western if name.isascii() and name.isalpha() and len(name) > 4}
+    lines.append(" ".join(("international:", *sorted(western - known["international"]))))
     (CHECKS / "more_given_names.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = [_FAMILY]
+    for language, locales in SOURCES.items():
+        names = {name for locale in locales for name in _names(locale, "last_name")}
+        names = {name for name in names if len(name) > 1} - concepts.function_words(language)
+        lines.append(" ".join((f"{language}:", *sorted(names))))
+    (CHECKS / "family_names.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _names(locale: str) -> Iterator[str]:
-    """Yields the given names of a locale, in its own script and without marks of vowels."""
+def _names(locale: str, kind: str) -> Iterator[str]:
+    """Yields the names of a kind of a locale, in its own script and without marks of vowels."""
     provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
     for attribute in dir(provider):
         values = getattr(provider, attribute)
-        if attribute.startswith("first_name") and "romanized" not in attribute:
+        if attribute.startswith(kind) and "romanized" not in attribute:
             for name in () if callable(values) else values:
                 text = name if isinstance(name, str) else name[0]
-                if not re.search(r"[a-zA-Z ,'\u064b-\u0652]", text):
+                if locale in WESTERN or not re.search(r"[a-zA-Z ,'\u064b-\u0652]", text):
                     yield text
 
 

@@ -44,7 +44,7 @@ from torch.nn import functional
 from benchmarks.stories import Opening, Story, read_pictures
 from model import autoencoder, checkpoints, config, data, features, precision, runs, vision
 from model.config import DetokenizerConfig, Optimisation
-from model.detokenizer import SCHEDULE
+from model.detokenizer import SCHEDULE, weighted_mean
 from model.features import Chunk
 from model.runs import Run
 from model.stages import clipped
@@ -55,7 +55,8 @@ KINDS = ("text-only", "previous")
 PICTURES = 2  # drawn from a chunk and step
 TOLD_AT_ONCE = 4  # stories
 
-Given = tuple[Tensor, Tensor, Tensor, Tensor]  # sentence, previous one, its features, latents
+# Sentence, previous one, its features, latents, and where these show characters
+Given = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 class StoryDiffusion(nn.Module):
@@ -153,13 +154,15 @@ class StoryDiffusion(nn.Module):
         pooled = out["text_features"] * out["text_features"].shape[1] ** 0.5
         return self.project_text(out["text_intermediates"][0]), there, pooled
 
-    def loss(self, given: Given, generator: torch.Generator | None = None) -> Tensor:
+    def loss(
+        self, given: Given, generator: torch.Generator | None = None, figure_weight: float = 1
+    ) -> Tensor:
         """Computes the mean squared error, a scalar, of the predicted noise (or velocity).
 
         Each sample has noise of a random step, and with the settings' probability no sentence, for
-        classifier-free guidance.
+        classifier-free guidance. Characters have the `figure_weight`, beside 1.
         """
-        ids, ids_before, seen_before, latents = (part.to(self.device) for part in given)
+        ids, ids_before, seen_before, latents, figures = (part.to(self.device) for part in given)
         latents, count = latents.float(), len(latents)
 
         def random(*shape: int) -> Tensor:
@@ -173,7 +176,8 @@ class StoryDiffusion(nn.Module):
         velocity = self.noise.config.prediction_type == "v_prediction"
         target = self.noise.get_velocity(latents, noise, times) if velocity else noise
         context = self.context(ids, ids_before, seen_before.float())
-        return functional.mse_loss(self._predicted(noisy, times, *context), target)
+        errors = (self._predicted(noisy, times, *context) - target) ** 2
+        return weighted_mean(errors, 1 + (figure_weight - 1) * figures)
 
     # accelerate only follows what goes through `forward`
     forward = loss
@@ -287,7 +291,8 @@ def train(
     result = folder / kind
     about = checkpoints.about(run.folder / "features").get("key", "")
     started = [_start(model, folder / KINDS[0])] if kind != KINDS[0] else []
-    key = checkpoints.key(kind, about, settings.model_dump(mode="json"), *started)
+    weight = run.stage("adaptation")[1].figure_weight
+    key = checkpoints.key(kind, about, settings.model_dump(mode="json"), weight, *started)
     if checkpoints.about(result).get("key") != key:
         folder.mkdir(parents=True, exist_ok=True)
         fit(kind, stage(model, run, settings), settings, result, key, say)
@@ -309,6 +314,7 @@ def _start(model: StoryDiffusion, folder: Path) -> str:
 def stage(model: StoryDiffusion, run: Run, settings: Optimisation) -> Stage:
     """Returns the stage that trains a baseline: pairs of neighbours drawn from chunks."""
     held_out = data.some(data.places(features.shards(run, "val")), settings.check_at_most)
+    weight = run.stage("adaptation")[1].figure_weight
 
     def read(raw: data.Raw) -> Given:
         chunk = features.read(raw)
@@ -317,8 +323,8 @@ def stage(model: StoryDiffusion, run: Run, settings: Optimisation) -> Stage:
         return pairs(model, chunk, dice.choice(count, min(PICTURES, count), replace=False) + 1)
 
     def collate(items: list[Given]) -> Given:
-        ids, ids_before, seen_before, latents = zip(*items, strict=True)
-        return torch.cat(ids), torch.cat(ids_before), torch.cat(seen_before), torch.cat(latents)
+        ids, ids_before, seen_before, latents, figures = map(torch.cat, zip(*items, strict=True))
+        return ids, ids_before, seen_before, latents, figures
 
     def batches(start: int) -> Iterator[Any]:
         return iter(
@@ -340,7 +346,9 @@ def stage(model: StoryDiffusion, run: Run, settings: Optimisation) -> Stage:
             losses.append(float(model.loss(pairs(model, chunk, range(1, len(chunk.ids))), dice)))
         return {"loss": float(np.mean(losses))}
 
-    return Stage(model, batches, lambda net, batch: {"loss": net(batch)}, check)
+    return Stage(
+        model, batches, lambda net, batch: {"loss": net(batch, figure_weight=weight)}, check
+    )
 
 
 def pairs(model: StoryDiffusion, chunk: Chunk, numbers: Any) -> Given:
@@ -352,6 +360,7 @@ def pairs(model: StoryDiffusion, chunk: Chunk, numbers: Any) -> Given:
         model.padded([chunk.ids[at] for at in before.tolist()]),
         chunk.features[before],
         chunk.latents[after],
+        chunk.figures[after],
     )
 
 

@@ -59,7 +59,7 @@ class JudgedQuestion:
     state: State
     value: BaseModel | None = None
     fault: str = ""
-    repaired: bool = False
+    repaired: bool = False  # its value is from a later answer than the first
     said: tuple[Answer, ...] = ()
 
 
@@ -219,7 +219,7 @@ async def _ask_one(
         state,
         outcome.value,
         outcome.fault,
-        outcome.repaired and outcome.value is not None,
+        len(outcome.answers) > 1 and outcome.value is not None,
         outcome.answers,
     )
 

@@ -25,6 +25,7 @@ from benchmarks.stories import Story
 from pipeline.annotation import prompts
 from pipeline.inference.protocol import Picture, Request
 
+LONGEST = 250  # tokens of a reason of a sentence or two, in any language, with the verdict
 PROMPTS = str(Path(__file__).parent / "prompts")
 CRITERIA: Mapping[str, str] = {
     "style consistency": "do all panels look as if one artist had drawn them for one book: the "
@@ -206,4 +207,5 @@ def _make_request(
         tuple(picture for _, pictures in parts for picture in pictures),
         repeat,
         asked.system,
+        longest=LONGEST * len(criteria),
     )

@@ -67,7 +67,7 @@ def _metadata(judge_run: JudgeRun | None, settings: JudgeSettings, task: str) ->
     }
 
 
-def _description(judge_run: JudgeRun | None, text: str) -> str:
+def description(judge_run: JudgeRun | None, text: str) -> str:
     """Returns a table's text, with a warning first where not all questions were asked."""
     if judge_run is None:
         return f"{NO_JUDGE}\n\n{text}"
@@ -118,7 +118,7 @@ def scores_table(
         "generator",
         (*(Column(name, "higher", "", 2) for name in settings.criteria), UNPARSED),
         rows,
-        _description(
+        description(
             judge_run,
             f"Scores of the first {settings.panels} panels of a story, in whole numbers. n "
             "counts stories; repeats of one are averaged. An answer that cannot be parsed, also "
@@ -208,7 +208,7 @@ def _preference_table(
             UNPARSED,
         ),
         rows,
-        _description(judge_run, text)
+        description(judge_run, text)
         if criterion == settings.criteria[0]
         else "As in the first of these tables.",
         _metadata(judge_run, settings, "compare"),
@@ -246,7 +246,7 @@ def ratings_table(
         "generator",
         tuple(Column(name, "higher", "points", 0) for name in found),
         rows,
-        _description(
+        description(
             judge_run,
             "Bradley-Terry ratings from all pairs, ties as half wins: 400 points more are odds "
             "of ten to one, the mean of all rows is 0. One tie is added to every pair, so that "
@@ -312,7 +312,7 @@ def position_bias_table(
             ),
         ),
         rows,
-        _description(
+        description(
             judge_run,
             "Every pair is asked about in both orders. *First shown preferred* is how often, of "
             "the answers that are not a tie, the story shown first is preferred: half for a "

@@ -197,6 +197,7 @@ def made_up(count: int, width: int, tokens: int) -> list[Chunk]:
             torch.randint(3, 200, (CHUNK_LENGTH, WORDS), generator=dice).tolist(),
             torch.randn(CHUNK_LENGTH, tokens, width, generator=dice),
             torch.empty(0),
+            torch.empty(0),
         )
         for _ in range(count)
     ]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from benchmarks.judge.client import JudgeRun, JudgeSettings, ask_judge
-from benchmarks.judge.questions import PROMPTS, Question
+from benchmarks.judge.questions import LONGEST, PROMPTS, Question
 from benchmarks.story_checks.tales import Tale
 from pipeline.annotation import prompts
 from pipeline.inference.protocol import Request
@@ -52,4 +52,4 @@ def _request(tale: Tale, kind: str, start: int, texts: Sequence[str]) -> Request
     }
     asked = prompts.render("fit", PROMPTS, **facts)
     key = f"{tale.film}, {tale.style}: {kind} from {start}"
-    return Request(key, "fit", asked.question, facts, Fit, system=asked.system)
+    return Request(key, "fit", asked.question, facts, Fit, system=asked.system, longest=LONGEST)

@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from benchmarks.judge.client import JudgeSettings
-from benchmarks.judge.tables import cost_table
+from benchmarks.judge.tables import cost_table, description
 from benchmarks.results.tables import Cell, Column, Figure, Table
 from benchmarks.story_checks import judged
 from benchmarks.story_checks.corruptions import KINDS, ORDER, corrupt
@@ -50,19 +50,25 @@ def fault(tale: Tale, start: int, texts: Sequence[str], dialogue: Sequence[str] 
 
 
 def run(
-    seed: int = 0, judges: Sequence[str] = (), settings: JudgeSettings | None = None
+    seed: int = 0,
+    judges: Sequence[str] = (),
+    settings: JudgeSettings | None = None,
+    judged_tales: int | None = None,
 ) -> list[Table]:
     """Returns what is refused and accepted of the tales: in all, and by language and by style of
     those that are not held out; with judges, what they refuse and accept as well.
 
-    Raises ValueError for a judge that cannot be used, before anything is asked.
+    `judged_tales` is how many tales judges are asked about, drawn by the seed; None for all. Raises
+    ValueError for a judge that cannot be used, before anything is asked.
     """
     tales = sorted(read_tales(), key=lambda tale: tale.language)  # a dictionary at a time
     measured = [(tale, _measured(tale, tales, seed)) for tale in tales]
     seen = [(tale, found) for tale, found in measured if not tale.held_out]
     unseen = [(tale, found) for tale, found in measured if tale.held_out]
     tables = [_summary(seen, unseen, seed), _by("language", seen, seed), _by("style", seen, seed)]
-    return [*tables, *(_judged(tales, judges, seed, settings or JudgeSettings()) if judges else ())]
+    if not judges:
+        return tables
+    return [*tables, *_judged(tales, judges, seed, settings or JudgeSettings(), judged_tales)]
 
 
 def windows(length: int, size: int) -> list[int]:
@@ -97,12 +103,18 @@ def _windows(
 
 
 def _judged(
-    tales: Sequence[Tale], judges: Sequence[str], seed: int, settings: JudgeSettings
+    tales: Sequence[Tale],
+    judges: Sequence[str],
+    seed: int,
+    settings: JudgeSettings,
+    count: int | None,
 ) -> list[Table]:
     """Asks the judges about windows of ten and returns the tables of their mistakes and cost."""
+    # In an order that a larger count begins with too, so that it pays only for what it adds.
+    drawn = random.Random(seed).sample(range(len(tales)), len(tales))[:count]
     asked = [
         (tale, kind, start, texts)
-        for tale in tales
+        for tale in (tales[place] for place in sorted(drawn))
         for kind, start, texts in _windows(tale, tales, seed, SIZES[:1], 1)
     ]
     cells: dict[str, dict[str, Cell]] = {kind: {} for _, kind, _, _ in asked}
@@ -120,10 +132,13 @@ def _judged(
     columns = tuple(Column(cost.judge, "lower", "%", 1) for cost in runs)
     title = "Mistakes of judge models about stories"
     what = "good windows refused, or corrupted ones accepted"
-    note = f"{_NOTE} Judges read the captions, not the pictures."
-    table = Table(
-        "story-checks-judge", title, what, columns, cells, note, {"seed": seed}, contest=False
+    note = (
+        f"{_NOTE} Judges read the captions, not the pictures; n is of windows that they answered."
     )
+    for cost in runs:
+        note = description(cost, note)
+    about = {"seed": seed, "tales": len(drawn)}
+    table = Table("story-checks-judge", title, what, columns, cells, note, about, contest=False)
     return [table, dataclasses.replace(cost_table(runs, settings), name="story-checks-judge-cost")]
 
 

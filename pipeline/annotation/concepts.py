@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import gzip
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ _FACES = frozenset("🐭 🐮 🐯 🐰 🐱 🐶 🐴 🐺 🦊 🦁 🐻 🐼 
 _MANY_FACES = 3  # whose names have a word that is "face", or what counts animals
 # Sloth, skunk, villain, vampire and zombie are called by what they are like: lazy, bad, undead.
 _SAME = 0.6  # of a word that is another form of a name
+_KOREAN_SUBJECT = re.compile("^.[가이은는을를도]$")
 _CALLED_BY_NATURE = frozenset("🦥 🦨 🦹 🧛 🧟".split())
 
 _DICTIONARIES = DictionaryLookupStrategy()
@@ -106,7 +108,7 @@ def titles(language: str) -> Mapping[str, frozenset[str]]:
 def lemma(word: str, language: str) -> str:
     """Returns the dictionary form of a word, or the word in a language without a dictionary."""
     try:
-        return simplemma.lemmatize(word, lang=_dictionary(language)).casefold()
+        return simplemma.lemmatize(_as_spelt(word, language), lang=_dictionary(language)).casefold()
     except ValueError:
         return word
 
@@ -159,6 +161,8 @@ def beings(text: str, language: str) -> tuple[str, ...]:
             continue
         if not english and _is_cut(name, tokens, start, language):
             continue
+        if code(language) == "ko" and tokens[start] == name and _KOREAN_SUBJECT.search(name):
+            continue  # 화가 is a painter, and anger with the particle of a subject
         if english and words.DETERMINERS.isdisjoint(tokens[max(0, start - 3) : start]):
             continue
         found[name] = None
@@ -166,16 +170,13 @@ def beings(text: str, language: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def _names_of_beings(language: str) -> frozenset[str]:
-    """Returns the words that are the name of an animal or a person, or a form of it: not what is
-    only said of it, as "web" is of the spider.
+def names(language: str) -> Mapping[str, frozenset[str]]:
+    """Maps emoji to the words that are their name, or a form of it: not what is only said of them,
+    as "web" is of the spider and "small" of the airplane.
 
     Of what has a name of several words, here or in English ("polar bear", "person in a turban"),
     that is the whole, as its parts may be anything; but of a fox's face the fox.
     """
-    found = set()
-    if code(language) == "en":
-        found = set(" ".join(word_lists.read(__package__, "concepts/beings_en.txt")).split())
     lines = [line.split(",") for line in _lines(language)]
     faces = Counter(
         word for emoji, title, *_ in lines if emoji in _FACES for word in set(title.split())
@@ -183,17 +184,30 @@ def _names_of_beings(language: str) -> frozenset[str]:
     left_out = function_words(language) | {
         word for word, titles in faces.items() if titles >= _MANY_FACES
     }
-    compounds = {line.partition(",")[0] for line in _lines("en") if " " in line.split(",")[1]}
-    for emoji, title, *names in lines:
-        if emoji not in BEINGS:
-            continue
-        found.add(title)
+    found: dict[str, set[str]] = {}
+    for emoji, title, *others in lines:
+        of = found.setdefault(emoji, {title})
         parts = [word for word in title.split() if word not in left_out] or [title]
-        if len(parts) == 1 and emoji not in compounds | _CALLED_BY_NATURE:
-            found.update(name for name in names if _is_variant(name, parts[0]))
-    if code(language) == "ja":
-        found.update(map(_hiragana, set(found)))
-    found.update(name for emoji, name in _more(language) if emoji in BEINGS)
+        if len(parts) == 1 and emoji not in compounds() | _CALLED_BY_NATURE:
+            of.update(name for name in others if _is_variant(name, parts[0]))
+        if code(language) == "ja":
+            of.update(map(_hiragana, tuple(of)))
+    for emoji, name in _more(language):
+        found.setdefault(emoji, set()).add(name)
+    return {emoji: frozenset(of) for emoji, of in found.items()}
+
+
+@functools.cache
+def compounds() -> frozenset[str]:
+    """Returns the emoji whose English name has several words: "small airplane"."""
+    return frozenset(line.split(",")[0] for line in _lines("en") if " " in line.split(",")[1])
+
+
+@functools.cache
+def _names_of_beings(language: str) -> frozenset[str]:
+    found = {name for emoji, of in names(language).items() if emoji in BEINGS for name in of}
+    if code(language) == "en":
+        found.update(" ".join(word_lists.read(__package__, "concepts/beings_en.txt")).split())
     return frozenset(found)
 
 
@@ -236,14 +250,14 @@ def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool
 
 def _is_being(name: str, language: str) -> bool:
     """Returns whether an entry means an animal or a person: all of its emoji do or, if it is the
-    name of one, half of them."""
+    name of one, half of them or several."""
     emoji = lexicon(language)[name]
     living = emoji & BEINGS
     named = code(language) == "en" or any(
         name in titles(language).get(symbol, ()) for symbol in living
     )
     return len(emoji) <= _FEW_EMOJI and (
-        living == emoji or (named and 2 * len(living) >= len(emoji))
+        living == emoji or (named and (2 * len(living) >= len(emoji) or len(living) > 1))
     )
 
 
@@ -294,7 +308,7 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, frozenset[s
     if code(language) == "en" and word in words.STOP_WORDS:
         return ""
     forms = [word, lemma(word, language), *_without_diminutive(word, language)]
-    forms += _without_prefix(word, language)
+    forms += without_prefix(word, language)
     if not _is_word(word, language):  # a form that the dictionary lacks
         shortest = max(_shortest(word), len(word) - _LONGEST_ENDING)
         forms += [word[:length] for length in range(len(word) - 1, shortest - 1, -1)]
@@ -315,9 +329,9 @@ def _without_diminutive(word: str, language: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _without_prefix(word: str, language: str) -> list[str]:
-    """Returns what is left of a word without the "and", "in" or "the" that Arabic and Hebrew write
-    before it: desert of במדבר."""
+def without_prefix(word: str, language: str) -> list[str]:
+    """Returns what may be left of a word without the "and", "in" or "the" that Arabic and Hebrew
+    write before it: desert of במדבר."""
     return [
         word.removeprefix(prefix)
         for prefix in _PREFIXES.get(code(language), ())
@@ -359,9 +373,21 @@ def _is_katakana(char: str) -> bool:
 def _is_word(word: str, language: str) -> bool:
     """Returns whether the language's dictionary has a form of a word."""
     try:
-        return bool(simplemma.is_known(word, lang=_dictionary(language)))
+        return bool(simplemma.is_known(_as_spelt(word, language), lang=_dictionary(language)))
     except ValueError:
         return False
+
+
+def _as_spelt(word: str, language: str) -> str:
+    """Returns a word in lower case as dictionaries have it, where case folding spells it otherwise:
+    θεός is folded to θεόσ, İnek to i̇nek and groß to gross."""
+    if word.endswith("σ"):
+        return word[:-1] + "ς"
+    if "i\u0307" in word:
+        return word.replace("i\u0307", "i")
+    if "ss" in word and code(language) == "de" and not simplemma.is_known(word, lang="de"):
+        return word.replace("ss", "ß")
+    return word
 
 
 @functools.cache
@@ -374,7 +400,8 @@ def function_words(language: str) -> frozenset[str]:
 def is_entry(word: str, language: str) -> bool:
     """Returns whether the language's dictionary has a word, with these capitals."""
     try:
-        return bool(_DICTIONARIES.is_dictionary_member(word, _dictionary(language)))
+        spelt = _as_spelt(word, language)
+        return bool(_DICTIONARIES.is_dictionary_member(spelt, _dictionary(language)))
     except ValueError:
         return False
 

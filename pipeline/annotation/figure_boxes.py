@@ -82,23 +82,27 @@ async def find(
         for keyframe, outcome in zip(keyframes, outcomes, strict=True)
         if outcome.value is None
     ]
-    return shares(keyframes, answers, config.calls.longest_side), rejects
+    longest_sides = [
+        (outcome.answers and outcome.answers[-1].longest_side) or config.calls.longest_side
+        for outcome in outcomes
+    ]
+    return shares(keyframes, answers, longest_sides), rejects
 
 
 def shares(
     keyframes: Sequence[Keyframe],
     answers: Mapping[str, Sequence[FigureAnswer]],
-    longest_side: int,
+    longest_sides: Sequence[int],
 ) -> list[list[Box]]:
     """Returns the boxes of answers, by keyframe, as shares of the picture, whatever their scale.
 
-    `longest_side` is that of the pictures as they were sent, in pixels. Boxes without an area, and
-    those that are the whole picture, are left out.
+    `longest_sides` are what the pictures were scaled down to when they were sent, in pixels. Boxes
+    without an area, and those that are the whole picture, are left out.
     """
     sizes = [(keyframe.width, keyframe.height) for keyframe in keyframes]
     sent = [
         (width * scale, height * scale)
-        for width, height in sizes
+        for (width, height), longest_side in zip(sizes, longest_sides, strict=True)
         for scale in (min(1.0, longest_side / max(width, height)),)
     ]
     given = [

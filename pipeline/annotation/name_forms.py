@@ -22,6 +22,12 @@ _SOUNDS = {
     **dict.fromkeys("kgcq", "k"), **dict.fromkeys("szxj", "s"), **dict.fromkeys("mn", "n"),
 }  # fmt: skip
 _UNVOWELLED = ("HEBREW", "ARABIC")  # scripts
+# Consonants before the endings of Slavic languages.
+_SOFTENED = {
+    "t": ("c",), "d": ("dz",), "k": ("c", "ts"), "g": ("z", "dz"), "r": ("rz",), "h": ("s", "z"),
+}  # fmt: skip
+_FEWEST_LETTERS = 2  # before a consonant that is softened
+_HARD = re.compile("(?<![cgkpst])h(?=[aeiouy])")
 _VOWEL_LETTERS = "אעהויأآاإىيیهوة"
 _LIKE_SOUNDS = str.maketrans("yweorvcqzdgp", "iuiulbkkstkb")
 _FINE_SOUNDS = str.maketrans("cqgzprv", "kkksblf")
@@ -39,6 +45,7 @@ _PLAIN_SOUNDS = {
     "CJK": ("[zcs]h|[jqx]", "s"),
     "THAI": ("(?<=[ptk])h", ""),
     "KATAKANA": ("t(?=[bcdfghjkmprsz])", ""),  # ッ doubles what follows
+    "GREEK": ("tz", "j"),
 }
 _AFFRICATE = re.compile("dzh|dž|dj|dz(?=h)")  # Джордж
 _SOFT = str.maketrans("gc", "js")
@@ -185,6 +192,8 @@ def spelt_in_thai(text: str, names: frozenset[str]) -> set[str]:
     found = set()
     for run in _THAI.finditer(text):
         for start in range(run.start(), run.end()):
+            if unicodedata.category(text[start])[0] == "M":
+                continue
             for stop in range(start + _FEWEST_CONSONANTS, min(start + 13, run.end() + 1)):
                 word = text[start:stop]
                 if any(
@@ -199,11 +208,16 @@ def spelt_in_thai(text: str, names: frozenset[str]) -> set[str]:
 def _is_declined(word: str, name: str) -> bool:
     """Returns whether a word is a name with another ending: Oton of Otto, Pavla of Pavel."""
     stem = name.rstrip("aeiouy") if len(name) > 3 else name
+    if word.startswith(name) and len(word) - len(name) <= _LONGEST_ENDING:
+        return True  # Apiyónak of Apiyo
     if len(word) - len(stem) > _LONGEST_ENDING:
         return False
     double = len(stem) > 2 and stem[-1] == stem[-2]
     if word.startswith(stem) or (double and word.startswith(stem[:-1])):
         return True
+    if len(stem) > _FEWEST_LETTERS and word.startswith(stem[:-1]):
+        softened = _SOFTENED.get(stem[-1], ())
+        return word[len(stem) - 1 :].startswith(softened)  # Anicie of Anita
     heard, wanted = _consonants(word), _consonants(name)
     alike = heard.startswith(wanted) and len(heard) - len(wanted) <= 1
     if not alike or len(wanted) < 2:
@@ -250,6 +264,8 @@ def _heard_of(name: str, script: str) -> frozenset[str]:
     and without the l and r that close a syllable where a language has none."""
     plain = _plain(name)
     forms = {plain, _softened(plain)}
+    if script in ("CYRILLIC", "GREEK"):  # which lack h and w: Рагім, Вангарі
+        forms.update(_HARD.sub("g", form).replace("w", "v") for form in tuple(forms))
     if script in _WITHOUT_CODAS:
         forms.update(_CODA.sub("", form) for form in tuple(forms))
     return frozenset(_classes(form) for form in forms)

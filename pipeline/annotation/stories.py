@@ -52,7 +52,7 @@ class _Writer:
     config: DatasetConfig
     title: str
     characters: Sequence[Character]
-    seen: Mapping[str, list[str]]  # keyframe -> who is there, from the left to the right
+    seen: Mapping[str, list[Appearance]]  # keyframe -> who is there, from the left to the right
     repeat: int = 0  # of all requests: how often a person has asked for other texts
 
 
@@ -108,9 +108,9 @@ async def tell(
         else story_cuts.by_length(len(frames)),
         config.stories.shortest,
     )
-    seen: dict[str, list[str]] = {}
+    seen: dict[str, list[Appearance]] = {}
     for row in sorted(appearances, key=lambda row: row.box[0]):
-        seen.setdefault(row.keyframe, []).append(row.character)
+        seen.setdefault(row.keyframe, []).append(row)
     writer = _Writer(client, config, title, characters, seen)
     done = 0
 
@@ -199,9 +199,10 @@ async def _write_window(
 ) -> _Draft | Outcome:
     """Adds the texts from `start` to `stop`, in as many requests as it takes.
 
-    A window that fails is halved, down to one text; `split` says that it is a part of one that
-    failed, so that its texts are asked for once more. Returns the outcome of the request that
-    failed in the end, with all that failed before it.
+    A window that fails is halved, down to one text; `split` says that it is a part of one whose
+    answer failed, so that its texts are asked for once more. What was too long to be asked had no
+    answer. Returns the outcome of the request that failed in the end, with all that failed before
+    it.
     """
     outcome = await _ask(draft, "narrate", start, stop, writer)
     if outcome.value is not None:
@@ -215,8 +216,9 @@ async def _write_window(
     if stop - start == 1 or unanswered or outcome.refused:
         return outcome
     size = (stop - start + 1) // 2 if stop - start > 5 else 1
+    split = split or outcome.answered
     for first in range(start, stop, size):
-        part = await _write_window(draft, first, min(first + size, stop), writer, split=True)
+        part = await _write_window(draft, first, min(first + size, stop), writer, split=split)
         if isinstance(part, Outcome):
             return dataclasses.replace(part, failed=outcome.failed + part.failed)
         draft = part
@@ -336,6 +338,7 @@ def _reject(draft: _Draft, reason: str, detail: str) -> Reject:
 
 def _story(draft: _Draft, writer: _Writer, linked: bool) -> Story:
     first_keyframe, first_caption = draft.frames[0]
+    seen = [writer.seen.get(keyframe.id, []) for keyframe, _ in draft.frames]
     return Story(
         id=draft.id,
         video=first_keyframe.video,
@@ -350,5 +353,6 @@ def _story(draft: _Draft, writer: _Writer, linked: bool) -> Story:
         writers=["plain" if text.plain else writer.client.name for text in draft.texts],
         repaired=[text.repaired for text in draft.texts],
         linked=linked,
-        characters=[writer.seen.get(keyframe.id, []) for keyframe, _ in draft.frames],
+        characters=[[row.character for row in of_picture] for of_picture in seen],
+        boxes=[[row.box for row in of_picture] for of_picture in seen],
     )

@@ -4,6 +4,8 @@ features    what is measured of a picture: features per cell of a grid, and its 
 figures     which parts of a picture are figures, learned anew from each film
 identity    which figures of a series are the same character
 names       what they are called, from who speaks while who is seen
+look_alikes   who is told apart by who speaks only
+views       in which pictures each is seen best
 characters_file, corrections    what a user says of them, in `characters/<series>.yaml`
 stages      the stages `figures` and `cast`
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.cast import crops
+from pipeline.cast import crops, features
 from pipeline.inference.builtin import colour_names
 from schemas.rows import LIKENESS, Appearance, CastMember, Figure
 
-_FEWEST = 3  # that are enough to choose from
-_CROPS = 5  # pictures of a character, at most
-_MIN_SIDE = 24  # pixels of the shorter side of one
+# Share of a second colour that is told, and by how much it must be more than that of others.
+_SEEN, _OTHERWISE = 0.1, 1.5
+_LARGER = 1.5  # times as high as another, to be large
+_ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 
 
 def describe(
@@ -21,22 +24,62 @@ def describe(
     pictures: Sequence[Sequence[Figure]],
     groups: Sequence[Sequence[int]],
 ) -> dict[int, str]:
-    """Returns a description for each of some groups of figures: "grey figure", "red figure 2".
+    """Returns a description for each of some groups of figures: "grey figure", "grey-pink figure".
 
-    `groups` has the number of each figure's group, picture by picture. Groups that come earlier
-    have the lower number, so a new episode changes no earlier description.
+    `groups` has the number of each figure's group, picture by picture. Who has the colour of
+    another is told by a second colour, or by size, or else counted: "second grey figure". Groups
+    that come earlier have the plainer description, so a new episode changes no earlier one.
     """
-    looks: dict[int, list[list[float]]] = defaultdict(list)
-    for figures, found in zip(pictures, groups, strict=True):
-        for figure, number in zip(figures, found, strict=True):
-            looks[number].append(figure.look)
+    figures: dict[int, list[Figure]] = defaultdict(list)
+    for of_picture, found in zip(pictures, groups, strict=True):
+        for figure, number in zip(of_picture, found, strict=True):
+            figures[number].append(figure)
     described: dict[int, str] = {}
-    seen: Counter[str] = Counter()
+    alike: dict[str, list[int]] = defaultdict(list)  # groups of a colour
     for number in sorted(numbers):
-        name = f"{colour(looks[number])} figure"
-        seen[name] += 1
-        described[number] = name if seen[name] == 1 else f"{name} {seen[name]}"
+        main = colour([figure.look for figure in figures[number]])
+        others = [figures[other] for other in alike[main]]
+        alike[main].append(number)
+        ways = (f"{way} figure" for way in _ways(main, figures[number], others))
+        described[number] = next(way for way in ways if way not in described.values())
     return described
+
+
+def _ways(
+    main: str, figures: Sequence[Figure], others: Sequence[Sequence[Figure]]
+) -> Iterator[str]:
+    """Returns how figures may be told from others of their main colour, the plainest way first."""
+    if not others:
+        yield main
+    shares = _shares(figures)
+    most = np.max([_shares(group) for group in others], axis=0) if others else shares
+    for second in np.argsort(-(shares - most), kind="stable").tolist():
+        name = colour_names.NAMES[second]
+        told = shares[second] >= max(_SEEN, _OTHERWISE * most[second])
+        if told and name == colour_names.family(name) != main:
+            yield f"{main}-{name}"
+    high = _height(figures)
+    if all(high > _LARGER * _height(group) for group in others):
+        yield f"large {main}"
+    if all(high * _LARGER < _height(group) for group in others):
+        yield f"small {main}"
+    for word in _ORDINALS[len(others) - 1 :]:
+        yield f"{word} {main}"
+    for count in itertools.count(len(_ORDINALS) + 2):
+        yield f"{count}th {main}"
+
+
+def _shares(figures: Sequence[Figure]) -> NDArray[np.float64]:
+    """Returns the mean share of each named colour in figures."""
+    looks = np.array([figure.look for figure in figures])
+    shares: NDArray[np.float64] = (
+        looks[:, -features.COLOURS : features.SHADES - features.COLOURS] ** 2
+    ).mean(axis=0)
+    return shares
+
+
+def _height(figures: Sequence[Figure]) -> float:
+    return float(np.median([figure.box[3] - figure.box[1] for figure in figures]))
 
 
 def colour(looks: Sequence[Sequence[float]]) -> str:
@@ -49,8 +92,12 @@ def members(
     series: str,
     appearances: Sequence[Appearance],
     colours: Mapping[str, str],
+    best_views: Mapping[str, Sequence[str]],
 ) -> list[CastMember]:
-    """Returns the cast of a series, those seen most first."""
+    """Returns the cast of a series, those seen most first.
+
+    `best_views` has the keyframes of each one's reference pictures.
+    """
     pictures: dict[str, list[Appearance]] = defaultdict(list)
     together: dict[str, Counter[str]] = defaultdict(Counter)
     by_keyframe: dict[str, list[str]] = defaultdict(list)
@@ -75,31 +122,7 @@ def members(
                 rows[-1].keyframe,
                 [other for other, _ in costars],
                 [count for _, count in costars],
-                [crops.path(series, name, row.keyframe) for row in _best(rows, by_keyframe)],
+                [crops.path(series, name, keyframe) for keyframe in best_views[name]],
             )
         )
     return sorted(cast, key=lambda member: (-member.pictures, member.name))
-
-
-def _best(rows: Sequence[Appearance], by_keyframe: Mapping[str, Sequence[str]]) -> list[Appearance]:
-    """Chooses pictures of a character: alone, large, no wider than high, a figure for certain, and
-    from all over the series."""
-    alone = [row for row in rows if len(by_keyframe[row.keyframe]) == 1]
-    large: Sequence[Appearance] = rows
-    for choice in (
-        [row for row in alone if min(row.box[2:]) >= _MIN_SIDE and row.box[2] <= row.box[3]],
-        [row for row in alone if min(row.box[2:]) >= _MIN_SIDE],
-        [row for row in rows if min(row.box[2:]) >= _MIN_SIDE],
-    ):
-        if len(choice) >= _FEWEST:
-            large = choice
-            break
-    count = min(_CROPS, len(large))
-    chosen = []
-    for at in range(count):
-        part = large[at * len(large) // count : (at + 1) * len(large) // count]
-        chosen.append(
-            max(part, key=lambda row: (row.score * (row.box[2] * row.box[3]) ** 0.5, row.keyframe))
-        )
-    unique = {row.keyframe: row for row in chosen}
-    return list(unique.values())

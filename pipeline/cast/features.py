@@ -19,7 +19,11 @@ from schemas.rows import Keyframe
 ROWS, COLUMNS = 28, 48  # of the grid of cells
 WIDTH, HEIGHT = 144, 81  # of the small copy
 _EARLY, _MIDDLE = 4, 10  # blocks of the network: 40 features at 28x48, 112 at 14x24
-LOOK = 112 + 3  # of a cell's features, those that tell who somebody is: the last ones
+SHADES = len(colour_names.NAMES)  # of a look: shares of colours with names
+COLOURS = SHADES + 3  # the last values of a look: these shares, and the mean CIE Lab colour
+# Percentile of a picture's levels that would be so white in white light, and the most that is made
+# up for: a dark room has nothing white.
+_BRIGHTEST, _WHITE, _MOST_GAIN = 97, 235.0, 2.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +40,37 @@ class Measured:
         """The features of each cell, [28, 48, 155]: early ones, middle ones, colour."""
         middle = cv2.resize(self.middle.astype(np.float32), (COLUMNS, ROWS))
         return np.concatenate([self.early, middle, self.lab], axis=-1, dtype=np.float32)
+
+    @property
+    def adapted(self) -> NDArray[np.float32]:
+        """The CIE Lab colours of the small copy, [81, 144, 3], as to an eye used to its light.
+
+        Eyes adapt in part: its brightest reds, greens and blues are taken half the way to white
+        (white patch, Land 1977), so that who is orange by day is not grey at night.
+        """
+        rgb = cv2.cvtColor(self.small, cv2.COLOR_BGR2RGB).astype(np.float32)
+        brightest = np.maximum(np.percentile(rgb.reshape(-1, 3), _BRIGHTEST, axis=0), 1)
+        gain = np.sqrt(np.clip(_WHITE / brightest, 1, _MOST_GAIN))
+        return colour_names.to_lab(np.clip(rgb * gain, 0, 255).astype(np.uint8))
+
+
+def look(
+    cells: NDArray[np.float32],
+    weight: NDArray[np.float64],
+    lab: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+) -> list[float]:
+    """Returns the look of a figure, [133]: mean middle features, shares of colours, mean colour.
+
+    `weight` is how much of each cell, [28, 48], is the figure's; `mask` are its pixels of the small
+    copy, whose colours `lab` are. Shares are square roots, so that a scarf counts.
+    """
+    middle = cells[..., 40:-3]  # between early features and colour
+    mean = (middle * weight[..., None]).sum(axis=(0, 1)) / weight.sum()
+    colours = lab[mask]
+    shades = np.sqrt(colour_names.soft_shares(colours))
+    colour = colours.mean(axis=0, dtype=np.float64) if len(colours) else np.zeros(3)
+    return [round(float(value), 4) for value in (*mean, *shades, *colour)]
 
 
 def reduction(keyframe: Keyframe) -> int:

@@ -5,7 +5,7 @@ rather in the middle. That alone finds lamps and clouds too. But over a film the
 what figures are made of and what places are made of, so a linear discriminant (Fisher 1936) between
 the cells that stand out most and those that stand out least tells figures from places in all of its
 pictures, at the edges too. GrabCut (Rother et al. 2004) then finds their outlines by colour, and
-figures that touch are cut where they are thinnest.
+figures that touch are cut where they are thin and their colours differ.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cast.features import COLUMNS, HEIGHT, LOOK, ROWS, WIDTH, Measured
+from pipeline.cast import features
+from pipeline.cast.features import COLUMNS, HEIGHT, ROWS, WIDTH, Measured
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom: shares of the picture
 Mask = NDArray[np.bool_]  # [81, 144]
+Lab = NDArray[np.float32]  # [81, 144, 3]
 Scores = NDArray[np.float64]  # [28, 48], above 0 where a figure is likely
 
 _FIGURES, _PLACES = 0.08, 0.6  # shares of a film's cells: stand out most, stand out least
@@ -34,7 +36,9 @@ _SURE = 0.7  # score of a cell that is taken for a figure's before its outline i
 _LOST, _CERTAIN = 0.3, 1.3  # share of a guess that its outlines must have, if it scores so much
 _FLAT = 2.0  # standard deviation of the levels of a picture in which there is nothing
 _SMALLEST = 0.0028  # share of the picture
-_VALLEY = 0.2  # depth of the valley of a mask's heights where it is cut
+# A mask is cut at a valley of its heights that is so deep, if its depth and the difference in CIE
+# Lab between its sides, in such units, come to so much: ears have a valley between them too.
+_VALLEY, _OTHER_COLOUR, _TWO = 0.2, 20.0, 0.8
 _PART = 0.1  # share of the mask that a part must have
 
 
@@ -45,7 +49,7 @@ class Figure:
     box: Box
     share: float  # of the picture
     score: float  # mean over the figure's cells, above 0
-    look: list[float]  # mean features of its cells, by which figures are compared
+    look: list[float]  # by which figures are compared: `features.look`
 
 
 def find(pictures: Sequence[Measured]) -> list[list[Figure]]:
@@ -62,24 +66,25 @@ def within(picture: Measured, boxes: Sequence[tuple[Box, float]]) -> list[Figure
     A figure is taken to fill the ellipse in its box: corners of boxes are mostly place.
     """
     found = []
+    cells, lab = picture.cells, picture.adapted
     for box, score in boxes:
-        weight = _ellipse(box)
-        total = float(weight.sum())
-        if total:
-            look = (picture.cells[..., -LOOK:] * weight[..., None]).sum(axis=(0, 1)) / total
+        fine = 4  # points of a cell, each way
+        inside = _ellipse(box, ROWS * fine, COLUMNS * fine)
+        weight = inside.reshape(ROWS, fine, COLUMNS, fine).mean(axis=(1, 3))
+        if weight.any():
+            look = features.look(cells, weight, lab, _ellipse(box, HEIGHT, WIDTH))
             share = round(math.pi / 4 * (box[2] - box[0]) * (box[3] - box[1]), 5)
-            found.append(Figure(box, share, score, [round(float(value), 4) for value in look]))
+            found.append(Figure(box, share, score, look))
     return sorted(found, key=lambda figure: (-figure.share, figure.box))
 
 
-def _ellipse(box: Box) -> NDArray[np.float64]:
-    """Returns how much of each cell, 0..1, is in the ellipse that fills a box."""
-    fine = 4  # points of a cell, each way
-    y, x = np.mgrid[: ROWS * fine, : COLUMNS * fine]
-    across = ((x + 0.5) / (COLUMNS * fine) - (box[0] + box[2]) / 2) / max(box[2] - box[0], 1e-6)
-    down = ((y + 0.5) / (ROWS * fine) - (box[1] + box[3]) / 2) / max(box[3] - box[1], 1e-6)
-    inside = across**2 + down**2 <= 0.25
-    return inside.reshape(ROWS, fine, COLUMNS, fine).mean(axis=(1, 3))
+def _ellipse(box: Box, rows: int, columns: int) -> NDArray[np.bool_]:
+    """Returns which points of a grid over the picture are in the ellipse that fills a box."""
+    y, x = np.mgrid[:rows, :columns]
+    across = ((x + 0.5) / columns - (box[0] + box[2]) / 2) / max(box[2] - box[0], 1e-6)
+    down = ((y + 0.5) / rows - (box[1] + box[3]) / 2) / max(box[3] - box[1], 1e-6)
+    inside: NDArray[np.bool_] = across**2 + down**2 <= 0.25
+    return inside
 
 
 def _learned(pictures: Sequence[Measured]) -> tuple[NDArray[np.float32], float]:
@@ -147,14 +152,12 @@ def _discriminant(
 def _figures(picture: Measured, weights: NDArray[np.float32], offset: float) -> list[Figure]:
     """Returns the figures in a picture, the largest first."""
     found = []
-    cells = picture.cells
+    cells, lab = picture.cells, picture.adapted
     scores = np.round(cells @ weights + offset, 4).astype(np.float64)
-    for mask in _masks(picture.small, scores):
+    for mask in _masks(picture.small, lab, scores):
         weight = cv2.resize(
             mask.astype(np.float32), (COLUMNS, ROWS), interpolation=cv2.INTER_AREA
         ).astype(np.float64)
-        total = float(weight.sum())
-        look = (cells[..., -LOOK:] * weight[..., None]).sum(axis=(0, 1)) / total
         rows, columns = np.nonzero(mask)
         box = (
             columns.min() / WIDTH,
@@ -166,14 +169,14 @@ def _figures(picture: Measured, weights: NDArray[np.float32], offset: float) -> 
             Figure(
                 (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
                 round(float(mask.mean()), 5),
-                round(float((scores * weight).sum()) / total, 3),
-                [round(float(value), 4) for value in look],
+                round(float((scores * weight).sum() / weight.sum()), 3),
+                features.look(cells, weight, lab, mask),
             )
         )
     return sorted(found, key=lambda figure: (-figure.share, figure.box))
 
 
-def _masks(small: NDArray[np.uint8], scores: Scores) -> list[Mask]:
+def _masks(small: NDArray[np.uint8], lab: Lab, scores: Scores) -> list[Mask]:
     """Returns the outlines of figures in a picture."""
     wide = cv2.resize(scores.astype(np.float32), (WIDTH, HEIGHT))
     guess = np.full(wide.shape, cv2.GC_BGD, np.uint8)
@@ -193,7 +196,7 @@ def _masks(small: NDArray[np.uint8], scores: Scores) -> list[Mask]:
         part
         for number in range(1, count)
         if stats[number, cv2.CC_STAT_AREA] >= least
-        for part in _cut(labels == number)
+        for part in _cut(labels == number, lab)
         if part.sum() >= least
     ]
 
@@ -212,15 +215,19 @@ def _lost(scores: NDArray[np.float32], outlined: NDArray[np.uint8]) -> NDArray[n
     return lost
 
 
-def _cut(mask: Mask) -> list[Mask]:
+def _cut(mask: Mask, lab: Lab) -> list[Mask]:
     """Cuts a mask from top to bottom where it is thin: figures stand side by side."""
     columns = np.flatnonzero(mask.any(axis=0))
     left, right = int(columns[0]), int(columns[-1]) + 1
     wide = max(3, (right - left) // 24 * 2 + 1)
-    heights = mask[:, left:right].sum(axis=0).astype(np.float64)
+    inside = mask[:, left:right]
+    heights = inside.sum(axis=0).astype(np.float64)
     padded = np.pad(heights, wide // 2, mode="edge")
     smooth = np.convolve(padded, np.ones(wide) / wide, "valid")
-    edges = [0, *_valleys(smooth, 0, len(smooth)), len(smooth)]
+    colours = (lab[:, left:right] * inside[..., None]).sum(axis=0, dtype=np.float64)
+    until = np.zeros((len(heights) + 1, 4))  # pixels and sums of their colours before each column
+    until[1:] = np.cumsum(np.column_stack([heights, colours]), axis=0)
+    edges = [0, *_valleys(smooth, until, 0, len(smooth)), len(smooth)]
     parts = []
     for first, last in itertools.pairwise(edges):
         part = np.zeros_like(mask)
@@ -229,15 +236,27 @@ def _cut(mask: Mask) -> list[Mask]:
     return parts
 
 
-def _valleys(heights: NDArray[np.float64], first: int, last: int) -> list[int]:
+def _valleys(
+    heights: NDArray[np.float64], until: NDArray[np.float64], first: int, last: int
+) -> list[int]:
     """Returns the columns between two columns where a mask is cut, ascending."""
-    best, deepest = -1, _VALLEY
+    best, clearest = -1, _TWO
     for column in range(first + 3, last - 3):
         left, right = heights[first:column], heights[column:last]
         lower = min(left.max(), right.max())
         small = min(left.sum(), right.sum()) < _PART * (left.sum() + right.sum())
-        if lower > 0 and not small and (lower - heights[column]) / lower > deepest:
-            best, deepest = column, (lower - heights[column]) / lower
+        depth = (lower - heights[column]) / lower if lower > 0 else 0.0
+        if small or depth <= _VALLEY:
+            continue
+        before, after = until[column] - until[first], until[last] - until[column]
+        apart = before[1:] / max(before[0], 1.0) - after[1:] / max(after[0], 1.0)
+        clear = round(depth + float(np.linalg.norm(apart)) / _OTHER_COLOUR, 6)
+        if clear > clearest:
+            best, clearest = column, clear
     if best < 0:
         return []
-    return [*_valleys(heights, first, best), best, *_valleys(heights, best, last)]
+    return [
+        *_valleys(heights, until, first, best),
+        best,
+        *_valleys(heights, until, best, last),
+    ]

@@ -25,14 +25,18 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cast import features
+
 Vector = NDArray[np.float64]
+Number = TypeVar("Number", int, float)
 
 # Cosines from which a figure joins a group, and from which two groups are joined.
-_STRICT, _FINAL = (0.55, 0.6), (0.5, 0.45)
+_STRICT, _FINAL = (0.55, 0.6), (0.55, 0.5)
 _STRICTER, _FEW, _MANY = 0.1, 300, 6000  # more for many figures than for few: a hundred films
 # And from which a figure is a character that has a name, or a description only (what a film without
 # dialogue shows is less sure), or still is, if it was; by how much more than the one that it was it
@@ -40,6 +44,7 @@ _STRICTER, _FEW, _MANY = 0.1, 300, 6000  # more for many figures than for few: a
 _KNOWN, _DESCRIBED, _STAYS, _MARGIN = 0.3, 0.35, 0.1, 0.05
 _ROUNDS = 3
 _GONE = -2.0  # less than any cosine: of a group that has joined another
+_COLOUR = 2.0  # by how much colours count more than other features
 _SHRINK = 0.5  # of the scatter within groups towards that of all features alike
 _RECURS, _MEETS = 0.04, 2  # share of pictures of who recurs; pictures of two of them together
 _OTHER_COLOUR = 35.0  # difference in CIE Lab's a or b of two who are not one
@@ -64,10 +69,10 @@ def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]
     sizes = [len(picture) for picture in pictures]
     if not any(sizes):
         return [[] for _ in pictures], []
-    numbers, groups = _twice(_standardised(pictures), sizes)
+    numbers, groups = _twice(standardised(pictures), sizes)
     by_picture = _by_picture(numbers.tolist(), sizes)
     if _one_hero(pictures, by_picture):
-        numbers, groups = _twice(_standardised(pictures, _KEPT), sizes)
+        numbers, groups = _twice(standardised(pictures, _KEPT), sizes)
         by_picture = _by_picture(numbers.tolist(), sizes)
     return by_picture, groups
 
@@ -75,7 +80,7 @@ def group(pictures: Sequence[Sequence[Sequence[float]]]) -> tuple[list[list[int]
 def _twice(looks: Vector, sizes: Sequence[int]) -> tuple[NDArray[np.int64], list[Group]]:
     """Groups standardised looks strictly, and by what is known then."""
     rough, _ = _grouped(_units(looks), sizes, *_strict(len(looks)))
-    whitened = looks @ _whitening(looks, rough)
+    whitened = looks @ whitening(looks, rough)
     return _grouped(_units(whitened), sizes, *_FINAL)
 
 
@@ -132,7 +137,7 @@ def settle(
     names = sorted(set(characters.values()))
     if not names:
         return [list(found) for found in numbers]
-    looks = _standardised(pictures, _KEPT if _one_hero(pictures, numbers) else 0.0)
+    looks = standardised(pictures, _KEPT if _one_hero(pictures, numbers) else 0.0)
     place = {name: at for at, name in enumerate(names)}
     who = np.array([place.get(characters.get(int(number), ""), -1) for number in flat])
     sizes = [len(found) for found in numbers]
@@ -155,6 +160,26 @@ def settle(
     return _by_picture(anew, sizes)
 
 
+def likeness(
+    pictures: Sequence[Sequence[Sequence[float]]], names: Sequence[Sequence[str | None]]
+) -> list[list[float]]:
+    """Returns how like the mean of its character each figure is (cosine), 0 for nobody's.
+
+    `names` has who each figure is, picture by picture, None for nobody.
+    """
+    flat = [name for of_picture in names for name in of_picture]
+    if not flat:
+        return [[] for _ in pictures]
+    known = {name: number for number, name in enumerate(dict.fromkeys(filter(None, flat)))}
+    who = np.array([known.get(name or "", len(known) + at) for at, name in enumerate(flat)])
+    looks = standardised(pictures)
+    units = _units(looks @ whitening(looks, who))
+    means = np.zeros((int(who.max()) + 1, looks.shape[1]))
+    np.add.at(means, who, units)
+    alike = np.where(who < len(known), (units * _units(means)[who]).sum(axis=1), 0.0)
+    return _by_picture(np.round(alike, 4).tolist(), [len(found) for found in names])
+
+
 def _nearest(
     looks: Vector,
     groups: NDArray[np.int64],
@@ -166,7 +191,7 @@ def _nearest(
 
     `joins` has the least likeness to each character with which a figure becomes that one.
     """
-    units = _units(looks @ _whitening(looks, groups))
+    units = _units(looks @ whitening(looks, groups))
     means = np.zeros((len(joins), looks.shape[1]))
     np.add.at(means, who[who >= 0], units[who >= 0])
     alike = np.round(units @ _units(means).T, 6)
@@ -183,11 +208,19 @@ def _nearest(
     return moved
 
 
-def _standardised(pictures: Sequence[Sequence[Sequence[float]]], kept: float = 0.0) -> Vector:
-    """Returns looks, [figures, features], with variance 1 and `kept` of their mean."""
+def standardised(pictures: Sequence[Sequence[Sequence[float]]], kept: float = 0.0) -> Vector:
+    """Returns looks, [figures, features], with variance 1 and `kept` of their mean.
+
+    Colours have more. Shares of colours have it in the mean, as many a colour hardly occurs.
+    """
     looks = np.array([look for picture in pictures for look in picture], np.float64)
     apart = looks - (1 - kept) * looks.mean(axis=0)
-    standardised: Vector = apart / np.maximum(looks.std(axis=0), 1e-6)
+    spread = np.maximum(looks.std(axis=0), 1e-6)
+    if looks.shape[1] > features.COLOURS:
+        shades = slice(-features.COLOURS, features.SHADES - features.COLOURS)
+        spread[shades] = np.sqrt(np.mean(spread[shades] ** 2))
+        spread[-features.COLOURS :] /= _COLOUR
+    standardised: Vector = apart / spread
     return standardised
 
 
@@ -196,12 +229,12 @@ def _units(looks: Vector) -> Vector:
     return units
 
 
-def _by_picture(numbers: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
+def _by_picture(numbers: Sequence[Number], sizes: Sequence[int]) -> list[list[Number]]:
     ends = [0, *np.cumsum(sizes).tolist()]
     return [list(numbers[start:end]) for start, end in itertools.pairwise(ends)]
 
 
-def _whitening(looks: Vector, numbers: NDArray[np.int64]) -> Vector:
+def whitening(looks: Vector, numbers: NDArray[np.int64]) -> Vector:
     """Returns the matrix after which looks scatter alike in all directions within groups."""
     _, groups = np.unique(numbers, return_inverse=True)
     sizes = np.bincount(groups)
@@ -271,6 +304,14 @@ def _counted(looks: Vector, numbers: NDArray[np.int64], sizes: Sequence[int]) ->
             groups[number].pictures += 1
             groups[number].together.update(other for other in together if other != number)
     return groups
+
+
+def counted(
+    pictures: Sequence[Sequence[Sequence[float]]], numbers: Sequence[Sequence[int]]
+) -> list[Group]:
+    """Returns the groups of figures by their numbers, with their pictures and companions."""
+    flat = np.array([number for found in numbers for number in found])
+    return _counted(_units(standardised(pictures)), flat, [len(found) for found in numbers])
 
 
 def _merged(groups: list[Group], same: float) -> NDArray[np.int64]:

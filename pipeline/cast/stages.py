@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import cv2
+import numpy as np
 
 from pipeline.cast import (
     characters_file,
@@ -20,10 +21,12 @@ from pipeline.cast import (
     features,
     figures,
     identity,
+    look_alikes,
     montage,
     names,
     names_in_captions,
     renames,
+    views,
 )
 from pipeline.cast.characters_file import Entry
 from pipeline.inference.builtin import efficientnet
@@ -38,8 +41,10 @@ from schemas.rows import Appearance, CastMember, Figure, Keyframe, Reference, Re
 # A group of figures without a name is a character if it has this share of the series' pictures and
 # this many of them: places that look like figures seldom come again.
 _SHARE, _PICTURES = 0.04, 4
+# And if it stands out so clearly, where 2 is the mean of what stands out most (of figures that are
+# found by the embedded detector: others have scores of their own).
+_CLEAR = 1.5
 _ASKED = 1.0  # score of a figure whose box a model gave that tells no scores
-_COLOURS = 3  # values of a look, its last ones
 
 
 def weights(film: Inputs, job: Job) -> Any:
@@ -125,7 +130,10 @@ def _compared(rows: Sequence[Figure], keyframes: Sequence[Keyframe], job: Job) -
         compared += [
             dataclasses.replace(
                 row,
-                look=[*(round(float(value), 5) for value in vector), *row.look[-_COLOURS:]],
+                look=[
+                    *(round(float(value), 5) for value in vector),
+                    *row.look[-features.COLOURS :],
+                ],
             )
             for row, vector in zip(found, vectors, strict=True)
         ]
@@ -147,8 +155,13 @@ def find_cast(
     pictures = [found[keyframe.id] for keyframe in in_order]
     looks = [[figure.look for figure in figs] for figs in pictures]
     numbers, groups = identity.group(looks)
-    named = names.find(_shots(films, in_order, numbers), groups)
-    described = _described(in_order, pictures, numbers, groups, named)
+    shots = _shots(films, in_order, numbers)
+    named = names.find(list(shots.values()), groups)
+    apart, named = look_alikes.separate(looks, numbers, named, _voices(in_order, shots))
+    if apart != numbers:
+        numbers, groups = apart, identity.counted(looks, apart)
+    clear = _CLEAR if job.config.cast.figures == "embedded" else 0.0
+    described = _described(in_order, pictures, numbers, groups, named, clear)
     captioned = names_in_captions.find(
         [
             (seen_in, (told or {}).get(keyframe.id, ()))
@@ -178,7 +191,8 @@ def find_cast(
             for name, (figure, decided) in _once(figs, who).items()
         ]
     everybody = [row for of_film in appearances.values() for row in of_film]
-    cast = descriptions.members(series, everybody, _colours(pictures, seen))
+    best = _best_views(in_order, pictures, seen)
+    cast = descriptions.members(series, everybody, _colours(pictures, seen), best)
     of_series: list[AnyRow] = [
         *cast,
         *_references(cast, everybody, in_order),
@@ -234,7 +248,7 @@ def _by_keyframe(films: Sequence[Inputs]) -> Mapping[str, list[Figure]]:
 
 def _shots(
     films: Sequence[Inputs], keyframes: Sequence[Keyframe], numbers: Sequence[Sequence[int]]
-) -> list[names.Shot]:
+) -> dict[tuple[str, int], names.Shot]:
     """Returns who is seen and who speaks in each shot that has keyframes."""
     lines = {
         film.film.video.id: [
@@ -254,7 +268,21 @@ def _shots(
             for start, end, speaker in lines[keyframe.video]
             if keyframe.shot_start <= (start + end) / 2 <= keyframe.shot_end
         )
-    return [names.Shot(frozenset(groups[shot]), frozenset(speakers[shot])) for shot in groups]
+    return {shot: names.Shot(frozenset(groups[shot]), frozenset(speakers[shot])) for shot in groups}
+
+
+def _voices(
+    keyframes: Sequence[Keyframe], shots: Mapping[tuple[str, int], names.Shot]
+) -> list[look_alikes.Voice | None]:
+    """Returns who speaks in each picture's shot, if nobody else does and one group is seen."""
+    order = {shot: number for number, shot in enumerate(shots)}
+    voices: list[look_alikes.Voice | None] = []
+    for keyframe in keyframes:
+        place = keyframe.video, keyframe.shot
+        shot = shots[place]
+        alone = len(shot.groups) == len(shot.speakers) == 1
+        voices.append(look_alikes.Voice(min(shot.speakers), order[place]) if alone else None)
+    return voices
 
 
 def _described(
@@ -263,17 +291,26 @@ def _described(
     numbers: Sequence[Sequence[int]],
     groups: Sequence[identity.Group],
     named: Collection[int],
+    clear: float,
 ) -> dict[int, str]:
-    """Returns descriptions of the groups without a name that are characters."""
+    """Returns descriptions of the groups without a name that are characters.
+
+    `clear` is the least mean score of their figures.
+    """
     least = max(_PICTURES, _SHARE * len(keyframes))
     shots: dict[int, set[tuple[str, int]]] = defaultdict(set)
-    for keyframe, found in zip(keyframes, numbers, strict=True):
-        for number in found:
+    scores: dict[int, list[float]] = defaultdict(list)
+    for keyframe, figs, found in zip(keyframes, pictures, numbers, strict=True):
+        for figure, number in zip(figs, found, strict=True):
             shots[number].add((keyframe.video, keyframe.shot))
+            scores[number].append(figure.score)
     nameless = [
         number
         for number, group in enumerate(groups)
-        if number not in named and group.pictures >= least and len(shots[number]) >= 3
+        if number not in named
+        and group.pictures >= least
+        and len(shots[number]) >= 3
+        and float(np.mean(scores[number])) >= clear
     ]
     return descriptions.describe(nameless, pictures, numbers)
 
@@ -291,6 +328,27 @@ def _once(
         if given is not None:
             found.setdefault(given.name, (figure, given.decided))
     return found
+
+
+def _best_views(
+    keyframes: Sequence[Keyframe],
+    pictures: Sequence[Sequence[Figure]],
+    seen: Sequence[Sequence[corrections.Given | None]],
+) -> dict[str, list[str]]:
+    """Returns the keyframes in which each character is seen best, in order."""
+    who = [[given.name if given else None for given in of_picture] for of_picture in seen]
+    alike = identity.likeness([[figure.look for figure in figs] for figs in pictures], who)
+    sharpness = float(np.median([keyframe.sharpness for keyframe in keyframes]))
+    qualities: dict[str, dict[str, float]] = defaultdict(dict)
+    for keyframe, figs, given, likeness in zip(keyframes, pictures, seen, alike, strict=True):
+        of_figure = {id(figure): like for figure, like in zip(figs, likeness, strict=True)}
+        for name, (figure, _) in _once(figs, given).items():
+            others = [other for other in figs if other is not figure]
+            qualities[name][keyframe.id] = views.quality(
+                figure, others, keyframe, of_figure[id(figure)], sharpness
+            )
+    shots = {keyframe.id: (keyframe.video, keyframe.shot) for keyframe in keyframes}
+    return {name: views.best(of_name, shots) for name, of_name in qualities.items()}
 
 
 def _colours(

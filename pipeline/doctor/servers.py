@@ -48,9 +48,8 @@ def server(role: str, spec: Spec) -> list[Finding]:
 async def _ask(role: str, spec: Spec, key: str, found: list[Finding]) -> None:
     import openai
 
-    url = spec.url or os.environ.get("OPENAI_BASE_URL") or None
     async with openai.AsyncOpenAI(
-        api_key=key, base_url=url, max_retries=0, timeout=SECONDS
+        api_key=key, base_url=spec.base_url, max_retries=0, timeout=SECONDS
     ) as client:
         where = f"{client.base_url.scheme}://{client.base_url.netloc.decode().rpartition('@')[2]}"
 

@@ -142,7 +142,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=6,
+        version=7,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
@@ -152,10 +152,11 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "cast",
         cast.find_cast,
-        version=7,
+        version=8,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
+        settings=("cast.figures",),
         files=cast.given_corrections,
         file_settings=("characters",),
         publish=functools.partial(cast.save_crops, "cast"),
@@ -206,7 +207,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "named",
         annotation.name_cast,
-        version=4,
+        version=5,
         scope="series",
         reads={
             "figures": (Figure,),
@@ -216,6 +217,7 @@ STAGES: tuple[Stage, ...] = (
             "characters": (Character,),
         },
         video=("series",),
+        settings=("cast.figures",),
         files=cast.given_corrections,
         file_settings=("characters",),
         publish=functools.partial(cast.save_crops, "named", after="cast"),
@@ -225,7 +227,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=7,
+        version=8,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -258,7 +260,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=6,
+        version=7,
         reads={
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),

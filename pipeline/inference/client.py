@@ -122,6 +122,8 @@ class ModelClient:
             self.count("refused", 1)
         if answer.cut:
             self.count("loops" if answer.cut == "loop" else "cut_off", 1)
+        if answer.longest_side:
+            self.count("smaller pictures", 1)
         if answer.seconds:
             self._measure("milliseconds a call", round(1000 * answer.seconds))
         return answer

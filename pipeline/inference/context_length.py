@@ -24,7 +24,8 @@ _CONTEXT = re.compile(
 )
 _PROMPT = re.compile(
     r"(\d+) (?:tokens )?(?:in|from) the (?:input )?(?:messages|prompt)|has (\d+) input tokens"
-    r"|(?:request|input|inputs|token count) \((\d+)(?: tokens)?\)|prompt contains (\d+) tokens"
+    r"|(?:request|input|inputs|token count) \((\d+)(?: tokens)?\)"
+    r"|prompt contains (\d+)(?: input)? tokens"
     r"|prompt is too long: (\d+)|prompt \(length (\d+)\)|Given: (\d+) `inputs`|first (\d+) tokens",
     re.IGNORECASE,
 )

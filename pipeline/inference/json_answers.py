@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import json_repair
 from pydantic import BaseModel, ValidationError
 
-from pipeline.inference import answer_forms, listed_answers, plain_text
+from pipeline.inference import answer_forms, non_json_answers, plain_text
 
 MAX_LENGTH = 200_000  # characters of an answer; thirty texts have a fortieth of it
 _MAX_REPAIRED = 50_000  # characters of an answer whose syntax is repaired, which takes time
@@ -72,7 +72,7 @@ def _read(text: str, model: type[T]) -> tuple[T, bool]:
     else:
         readings = _repaired(text, model)
         if "{" not in text:
-            readings += [_reading(value, model) for value in listed_answers.values(text)]
+            readings += [_reading(value, model) for value in non_json_answers.values(text)]
     found = [reading for reading in readings if reading is not None]
     if found and all(reading == found[0] for reading in found):
         return found[0], True

@@ -93,6 +93,9 @@ class Answer:
     refusal: str = ""  # why there is no text: what the model or a filter says of the request
     cut: Cut = ""  # why it is not whole
     thinks: bool = dataclasses.field(default=False, compare=False)  # the model, before it answers
+    # The longest side in pixels to which its pictures were scaled down, as the server takes none
+    # that are as large as the configuration says; 0 where they were sent as it says.
+    longest_side: int = 0
 
 
 class Unanswered(Exception):

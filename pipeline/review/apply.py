@@ -36,6 +36,7 @@ class Page:
     writer: str
     repaired: bool
     characters: list[str]
+    boxes: list[list[int]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -279,6 +280,7 @@ def _pages(story: Story) -> list[Page]:
             story.writers[at],
             story.repaired[at],
             story.characters[at] if story.characters else [],
+            story.boxes[at] if story.boxes else [],
         )
         for at, image in enumerate(story.images)
     ]
@@ -297,5 +299,6 @@ def _story(story: Story, pages: Sequence[Page], accepted: bool) -> Story:
         writers=[page.writer for page in pages],
         repaired=[page.repaired for page in pages],
         characters=[page.characters for page in pages] if looked else [],
+        boxes=[page.boxes for page in pages] if looked else [],
         accepted=accepted,
     )

@@ -167,8 +167,8 @@ class _Connection(asyncio.Protocol):
         self._take()
 
     async def _send(self, reply: Reply) -> None:
-        text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
-        body = text.encode()
+        text = reply.body if isinstance(reply.body, str | bytes) else json.dumps(reply.body)
+        body = text.encode() if isinstance(text, str) else text
         headers = {"Content-Type": reply.content_type, "Content-Length": len(body), **reply.headers}
         lines = [
             f"HTTP/1.1 {reply.status} {http.HTTPStatus(reply.status).phrase}",

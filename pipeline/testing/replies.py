@@ -21,7 +21,7 @@ class Reply:
     """A reply as it goes over the wire."""
 
     status: int = 200
-    body: Any = ""  # text as it is, anything else as JSON
+    body: Any = ""  # text and bytes as they are, anything else as JSON
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
     # after half of the body: the rest, a closed connection, silence, or a byte at a time

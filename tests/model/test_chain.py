@@ -291,7 +291,7 @@ def test_the_adaptation_learns_from_what_is_predicted(place):
     run = Run(place / "run", config.read(str(place / "run" / "preset")))
     for name, source in (("1-detokenizer", "features"), ("3-adaptation", "predictions")):
         stage = stages.build(run, name, str(place / "data"))
-        seen, latents = next(iter(stage.batches(0)))
+        seen, latents, _ = next(iter(stage.batches(0)))
         assert len(seen) == len(latents) == 2 * (CHUNK - (source == "predictions"))
         known = torch.cat(
             [one.features for one in once(features.shards(run, "train", source), features.read)]

@@ -199,6 +199,32 @@ def sample(pictures: list[bytes], captions: list[str]) -> dict:
     }
 
 
+@pytest.mark.parametrize(
+    ("aspect", "shown"),
+    [
+        # 64 x 36 pixels: a cell is 16 x 9, the left column is half a figure, the lowest row none
+        ("squashed", [[0.5, 0, 0, 1], [0.5, 0, 0, 1], [0.5, 0, 0, 1], [0, 0, 0, 0]]),
+        # The middle is 36 x 36, from 14 to 50: only its right edge is in the second figure
+        ("own", [[0, 0, 0, 2 / 9]] * 3 + [[0, 0, 0, 0]]),
+    ],
+)
+def test_figures_are_the_shares_of_cells_in_boxes(aspect, shown):
+    raw = sample([jpeg(), jpeg(), jpeg()], ["A dog.", "A cat and a dog.", "Rain."])
+    boxes = [[[0, 0, 8, 27], [48, 0, 16, 27]], [[-4, -4, 80, 80]], []]
+    raw["json"] = json.dumps(json.loads(raw["json"]) | {"boxes": boxes}).encode()
+    two, whole, none = data.figures(raw, 4, aspect)
+    np.testing.assert_allclose(two, shown, atol=1e-6)
+    assert (whole == 1).all() and (none == 0).all()
+
+
+def test_without_boxes_there_are_no_figures_and_boxes_of_other_pictures_are_an_error():
+    raw = sample([jpeg()], ["A dog."])
+    assert data.figures(raw, 4).tolist() == np.zeros((1, 4, 4)).tolist()
+    raw["json"] = b'{"captions": ["A dog."], "boxes": [[], []]}'
+    with pytest.raises(data.DataError, match="boxes of 2 pictures"):
+        data.figures(raw, 4)
+
+
 def test_texts_are_the_captions_in_their_order():
     assert data.texts(sample([], ["A cat sits.", "Ünd dann?"])) == ["A cat sits.", "Ünd dann?"]
 

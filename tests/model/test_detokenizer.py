@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from model import autoencoder
 from model.config import DetokenizerConfig
-from model.detokenizer import Detokenizer, Perceiver
+from model.detokenizer import Detokenizer, Perceiver, weighted_mean
 from model.resampler import grid_positions
 
 PATCHES = dict(patch=4, latent_channels=4, width=8, depth=1)
@@ -129,6 +129,29 @@ def test_loss_is_the_error_of_the_noise_at_the_steps_drawn(monkeypatch):
     dice = torch.Generator().manual_seed(3)
     torch.rand(3, 1, 1, generator=dice), torch.rand(3, generator=dice)
     torch.testing.assert_close(noise, torch.randn(3, 4, 4, 4, generator=dice), rtol=0, atol=1e-3)
+
+
+def test_places_count_by_their_weight_and_pictures_alike():
+    errors = torch.tensor([[[[1.0, 2.0]]], [[[4.0, 0.0]]]])
+    weights = torch.tensor([[[3.0, 1.0]], [[1.0, 1.0]]])
+    # (3 * 1 + 1 * 2) / 4 = 1.25 and (4 + 0) / 2 = 2
+    assert weighted_mean(errors, weights).item() == pytest.approx(1.625)
+
+
+def test_a_loss_is_weighted_where_it_is_told():
+    model = small(dropped=0.0)
+    latents, features, blank = batch()
+
+    def loss(weights):
+        return model.loss(latents, features, blank, torch.Generator().manual_seed(3), weights)
+
+    everywhere = torch.full((3, 4, 4), 5.0)
+    assert torch.isclose(loss(everywhere), loss(None))
+    left = everywhere.clone()
+    left[:, :, 2:] = 0
+    right = everywhere - left
+    assert torch.isclose((loss(left) + loss(right)) / 2, loss(None))
+    assert not torch.isclose(loss(left), loss(right))
 
 
 def test_velocity_is_the_target_where_the_schedule_says_so(monkeypatch):

@@ -28,7 +28,7 @@ def test_what_is_seen_is_the_whole_picture_and_what_is_painted_has_its_aspect(
     settings = [f"model.{name}={value}" for name, value in sizes.items()]
     run = Run(tmp_path, config.read("tiny", settings))
 
-    seen, painted = features._encoded(run, raw, torch.nn.Identity(), torch.nn.Identity())
+    seen, painted, _ = features._encoded(run, raw, torch.nn.Identity(), torch.nn.Identity())
 
     assert seen.shape == painted.shape == (1, 48, 48, 3)
     third = np.zeros((48, 48, 3), np.uint8)

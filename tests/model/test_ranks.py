@@ -210,7 +210,8 @@ def test_a_run_is_trained_by_one_command_at_a_time(place, capsys):  # noqa: F811
 
 def test_shards_that_a_stopped_run_has_made_are_not_made_again(tmp_path):
     def chunk(key):
-        return features.Chunk(key, ["Hi."], [[5]], torch.ones(1, 4, 8), torch.ones(1, 2, 3, 3))
+        seen, latents, figures = torch.ones(1, 4, 8), torch.ones(1, 2, 3, 3), torch.zeros(1, 3, 3)
+        return features.Chunk(key, ["Hi."], [[5]], seen, latents, figures)
 
     made = []
 

@@ -142,7 +142,8 @@ def test_every_trained_weight_is_float32_and_moves(saved, there, tmp_path, monke
     torch.manual_seed(0)
     model = story_lm.build(settings, vocabulary, len(tokenizer), WIDTH, TOKENS)
     texts = [tokenizer.encode(text, add_special_tokens=False) for text in TEXTS]
-    chunk = Chunk("", TEXTS, texts, torch.randn(len(TEXTS), TOKENS, WIDTH), torch.zeros(1))
+    seen, unused = torch.randn(len(TEXTS), TOKENS, WIDTH), torch.zeros(1)
+    chunk = Chunk("", TEXTS, texts, seen, unused, unused)
     before, after = {}, {}
 
     def losses(model, batch):

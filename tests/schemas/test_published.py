@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from schemas.published import chunk_records, keyframe_id, parse_keyframe_id, story_record
@@ -45,3 +47,13 @@ def test_a_tail_is_cut_into_the_whole_chunks_it_has():
     assert [chunk["captions"][0] for chunk in chunks] == ["text 0", "text 10"]
     assert [chunk["orders"] for chunk in chunks] == [list(range(10))] * 2
     assert chunks[1]["id"] == "000258_story_001_chunk_1"
+
+
+def test_who_is_seen_and_where_goes_with_the_pictures():
+    names = [["Pip", "Momo"] if i == 12 else [] for i in range(20)]
+    boxes = [[[1, 2, 30, 40], [50, 2, 30, 40]] if i == 12 else [] for i in range(20)]
+    seen = dataclasses.replace(story(20), characters=names, boxes=boxes)
+    assert story_record(seen)["boxes"] == boxes
+    first, second = chunk_records(seen)
+    assert (first["characters"], first["boxes"]) == ([[]] * 10, [[]] * 10)
+    assert (second["characters"][2], second["boxes"][2]) == (names[12], boxes[12])

@@ -12,6 +12,7 @@ import functools
 import re
 from collections.abc import Iterable, Sequence
 
+import langcodes
 import simplemma
 
 from pipeline.annotation import concepts, name_forms, words
@@ -24,12 +25,26 @@ _TITLES = frozenset(word_lists.read(__package__, "titles.txt"))
 # Words that are capitalised in English and are nobody's name.
 _NO_NAMES = _TITLES.union(word_lists.read(__package__, "capitalised_words.txt"))
 # Languages that capitalise every noun.
-_CAPITALISED_NOUNS = frozenset(("de", "deu", "ger", "lb", "ltz"))
+CAPITALISED_NOUNS = frozenset(("de", "deu", "ger", "lb", "ltz"))
+_UMLAUTS = {"a": "ä", "o": "ö", "u": "ü"}
+_TERRITORIES = """
+001 002 003 005 009 011 013 014 015 017 018 019 021 029 030 034 035 039 053 054 057 061 142 143 145
+150 151 154 155 202 419 AE AF AL AM AR AT AU AZ BA BD BE BG BO BR BY CA CH CL CN CO CR CU CY CZ DE
+DK DO DZ EC EE EG ES ET FI FR GB GE GH GR GT HK HN HR HU ID IE IL IN IQ IR IS IT JM JO JP KE KH KP
+KR KW KZ LA LB LT LU LV LY MA MD ME MG MK MM MN MT MX MY NG NI NL NO NP NZ OM PA PE PH PK PL PS PT
+PY QA RO RS RU SA SD SE SG SI SK SN SV SY TH TN TR TW TZ UA UG US UY UZ VE VN YE ZA ZM ZW
+""".split()  # regions of the world (UN M49) and countries
 _PLURAL = frozenset(word_lists.read(__package__, "plural_words.txt"))
 
 _NAMES_OF = "pl"  # the language whose dictionary has the names of many countries
 _GIVEN_NAMES = word_lists.read(__package__, "given_names.txt")
 _MORE_GIVEN_NAMES = word_lists.read(__package__, "more_given_names.txt")
+_FAMILY_NAMES = word_lists.read(__package__, "family_names.txt")
+_PERSONS_ACT = word_lists.read(__package__, "persons_act.txt")
+_ADDRESSED = word_lists.read(__package__, "forms_of_address.txt")
+_VERB_FIRST = ("ar", "he")  # where a verb stands beside its subject, before or after it
+_NEAR = 3  # words after a rare name, elsewhere, of which one may be its verb
+_KOREAN_SUBJECT = re.compile("이?(?:가|는|도)|은|이|께서")
 # Languages without capitals whose words are seldom spelled as names of other countries are.
 _HAS_FOREIGN_NAMES = ("ar", "fa", "he", "hi", "ja", "ko", "th")
 # What a name stands between in scripts without spaces.
@@ -45,6 +60,8 @@ _UNSPACED_NAMES = {
     ),
     "th": ("", ""),
 }
+# With what Japanese surnames end; a soldier (兵隊さん) does not.
+_ENDS_OF_SURNAMES = "田藤本川木村林上井橋中口水崎部森下島浦原山野沢谷岡倉石池坂宮城岸松竹杉高尾辺保瀬江浜塚内津堀関根"
 # What calls somebody so: "a boy called Shadi".
 _CALLED = {
     "ar": ("(?:يدعى|تدعى|يسمى|تسمى|المدعو|المدعوة|اسمه|اسمها) (?!ال)([ء-ي]{3,})",),
@@ -54,7 +71,7 @@ _CALLED = {
     "hi": ("([ऀ-ॿ]{2,}) नाम (?:का|की|के)(?![ऀ-ॿ])",),
     "ja": (
         "(?<![㐀-鿿])([㐀-鿿]{2})(?:くん|ちゃん)",
-        "(?<![㐀-鿿])([㐀-鿿]{2})(?<![屋者家員師長主人娘様隣])さん",
+        f"(?<![㐀-鿿お])([㐀-鿿々]{{1,2}}[{_ENDS_OF_SURNAMES}])さん",
         "([㐀-鿿]{2,3}|[ァ-ヺー]{2,})(?:という名|と名乗)",
     ),
     "ko": ("([가-힣]{2,3}?)(?:이?라는 (?:이름|아이|소년|소녀|친구|청년)|이?라고 불리는)",),
@@ -76,7 +93,9 @@ _KOREAN_PARTICLES = re.compile(
 )
 _ENDINGS = frozenset(("bn", "ta", "te", "gu", "mr", "ka"))
 _NO_VOWEL = "\u0bcd\u0c4d\u0acd\u09cd"  # signs of Indic scripts for a consonant alone
-_SHORTEST_STEM = 3
+_NASAL = re.compile("[\u0919\u091e\u0923\u0928\u092e]\u094d(?=[\u0915-\u0939])(?![\u092f-\u0932\u0935\u0939\u0928\u092e])")
+_SHORTEST_STEM, _LONGEST_ENDING = 3, 5
+_SOFT_BEFORE_I = {"ка": "ц", "га": "з", "ха": "с"}  # of Ukrainian: в Африці
 _SHORT_TRANSLITERATION = 3  # characters that Chinese may have by chance
 _TOKEN = re.compile(r"(?<![\w'’-])[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLITIC = re.compile(r"['’](?:s|m|d|t|ll|re|ve)$")
@@ -125,11 +144,13 @@ def unknown(
     capitalise every noun those are found that may be names.
     """
     code = concepts.code(language)
-    english, capitalised = code == "en", code in _CAPITALISED_NOUNS
+    english, capitalised = code == "en", code in CAPITALISED_NOUNS
     if capitalised and not persons:
         return []
     characters = list(characters)
     given = set(_parts(grounds)) | _NO_NAMES
+    if persons:
+        given |= _geographic(code)
     names: set[str] = set()
     for character in characters:
         descriptions = [character.name, character.look, character.role, *character.called]
@@ -144,9 +165,11 @@ def unknown(
         if not any(name_forms.is_form(token[0], name) for name in names)
     )
     for number, token in enumerate(tokens):
-        name = _CLITIC.sub("", token[0])
-        if not name[:1].isupper() or name == "I" or (len(name) > 1 and name.isupper()):
-            continue  # a word in capitals is shouted
+        name, opens = _base(token[0]), _may_open_sentence(text[: token.start()])
+        if name != token[0] and not token[0][:1].isupper():
+            opens = False  # κυρα-Λένη
+        if len(name) < 2 or not name[:1].isupper() or name.isupper():
+            continue  # a letter, as in "the key of G"; a word in capitals is shouted
         if all(_is_given(part, given) for part in _parts(name)) or (
             not english
             and any(
@@ -157,7 +180,7 @@ def unknown(
         ):
             continue
         known = _is_word(name, language)
-        if _may_open_sentence(text[: token.start()]):
+        if opens:
             if not (
                 _can_only_be_name(name, text[token.end() :])
                 if english
@@ -178,6 +201,8 @@ def unknown(
             if capitalised and _ADJECTIVE.search(text[: token.start()]):
                 continue  # which names seldom have
         found[name] = None
+    if persons and not english:
+        found = {name: None for name in found if not _is_declined_place(name, code)}
     listed = (_given_names(code) | _rare_names(code) | _doubtful_names(code)) - given
     others = _without_names(text, names, code) if listed else ""
     for given_name in listed:
@@ -185,7 +210,10 @@ def unknown(
             name_forms.is_form(given_name, name) for name in names
         ):
             found[given_name] = None
-    for called in _called(text, code):
+    for thing in _names_of_words(code) - given:
+        if thing in text and _acts(thing, [text], code, surely=True):
+            found[thing] = None
+    for called in (*_called(text, code), *_addressed(text, code)):
         if (
             called not in grounds
             and called not in given
@@ -211,20 +239,58 @@ def unknown(
     return list(found)
 
 
+@functools.cache
+def _geographic(code: str) -> frozenset[str]:
+    """Returns the words of the names of continents, regions and countries in a language."""
+    names = (langcodes.get(f"und-{of}").territory_name(code) for of in _TERRITORIES)
+    parts = {part for name in names for part in _parts(name) if len(part) > 2}
+    return frozenset(parts - concepts.function_words(code))
+
+
+def _is_declined_place(name: str, code: str) -> bool:
+    """Returns whether a word is a continent or a country with an ending, and no known name:
+    Afrikában, but not Indira."""
+    word = name.casefold()
+    if name in _given_names("international") | _rare_names("international"):
+        return False
+    return not concepts.is_entry(name, _NAMES_OF) and any(
+        len(place) > _SHORTEST_STEM
+        and word.startswith((place[:-1], place[:-2] + _SOFT_BEFORE_I.get(place[-2:], place[-2:])))
+        and len(word) - len(place) <= _LONGEST_ENDING
+        for place in _geographic(code)
+    )
+
+
+def _base(token: str) -> str:
+    """Returns a word without what is joined to it by an apostrophe or a hyphen, before a name or
+    after it: Simbegwire of Simbegwire-nek, Λένη of κυρα-Λένη."""
+    name = _CLITIC.sub("", token)
+    first, *others = name.split("-")
+    if others and first[:1].islower():
+        return next((part for part in others if part[:1].isupper()), name)
+    return first if others and all(part.islower() for part in others) else name
+
+
 def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
     """Returns whether a word is a name even if one text alone has it.
 
     It is where it is called so or has a title, and where it is capitalised within a sentence and no
     dictionary has it in lower case. A first word counts in English, and elsewhere if the dictionary
-    has it as a name; in Chinese a long transliteration does.
+    has it as a name; in Chinese a long transliteration does. A rare name or one that is a word too,
+    in languages without capitals, is one where somebody of that name acts.
     """
     code = concepts.code(language)
     titled = code != "en" and any(_is_titled(name, text) for text in texts)
-    if titled or any(name in _called(text, code) for text in texts):
+    if titled or any(name in _called(text, code) + _addressed(text, code) for text in texts):
         return True
-    if name in _doubtful_names(code) | _rare_names(code):
-        return False
-    if name in _given_names(code) or _is_international(name, code):
+    if name in _doubtful_names(code) | _names_of_words(code):
+        surely = code != "ar" or name in _names_of_words(code)  # whose adverbs have an ending
+        return _acts(name, texts, code, surely=surely)
+    if name in _rare_names(code):
+        return _acts(name, texts, code)
+    if name in _given_names(code):
+        return True
+    if _is_international(name, code):
         return True
     if code in ("zh", "ja"):
         return code == "zh" and len(name) > _SHORT_TRANSLITERATION
@@ -237,9 +303,35 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
             not _may_open_sentence(text[: token.start()])
             for text in texts
             for token in _TOKEN.finditer(text)
-            if _CLITIC.sub("", token[0]) == name
+            if _base(token[0]) == name
         )
     )
+
+
+def may_be_name(name: str, language: str) -> bool:
+    """Returns whether a word that may be a stranger's name is one in some dictionary, or no word:
+    polite forms ("Twojej"), God and Mother have capitals too."""
+    code = concepts.code(language)
+    if code in CAPITALISED_NOUNS and _is_inflected_noun(name):
+        return False
+    return (
+        code in ("en", "vi")  # where most names are words, and capitals tell more
+        or not name[:1].isupper()
+        or not _is_word(name, language)
+        or any(concepts.is_entry(name, of) for of in {code, _NAMES_OF})
+    )
+
+
+def with_article(text: str, language: str) -> set[str]:
+    """Returns the capitalised words of a text that an article or a pronoun comes before, as before
+    things and seldom before names: ein Busch, mein Bruder."""
+    tokens = list(_TOKEN.finditer(text))
+    code = concepts.code(language)
+    return {
+        token[0]
+        for number, token in enumerate(tokens)
+        if token[0][0].isupper() and _has_determiner(tokens, number, code)
+    }
 
 
 def is_lone_capital(name: str, text: str, language: str) -> bool:
@@ -247,11 +339,11 @@ def is_lone_capital(name: str, text: str, language: str) -> bool:
 
     Never in English, which capitalises more than names, nor where all nouns are.
     """
-    if concepts.code(language) in ("en", *_CAPITALISED_NOUNS) or not name[:1].isupper():
+    if concepts.code(language) in ("en", *CAPITALISED_NOUNS) or not name[:1].isupper():
         return False
     tokens = list(_TOKEN.finditer(text))
     for number, token in enumerate(tokens):
-        if _CLITIC.sub("", token[0]) == name and not _may_open_sentence(text[: token.start()]):
+        if _base(token[0]) == name and not _may_open_sentence(text[: token.start()]):
             beside = tokens[max(0, number - 1) : number] + tokens[number + 1 : number + 2]
             return not any(
                 other[0][0].isupper() and not _may_open_sentence(text[: other.start()])
@@ -264,7 +356,7 @@ def _is_titled(name: str, text: str) -> bool:
     """Returns whether a title stands before a capitalised word: Mrs. Pringle."""
     if not name[:1].isupper():
         return False
-    before = re.findall(r"(\w+)\.? " + re.escape(name), text)
+    before = re.findall(r"(\w+)\.?[ -]" + re.escape(name), text)
     return any(word.casefold() in _TITLES for word in before)
 
 
@@ -288,39 +380,130 @@ def _doubtful_names(code: str) -> frozenset[str]:
     return doubtful - concepts.lexicon(code).keys()
 
 
-def _listed_names(code: str, lines: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Returns the given names of a language: those that are no words, and the others.
+@functools.cache
+def _names_of_words(code: str) -> frozenset[str]:
+    """Returns the given names that are frequent words too: Barak is lightning."""
+    doubtful = _listed_names(code, _GIVEN_NAMES)[1] & concepts.lexicon(code).keys()
+    return (doubtful | _listed_names(code, _MORE_GIVEN_NAMES)[2]) - concepts.ambiguous(code)
+
+
+def _listed(name: str, code: str) -> bool:
+    """Returns whether a word without capitals is a given or a family name, among other things."""
+    return (
+        name in _given_names(code) | _rare_names(code) | _doubtful_names(code)
+        or name in _names_of_words(code)
+        or name in _listed_names(code, _FAMILY_NAMES)[0]
+        or _is_international(name, code)
+    )
+
+
+def _acts(name: str, texts: Sequence[str], code: str, *, surely: bool = False) -> bool:
+    """Returns whether somebody of a name does in some text what persons do or, with `surely`, what
+    nobody else does: "Barak laughed", where Barak may be lightning."""
+    only_persons, others, _ = _listed_names(code, _PERSONS_ACT)
+    verbs = only_persons if surely else only_persons | others
+    for sentence in (part for text in texts for part in patterns.sentences(text)):
+        if not verbs or name.rstrip(_NO_VOWEL) not in _folded(sentence):
+            continue
+        if code in ("ja", "th"):
+            between = "(?:は|が|も)[^。]*?" if code == "ja" else "(?:ก็| )*"
+            acts = "|".join(map(re.escape, sorted(verbs)))
+            if re.search(f"{re.escape(name)}{between}(?:{acts})", sentence):
+                return True
+            continue
+        tokens = words.tokenize(_VOWEL_MARKS.sub("", _folded(sentence)))
+        for place, token in enumerate(tokens):
+            if not (token == name if surely else _joined_form(token, name, code)):
+                continue
+            after = tokens[place + 1 :]
+            if code in _VERB_FIRST:
+                before = () if surely else tokens[max(0, place - 1) : place]  # "said hello"
+                beside = (*before, *after[:1])
+                found = any(word in verbs or word[1:] in verbs for word in beside)
+            elif code == "ko":
+                # A name in another script's spelling is found with its particle.
+                subject = _KOREAN_SUBJECT.fullmatch(token[len(name) :] or token[-1])
+                found = subject is not None and any(
+                    word.startswith(tuple(verbs)) for word in after
+                )
+            else:
+                found = not verbs.isdisjoint(after[: 1 if surely else _NEAR])
+            if found:
+                return True
+    return False
+
+
+def _addressed(text: str, code: str) -> list[str]:
+    """Returns the names of a list that stand beside a title or a word for kin: Mrs Rosenberg."""
+    formal, kin, _ = _listed_names(code, _ADDRESSED)
+    addresses = formal | kin
+    if not addresses:
+        return []
+    if code == "th":
+        before = "|".join(map(re.escape, sorted(addresses, key=len, reverse=True)))
+        names = _given_names(code) | _rare_names(code) | _listed_names(code, _FAMILY_NAMES)[0]
+        return [name for name in names if name in text and re.search(f"(?:{before}){name}", text)]
+    tokens = words.tokenize(_VOWEL_MARKS.sub("", _folded(text)))
+    return [
+        token
+        for place, token in enumerate(tokens)
+        if token not in addresses
+        and _listed(token, code)
+        # "Uncle Tailor" is one who sews.
+        and not (formal if token.startswith("ال") else addresses).isdisjoint(
+            tokens[max(0, place - 1) : place] + tokens[place + 1 :][:1]
+        )
+    ]
+
+
+@functools.lru_cache(maxsize=200)
+def _listed_names(code: str, lines: tuple[str, ...]) -> tuple[frozenset[str], ...]:
+    """Returns the words of a language in a list, such as given names, in three sets, which `?`
+    divides: those that are nothing else, those that are words too, and those that are so first.
 
     Hebrew's Itai is spelled as "with me" is, so he is left out.
     """
     listed = next((line for line in lines if line.startswith(f"{code}:")), ":")
-    sure, _, doubtful = listed.partition(":")[2].partition("?")
-    function_words = concepts.function_words(code)
-    return frozenset(sure.split()) - function_words, frozenset(doubtful.split()) - function_words
+    parts = (*listed.partition(":")[2].split("?"), "", "")[:3]
+    left_out = concepts.function_words(code) if lines not in (_PERSONS_ACT, _ADDRESSED) else ()
+    return tuple(frozenset(_folded(part).split()).difference(left_out) for part in parts)
+
+
+def _folded(text: str) -> str:
+    """Returns a text of an Indic script with nasals in one spelling: देवेन्द्र and देवेंद्र."""
+    return _NASAL.sub("\u0902", text.replace("\u0901", "\u0902").replace("\u093c", ""))
 
 
 def _is_international(word: str, code: str) -> bool:
     """Returns whether a word of a language without capitals is a name of many countries."""
-    return code in _HAS_FOREIGN_NAMES and name_forms.is_spelling(
-        word, _given_names("international")
+    return code in _HAS_FOREIGN_NAMES and (
+        name_forms.is_spelling(word, _given_names("international"))
+        or (code in ("ja", "th") and name_forms.is_spelling(word, _rare_names("international")))
     )
 
 
 def _international(text: str, language: str) -> set[str]:
     """Returns the words of a text that are a name of many countries and, in the lexicon, no other
-    word."""
+    word. Where spaces tell words apart, somebody of that name must act, as few letters tell."""
     code, known = concepts.code(language), concepts.lexicon(language)
     if code not in _HAS_FOREIGN_NAMES:
         return set()
     if code == "th":
-        return name_forms.spelt_in_thai(text, _given_names("international")) - known.keys()
+        names = _given_names("international") | _rare_names("international")
+        return name_forms.spelt_in_thai(text, names) - known.keys()
     tokens = [*words.tokenize(text), *(match[0] for match in name_forms.transliterated(text))]
-    return {token for token in tokens if token not in known and _is_international(token, code)}
+    return {
+        token
+        for token in tokens
+        if token not in known
+        and _is_international(token, code)
+        and (code == "ja" or _acts(token, [text], code))
+    }
 
 
 def _has_word(text: str, word: str, code: str) -> bool:
     """Returns whether a text has a word: alone, or with what a language joins to it."""
-    if word.rstrip(_NO_VOWEL) not in text:
+    if word.rstrip(_NO_VOWEL) not in _folded(text):
         return False
     if code in _UNSPACED_NAMES:
         before, after = _UNSPACED_NAMES[code]
@@ -343,6 +526,7 @@ def _without_names(text: str, names: Iterable[str], code: str) -> str:
 def _joined_form(token: str, word: str, code: str) -> bool:
     """Returns whether a token is a word with the particles or endings that a language joins to it:
     "and Maryam", "Ratan's"."""
+    token = _folded(token)
     if token == word:
         return True
     if code in _JOINED_BEFORE:
@@ -389,7 +573,7 @@ def recurs(name: str, texts: Sequence[str], language: str) -> bool:
     ]
     if code == "ja" and not re.search(re.escape(name) + _ACTS, "\n".join(texts)):
         return False
-    opens = code not in _CAPITALISED_NOUNS or any(
+    opens = code not in CAPITALISED_NOUNS or any(
         _may_open_sentence(text[: token.start()])
         for text, tokens in zip(texts, found, strict=True)
         for token in tokens
@@ -588,14 +772,42 @@ def _is_word(name: str, language: str) -> bool:
     all nouns are capitalised, one that the dictionary of names has as a name only is none.
     """
     code, lower = concepts.code(language), name.casefold()
-    if code in _CAPITALISED_NOUNS:
+    if code in CAPITALISED_NOUNS:
+        if _is_inflected_noun(name):
+            return True
         if concepts.is_entry(name, _NAMES_OF) and not concepts.is_entry(lower, _NAMES_OF):
             return concepts.is_entry(lower, code) or lower in concepts.lexicon(language)
         ends = [name, *(name[start:] for start in range(3, len(name) - 3))]
         return any(
             simplemma.is_known(form, lang="de") for end in ends for form in (end, end.title())
-        )
+        ) or any(
+            _is_noun(name[:start]) and _is_noun(name[start:]) for start in range(3, len(name) - 2)
+        )  # Honigruf
     return concepts.is_entry(lower, code) or lower in concepts.lexicon(language)
+
+
+def _is_noun(part: str) -> bool:
+    """Returns whether a part of a German compound is a word and not only a name."""
+    forms = {part, part.lower(), part.title()}
+    name = concepts.is_entry(part.title(), _NAMES_OF) and not concepts.is_entry(
+        part.lower(), _NAMES_OF
+    )
+    return not name and any(concepts.is_entry(form, "de") for form in forms)
+
+
+def _is_inflected_noun(name: str) -> bool:
+    """Returns whether a German word is a noun that names are not: a form of another word, as Kinder
+    of Kind, or one with a plural, as Brüder of Bruder. Names have a genitive only."""
+    if name in _given_names("international"):
+        return False
+    singular = simplemma.lemmatize(name, lang="de")
+    if singular != name and concepts.is_entry(name, "de") and singular + "s" != name:
+        return True
+    broad = re.sub("([aou])(?!.*[aou])", lambda found: _UMLAUTS[found[0]], name.replace("au", "äu"))
+    plurals = [name + ending for ending in ("e", "en", "er")]
+    plurals += [broad + ending for ending in ("", "e", "er") if broad != name]
+    plurals += [name + "n"] * name.endswith(("e", "er", "el"))
+    return any(simplemma.lemmatize(form, lang="de") == name for form in plurals)
 
 
 def _is_known_name(name: str, language: str) -> bool:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.annotation import concepts
 from pipeline.annotation.checks import (
     character_names,
     grounding,
@@ -132,6 +133,9 @@ def _name_faults(
         [name for name in names if not name[:1].isupper() or name.casefold() not in lower]
         for names in unknown
     ]  # who writes a word with and without a capital means no name
+    if concepts.code(language) in character_names.CAPITALISED_NOUNS:
+        things = {word for text in texts for word in character_names.with_article(text, language)}
+        unknown = [[name for name in names if name not in things] for names in unknown]
     doubtful = {name for names in unknown for name in names}
     faults = []
     for (text, caption, _), names in zip(pairs, unknown, strict=True):
@@ -139,9 +143,12 @@ def _name_faults(
         strangers = [
             name
             for name in names
-            if character_names.is_surely_name(name, texts, language)
-            or character_names.recurs(name, texts, language)
-            or (len(doubtful) == 1 and character_names.is_lone_capital(name, text, language))
+            if character_names.may_be_name(name, language)
+            and (
+                character_names.is_surely_name(name, texts, language)
+                or character_names.recurs(name, texts, language)
+                or (len(doubtful) == 1 and character_names.is_lone_capital(name, text, language))
+            )
         ]
         called = next((f"{look!r} is {name}: use the name" for look, name in misnamed.items()), "")
         faults.append(called or (f"nobody is called {strangers[0]}" if strangers else ""))

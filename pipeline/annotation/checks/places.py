@@ -28,7 +28,7 @@ def elsewhere(
     hinted: dict[str, set[str]] = {}
     named: set[str] = set()
     for text in narrations:
-        names, hints = _named(text, seen, language), _hints(text, language, _MEANS)
+        names, hints = _named(text, seen, language), _told(text, language, _MEANS)
         named.update(names)
         for kind in {*names, *hints} - known:
             told[kind] = told.get(kind, 0) + 1
@@ -53,7 +53,7 @@ def _known(described: Iterable[str], said: str, language: str) -> set[str]:
 
 
 def _is_vague(kind: str, hints: set[str], language: str) -> bool:
-    surely = _hints(" . ".join(hints), language, _SURELY).get(kind, set())
+    surely = _told(" . ".join(hints), language, _SURELY).get(kind, set())
     return len(hints) == 1 and not hints <= surely
 
 
@@ -84,5 +84,19 @@ def _hints(text: str, language: str, least: float) -> dict[str, set[str]]:
             continue  # one character of Chinese may be a word
         for kind, place in place_words.kinds().items():
             if place.seen and len(lexicon[word] & place.seen) >= least * len(lexicon[word]):
+                found.setdefault(kind, set()).add(word)
+    return found
+
+
+def _told(text: str, language: str, least: float) -> dict[str, set[str]]:
+    """Returns `_hints` that name something of the place, or belong to a thing that has a simple
+    name: "small" is said of a small airplane, and of much else."""
+    lexicon, names = concepts.lexicon(language), concepts.names(language)
+    kinds, found = place_words.kinds(), dict[str, set[str]]()
+    for kind, hints in _hints(text, language, least).items():
+        for word in hints:
+            of_place = lexicon[word] & kinds[kind].seen
+            simple = of_place - concepts.compounds() - concepts.BEINGS
+            if simple or any(word in names.get(symbol, ()) for symbol in of_place):
                 found.setdefault(kind, set()).add(word)
     return found

@@ -32,11 +32,13 @@ ROWS_PER_GROUP, GROUPS_PER_FILE = 4, 40  # 30 pictures a row: some 10 MB and 500
 
 _RIGHTS = ("title", "language", "license", "attribution")
 _TEXT = {"dtype": "string", "_type": "Value"}
+_BOX = {"feature": {"dtype": "int64", "_type": "Value"}, "_type": "List"}
 _FEATURES = {
     "id": _TEXT,
     "images": {"feature": {"_type": "Image"}, "_type": "List"},
     "captions": {"feature": _TEXT, "_type": "List"},
     "characters": {"feature": {"feature": _TEXT, "_type": "List"}, "_type": "List"},
+    "boxes": {"feature": {"feature": _BOX, "_type": "List"}, "_type": "List"},
     "film": _TEXT,
     **{name: _TEXT for name in _RIGHTS},
 }
@@ -47,6 +49,7 @@ SCHEMA = pa.schema(
         ("images", pa.list_(_IMAGE)),
         ("captions", pa.list_(pa.string())),
         ("characters", pa.list_(pa.list_(pa.string()))),
+        ("boxes", pa.list_(pa.list_(pa.list_(pa.int64())))),
         ("film", pa.string()),
         *((name, pa.string()) for name in _RIGHTS),
     ],
@@ -94,6 +97,7 @@ def _row(out: str, document: Document) -> dict[str, Any]:
         ],
         "captions": story.captions,
         "characters": story.characters,
+        "boxes": story.boxes,
         "film": story.video,
         **document.film,
     }

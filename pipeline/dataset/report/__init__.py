@@ -206,6 +206,7 @@ _OUTCOMES = {
     "refused": "refused by the model or a filter",
     "loops": "cut in a loop",
     "cut_off": "cut off for their length",
+    "smaller pictures": "given to smaller pictures, as the server refused larger ones",
     "answers in another form": "read though in another form",
     "repaired answers": "put right when asked again",
 }

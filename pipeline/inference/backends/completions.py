@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from pipeline.inference import answer_text
+from pipeline.inference import thoughts_and_loops
 
 # Values of finish_reason, in small letters: out of tokens, blocked, broken off by the server.
 _LENGTH = (
@@ -51,8 +51,10 @@ class Completion:
         self._text: list[str] = []
         self._thoughts: list[str] = []
         self._arguments: list[str] = []  # of tool calls
-        self._listed = self._heard = self._streamed = self._done = False
-        self._searched, self._recent = 0, ""
+        self._listed = False  # whether it had a list of choices, or says that it was blocked
+        self._heard = False  # whether a choice had a message
+        self._streamed = self._done = False  # whether it is a stream, and the server has ended it
+        self._searched, self._recent = 0, ""  # characters since the last search for loops, the text
         self._index: Any = None  # of the choice that is read, in a stream
 
     async def read(self, body: AsyncIterator[bytes]) -> AsyncGenerator[int]:
@@ -110,6 +112,7 @@ class Completion:
             self.page = body.decode(errors="replace")
 
     def _add(self, part: Any) -> None:
+        """Adds a body, or an event of a stream."""
         if isinstance(part, list) and part and isinstance(part[0], dict) and "error" in part[0]:
             part = part[0]  # Gemini's
         if not isinstance(part, dict):
@@ -120,24 +123,30 @@ class Completion:
         self.error = self.error or part.get("error")
         choices = part.get("choices")
         if not isinstance(choices, list):
-            if not self._streamed or "error" in (part.get("object"), part.get("type")):
-                self.error = self.error or _bare_error(part)
-            blocked = part.get("promptFeedback") or part.get("prompt_feedback")
-            self._listed |= bool(blocked)
-            self.refusal = self.refusal or (_blocked(part) if blocked else "")
-            self.page = self.page or str(part)
+            self._add_without_choices(part)
             return
         self._listed = True
-        choice = choices[0] if choices else None
-        if isinstance(choice, dict) and self._streamed:
+        if choices and isinstance(choices[0], dict):
+            self._add_choice(choices[0], part)
+        elif not choices and not self._streamed:
+            self.refusal = _blocked(part)
+
+    def _add_without_choices(self, part: dict[str, Any]) -> None:
+        """Adds what is no part of an answer: an error, or why a filter blocked the question."""
+        if not self._streamed or "error" in (part.get("object"), part.get("type")):
+            self.error = self.error or _bare_error(part)
+        blocked = part.get("promptFeedback") or part.get("prompt_feedback")
+        self._listed |= bool(blocked)
+        self.refusal = self.refusal or (_blocked(part) if blocked else "")
+        self.page = self.page or str(part)
+
+    def _add_choice(self, choice: dict[str, Any], part: dict[str, Any]) -> None:
+        """Adds a choice, the whole of an answer or a piece of it; `part` is what it came in."""
+        if self._streamed:
             index = choice.get("index") or 0
             self._index = index if self._index is None else self._index
             if index != self._index:
                 return  # another answer beside this, though nobody asked for several
-        if not isinstance(choice, dict):
-            if choices == [] and not self._streamed:
-                self.refusal = _blocked(part)
-            return
         self.error = self.error or choice.get("error")
         self.finish = str(choice.get("finish_reason") or self.finish).casefold()
         message = choice.get("message") or choice.get("delta")
@@ -176,7 +185,7 @@ class Completion:
         self._searched += len(new)
         if self._searched >= _LOOP_STEP:
             self._searched, self._recent = 0, self._recent[-4000:]
-            self.looping = answer_text.loops(self._recent)
+            self.looping = thoughts_and_loops.loops(self._recent)
 
     # What came of it, once all is read.
 
@@ -217,21 +226,23 @@ class Completion:
         """The text of the answer, without thoughts."""
         written = "".join(self._text)
         whole = not (self.cut_off or self.looping)
-        text, _ = answer_text.split_thoughts(written, whole)
+        text, _ = thoughts_and_loops.split_thoughts(written, whole)
         if text.strip():
             return text
         if self._arguments:
             return "".join(self._arguments)
         # Servers that part thoughts from answers may take the answer for a thought.
         thoughts = "".join(self._thoughts)
-        return answer_text.split_thoughts(thoughts)[0] if whole and thoughts.strip() else text
+        return (
+            thoughts_and_loops.split_thoughts(thoughts)[0] if whole and thoughts.strip() else text
+        )
 
     @property
     def thinks(self) -> bool:
         """Whether the model thinks before it answers."""
         details = self._usage.get("completion_tokens_details")
         counted = details.get("reasoning_tokens") if isinstance(details, dict) else 0
-        opened = answer_text.split_thoughts("".join(self._text), False)[1]
+        opened = thoughts_and_loops.split_thoughts("".join(self._text), False)[1]
         return bool("".join(self._thoughts).strip() or opened.strip() or _tokens(counted))
 
     @property
@@ -249,7 +260,7 @@ class Completion:
     @property
     def loops(self) -> bool:
         """Whether the answer repeats itself without end."""
-        return self.looping or (self.cut_off and answer_text.loops("".join(self._text)))
+        return self.looping or (self.cut_off and thoughts_and_loops.loops("".join(self._text)))
 
 
 async def _chunks(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

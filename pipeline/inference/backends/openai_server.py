@@ -4,7 +4,7 @@ Answers are streamed (`backends.completions`), so that a slow server is told fro
 limits are on silence, not on the length of an answer, and an answer that repeats itself is cut.
 
 It keeps as many calls in flight as the server takes (`pipeline.inference.concurrency`) and tries
-again what may pass (`pipeline.inference.retries`), waiting for a silent server as long as
+again what may pass (`pipeline.inference.server_errors`), waiting for a silent server as long as
 `calls.patience` says. What will not pass stops the run at once: a refused key, an unknown model.
 
 Is it the request or the server? A request that is refused, or has one try left, is followed by a
@@ -15,7 +15,9 @@ all others, and the run stops; if it fails too, the server is waited for.
 Not every server accepts every parameter. A request refused for one (the schema of the answer, a
 stream, the temperature) is repeated without it, and so are all that follow: the prompt states the
 form of the answer in words as well. One that is refused for nothing in particular is repeated as it
-is first, and without the schema if it is refused again.
+is first, and without the schema if it is refused again. One whose pictures are too large, in bytes
+or in pixels, is repeated with pictures half as long, and all that follow have pictures of the size
+that passed.
 
 A request that the model or a filter refuses for its content has an answer: one without a text, with
 the reason. It is cached like any other, as asking again costs and does not help.
@@ -28,52 +30,34 @@ reject or report.
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
+import dataclasses
+import functools
 import json
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import numpy as np
 import openai
 
 from pipeline.config import CallsConfig
-from pipeline.inference import concurrency, context_length, json_answers, retries
-from pipeline.inference.backends import completions
+from pipeline.inference import concurrency, context_length, json_answers, retries, server_errors
+from pipeline.inference.backends import chat_messages, completions
 from pipeline.inference.protocol import (
     Answer,
     Gone,
-    Picture,
     Refused,
     Request,
     Stop,
     TooLong,
     Unanswered,
 )
-from pipeline.inference.retries import Fault
+from pipeline.inference.server_errors import Fault
 from pipeline.model_specs import Spec
-from pipeline.runtime import progress, storage
-from pipeline.runtime.images import ImageError, decode_bgr, encode_jpeg, thumbnail
-from schemas.answers import json_schema
+from pipeline.runtime import progress
 
 SILENCE = 5.0  # seconds without an answer after which the user is told
-# Parameters that a server need not accept, and words by which a refusal names them.
-_OPTIONAL = {
-    "response_format": (
-        *("response_format", "response format", "json_schema", "json schema"),
-        *("structured output", "guided", "grammar"),
-    ),
-    "temperature": ("temperature",),
-    "max_tokens": ("max_tokens",),
-    "stream_options": ("stream_options", "include_usage"),
-    "stream": ("'stream'", '"stream"', "streaming", "`stream`"),
-    "presence_penalty": ("presence_penalty", "presence penalty"),
-    "seed": ("seed",),
-    # Templates of some models know no instructions; they then open the question.
-    "system": ("system role", "system message", "system prompt", "roles must alternate"),
-}
 _FIRST_LEVEL = 8  # calls at once to begin with
 _FEWER_PICTURES = (
     "set captions.neighbours to 0 and captions.references to false, or let the server take more "
@@ -81,7 +65,9 @@ _FEWER_PICTURES = (
 )
 _TOO_LARGE = 413  # HTTP status
 _SMALLER_PICTURES = "pictures are smaller with calls.longest_side, fewer with captions.neighbours"
-_JPEG = b"\xff\xd8"  # the first bytes of a JPEG file
+# Pixels of the longer side below which a picture that is too large is not sent again, smaller: it
+# is what the first image encoders read, and faces in a drawn scene are a few pixels by then.
+_SMALLEST_SIDE = 224
 _PICTURE_TOKENS = 1000  # per picture, for a server that does not report usage
 _BYTES_PER_TOKEN = 3  # of texts, at least in most languages, until the server has counted some
 _SMALLEST = 64  # tokens of an answer that are worth a request
@@ -111,12 +97,13 @@ class OpenAIServer:
                 f"openai:{spec.model}: the key holds characters that no key has; was "
                 "something else copied into OPENAI_API_KEY?"
             )
-        self._url = spec.url or os.environ.get("OPENAI_BASE_URL") or None
+        self._url = spec.base_url
         self._level = _FIRST_LEVEL  # calls at once that the server has taken
         self._unsupported: frozenset[str] = frozenset()  # parameters that the server refuses
         self._context = calls.context or 0  # tokens of prompt and answer, 0 where not known
         self._longest = 0  # tokens of an answer that the server allows, 0 where not known
         self._ratio = 0.0  # counted tokens per estimated one, the largest seen, 0 before any
+        self._longest_side = calls.longest_side  # pixels of a picture that the server takes
 
     async def __aenter__(self) -> OpenAIServer:
         # The client's own retries would hide a busy server from the limit, and its timeout is for
@@ -124,8 +111,7 @@ class OpenAIServer:
         self._client: Any = openai.AsyncOpenAI(
             api_key=self._key, base_url=self._url, max_retries=0, timeout=None
         )
-        url = self._client.base_url
-        self._where = f"{self._model} at {url.scheme}://{url.netloc.decode()}{url.path}"
+        self._where = f"{self._model} at {server_errors.shown_address(self._client.base_url)}"
         # Made here, as its timers belong to the event loop.
         self._limit = concurrency.ConcurrencyLimit(self._calls.at_once, self._level)
         self._stopped: Stop | None = None
@@ -178,7 +164,7 @@ class OpenAIServer:
             # only after every other request had met the same fault.
             async with self._slot() as slot:
                 # Read here, so that memory holds the pictures of calls in flight only.
-                outcome = await self._ask(request, await self._messages(request))
+                outcome = await self._ask(request)
                 if isinstance(outcome, Answer):
                     return outcome
                 if outcome.kind == "busy":
@@ -201,15 +187,21 @@ class OpenAIServer:
     async def _others_pass(self, request: Request, fault: str) -> bool:
         """Returns whether a small probe is answered; False if the server fails on it too, or is
         busy. Raises Stop if it refuses the probe too."""
-        outcome = await self._ask(request, [_user(_probe(request))])
+        outcome = await self._ask(request, chat_messages.probe(request))
         if isinstance(outcome, Fault) and outcome.kind == "refused":
             raise self._over(Refused, fault)
         return isinstance(outcome, Answer)
 
-    async def _ask(self, request: Request, messages: Sequence[Any]) -> Answer | Fault:
-        """Makes one call, or as many as it takes to leave out the parameters the server refuses."""
+    async def _ask(self, request: Request, probe: Sequence[Any] = ()) -> Answer | Fault:
+        """Makes one call, or as many as it takes to leave out the parameters that the server
+        refuses and to scale the pictures down to a size that it accepts.
+
+        `probe` is sent in place of the request's own messages.
+        """
         unsupported, unexplained = self._unsupported, 0
-        most = self._most(request)
+        longest_side, most = self._longest_side, self._most(request)
+        converse = functools.partial(chat_messages.conversation, request, detail=self._calls.detail)
+        messages, sent_side = (probe, 0) if probe else await converse(longest_side)
         while True:
             if self._stopped is not None:
                 raise self._stopped
@@ -217,18 +209,28 @@ class OpenAIServer:
             if isinstance(outcome, Answer):
                 self._unsupported |= unsupported
                 self._last_answer, self._silence_reported = time.monotonic(), False
-                return outcome
+                self._note_size(longest_side)
+                smaller = sent_side == longest_side < self._calls.longest_side
+                return dataclasses.replace(outcome, longest_side=longest_side if smaller else 0)
             if outcome.kind == "stop":
                 raise self._over(Refused, outcome.text)
             if outcome.kind != "refused":
                 return outcome
+            if outcome.large and sent_side:
+                if sent_side <= _SMALLEST_SIDE:
+                    return outcome._replace(
+                        text=f"{outcome.text}; its pictures had {sent_side} pixels by then"
+                    )
+                longest_side = max(_SMALLEST_SIDE, sent_side // 2)
+                messages, sent_side = await converse(longest_side)
+                continue
             if outcome.told:
                 less = self._less(request, most, outcome.told)
                 if less < _SMALLEST:
                     return outcome
                 most = less
                 continue
-            parameter = _named_parameter(outcome, unsupported)
+            parameter = server_errors.named_parameter(outcome, unsupported)
             if not parameter and "response_format" not in unsupported:
                 # Many servers do not say what they refuse; but what they refuse once may pass.
                 unexplained += 1
@@ -254,6 +256,8 @@ class OpenAIServer:
             parameters["max_completion_tokens"] = most
         if "stream" in unsupported:
             parameters.pop("stream_options", None)
+        if "system" in unsupported:
+            messages = chat_messages.without_system(messages)
         extra = parameters.pop("extra", None)
         completion, began, call = completions.Completion(), time.monotonic(), object()
         loop = asyncio.get_running_loop()
@@ -261,7 +265,7 @@ class OpenAIServer:
             async with (
                 asyncio.timeout(self._calls.timeout) as wait,
                 self._client.chat.completions.with_streaming_response.create(
-                    messages=_without_system(messages) if "system" in unsupported else messages,
+                    messages=messages,
                     extra_body=extra,
                     **parameters,
                 ) as response,
@@ -289,6 +293,15 @@ class OpenAIServer:
         finally:
             self._writing.pop(call, None)
         return self._answer_of(request, completion, time.monotonic() - began)
+
+    def _note_size(self, longest_side: int) -> None:
+        """Keeps the size of pictures that the server took, where it is smaller than before."""
+        if longest_side < self._longest_side:
+            self._longest_side = longest_side
+            progress.say(
+                f"{self._where}: the server refuses larger pictures, so they are sent with at most "
+                f"{longest_side} pixels (calls.longest_side)"
+            )
 
     def _wrote(self, call: object, tokens: int) -> None:
         """Notes that a call's answer has so many tokens by now, and shows it if it takes long."""
@@ -375,43 +388,52 @@ class OpenAIServer:
         return left if left < most else 0
 
     def _status_fault(self, error: openai.APIStatusError) -> Answer | Fault:
-        text = self._clean(f"the server answered {error.status_code}: {_message(error)}")
+        text = self._clean(
+            f"the server answered {error.status_code}: {server_errors.message_of(error)}"
+        )
         if error.status_code == _TOO_LARGE:
             text += f" ({_SMALLER_PICTURES})"
+        text += server_errors.address_hint(error.response)
         code = str(error.code or "")
-        if error.status_code in (400, 403) and retries.is_refusal(code, text):
+        if error.status_code in (400, 403) and server_errors.is_refusal(code, text):
             return Answer("", self._model, refusal=text)
-        if retries.wants_fewer_pictures(text):
+        if server_errors.wants_fewer_pictures(text):
             return Fault("stop", f"{text} ({_FEWER_PICTURES})")
-        fault = retries.of_status(
+        fault = server_errors.of_status(
             error.status_code,
             text,
             wait=retries.retry_after(error.response.headers, error.response.text),
             code=code,
             parameter=str(error.param or ""),
         )
-        told = context_length.told(f"{code} {error.type or ''} {_message(error)}")
+        said = f"{code} {error.type or ''} {server_errors.message_of(error)}"
+        told = context_length.told(said)
+        large = not told and (
+            error.status_code == _TOO_LARGE or server_errors.wants_smaller_pictures(said)
+        )
         if error.status_code == _TOO_LARGE:  # in bytes, or for any minute: a smaller one may pass
             told = told or context_length.Told()
-        return fault._replace(told=told) if fault.kind == "refused" else fault
+        return fault._replace(told=told, large=large) if fault.kind == "refused" else fault
 
     def _error_fault(self, error: Any) -> Answer | Fault:
         """Reads an error inside a response with status 200, as gateways send them."""
         fields = error if isinstance(error, dict) else {"message": error}
         code = str(fields.get("code") or fields.get("type") or "")
-        text = self._clean(f"the server answered {code or 'an error'}: {fields.get('message')}")
-        if retries.is_refusal(code, f"{text} {fields.get('metadata') or ''}"):
+        message = server_errors.with_cause(fields)
+        text = self._clean(f"the server answered {code or 'an error'}: {message}")
+        if server_errors.is_refusal(code, f"{text} {fields.get('metadata') or ''}"):
             return Answer("", self._model, refusal=text)
-        status = retries.status_of(code, str(fields.get("message")))
-        told = context_length.told(f"{code} {fields.get('message')}")
-        fault = retries.of_status(
-            400 if told and status >= 500 else status,
+        status = server_errors.status_of(code, message)
+        told = context_length.told(f"{code} {message}")
+        large = not told and server_errors.wants_smaller_pictures(f"{code} {message}")
+        fault = server_errors.of_status(
+            400 if (told or large) and status >= 500 else status,
             text,
             wait=retries.retry_after({}, json.dumps(fields, default=str)),
             code=code,
             parameter=str(fields.get("param") or ""),
         )
-        return fault._replace(told=told) if fault.kind == "refused" else fault
+        return fault._replace(told=told, large=large) if fault.kind == "refused" else fault
 
     async def _pause(self, fault: Fault, failures: int, heard: float) -> None:
         """Waits before the next try. Raises Stop when the server was silent for too long."""
@@ -428,7 +450,7 @@ class OpenAIServer:
                 f"for up to {left:.0f} s"
             )
         async with self._unless_stopped():
-            await asyncio.sleep(retries.pause(fault, failures, left))
+            await asyncio.sleep(retries.pause(fault.retry_after, failures, left))
 
     def _over(self, reason: type[Stop], text: str) -> Stop:
         """Stops the run for this reason, unless it has stopped for another; returns the one."""
@@ -484,95 +506,6 @@ class OpenAIServer:
         return {
             "model": self._model,
             **sampling,
-            "response_format": _response_format(request),
+            "response_format": chat_messages.response_format(request),
             **({"extra": extra} if extra else {}),
         }
-
-    async def _messages(self, request: Request) -> list[dict[str, Any]]:
-        """Makes the conversation: what all requests share first, the pictures and the data last."""
-        try:
-            files = [await asyncio.to_thread(self._jpeg, picture) for picture in request.images]
-        except (OSError, ImageError) as error:
-            raise Unanswered(f"a picture cannot be read: {error}") from None
-        content = []
-        for picture, file in zip(request.images, files, strict=True):
-            content += [_text_part(picture.label)] * bool(picture.label) + [
-                _image_part(file, self._calls.detail)
-            ]
-        messages = [_user([*content, _text_part(request.prompt)])]
-        if request.system:
-            messages.insert(0, {"role": "system", "content": request.system})
-        if request.correction:
-            messages += [
-                {"role": "assistant", "content": request.said},
-                _user([_text_part(request.correction)]),
-            ]
-        return messages
-
-    def _jpeg(self, picture: Picture) -> bytes:
-        """Returns the picture as JPEG, scaled down to the configured size.
-
-        Raises OSError or ImageError.
-        """
-        data = storage.read_bytes(picture.path)
-        pixels = decode_bgr(data, picture.path)
-        if max(pixels.shape[:2]) > self._calls.longest_side or not data.startswith(_JPEG):
-            return encode_jpeg(thumbnail(pixels, self._calls.longest_side))
-        return data
-
-
-def _named_parameter(fault: Fault, unsupported: frozenset[str]) -> str:
-    """Returns the parameter that the server says it does not accept, "" for none that is left."""
-    text = (fault.parameter or fault.text).casefold()
-    named = [
-        name
-        for name, words in _OPTIONAL.items()
-        if name == text or any(word in text for word in words)
-    ]
-    return next((name for name in named if name not in unsupported), "")
-
-
-def _probe(request: Request) -> list[dict[str, Any]]:
-    """Makes a request of the same kind with nothing in it to refuse or to fail on."""
-    grey = encode_jpeg(np.full((224, 224, 3), 128, np.uint8))
-    return [_image_part(grey)] * bool(request.images) + [_text_part("Say OK.")]
-
-
-def _user(content: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"role": "user", "content": content}
-
-
-def _without_system(messages: Sequence[Any]) -> list[Any]:
-    """Puts the instructions into the first message of the user, for templates without a system."""
-    if messages[0]["role"] != "system":
-        return list(messages)
-    instructions, first, *others = messages
-    return [_user([_text_part(instructions["content"]), *first["content"]]), *others]
-
-
-def _text_part(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": text}
-
-
-def _image_part(jpeg: bytes, detail: str = "auto") -> dict[str, Any]:
-    image = {"url": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"}
-    if detail != "auto":  # which not every server knows
-        image["detail"] = detail
-    return {"type": "image_url", "image_url": image}
-
-
-def _response_format(request: Request) -> dict[str, Any]:
-    schema = request.schema or json_schema(request.answer)
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": request.task, "schema": schema, "strict": True},
-    }
-
-
-def _message(error: openai.APIStatusError) -> str:
-    """Returns what the server says is wrong."""
-    body: Any = error.body
-    if isinstance(body, list) and body and isinstance(body[0], dict):  # Gemini's
-        body = body[0].get("error", body[0])
-    message = body.get("message") or body.get("detail") if isinstance(body, dict) else body
-    return str(message or error.response.text)

@@ -46,7 +46,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
 )
 
-from pipeline.inference import answer_text
+from pipeline.inference import thoughts_and_loops
 from pipeline.inference.protocol import Answer, Request, Unanswered
 from pipeline.runtime import storage
 from pipeline.runtime.images import ImageError, decode_bgr, thumbnail
@@ -431,13 +431,13 @@ class TransformersModel:
         """Reads the tokens of an answer to a prompt of this length."""
         whole = row[-1] in self._end_tokens
         written = self._tokenizer.decode(row[:-1] if whole else row, skip_special_tokens=True)
-        text, thoughts = answer_text.split_thoughts(str(written), whole)
+        text, thoughts = thoughts_and_loops.split_thoughts(str(written), whole)
         return Answer(
             text.strip(),
             self._name,
             length,
             len(row),
-            cut="" if whole else "loop" if answer_text.loops(str(written)) else "length",
+            cut="" if whole else "loop" if thoughts_and_loops.loops(str(written)) else "length",
             thinks=bool(thoughts.strip()),
         )
 
@@ -455,7 +455,7 @@ class _Loops(transformers.StoppingCriteria):
             for place, row in enumerate(input_ids[:, self._start :].tolist()):
                 if place not in self.found and self._ends.isdisjoint(row):
                     text = self._tokenizer.decode(row[-_LOOP_TOKENS:], skip_special_tokens=True)
-                    if answer_text.loops(text):
+                    if thoughts_and_loops.loops(text):
                         self.found[place] = written
         places = range(len(input_ids))
         return torch.tensor([place in self.found for place in places], device=input_ids.device)

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_SOFT = 12.0  # difference in CIE Lab at which a colour hardly counts for a sample
+
 Picture = NDArray[np.uint8]  # RGB, [height, width, 3]
 Mask = NDArray[np.bool_]  # [height, width]
 
@@ -80,6 +82,20 @@ def shares(numbers: NDArray[np.int64], mask: Mask | None = None) -> list[tuple[s
     counts = np.bincount(chosen.ravel(), minlength=len(NAMES)) / chosen.size
     order = sorted(range(len(NAMES)), key=lambda number: (-counts[number], number))
     return [(NAMES[number], float(counts[number])) for number in order if counts[number] > 0]
+
+
+def soft_shares(lab: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Returns the share of each of `NAMES` of colours, Lab [n, 3], or zeros where n is 0.
+
+    A colour between two samples counts for both, so that a little more light changes little.
+    """
+    shares = np.zeros(len(NAMES))
+    if len(lab):
+        squared = squared_distances(lab, _LAB)
+        near = np.exp((squared.min(axis=1, keepdims=True) - squared) / (2 * _SOFT**2))
+        near /= near.sum(axis=1, keepdims=True)
+        np.add.at(shares, _NUMBER, near.mean(axis=0, dtype=np.float64))
+    return shares
 
 
 def family(name: str) -> str:

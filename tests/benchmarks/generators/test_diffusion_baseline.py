@@ -87,7 +87,8 @@ def run(tmp_path, monkeypatch):
             latents = torch.randn(10, CHANNELS, SIDE, SIDE, generator=dice)
             ids = tokenizer(TEXTS, add_special_tokens=False)["input_ids"]
             seen = torch.randn(10, TOKENS, SEEN, generator=dice)
-            yield Chunk(f"{name} {at}", TEXTS, ids, seen, latents)
+            figures = torch.zeros(10, SIDE, SIDE)
+            yield Chunk(f"{name} {at}", TEXTS, ids, seen, latents, figures)
 
     sources = {f"{split}-00000.tar": split for split in ("train", "val")}
     features.compute_shards(folder / "features", "k", sources, chunks)
@@ -163,10 +164,12 @@ def test_pairs_are_neighbours_of_a_chunk(run):
     numbers = torch.arange(4.0)
     latents = numbers[:, None, None, None].expand(4, CHANNELS, SIDE, SIDE)
     seen = numbers[:, None, None].expand(4, TOKENS, SEEN)
-    chunk = Chunk("a", TEXTS[:4], [[2], [3], [4], [5]], seen, latents)
-    ids, before, seen_before, latents_after = diffusion_baseline.pairs(model, chunk, [1, 3])
+    figures = latents[:, 0] / 4
+    chunk = Chunk("a", TEXTS[:4], [[2], [3], [4], [5]], seen, latents, figures)
+    ids, before, seen_before, latents_after, shown = diffusion_baseline.pairs(model, chunk, [1, 3])
     assert (ids[:, 0].tolist(), before[:, 0].tolist()) == ([3, 5], [2, 4])
     assert (seen_before[:, 0, 0].tolist(), latents_after[:, 0, 0, 0].tolist()) == ([0, 2], [1, 3])
+    assert shown[:, 0, 0].tolist() == [0.25, 0.75]
 
 
 @pytest.mark.parametrize("kind", diffusion_baseline.KINDS)

@@ -208,6 +208,13 @@ def test_an_answer_that_was_cut_off_is_asked_for_again_by_the_next_run(tmp_path)
     assert found["judge-scores"].cells["bright"]["engagement"].value == 9
 
 
+def test_an_answer_that_was_whole_the_second_time_is_counted_as_one_on_retry(tmp_path):
+    told = stories(tmp_path, openings=1, levels={"bright": 9})
+    with serving(first(1, truncated(), then=judging(brightness))) as server:
+        counted = cost(run(told, server, tmp_path / "kept"))
+    assert (counted["parsed on retry"], counted["unparsed"], len(server.asked)) == (1, 0, 2)
+
+
 def test_counts_of_tokens_that_are_none_are_ignored(tmp_path):
     async def odd(question, server):
         reply = await judging(brightness)(question, server)

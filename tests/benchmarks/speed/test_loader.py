@@ -60,6 +60,7 @@ def trained(tmp_path):
                     "json": {"id": f"k{chunk}", "texts": texts, "ids": ids},
                     "features.npy": np.full((2, 64, 192), chunk, np.float16),
                     "latents.npy": np.full((2, 16, 16, 16), chunk, np.float16),
+                    "figures.npy": np.zeros((2, 16, 16), np.float16),
                 }
             )
     return run

@@ -9,6 +9,7 @@ import pytest
 from pipeline.annotation import figure_boxes
 from pipeline.config import load
 from pipeline.inference import json_answers
+from pipeline.inference.protocol import Answer
 from pipeline.runtime.stage_outputs import UNREADABLE
 from schemas.answers import FiguresAnswer
 from tests.pipeline import rows
@@ -55,6 +56,17 @@ def test_boxes_are_read_in_every_scale(wide, high):
     assert rejects == []
     assert boxes == [[pytest.approx(FOX, abs=0.002), pytest.approx(BEAR, abs=0.002)]] * 4
     assert backend.keys == [keyframe.id for keyframe in FILM]
+
+
+def test_boxes_in_pixels_are_of_the_picture_as_it_was_sent_in_the_end():
+    def says(request):  # the server took the first two at the configured size only
+        smaller = request.key in [keyframe.id for keyframe in FILM[2:]]
+        sides = (384, 216) if smaller else (768, 432)
+        return Answer(answer([FOX, BEAR], *sides), "tiny", longest_side=384 if smaller else 0)
+
+    (boxes, _), _ = found(says=says)
+
+    assert boxes == [[pytest.approx(FOX, abs=0.002), pytest.approx(BEAR, abs=0.002)]] * 4
 
 
 def test_a_single_answer_is_in_thousandths_as_asked():

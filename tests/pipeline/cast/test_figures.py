@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.cast import features, figures
+from pipeline.inference.builtin import colour_names
 from pipeline.runtime.images import decode_reduced, encode_jpeg
 from tests.pipeline import rows
 
@@ -102,3 +103,36 @@ def test_a_reduced_picture_measures_alike():
         features.measure(decode_reduced(data, "picture", reduction)).cells for reduction in (1, 2)
     )
     assert np.corrcoef(whole.ravel(), half.ravel())[0, 1] > 0.99
+
+
+def blocks(*columns: tuple[int, int, tuple[int, int, int]]) -> list[np.ndarray]:
+    """Cuts one outline of blocks side by side, each with width, height and RGB colour."""
+    mask, picture = np.zeros((81, 144), bool), np.zeros((81, 144, 3), np.uint8)
+    x = 20
+    for width, height, colour in columns:
+        mask[70 - height : 70, x : x + width] = True
+        picture[:, x : x + width] = colour
+        x += width
+    return figures._cut(mask, colour_names.to_lab(picture))
+
+
+def test_two_of_other_colours_in_one_outline_are_cut_where_it_is_thin():
+    parts = blocks((20, 60, ORANGE), (4, 30, ORANGE), (20, 60, BLUE))
+    assert len(parts) == 2
+
+
+def test_ears_of_one_colour_are_no_two_figures():
+    """Between the ears of a fox an outline is lower too, by less than between two figures."""
+    assert len(blocks((20, 60, ORANGE), (8, 40, ORANGE), (20, 60, ORANGE))) == 1
+
+
+def test_two_who_hardly_touch_are_cut_though_they_are_of_one_colour():
+    assert len(blocks((20, 60, ORANGE), (8, 5, ORANGE), (20, 60, ORANGE))) == 2
+
+
+def test_a_look_has_the_shares_of_colours_and_the_mean_colour(found):
+    orange = found[1][0]
+    shares = orange.look[-features.COLOURS : features.SHADES - features.COLOURS]
+    assert len(orange.look) == 112 + features.COLOURS
+    assert colour_names.NAMES[int(np.argmax(shares))] == "orange"
+    assert sum(share**2 for share in shares) == pytest.approx(1, abs=0.01)

@@ -104,3 +104,13 @@ def test_two_heroes_who_never_meet_are_two():
     pictures = [[list(2 + who + RNG.normal(0, 0.3, 40))] for who in (PIP, MOMO) * 10]
     numbers, _ = identity.group(pictures)
     assert {number for (number,) in numbers[::2]}.isdisjoint(number for (number,) in numbers[1::2])
+
+
+def test_a_box_of_two_is_least_like_the_character_that_it_is_taken_for():
+    pictures = [looks(PIP), looks(MOMO)] * 4 + [looks((PIP + MOMO) / 2)]
+    alike = identity.likeness(pictures, [["Pip"], ["Momo"]] * 4 + [["Pip"]])
+    assert [min(alike)] == alike[-1:]
+
+
+def test_nobody_is_like_nobody():
+    assert identity.likeness([looks(PIP), []], [[None], []]) == [[0.0], []]

@@ -197,12 +197,13 @@ def test_answers_that_were_not_as_asked_for_are_counted(untrusted, tmp_path):
     out = copy_of(untrusted, tmp_path)
     run = json.loads((out / "run.json").read_text())
     run["stages"][0]["counters"] |= {"refused": 2, "loops": 1}
-    run["stages"][1]["counters"] |= {"refused": 1, "cut_off": 4}
+    run["stages"][1]["counters"] |= {"refused": 1, "cut_off": 4, "smaller pictures": 7}
     (out / "run.json").write_text(json.dumps(run))
     report.write(str(out))
     assert (
         "Of the answers of models in the last run 3 were refused by the model or a filter, "
-        "1 was cut in a loop, 4 were cut off for their length."
+        "1 was cut in a loop, 4 were cut off for their length, "
+        "7 were given to smaller pictures, as the server refused larger ones."
     ) in page_of(out).words
 
 

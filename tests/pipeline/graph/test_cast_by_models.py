@@ -107,6 +107,7 @@ def test_boxes_and_names_are_the_model_s(tmp_path, film):
         assert member["named"] and all((out / crop).exists() for crop in member["crops"])
     story = pq.read_table(out / "stories.parquet").to_pylist()[0]
     assert {tuple(present) for present in story["characters"]} == {("Pip",), ("Momo",)}
+    assert story["boxes"] == [[row["box"]] for row in seen[: len(story["images"])]]
     assert asked.count("figures") == asked.count("caption") == len(seen)
 
 

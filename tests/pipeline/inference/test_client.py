@@ -141,6 +141,7 @@ def test_an_answer_is_on_disk_before_anybody_has_it(tmp_path, monkeypatch):
             "refusal": "",
             "cut": "",
             "thinks": False,
+            "longest_side": 0,
         },
     }
     assert json.loads(file.read_text()) == [response_cache.digest(values), values]

@@ -15,6 +15,18 @@ SAID = {
         "length is 4096 tokens and your request has 300 input tokens (4096 > 4096 - 300).",
         Told(4096, 300),
     ),
+    "vLLM 0.25": (
+        "This model's maximum context length is 8192 tokens. However, you requested 64 output "
+        "tokens and your prompt contains 10000 input tokens, for a total of 10064 tokens. Please "
+        "reduce the length of the input prompt or the number of requested output tokens.",
+        Told(8192, 10000),
+    ),
+    "vLLM 0.25, which stopped counting": (
+        "This model's maximum context length is 8192 tokens. However, you requested 64 output "
+        "tokens and your prompt contains at least 8129 input tokens, for a total of at least 8193 "
+        "tokens.",
+        Told(8192),
+    ),
     "vLLM with pictures": (
         "The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make "
         "sure that `max_model_len` is no smaller than the number of text tokens plus multimodal "
@@ -23,6 +35,11 @@ SAID = {
     ),
     "Ollama": ("input length exceeds maximum context length", Told()),
     "Ollama of late": ("prompt too long; exceeded max context length by 12 tokens", Told()),
+    "Ollama 0.30": (
+        '{"error":{"code":400,"message":"request (351 tokens) exceeds the available context size '
+        '(256 tokens), try increasing it","type":"exceed_context_size_error"}}',
+        Told(256, 351),
+    ),
     "DashScope": ("Range of input length should be [1, 30720]", Told(30720)),
     "SGLang": (
         "Requested token count exceeds the model's maximum context length of 8192 tokens. You "

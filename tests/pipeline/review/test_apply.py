@@ -76,6 +76,21 @@ def test_a_picture_that_is_left_out_takes_its_sentence_along(film):
     assert reasons(applied) == [("film_keyframe_0-0-0-0", "dropped")]
 
 
+def test_who_is_seen_and_where_stays_with_each_picture(film):
+    stories, keyframes = film
+    names = [["Pip"] if at == 29 else [] for at in range(30)]
+    boxes = [[[1, 2, 30, 40]] if at == 29 else [] for at in range(30)]
+    first = dataclasses.replace(stories[0], characters=names, boxes=boxes)
+    decisions = [
+        decision(1, "drop", stories[0], at=0),
+        decision(2, "move", stories[1], keyframe=keyframes[29].id),
+    ]
+    shorter, longer = apply([first, stories[1]], keyframes, decisions).stories
+    assert (shorter.characters, shorter.boxes) == ([[]] * 28, [[]] * 28)
+    assert longer.characters == [["Pip"], [], [], [], [], []]
+    assert longer.boxes == [[[1, 2, 30, 40]], [], [], [], [], []]
+
+
 def test_another_frame_of_the_shot_keeps_the_words(film):
     stories, keyframes = film
     applied = apply(stories, keyframes, [decision(1, "swap", stories[0], at=4, time=4.5)])

@@ -121,7 +121,7 @@ def test_a_story_that_review_has_shortened_is_exported_as_it_is(dataset, tmp_pat
     fields = ("images", "captions", "descriptions", "writers", "repaired")
     values = {field: [getattr(story, field)[at] for at in kept] for field in fields}
     values["captions"][7] = "Momo wakes, and the kite is gone."
-    story = dataclasses.replace(story, orders=list(range(28)), characters=[], **values)
+    story = dataclasses.replace(story, orders=list(range(28)), characters=[], boxes=[], **values)
     gone = {"a_keyframe_0-0-3-0", "a_keyframe_0-0-4-0"}
     write(dataset, "stories", [story, *others])
     for table, field in KEYFRAME.items():
@@ -150,8 +150,9 @@ def test_a_film_without_a_licence_has_an_empty_one_and_is_in_the_list(dataset, t
 @EVERY
 def test_a_story_of_one_picture_is_exported_or_named(dataset, tmp_path, name, capsys):
     first, *others = rows_of(dataset, "stories")
-    fields = ("images", "captions", "orders", "descriptions", "writers", "repaired", "characters")
-    short = {field: getattr(first, field)[:1] for field in fields}
+    fields = ("images", "captions", "orders", "descriptions", "writers", "repaired")
+    seen = ("characters", "boxes")
+    short = {field: getattr(first, field)[:1] for field in (*fields, *seen)}
     write(dataset, "stories", [dataclasses.replace(first, complete=False, **short), *others])
     files = export(dataset, name, tmp_path / "to")
     said = capsys.readouterr().err

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
+import gzip
 import io
 import json
 import re
@@ -37,7 +38,7 @@ from pipeline.testing import answers, behaviours
 from pipeline.testing.behaviours import always, answering, every, first
 from pipeline.testing.films import scene
 from pipeline.testing.model_server import serving
-from pipeline.testing.replies import Reply, error
+from pipeline.testing.replies import Reply, error, streamed, texts_and_pictures
 from schemas.answers import CaptionAnswer, NarrativeAnswer
 from tests import smollm_server
 
@@ -118,7 +119,11 @@ def where(words, fault, otherwise):
 
 
 def prompts(server):
-    return [question["messages"][-1]["content"][-1]["text"] for question in server.asked]
+    return [prompt_of(question) for question in server.asked]
+
+
+def prompt_of(question):
+    return question["messages"][-1]["content"][-1]["text"]
 
 
 def kinds(found):
@@ -220,6 +225,16 @@ def test_a_stream_and_a_whole_body_say_the_same_whichever_was_asked_for(how):
     assert server.asked[0]["stream"] and server.asked[0]["stream_options"] == {
         "include_usage": True
     }
+
+
+def test_a_compressed_answer_is_read():
+    async def compressed(question, server):
+        reply = streamed(await answering()(question, server))
+        headers = {"Content-Encoding": "gzip"}
+        return dataclasses.replace(reply, body=gzip.compress(reply.body.encode()), headers=headers)
+
+    found, server = result(compressed)
+    assert found.text == good(request()) and len(server.asked) == 1
 
 
 TEXT = '{"sentence": "Ben laughs."}'
@@ -775,6 +790,52 @@ def test_what_does_not_pass_is_not_tried_again(status, code, text):
     assert len(server.asked) == 1
 
 
+def redirecting(status, target):
+    """Sends questions on to another server, as a proxy does from http to https."""
+    return always(Reply(status, headers={"Location": f"{target.url}/chat/completions"}))
+
+
+def test_a_redirection_that_keeps_the_question_is_followed():
+    with serving() as target:
+        found, _ = result(redirecting(307, target))
+    assert type(found) is Answer and len(target.asked) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302])
+def test_a_redirection_that_loses_the_question_stops_the_run_and_says_which_address_to_give(status):
+    with serving() as target:
+        found, server = result(redirecting(status, target))
+    assert type(found) is Refused and len(server.asked) == 1
+    assert f"the server redirects to {target.url}: give that address" in str(found)
+
+
+@pytest.mark.parametrize("end", ["", "/", "/chat/completions", "/chat/completions/"])
+def test_an_address_may_end_with_a_slash_or_with_what_is_asked_there(end, monkeypatch):
+    with serving() as server:
+        (found,) = results(f"{server.url}{end}", request())
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}{end}")
+        (by_environment,) = results("", request())
+    assert kinds([found, by_environment]) == [Answer] * 2
+
+
+def test_an_address_without_its_path_is_pointed_out():
+    with serving() as server:
+        (found,) = results(server.url.removesuffix("/v1"), request())
+    assert type(found) is Refused and "most addresses end in /v1" in str(found)
+
+
+def test_an_address_may_be_of_ipv6_and_a_model_named_with_colons_and_slashes(monkeypatch):
+    spec = model_specs.parse("openai:org/model:7b-q4@http://[::1]:9/v1")
+    assert spec == ("openai", "org/model:7b-q4", "http://[::1]:9/v1")
+
+    async def main():
+        async with OpenAIServer("writer", spec, IMPATIENT) as server:
+            return await server.answer(request())
+
+    with pytest.raises(Gone, match=re.escape("org/model:7b-q4 at http://[::1]:9/v1/: ")):
+        asyncio.run(main())
+
+
 def test_a_server_that_refuses_every_question_stops_the_run():
     pinned = always(Reply(400, {"detail": "Server is pinned to 'smol'"}))  # transformers serve's
     with serving(pinned) as server:
@@ -939,6 +1000,131 @@ def test_a_request_that_is_too_large_in_bytes_may_be_asked_in_parts():
     found, server = result(always(error(413, "Request Entity Too Large")))
     assert type(found) is TooLong and len(server.asked) == 1
     assert "413" in str(found) and "calls.longest_side" in str(found)
+
+
+# Pictures that are too large for a server.
+
+
+def sides(question):
+    """The longer sides of a question's pictures, in pixels."""
+    urls = texts_and_pictures(question)[1]
+    files = [base64.b64decode(url.partition(";base64,")[2]) for url in urls]
+    return [max(Image.open(io.BytesIO(file)).size) for file in files]
+
+
+def up_to(pixels, refusal, behaviour=None):
+    """Refuses pictures with more pixels on their longer side."""
+
+    async def refuse_or_answer(question, server):
+        large = max(sides(question), default=0) > pixels
+        return refusal if large else await (behaviour or answering())(question, server)
+
+    return refuse_or_answer
+
+
+TOO_LARGE = {
+    "nginx": Reply(413, "<h1>413 Request Entity Too Large</h1>", content_type="text/html"),
+    "anthropic": error(
+        400,
+        "messages.0.content.0.image.source.base64: image exceeds 5 MB maximum: 6129904 bytes > "
+        "5242880 bytes",
+    ),
+    "vllm": error(
+        400,
+        "The decoder prompt contains a(n) image item with length 4200, which exceeds the "
+        "pre-allocated encoder cache size 3721. Please reduce the input size",
+        kind="BadRequestError",
+    ),
+    "openrouter": Reply(
+        400,
+        {
+            "error": {
+                "message": "Provider returned error",
+                "code": 400,
+                "metadata": {"raw": '{"error": {"message": "image exceeds 5 MB maximum"}}'},
+            }
+        },
+    ),
+    "with status 200": Reply(
+        body={"error": {"message": "Request payload size exceeds the limit: 4194304 bytes."}}
+    ),
+}
+
+
+@pytest.mark.parametrize("server_kind", TOO_LARGE)
+def test_a_picture_that_is_too_large_is_sent_smaller_and_the_next_are_at_once(
+    server_kind, tmp_path, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(progress, "say", said.append)
+    pictures = [picture(tmp_path / f"{n}.jpg", 1080, 1920, n) for n in range(3)]
+
+    async def main():
+        async with backend(server.url) as asked:
+            return [await asked.answer(request(f"what is {one.path}?", one)) for one in pictures]
+
+    with serving(up_to(400, TOO_LARGE[server_kind])) as server:
+        found = asyncio.run(main())
+    assert kinds(found) == [Answer] * 3
+    assert [answer.longest_side for answer in found] == [384] * 3
+    assert [sides(question) for question in server.asked] == [[768], [384], [384], [384]]
+    assert all("response_format" in question for question in server.asked)
+    assert said == [
+        f"tiny at {server.url}/: the server refuses larger pictures, so they are sent with at most "
+        "384 pixels (calls.longest_side)"
+    ]
+
+
+def test_pictures_are_halved_from_the_size_that_they_have_and_the_small_ones_left_alone(tmp_path):
+    small, medium = picture(tmp_path / "a.jpg", 90, 160), picture(tmp_path / "b.jpg", 360, 640)
+    found, server = result(up_to(320, TOO_LARGE["nginx"]), request("?", small, medium))
+    assert type(found) is Answer and found.longest_side == 320
+    assert [sides(question) for question in server.asked] == [[160, 640], [160, 320]]
+
+
+def test_an_answer_to_pictures_of_the_configured_size_says_nothing_of_it(tmp_path):
+    found, _ = result(answering(), request("?", picture(tmp_path / "a.jpg", 1080, 1920)))
+    assert found.longest_side == 0
+
+
+@pytest.mark.parametrize(("server_kind", "kind"), [("nginx", TooLong), ("anthropic", Unanswered)])
+def test_a_picture_that_is_never_small_enough_is_given_up_with_the_servers_reason(
+    server_kind, kind, tmp_path
+):
+    refusal = up_to(100, TOO_LARGE[server_kind])
+    large = picture(tmp_path / "a.jpg", 1080, 1920)
+    behaviour = where("poison", refusal, answering())
+    with serving(behaviour) as server:
+        bad, fine = results(server.url, request("poison", large), request("?", large))
+    assert type(bad) is kind and "the server answered 4" in str(bad)
+    assert str(bad).endswith("; its pictures had 224 pixels by then")
+    tried = [sides(question) for question in server.asked if "poison" in prompt_of(question)]
+    assert tried == [[768], [384], [224]]
+    assert fine.longest_side == 0  # what did not help is not kept to
+
+
+def test_the_same_question_has_one_answer_in_the_cache_however_small_its_picture_was(tmp_path):
+    large = request("?", picture(tmp_path / "a.jpg", 1080, 1920))
+
+    def ask():
+        counted = {}
+
+        async def main():
+            budget, work = Budget(None, None, 0.0, 0), str(tmp_path)
+            async with client.open_client(
+                "tiny", backend(server.url), work, budget, counted.__setitem__
+            ) as asked:
+                return await asked.answer(large)
+
+        return asyncio.run(main()), counted
+
+    with serving(up_to(400, TOO_LARGE["nginx"])) as server:
+        answer, first_time = ask()
+        again, second_time = ask()
+    assert (answer.longest_side, len(server.asked)) == (384, 2)
+    assert again == answer
+    assert first_time["smaller pictures"] == 1
+    assert second_time == {"kept": 1}
 
 
 def test_what_a_server_finds_wrong_with_a_field_is_said_and_the_field_left_out():

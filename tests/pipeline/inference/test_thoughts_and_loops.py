@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.inference.answer_text import loops, split_thoughts
+from pipeline.inference.thoughts_and_loops import loops, split_thoughts
 
 
 def test_thoughts_end_where_they_are_closed_for_the_last_time():
