@@ -309,7 +309,7 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, frozenset[s
         return ""
     forms = [word, lemma(word, language), *_without_diminutive(word, language)]
     forms += without_prefix(word, language)
-    if not _is_word(word, language):  # a form that the dictionary lacks
+    if not is_word(word, language):  # a form that the dictionary lacks
         shortest = max(_shortest(word), len(word) - _LONGEST_ENDING)
         forms += [word[:length] for length in range(len(word) - 1, shortest - 1, -1)]
     return next((form for form in forms if form in known), "")
@@ -344,12 +344,12 @@ def _longest_matches(text: str, known: Mapping[str, frozenset[str]]) -> Iterator
     while start < len(text):
         lengths = range(_LONGEST_WORD, 0, -1)
         length = next((size for size in lengths if text[start : start + size] in known), 0)
-        if length and _is_apart(text, start, start + length):
+        if length and is_apart(text, start, start + length):
             yield text[start : start + length], start
         start += length or 1
 
 
-def _is_apart(text: str, start: int, stop: int) -> bool:
+def is_apart(text: str, start: int, stop: int) -> bool:
     """Returns whether characters are no part of a longer word, as far as is known: short ones in
     hiragana must stand between particles, ちょうど is no ちょう; and katakana end where katakana
     do, ワニ is no part of ワニス (varnish)."""
@@ -370,7 +370,7 @@ def _is_katakana(char: str) -> bool:
 
 
 @functools.lru_cache(maxsize=50_000)
-def _is_word(word: str, language: str) -> bool:
+def is_word(word: str, language: str) -> bool:
     """Returns whether the language's dictionary has a form of a word."""
     try:
         return bool(simplemma.is_known(_as_spelt(word, language), lang=_dictionary(language)))

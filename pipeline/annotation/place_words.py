@@ -149,12 +149,12 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, str]) -> st
 def _word(word: str, language: str) -> str:
     known = lexicon(language)
     forms = [concepts.lemma(word, language)]
-    for bare in concepts._without_prefix(word, language):
+    for bare in concepts.without_prefix(word, language):
         forms += [bare, concepts.lemma(bare, language)]
     for form in forms:
         if form in known:
             return form
-    if concepts.code(language) == "en" or concepts._is_word(word, language):
+    if concepts.code(language) == "en" or concepts.is_word(word, language):
         return ""
     return next(
         (
@@ -206,7 +206,7 @@ def _in_characters(text: str, language: str) -> Iterator[str]:
         part = next((part for part in parts if part in known or part in others), "")
         stop = start + len(part)
         likened = text[:start].endswith(tuple(before)) or text.startswith(tuple(after), stop)
-        if part in known and not likened and concepts._is_apart(text, start, stop):
+        if part in known and not likened and concepts.is_apart(text, start, stop):
             yield part
         start = max(start + 1, stop)
 
