@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -338,7 +339,7 @@ def _best_views(
     """Returns the keyframes in which each character is seen best, in order."""
     who = [[given.name if given else None for given in of_picture] for of_picture in seen]
     alike = identity.likeness([[figure.look for figure in figs] for figs in pictures], who)
-    sharpness = float(np.median([keyframe.sharpness for keyframe in keyframes]))
+    sharpness = statistics.median([keyframe.sharpness for keyframe in keyframes] or [0.0])
     qualities: dict[str, dict[str, float]] = defaultdict(dict)
     for keyframe, figs, given, likeness in zip(keyframes, pictures, seen, alike, strict=True):
         of_figure = {id(figure): like for figure, like in zip(figs, likeness, strict=True)}
