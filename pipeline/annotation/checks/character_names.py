@@ -41,10 +41,9 @@ _NAMES_OF = "pl"  # the language whose dictionary has the names of many countrie
 # Languages whose dictionary has the most frequent names as such, not in lower case or not at all;
 # measured by five of each.
 _DICTIONARIES_WITH_NAMES = frozenset(
-    ("bg", "ca", "cs", "da", "de", "el", "es", "et", "fi", "fr", "hr", "hu", "hy", "is", "lt", "lv")
-    + ("mk", "pl", "ro", "ru", "sk", "sl", "sv", "uk")
+    "ca cs da de el es et fi fr hr hu hy is lt lv mk pl ro ru sk sl sv uk".split()  # noqa: SIM905
 )
-_NEIGHBOURS = {"bg": "hr", "mk": "hr", "sl": "hr"}  # whose dictionary has more of their names
+_NEIGHBOURS = {"mk": "hr", "sl": "hr"}  # whose dictionary has more of their names
 _GIVEN_NAMES = word_lists.read(__package__, "given_names.txt")
 _MORE_GIVEN_NAMES = word_lists.read(__package__, "more_given_names.txt")
 _FAMILY_NAMES = word_lists.read(__package__, "family_names.txt")
@@ -332,7 +331,7 @@ def may_be_name(name: str, language: str) -> bool:
         or not name[:1].isupper()
         or not _is_word(name, language)
         or concepts.is_entry(name, code)
-        or concepts.is_entry(str(anyascii(name)), _NEIGHBOURS.get(code, _NAMES_OF))  # Горан
+        or concepts.is_entry(str(anyascii(name)), _NEIGHBOURS.get(code, _NAMES_OF))  # Вера
     )
 
 
