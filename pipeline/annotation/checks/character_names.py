@@ -259,6 +259,13 @@ def _geographic(code: str) -> frozenset[str]:
     return frozenset(parts - concepts.function_words(code))
 
 
+@functools.cache
+def _places(code: str) -> frozenset[str]:
+    """Returns continents and countries whose name is one word: a part of Черна гора is any word."""
+    names = (langcodes.get(f"und-{of}").territory_name(code).casefold() for of in _TERRITORIES)
+    return frozenset(name for name in names if name.isalpha() and len(name) > _SHORTEST_STEM + 1)
+
+
 def _is_declined_place(name: str, code: str) -> bool:
     """Returns whether a word is a continent or a country with an ending, and no known name:
     Afrikában, but not Indira."""
@@ -266,10 +273,9 @@ def _is_declined_place(name: str, code: str) -> bool:
     if name in _given_names("international") | _rare_names("international"):
         return False
     return not concepts.is_entry(name, _NAMES_OF) and any(
-        len(place) > _SHORTEST_STEM
-        and word.startswith((place[:-1], place[:-2] + _SOFT_BEFORE_I.get(place[-2:], place[-2:])))
+        word.startswith((place[:-1], place[:-2] + _SOFT_BEFORE_I.get(place[-2:], place[-2:])))
         and len(word) - len(place) <= _LONGEST_ENDING
-        for place in _geographic(code)
+        for place in _places(code)
     )
 
 
