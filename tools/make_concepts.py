@@ -25,7 +25,8 @@ person-role person-fantasy animal-mammal animal-bird
 animal-amphibian animal-reptile animal-marine animal-bug
 """.split()  # noqa: SIM905
 MORE_BEINGS = ["🤖", "👻", "🏴‍☠"]
-NO_BEINGS = "🤰 🫃 🫄 🤱 🧑‍🍼 🪽 🪸 🦠".split()  # what persons may be, and wings, coral, germs
+# What persons may be, and wings, coral and germs.
+NO_BEINGS = ["🤰", "🫃", "🫄", "🤱", "🧑‍🍼", "🪽", "🪸", "🦠"]
 PERSONS = ("person", "family")
 MORE_PERSONS = ["👯"]  # friends, whatever ears they wear
 # Faces of cats and monkeys are gestures.

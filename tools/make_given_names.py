@@ -1,5 +1,4 @@
-"""Makes `more_given_names.txt` and `family_names.txt` in `pipeline/annotation/checks/` from the names
-of Faker.
+"""Makes `more_given_names.txt` and `family_names.txt` of `pipeline/annotation/checks/`, of Faker.
 
 `pip download --no-deps faker wordfreq`, unpack both into a folder, and
 `python tools/make_given_names.py FOLDER` (needs msgpack). How frequent a name is among all words,
@@ -70,9 +69,7 @@ def main(folder: str) -> None:
         words = {name for name, frequency in rare.items() if frequency >= A_WORD or name in things}
         sure = [name for name, zipf in rare.items() if zipf < A_NAME and name not in words]
         doubtful = [name for name, zipf in rare.items() if zipf >= A_NAME and name not in words]
-        lines.append(
-            " ".join((f"{language}:", *sure, "?", *doubtful, "?", *sorted(words)))
-        )
+        lines.append(" ".join((f"{language}:", *sure, "?", *doubtful, "?", *sorted(words))))
     countries = Counter(name for locale in WESTERN for name in set(_names(locale, "first_name")))
     western = {name for name, count in countries.items() if count >= FEWEST_COUNTRIES}
     western = {name for name in western if name.isascii() and name.isalpha() and len(name) > 4}

@@ -38,12 +38,12 @@ _PREFIXES = {
 }
 _BEFORE, _AFTER = "のはがもをにとでへやなうるたいか", "はがもをにのとでへやかだよねさく"
 _FEW_EMOJI = 6  # of a word that means one thing
-_FACES = frozenset("🐭 🐮 🐯 🐰 🐱 🐶 🐴 🐺 🦊 🦁 🐻 🐼 🐸 🐷 🐲 🦄 🐹 🐨 🐵".split())
+_FACES = frozenset("🐭🐮🐯🐰🐱🐶🐴🐺🦊🦁🐻🐼🐸🐷🐲🦄🐹🐨🐵")
 _MANY_FACES = 3  # whose names have a word that is "face", or what counts animals
 # Sloth, skunk, villain, vampire and zombie are called by what they are like: lazy, bad, undead.
 _SAME = 0.6  # of a word that is another form of a name
 _KOREAN_SUBJECT = re.compile("^.[가이은는을를도]$")
-_CALLED_BY_NATURE = frozenset("🦥 🦨 🦹 🧛 🧟".split())
+_CALLED_BY_NATURE = frozenset("🦥🦨🦹🧛🧟")
 
 _DICTIONARIES = DictionaryLookupStrategy()
 
@@ -149,7 +149,7 @@ def beings(text: str, language: str) -> tuple[str, ...]:
     languages those of `ambiguous.txt` never count, words of one character do not, and stems only
     where little is cut off.
     """
-    known, never = lexicon(language), ambiguous(language) | function_words(language)
+    never = ambiguous(language) | function_words(language)
     tokens = words.tokenize(text)
     english = code(language) == "en"
     found: dict[str, None] = {}
@@ -175,7 +175,8 @@ def names(language: str) -> Mapping[str, frozenset[str]]:
     as "web" is of the spider and "small" of the airplane.
 
     Of what has a name of several words, here or in English ("polar bear", "person in a turban"),
-    that is the whole, as its parts may be anything; but of a fox's face the fox.
+    that is the whole, as its parts may be anything; but of a fox's face the fox, and of two kinds
+    of camels the camel.
     """
     lines = [line.split(",") for line in _lines(language)]
     faces = Counter(
@@ -184,13 +185,21 @@ def names(language: str) -> Mapping[str, frozenset[str]]:
     left_out = function_words(language) | {
         word for word, titles in faces.items() if titles >= _MANY_FACES
     }
+    kinds = Counter(
+        word for emoji, title, *_ in lines if emoji in BEINGS for word in set(title.split())
+    )
     found: dict[str, set[str]] = {}
     for emoji, title, *others in lines:
         of = found.setdefault(emoji, {title})
         parts = [word for word in title.split() if word not in left_out] or [title]
-        if len(parts) == 1 and emoji not in compounds() | _CALLED_BY_NATURE:
+        if emoji in compounds() | _CALLED_BY_NATURE:
+            continue
+        if len(parts) == 1:
             of.update(name for name in others if _is_variant(name, parts[0]))
-        if code(language) == "ja":
+        elif emoji in BEINGS:
+            of.update(name for name in others if name in parts and kinds[name] > 1)
+    if code(language) == "ja":
+        for of in found.values():
             of.update(map(_hiragana, tuple(of)))
     for emoji, name in _more(language):
         found.setdefault(emoji, set()).add(name)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 
 import langcodes
 import simplemma
+from anyascii import anyascii
 
 from pipeline.annotation import concepts, name_forms, words
 from pipeline.annotation.checks import patterns
@@ -33,10 +34,16 @@ _TERRITORIES = """
 DK DO DZ EC EE EG ES ET FI FR GB GE GH GR GT HK HN HR HU ID IE IL IN IQ IR IS IT JM JO JP KE KH KP
 KR KW KZ LA LB LT LU LV LY MA MD ME MG MK MM MN MT MX MY NG NI NL NO NP NZ OM PA PE PH PK PL PS PT
 PY QA RO RS RU SA SD SE SG SI SK SN SV SY TH TN TR TW TZ UA UG US UY UZ VE VN YE ZA ZM ZW
-""".split()  # regions of the world (UN M49) and countries
+""".split()  # noqa: SIM905  # regions of the world (UN M49) and countries
 _PLURAL = frozenset(word_lists.read(__package__, "plural_words.txt"))
 
 _NAMES_OF = "pl"  # the language whose dictionary has the names of many countries
+# Languages whose dictionary has the most frequent names as such, not in lower case or not at all;
+# measured by five of each.
+_DICTIONARIES_WITH_NAMES = frozenset(
+    "ca cs da de el es et fi fr hr hu hy is lt lv mk pl ro ru sk sl sv uk".split()  # noqa: SIM905
+)
+_NEIGHBOURS = {"mk": "hr", "sl": "hr"}  # whose dictionary has more of their names
 _GIVEN_NAMES = word_lists.read(__package__, "given_names.txt")
 _MORE_GIVEN_NAMES = word_lists.read(__package__, "more_given_names.txt")
 _FAMILY_NAMES = word_lists.read(__package__, "family_names.txt")
@@ -61,7 +68,10 @@ _UNSPACED_NAMES = {
     "th": ("", ""),
 }
 # With what Japanese surnames end; a soldier (兵隊さん) does not.
-_ENDS_OF_SURNAMES = "田藤本川木村林上井橋中口水崎部森下島浦原山野沢谷岡倉石池坂宮城岸松竹杉高尾辺保瀬江浜塚内津堀関根"
+_ENDS_OF_SURNAMES = (
+    "田藤本川木村林上井橋中口水崎部森下島浦原山野沢谷"
+    "岡倉石池坂宮城岸松竹杉高尾辺保瀬江浜塚内津堀関根"
+)
 # What calls somebody so: "a boy called Shadi".
 _CALLED = {
     "ar": ("(?:يدعى|تدعى|يسمى|تسمى|المدعو|المدعوة|اسمه|اسمها) (?!ال)([ء-ي]{3,})",),
@@ -93,7 +103,9 @@ _KOREAN_PARTICLES = re.compile(
 )
 _ENDINGS = frozenset(("bn", "ta", "te", "gu", "mr", "ka"))
 _NO_VOWEL = "\u0bcd\u0c4d\u0acd\u09cd"  # signs of Indic scripts for a consonant alone
-_NASAL = re.compile("[\u0919\u091e\u0923\u0928\u092e]\u094d(?=[\u0915-\u0939])(?![\u092f-\u0932\u0935\u0939\u0928\u092e])")
+_NASAL = re.compile(
+    "[\u0919\u091e\u0923\u0928\u092e]\u094d(?=[\u0915-\u0939])(?![\u092f-\u0932\u0935\u0939\u0928\u092e])"
+)
 _SHORTEST_STEM, _LONGEST_ENDING = 3, 5
 _SOFT_BEFORE_I = {"ка": "ц", "га": "з", "ха": "с"}  # of Ukrainian: в Африці
 _SHORT_TRANSLITERATION = 3  # characters that Chinese may have by chance
@@ -210,9 +222,9 @@ def unknown(
             name_forms.is_form(given_name, name) for name in names
         ):
             found[given_name] = None
-    for thing in _names_of_words(code) - given:
-        if thing in text and _acts(thing, [text], code, surely=True):
-            found[thing] = None
+    for word in _names_of_words(code) - given:
+        if word in text and _acts(word, [text], code, surely=True):
+            found[word] = None
     for called in (*_called(text, code), *_addressed(text, code)):
         if (
             called not in grounds
@@ -247,6 +259,13 @@ def _geographic(code: str) -> frozenset[str]:
     return frozenset(parts - concepts.function_words(code))
 
 
+@functools.cache
+def _places(code: str) -> frozenset[str]:
+    """Returns continents and countries whose name is one word: a part of Черна гора is any word."""
+    names = (langcodes.get(f"und-{of}").territory_name(code).casefold() for of in _TERRITORIES)
+    return frozenset(name for name in names if name.isalpha() and len(name) > _SHORTEST_STEM + 1)
+
+
 def _is_declined_place(name: str, code: str) -> bool:
     """Returns whether a word is a continent or a country with an ending, and no known name:
     Afrikában, but not Indira."""
@@ -254,10 +273,9 @@ def _is_declined_place(name: str, code: str) -> bool:
     if name in _given_names("international") | _rare_names("international"):
         return False
     return not concepts.is_entry(name, _NAMES_OF) and any(
-        len(place) > _SHORTEST_STEM
-        and word.startswith((place[:-1], place[:-2] + _SOFT_BEFORE_I.get(place[-2:], place[-2:])))
+        word.startswith((place[:-1], place[:-2] + _SOFT_BEFORE_I.get(place[-2:], place[-2:])))
         and len(word) - len(place) <= _LONGEST_ENDING
-        for place in _geographic(code)
+        for place in _places(code)
     )
 
 
@@ -315,10 +333,11 @@ def may_be_name(name: str, language: str) -> bool:
     if code in CAPITALISED_NOUNS and _is_inflected_noun(name):
         return False
     return (
-        code in ("en", "vi")  # where most names are words, and capitals tell more
+        code not in _DICTIONARIES_WITH_NAMES
         or not name[:1].isupper()
         or not _is_word(name, language)
-        or any(concepts.is_entry(name, of) for of in {code, _NAMES_OF})
+        or concepts.is_entry(name, code)
+        or concepts.is_entry(str(anyascii(name)), _NEIGHBOURS.get(code, _NAMES_OF))  # Вера
     )
 
 
@@ -423,9 +442,7 @@ def _acts(name: str, texts: Sequence[str], code: str, *, surely: bool = False) -
             elif code == "ko":
                 # A name in another script's spelling is found with its particle.
                 subject = _KOREAN_SUBJECT.fullmatch(token[len(name) :] or token[-1])
-                found = subject is not None and any(
-                    word.startswith(tuple(verbs)) for word in after
-                )
+                found = subject is not None and any(word.startswith(tuple(verbs)) for word in after)
             else:
                 found = not verbs.isdisjoint(after[: 1 if surely else _NEAR])
             if found:

@@ -117,7 +117,7 @@ def test_a_short_word_in_hiragana_stands_apart():
         ("hr", "Išla je s medvjedom."),
         ("lt", "Atėjo šuo."),
         ("vi", "Con khỉ cười và vỗ tay."),
-        ("it", "Un cavallo bianco li seguiva."),
+        ("pt", "Um cavalo branco os seguia."),
         ("id", "Seekor kuda putih mengikuti mereka."),
         ("he", "הכלב רץ אחריהם."),
     ],
