@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from pipeline.annotation import story_scores
-from pipeline.inference.builtin import colour_names, narration
+from pipeline.inference.builtin import colour_names
 from pipeline.inference.builtin.image_analysis import Subject
+from pipeline.inference.builtin.narration import Story
 from pipeline.inference.builtin.writer import EmbeddedWriter, characters, link, narrate, past_tense
 from pipeline.inference.protocol import Request
 from schemas.answers import NarrativeAnswer
@@ -235,5 +236,5 @@ def test_another_task_is_refused():
 
 
 def test_a_third_grey_figure_is_not_the_grey_figure():
-    story = narration.Story("On green grass there was a third grey figure.")
+    story = Story("On green grass there was a third grey figure.")
     assert story.has("third grey figure") and not story.has("grey figure")
