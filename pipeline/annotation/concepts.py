@@ -250,14 +250,14 @@ def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool
 
 def _is_being(name: str, language: str) -> bool:
     """Returns whether an entry means an animal or a person: all of its emoji do or, if it is the
-    name of one, half of them."""
+    name of one, half of them or several."""
     emoji = lexicon(language)[name]
     living = emoji & BEINGS
     named = code(language) == "en" or any(
         name in titles(language).get(symbol, ()) for symbol in living
     )
     return len(emoji) <= _FEW_EMOJI and (
-        living == emoji or (named and 2 * len(living) >= len(emoji))
+        living == emoji or (named and (2 * len(living) >= len(emoji) or len(living) > 1))
     )
 
 
@@ -308,8 +308,8 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, frozenset[s
     if code(language) == "en" and word in words.STOP_WORDS:
         return ""
     forms = [word, lemma(word, language), *_without_diminutive(word, language)]
-    forms += _without_prefix(word, language)
-    if not _is_word(word, language):  # a form that the dictionary lacks
+    forms += without_prefix(word, language)
+    if not is_word(word, language):  # a form that the dictionary lacks
         shortest = max(_shortest(word), len(word) - _LONGEST_ENDING)
         forms += [word[:length] for length in range(len(word) - 1, shortest - 1, -1)]
     return next((form for form in forms if form in known), "")
@@ -329,9 +329,9 @@ def _without_diminutive(word: str, language: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _without_prefix(word: str, language: str) -> list[str]:
-    """Returns what is left of a word without the "and", "in" or "the" that Arabic and Hebrew write
-    before it: desert of במדבר."""
+def without_prefix(word: str, language: str) -> list[str]:
+    """Returns what may be left of a word without the "and", "in" or "the" that Arabic and Hebrew
+    write before it: desert of במדבר."""
     return [
         word.removeprefix(prefix)
         for prefix in _PREFIXES.get(code(language), ())
@@ -344,12 +344,12 @@ def _longest_matches(text: str, known: Mapping[str, frozenset[str]]) -> Iterator
     while start < len(text):
         lengths = range(_LONGEST_WORD, 0, -1)
         length = next((size for size in lengths if text[start : start + size] in known), 0)
-        if length and _is_apart(text, start, start + length):
+        if length and is_apart(text, start, start + length):
             yield text[start : start + length], start
         start += length or 1
 
 
-def _is_apart(text: str, start: int, stop: int) -> bool:
+def is_apart(text: str, start: int, stop: int) -> bool:
     """Returns whether characters are no part of a longer word, as far as is known: short ones in
     hiragana must stand between particles, ちょうど is no ちょう; and katakana end where katakana
     do, ワニ is no part of ワニス (varnish)."""
@@ -370,7 +370,7 @@ def _is_katakana(char: str) -> bool:
 
 
 @functools.lru_cache(maxsize=50_000)
-def _is_word(word: str, language: str) -> bool:
+def is_word(word: str, language: str) -> bool:
     """Returns whether the language's dictionary has a form of a word."""
     try:
         return bool(simplemma.is_known(_as_spelt(word, language), lang=_dictionary(language)))

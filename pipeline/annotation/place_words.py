@@ -25,8 +25,12 @@ _SHORTEST_STEM = 4  # letters that a form and the name have in common
 _ALTERED = 2  # last letters of a name that another form may not have
 _LONGEST_ENDING = 5
 # Endings are short where words are compounded: a school's way is no school.
-_SHORT_ENDINGS = frozenset("de nl sv da nb is en fr es pt it ca gl ro cy ga af".split())
+_SHORT_ENDINGS = frozenset(
+    ("de", "nl", "sv", "da", "nb", "is", "en", "fr", "es", "pt", "it", "ca", "gl", "ro", "cy", "ga")
+)
 _SHORT_ENDING = 2
+_JOINED_ENDING = 10  # of languages that join "and", "of", "into" to a word
+_JOINING = ("ta", "te", "ml", "kn")
 _PARTICLE = re.compile(
     r"(들)?(에서|에게|에|으로|로|은|는|이|가|을|를|의|과|와|도|까지|만|엔|안|이나|나|부터|마다|처럼)*"
     r"(는|도|만|의)?$"
@@ -47,9 +51,10 @@ class Kind:
 @functools.cache
 def kinds() -> Mapping[str, Kind]:
     """Returns the kinds of places by what they are called: a library."""
-    lines = [line for line in word_lists.read(__package__, "places/kinds.txt")]
+    lines = word_lists.read(__package__, "places/kinds.txt")
     groups = {
-        name: others for name, _, others in (line.partition(" ") for line in lines if "|" not in line)
+        name: others
+        for name, _, others in (line.partition(" ") for line in lines if "|" not in line)
     }
     found = {}
     for line in lines:
@@ -144,24 +149,26 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, str]) -> st
 def _word(word: str, language: str) -> str:
     known = lexicon(language)
     forms = [concepts.lemma(word, language)]
-    for bare in concepts._without_prefix(word, language):
+    for bare in concepts.without_prefix(word, language):
         forms += [bare, concepts.lemma(bare, language)]
     for form in forms:
         if form in known:
             return form
-    if concepts.code(language) == "en" or concepts._is_word(word, language):
+    if concepts.code(language) == "en" or concepts.is_word(word, language):
         return ""
     return next(
-        (name for name in _stems(language).get(word[:_first(word)], ()) if _is_form(word, name, language)), ""
+        (
+            name
+            for name in _stems(language).get(word[: _first(word)], ())
+            if _is_form(word, name, language)
+        ),
+        "",
     )
 
 
 def _first(word: str) -> int:
-    return 2 if _is_syllabic(word) else _SHORTEST_STEM
-
-
-def _is_syllabic(word: str) -> bool:
-    return word[:1] >= "\u1100"
+    """Returns the letters that a stem begins with; a letter of Hangul is a syllable."""
+    return 2 if "\u3000" <= word[:1] <= "\ud7ff" else _SHORTEST_STEM
 
 
 @functools.cache
@@ -180,13 +187,13 @@ def _is_form(word: str, name: str, language: str) -> bool:
     short = concepts.code(language) in _SHORT_ENDINGS
     altered = 1 if short or len(name) <= 5 else _ALTERED
     common = next(
-        (place for place, pair in enumerate(zip(word, name)) if pair[0] != pair[1]),
+        (place for place, pair in enumerate(zip(word, name, strict=False)) if pair[0] != pair[1]),
         min(len(word), len(name)),
     )
     least = max(_SHORTEST_STEM, len(name) - altered)
-    return common >= least and len(word) - common <= (
-        _SHORT_ENDING if short else _LONGEST_ENDING
-    )
+    joining = concepts.code(language) in _JOINING
+    longest = _JOINED_ENDING if joining else _SHORT_ENDING if short else _LONGEST_ENDING
+    return common >= least and len(word) - common <= longest
 
 
 def _in_characters(text: str, language: str) -> Iterator[str]:
@@ -198,11 +205,9 @@ def _in_characters(text: str, language: str) -> Iterator[str]:
         parts = (text[start : start + length] for length in lengths)
         part = next((part for part in parts if part in known or part in others), "")
         stop = start + len(part)
-        if part in known and concepts._is_apart(text, start, stop):
-            if not any(text[:start].endswith(word) for word in before) and not any(
-                text.startswith(word, stop) for word in after
-            ):
-                yield part
+        likened = text[:start].endswith(tuple(before)) or text.startswith(tuple(after), stop)
+        if part in known and not likened and concepts.is_apart(text, start, stop):
+            yield part
         start = max(start + 1, stop)
 
 

@@ -199,9 +199,10 @@ async def _write_window(
 ) -> _Draft | Outcome:
     """Adds the texts from `start` to `stop`, in as many requests as it takes.
 
-    A window that fails is halved, down to one text; `split` says that it is a part of one that
-    failed, so that its texts are asked for once more. Returns the outcome of the request that
-    failed in the end, with all that failed before it.
+    A window that fails is halved, down to one text; `split` says that it is a part of one whose
+    answer failed, so that its texts are asked for once more. What was too long to be asked had no
+    answer. Returns the outcome of the request that failed in the end, with all that failed before
+    it.
     """
     outcome = await _ask(draft, "narrate", start, stop, writer)
     if outcome.value is not None:
@@ -215,8 +216,9 @@ async def _write_window(
     if stop - start == 1 or unanswered or outcome.refused:
         return outcome
     size = (stop - start + 1) // 2 if stop - start > 5 else 1
+    split = split or outcome.answered
     for first in range(start, stop, size):
-        part = await _write_window(draft, first, min(first + size, stop), writer, split=True)
+        part = await _write_window(draft, first, min(first + size, stop), writer, split=split)
         if isinstance(part, Outcome):
             return dataclasses.replace(part, failed=outcome.failed + part.failed)
         draft = part

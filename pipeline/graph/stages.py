@@ -260,7 +260,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=6,
+        version=7,
         reads={
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),

@@ -94,7 +94,8 @@ _KOREAN_PARTICLES = re.compile(
 _ENDINGS = frozenset(("bn", "ta", "te", "gu", "mr", "ka"))
 _NO_VOWEL = "\u0bcd\u0c4d\u0acd\u09cd"  # signs of Indic scripts for a consonant alone
 _NASAL = re.compile("[\u0919\u091e\u0923\u0928\u092e]\u094d(?=[\u0915-\u0939])(?![\u092f-\u0932\u0935\u0939\u0928\u092e])")
-_SHORTEST_STEM = 3
+_SHORTEST_STEM, _LONGEST_ENDING = 3, 5
+_SOFT_BEFORE_I = {"ка": "ц", "га": "з", "ха": "с"}  # of Ukrainian: в Африці
 _SHORT_TRANSLITERATION = 3  # characters that Chinese may have by chance
 _TOKEN = re.compile(r"(?<![\w'’-])[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLITIC = re.compile(r"['’](?:s|m|d|t|ll|re|ve)$")
@@ -200,12 +201,8 @@ def unknown(
             if capitalised and _ADJECTIVE.search(text[: token.start()]):
                 continue  # which names seldom have
         found[name] = None
-    if persons and not english:  # declined: в Африці
-        found = {
-            name: None
-            for name in found
-            if not any(name_forms.is_form(name, of.title()) for of in _geographic(code))
-        }
+    if persons and not english:
+        found = {name: None for name in found if not _is_declined_place(name, code)}
     listed = (_given_names(code) | _rare_names(code) | _doubtful_names(code)) - given
     others = _without_names(text, names, code) if listed else ""
     for given_name in listed:
@@ -246,7 +243,22 @@ def unknown(
 def _geographic(code: str) -> frozenset[str]:
     """Returns the words of the names of continents, regions and countries in a language."""
     names = (langcodes.get(f"und-{of}").territory_name(code) for of in _TERRITORIES)
-    return frozenset(part for name in names for part in _parts(name) if len(part) > 2)
+    parts = {part for name in names for part in _parts(name) if len(part) > 2}
+    return frozenset(parts - concepts.function_words(code))
+
+
+def _is_declined_place(name: str, code: str) -> bool:
+    """Returns whether a word is a continent or a country with an ending, and no known name:
+    Afrikában, but not Indira."""
+    word = name.casefold()
+    if name in _given_names("international") | _rare_names("international"):
+        return False
+    return not concepts.is_entry(name, _NAMES_OF) and any(
+        len(place) > _SHORTEST_STEM
+        and word.startswith((place[:-1], place[:-2] + _SOFT_BEFORE_I.get(place[-2:], place[-2:])))
+        and len(word) - len(place) <= _LONGEST_ENDING
+        for place in _geographic(code)
+    )
 
 
 def _base(token: str) -> str:
@@ -300,6 +312,8 @@ def may_be_name(name: str, language: str) -> bool:
     """Returns whether a word that may be a stranger's name is one in some dictionary, or no word:
     polite forms ("Twojej"), God and Mother have capitals too."""
     code = concepts.code(language)
+    if code in CAPITALISED_NOUNS and _is_inflected_noun(name):
+        return False
     return (
         code in ("en", "vi")  # where most names are words, and capitals tell more
         or not name[:1].isupper()
@@ -407,7 +421,8 @@ def _acts(name: str, texts: Sequence[str], code: str, *, surely: bool = False) -
                 beside = (*before, *after[:1])
                 found = any(word in verbs or word[1:] in verbs for word in beside)
             elif code == "ko":
-                subject = _KOREAN_SUBJECT.fullmatch(token[len(name) :])
+                # A name in another script's spelling is found with its particle.
+                subject = _KOREAN_SUBJECT.fullmatch(token[len(name) :] or token[-1])
                 found = subject is not None and any(
                     word.startswith(tuple(verbs)) for word in after
                 )
@@ -434,7 +449,10 @@ def _addressed(text: str, code: str) -> list[str]:
         for place, token in enumerate(tokens)
         if token not in addresses
         and _listed(token, code)
-        and not addresses.isdisjoint(tokens[max(0, place - 1) : place] + tokens[place + 1 :][:1])
+        # "Uncle Tailor" is one who sews.
+        and not (formal if token.startswith("ال") else addresses).isdisjoint(
+            tokens[max(0, place - 1) : place] + tokens[place + 1 :][:1]
+        )
     ]
 
 

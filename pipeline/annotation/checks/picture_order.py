@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.annotation import concepts, name_forms, words
-from pipeline.annotation.checks import places as place_checks
+from pipeline.annotation.checks import places
 
 _FEWEST, _MANY = 5, 8  # texts that tell of an order: a little, much
 _LEAST_SAID = 0.6  # fit of all texts to their best pictures, which tells of an order
@@ -34,37 +34,6 @@ _LEAST_AGREED = -0.5  # the same where no text speaks for the names
 _SENTENCE = re.compile(r"(?<=[.!?…。！？؟।])")
 _ONE_THING = 4  # emoji of a word at most
 _MOST_WEAK = 0.5  # evidence from who is named first
-_SURELY, _MEANS, _HINTS = 0.75, 0.5, 0.25  # share of a word's emoji that are of a place
-_PLACES = {  # what is there, by place
-    "the sea": "🏖 🏝 🌊 🐚 🐋 🐳 🐬 🐙 🦑 🦀 🦭 🧜 🪸 🪼 🏄 🫍 🦈 🐡 🦞 🔱 👙",
-    "a city": "🏙 🏢 🚕",
-    "a desert": "🏜 🐪 🐫 🌵",
-    "a castle": "🏯 🏰",
-    "space": "🌌 🚀 🛰 👽 👾 🪐 🛸 🧑‍🚀",
-    "a school": "🏫 🎒 🚌 📇 🧑‍🏫 🧑‍🎓",
-    "a hospital": "🏥 🚑 🧑‍⚕",
-    "a circus": "🎪 🤹",
-    "a ship": "🚢 🛳 ⛵",
-    "a station": "🚉 🚆 🚂 🚄 🚅 🛤",
-    "a church": "⛪ 🕌 🛕",
-    "a factory": "🏭",
-    "an airport": "✈ 🛩 🧑‍✈",
-    "high mountains": "🏔 🗻",
-    "a volcano": "🌋",
-}
-_NAMES_OF_PLACES = {  # those whose name is that of the place
-    "the sea": "🏖",
-    "a desert": "🏜",
-    "a castle": "🏰",
-    "a school": "🏫",
-    "a hospital": "🏥",
-    "a circus": "🎪",
-    "a volcano": "🌋",
-    "a church": "⛪",
-    "a station": "🚉",
-    "an airport": "🛬",
-}
-_SYMBOLS = {place: frozenset(symbols.split()) for place, symbols in _PLACES.items()}
 
 
 def disorder(
@@ -157,45 +126,20 @@ def newcomer(
     a ride in Urdu. Once may be a comparison; what is told of twice is not.
     """
     described = [_described(caption) for caption in captions]
-    things = [
-        " . ".join((*caption["characters"], caption["place"], *caption["objects"]))
-        for caption in captions
-    ]
     seen = {*concepts.means(said, language), *_with_synonyms(said), *_with_synonyms(cast)}
     seen.update(emoji for text in described for emoji in _with_synonyms(text))
-    places = {place for text in (cast, *things) for place in _places(text, "en", _HINTS)}
-    places.update(place for of in ("en", language) for place in _places(said, of, _MEANS))
     lexicon = concepts.lexicon(language)
     met: dict[str, set[int]] = {}  # the texts that tell of it
     called: dict[str, str] = {}
-    hints: dict[str, set[str]] = {}  # the words by which a place is known
-    for number, text in enumerate(texts):
-        narration = _without_names(words.without_quotations(text), names, language)
+    narrations = [_without_names(words.without_quotations(text), names, language) for text in texts]
+    for number, narration in enumerate(narrations):
         for word in concepts.beings(narration, language):
             if seen.isdisjoint(lexicon[word] - concepts.PERSONS):
                 emoji = min(lexicon[word])  # of a fox and a little fox
                 met.setdefault(called.setdefault(emoji, word), set()).add(number)
-        named = _named_places(narration, language, seen)
-        for place, hint in (_told(narration, language, _MEANS) | named).items():
-            if place not in places:
-                met.setdefault(place, set()).add(number)
-                hints.setdefault(place, set()).update(hint)
-    vague = {
-        place
-        for place, hint in hints.items()
-        if len(hint) == 1
-        and not hint <= _told(" . ".join(hint), language, _SURELY).get(place, set())
-        and not hint <= _named_places(" . ".join(hint), language, seen).get(place, set())
-    }
-    found = next(
-        (thing for thing, numbers in met.items() if len(numbers) > 1 and thing not in vague), ""
-    )
-    found = found or place_checks.elsewhere(
-        [_without_names(words.without_quotations(text), names, language) for text in texts],
-        [*described, cast],
-        said,
-        seen,
-        language,
+    found = next((being for being, numbers in met.items() if len(numbers) > 1), "")
+    found = found or places.elsewhere(
+        narrations, [*described, cast], said, frozenset(seen), language
     )
     return f"the texts tell of {found!r}, which no picture shows" if found else ""
 
@@ -204,32 +148,15 @@ def _without_names(text: str, names: Sequence[str], language: str) -> str:
     """Returns a text without the words that are spelt as a name is."""
     if concepts.code(language) in ("zh", "ja", "th"):
         return text
-    places = {
-        place
+    starts = {
+        start
         for name in names
-        for place in name_forms.find(text, name)
-        if name_forms.is_spelt_alike(words.first(text[place:]), name)
+        for start in name_forms.find(text, name)
+        if name_forms.is_spelt_alike(words.first(text[start:]), name)
     }
-    for place in sorted(places, reverse=True):
-        text = text[:place] + text[place + len(words.first(text[place:])) :]
+    for start in sorted(starts, reverse=True):
+        text = text[:start] + text[start + len(words.first(text[start:])) :]
     return text
-
-
-def _named_places(text: str, language: str, seen: set[str]) -> dict[str, set[str]]:
-    """Returns the words of a text that are the name of a place, by place, as `_hints`.
-
-    A word may mean something else too, a castle or a lock, that the pictures do not show either.
-    """
-    lexicon, titles = concepts.lexicon(language), concepts.titles(language)
-    found: dict[str, set[str]] = {}
-    for word in concepts.named_in_any_form(text, language):
-        if word in concepts.ambiguous(language):
-            continue
-        for place, symbol in _NAMES_OF_PLACES.items():
-            others = lexicon[word] - _SYMBOLS[place]
-            if word in titles.get(symbol, ()) and 2 * len(others & seen) <= len(others):
-                found.setdefault(place, set()).add(word)
-    return found
 
 
 def _with_synonyms(text: str) -> set[str]:
@@ -239,38 +166,6 @@ def _with_synonyms(text: str) -> set[str]:
     for group in words.SYNONYMS:
         if not set(group.split()).isdisjoint(lemmas):
             found.update(emoji for word in group.split() for emoji in concepts.means(word, "en"))
-    return found
-
-
-def _places(text: str, language: str, least: float) -> set[str]:
-    """Returns the places that words of a text belong to, as `_hints`."""
-    return set(_hints(text, language, least))
-
-
-def _hints(text: str, language: str, least: float) -> dict[str, set[str]]:
-    """Returns the words of a text that belong to a place by at least this share of their emoji, by
-    place: beach -> the sea."""
-    lexicon, found = concepts.lexicon(language), dict[str, set[str]]()
-    for word in concepts.named_in_any_form(text, language):
-        if word in concepts.ambiguous(language) or (len(word) == 1 and word < "\u3400"):
-            continue  # one character of Chinese may be a word
-        for place, symbols in _SYMBOLS.items():
-            if len(lexicon[word].intersection(symbols)) >= least * len(lexicon[word]):
-                found.setdefault(place, set()).add(word)
-    return found
-
-
-def _told(text: str, language: str, least: float) -> dict[str, set[str]]:
-    """Returns `_hints` that name something of the place, or belong to a thing that has a simple
-    name: "small" is said of a small airplane, and of much else."""
-    lexicon, names = concepts.lexicon(language), concepts.names(language)
-    found: dict[str, set[str]] = {}
-    for place, hints in _hints(text, language, least).items():
-        for word in hints:
-            of_place = lexicon[word] & _SYMBOLS[place]
-            simple = of_place - concepts.compounds() - concepts.BEINGS
-            if simple or any(word in names.get(symbol, ()) for symbol in of_place):
-                found.setdefault(place, set()).add(word)
     return found
 
 

@@ -2,41 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.annotation import concepts, place_words
 
+_SURELY, _MEANS, _HINTS = 0.75, 0.5, 0.25  # share of a word's emoji that are of a place
+
 
 def elsewhere(
-    narrations: Sequence[str], described: Sequence[str], said: str, seen: set[str], language: str
+    narrations: Sequence[str],
+    described: Sequence[str],
+    said: str,
+    seen: frozenset[str],
+    language: str,
 ) -> str:
-    """Returns a place that two texts or more name and nothing shows, "" for none.
+    """Returns a place that two texts or more tell of and nothing shows, "" for none.
 
-    `narrations` are texts without quotations and names, `described` what the captions and the
-    characters' descriptions say, in English, `said` the title, the dialogue and the story so far,
-    and `seen` the emoji of all of these: a castle may be a lock that is seen.
+    `narrations` are texts without quotations and names, `described` what captions and descriptions
+    of characters say, in English, `said` the title, the dialogue and the story so far, and `seen`
+    the emoji of all of these: a castle may be a lock that is seen. What only hints at a place, as
+    waves do at the sea, is not enough if it is one word that often means something else.
     """
-    known = {kind for text in (*described, said) for kind in place_words.shown(text)}
-    known |= place_words.akin(frozenset(place_words.named(said, language)))
+    known = _known(described, said, language)
     told: dict[str, int] = {}
+    hinted: dict[str, set[str]] = {}
+    named: set[str] = set()
     for text in narrations:
-        for kind, names in _named(text, seen, language).items():
-            if kind not in known:
-                told[kind] = told.get(kind, 0) + 1
-                if told[kind] > 1:
-                    return kind
-    return ""
+        names, hints = _named(text, seen, language), _told(text, language, _MEANS)
+        named.update(names)
+        for kind in {*names, *hints} - known:
+            told[kind] = told.get(kind, 0) + 1
+            hinted.setdefault(kind, set()).update(hints.get(kind, ()))
+    return next(
+        (
+            kind
+            for kind, count in told.items()
+            if count > 1 and (kind in named or not _is_vague(kind, hinted[kind], language))
+        ),
+        "",
+    )
 
 
-def _named(text: str, seen: set[str], language: str) -> Mapping[str, frozenset[str]]:
+def _known(described: Iterable[str], said: str, language: str) -> set[str]:
+    """Returns the kinds of places that may be those of the pictures or were told of before."""
+    known = set(place_words.akin(frozenset(place_words.named(said, language))))
+    known.update(_hints(said, language, _MEANS))
+    for text in (*described, said):
+        known.update(place_words.shown(text), _hints(text, "en", _HINTS))
+    return known
+
+
+def _is_vague(kind: str, hints: set[str], language: str) -> bool:
+    surely = _told(" . ".join(hints), language, _SURELY).get(kind, set())
+    return len(hints) == 1 and not hints <= surely
+
+
+def _named(text: str, seen: frozenset[str], language: str) -> Mapping[str, frozenset[str]]:
     """Returns the places that a text names by words that mean nothing else that is seen."""
     lexicon, kinds = concepts.lexicon(language), place_words.kinds()
     found = {}
     for kind, names in place_words.named(text, language).items():
         own = kinds[kind].named | kinds[kind].seen
+        others = {name: lexicon.get(name, frozenset()) - own for name in names}
         sure = frozenset(
-            name for name in names if seen.isdisjoint(lexicon.get(name, frozenset()) - own)
+            name for name, emoji in others.items() if 2 * len(emoji & seen) <= len(emoji)
         )
         if sure:
             found[kind] = sure
+    return found
+
+
+def _hints(text: str, language: str, least: float) -> dict[str, set[str]]:
+    """Returns the words of a text that belong to a place by at least this share of their emoji, by
+    place: wave -> the sea. Names of places are none: they may be in a comparison."""
+    lexicon, found = concepts.lexicon(language), dict[str, set[str]]()
+    never = concepts.ambiguous(language) | place_words.ambiguous(language)
+    for word in concepts.named_in_any_form(text, language):
+        if word in never or place_words.named(word, language):
+            continue
+        if len(word) == 1 and word < "\u3400":
+            continue  # one character of Chinese may be a word
+        for kind, place in place_words.kinds().items():
+            if place.seen and len(lexicon[word] & place.seen) >= least * len(lexicon[word]):
+                found.setdefault(kind, set()).add(word)
+    return found
+
+
+def _told(text: str, language: str, least: float) -> dict[str, set[str]]:
+    """Returns `_hints` that name something of the place, or belong to a thing that has a simple
+    name: "small" is said of a small airplane, and of much else."""
+    lexicon, names = concepts.lexicon(language), concepts.names(language)
+    kinds, found = place_words.kinds(), dict[str, set[str]]()
+    for kind, hints in _hints(text, language, least).items():
+        for word in hints:
+            of_place = lexicon[word] & kinds[kind].seen
+            simple = of_place - concepts.compounds() - concepts.BEINGS
+            if simple or any(word in names.get(symbol, ()) for symbol in of_place):
+                found.setdefault(kind, set()).add(word)
     return found

@@ -4,7 +4,7 @@ Answers are streamed (`backends.completions`), so that a slow server is told fro
 limits are on silence, not on the length of an answer, and an answer that repeats itself is cut.
 
 It keeps as many calls in flight as the server takes (`pipeline.inference.concurrency`) and tries
-again what may pass (`pipeline.inference.retries`), waiting for a silent server as long as
+again what may pass (`pipeline.inference.server_errors`), waiting for a silent server as long as
 `calls.patience` says. What will not pass stops the run at once: a refused key, an unknown model.
 
 Is it the request or the server? A request that is refused, or has one try left, is followed by a
@@ -36,13 +36,13 @@ import functools
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import openai
 
 from pipeline.config import CallsConfig
-from pipeline.inference import concurrency, context_length, json_answers, retries
+from pipeline.inference import concurrency, context_length, json_answers, retries, server_errors
 from pipeline.inference.backends import chat_messages, completions
 from pipeline.inference.protocol import (
     Answer,
@@ -53,26 +53,11 @@ from pipeline.inference.protocol import (
     TooLong,
     Unanswered,
 )
-from pipeline.inference.retries import Fault
+from pipeline.inference.server_errors import Fault
 from pipeline.model_specs import Spec
 from pipeline.runtime import progress
 
 SILENCE = 5.0  # seconds without an answer after which the user is told
-# Parameters that a server need not accept, and words by which a refusal names them.
-_OPTIONAL = {
-    "response_format": (
-        *("response_format", "response format", "json_schema", "json schema"),
-        *("structured output", "guided", "grammar"),
-    ),
-    "temperature": ("temperature",),
-    "max_tokens": ("max_tokens",),
-    "stream_options": ("stream_options", "include_usage"),
-    "stream": ("'stream'", '"stream"', "streaming", "`stream`"),
-    "presence_penalty": ("presence_penalty", "presence penalty"),
-    "seed": ("seed",),
-    # Templates of some models know no instructions; they then open the question.
-    "system": ("system role", "system message", "system prompt", "roles must alternate"),
-}
 _FIRST_LEVEL = 8  # calls at once to begin with
 _FEWER_PICTURES = (
     "set captions.neighbours to 0 and captions.references to false, or let the server take more "
@@ -126,7 +111,7 @@ class OpenAIServer:
         self._client: Any = openai.AsyncOpenAI(
             api_key=self._key, base_url=self._url, max_retries=0, timeout=None
         )
-        self._where = f"{self._model} at {_shown(self._client.base_url)}"
+        self._where = f"{self._model} at {server_errors.shown_address(self._client.base_url)}"
         # Made here, as its timers belong to the event loop.
         self._limit = concurrency.ConcurrencyLimit(self._calls.at_once, self._level)
         self._stopped: Stop | None = None
@@ -245,7 +230,7 @@ class OpenAIServer:
                     return outcome
                 most = less
                 continue
-            parameter = _named_parameter(outcome, unsupported)
+            parameter = server_errors.named_parameter(outcome, unsupported)
             if not parameter and "response_format" not in unsupported:
                 # Many servers do not say what they refuse; but what they refuse once may pass.
                 unexplained += 1
@@ -403,26 +388,28 @@ class OpenAIServer:
         return left if left < most else 0
 
     def _status_fault(self, error: openai.APIStatusError) -> Answer | Fault:
-        text = self._clean(f"the server answered {error.status_code}: {_message(error)}")
+        text = self._clean(
+            f"the server answered {error.status_code}: {server_errors.message_of(error)}"
+        )
         if error.status_code == _TOO_LARGE:
             text += f" ({_SMALLER_PICTURES})"
-        text += _address_hint(error.response)
+        text += server_errors.address_hint(error.response)
         code = str(error.code or "")
-        if error.status_code in (400, 403) and retries.is_refusal(code, text):
+        if error.status_code in (400, 403) and server_errors.is_refusal(code, text):
             return Answer("", self._model, refusal=text)
-        if retries.wants_fewer_pictures(text):
+        if server_errors.wants_fewer_pictures(text):
             return Fault("stop", f"{text} ({_FEWER_PICTURES})")
-        fault = retries.of_status(
+        fault = server_errors.of_status(
             error.status_code,
             text,
             wait=retries.retry_after(error.response.headers, error.response.text),
             code=code,
             parameter=str(error.param or ""),
         )
-        said = f"{code} {error.type or ''} {_message(error)}"
+        said = f"{code} {error.type or ''} {server_errors.message_of(error)}"
         told = context_length.told(said)
         large = not told and (
-            error.status_code == _TOO_LARGE or retries.wants_smaller_pictures(said)
+            error.status_code == _TOO_LARGE or server_errors.wants_smaller_pictures(said)
         )
         if error.status_code == _TOO_LARGE:  # in bytes, or for any minute: a smaller one may pass
             told = told or context_length.Told()
@@ -432,14 +419,14 @@ class OpenAIServer:
         """Reads an error inside a response with status 200, as gateways send them."""
         fields = error if isinstance(error, dict) else {"message": error}
         code = str(fields.get("code") or fields.get("type") or "")
-        message = _with_cause(fields)
+        message = server_errors.with_cause(fields)
         text = self._clean(f"the server answered {code or 'an error'}: {message}")
-        if retries.is_refusal(code, f"{text} {fields.get('metadata') or ''}"):
+        if server_errors.is_refusal(code, f"{text} {fields.get('metadata') or ''}"):
             return Answer("", self._model, refusal=text)
-        status = retries.status_of(code, message)
+        status = server_errors.status_of(code, message)
         told = context_length.told(f"{code} {message}")
-        large = not told and retries.wants_smaller_pictures(f"{code} {message}")
-        fault = retries.of_status(
+        large = not told and server_errors.wants_smaller_pictures(f"{code} {message}")
+        fault = server_errors.of_status(
             400 if (told or large) and status >= 500 else status,
             text,
             wait=retries.retry_after({}, json.dumps(fields, default=str)),
@@ -463,7 +450,7 @@ class OpenAIServer:
                 f"for up to {left:.0f} s"
             )
         async with self._unless_stopped():
-            await asyncio.sleep(retries.pause(fault, failures, left))
+            await asyncio.sleep(retries.pause(fault.retry_after, failures, left))
 
     def _over(self, reason: type[Stop], text: str) -> Stop:
         """Stops the run for this reason, unless it has stopped for another; returns the one."""
@@ -522,47 +509,3 @@ class OpenAIServer:
             "response_format": chat_messages.response_format(request),
             **({"extra": extra} if extra else {}),
         }
-
-
-def _named_parameter(fault: Fault, unsupported: frozenset[str]) -> str:
-    """Returns the parameter that the server says it does not accept, "" for none that is left."""
-    text = (fault.parameter or fault.text).casefold()
-    named = [
-        name
-        for name, words in _OPTIONAL.items()
-        if name == text or any(word in text for word in words)
-    ]
-    return next((name for name in named if name not in unsupported), "")
-
-
-def _message(error: openai.APIStatusError) -> str:
-    """Returns what the server says is wrong."""
-    body: Any = error.body
-    if isinstance(body, list) and body and isinstance(body[0], dict):  # Gemini's
-        body = body[0].get("error", body[0])
-    message = _with_cause(body) if isinstance(body, dict) else body
-    return str(message or error.response.text)
-
-
-def _address_hint(response: Any) -> str:
-    """Returns what may be wrong with the address of a server that answered with an error."""
-    status, path = response.status_code, "/chat/completions"
-    if response.history and status in (401, 403, 404, 405):  # it lost the question, or the key
-        address = _shown(response.url).removesuffix(path)
-        return f" (the server redirects to {address}: give that address)"
-    if status in (404, 405) and response.url.path == path:
-        return " (most addresses end in /v1)"
-    return ""
-
-
-def _shown(url: Any) -> str:
-    """Returns an address without a password or a query, which may be secret."""
-    return f"{url.scheme}://{url.netloc.decode()}{url.path}"
-
-
-def _with_cause(error: Mapping[str, Any]) -> str:
-    """Returns the message of an error, and that of the server behind a gateway (OpenRouter's)."""
-    metadata = error.get("metadata")
-    cause = metadata.get("raw") if isinstance(metadata, dict) else None
-    message = error.get("message") or error.get("detail")
-    return " ".join(str(part) for part in (message, cause) if part)

@@ -97,3 +97,59 @@ def test_what_hebrew_and_arabic_write_before_a_word_is_no_part_of_it():
 def test_a_short_word_in_hiragana_stands_apart():
     assert "🦋" not in concepts.means("ピップはちょうどいいところでうなずいた", "ja")
     assert "🦊" in concepts.means("小さなきつねもついてきた", "ja")
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("uk", "Білий кролик тремтів у кутку, а з ним і ведмідь."),
+        ("pl", "Przyszedł z małym lisem."),
+        ("cs", "Hrála si s liškou."),
+        ("ru", "Они шли рядом с медведем."),
+        ("fi", "Hän istui karhun vieressä."),
+        ("hu", "Egy rókával sétált."),
+        ("tr", "Tilkiyle oynadı."),
+        ("el", "Έτρεξε πίσω από την αλεπού."),
+        ("ro", "I-a dat vulpii o nucă."),
+        ("bg", "Лисицата се засмя."),
+        ("sv", "Hunden skällde."),
+        ("sl", "Igral se je z medvedom."),
+        ("hr", "Išla je s medvjedom."),
+        ("lt", "Atėjo šuo."),
+        ("vi", "Con khỉ cười và vỗ tay."),
+        ("it", "Un cavallo bianco li seguiva."),
+        ("id", "Seekor kuda putih mengikuti mereka."),
+        ("he", "הכלב רץ אחריהם."),
+    ],
+)
+def test_animals_are_known_in_any_case(language, text):
+    assert concepts.beings(text, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("vi", "Bong bóng nổi lên trắng xóa."),  # white, as is a bear
+        ("vi", "Cái ghế kia to hơn cái bàn."),  # counts things, and is a ewe
+        ("pl", "Fabryka stała nad polarną rzeką."),  # whose worker, whose bear
+        ("fr", "L'étoile polaire brillait dans le noir."),
+        ("es", "Llevaba un velo y un turbante."),
+        ("pt", "A noiva usava um véu na fábrica."),
+        ("de", "Die Arbeit war schön, und das Tuch war rot."),
+        ("tr", "Kötü bir gündü, tembel tembel yattı."),  # bad, lazy
+        ("ru", "Он снял платок и тюрбан."),
+        ("ja", "赤いスカーフが風にゆれた。"),
+        ("ja", "ヤシャブシのワニスをぬった。"),  # varnish, not a crocodile
+        ("th", "โรงงานสีดำ"),
+        ("zh", "圣诞节的王冠"),
+        ("ar", "كان الدم على الثوب"),  # what a vampire sucks
+        ("ko", "그는 화가 났다."),  # anger, not a painter
+    ],
+)
+def test_what_is_said_of_an_animal_or_a_person_is_none(language, text):
+    assert concepts.beings(text, language) == ()
+
+
+def test_words_that_case_folding_spells_otherwise_are_in_dictionaries():
+    assert concepts.is_entry("θεόσ", "el") and concepts.is_entry("i\u0307nek", "tr")
+    assert "🏜" in concepts.means(" ".join(concepts.named_in_any_form("στην έρημο", "el")), "el")

@@ -479,6 +479,7 @@ def test_a_window_too_long_for_the_model_is_written_in_parts():
     backend = narrator(lambda request, texts: long if len(texts) > 5 else texts)
     (story,), rejects = written(10, backend)
     assert rejects == [] and len(story.captions) == 10 and story.linked
+    assert story.repaired == [False] * 10  # nothing was answered that had to be asked for again
 
 
 @pytest.mark.parametrize("task", ["narrate", "link"])

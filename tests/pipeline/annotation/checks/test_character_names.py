@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from pipeline.annotation.checks.character_names import (
     is_lone_capital,
     is_surely_name,
+    may_be_name,
     mentions,
     misnamed,
     recurs,
@@ -358,3 +361,77 @@ def test_a_rare_name_is_a_stranger_where_it_comes_again():
     texts = ["فجأة ظهرت ريتاج.", "ضحكت ريتاج ومضت معهما."]
     assert "ريتاج" in unknown(texts[0], [character("Tilda")], "", "ar", persons=True)
     assert recurs("ريتاج", texts, "ar")
+
+
+def strangers(language: str, *texts: str, cast: Sequence[Character] = (TILDA, BRUNO)) -> set[str]:
+    """Returns the names that are surely nobody's, as a window of these texts is judged."""
+    return {
+        name
+        for text in texts
+        for name in unknown(text, cast, "", language, persons=True)
+        if may_be_name(name, language)
+        and (is_surely_name(name, texts, language) or recurs(name, texts, language))
+    }
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "name"),
+    [
+        ("he", "בחדר המדרגות עמדה גברת רוזנברג.", "רוזנברג"),
+        ("he", "ברק צחק ואמר שהוא נשאר.", "ברק"),  # also lightning
+        ("he", "אורן חייך אליהם.", "אורן"),  # also a pine
+        ("ar", "جاءت السيدة النجار إلى الباب.", "النجار"),
+        ("ar", "وفجأة ظهر نبيل من خلف الشجرة.", "نبيل"),  # also noble
+        ("fa", "ناگهان آقای کریمی از راه رسید.", "کریمی"),
+        ("hi", "श्रीमती शर्मा दरवाज़े पर खड़ी थीं।", "शर्मा"),
+        ("hi", "अशोक हँसा और आगे चल पड़ा।", "अशोक"),  # also a tree
+        ("ko", "그때 민수 아저씨가 웃었다.", "민수"),
+        ("ja", "玄関に小松さんが立っていた。", "小松"),
+        ("ja", "そこへ長谷川さんがやってきた。", "長谷川"),
+        ("th", "แล้วคุณสมชายก็เดินเข้ามา", "สมชาย"),
+        ("el", "Από μακριά φώναζε η κυρα-Λένη.", "Λένη"),
+        ("ru", "Тут прибежал Тихон.", "Тихон"),
+        ("hu", "Ekkor befutott Zoltán.", "Zoltán"),
+        ("de", "Gerade kam Ottokar um die Ecke.", "Ottokar"),
+    ],
+)
+def test_strangers_beside_titles_and_verbs_of_persons(language, text, name):
+    assert name in strangers(language, text)
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("en", ["“Key of G, dear, and try to keep up.”"]),
+        ("ru", ["Вот Вы и пришли.", "Однажды они ушли."]),
+        ("pl", ["Czekamy na Twojej łące."]),
+        ("el", ["Θα Σας δείξω τον δρόμο.", "Ο Θεός να φυλάει!", "Η Μητέρα γέλασε."]),
+        ("de", ["Mein Bruder lachte.", "Bruder und Schwester liefen los.", "Kinder kamen."]),
+        ("de", ["Hinter dem Busch lag ein Ast.", "Der Honigruf lockte sie.", "Ein Busch raschelte."]),
+        ("uk", ["Вони мріяли про Африку.", "В Африці тепло."]),
+        ("hu", ["Afrikában járt a hajó.", "Afrikából jött levél."]),
+        ("vi", ["Họ mơ về Châu Phi.", "Châu Phi rất xa."]),
+        ("tr", ["İnek güldü.", "Bruno'ya İnek baktı."]),
+        ("ja", ["兵隊さんが来た。", "兵隊さんは笑った。", "お寝坊さん、起きて。", "旦那さんが手を振った。"]),
+        ("he", ["הוא אמר שלום והלך.", "אור חזק נכנס מהחלון."]),
+        ("ar", ["قالت إنها لن تستطيع.", "بلغت الشمس الأفق.", "تحدثوا بلغة غريبة."]),
+        ("ko", ["개가 도망쳤어요.", "길거리에 비가 왔다.", "길거리가 젖었다."]),
+        ("bn", ["ছেলেটি শান্তভাবে বলল।"]),
+        ("hi", ["“शर्म करो!” ब्रूनो ने कहा।", "सूरज निकला।"]),
+        ("th", ["นั่นใครน่ะ"]),
+    ],
+)
+def test_words_that_are_nobody_in_any_number_of_texts(language, texts):
+    assert strangers(language, *texts) == set()
+
+
+def test_a_name_is_known_in_alphabets_without_its_letters():
+    rahim, wangari = character("Rahim"), character("Wangari")
+    for language, text in (
+        ("uk", "Рагім побіг до Вангарі."),
+        ("ru", "Рахима позвала Вангари."),
+        ("el", "Ο Ραχίμ φώναξε τη Βανγκάρι."),
+        ("pl", "Rahimowi i Wangari było zimno."),
+        ("hu", "Rahim-nak szólt Wangari-ért."),
+    ):
+        assert strangers(language, text, cast=[rahim, wangari]) == set()

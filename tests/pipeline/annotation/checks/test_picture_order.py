@@ -198,3 +198,33 @@ def test_an_umbrella_is_no_beach():
     assert newcomer(texts, captions, "", "", "en") == (
         "the texts tell of 'the sea', which no picture shows"
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("pl", "Mały Bruno był mały."),  # as some airplanes are
+        ("ur", "چھوٹا برونو ہنسا۔"),
+        ("ur", "برونو نے کام کیا۔"),  # what offices are for
+        ("bn", "ব্রুনো কাজ করল।"),
+        ("pl", "Płynął tam strumień."),  # as whales spout
+    ],
+)
+def test_what_is_said_of_a_thing_is_no_place(language, said):
+    assert newcomer([said] * 6, CAPTIONS, "", "", language, ["Bruno"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("el", "Και ξαφνικά βρέθηκαν στην έρημο."),
+        ("fi", "Äkkiä he seisoivat keskellä aavikkoa."),
+        ("hi", "अचानक चारों ओर रेगिस्तान था।"),
+        ("uk", "Раптом навкруги пустеля."),
+        ("vi", "Bỗng nhiên họ ở giữa sa mạc."),
+        ("he", "פתאום היו באמצע המדבר."),
+        ("tr", "Birden çölde buldular kendilerini."),
+    ],
+)
+def test_a_desert_is_another_place_in_any_case(language, said):
+    assert "a desert" in newcomer([said] * 2, CAPTIONS[:2], "", "", language)
