@@ -54,7 +54,8 @@ class Story:
 
     def has(self, thing: str) -> bool:
         """Returns whether a thing is in the story already."""
-        found = re.search(rf"\b{re.escape(thing.casefold())}\b", self._text)
+        whole = "(?:an?|the) " if thing.endswith(" figure") else ""  # not in "third grey figure"
+        found = re.search(rf"\b{whole}{re.escape(thing.casefold())}\b", self._text)
         return thing in self._seen or bool(found)
 
     def knows(self, scene: Scene) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from pipeline.annotation import story_scores
 from pipeline.inference.builtin import colour_names
 from pipeline.inference.builtin.image_analysis import Subject
+from pipeline.inference.builtin.narration import Story
 from pipeline.inference.builtin.writer import EmbeddedWriter, characters, link, narrate, past_tense
 from pipeline.inference.protocol import Request
 from schemas.answers import NarrativeAnswer
@@ -232,3 +233,8 @@ def test_an_answer_is_the_same_in_every_process():
 def test_another_task_is_refused():
     with pytest.raises(ValueError, match="cannot 'caption'"):
         EmbeddedWriter().answer([Request("k", "caption", "", {}, NarrativeAnswer)])
+
+
+def test_a_third_grey_figure_is_not_the_grey_figure():
+    story = Story("On green grass there was a third grey figure.")
+    assert story.has("third grey figure") and not story.has("grey figure")
