@@ -151,7 +151,8 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, str]) -> st
 @functools.lru_cache(maxsize=50_000)
 def _word(word: str, language: str) -> str:
     known = lexicon(language)
-    if found := concepts.entry((word,), language, known):
+    korean = concepts.code(language) == "ko"  # whose short stems may be other words
+    if not korean and (found := concepts.entry((word,), language, known)):
         return found
     if concepts.code(language) == "en" or concepts.is_word(word, language):
         return ""
