@@ -77,8 +77,8 @@ def _words(presets: Mapping[str, Mapping[str, str]], language: str) -> dict[str,
             titles_of[kind].add(title)
     emoji = concepts.titles(language)
     found: dict[str, set[str]] = {}
-    for name, kind in kinds.items():
-        words = {word for symbol in kind.named for word in emoji.get(symbol, ())}
+    for name, place in kinds.items():
+        words = {word for symbol in place.named for word in emoji.get(symbol, ())}
         for word, presets_of in own[name].items():
             others = (titles[word] | terms[word]) - {name}
             if name in titles[word]:
@@ -94,7 +94,7 @@ def _words(presets: Mapping[str, Mapping[str, str]], language: str) -> dict[str,
 def _kind(preset: str) -> str:
     """Returns the kind of place that a preset is, or else what it is: its key and value."""
     for name, kind in place_words.kinds().items():
-        if any(f"{preset}/".startswith(f"{one}/") for one in kind.presets):
+        if any(f"{preset}/".startswith(f"{above}/") for above in kind.presets):
             return name
     return "/".join(preset.split("/")[:2])
 

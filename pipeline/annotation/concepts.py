@@ -15,7 +15,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from importlib import resources
 
 import simplemma
@@ -301,14 +301,14 @@ def _found(text: str, language: str) -> Iterator[tuple[str, int]]:
     tokens, start = words.tokenize(text), 0
     while start < len(tokens):
         for length in range(min(_LONGEST_PHRASE, len(tokens) - start), 0, -1):
-            if name := _entry(tokens[start : start + length], language, known):
+            if name := entry(tokens[start : start + length], language, known):
                 yield name, start
                 start += length - 1
                 break
         start += 1
 
 
-def _entry(tokens: Sequence[str], language: str, known: Mapping[str, frozenset[str]]) -> str:
+def entry(tokens: Sequence[str], language: str, known: Container[str]) -> str:
     """Returns the entry of words: as they are, as their lemmas or, of one word, a stem; else ""."""
     if len(tokens) > 1:
         phrase = " ".join(tokens)
@@ -317,7 +317,7 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, frozenset[s
     if code(language) == "en" and word in words.STOP_WORDS:
         return ""
     forms = [word, lemma(word, language), *_without_diminutive(word, language)]
-    forms += without_prefix(word, language)
+    forms += _without_prefix(word, language)
     if not is_word(word, language):  # a form that the dictionary lacks
         shortest = max(_shortest(word), len(word) - _LONGEST_ENDING)
         forms += [word[:length] for length in range(len(word) - 1, shortest - 1, -1)]
@@ -338,7 +338,7 @@ def _without_diminutive(word: str, language: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def without_prefix(word: str, language: str) -> list[str]:
+def _without_prefix(word: str, language: str) -> list[str]:
     """Returns what may be left of a word without the "and", "in" or "the" that Arabic and Hebrew
     write before it: desert of במדבר."""
     return [

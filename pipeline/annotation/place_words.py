@@ -32,10 +32,11 @@ _SHORT_ENDING = 2
 _JOINED_ENDING = 10  # of languages that join "and", "of", "into" to a word
 _JOINING = ("ta", "te", "ml", "kn")
 _PARTICLE = re.compile(
-    r"(들)?(에서|에게|에|으로|로|은|는|이|가|을|를|의|과|와|도|까지|만|엔|안|이나|나|부터|마다|처럼)*"
+    r"(들)?(에서|에게|에|으로|로|은|는|이|가|을|를|의|과|와|도|까지|만|엔|안|이나|나|부터|마다)*"
     r"(는|도|만|의)?$"
 )
-_NEAR = 3  # words between "like" and a place: "like the nave of a cathedral"
+_RIGHT_BEFORE = 2  # words from "after" to a place: "after the school"
+_NEAR = 5  # words from "like" to a place: "like the nave of a cathedral"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,15 +119,17 @@ def named(text: str, language: str) -> Mapping[str, frozenset[str]]:
 
 
 def _in_words(text: str, language: str) -> Iterator[str]:
-    known, (before, after) = lexicon(language), _no_places(language)
+    known, (likenesses, before, after) = lexicon(language), _no_places(language)
     for sentence in re.split(r"[.!?…;:।؟]", text):
         tokens, start = words.tokenize(sentence), 0
         while start < len(tokens):
             for length in range(min(_LONGEST_PHRASE, len(tokens) - start), 0, -1):
                 stop = start + length
                 if name := _entry(tokens[start:stop], language, known):
-                    if before.isdisjoint(tokens[max(0, start - _NEAR) : start]) and (
-                        after.isdisjoint(tokens[stop : stop + 1])
+                    if (
+                        likenesses.isdisjoint(tokens[max(0, start - _NEAR) : start])
+                        and before.isdisjoint(tokens[max(0, start - _RIGHT_BEFORE) : start])
+                        and after.isdisjoint(tokens[stop : stop + 1])
                     ):
                         yield name
                     start = stop - 1
@@ -148,12 +151,9 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, str]) -> st
 @functools.lru_cache(maxsize=50_000)
 def _word(word: str, language: str) -> str:
     known = lexicon(language)
-    forms = [concepts.lemma(word, language)]
-    for bare in concepts.without_prefix(word, language):
-        forms += [bare, concepts.lemma(bare, language)]
-    for form in forms:
-        if form in known:
-            return form
+    korean = concepts.code(language) == "ko"  # whose short stems may be other words
+    if not korean and (found := concepts.entry((word,), language, known)):
+        return found
     if concepts.code(language) == "en" or concepts.is_word(word, language):
         return ""
     return next(
@@ -198,27 +198,26 @@ def _is_form(word: str, name: str, language: str) -> bool:
 
 def _in_characters(text: str, language: str) -> Iterator[str]:
     known, others = lexicon(language), concepts.lexicon(language)
-    before, after = _no_places(language)
+    likenesses, before, after = _no_places(language)
     start = 0
     while start < len(text):
         lengths = range(_LONGEST_WORD, 0, -1)
         parts = (text[start : start + length] for length in lengths)
         part = next((part for part in parts if part in known or part in others), "")
         stop = start + len(part)
-        likened = text[:start].endswith(tuple(before)) or text.startswith(tuple(after), stop)
+        likened = text[:start].endswith((*likenesses, *before)) or text.startswith(
+            tuple(after), stop
+        )
         if part in known and not likened and concepts.is_apart(text, start, stop):
             yield part
         start = max(start + 1, stop)
 
 
 @functools.cache
-def _no_places(language: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Returns the words before and after a place that tell of a likeness or a time: like, after."""
-    found: list[list[str]] = [[], []]
-    for line in _listed("likenesses", language):
-        for part, listed in enumerate(line.split("|")):
-            found[part] += listed.split()
-    return frozenset(found[0]), frozenset(found[1])
+def _no_places(language: str) -> tuple[frozenset[str], ...]:
+    """Returns the words that tell of a likeness or a time: before a place, right before, after."""
+    lines = [line.split("|") for line in _listed("likenesses", language)] or [["", "", ""]]
+    return tuple(frozenset(listed.split()) for listed in lines[0])
 
 
 @functools.lru_cache(maxsize=4_000)

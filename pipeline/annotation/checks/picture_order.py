@@ -138,8 +138,12 @@ def newcomer(
                 emoji = min(lexicon[word])  # of a fox and a little fox
                 met.setdefault(called.setdefault(emoji, word), set()).add(number)
     found = next((being for being, numbers in met.items() if len(numbers) > 1), "")
+    things = [
+        " . ".join((*caption["characters"], caption["place"], *caption["objects"]))
+        for caption in captions
+    ]
     found = found or places.elsewhere(
-        narrations, [*described, cast], said, frozenset(seen), language
+        narrations, [*described, cast], [*things, cast], said, frozenset(seen), language
     )
     return f"the texts tell of {found!r}, which no picture shows" if found else ""
 

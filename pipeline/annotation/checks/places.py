@@ -12,6 +12,7 @@ _SURELY, _MEANS, _HINTS = 0.75, 0.5, 0.25  # share of a word's emoji that are of
 def elsewhere(
     narrations: Sequence[str],
     described: Sequence[str],
+    things: Sequence[str],
     said: str,
     seen: frozenset[str],
     language: str,
@@ -19,36 +20,39 @@ def elsewhere(
     """Returns a place that two texts or more tell of and nothing shows, "" for none.
 
     `narrations` are texts without quotations and names, `described` what captions and descriptions
-    of characters say, in English, `said` the title, the dialogue and the story so far, and `seen`
-    the emoji of all of these: a castle may be a lock that is seen. What only hints at a place, as
-    waves do at the sea, is not enough if it is one word that often means something else.
+    of characters say, in English, `things` what they list, `said` the title, the dialogue and the
+    story so far, and `seen` the emoji of all of these: a castle may be a lock that is seen. What
+    hints at a place, as waves do at the sea, is enough beside its name; alone it must name
+    something that is there, and not be one word that often means something else.
     """
-    known = _known(described, said, language)
-    told: dict[str, int] = {}
-    hinted: dict[str, set[str]] = {}
-    named: set[str] = set()
-    for text in narrations:
-        names, hints = _named(text, seen, language), _told(text, language, _MEANS)
-        named.update(names)
-        for kind in {*names, *hints} - known:
-            told[kind] = told.get(kind, 0) + 1
-            hinted.setdefault(kind, set()).update(hints.get(kind, ()))
-    return next(
-        (
-            kind
-            for kind, count in told.items()
-            if count > 1 and (kind in named or not _is_vague(kind, hinted[kind], language))
-        ),
-        "",
-    )
+    known = _known(described, things, said, language)
+    named, hinted, told = (dict[str, dict[int, set[str]]]() for _ in range(3))
+    for number, text in enumerate(narrations):
+        for found, words_by_kind in (
+            (named, _named(text, seen, language)),
+            (hinted, _hints(text, language, _MEANS)),
+            (told, _told(text, language, _MEANS)),
+        ):
+            for kind, words_of_it in words_by_kind.items():
+                if kind not in known:
+                    found.setdefault(kind, {})[number] = set(words_of_it)
+    for kind in named:
+        if len(named[kind].keys() | hinted.get(kind, {}).keys()) > 1:
+            return kind
+    for kind, hints in told.items():
+        if len(hints) > 1 and not _is_vague(kind, set().union(*hints.values()), language):
+            return kind
+    return ""
 
 
-def _known(described: Iterable[str], said: str, language: str) -> set[str]:
+def _known(described: Iterable[str], things: Iterable[str], said: str, language: str) -> set[str]:
     """Returns the kinds of places that may be those of the pictures or were told of before."""
     known = set(place_words.akin(frozenset(place_words.named(said, language))))
-    known.update(_hints(said, language, _MEANS))
+    known.update(_hints(said, language, _MEANS), _hints(said, "en", _MEANS))
     for text in (*described, said):
-        known.update(place_words.shown(text), _hints(text, "en", _HINTS))
+        known.update(place_words.shown(text))
+    for text in things:
+        known.update(_hints(text, "en", _HINTS))
     return known
 
 
@@ -59,16 +63,18 @@ def _is_vague(kind: str, hints: set[str], language: str) -> bool:
 
 def _named(text: str, seen: frozenset[str], language: str) -> Mapping[str, frozenset[str]]:
     """Returns the places that a text names by words that mean nothing else that is seen."""
-    lexicon, kinds = concepts.lexicon(language), place_words.kinds()
+    lexicon, called = concepts.lexicon(language), concepts.titles(language)
     found = {}
     for kind, names in place_words.named(text, language).items():
-        own = kinds[kind].named | kinds[kind].seen
-        others = {name: lexicon.get(name, frozenset()) - own for name in names}
-        sure = frozenset(
-            name for name, emoji in others.items() if 2 * len(emoji & seen) <= len(emoji)
-        )
+        place = place_words.kinds()[kind]
+        sure = set()
+        for name in names:
+            others = lexicon.get(name, frozenset()) - place.named - place.seen
+            things = {emoji for emoji in others if name in " ".join(called.get(emoji, ())).split()}
+            if 2 * len(things & seen) <= len(things):
+                sure.add(name)
         if sure:
-            found[kind] = sure
+            found[kind] = frozenset(sure)
     return found
 
 
