@@ -317,7 +317,7 @@ def entry(tokens: Sequence[str], language: str, known: Container[str]) -> str:
     if code(language) == "en" and word in words.STOP_WORDS:
         return ""
     forms = [word, lemma(word, language), *_without_diminutive(word, language)]
-    forms += _without_prefix(word, language)
+    forms += without_prefix(word, language)
     if not is_word(word, language):  # a form that the dictionary lacks
         shortest = max(_shortest(word), len(word) - _LONGEST_ENDING)
         forms += [word[:length] for length in range(len(word) - 1, shortest - 1, -1)]
@@ -338,7 +338,7 @@ def _without_diminutive(word: str, language: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _without_prefix(word: str, language: str) -> list[str]:
+def without_prefix(word: str, language: str) -> list[str]:
     """Returns what may be left of a word without the "and", "in" or "the" that Arabic and Hebrew
     write before it: desert of במדבר."""
     return [

@@ -95,14 +95,15 @@ def _hints(text: str, language: str, least: float) -> dict[str, set[str]]:
 
 
 def _told(text: str, language: str, least: float) -> dict[str, set[str]]:
-    """Returns `_hints` that name something of the place, or belong to a thing that has a simple
-    name: "small" is said of a small airplane, and of much else."""
+    """Returns `_hints` that name something of the place, or belong to several of its things or to
+    one with a simple name: "small" is said of a small airplane, and of much else."""
     lexicon, names = concepts.lexicon(language), concepts.names(language)
     kinds, found = place_words.kinds(), dict[str, set[str]]()
     for kind, hints in _hints(text, language, least).items():
         for word in hints:
             of_place = lexicon[word] & kinds[kind].seen
             simple = of_place - concepts.compounds() - concepts.BEINGS
-            if simple or any(word in names.get(symbol, ()) for symbol in of_place):
+            several = len(of_place) > 1 and 2 * len(of_place) > len(lexicon[word])
+            if simple or several or any(word in names.get(symbol, ()) for symbol in of_place):
                 found.setdefault(kind, set()).add(word)
     return found
