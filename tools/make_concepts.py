@@ -54,6 +54,7 @@ def main(cldr: str, emojibase: str) -> None:
     OUT.mkdir(exist_ok=True)
     for name, title, kinds, more in (
         ("beings", "Emoji of animals, of persons in a role and of tales.", BEINGS, MORE_BEINGS),
+        ("animals", "Emoji of animals.", [kind for kind in BEINGS if "animal" in kind], []),
         ("persons", "Emoji of persons of an age, and of families.", PERSONS, MORE_PERSONS),
     ):
         found = [symbol for symbol in kind if symbol in things and kind[symbol] in kinds] + more

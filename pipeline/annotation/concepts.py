@@ -48,7 +48,11 @@ _CALLED_BY_NATURE = frozenset("🦥🦨🦹🧛🧟")
 _DICTIONARIES = DictionaryLookupStrategy()
 
 BEINGS = frozenset(word_lists.read(__package__, "concepts/beings.txt"))
+ANIMALS = frozenset(word_lists.read(__package__, "concepts/animals.txt"))
 PERSONS = frozenset(word_lists.read(__package__, "concepts/persons.txt"))
+_KINDS_OF_ANIMALS = frozenset(
+    " ".join(word_lists.read(__package__, "concepts/kinds_of_animals_en.txt")).split()
+)
 
 Vector = Mapping[str, float]
 
@@ -138,6 +142,21 @@ def means(text: str, language: str, most: int = _FEW_EMOJI) -> frozenset[str]:
         if len(known[name]) <= most
         for emoji in known[name]
     )
+
+
+@functools.lru_cache(maxsize=4_000)
+def shown(text: str) -> frozenset[str]:
+    """Returns the emoji of an English description, of animals only those that it names, or whose
+    kind it names: "two" is said of a camel, and "talk" of a parrot."""
+    known = lexicon("en")
+    of_animals = _names_of_beings("en") | _KINDS_OF_ANIMALS
+    named = {
+        emoji
+        for word in named_in_any_form(text, "en")
+        if word in of_animals
+        for emoji in known[word]
+    }
+    return (means(text, "en") - ANIMALS) | (ANIMALS & named)
 
 
 @functools.lru_cache(maxsize=4_000)

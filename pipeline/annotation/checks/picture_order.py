@@ -165,11 +165,11 @@ def _without_names(text: str, names: Sequence[str], language: str) -> str:
 
 def _with_synonyms(text: str) -> set[str]:
     """Returns the emoji of the words of an English text, and of their synonyms."""
-    found = set(concepts.means(text, "en"))
+    found = set(concepts.shown(text))
     lemmas = words.content(text)
     for group in words.SYNONYMS:
         if not set(group.split()).isdisjoint(lemmas):
-            found.update(emoji for word in group.split() for emoji in concepts.means(word, "en"))
+            found.update(emoji for word in group.split() for emoji in concepts.shown(word))
     return found
 
 

@@ -153,3 +153,18 @@ def test_what_is_said_of_an_animal_or_a_person_is_none(language, text):
 def test_words_that_case_folding_spells_otherwise_are_in_dictionaries():
     assert concepts.is_entry("θεόσ", "el") and concepts.is_entry("i\u0307nek", "tr")
     assert "🏜" in concepts.means(" ".join(concepts.named_in_any_form("στην έρημο", "el")), "el")
+
+
+@pytest.mark.parametrize(
+    ("description", "animal", "there"),
+    [
+        ("The two talk about the game.", "🦜", False),  # "talk" is said of parrots
+        ("The two talk about the game.", "🐫", False),  # "two" of humps
+        ("A goat chews the net.", "🐐", True),
+        ("A green bird on a branch.", "🦜", True),  # its kind
+        ("A hairy pet on a sofa.", "🐕", True),
+        ("A farmer in a red hat.", "🧑‍🌾", True),  # no animal
+    ],
+)
+def test_a_description_shows_the_animals_that_it_names(description, animal, there):
+    assert (animal in concepts.shown(description)) == there
