@@ -218,6 +218,8 @@ def unknown(
     listed = (_given_names(code) | _rare_names(code) | _doubtful_names(code)) - given
     others = _without_names(text, names, code) if listed else ""
     for given_name in listed:
+        if code == "th" and not _acts(given_name, [text], code):
+            continue  # any run of letters may be a name: มานะ is "come, dear" too
         if _has_word(others, given_name, code) and not any(
             name_forms.is_form(given_name, name) for name in names
         ):
@@ -507,7 +509,8 @@ def _international(text: str, language: str) -> set[str]:
         return set()
     if code == "th":
         names = _given_names("international") | _rare_names("international")
-        return name_forms.spelt_in_thai(text, names) - known.keys()
+        found = name_forms.spelt_in_thai(text, names) - known.keys()
+        return {name for name in found if _acts(name, [text], code)}
     tokens = [*words.tokenize(text), *(match[0] for match in name_forms.transliterated(text))]
     return {
         token

@@ -429,7 +429,8 @@ def test_strangers_beside_titles_and_verbs_of_persons(language, text, name):
         ("ko", ["개가 도망쳤어요.", "길거리에 비가 왔다.", "길거리가 젖었다."]),
         ("bn", ["ছেলেটি শান্তভাবে বলল।"]),
         ("hi", ["“शर्म करो!” ब्रूनो ने कहा।", "सूरज निकला।"]),
-        ("th", ["นั่นใครน่ะ"]),
+        # "Give it back!", which ends like the name Mana; almonds, which sound like a name
+        ("th", ["นั่นใครน่ะ", "“เอาคืนมานะ!” เขาร้อง", "ขนมลูกอัลมอนด์หวานมาก"]),
     ],
 )
 def test_words_that_are_nobody_in_any_number_of_texts(language, texts):
