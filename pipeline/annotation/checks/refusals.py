@@ -8,10 +8,13 @@ and that it is what was asked for; or where it says nothing but that it is sorry
 
 from __future__ import annotations
 
+import functools
+
 from pipeline.annotation import words
 from pipeline.annotation.checks import patterns
 
 _FAULT = "the text is a refusal, not a story"
+_FEWEST_WORDS = 5  # "But I can't."
 
 
 def refusal(text: str) -> str:
@@ -40,8 +43,23 @@ def refusal(text: str) -> str:
 
 
 def _is_nothing_else(text: str, language: str) -> bool:
-    """Returns whether a text only says that it is sorry and cannot help."""
-    whole, sorry = (patterns.pattern(language, name) for name in ("whole", "sorry"))
-    if not (whole and sorry and whole.search(text) and sorry.search(text)):
+    """Returns whether a text only says that it is sorry and cannot help, in these words or, where
+    spaces tell words apart, in another order of them: "s tímto vám pomoci nemohu"."""
+    whole, sorry, cannot = (
+        patterns.pattern(language, name) for name in ("whole", "sorry", "cannot")
+    )
+    if not (whole and sorry and sorry.search(text)):
         return False
-    return not patterns.strip_phrases(text, (whole, sorry)).strip()
+    if whole.search(text) and not patterns.strip_phrases(text, (whole, sorry)).strip():
+        return True
+    said = words.tokenize(text)
+    if not (cannot and cannot.search(text) and len(said) >= _FEWEST_WORDS):
+        return False
+    return _words_of_refusals(language).issuperset(said)
+
+
+@functools.cache
+def _words_of_refusals(language: str) -> frozenset[str]:
+    """Returns the words of the phrases that say no more than that something cannot be done."""
+    of = [*patterns.phrases(language, "whole"), *patterns.phrases(language, "sorry")]
+    return frozenset(words.tokenize(" ".join(of)))

@@ -30,6 +30,10 @@ from pipeline.annotation.checks.refusals import refusal
         "En tant que modèle de langage, je n'ai pas d'images.",
         "Lo siento, pero no puedo ayudar con eso.",
         "Como modelo de lenguaje, no veo la imagen.",
+        "Je mi líto, ale s tímto vám pomoci nemohu.",  # known words in an order of their own
+        "Valitettavasti en pysty auttamaan tässä asiassa.",
+        "Din păcate, nu sunt în măsură să răspund acestei solicitări.",
+        "Unfortunately, I can't help with writing this letter.",
     ],
 )
 def test_refusals(text):
@@ -73,6 +77,8 @@ def test_each_language_has_its_refusals_and_its_good_sentences(language):
 @pytest.mark.parametrize(
     "text",
     [
+        "But I can't.",
+        "Sorry I was, but I could not help her with that.",
         "Bruno was unable to continue the story, and he cried.",
         "I was trained by the old owl, who could see images in the water.",
         "I need more information, I thought, and I lit the lantern.",
