@@ -127,8 +127,8 @@ def test_a_dataset_in_a_bucket_is_verified_reported_and_gone_on_with(
     (first, second), _ = discovery.find("s3://films/pip")
     server.requests.clear()
     run.run([first], [], config(), empty, IN_MEMORY)
-    name = storage.find_in(f"{empty}/images", "**.jpg")[0][0].rpartition("_")[2]
-    # A picture is written and copied, and read for its text, its figures, the crop of one of them,
+    name = storage.find_in(f"{empty}/characters", "**.jpg")[0][0].rpartition("_")[2]
+    # A picture of a character is written and copied, and read for its text, its figures, the crop,
     # its colours and the shard.
     assert sorted(
         request.split(" ")[0]
