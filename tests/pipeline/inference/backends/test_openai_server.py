@@ -1061,7 +1061,10 @@ def test_a_picture_that_is_too_large_is_sent_smaller_and_the_next_are_at_once(
 
     async def main():
         async with backend(server.url) as asked:
-            return [await asked.answer(request(f"what is {one.path}?", one)) for one in pictures]
+            return [
+                await asked.answer(request(f"what is {picture.path}?", picture))
+                for picture in pictures
+            ]
 
     with serving(up_to(400, TOO_LARGE[server_kind])) as server:
         found = asyncio.run(main())
