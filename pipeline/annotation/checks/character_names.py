@@ -17,7 +17,7 @@ import simplemma
 from anyascii import anyascii
 
 from pipeline.annotation import concepts, name_forms, words
-from pipeline.annotation.checks import patterns
+from pipeline.annotation.checks import listed_names, patterns
 from pipeline.runtime import word_lists
 from schemas.rows import Character
 
@@ -44,68 +44,8 @@ _DICTIONARIES_WITH_NAMES = frozenset(
     "ca cs da de el es et fi fr hr hu hy is lt lv mk pl ro ru sk sl sv uk".split()  # noqa: SIM905
 )
 _NEIGHBOURS = {"mk": "hr", "sl": "hr"}  # whose dictionary has more of their names
-_GIVEN_NAMES = word_lists.read(__package__, "given_names.txt")
-_MORE_GIVEN_NAMES = word_lists.read(__package__, "more_given_names.txt")
-_FAMILY_NAMES = word_lists.read(__package__, "family_names.txt")
-_PERSONS_ACT = word_lists.read(__package__, "persons_act.txt")
-_ADDRESSED = word_lists.read(__package__, "forms_of_address.txt")
-_VERB_FIRST = ("ar", "he")  # where a verb stands beside its subject, before or after it
-_NEAR = 3  # words after a rare name, elsewhere, of which one may be its verb
-_KOREAN_SUBJECT = re.compile("이?(?:가|는|도)|은|이|께서")
-# Languages without capitals whose words are seldom spelled as names of other countries are.
-_HAS_FOREIGN_NAMES = ("ar", "fa", "he", "hi", "ja", "ko", "th")
-# What a name stands between in scripts without spaces.
-_UNSPACED_NAMES = {
-    "zh": (
-        "",
-        "(?=$|[\\W说笑跑走来去看想问叫喊拉拿站坐躺把被对和跟与也就又都还才从在向往朝很是高摇挥点抬低蹲爬跳回答听觉"
-        "带领举抱拍指追找给让帮开睁闭大轻悄赶连忙立哈嘻的一不没有已正只最先后终突忽马])",
-    ),
-    "ja": (
-        "(?<![\u3041-\u3096\u3400-\u9fff])",
-        "(?=$|[\\Wはがをにのもとへやよだで]|くん|ちゃん|さん|さま|君|様)",
-    ),
-    "th": ("", ""),
-}
-# With what Japanese surnames end; a soldier (兵隊さん) does not.
-_ENDS_OF_SURNAMES = (
-    "田藤本川木村林上井橋中口水崎部森下島浦原山野沢谷"
-    "岡倉石池坂宮城岸松竹杉高尾辺保瀬江浜塚内津堀関根"
-)
-# What calls somebody so: "a boy called Shadi".
-_CALLED = {
-    "ar": ("(?:يدعى|تدعى|يسمى|تسمى|المدعو|المدعوة|اسمه|اسمها) (?!ال)([ء-ي]{3,})",),
-    "bn": ("([ঀ-৿]{2,}) (?:নামে|নামের)(?![ঀ-৿])",),
-    "fa": ("به (?:نام|اسم) ([ؠ-ی]{3,})",),
-    "he": ("(?:בשם|ששמו|ששמה|ושמו|ושמה) (?!ה)([א-ת]{3,})",),
-    "hi": ("([ऀ-ॿ]{2,}) नाम (?:का|की|के)(?![ऀ-ॿ])",),
-    "ja": (
-        "(?<![㐀-鿿])([㐀-鿿]{2})(?:くん|ちゃん)",
-        f"(?<![㐀-鿿お])([㐀-鿿々]{{1,2}}[{_ENDS_OF_SURNAMES}])さん",
-        "([㐀-鿿]{2,3}|[ァ-ヺー]{2,})(?:という名|と名乗)",
-    ),
-    "ko": ("([가-힣]{2,3}?)(?:이?라는 (?:이름|아이|소년|소녀|친구|청년)|이?라고 불리는)",),
-    "ta": ("([஀-௿]{3,}) என்ற (?:சிறுவன்|சிறுமி|ஒருவ|பெயர்)",),
-    "ur": ("([ؠ-ے]{3,}) نام(?:ی| کا| کی| کے)(?![ؠ-ے])",),
-    "zh": ("(?:名?叫|叫[做作])([㐀-鿿]{2,4}?)的(?:人|男|女|孩|小|少|老|姑娘|朋友)",),
-}
 # What stands after the name of somebody who acts, in Japanese; other foreign words are things.
 _ACTS = r"(?:は|が|も|くん|ちゃん|さん|さま|様|[、！!…「」])"
-_VOWEL_MARKS = re.compile("[ً-ْ]")  # of Arabic
-# What is joined to a name without a space.
-_SEMITIC = ("و", "ف", "ب", "ل", "ك", "ول", "وب", "فل")
-_JOINED_BEFORE = {
-    "ar": frozenset(_SEMITIC),
-    "he": frozenset(("ו", "ל", "ב", "מ", "ש", "ול", "וש", "כש")),
-}
-_KOREAN_PARTICLES = re.compile(
-    "이?(?:가|는|를|와|랑|의|도|야|네|들|에게|한테|처럼|보다|만|까지|부터|라는|라고|에게서|하고)|은|을|과|이|아|씨.*"
-)
-_ENDINGS = frozenset(("bn", "ta", "te", "gu", "mr", "ka"))
-_NO_VOWEL = "\u0bcd\u0c4d\u0acd\u09cd"  # signs of Indic scripts for a consonant alone
-_NASAL = re.compile(
-    "[\u0919\u091e\u0923\u0928\u092e]\u094d(?=[\u0915-\u0939])(?![\u092f-\u0932\u0935\u0939\u0928\u092e])"
-)
 _SHORTEST_STEM, _LONGEST_ENDING = 3, 5
 _SOFT_BEFORE_I = {"ка": "ц", "га": "з", "ха": "с"}  # of Ukrainian: в Африці
 _SHORT_TRANSLITERATION = 3  # characters that Chinese may have by chance
@@ -215,26 +155,26 @@ def unknown(
         found[name] = None
     if persons and not english:
         found = {name: None for name in found if not _is_declined_place(name, code)}
-    listed = (_given_names(code) | _rare_names(code) | _doubtful_names(code)) - given
-    others = _without_names(text, names, code) if listed else ""
+    listed = listed_names.all_given_names(code) - given
+    others = listed_names.without_names(text, names, code) if listed else ""
     for given_name in listed:
-        if code == "th" and not _acts(given_name, [text], code):
+        if code == "th" and not listed_names.acts(given_name, [text], code):
             continue  # any run of letters may be a name: มานะ is "come, dear" too
-        if _has_word(others, given_name, code) and not any(
+        if listed_names.has_word(others, given_name, code) and not any(
             name_forms.is_form(given_name, name) for name in names
         ):
             found[given_name] = None
-    for word in _names_of_words(code) - given:
-        if word in text and _acts(word, [text], code, surely=True):
+    for word in listed_names.names_of_words(code) - given:
+        if word in text and listed_names.acts(word, [text], code, surely=True):
             found[word] = None
-    for called in (*_called(text, code), *_addressed(text, code)):
+    for called in (*listed_names.called(text, code), *listed_names.addressed(text, code)):
         if (
             called not in grounds
             and called not in given
             and not any(name_forms.is_form(called, name) for name in names)
         ):
             found[called] = None
-    for word in _international(text, language) - given:
+    for word in listed_names.international(text, language) - given:
         if not any(name_forms.is_form(word, name) for name in names):
             found[word] = None
     if code in ("zh", "ja"):
@@ -272,7 +212,7 @@ def _is_declined_place(name: str, code: str) -> bool:
     """Returns whether a word is a continent or a country with an ending, and no known name:
     Afrikában, but not Indira."""
     word = name.casefold()
-    if name in _given_names("international") | _rare_names("international"):
+    if name in listed_names.given_names("international") | listed_names.rare_names("international"):
         return False
     return not concepts.is_entry(name, _NAMES_OF) and any(
         word.startswith((place[:-1], place[:-2] + _SOFT_BEFORE_I.get(place[-2:], place[-2:])))
@@ -301,16 +241,21 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
     """
     code = concepts.code(language)
     titled = code != "en" and any(_is_titled(name, text) for text in texts)
-    if titled or any(name in _called(text, code) + _addressed(text, code) for text in texts):
+    if titled or any(
+        name in listed_names.called(text, code) + listed_names.addressed(text, code)
+        for text in texts
+    ):
         return True
-    if name in _doubtful_names(code) | _names_of_words(code):
-        surely = code != "ar" or name in _names_of_words(code)  # whose adverbs have an ending
-        return _acts(name, texts, code, surely=surely)
-    if name in _rare_names(code):
-        return _acts(name, texts, code)
-    if name in _given_names(code):
+    if name in listed_names.doubtful_names(code) | listed_names.names_of_words(code):
+        surely = code != "ar" or name in listed_names.names_of_words(
+            code
+        )  # whose adverbs have an ending
+        return listed_names.acts(name, texts, code, surely=surely)
+    if name in listed_names.rare_names(code):
+        return listed_names.acts(name, texts, code)
+    if name in listed_names.given_names(code):
         return True
-    if _is_international(name, code):
+    if listed_names.is_international(name, code):
         return True
     if code in ("zh", "ja"):
         return code == "zh" and len(name) > _SHORT_TRANSLITERATION
@@ -381,194 +326,6 @@ def _is_titled(name: str, text: str) -> bool:
     return any(word.casefold() in _TITLES for word in before)
 
 
-@functools.cache
-def _given_names(code: str) -> frozenset[str]:
-    """Returns the given names of a language without capitals; none for others."""
-    return _listed_names(code, _GIVEN_NAMES)[0]
-
-
-@functools.cache
-def _rare_names(code: str) -> frozenset[str]:
-    """Returns more given names, any of which may be a rare word."""
-    return _listed_names(code, _MORE_GIVEN_NAMES)[0]
-
-
-@functools.cache
-def _doubtful_names(code: str) -> frozenset[str]:
-    """Returns the given names that are words as well: Alon is an oak. Those of things are left out,
-    as stories tell of them."""
-    doubtful = _listed_names(code, _GIVEN_NAMES)[1] | _listed_names(code, _MORE_GIVEN_NAMES)[1]
-    return doubtful - concepts.lexicon(code).keys()
-
-
-@functools.cache
-def _names_of_words(code: str) -> frozenset[str]:
-    """Returns the given names that are frequent words too: Barak is lightning."""
-    doubtful = _listed_names(code, _GIVEN_NAMES)[1] & concepts.lexicon(code).keys()
-    return (doubtful | _listed_names(code, _MORE_GIVEN_NAMES)[2]) - concepts.ambiguous(code)
-
-
-def _listed(name: str, code: str) -> bool:
-    """Returns whether a word without capitals is a given or a family name, among other things."""
-    return (
-        name in _given_names(code) | _rare_names(code) | _doubtful_names(code)
-        or name in _names_of_words(code)
-        or name in _listed_names(code, _FAMILY_NAMES)[0]
-        or _is_international(name, code)
-    )
-
-
-def _acts(name: str, texts: Sequence[str], code: str, *, surely: bool = False) -> bool:
-    """Returns whether somebody of a name does in some text what persons do or, with `surely`, what
-    nobody else does: "Barak laughed", where Barak may be lightning."""
-    only_persons, others, _ = _listed_names(code, _PERSONS_ACT)
-    verbs = only_persons if surely else only_persons | others
-    for sentence in (part for text in texts for part in patterns.sentences(text)):
-        if not verbs or name.rstrip(_NO_VOWEL) not in _folded(sentence):
-            continue
-        if code in ("ja", "th"):
-            between = "(?:は|が|も)[^。]*?" if code == "ja" else "(?:ก็| )*"
-            acts = "|".join(map(re.escape, sorted(verbs)))
-            if re.search(f"{re.escape(name)}{between}(?:{acts})", sentence):
-                return True
-            continue
-        tokens = words.tokenize(_VOWEL_MARKS.sub("", _folded(sentence)))
-        for place, token in enumerate(tokens):
-            if not (token == name if surely else _joined_form(token, name, code)):
-                continue
-            after = tokens[place + 1 :]
-            if code in _VERB_FIRST:
-                before = () if surely else tokens[max(0, place - 1) : place]  # "said hello"
-                beside = (*before, *after[:1])
-                found = any(word in verbs or word[1:] in verbs for word in beside)
-            elif code == "ko":
-                # A name in another script's spelling is found with its particle.
-                subject = _KOREAN_SUBJECT.fullmatch(token[len(name) :] or token[-1])
-                found = subject is not None and any(word.startswith(tuple(verbs)) for word in after)
-            else:
-                found = not verbs.isdisjoint(after[: 1 if surely else _NEAR])
-            if found:
-                return True
-    return False
-
-
-def _addressed(text: str, code: str) -> list[str]:
-    """Returns the names of a list that stand beside a title or a word for kin: Mrs Rosenberg."""
-    formal, kin, _ = _listed_names(code, _ADDRESSED)
-    addresses = formal | kin
-    if not addresses:
-        return []
-    if code == "th":
-        before = "|".join(map(re.escape, sorted(addresses, key=len, reverse=True)))
-        names = _given_names(code) | _rare_names(code) | _listed_names(code, _FAMILY_NAMES)[0]
-        return [name for name in names if name in text and re.search(f"(?:{before}){name}", text)]
-    tokens = words.tokenize(_VOWEL_MARKS.sub("", _folded(text)))
-    return [
-        token
-        for place, token in enumerate(tokens)
-        if token not in addresses
-        and _listed(token, code)
-        # "Uncle Tailor" is one who sews.
-        and not (formal if token.startswith("ال") else addresses).isdisjoint(
-            tokens[max(0, place - 1) : place] + tokens[place + 1 :][:1]
-        )
-    ]
-
-
-@functools.lru_cache(maxsize=200)
-def _listed_names(code: str, lines: tuple[str, ...]) -> tuple[frozenset[str], ...]:
-    """Returns the words of a language in a list, such as given names, in three sets, which `?`
-    divides: those that are nothing else, those that are words too, and those that are so first.
-
-    Hebrew's Itai is spelled as "with me" is, so he is left out.
-    """
-    listed = next((line for line in lines if line.startswith(f"{code}:")), ":")
-    parts = (*listed.partition(":")[2].split("?"), "", "")[:3]
-    left_out = concepts.function_words(code) if lines not in (_PERSONS_ACT, _ADDRESSED) else ()
-    return tuple(frozenset(_folded(part).split()).difference(left_out) for part in parts)
-
-
-def _folded(text: str) -> str:
-    """Returns a text of an Indic script with nasals in one spelling: देवेन्द्र and देवेंद्र."""
-    return _NASAL.sub("\u0902", text.replace("\u0901", "\u0902").replace("\u093c", ""))
-
-
-def _is_international(word: str, code: str) -> bool:
-    """Returns whether a word of a language without capitals is a name of many countries."""
-    return code in _HAS_FOREIGN_NAMES and (
-        name_forms.is_spelling(word, _given_names("international"))
-        or (code in ("ja", "th") and name_forms.is_spelling(word, _rare_names("international")))
-    )
-
-
-def _international(text: str, language: str) -> set[str]:
-    """Returns the words of a text that are a name of many countries and, in the lexicon, no other
-    word. Where spaces tell words apart, somebody of that name must act, as few letters tell."""
-    code, known = concepts.code(language), concepts.lexicon(language)
-    if code not in _HAS_FOREIGN_NAMES:
-        return set()
-    if code == "th":
-        names = _given_names("international") | _rare_names("international")
-        found = name_forms.spelt_in_thai(text, names) - known.keys()
-        return {name for name in found if _acts(name, [text], code)}
-    tokens = [*words.tokenize(text), *(match[0] for match in name_forms.transliterated(text))]
-    return {
-        token
-        for token in tokens
-        if token not in known
-        and _is_international(token, code)
-        and (code == "ja" or _acts(token, [text], code))
-    }
-
-
-def _has_word(text: str, word: str, code: str) -> bool:
-    """Returns whether a text has a word: alone, or with what a language joins to it."""
-    if word.rstrip(_NO_VOWEL) not in _folded(text):
-        return False
-    if code in _UNSPACED_NAMES:
-        before, after = _UNSPACED_NAMES[code]
-        return re.search(f"{before}{re.escape(word)}{after}", text) is not None
-    return any(_joined_form(token, word, code) for token in words.tokenize(text))
-
-
-def _without_names(text: str, names: Iterable[str], code: str) -> str:
-    """Returns a text without the words that are names of a list, where spaces tell words apart:
-    Brumm is no Rum with "in" before him in Hebrew."""
-    if code in _UNSPACED_NAMES:
-        return text
-    return " ".join(
-        token
-        for token in words.tokenize(text)
-        if not any(name_forms.is_form(token, name) for name in names)
-    )
-
-
-def _joined_form(token: str, word: str, code: str) -> bool:
-    """Returns whether a token is a word with the particles or endings that a language joins to it:
-    "and Maryam", "Ratan's"."""
-    token = _folded(token)
-    if token == word:
-        return True
-    if code in _JOINED_BEFORE:
-        return token.endswith(word) and token[: -len(word)] in _JOINED_BEFORE[code]
-    if code == "ko":
-        return (
-            token.startswith(word) and _KOREAN_PARTICLES.fullmatch(token[len(word) :]) is not None
-        )
-    stem = word.rstrip(_NO_VOWEL)
-    extra = len(token) - len(stem)
-    return (
-        code in _ENDINGS and len(stem) >= _SHORTEST_STEM and token.startswith(stem) and extra <= 4
-    )
-
-
-def _called(text: str, code: str) -> list[str]:
-    """Returns what a text calls somebody, where no capitals tell: 一个叫大壮的人, 大地くん."""
-    plain = _VOWEL_MARKS.sub("", text)
-    found = [name for call in _CALLED.get(code, ()) for name in re.findall(call, plain)]
-    return [name for name in found if name not in concepts.function_words(code)]
-
-
 def recurs(name: str, texts: Sequence[str], language: str) -> bool:
     """Returns whether two texts or more have a name, in any form.
 
@@ -576,11 +333,13 @@ def recurs(name: str, texts: Sequence[str], language: str) -> bool:
     one of them must also begin a sentence with it; in Japanese, somebody of that name act.
     """
     code = concepts.code(language)
-    if name in _given_names(code) | _rare_names(code) | _doubtful_names(code):
+    if name in listed_names.all_given_names(code):
         sentences = [patterns.sentences(text) for text in texts]
-        had = [any(_has_word(said, name, code) for said in parts) for parts in sentences]
-        opens = name not in _doubtful_names(code) or any(
-            _has_word(_beginning(said, name, code), name, code)
+        had = [
+            any(listed_names.has_word(said, name, code) for said in parts) for parts in sentences
+        ]
+        opens = name not in listed_names.doubtful_names(code) or any(
+            listed_names.has_word(_beginning(said, name, code), name, code)
             for parts in sentences
             for said in parts
         )
@@ -818,7 +577,7 @@ def _is_noun(part: str) -> bool:
 def _is_inflected_noun(name: str) -> bool:
     """Returns whether a German word is a noun that names are not: a form of another word, as Kinder
     of Kind, or one with a plural, as Brüder of Bruder. Names have a genitive only."""
-    if name in _given_names("international"):
+    if name in listed_names.given_names("international"):
         return False
     singular = simplemma.lemmatize(name, lang="de")
     if singular != name and concepts.is_entry(name, "de") and singular + "s" != name:

@@ -1,0 +1,271 @@
+"""Finds names of lists in texts: given and family names, alone or beside what tells of a person.
+
+In languages without capitals only lists, and words beside it, tell a name: a title, a word for kin
+or a verb of persons.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Sequence
+
+from pipeline.annotation import concepts, name_forms, words
+from pipeline.annotation.checks import patterns
+from pipeline.runtime import word_lists
+
+_SHORTEST_STEM = 3
+_GIVEN_NAMES = word_lists.read(__package__, "given_names.txt")
+_MORE_GIVEN_NAMES = word_lists.read(__package__, "more_given_names.txt")
+_FAMILY_NAMES = word_lists.read(__package__, "family_names.txt")
+_PERSONS_ACT = word_lists.read(__package__, "persons_act.txt")
+_ADDRESSED = word_lists.read(__package__, "forms_of_address.txt")
+_VERB_FIRST = ("ar", "he")  # where a verb stands beside its subject, before or after it
+_NEAR = 3  # words after a rare name, elsewhere, of which one may be its verb
+_KOREAN_SUBJECT = re.compile("이?(?:가|는|도)|은|이|께서")
+# Languages without capitals whose words are seldom spelled as names of other countries are.
+_HAS_FOREIGN_NAMES = ("ar", "fa", "he", "hi", "ja", "ko", "th")
+# What a name stands between in scripts without spaces.
+_UNSPACED_NAMES = {
+    "zh": (
+        "",
+        "(?=$|[\\W说笑跑走来去看想问叫喊拉拿站坐躺把被对和跟与也就又都还才从在向往朝很是高摇挥点抬低蹲爬跳回答听觉"
+        "带领举抱拍指追找给让帮开睁闭大轻悄赶连忙立哈嘻的一不没有已正只最先后终突忽马])",
+    ),
+    "ja": (
+        "(?<![\u3041-\u3096\u3400-\u9fff])",
+        "(?=$|[\\Wはがをにのもとへやよだで]|くん|ちゃん|さん|さま|君|様)",
+    ),
+    "th": ("", ""),
+}
+# With what Japanese surnames end; a soldier (兵隊さん) does not.
+_ENDS_OF_SURNAMES = (
+    "田藤本川木村林上井橋中口水崎部森下島浦原山野沢谷"
+    "岡倉石池坂宮城岸松竹杉高尾辺保瀬江浜塚内津堀関根"
+)
+# What calls somebody so: "a boy called Shadi".
+_CALLED = {
+    "ar": ("(?:يدعى|تدعى|يسمى|تسمى|المدعو|المدعوة|اسمه|اسمها) (?!ال)([ء-ي]{3,})",),
+    "bn": ("([ঀ-৿]{2,}) (?:নামে|নামের)(?![ঀ-৿])",),
+    "fa": ("به (?:نام|اسم) ([ؠ-ی]{3,})",),
+    "he": ("(?:בשם|ששמו|ששמה|ושמו|ושמה) (?!ה)([א-ת]{3,})",),
+    "hi": ("([ऀ-ॿ]{2,}) नाम (?:का|की|के)(?![ऀ-ॿ])",),
+    "ja": (
+        "(?<![㐀-鿿])([㐀-鿿]{2})(?:くん|ちゃん)",
+        f"(?<![㐀-鿿お])([㐀-鿿々]{{1,2}}[{_ENDS_OF_SURNAMES}])さん",
+        "([㐀-鿿]{2,3}|[ァ-ヺー]{2,})(?:という名|と名乗)",
+    ),
+    "ko": ("([가-힣]{2,3}?)(?:이?라는 (?:이름|아이|소년|소녀|친구|청년)|이?라고 불리는)",),
+    "ta": ("([஀-௿]{3,}) என்ற (?:சிறுவன்|சிறுமி|ஒருவ|பெயர்)",),
+    "ur": ("([ؠ-ے]{3,}) نام(?:ی| کا| کی| کے)(?![ؠ-ے])",),
+    "zh": ("(?:名?叫|叫[做作])([㐀-鿿]{2,4}?)的(?:人|男|女|孩|小|少|老|姑娘|朋友)",),
+}
+_VOWEL_MARKS = re.compile("[ً-ْ]")  # of Arabic
+# What is joined to a name without a space.
+_SEMITIC = ("و", "ف", "ب", "ل", "ك", "ول", "وب", "فل")
+_JOINED_BEFORE = {
+    "ar": frozenset(_SEMITIC),
+    "he": frozenset(("ו", "ל", "ב", "מ", "ש", "ול", "וש", "כש")),
+}
+_KOREAN_PARTICLES = re.compile(
+    "이?(?:가|는|를|와|랑|의|도|야|네|들|에게|한테|처럼|보다|만|까지|부터|라는|라고|에게서|하고)|은|을|과|이|아|씨.*"
+)
+_ENDINGS = frozenset(("bn", "ta", "te", "gu", "mr", "ka"))
+_NO_VOWEL = "\u0bcd\u0c4d\u0acd\u09cd"  # signs of Indic scripts for a consonant alone
+_NASAL = re.compile(
+    "[\u0919\u091e\u0923\u0928\u092e]\u094d(?=[\u0915-\u0939])(?![\u092f-\u0932\u0935\u0939\u0928\u092e])"
+)
+
+
+@functools.cache
+def given_names(code: str) -> frozenset[str]:
+    """Returns the given names of a language without capitals; none for others."""
+    return _listed_names(code, _GIVEN_NAMES)[0]
+
+
+@functools.cache
+def rare_names(code: str) -> frozenset[str]:
+    """Returns more given names, any of which may be a rare word."""
+    return _listed_names(code, _MORE_GIVEN_NAMES)[0]
+
+
+@functools.cache
+def doubtful_names(code: str) -> frozenset[str]:
+    """Returns the given names that are words as well: Alon is an oak. Those of things are left out,
+    as stories tell of them."""
+    doubtful = _listed_names(code, _GIVEN_NAMES)[1] | _listed_names(code, _MORE_GIVEN_NAMES)[1]
+    return doubtful - concepts.lexicon(code).keys()
+
+
+@functools.cache
+def all_given_names(code: str) -> frozenset[str]:
+    """Returns the given names of a language, but for those that are frequent words."""
+    return given_names(code) | rare_names(code) | doubtful_names(code)
+
+
+@functools.cache
+def names_of_words(code: str) -> frozenset[str]:
+    """Returns the given names that are frequent words too: Barak is lightning."""
+    doubtful = _listed_names(code, _GIVEN_NAMES)[1] & concepts.lexicon(code).keys()
+    return (doubtful | _listed_names(code, _MORE_GIVEN_NAMES)[2]) - concepts.ambiguous(code)
+
+
+def _listed(name: str, code: str) -> bool:
+    """Returns whether a word without capitals is a given or a family name, among other things."""
+    return (
+        name in all_given_names(code)
+        or name in names_of_words(code)
+        or name in _listed_names(code, _FAMILY_NAMES)[0]
+        or is_international(name, code)
+    )
+
+
+def acts(name: str, texts: Sequence[str], code: str, *, surely: bool = False) -> bool:
+    """Returns whether somebody of a name does in some text what persons do or, with `surely`, what
+    nobody else does: "Barak laughed", where Barak may be lightning."""
+    only_persons, others, _ = _listed_names(code, _PERSONS_ACT)
+    verbs = only_persons if surely else only_persons | others
+    for sentence in (part for text in texts for part in patterns.sentences(text)):
+        if not verbs or name.rstrip(_NO_VOWEL) not in _folded(sentence):
+            continue
+        if code in ("ja", "th"):
+            between = "(?:は|が|も)[^。]*?" if code == "ja" else "(?:ก็| )*"
+            acts = "|".join(map(re.escape, sorted(verbs)))
+            if re.search(f"{re.escape(name)}{between}(?:{acts})", sentence):
+                return True
+            continue
+        tokens = words.tokenize(_VOWEL_MARKS.sub("", _folded(sentence)))
+        for place, token in enumerate(tokens):
+            if not (token == name if surely else _joined_form(token, name, code)):
+                continue
+            after = tokens[place + 1 :]
+            if code in _VERB_FIRST:
+                before = () if surely else tokens[max(0, place - 1) : place]  # "said hello"
+                beside = (*before, *after[:1])
+                found = any(word in verbs or word[1:] in verbs for word in beside)
+            elif code == "ko":
+                # A name in another script's spelling is found with its particle.
+                subject = _KOREAN_SUBJECT.fullmatch(token[len(name) :] or token[-1])
+                found = subject is not None and any(word.startswith(tuple(verbs)) for word in after)
+            else:
+                found = not verbs.isdisjoint(after[: 1 if surely else _NEAR])
+            if found:
+                return True
+    return False
+
+
+def addressed(text: str, code: str) -> list[str]:
+    """Returns the names of a list that stand beside a title or a word for kin: Mrs Rosenberg."""
+    formal, kin, _ = _listed_names(code, _ADDRESSED)
+    addresses = formal | kin
+    if not addresses:
+        return []
+    if code == "th":
+        before = "|".join(map(re.escape, sorted(addresses, key=len, reverse=True)))
+        names = given_names(code) | rare_names(code) | _listed_names(code, _FAMILY_NAMES)[0]
+        return [name for name in names if name in text and re.search(f"(?:{before}){name}", text)]
+    tokens = words.tokenize(_VOWEL_MARKS.sub("", _folded(text)))
+    return [
+        token
+        for place, token in enumerate(tokens)
+        if token not in addresses
+        and _listed(token, code)
+        # "Uncle Tailor" is one who sews.
+        and not (formal if token.startswith("ال") else addresses).isdisjoint(
+            tokens[max(0, place - 1) : place] + tokens[place + 1 :][:1]
+        )
+    ]
+
+
+@functools.lru_cache(maxsize=200)
+def _listed_names(code: str, lines: tuple[str, ...]) -> tuple[frozenset[str], ...]:
+    """Returns the words of a language in a list, such as given names, in three sets, which `?`
+    divides: those that are nothing else, those that are words too, and those that are so first.
+
+    Hebrew's Itai is spelled as "with me" is, so he is left out.
+    """
+    listed = next((line for line in lines if line.startswith(f"{code}:")), ":")
+    parts = (*listed.partition(":")[2].split("?"), "", "")[:3]
+    left_out = concepts.function_words(code) if lines not in (_PERSONS_ACT, _ADDRESSED) else ()
+    return tuple(frozenset(_folded(part).split()).difference(left_out) for part in parts)
+
+
+def _folded(text: str) -> str:
+    """Returns a text of an Indic script with nasals in one spelling: देवेन्द्र and देवेंद्र."""
+    return _NASAL.sub("\u0902", text.replace("\u0901", "\u0902").replace("\u093c", ""))
+
+
+def is_international(word: str, code: str) -> bool:
+    """Returns whether a word of a language without capitals is a name of many countries."""
+    return code in _HAS_FOREIGN_NAMES and (
+        name_forms.is_spelling(word, given_names("international"))
+        or (code in ("ja", "th") and name_forms.is_spelling(word, rare_names("international")))
+    )
+
+
+def international(text: str, language: str) -> set[str]:
+    """Returns the words of a text that are a name of many countries and, in the lexicon, no other
+    word. Where spaces tell words apart, somebody of that name must act, as few letters tell."""
+    code, known = concepts.code(language), concepts.lexicon(language)
+    if code not in _HAS_FOREIGN_NAMES:
+        return set()
+    if code == "th":
+        names = given_names("international") | rare_names("international")
+        found = name_forms.spelt_in_thai(text, names) - known.keys()
+        return {name for name in found if acts(name, [text], code)}
+    tokens = [*words.tokenize(text), *(match[0] for match in name_forms.transliterated(text))]
+    return {
+        token
+        for token in tokens
+        if token not in known
+        and is_international(token, code)
+        and (code == "ja" or acts(token, [text], code))
+    }
+
+
+def has_word(text: str, word: str, code: str) -> bool:
+    """Returns whether a text has a word: alone, or with what a language joins to it."""
+    if word.rstrip(_NO_VOWEL) not in _folded(text):
+        return False
+    if code in _UNSPACED_NAMES:
+        before, after = _UNSPACED_NAMES[code]
+        return re.search(f"{before}{re.escape(word)}{after}", text) is not None
+    return any(_joined_form(token, word, code) for token in words.tokenize(text))
+
+
+def without_names(text: str, names: Iterable[str], code: str) -> str:
+    """Returns a text without the words that are names of a list, where spaces tell words apart:
+    Brumm is no Rum with "in" before him in Hebrew."""
+    if code in _UNSPACED_NAMES:
+        return text
+    return " ".join(
+        token
+        for token in words.tokenize(text)
+        if not any(name_forms.is_form(token, name) for name in names)
+    )
+
+
+def _joined_form(token: str, word: str, code: str) -> bool:
+    """Returns whether a token is a word with the particles or endings that a language joins to it:
+    "and Maryam", "Ratan's"."""
+    token = _folded(token)
+    if token == word:
+        return True
+    if code in _JOINED_BEFORE:
+        return token.endswith(word) and token[: -len(word)] in _JOINED_BEFORE[code]
+    if code == "ko":
+        return (
+            token.startswith(word) and _KOREAN_PARTICLES.fullmatch(token[len(word) :]) is not None
+        )
+    stem = word.rstrip(_NO_VOWEL)
+    extra = len(token) - len(stem)
+    return (
+        code in _ENDINGS and len(stem) >= _SHORTEST_STEM and token.startswith(stem) and extra <= 4
+    )
+
+
+def called(text: str, code: str) -> list[str]:
+    """Returns what a text calls somebody, where no capitals tell: 一个叫大壮的人, 大地くん."""
+    plain = _VOWEL_MARKS.sub("", text)
+    found = [name for call in _CALLED.get(code, ()) for name in re.findall(call, plain)]
+    return [name for name in found if name not in concepts.function_words(code)]
