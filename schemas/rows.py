@@ -245,7 +245,8 @@ class Story:
     scores: Scores | None = None  # None before the quality stage
     # who is seen in each picture; none at all where nobody looked
     characters: list[list[str]] = dataclasses.field(default_factory=list)
-    # where each of them is: x, y, width, height in pixels of the picture
+    # where each of them is: x, y, width, height in pixels of the picture, or of the one selected
+    # from the shot where a person put another frame in its place
     boxes: list[list[list[int]]] = dataclasses.field(default_factory=list)
     accepted: bool = False  # by a person, who looked at it
 
