@@ -29,6 +29,10 @@ _SOFTENED = {
 _FEWEST_LETTERS = 2  # before a consonant that is softened
 _HARD = re.compile("(?<![cgkpst])h(?=[aeiouy])")
 _VOWEL_LETTERS = "אעהויأآاإىيیهوة"
+# Letters of names in languages that spell them as they hear them.
+_SPELT_BY_SOUND = (
+    ("w", "v"), ("ph", "f"), ("th", "t"), ("ck|c(?=[aoulr])|qu?", "k"), ("x", "ks"), ("y", "i"),
+)  # fmt: skip
 _LIKE_SOUNDS = str.maketrans("yweorvcqzdgp", "iuiulbkkstkb")
 _FINE_SOUNDS = str.maketrans("cqgzprv", "kkksblf")
 _FEWEST_CONSONANTS = 4
@@ -135,7 +139,10 @@ def sounds_alike(word: str, other: str) -> bool:
 def is_form(word: str, name: str) -> bool:
     """Returns whether a word is a name, declined or in another alphabet."""
     if _script(word) == _script(name):
-        return word[:1].isupper() == name[:1].isupper() and _is_declined(_plain(word), _plain(name))
+        if word[:1].isupper() != name[:1].isupper():
+            return False
+        plain, wanted = _plain(word), _plain(name)
+        return _is_declined(plain, wanted) or _is_declined(_as_heard(plain), _as_heard(wanted))
     return any(_sounds_like(form, name) for form in _without_prefixes(word))
 
 
@@ -264,8 +271,9 @@ def _heard_of(name: str, script: str) -> frozenset[str]:
     and without the l and r that close a syllable where a language has none."""
     plain = _plain(name)
     forms = {plain, _softened(plain)}
-    if script in ("CYRILLIC", "GREEK"):  # which lack h and w: Рагім, Вангарі
-        forms.update(_HARD.sub("g", form).replace("w", "v") for form in tuple(forms))
+    if script in ("CYRILLIC", "GREEK"):  # which lack h: Рагім
+        forms.update(_HARD.sub("g", form) for form in tuple(forms))
+    forms.update(form.replace("w", "v") for form in tuple(forms))  # which few scripts have: वांडा
     if script in _WITHOUT_CODAS:
         forms.update(_CODA.sub("", form) for form in tuple(forms))
     return frozenset(_classes(form) for form in forms)
@@ -275,6 +283,11 @@ def is_spelt_alike(word: str, name: str) -> bool:
     """Returns whether a word has the letters of a name in any alphabet, and perhaps an ending."""
     plain, spelt = _vowelled(word), _vowelled(name)
     return plain.startswith(spelt) and len(plain) - len(spelt) <= _LONGEST_ENDING
+
+
+def is_unvowelled(word: str) -> bool:
+    """Returns whether the script of a word leaves out most vowels, as Arabic and Hebrew do."""
+    return _script(word) in _UNVOWELLED
 
 
 def _like_ends(word: str, name: str, *, both: bool) -> bool:
@@ -302,6 +315,13 @@ def _plain(word: str) -> str:
         word = _LEADING_VOWEL.sub(r"\2\1", _SILENT.sub("", word)).replace("อ", "")
     plain = _AFFRICATE.sub("j", str(anyascii(word)).casefold())
     return re.sub(*_PLAIN_SOUNDS[script], plain) if script in _PLAIN_SOUNDS else plain
+
+
+def _as_heard(plain: str) -> str:
+    """Returns Latin letters as languages have them that spell names by their sound: Vanda."""
+    for written, heard in _SPELT_BY_SOUND:
+        plain = re.sub(written, heard, plain)
+    return plain
 
 
 def _vowelled(word: str) -> str:

@@ -19,6 +19,7 @@ from pipeline.annotation.checks import (
     languages,
     picture_order,
     prompt_injection,
+    swapped_names,
 )
 from pipeline.annotation.checks.notes import note, placeholder
 from pipeline.annotation.checks.prompt_echo import echo
@@ -195,7 +196,7 @@ def _window_fault(
     dialogue = [line for caption in captions for line in (*caption["dialogue"], *caption["text"])]
     return (
         picture_order.disorder(texts, captions, language, config.stories.grounded)
-        or picture_order.swapped(
+        or swapped_names.swapped(
             texts,
             captions,
             {character.name: character.look for character in characters},
