@@ -51,6 +51,7 @@ _PLAIN_SOUNDS = {
     "KATAKANA": ("t(?=[bcdfghjkmprsz])", ""),  # ッ doubles what follows
     "GREEK": ("tz", "j"),
 }
+_NASAL_END = re.compile("ng(?![aeiou])")  # of Chinese, which also writes a foreign n: 旺达
 _AFFRICATE = re.compile("dzh|dž|dj|dz(?=h)")  # Джордж
 _SOFT = str.maketrans("gc", "js")
 _CODA = re.compile("[lr](?![aeiouyh])")  # unheard in languages without them: ジョージ, 안젤름
@@ -285,9 +286,15 @@ def is_spelt_alike(word: str, name: str) -> bool:
     return plain.startswith(spelt) and len(plain) - len(spelt) <= _LONGEST_ENDING
 
 
-def is_unvowelled(word: str) -> bool:
-    """Returns whether the script of a word leaves out most vowels, as Arabic and Hebrew do."""
-    return _script(word) in _UNVOWELLED
+def is_unspaced(word: str) -> bool:
+    """Returns whether the script of a word has no spaces between words."""
+    return _UNSPACED.match(word) is not None
+
+
+def is_doubtful(word: str) -> bool:
+    """Returns whether many words look like a form of a name in the script of a word: those without
+    most vowels, and Thai, where nothing tells where a name begins."""
+    return _script(word) in (*_UNVOWELLED, "THAI")
 
 
 def _like_ends(word: str, name: str, *, both: bool) -> bool:
@@ -314,6 +321,8 @@ def _plain(word: str) -> str:
     if script == "THAI":  # writes some vowels first, and letters that are silent
         word = _LEADING_VOWEL.sub(r"\2\1", _SILENT.sub("", word)).replace("อ", "")
     plain = _AFFRICATE.sub("j", str(anyascii(word)).casefold())
+    if script == "CJK":
+        plain = _NASAL_END.sub("n", plain)
     return re.sub(*_PLAIN_SOUNDS[script], plain) if script in _PLAIN_SOUNDS else plain
 
 

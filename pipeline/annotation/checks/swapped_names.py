@@ -33,7 +33,8 @@ _WEARS, _DOES, _NARRATOR_DOES, _MOST = 1.0, 0.7, 0.5, 2
 
 _ONE_THING = 4  # emoji of a word at most
 _NARRATES = 1 / 3  # of a window's texts, in which a narrator says "I"
-_SURE_SPELLING = 3  # texts that tell how a name is spelt
+_SURE_SPELLING = 3  # times that tell how a name is spelt
+_BEGINNING = 3  # characters of a name
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？؟।\n])")
 _BEFORE_CALL, _AFTER_CALL = re.compile(r"[,，、،]\s*$"), re.compile(r"\S+?\s?[!?.,！？，。،…]")
@@ -107,7 +108,7 @@ def _of_persons(
     if told:
         weight = _BOTH_IN_ORDER if len(told) == 2 else _FIRST_BESIDE_ADDRESSED if called else _FIRST
         return weight if told[0] == shown[0] else -weight
-    if len(called) == 1 and not narrates:  # who speaks to whom is hardly told by chance
+    if len(called) == 1:  # who speaks to whom is hardly told by chance
         return _SPEAKS_TO_OTHER if called[0] != shown[0] else -_SPEAKS_TO_OTHER
     return 0.0
 
@@ -245,26 +246,32 @@ def _mentions(text: str, forms: Mapping[str, Sequence[str]], language: str) -> l
 
 
 def _as_usual(texts: Sequence[str], mentions: Sequence[Sequence[_Mention]]) -> list[list[_Mention]]:
-    """Leaves out words that are not spelt as a name mostly is, in scripts without most vowels:
-    صغير (small) sounds like Suri."""
+    """Leaves out words that are not spelt as a name mostly is, where words are easily taken for
+    it, as in scripts without most vowels: صغير (small) sounds like Suri."""
     spelt: dict[str, Counter[str]] = {}
     for text, found in zip(texts, mentions, strict=True):
         for place, name, _ in found:
-            spelt.setdefault(name, Counter())[words.first(text[place:])] += 1
+            spelt.setdefault(name, Counter())[_spelling(text, place)] += 1
 
-    def is_usual(word: str, name: str) -> bool:
+    def is_usual(spelling: str, name: str) -> bool:
         usual, times = spelt[name].most_common(1)[0]
         return (
-            not name_forms.is_unvowelled(word)
+            not name_forms.is_doubtful(spelling)
             or times < _SURE_SPELLING
-            or usual in word
-            or spelt[name][word] * _SURE_SPELLING > times
+            or usual in spelling
+            or spelt[name][spelling] * _SURE_SPELLING > times
         )
 
     return [
-        [mention for mention in found if is_usual(words.first(text[mention.place :]), mention.name)]
+        [mention for mention in found if is_usual(_spelling(text, mention.place), mention.name)]
         for text, found in zip(texts, mentions, strict=True)
     ]
+
+
+def _spelling(text: str, place: int) -> str:
+    """Returns the word at a place or, where nothing tells where it ends, its first characters."""
+    word = words.first(text[place:])
+    return word[:_BEGINNING] if name_forms.is_unspaced(word) else word
 
 
 def _places_of(text: str, name: str, language: str) -> list[int]:
