@@ -118,6 +118,8 @@ def _is_spoken(word: str, name: str) -> bool:
     spelt, wanted = _vowelled(word), _vowelled(name)
     if spelt[:1] != wanted[:1] and (spelt[:1] in "aiu" or wanted[:1] in "aiu"):
         return False
+    if spelt[-1:] != wanted[-1:] and spelt[-1:] in "aiu" and wanted[-1:] in "aiu":
+        return False  # ที่สี่ (the fourth) is no Thessa
     return difflib.SequenceMatcher(None, spelt, wanted).ratio() >= _AS_SPELT
 
 

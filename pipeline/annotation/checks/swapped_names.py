@@ -92,12 +92,12 @@ def _of_persons(
     called = list(dict.fromkeys(name for _, name, _ in mentions if name not in told))
     places = {name: _place(look, caption) for look, name in caption["who"].items() if name in pair}
     shown = sorted(places, key=lambda name: places[name])
-    narrates = bool(narrator and _first_persons(text, language))
+    narrates = bool(_first_persons(text, language))
     if len(shown) == 1:
         if len(told) == 1:
             weight = _ONE_BESIDE_NARRATOR if narrates and told != [narrator] else _ONE_NAMED
             return weight if told == shown else -weight
-        if not told and narrates:
+        if not told and narrates and narrator:
             return _NARRATOR_ALONE if shown == [narrator] else -_NARRATOR_ALONE
         if not told and len(called) == 1:
             return _ONE_ADDRESSED if called == shown else -_ONE_ADDRESSED
@@ -130,7 +130,7 @@ def _of_things(
     found = _WEARS * _attributed(text, persons, pair, worn, language)
     if any(mention.how == "speaks" for mention in mentions):
         return found  # of others as often as of themselves
-    weight = _NARRATOR_DOES if narrator else _DOES
+    weight = _NARRATOR_DOES if _first_persons(text, language) else _DOES
     return found + weight * _attributed(text, persons, pair, _done(caption, pair), language)
 
 
