@@ -35,6 +35,10 @@ DK DO DZ EC EE EG ES ET FI FR GB GE GH GR GT HK HN HR HU ID IE IL IN IQ IR IS IT
 KR KW KZ LA LB LT LU LV LY MA MD ME MG MK MM MN MT MX MY NG NI NL NO NP NZ OM PA PE PH PK PL PS PT
 PY QA RO RS RU SA SD SE SG SI SK SN SV SY TH TN TR TW TZ UA UG US UY UZ VE VN YE ZA ZM ZW
 """.split()  # noqa: SIM905  # regions of the world (UN M49) and countries
+_LANGUAGES = """
+ar bg bn ca cs da de el en es et eu fa fi fr ga gl he hi hr hu hy id is it ja ka ko lt lv mk mn ms
+nb nl pl pt ro ru sk sl sq sr sv sw ta te th tr uk ur vi zh
+""".split()  # noqa: SIM905
 _PLURAL = frozenset(word_lists.read(__package__, "plural_words.txt"))
 
 _NAMES_OF = "pl"  # the language whose dictionary has the names of many countries
@@ -55,6 +59,8 @@ _OPENING = "\"“„‘'«»‹›「『([¿¡"
 _CLOSING = "\"”“’'»«›‹」』)]"
 _SENTENCE_ENDS = ".!?:…。！？;؟۔।"
 _ABBREVIATED = re.compile(r"(?:^|[^\w])(?:mr|mrs|ms|dr|prof|st|jr|sr|[a-hj-z])\.$", re.IGNORECASE)
+# A label or a stage direction before a sentence: "[Tilda] Well?", "(A bell.) Who is there?"
+_ASIDE = re.compile(r"(?:^|[.!?…]\s*|\n)[\[(][^\[\]()]*[\])]\s*$")
 _ADJECTIVE = re.compile(r"\b[a-zäöüß]+(?:e|en|er|es|em)\s$")  # German
 _DETERMINERS = frozenset(
     ("a", "an", "the", "this", "that", "his", "her", "their", "my", "your", "our", "its")
@@ -154,7 +160,11 @@ def unknown(
                 continue  # which names seldom have
         found[name] = None
     if persons and not english:
-        found = {name: None for name in found if not _is_declined_place(name, code)}
+        found = {
+            name: None
+            for name in found
+            if not (_is_declined_place(name, code) or _is_people(name, code))
+        }
     listed = listed_names.all_given_names(code) - given
     others = listed_names.without_names(text, names, code) if listed else ""
     for given_name in listed:
@@ -196,9 +206,26 @@ def unknown(
 @functools.cache
 def _geographic(code: str) -> frozenset[str]:
     """Returns the words of the names of continents, regions and countries in a language."""
-    names = (langcodes.get(f"und-{of}").territory_name(code) for of in _TERRITORIES)
+    names = [langcodes.get(f"und-{of}").territory_name(code) for of in _TERRITORIES]
+    names += [langcodes.get(of).language_name(code) for of in _LANGUAGES]
     parts = {part for name in names for part in _parts(name) if len(part) > 2}
     return frozenset(parts - concepts.function_words(code))
+
+
+@functools.cache
+def _is_people(name: str, code: str) -> bool:
+    """Returns whether a word is of a people, as its language tells: İngiliz of İngilizce."""
+    word = name.casefold()
+    return len(word) > _SHORTEST_STEM and any(
+        language.startswith(word) and len(language) - len(word) <= _LONGEST_ENDING
+        for language in _language_names(code)
+    )
+
+
+@functools.cache
+def _language_names(code: str) -> frozenset[str]:
+    """Returns the names of languages in a language."""
+    return frozenset(langcodes.get(of).language_name(code).casefold() for of in _LANGUAGES)
 
 
 @functools.cache
@@ -534,6 +561,10 @@ def _is_given(part: str, given: set[str]) -> bool:
 def _may_open_sentence(before: str) -> bool:
     """Returns whether a word after this text may be the first of a sentence."""
     if not before.strip() or before[-1] in _OPENING or "\n" in before[len(before.rstrip()) :]:
+        return True
+    if before.endswith(" / "):  # between lines of verse
+        return True
+    if _ASIDE.search(before):
         return True
     if before.rstrip()[-1] in "—–―":
         return before.rstrip().rstrip("—–―").rstrip()[-1:] in ("", *_SENTENCE_ENDS, *_CLOSING, ",")
