@@ -27,6 +27,8 @@ _TITLES = frozenset(word_lists.read(__package__, "titles.txt"))
 _NO_NAMES = _TITLES.union(word_lists.read(__package__, "capitalised_words.txt"))
 # Languages that capitalise every noun.
 CAPITALISED_NOUNS = frozenset(("de", "deu", "ger", "lb", "ltz"))
+_INTRODUCTIONS = word_lists.read(__package__, "introductions.txt")
+_BEFORE_GIVEN_NAMES = frozenset(("don", "doña", "dona", "donna", "dom"))
 _UMLAUTS = {"a": "ä", "o": "ö", "u": "ü"}
 _TERRITORIES = """
 001 002 003 005 009 011 013 014 015 017 018 019 021 029 030 034 035 039 053 054 057 061 142 143 145
@@ -121,6 +123,8 @@ def unknown(
         _is_line_start(text, token, language)
         for token in tokens
         if not any(name_forms.is_form(token[0], name) for name in names)
+        and not _is_titled(token[0], text)
+        and token[0].casefold() not in _TITLES
     )
     for number, token in enumerate(tokens):
         name, opens = _base(token[0]), _may_open_sentence(text[: token.start()])
@@ -177,10 +181,14 @@ def unknown(
     for word in listed_names.names_of_words(code) - given:
         if word in text and listed_names.acts(word, [text], code, surely=True):
             found[word] = None
-    for called in (*listed_names.called(text, code), *listed_names.addressed(text, code)):
+    for called in (
+        *listed_names.called(text, code),
+        *listed_names.addressed(text, code),
+        *(introduced(text, language) if persons else ()),
+    ):
         if (
             called not in grounds
-            and called not in given
+            and not _is_given(called.casefold(), given)
             and not any(name_forms.is_form(called, name) for name in names)
         ):
             found[called] = None
@@ -269,7 +277,12 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
     code = concepts.code(language)
     titled = code != "en" and any(_is_titled(name, text) for text in texts)
     if titled or any(
-        name in listed_names.called(text, code) + listed_names.addressed(text, code)
+        name
+        in (
+            *listed_names.called(text, code),
+            *listed_names.addressed(text, code),
+            *introduced(text, language),
+        )
         for text in texts
     ):
         return True
@@ -346,11 +359,43 @@ def is_lone_capital(name: str, text: str, language: str) -> bool:
 
 
 def _is_titled(name: str, text: str) -> bool:
-    """Returns whether a title stands before a capitalised word: Mrs. Pringle."""
+    """Returns whether a title stands before a capitalised word, or after it: Mrs. Pringle."""
     if not name[:1].isupper():
         return False
-    before = re.findall(r"(\w+)\.?[ -]" + re.escape(name), text)
-    return any(word.casefold() in _TITLES for word in before)
+    beside = re.findall(rf"(\w+)\.?[ -]{re.escape(name)}\b", text)
+    beside += re.findall(rf"\b{re.escape(name)} (\w+)", text)
+    return any(word.casefold() in _TITLES for word in beside)
+
+
+def is_given_name(name: str, texts: Sequence[str]) -> bool:
+    """Returns whether some text has a word after a title that only given names have: doña
+    Remedios, who is no medicine."""
+    before = (re.findall(rf"(\w+) {re.escape(name)}\b", text) for text in texts)
+    return any(word.casefold() in _BEFORE_GIVEN_NAMES for found in before for word in found)
+
+
+def introduced(text: str, language: str) -> list[str]:
+    """Returns whom a text says to be called so, by a capitalised word that is no title: "a certain
+    Janosch"."""
+    code = concepts.code(language)
+    said = _introduction(code)
+    if not said:
+        return []
+    found = (_base(match[1]) for match in said.finditer(text))
+    return [name for name in found if code not in CAPITALISED_NOUNS or not _is_word(name, language)]
+
+
+@functools.cache
+def _introduction(code: str) -> re.Pattern[str] | None:
+    """Compiles what comes before a name in a language; None for a language without a line."""
+    line = next((line for line in _INTRODUCTIONS if line.startswith(f"{code}:")), "")
+    phrases = "|".join(re.escape(phrase.strip()) for phrase in line.partition(":")[2].split("|"))
+    titles = "|".join(map(re.escape, sorted(_TITLES, key=len, reverse=True)))
+    if not line:
+        return None
+    return re.compile(
+        rf"\b(?i:{phrases}):? (?:(?i:{titles})\.? )*(?=[^\W\d_a-z])([^\W\d_][\w'’-]+)"
+    )
 
 
 def recurs(name: str, texts: Sequence[str], language: str) -> bool:
@@ -629,7 +674,8 @@ def _is_known_name(name: str, language: str) -> bool:
 def _is_thing(text: str, tokens: Sequence[re.Match[str]], number: int, language: str) -> bool:
     """Returns whether a word is in the name of a thing, which storybooks capitalise: Old Owl."""
     while number + 1 < len(tokens) and tokens[number + 1][0][0].isupper():
-        if text[tokens[number].end() : tokens[number + 1].start()] != " ":
+        after = text[tokens[number].end() : tokens[number + 1].start()]
+        if after != " " or tokens[number + 1][0].casefold() in _TITLES:  # Nebahat Hanım
             break
         number += 1
     word, known = tokens[number][0].casefold(), concepts.lexicon(language)
@@ -665,6 +711,7 @@ def _can_only_be_name(name: str, after: str) -> bool:
     """Returns whether a word that opens an English sentence is a name: "Timmy ran", not "Whee!"."""
     return (
         "-" not in name
+        and name.casefold() not in words.STOP_WORDS
         and re.match(r" [a-z]|['’]s ", after) is not None
         and not simplemma.is_known(name.casefold(), lang="en")
     )

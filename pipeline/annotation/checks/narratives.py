@@ -144,7 +144,10 @@ def _name_faults(
         strangers = [
             name
             for name in names
-            if character_names.may_be_name(name, language)
+            if (
+                character_names.may_be_name(name, language)
+                or character_names.is_given_name(name, texts)
+            )
             and (
                 character_names.is_surely_name(name, texts, language)
                 or character_names.recurs(name, texts, language)
