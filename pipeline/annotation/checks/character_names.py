@@ -27,6 +27,7 @@ _TITLES = frozenset(word_lists.read(__package__, "titles.txt"))
 _NO_NAMES = _TITLES.union(word_lists.read(__package__, "capitalised_words.txt"))
 # Languages that capitalise every noun.
 CAPITALISED_NOUNS = frozenset(("de", "deu", "ger", "lb", "ltz"))
+_PLACE_PREPOSITIONS = word_lists.read(__package__, "place_prepositions.txt")
 _INTRODUCTIONS = word_lists.read(__package__, "introductions.txt")
 _BEFORE_GIVEN_NAMES = frozenset(("don", "doña", "dona", "donna", "dom"))
 _UMLAUTS = {"a": "ä", "o": "ö", "u": "ü"}
@@ -372,6 +373,17 @@ def is_given_name(name: str, texts: Sequence[str]) -> bool:
     Remedios, who is no medicine."""
     before = (re.findall(rf"(\w+) {re.escape(name)}\b", text) for text in texts)
     return any(word.casefold() in _BEFORE_GIVEN_NAMES for found in before for word in found)
+
+
+def is_only_place(name: str, texts: Sequence[str], language: str) -> bool:
+    """Returns whether texts have a name only after "in" or "from", as that of a place: z Kolína."""
+    code = concepts.code(language)
+    line = next((line for line in _PLACE_PREPOSITIONS if line.startswith(f"{code}:")), ":")
+    prepositions = line.partition(":")[2].split()
+    before = [
+        found for text in texts for found in re.findall(rf"(\w*)\W*\b{re.escape(name)}\b", text)
+    ]
+    return bool(before) and all(word.casefold() in prepositions for word in before)
 
 
 def introduced(text: str, language: str) -> list[str]:

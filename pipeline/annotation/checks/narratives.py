@@ -148,6 +148,7 @@ def _name_faults(
                 character_names.may_be_name(name, language)
                 or character_names.is_given_name(name, texts)
             )
+            and not character_names.is_only_place(name, texts, language)
             and (
                 character_names.is_surely_name(name, texts, language)
                 or character_names.recurs(name, texts, language)

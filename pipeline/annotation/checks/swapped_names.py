@@ -34,18 +34,24 @@ _WEARS, _DOES, _NARRATOR_DOES, _MOST = 1.0, 0.7, 0.5, 2
 _ONE_THING = 4  # emoji of a word at most
 _NARRATES = 1 / 3  # of a window's texts, in which a narrator says "I"
 _SURE_SPELLING = 3  # times that tell how a name is spelt
+_SIGNATURE = 4  # words at the end of a letter, at most
 _BEGINNING = 3  # characters of a name
 
+_SENTENCE_START = re.compile(r"(?:^|(?<=[.!?…。！？؟।\n]))\s*(?=\S)")
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？؟।\n])")
 _BEFORE_CALL, _AFTER_CALL = re.compile(r"[,，、،]\s*$"), re.compile(r"\S+?\s?[!?.,！？，。،…]")
 _LABEL = re.compile(r"[^\s:：]+\s?(?:[:：]|\])")  # "TILDA: Well?" and "[Tilda] Well?"
+_TOLD = ("told", "speaks", "called")
 _FIRST_PERSON = word_lists.read(__package__, "first_person.txt")
+
+
+_How = Literal["told", "speaks", "called", "signs", "quoted"]
 
 
 class _Mention(NamedTuple):
     place: int
     name: str
-    how: Literal["told", "speaks", "called", "quoted"]
+    how: _How
 
 
 def swapped(
@@ -89,7 +95,8 @@ def _of_persons(
 ) -> float:
     """Returns what a text says for or against two names by whom it names."""
     told = list(dict.fromkeys(name for _, name, how in mentions if how in ("told", "speaks")))
-    called = list(dict.fromkeys(name for _, name, _ in mentions if name not in told))
+    others = (name for _, name, how in mentions if name not in told and how != "signs")
+    called = list(dict.fromkeys(others))
     places = {name: _place(look, caption) for look, name in caption["who"].items() if name in pair}
     shown = sorted(places, key=lambda name: places[name])
     narrates = bool(_first_persons(text, language))
@@ -123,7 +130,7 @@ def _of_things(
     language: str,
 ) -> float:
     """Returns what a text says for or against two names by the things it says of them."""
-    persons = {mention.place: mention.name for mention in mentions if mention.how != "quoted"}
+    persons = {mention.place: mention.name for mention in mentions if mention.how in _TOLD}
     if narrator:
         persons |= dict.fromkeys(_first_persons(text, language), narrator)
     persons = dict(sorted(persons.items()))
@@ -211,7 +218,11 @@ def _narrator(
     pair: tuple[str, str],
     language: str,
 ) -> str:
-    """Returns who of two says "I" in the texts, "" for neither: the one that they hardly name."""
+    """Returns who of two says "I" in the texts, "" for neither: the one that signs them, or that
+    they hardly name."""
+    signed = {name for found in mentions for _, name, how in found if how == "signs"}
+    if len(signed) == 1:
+        return signed.pop()
     narrated = sum(bool(_first_persons(text, language)) for text in texts)
     if narrated < max(2, _NARRATES * len(texts)):
         return ""
@@ -227,18 +238,25 @@ def _narrator(
 
 
 def _mentions(text: str, forms: Mapping[str, Sequence[str]], language: str) -> list[_Mention]:
-    """Finds the names in a text: told of, as the label of a speech, called or in a quotation."""
+    """Finds the names in a text: told of, as the label of a speech, called, below a letter or in a
+    quotation."""
     quotations = words.quotations(text)
+    *before, last = [match.start() for match in _SENTENCE_START.finditer(text)] or [0]
+    is_letter = before and _first_persons(text, language) and not concepts.is_unspaced(language)
+    is_letter = is_letter and len(words.tokenize(text[last:])) <= _SIGNATURE
+    signature = last if is_letter else len(text)
     found = []
     for name, written in forms.items():
         for place in sorted(
             {place for form in written for place in _places_of(text, form, language)}
         ):
-            how: Literal["told", "speaks", "called", "quoted"] = "told"
+            how: _How = "told"
             if any(start <= place < stop for start, stop in quotations):
                 how = "quoted"
             elif _LABEL.match(text[place:]):
                 how = "speaks"
+            elif place >= signature:
+                how = "signs"
             elif _BEFORE_CALL.search(text[:place]) and _AFTER_CALL.match(text[place:]):
                 how = "called"
             found.append(_Mention(place, name, how))
