@@ -11,7 +11,7 @@ list, disorder is not found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -80,16 +80,8 @@ def newcomer(
     described = [_described(caption) for caption in captions]
     seen = {*concepts.means(said, language), *_with_synonyms(said), *_with_synonyms(cast)}
     seen.update(emoji for text in described for emoji in _with_synonyms(text))
-    lexicon = concepts.lexicon(language)
-    met: dict[str, set[int]] = {}  # the texts that tell of it
-    called: dict[str, str] = {}
     narrations = [_without_names(words.without_quotations(text), names, language) for text in texts]
-    for number, narration in enumerate(narrations):
-        for word in concepts.beings(narration, language):
-            if seen.isdisjoint(lexicon[word] - concepts.PERSONS):
-                emoji = min(lexicon[word])  # of a fox and a little fox
-                met.setdefault(called.setdefault(emoji, word), set()).add(number)
-    found = next((being for being, numbers in met.items() if len(numbers) > 1), "")
+    found = _unseen_being(narrations, seen, language)
     things = [
         " . ".join((*caption["characters"], caption["place"], *caption["objects"]))
         for caption in captions
@@ -98,6 +90,20 @@ def newcomer(
         narrations, [*described, cast], [*things, cast], said, frozenset(seen), language
     )
     return f"the texts tell of {found!r}, which no picture shows" if found else ""
+
+
+def _unseen_being(narrations: Sequence[str], seen: Set[str], language: str) -> str:
+    """Returns the word for a being that a text tells of, and another one too in this or in other
+    words, and that is none of those seen; "" for none."""
+    lexicon = concepts.lexicon(language)
+    possible = [concepts.possible_beings(text, language) for text in narrations]
+    for text in narrations:
+        for word in concepts.beings(text, language):
+            living = lexicon[word] & concepts.BEINGS
+            told = sum(not living.isdisjoint(others) for others in possible)
+            if told > 1 and seen.isdisjoint(living):
+                return word
+    return ""
 
 
 def _without_names(text: str, names: Sequence[str], language: str) -> str:
