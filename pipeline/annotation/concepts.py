@@ -212,7 +212,7 @@ def possible_beings(text: str, language: str) -> frozenset[str]:
     may be a kite. In English those that `beings` finds, as most names of animals are verbs too."""
     known, of_beings = lexicon(language), _names_of_beings(language)
     if code(language) == "en":
-        found = set(beings(text, language))
+        found = frozenset(beings(text, language))
     else:
         left_out = ambiguous(language) | function_words(language)
         found = of_beings.intersection(named_in_any_form(text, language)) - left_out
