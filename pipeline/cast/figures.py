@@ -43,6 +43,7 @@ _HALF = (
     HEIGHT // 2,
 )  # of pictures that are outlined to learn from: a quarter of the time
 _WITHIN, _WITHOUT = 0.8, 0.02  # least and most share of a figure's cell, a place's, in outlines
+_FEWEST = 50  # cells that something can be learned from
 _SURE = 0.7  # score of a cell that is taken for a figure's before its outline is found
 _LOST, _CERTAIN = 0.3, 1.3  # share of a guess that its outlines must have, if it scores so much
 _FLAT = 2.0  # standard deviation of the levels of a picture in which there is nothing
@@ -111,7 +112,7 @@ def _learned(pictures: Sequence[Measured]) -> tuple[NDArray[np.float32], float]:
     for _ in range(_ROUNDS):
         outlined = np.stack([_outlined(picture, weights, offset) for picture in some])
         figures, places = outlined > _WITHIN, outlined < _WITHOUT
-        if not figures.any() or not places.any():
+        if min(figures.sum(), places.sum()) < _FEWEST:
             break
         weights, offset = _told_apart(some, figures, places)
     return weights, offset
