@@ -34,14 +34,9 @@ _MOST = 20_000  # cells of each kind that are learned from
 _RING = (1, 2)  # rows along the upper edge, columns along the sides, of 14x24: the picture's edge
 _RARE = 0.04  # share of the edge that a cell may resemble and still stand out
 _SHRINK = 0.3  # towards uncorrelated features: guesses are wrong here and there
-_ROUNDS, _OUTLINED = (
-    2,
-    96,
-)  # of learning from outlines; most pictures whose outlines are learned from
-_HALF = (
-    WIDTH // 2,
-    HEIGHT // 2,
-)  # of pictures that are outlined to learn from: a quarter of the time
+# Rounds of learning from outlines, of how many of a film's pictures at most. They are outlined at
+# half the size, in a quarter of the time.
+_ROUNDS, _OUTLINED, _HALF = 2, 96, (WIDTH // 2, HEIGHT // 2)
 _WITHIN, _WITHOUT = 0.8, 0.02  # least and most share of a figure's cell, a place's, in outlines
 _FEWEST = 50  # cells that something can be learned from
 _SURE = 0.7  # score of a cell that is taken for a figure's before its outline is found
