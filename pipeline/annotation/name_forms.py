@@ -113,13 +113,13 @@ def _is_spoken(word: str, name: str) -> bool:
     """Returns whether characters of an unspaced script are a name, sound by sound."""
     if unicodedata.category(word[0])[0] == "M" or (word.endswith("์") and len(word) < 3):
         return False
+    if word.startswith("ที่"):  # "which", and "the" of "the third": ที่สาม is no Thessa
+        return False
     if _consonants(word) not in _heard_of(name, "THAI"):
         return False
     spelt, wanted = _vowelled(word), _vowelled(name)
     if spelt[:1] != wanted[:1] and (spelt[:1] in "aiu" or wanted[:1] in "aiu"):
         return False
-    if spelt[-1:] != wanted[-1:] and spelt[-1:] in "aiu" and wanted[-1:] in "aiu":
-        return False  # ที่สี่ (the fourth) is no Thessa
     return difflib.SequenceMatcher(None, spelt, wanted).ratio() >= _AS_SPELT
 
 

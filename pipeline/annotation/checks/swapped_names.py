@@ -25,7 +25,7 @@ from pipeline.runtime import word_lists
 _FEW = 3  # texts that tell of swapped names
 _LEAST = -2.0  # what a window says for the names, below which they are swapped
 # What speaks for or against two names where a caption shows one of them alone ...
-_ONE_NAMED, _ONE_BESIDE_NARRATOR, _NARRATOR_ALONE, _ONE_ADDRESSED = 3.0, 1.5, 0.5, 1.2
+_ONE_NAMED, _ONE_BESIDE_NARRATOR, _NARRATOR_ALONE, _ONE_ADDRESSED = 3.0, 1.5, 0.3, 1.2
 # ... where it shows both ...
 _BOTH_IN_ORDER, _FIRST_BESIDE_ADDRESSED, _FIRST, _SPEAKS_TO_OTHER = 1.25, 0.8, 0.6, 1.5
 # ... and by what a text says of them, up to twice.
@@ -112,6 +112,8 @@ def _of_persons(
     spoken = any(mention.how == "speaks" for mention in mentions)  # in turn, whoever acts
     if len(shown) < 2 or min(places.values()) < 0 or spoken:
         return 0.0
+    if narrates and len(told) == 1:
+        return 0.0  # "I" may stand before and after
     if told:
         weight = _BOTH_IN_ORDER if len(told) == 2 else _FIRST_BESIDE_ADDRESSED if called else _FIRST
         return weight if told[0] == shown[0] else -weight
@@ -131,8 +133,7 @@ def _of_things(
 ) -> float:
     """Returns what a text says for or against two names by the things it says of them."""
     persons = {mention.place: mention.name for mention in mentions if mention.how in _TOLD}
-    if narrator:
-        persons |= dict.fromkeys(_first_persons(text, language), narrator)
+    persons |= dict.fromkeys(_first_persons(text, language), narrator)
     persons = dict(sorted(persons.items()))
     found = _WEARS * _attributed(text, persons, pair, worn, language)
     if any(mention.how == "speaks" for mention in mentions):
@@ -153,18 +154,19 @@ def _attributed(
     if not persons or not any(things.values()):
         return 0
     ends = [0, *(match.start() for match in _SENTENCE_END.finditer(text)), len(text)]
-    known, pronouns = concepts.lexicon(language), _first_persons(text, language)
+    known = concepts.lexicon(language)
     score = 0
     for word, place in concepts.located(text, language):
         owners = [name for name in pair if not things[name].isdisjoint(known[word])]
-        is_person = any(place <= at < place + len(word) for at in (*persons, *pronouns))
+        is_person = any(place <= at < place + len(word) for at in persons)
         if len(known[word]) > _ONE_THING or len(owners) != 1 or is_person:
             continue
         start, stop = max(end for end in ends if end <= place), min(e for e in ends if e > place)
         before = [name for at, name in persons.items() if start <= at < place]
         after = [name for at, name in persons.items() if place < at < stop]
-        if before or after:
-            score += 1 if (before[-1] if before else after[0]) == owners[0] else -1
+        of = before[-1] if before else after[0] if after else ""
+        if of:  # and is no unknown narrator
+            score += 1 if of == owners[0] else -1
     return max(-_MOST, min(_MOST, score))
 
 
