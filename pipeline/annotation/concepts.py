@@ -54,7 +54,9 @@ _DICTIONARIES = DictionaryLookupStrategy()
 
 BEINGS = frozenset(word_lists.read(__package__, "concepts/beings.txt"))
 ANIMALS = frozenset(word_lists.read(__package__, "concepts/animals.txt"))
+CHILDREN = frozenset("👶🧒👦👧")
 PERSONS = frozenset(word_lists.read(__package__, "concepts/persons.txt"))
+_NAMED_ONLY = ANIMALS | {"🧞"}  # a lamp is no genie
 _KINDS_OF_ANIMALS = frozenset(
     " ".join(word_lists.read(__package__, "concepts/kinds_of_animals_en.txt")).split()
 )
@@ -172,7 +174,7 @@ def shown(text: str) -> frozenset[str]:
         if word in of_animals
         for emoji in known[word]
     }
-    return (means(text, "en") - ANIMALS) | (ANIMALS & named)
+    return (means(text, "en") - _NAMED_ONLY) | (_NAMED_ONLY & named)
 
 
 @functools.lru_cache(maxsize=4_000)
@@ -204,6 +206,20 @@ def beings(text: str, language: str) -> tuple[str, ...]:
             continue
         found[name] = None
     return tuple(found)
+
+
+@functools.lru_cache(maxsize=4_000)
+def children(text: str, language: str) -> Mapping[str, frozenset[str]]:
+    """Returns the words of a text that mean a child, in English after an article only, with those
+    emoji of children that have them as a name."""
+    titled, tokens = names(language), words.tokenize(text)
+    found = {}
+    for name, start in _found(text, language):
+        emoji = frozenset(symbol for symbol in CHILDREN if name in titled.get(symbol, ()))
+        before = tokens[max(0, start - 3) : start]
+        if emoji and not (code(language) == "en" and words.DETERMINERS.isdisjoint(before)):
+            found[name] = emoji
+    return found
 
 
 @functools.lru_cache(maxsize=4_000)

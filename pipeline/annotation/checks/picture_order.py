@@ -11,14 +11,14 @@ list, disorder is not found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.annotation import concepts, name_forms, words
-from pipeline.annotation.checks import places
+from pipeline.annotation.checks import companions, places
 
 _FEWEST, _MANY = 5, 8  # texts that tell of an order: a little, much
 _LEAST_SAID = 0.6  # fit of all texts to their best pictures, which tells of an order
@@ -81,7 +81,8 @@ def newcomer(
     seen = {*concepts.means(said, language), *_with_synonyms(said), *_with_synonyms(cast)}
     seen.update(emoji for text in described for emoji in _with_synonyms(text))
     narrations = [_without_names(words.without_quotations(text), names, language) for text in texts]
-    found = _unseen_being(narrations, seen, language)
+    look_like = [look for caption in captions for look in caption["characters"]]
+    found = companions.unseen(narrations, seen, [*look_like, cast], language)
     things = [
         " . ".join((*caption["characters"], caption["place"], *caption["objects"]))
         for caption in captions
@@ -90,20 +91,6 @@ def newcomer(
         narrations, [*described, cast], [*things, cast], said, frozenset(seen), language
     )
     return f"the texts tell of {found!r}, which no picture shows" if found else ""
-
-
-def _unseen_being(narrations: Sequence[str], seen: Set[str], language: str) -> str:
-    """Returns the word for a being that a text tells of, and another one too in this or in other
-    words, and that is none of those seen; "" for none."""
-    lexicon = concepts.lexicon(language)
-    possible = [concepts.possible_beings(text, language) for text in narrations]
-    for text in narrations:
-        for word in concepts.beings(text, language):
-            living = lexicon[word] & concepts.BEINGS
-            told = sum(not living.isdisjoint(others) for others in possible)
-            if told > 1 and seen.isdisjoint(living):
-                return word
-    return ""
 
 
 def _without_names(text: str, names: Sequence[str], language: str) -> str:
