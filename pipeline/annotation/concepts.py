@@ -36,12 +36,17 @@ _PREFIXES = {
     "ar": ("ال", "وال", "بال", "فال", "كال", "لل", "و", "ف", "ب", "ل", "ك"),
     "he": ("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה", "כש"),
 }
+_ELIDING = frozenset(("fr", "it", "ca"))  # languages with l'orso, d'un ours
+_MARKED = frozenset(("ar", "fa", "ur", "he"))  # where vowels are marks, mostly left out
+_MARKS = re.compile("[\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]")
 _BEFORE, _AFTER = "のはがもをにとでへやなうるたいか", "はがもをにのとでへやかだよねさく"
 _FEW_EMOJI = 6  # of a word that means one thing
 _FACES = frozenset("🐭🐮🐯🐰🐱🐶🐴🐺🦊🦁🐻🐼🐸🐷🐲🦄🐹🐨🐵")
 _MANY_FACES = 3  # whose names have a word that is "face", or what counts animals
 # Sloth, skunk, villain, vampire and zombie are called by what they are like: lazy, bad, undead.
 _SAME = 0.6  # of a word that is another form of a name
+# What stands before an animal in Chinese: a measure word, or what it is like.
+_COUNTED = re.compile("(?:[只隻头頭匹条條][^，。！？、]{0,3}|[小大老白黑灰花金银红青野幼那这])$")
 _KOREAN_SUBJECT = re.compile("^.[가이은는을를도]$")
 _CALLED_BY_NATURE = frozenset("🦥🦨🦹🧛🧟")
 
@@ -49,7 +54,9 @@ _DICTIONARIES = DictionaryLookupStrategy()
 
 BEINGS = frozenset(word_lists.read(__package__, "concepts/beings.txt"))
 ANIMALS = frozenset(word_lists.read(__package__, "concepts/animals.txt"))
+CHILDREN = frozenset("👶🧒👦👧")
 PERSONS = frozenset(word_lists.read(__package__, "concepts/persons.txt"))
+_NAMED_ONLY = ANIMALS | {"🧞"}  # a lamp is no genie
 _KINDS_OF_ANIMALS = frozenset(
     " ".join(word_lists.read(__package__, "concepts/kinds_of_animals_en.txt")).split()
 )
@@ -167,7 +174,7 @@ def shown(text: str) -> frozenset[str]:
         if word in of_animals
         for emoji in known[word]
     }
-    return (means(text, "en") - ANIMALS) | (ANIMALS & named)
+    return (means(text, "en") - _NAMED_ONLY) | (_NAMED_ONLY & named)
 
 
 @functools.lru_cache(maxsize=4_000)
@@ -186,7 +193,9 @@ def beings(text: str, language: str) -> tuple[str, ...]:
     for name, start in _found(text, language):
         if name in never or name not in _names_of_beings(language):
             continue
+        # A character of Chinese may be a part of any word; an animal is counted or small.
         sure = any(name == more and emoji in BEINGS for emoji, more in _more(language))
+        sure = sure or (len(name) == 1 and _COUNTED.search(text[:start]) is not None)
         if not sure and (len(name) < _shortest(name) or not _is_being(name, language)):
             continue
         if not english and _is_cut(name, tokens, start, language):
@@ -197,6 +206,33 @@ def beings(text: str, language: str) -> tuple[str, ...]:
             continue
         found[name] = None
     return tuple(found)
+
+
+@functools.lru_cache(maxsize=4_000)
+def children(text: str, language: str) -> Mapping[str, frozenset[str]]:
+    """Returns the words of a text that mean a child, in English after an article only, with those
+    emoji of children that have them as a name."""
+    titled, tokens = names(language), words.tokenize(text)
+    found = {}
+    for name, start in _found(text, language):
+        emoji = frozenset(symbol for symbol in CHILDREN if name in titled.get(symbol, ()))
+        before = tokens[max(0, start - 3) : start]
+        if emoji and not (code(language) == "en" and words.DETERMINERS.isdisjoint(before)):
+            found[name] = emoji
+    return found
+
+
+@functools.lru_cache(maxsize=4_000)
+def possible_beings(text: str, language: str) -> frozenset[str]:
+    """Returns the emoji of all beings that a text may name, among other things: a dragon in German
+    may be a kite. In English those that `beings` finds, as most names of animals are verbs too."""
+    known, of_beings = lexicon(language), _names_of_beings(language)
+    if code(language) == "en":
+        found = frozenset(beings(text, language))
+    else:
+        left_out = ambiguous(language) | function_words(language)
+        found = of_beings.intersection(named_in_any_form(text, language)) - left_out
+    return frozenset().union(*(known[name] & BEINGS for name in found))
 
 
 @functools.cache
@@ -274,7 +310,7 @@ def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool
     """Returns whether an entry is a word of the text without many of its letters."""
     if code(language) in _NO_SPACES or " " in name:
         return False
-    token = tokens[start]
+    token = bare(tokens[start], language)
     if name == lemma(token, language) or name in _without_diminutive(token, language):
         return False
     most = (
@@ -348,15 +384,26 @@ def entry(tokens: Sequence[str], language: str, known: Container[str]) -> str:
     if len(tokens) > 1:
         phrase = " ".join(tokens)
         return phrase if phrase in known else ""
-    word = tokens[0]
+    word = bare(tokens[0], language)
     if code(language) == "en" and word in words.STOP_WORDS:
         return ""
-    forms = [word, lemma(word, language), *_without_diminutive(word, language)]
+    forms = [tokens[0], word, lemma(word, language), *_without_diminutive(word, language)]
     forms += without_prefix(word, language)
     if not is_word(word, language):  # a form that the dictionary lacks
         shortest = max(_shortest(word), len(word) - _LONGEST_ENDING)
         forms += [word[:length] for length in range(len(word) - 1, shortest - 1, -1)]
     return next((form for form in forms if form in known), "")
+
+
+def bare(word: str, language: str) -> str:
+    """Returns a word without what an apostrophe joins to it and without vowel marks: orso of
+    l'orso, Ayşe of Ayşe'nin, جمل of جملٌ."""
+    of = code(language)
+    if of in _MARKED:
+        return _MARKS.sub("", word) or word
+    if "'" in word and of == "tr":
+        return word.partition("'")[0]
+    return word.rpartition("'")[2] if of in _ELIDING else word
 
 
 @functools.lru_cache(maxsize=50_000)

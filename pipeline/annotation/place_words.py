@@ -33,7 +33,7 @@ _JOINED_ENDING = 10  # of languages that join "and", "of", "into" to a word
 _JOINING = ("ta", "te", "ml", "kn")
 _PARTICLE = re.compile(
     r"(들)?(에서|에게|에|으로|로|은|는|이|가|을|를|의|과|와|도|까지|만|엔|안|이나|나|부터|마다)*"
-    r"(는|도|만|의)?$"
+    r"(는|도|만|의|요|입니다|이?(?:다|지|네|야|던|었|였|더|에요|예요|잖아|라고|라는).*)?$"
 )
 _RIGHT_BEFORE = 2  # words from "after" to a place: "after the school"
 _NEAR = 5  # words from "like" to a place: "like the nave of a cathedral"
@@ -46,7 +46,8 @@ class Kind:
     presets: tuple[str, ...]  # of the schema, with those under them
     named: frozenset[str]  # emoji named as it is
     seen: frozenset[str]  # emoji of what is there
-    goes_with: frozenset[str]  # English lemmas of what a description of it has
+    told_by: frozenset[str]  # English lemmas of which a description of it has one
+    goes_with: frozenset[str]  # those of which it has two, these among them
 
 
 @functools.cache
@@ -61,16 +62,18 @@ def kinds() -> Mapping[str, Kind]:
     for line in lines:
         if "|" in line:
             name, presets, named, seen, near = (part.strip() for part in line.split("|"))
-            listed = [
-                word
-                for entry in (*near.split(), *name.split())
-                for word in groups.get(entry, entry).split()
-            ]
+            own = [word for word in (*near.split(), *name.split()) if word not in groups]
+            others = [word for group in near.split() for word in groups.get(group, "").split()]
+            told_by, goes_with = (
+                frozenset(map(words.lemma, listed)) - words.STOP_WORDS
+                for listed in (own, own + others)
+            )
             found[name] = Kind(
                 tuple(presets.split()),
                 frozenset(named.split()),
                 frozenset(seen.split()),
-                frozenset(words.lemma(word) for word in listed) - words.STOP_WORDS,
+                told_by,
+                goes_with,
             )
     return found
 
@@ -83,7 +86,9 @@ def lexicon(language: str) -> Mapping[str, str]:
     lines = gzip.decompress(file.read_bytes()).decode().splitlines() if file.is_file() else []
     for line in (*lines, *_listed("more", language)):
         kind, *names = line.split(",")
-        found.update((unicodedata.normalize("NFC", name.strip()), kind) for name in names)
+        found.update(
+            (unicodedata.normalize("NFC", name.strip().casefold()), kind) for name in names
+        )
     for word in ambiguous(language):
         found.pop(word, None)
     return found
@@ -143,14 +148,19 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, str]) -> st
     if phrase in known:
         return phrase
     if len(tokens) > 1:
-        phrase = " ".join(concepts.lemma(token, language) for token in tokens)
-        return phrase if phrase in known else ""
+        tokens = [concepts.bare(token, language) for token in tokens]
+        last = tokens[-1]
+        phrases = [tokens, [concepts.lemma(token, language) for token in tokens]]
+        if concepts.code(language) == "ko":
+            stems = (last[:stop] for stop in range(len(last) - 1, 1, -1))
+            phrases += [[*tokens[:-1], stem] for stem in stems if _is_form(last, stem, language)]
+        return next((name for name in map(" ".join, phrases) if name in known), "")
     return _word(tokens[0], language)
 
 
 @functools.lru_cache(maxsize=50_000)
 def _word(word: str, language: str) -> str:
-    known = lexicon(language)
+    known, word = lexicon(language), concepts.bare(word, language)
     korean = concepts.code(language) == "ko"  # whose short stems may be other words
     if not korean and (found := concepts.entry((word,), language, known)):
         return found
@@ -222,13 +232,16 @@ def _no_places(language: str) -> tuple[frozenset[str], ...]:
 
 @functools.lru_cache(maxsize=4_000)
 def shown(text: str) -> frozenset[str]:
-    """Returns the kinds of places that an English text may tell of: of a bear, a forest."""
+    """Returns the kinds of places that an English text may tell of: of an altar, a church; of a
+    tree and a path, a forest."""
     lemmas = frozenset(words.content(text))
     named_here = named(text, "en")
     return frozenset(
         name
         for name, kind in kinds().items()
-        if name in named_here or not kind.goes_with.isdisjoint(lemmas)
+        if name in named_here
+        or not kind.told_by.isdisjoint(lemmas)
+        or len(kind.goes_with & lemmas) > 1
     )
 
 

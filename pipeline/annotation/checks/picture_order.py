@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.annotation import concepts, name_forms, words
-from pipeline.annotation.checks import places
+from pipeline.annotation.checks import companions, places
 
 _FEWEST, _MANY = 5, 8  # texts that tell of an order: a little, much
 _LEAST_SAID = 0.6  # fit of all texts to their best pictures, which tells of an order
@@ -80,16 +80,9 @@ def newcomer(
     described = [_described(caption) for caption in captions]
     seen = {*concepts.means(said, language), *_with_synonyms(said), *_with_synonyms(cast)}
     seen.update(emoji for text in described for emoji in _with_synonyms(text))
-    lexicon = concepts.lexicon(language)
-    met: dict[str, set[int]] = {}  # the texts that tell of it
-    called: dict[str, str] = {}
     narrations = [_without_names(words.without_quotations(text), names, language) for text in texts]
-    for number, narration in enumerate(narrations):
-        for word in concepts.beings(narration, language):
-            if seen.isdisjoint(lexicon[word] - concepts.PERSONS):
-                emoji = min(lexicon[word])  # of a fox and a little fox
-                met.setdefault(called.setdefault(emoji, word), set()).add(number)
-    found = next((being for being, numbers in met.items() if len(numbers) > 1), "")
+    look_like = [look for caption in captions for look in caption["characters"]]
+    found = companions.unseen(narrations, seen, [*look_like, cast], language)
     things = [
         " . ".join((*caption["characters"], caption["place"], *caption["objects"]))
         for caption in captions
