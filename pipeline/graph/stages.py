@@ -227,7 +227,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=8,
+        version=9,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
