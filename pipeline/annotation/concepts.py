@@ -131,6 +131,17 @@ def named_things(text: str, language: str) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=4_000)
+def located(text: str, language: str) -> tuple[tuple[str, int], ...]:
+    """Finds the words and phrases of a text that the lexicon has, as it has them, with the places
+    of their first characters in the text, composed (NFC)."""
+    found = tuple(_found(text, language))
+    if code(language) in _NO_SPACES:
+        return found
+    places = [place for _, place in words.located(text)]
+    return tuple((name, places[number]) for name, number in found)
+
+
+@functools.lru_cache(maxsize=4_000)
 def named_in_any_form(text: str, language: str) -> tuple[str, ...]:
     """Returns `named_things`, and the dictionary forms of those that are a form of another entry
     too: έρημο is "lonely" and the accusative of "desert"."""
@@ -217,7 +228,7 @@ def possible_beings(text: str, language: str) -> frozenset[str]:
     may be a kite. In English those that `beings` finds, as most names of animals are verbs too."""
     known, of_beings = lexicon(language), _names_of_beings(language)
     if code(language) == "en":
-        found = set(beings(text, language))
+        found = frozenset(beings(text, language))
     else:
         left_out = ambiguous(language) | function_words(language)
         found = of_beings.intersection(named_in_any_form(text, language)) - left_out
@@ -361,6 +372,11 @@ def _found(text: str, language: str) -> Iterator[tuple[str, int]]:
                 start += length - 1
                 break
         start += 1
+
+
+def is_unspaced(language: str) -> bool:
+    """Returns whether a language is written without spaces between words."""
+    return code(language) in _NO_SPACES
 
 
 def entry(tokens: Sequence[str], language: str, known: Container[str]) -> str:

@@ -29,6 +29,10 @@ _SOFTENED = {
 _FEWEST_LETTERS = 2  # before a consonant that is softened
 _HARD = re.compile("(?<![cgkpst])h(?=[aeiouy])")
 _VOWEL_LETTERS = "אעהויأآاإىيیهوة"
+# Letters of names in languages that spell them as they hear them.
+_SPELT_BY_SOUND = (
+    ("w", "v"), ("ph", "f"), ("th", "t"), ("ck|c(?=[aoulr])|qu?", "k"), ("x", "ks"), ("y", "i"),
+)  # fmt: skip
 _LIKE_SOUNDS = str.maketrans("yweorvcqzdgp", "iuiulbkkstkb")
 _FINE_SOUNDS = str.maketrans("cqgzprv", "kkksblf")
 _FEWEST_CONSONANTS = 4
@@ -47,6 +51,7 @@ _PLAIN_SOUNDS = {
     "KATAKANA": ("t(?=[bcdfghjkmprsz])", ""),  # ッ doubles what follows
     "GREEK": ("tz", "j"),
 }
+_NASAL_END = re.compile("ng(?![aeiou])")  # of Chinese, which also writes a foreign n: 旺达
 _AFFRICATE = re.compile("dzh|dž|dj|dz(?=h)")  # Джордж
 _SOFT = str.maketrans("gc", "js")
 _CODA = re.compile("[lr](?![aeiouyh])")  # unheard in languages without them: ジョージ, 안젤름
@@ -108,6 +113,8 @@ def _is_spoken(word: str, name: str) -> bool:
     """Returns whether characters of an unspaced script are a name, sound by sound."""
     if unicodedata.category(word[0])[0] == "M" or (word.endswith("์") and len(word) < 3):
         return False
+    if word.startswith("ที่"):  # "which", and "the" of "the third": ที่สาม is no Thessa
+        return False
     if _consonants(word) not in _heard_of(name, "THAI"):
         return False
     spelt, wanted = _vowelled(word), _vowelled(name)
@@ -135,7 +142,10 @@ def sounds_alike(word: str, other: str) -> bool:
 def is_form(word: str, name: str) -> bool:
     """Returns whether a word is a name, declined or in another alphabet."""
     if _script(word) == _script(name):
-        return word[:1].isupper() == name[:1].isupper() and _is_declined(_plain(word), _plain(name))
+        if word[:1].isupper() != name[:1].isupper():
+            return False
+        plain, wanted = _plain(word), _plain(name)
+        return _is_declined(plain, wanted) or _is_declined(_as_heard(plain), _as_heard(wanted))
     return any(_sounds_like(form, name) for form in _without_prefixes(word))
 
 
@@ -264,8 +274,9 @@ def _heard_of(name: str, script: str) -> frozenset[str]:
     and without the l and r that close a syllable where a language has none."""
     plain = _plain(name)
     forms = {plain, _softened(plain)}
-    if script in ("CYRILLIC", "GREEK"):  # which lack h and w: Рагім, Вангарі
-        forms.update(_HARD.sub("g", form).replace("w", "v") for form in tuple(forms))
+    if script in ("CYRILLIC", "GREEK"):  # which lack h: Рагім
+        forms.update(_HARD.sub("g", form) for form in tuple(forms))
+    forms.update(form.replace("w", "v") for form in tuple(forms))  # which few scripts have: वांडा
     if script in _WITHOUT_CODAS:
         forms.update(_CODA.sub("", form) for form in tuple(forms))
     return frozenset(_classes(form) for form in forms)
@@ -275,6 +286,17 @@ def is_spelt_alike(word: str, name: str) -> bool:
     """Returns whether a word has the letters of a name in any alphabet, and perhaps an ending."""
     plain, spelt = _vowelled(word), _vowelled(name)
     return plain.startswith(spelt) and len(plain) - len(spelt) <= _LONGEST_ENDING
+
+
+def is_unspaced(word: str) -> bool:
+    """Returns whether the script of a word has no spaces between words."""
+    return _UNSPACED.match(word) is not None
+
+
+def is_doubtful(word: str) -> bool:
+    """Returns whether many words look like a form of a name in the script of a word: those without
+    most vowels, and Thai, where nothing tells where a name begins."""
+    return _script(word) in (*_UNVOWELLED, "THAI")
 
 
 def _like_ends(word: str, name: str, *, both: bool) -> bool:
@@ -301,7 +323,16 @@ def _plain(word: str) -> str:
     if script == "THAI":  # writes some vowels first, and letters that are silent
         word = _LEADING_VOWEL.sub(r"\2\1", _SILENT.sub("", word)).replace("อ", "")
     plain = _AFFRICATE.sub("j", str(anyascii(word)).casefold())
+    if script == "CJK":
+        plain = _NASAL_END.sub("n", plain)
     return re.sub(*_PLAIN_SOUNDS[script], plain) if script in _PLAIN_SOUNDS else plain
+
+
+def _as_heard(plain: str) -> str:
+    """Returns Latin letters as languages have them that spell names by their sound: Vanda."""
+    for written, heard in _SPELT_BY_SOUND:
+        plain = re.sub(written, heard, plain)
+    return plain
 
 
 def _vowelled(word: str) -> str:

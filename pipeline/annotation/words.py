@@ -49,8 +49,16 @@ SYNONYMS = word_lists.read(__package__, "synonyms.txt")  # a group is one string
 
 def tokenize(text: str) -> list[str]:
     """Returns the words case-folded, without a possessive 's: "George's hat" -> george, hat."""
+    return [word for word, _ in located(text)]
+
+
+def located(text: str) -> list[tuple[str, int]]:
+    """Returns the words of `tokenize` with their places in the text, composed (NFC)."""
     text = unicodedata.normalize("NFC", text)
-    return [_POSSESSIVE.sub("", word).casefold().replace("’", "'") for word in _WORD.findall(text)]
+    return [
+        (_POSSESSIVE.sub("", match[0]).casefold().replace("’", "'"), match.start())
+        for match in _WORD.finditer(text)
+    ]
 
 
 def first(text: str) -> str:
@@ -77,6 +85,11 @@ def ngrams(words: Sequence[str], n: int) -> set[str]:
 def normalize(text: str) -> str:
     """Returns a text without case, punctuation and line breaks, to compare it with another."""
     return " ".join(tokenize(text))
+
+
+def quotations(text: str) -> list[tuple[int, int]]:
+    """Returns where the quotations of a text begin and end."""
+    return [match.span() for match in _QUOTATION.finditer(text)]
 
 
 def without_quotations(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -40,8 +40,12 @@ from schemas import layout
 from schemas.rows import Appearance, CastMember, Figure, Keyframe, Reference, Reject, Spoken
 
 # A group of figures without a name is a character if it has this share of the series' pictures and
-# this many of them: places that look like figures seldom come again.
-_SHARE, _PICTURES = 0.04, 4
+# this many of them: places that look like figures seldom come again. It has a larger share when all
+# figures have been compared with it, or it was a part of somebody else.
+_SHARE, _SETTLED, _PICTURES = 0.04, 0.05, 4
+# And if it is near in some pictures: all but this share of its figures may be smaller than this
+# share of the picture. A kite always stays far away.
+_FAR, _NEAR = 0.8, 0.02
 # And if it stands out so clearly, where 2 is the mean of what stands out most (of figures that are
 # found by the embedded detector: others have scores of their own).
 _CLEAR = 1.5
@@ -291,29 +295,39 @@ def _described(
     pictures: Sequence[Sequence[Figure]],
     numbers: Sequence[Sequence[int]],
     groups: Sequence[identity.Group],
-    named: Collection[int],
+    named: Mapping[int, str],
     clear: float,
 ) -> dict[int, str]:
     """Returns descriptions of the groups without a name that are characters.
 
     `clear` is the least mean score of their figures.
     """
-    least = max(_PICTURES, _SHARE * len(keyframes))
     shots: dict[int, set[tuple[str, int]]] = defaultdict(set)
-    scores: dict[int, list[float]] = defaultdict(list)
+    of_group: dict[int, list[Figure]] = defaultdict(list)
     for keyframe, figs, found in zip(keyframes, pictures, numbers, strict=True):
         for figure, number in zip(figs, found, strict=True):
             shots[number].add((keyframe.video, keyframe.shot))
-            scores[number].append(figure.score)
+            of_group[number].append(figure)
     nameless = [
         number
         for number, group in enumerate(groups)
         if number not in named
-        and group.pictures >= least
+        and group.pictures >= max(_PICTURES, _SHARE * len(keyframes))
         and len(shots[number]) >= 3
-        and float(np.mean(scores[number])) >= clear
+        and _stands_out(of_group[number], clear)
     ]
-    return descriptions.describe(nameless, pictures, numbers)
+    looks = [[figure.look for figure in figs] for figs in pictures]
+    settled = identity.settle(looks, numbers, named, {number: str(number) for number in nameless})
+    count = Counter(number for found in settled for number in set(found))
+    least = max(_PICTURES, _SETTLED * len(keyframes))
+    staying = [number for number in nameless if count[number] >= least]
+    return descriptions.describe(staying, pictures, numbers)
+
+
+def _stands_out(figs: Sequence[Figure], clear: float) -> bool:
+    """Returns whether figures have so high a mean score, and are near in some pictures."""
+    near = float(np.quantile([figure.share for figure in figs], _FAR))
+    return near >= _NEAR and statistics.fmean(figure.score for figure in figs) >= clear
 
 
 def _once(

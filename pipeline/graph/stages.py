@@ -142,7 +142,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "figures",
         cast.find_figures,
-        version=8,
+        version=9,
         reads={"selection": (Keyframe,)},
         settings=("cast",),
         files=cast.weights,
@@ -152,7 +152,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "cast",
         cast.find_cast,
-        version=9,
+        version=10,
         scope="series",
         reads={"figures": (Figure,), "selection": (Keyframe,), "dialogue": (Spoken,)},
         video=("series",),
@@ -207,7 +207,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "named",
         annotation.name_cast,
-        version=6,
+        version=7,
         scope="series",
         reads={
             "figures": (Figure,),
@@ -227,7 +227,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=8,
+        version=9,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -260,7 +260,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=7,
+        version=8,
         reads={
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),

@@ -27,6 +27,9 @@ _TITLES = frozenset(word_lists.read(__package__, "titles.txt"))
 _NO_NAMES = _TITLES.union(word_lists.read(__package__, "capitalised_words.txt"))
 # Languages that capitalise every noun.
 CAPITALISED_NOUNS = frozenset(("de", "deu", "ger", "lb", "ltz"))
+_PLACE_PREPOSITIONS = word_lists.read(__package__, "place_prepositions.txt")
+_INTRODUCTIONS = word_lists.read(__package__, "introductions.txt")
+_BEFORE_GIVEN_NAMES = frozenset(("don", "doña", "dona", "donna", "dom"))
 _UMLAUTS = {"a": "ä", "o": "ö", "u": "ü"}
 _TERRITORIES = """
 001 002 003 005 009 011 013 014 015 017 018 019 021 029 030 034 035 039 053 054 057 061 142 143 145
@@ -35,6 +38,10 @@ DK DO DZ EC EE EG ES ET FI FR GB GE GH GR GT HK HN HR HU ID IE IL IN IQ IR IS IT
 KR KW KZ LA LB LT LU LV LY MA MD ME MG MK MM MN MT MX MY NG NI NL NO NP NZ OM PA PE PH PK PL PS PT
 PY QA RO RS RU SA SD SE SG SI SK SN SV SY TH TN TR TW TZ UA UG US UY UZ VE VN YE ZA ZM ZW
 """.split()  # noqa: SIM905  # regions of the world (UN M49) and countries
+_LANGUAGES = """
+ar bg bn ca cs da de el en es et eu fa fi fr ga gl he hi hr hu hy id is it ja ka ko lt lv mk mn ms
+nb nl pl pt ro ru sk sl sq sr sv sw ta te th tr uk ur vi zh
+""".split()  # noqa: SIM905
 _PLURAL = frozenset(word_lists.read(__package__, "plural_words.txt"))
 
 _NAMES_OF = "pl"  # the language whose dictionary has the names of many countries
@@ -55,6 +62,8 @@ _OPENING = "\"“„‘'«»‹›「『([¿¡"
 _CLOSING = "\"”“’'»«›‹」』)]"
 _SENTENCE_ENDS = ".!?:…。！？;؟۔।"
 _ABBREVIATED = re.compile(r"(?:^|[^\w])(?:mr|mrs|ms|dr|prof|st|jr|sr|[a-hj-z])\.$", re.IGNORECASE)
+# A label or a stage direction before a sentence: "[Tilda] Well?", "(A bell.) Who is there?"
+_ASIDE = re.compile(r"(?:^|[.!?…]\s*|\n)[\[(][^\[\]()]*[\])]\s*$")
 _ADJECTIVE = re.compile(r"\b[a-zäöüß]+(?:e|en|er|es|em)\s$")  # German
 _DETERMINERS = frozenset(
     ("a", "an", "the", "this", "that", "his", "her", "their", "my", "your", "our", "its")
@@ -115,6 +124,8 @@ def unknown(
         _is_line_start(text, token, language)
         for token in tokens
         if not any(name_forms.is_form(token[0], name) for name in names)
+        and not _is_titled(token[0], text)
+        and token[0].casefold() not in _TITLES
     )
     for number, token in enumerate(tokens):
         name, opens = _base(token[0]), _may_open_sentence(text[: token.start()])
@@ -154,7 +165,11 @@ def unknown(
                 continue  # which names seldom have
         found[name] = None
     if persons and not english:
-        found = {name: None for name in found if not _is_declined_place(name, code)}
+        found = {
+            name: None
+            for name in found
+            if not (_is_declined_place(name, code) or _is_people(name, code))
+        }
     listed = listed_names.all_given_names(code) - given
     others = listed_names.without_names(text, names, code) if listed else ""
     for given_name in listed:
@@ -167,10 +182,14 @@ def unknown(
     for word in listed_names.names_of_words(code) - given:
         if word in text and listed_names.acts(word, [text], code, surely=True):
             found[word] = None
-    for called in (*listed_names.called(text, code), *listed_names.addressed(text, code)):
+    for called in (
+        *listed_names.called(text, code),
+        *listed_names.addressed(text, code),
+        *(introduced(text, language) if persons else ()),
+    ):
         if (
             called not in grounds
-            and called not in given
+            and not _is_given(called.casefold(), given)
             and not any(name_forms.is_form(called, name) for name in names)
         ):
             found[called] = None
@@ -196,9 +215,26 @@ def unknown(
 @functools.cache
 def _geographic(code: str) -> frozenset[str]:
     """Returns the words of the names of continents, regions and countries in a language."""
-    names = (langcodes.get(f"und-{of}").territory_name(code) for of in _TERRITORIES)
+    names = [langcodes.get(f"und-{of}").territory_name(code) for of in _TERRITORIES]
+    names += [langcodes.get(of).language_name(code) for of in _LANGUAGES]
     parts = {part for name in names for part in _parts(name) if len(part) > 2}
     return frozenset(parts - concepts.function_words(code))
+
+
+@functools.cache
+def _is_people(name: str, code: str) -> bool:
+    """Returns whether a word is of a people, as its language tells: İngiliz of İngilizce."""
+    word = name.casefold()
+    return len(word) > _SHORTEST_STEM and any(
+        language.startswith(word) and len(language) - len(word) <= _LONGEST_ENDING
+        for language in _language_names(code)
+    )
+
+
+@functools.cache
+def _language_names(code: str) -> frozenset[str]:
+    """Returns the names of languages in a language."""
+    return frozenset(langcodes.get(of).language_name(code).casefold() for of in _LANGUAGES)
 
 
 @functools.cache
@@ -242,7 +278,12 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
     code = concepts.code(language)
     titled = code != "en" and any(_is_titled(name, text) for text in texts)
     if titled or any(
-        name in listed_names.called(text, code) + listed_names.addressed(text, code)
+        name
+        in (
+            *listed_names.called(text, code),
+            *listed_names.addressed(text, code),
+            *introduced(text, language),
+        )
         for text in texts
     ):
         return True
@@ -319,11 +360,54 @@ def is_lone_capital(name: str, text: str, language: str) -> bool:
 
 
 def _is_titled(name: str, text: str) -> bool:
-    """Returns whether a title stands before a capitalised word: Mrs. Pringle."""
+    """Returns whether a title stands before a capitalised word, or after it: Mrs. Pringle."""
     if not name[:1].isupper():
         return False
-    before = re.findall(r"(\w+)\.?[ -]" + re.escape(name), text)
-    return any(word.casefold() in _TITLES for word in before)
+    beside = re.findall(rf"(\w+)\.?[ -]{re.escape(name)}\b", text)
+    beside += re.findall(rf"\b{re.escape(name)} (\w+)", text)
+    return any(word.casefold() in _TITLES for word in beside)
+
+
+def is_given_name(name: str, texts: Sequence[str]) -> bool:
+    """Returns whether some text has a word after a title that only given names have: doña
+    Remedios, who is no medicine."""
+    before = (re.findall(rf"(\w+) {re.escape(name)}\b", text) for text in texts)
+    return any(word.casefold() in _BEFORE_GIVEN_NAMES for found in before for word in found)
+
+
+def is_only_place(name: str, texts: Sequence[str], language: str) -> bool:
+    """Returns whether texts have a name only after "in" or "from", as that of a place: z Kolína."""
+    code = concepts.code(language)
+    line = next((line for line in _PLACE_PREPOSITIONS if line.startswith(f"{code}:")), ":")
+    prepositions = line.partition(":")[2].split()
+    before = [
+        found for text in texts for found in re.findall(rf"(\w*)\W*\b{re.escape(name)}\b", text)
+    ]
+    return bool(before) and all(word.casefold() in prepositions for word in before)
+
+
+def introduced(text: str, language: str) -> list[str]:
+    """Returns whom a text says to be called so, by a capitalised word that is no title: "a certain
+    Janosch"."""
+    code = concepts.code(language)
+    said = _introduction(code)
+    if not said:
+        return []
+    found = (_base(match[1]) for match in said.finditer(text))
+    return [name for name in found if code not in CAPITALISED_NOUNS or not _is_word(name, language)]
+
+
+@functools.cache
+def _introduction(code: str) -> re.Pattern[str] | None:
+    """Compiles what comes before a name in a language; None for a language without a line."""
+    line = next((line for line in _INTRODUCTIONS if line.startswith(f"{code}:")), "")
+    phrases = "|".join(re.escape(phrase.strip()) for phrase in line.partition(":")[2].split("|"))
+    titles = "|".join(map(re.escape, sorted(_TITLES, key=len, reverse=True)))
+    if not line:
+        return None
+    return re.compile(
+        rf"\b(?i:{phrases}):? (?:(?i:{titles})\.? )*(?=[^\W\d_a-z])([^\W\d_][\w'’-]+)"
+    )
 
 
 def recurs(name: str, texts: Sequence[str], language: str) -> bool:
@@ -535,6 +619,10 @@ def _may_open_sentence(before: str) -> bool:
     """Returns whether a word after this text may be the first of a sentence."""
     if not before.strip() or before[-1] in _OPENING or "\n" in before[len(before.rstrip()) :]:
         return True
+    if before.endswith(" / "):  # between lines of verse
+        return True
+    if _ASIDE.search(before):
+        return True
     if before.rstrip()[-1] in "—–―":
         return before.rstrip().rstrip("—–―").rstrip()[-1:] in ("", *_SENTENCE_ENDS, *_CLOSING, ",")
     rest = before.rstrip().rstrip(_CLOSING).rstrip()
@@ -598,7 +686,8 @@ def _is_known_name(name: str, language: str) -> bool:
 def _is_thing(text: str, tokens: Sequence[re.Match[str]], number: int, language: str) -> bool:
     """Returns whether a word is in the name of a thing, which storybooks capitalise: Old Owl."""
     while number + 1 < len(tokens) and tokens[number + 1][0][0].isupper():
-        if text[tokens[number].end() : tokens[number + 1].start()] != " ":
+        after = text[tokens[number].end() : tokens[number + 1].start()]
+        if after != " " or tokens[number + 1][0].casefold() in _TITLES:  # Nebahat Hanım
             break
         number += 1
     word, known = tokens[number][0].casefold(), concepts.lexicon(language)
@@ -634,6 +723,7 @@ def _can_only_be_name(name: str, after: str) -> bool:
     """Returns whether a word that opens an English sentence is a name: "Timmy ran", not "Whee!"."""
     return (
         "-" not in name
+        and name.casefold() not in words.STOP_WORDS
         and re.match(r" [a-z]|['’]s ", after) is not None
         and not simplemma.is_known(name.casefold(), lang="en")
     )

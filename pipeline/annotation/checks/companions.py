@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 
 from pipeline.annotation import concepts, words
+from pipeline.runtime import word_lists
 
 # Of whom a text may say "the boy": anybody so called, and a person who is little.
-_CHILDREN = frozenset(
-    """
-    youngster teenager boy girl child kid baby toddler infant son daughter pupil student schoolboy
-    schoolgirl cub puppy kitten
-    """.split()
-)
+_CHILDREN = frozenset(" ".join(word_lists.read(__package__, "children.txt")).split())
 _LITTLE = frozenset(("young", "small", "little", "tiny", "teenage"))
 
 
-def unseen(
-    narrations: Sequence[str], seen: Set[str], looks: Sequence[str], language: str
-) -> str:
+def unseen(narrations: Sequence[str], seen: Set[str], looks: Sequence[str], language: str) -> str:
     """Returns the word for a being that two texts or more tell of and nothing shows, "" for none.
 
     `narrations` are texts without quotations and names, `seen` the emoji of all that is shown or
@@ -39,12 +33,7 @@ def unseen(
     met = [concepts.children(text, language) for text in narrations]
     ages = [frozenset().union(*children.values()) for children in met]
     return next(
-        (
-            word
-            for children in met
-            for word, child in children.items()
-            if _told(child, ages) > 1
-        ),
+        (word for children in met for word, child in children.items() if _told(child, ages) > 1),
         "",
     )
 

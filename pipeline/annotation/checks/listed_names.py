@@ -20,6 +20,7 @@ _MORE_GIVEN_NAMES = word_lists.read(__package__, "more_given_names.txt")
 _FAMILY_NAMES = word_lists.read(__package__, "family_names.txt")
 _PERSONS_ACT = word_lists.read(__package__, "persons_act.txt")
 _ADDRESSED = word_lists.read(__package__, "forms_of_address.txt")
+_GOOD_DICTIONARIES = ("fa", "hi")  # of simplemma, for languages without capitals
 _VERB_FIRST = ("ar", "he")  # where a verb stands beside its subject, before or after it
 _NEAR = 3  # words after a rare name, elsewhere, of which one may be its verb
 _KOREAN_SUBJECT = re.compile("이?(?:가|는|도)|은|이|께서")
@@ -43,6 +44,20 @@ _ENDS_OF_SURNAMES = (
     "田藤本川木村林上井橋中口水崎部森下島浦原山野沢谷"
     "岡倉石池坂宮城岸松竹杉高尾辺保瀬江浜塚内津堀関根"
 )
+# Surnames that are no frequent word or syllable, and titles that stand after them.
+_KOREAN_SURNAMES = "김박최윤임송황권홍허류곽"
+_KOREAN_TITLES = (
+    "부장|과장|대리|사장|차장|국장|실장|팀장|회장|이사|감독|코치|박사|교수|선생|반장|여사|영감|서방|기자|의사|"
+    "검사|판사|순경|형사|경위|총각|도령|대감|씨|선수"
+)
+_CHINESE_SURNAMES = (
+    "王李张刘陈杨赵吴徐孙胡朱郭梁宋郑谢韩唐冯董萧程曹袁邓傅曾彭吕"
+    "苏卢蒋蔡贾丁魏薛阎潘戴姜范姚谭廖邹陆郝孔崔邱秦邵孟"
+)
+_CHINESE_TITLES = (
+    "媒婆|掌柜|大爷|大娘|大妈|师傅|老板|员外|先生|小姐|太太|夫人|大叔|大婶|阿姨|老师|医生|警官|队长|将军|"
+    "公公|婆婆|大嫂|大哥|大姐|老汉|捕头|道长|秀才|县令|教授|博士|经理|主任|校长"
+)
 # What calls somebody so: "a boy called Shadi".
 _CALLED = {
     "ar": ("(?:يدعى|تدعى|يسمى|تسمى|المدعو|المدعوة|اسمه|اسمها) (?!ال)([ء-ي]{3,})",),
@@ -54,11 +69,20 @@ _CALLED = {
         "(?<![㐀-鿿])([㐀-鿿]{2})(?:くん|ちゃん)",
         f"(?<![㐀-鿿お])([㐀-鿿々]{{1,2}}[{_ENDS_OF_SURNAMES}])さん",
         "([㐀-鿿]{2,3}|[ァ-ヺー]{2,})(?:という名|と名乗)",
+        "(?<![㐀-鿿])((?![野新女下]郎)[㐀-鿿]{1,3}(?:郎|之助|之介|之進|兵衛|衛門))(?![㐀-鿿々])",
     ),
-    "ko": ("([가-힣]{2,3}?)(?:이?라는 (?:이름|아이|소년|소녀|친구|청년)|이?라고 불리는)",),
+    "ko": (
+        "([가-힣]{2,3}?)(?:이?라는 (?:이름|아이|소년|소녀|친구|청년)|이?라고 불리는)",
+        f"(?<![가-힣])([{_KOREAN_SURNAMES}]) (?:{_KOREAN_TITLES})",
+    ),
     "ta": ("([஀-௿]{3,}) என்ற (?:சிறுவன்|சிறுமி|ஒருவ|பெயர்)",),
     "ur": ("([ؠ-ے]{3,}) نام(?:ی| کا| کی| کے)(?![ؠ-ے])",),
-    "zh": ("(?:名?叫|叫[做作])([㐀-鿿]{2,4}?)的(?:人|男|女|孩|小|少|老|姑娘|朋友)",),
+    "zh": (
+        "(?:名?叫|叫[做作])([㐀-鿿]{2,4}?)的(?:人|男|女|孩|小|少|老|姑娘|朋友)",
+        f"(?:在下|小生|老夫|我[是叫]|俺[是叫]|自称)([{_CHINESE_SURNAMES}][㐀-鿿]{{1,2}})(?=$|\\W)",
+        f"姓([{_CHINESE_SURNAMES}])(?:名|叫|$|\\W)",
+        f"([{_CHINESE_SURNAMES}](?:{_CHINESE_TITLES}))",
+    ),
 }
 _VOWEL_MARKS = re.compile("[ً-ْ]")  # of Arabic
 # What is joined to a name without a space.
@@ -120,6 +144,16 @@ def _listed(name: str, code: str) -> bool:
     )
 
 
+def _is_no_word(token: str, code: str) -> bool:
+    """Returns whether a language's dictionary, where there is a good one, lacks a word."""
+    return (
+        code in _GOOD_DICTIONARIES
+        and len(token) > _SHORTEST_STEM
+        and not concepts.is_word(token, code)
+        and not concepts.entry([token], code, concepts.lexicon(code))
+    )
+
+
 def acts(name: str, texts: Sequence[str], code: str, *, surely: bool = False) -> bool:
     """Returns whether somebody of a name does in some text what persons do or, with `surely`, what
     nobody else does: "Barak laughed", where Barak may be lightning."""
@@ -162,14 +196,14 @@ def addressed(text: str, code: str) -> list[str]:
         return []
     if code == "th":
         before = "|".join(map(re.escape, sorted(addresses, key=len, reverse=True)))
-        names = given_names(code) | rare_names(code) | _listed_names(code, _FAMILY_NAMES)[0]
+        names = all_given_names(code) | _listed_names(code, _FAMILY_NAMES)[0]
         return [name for name in names if name in text and re.search(f"(?:{before}){name}", text)]
     tokens = words.tokenize(_VOWEL_MARKS.sub("", _folded(text)))
     return [
         token
         for place, token in enumerate(tokens)
         if token not in addresses
-        and _listed(token, code)
+        and (_listed(token, code) or (_is_no_word(token, code) and formal & {*tokens[:place][-1:]}))
         # "Uncle Tailor" is one who sews.
         and not (formal if token.startswith("ال") else addresses).isdisjoint(
             tokens[max(0, place - 1) : place] + tokens[place + 1 :][:1]
@@ -254,8 +288,10 @@ def _joined_form(token: str, word: str, code: str) -> bool:
     if code in _JOINED_BEFORE:
         return token.endswith(word) and token[: -len(word)] in _JOINED_BEFORE[code]
     if code == "ko":
-        return (
-            token.startswith(word) and _KOREAN_PARTICLES.fullmatch(token[len(word) :]) is not None
+        ends = [token, *([token[1:]] if token[:1] in _KOREAN_SURNAMES else [])]  # 박철수
+        return any(
+            end.startswith(word) and (end == word or _KOREAN_PARTICLES.fullmatch(end[len(word) :]))
+            for end in ends
         )
     stem = word.rstrip(_NO_VOWEL)
     extra = len(token) - len(stem)

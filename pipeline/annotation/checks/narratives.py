@@ -19,6 +19,7 @@ from pipeline.annotation.checks import (
     languages,
     picture_order,
     prompt_injection,
+    swapped_names,
 )
 from pipeline.annotation.checks.notes import note, placeholder
 from pipeline.annotation.checks.prompt_echo import echo
@@ -143,7 +144,11 @@ def _name_faults(
         strangers = [
             name
             for name in names
-            if character_names.may_be_name(name, language)
+            if (
+                character_names.may_be_name(name, language)
+                or character_names.is_given_name(name, texts)
+            )
+            and not character_names.is_only_place(name, texts, language)
             and (
                 character_names.is_surely_name(name, texts, language)
                 or character_names.recurs(name, texts, language)
@@ -195,7 +200,7 @@ def _window_fault(
     dialogue = [line for caption in captions for line in (*caption["dialogue"], *caption["text"])]
     return (
         picture_order.disorder(texts, captions, language, config.stories.grounded)
-        or picture_order.swapped(
+        or swapped_names.swapped(
             texts,
             captions,
             {character.name: character.look for character in characters},

@@ -4,6 +4,8 @@ A file of the folder `phrases` has sections, with a phrase per line:
 
 - alone: said by a model and by nobody in a story: "as an AI", "please provide"
 - cannot and asked: a refusal where one sentence has both: "I cannot", "this request"
+- work: what a model is asked for: "help", "story"; a refusal where a sentence that begins with a
+  phrase of `sorry` has one of `cannot` too
 - whole: a refusal where a text is nothing else and has one of `sorry`: "I can't help with that"
 - sorry: what a refusal is wrapped in: "I'm sorry", "but"
 - placeholder: a text that is nothing else is none: "to be determined", "text here"

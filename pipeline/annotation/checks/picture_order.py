@@ -3,16 +3,14 @@
 Words decide nothing about a text alone: a good one may have none in common with its caption. But
 the texts of a window together fit their own pictures better than each other's, in every style and
 language that `annotation.concepts` has words of. So a window is refused whose texts would fit much
-better in another order, or one picture earlier or later; whose characters stand where the other
-one should; or that keeps telling of somebody, or somewhere, that no caption shows. Windows of fewer
-texts than five are too short for the first, and nothing is held against them. Where the captions of
-a window are alike, or a language has no word list, disorder is not found.
+better in another order, or one picture earlier or later, or that keeps telling of somebody, or
+somewhere, that no caption shows. Windows of fewer texts than five are too short for the first, and
+nothing is held against them. Where the captions of a window are alike, or a language has no word
+list, disorder is not found.
 """
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,13 +25,6 @@ _LEAST_SAID = 0.6  # fit of all texts to their best pictures, which tells of an 
 _CHANCE = 2.25  # standard deviations above orders by chance that are no chance
 # The same where texts say so little of their pictures, a text, that any order fits about as well.
 _LITTLE, _LITTLE_CHANCE = 0.13, 1.25
-_FEW = 3  # texts that tell of swapped names
-_LEAST_SWAP = -0.75  # evidence that two names are swapped
-_LEAST_AGREED = -0.5  # the same where no text speaks for the names
-
-_SENTENCE = re.compile(r"(?<=[.!?…。！？؟।])")
-_ONE_THING = 4  # emoji of a word at most
-_MOST_WEAK = 0.5  # evidence from who is named first
 
 
 def disorder(
@@ -70,45 +61,6 @@ def _by_chance(fits: npt.NDArray[np.float64]) -> tuple[float, float]:
     count = len(fits)
     centred = fits - fits.mean(axis=0) - fits.mean(axis=1, keepdims=True) + fits.mean()
     return float(fits.sum()) / count, float(np.sqrt((centred**2).sum() / (count - 1)))
-
-
-def swapped(
-    texts: Sequence[str],
-    captions: Sequence[Mapping[str, Any]],
-    looks: Mapping[str, str],
-    forms: Mapping[str, Sequence[str]],
-    language: str,
-) -> str:
-    """Returns the fault of texts in which two characters have each other's name, "" for none.
-
-    `looks` and the known `forms` of their names are the characters' by name. Where a caption shows
-    one of the two alone, a text that names only the other speaks for it, as one that names it
-    speaks against it; where it shows both, so does the one named first. A text that names one of
-    them beside what the other wears ("Tilda in a red scarf") speaks for it too.
-    """
-    if len(texts) < _FEW:
-        return ""
-    named = [_named(text, forms, language) for text in texts]
-    for first, second in itertools.combinations(looks, 2):
-        marks = _marks(looks[first], looks[second]), _marks(looks[second], looks[first])
-        evidence = [
-            _evidence(text, caption, told, (first, second), marks, forms, language)
-            for text, caption, told in zip(texts, captions, named, strict=True)
-        ]
-        weak = [value for value in evidence if abs(value) < _MOST_WEAK]
-        strong = sum(evidence) - sum(weak)
-        least = _LEAST_SWAP if max(evidence) > 0 else _LEAST_AGREED
-        if sum(map(bool, evidence)) > 1 and strong + max(-_MOST_WEAK, sum(weak)) <= least:
-            caption = captions[int(np.argmin(evidence))]
-            called = ", ".join(f"{look!r} is {name}" for look, name in caption["who"].items())
-            return f"{first} and {second} have each other's names: {called}"
-    return ""
-
-
-def _marks(look: str, other: str) -> frozenset[str]:
-    """Returns the emoji of what one wears and another does not."""
-    own, others = (concepts.means(text, "en", _ONE_THING) for text in (look, other))
-    return own - others - concepts.BEINGS - concepts.PERSONS  # who may be there too
 
 
 def newcomer(
@@ -185,90 +137,3 @@ def _fits(
     shown = [concepts.vector(_described(caption), "en") for caption in captions]
     said = [concepts.vector(text, language) for text in texts]
     return np.array([[concepts.cosine(text, caption) for caption in shown] for text in said])
-
-
-def _evidence(
-    text: str,
-    caption: Mapping[str, Any],
-    named: tuple[list[str], list[str]],
-    pair: tuple[str, str],
-    marks: tuple[frozenset[str], frozenset[str]],
-    forms: Mapping[str, Sequence[str]],
-    language: str,
-) -> float:
-    """Returns the evidence for (positive) or against two names in a text, -1.75..1.75."""
-    told, addressed = ([name for name in names if name in pair] for names in named)
-    if not told and not addressed:
-        return 0.0
-    sentence = str(caption["sentence"]).casefold()
-    places = {name: _place(look, sentence) for look, name in caption["who"].items()}
-    shown = sorted((name for name in places if name in pair), key=lambda name: places[name])
-    evidence = 0.0
-    if len(shown) == 1 and len(told) == 1:
-        evidence = 1.0 if shown[0] in told else -1.0
-    elif len(shown) == 2 and told and min(places[name] for name in shown) >= 0:
-        sure = len(told) == 2 or addressed  # who speaks to whom is hardly told by chance
-        evidence = (0.5 if sure else 0.25) * (1 if told[0] == shown[0] else -1)
-    elif len(shown) == 2 and not told:
-        evidence = 0.5 if addressed[0] != shown[0] else -0.5
-    if len(told) == 1:
-        near = [
-            part
-            for part in _SENTENCE.split(text)
-            if any(_places_of(part, form, language) for form in forms[told[0]])
-        ]
-        seen = concepts.means(" . ".join(near), language, _ONE_THING)
-        own, others = (not mark.isdisjoint(seen) for mark in marks)
-        if own != others:
-            evidence += 0.75 if own == (told[0] == pair[0]) else -0.75
-    return evidence
-
-
-def _place(look: str, sentence: str) -> int:
-    """Returns where a sentence says who looks so."""
-    head = words.head(look)
-    return sentence.find(head[-1]) if head else -1
-
-
-def _named(
-    text: str, forms: Mapping[str, Sequence[str]], language: str
-) -> tuple[list[str], list[str]]:
-    """Returns the names that a text tells of, and those that it only addresses, in order."""
-    narration = words.without_quotations(text)
-    told: dict[int, str] = {}
-    addressed: dict[int, str] = {}
-    for name, written in forms.items():
-        for place in (place for form in written for place in _places_of(narration, form, language)):
-            called = re.search(r"[,，、،]\s*$", narration[:place]) and re.match(
-                r"\S+?\s?[!?.,！？，。،…]", narration[place:]
-            )
-            (addressed if called else told)[place] = name
-        if name not in (*told.values(), *addressed.values()):
-            spoken = [place for form in written for place in _places_of(text, form, language)]
-            addressed.update(dict.fromkeys(spoken, name))
-    return (
-        list(dict.fromkeys(told[place] for place in sorted(told))),
-        list(dict.fromkeys(addressed[place] for place in sorted(addressed))),
-    )
-
-
-def _places_of(text: str, name: str, language: str) -> list[int]:
-    """Returns where a text has a name in any form.
-
-    Πέρα (far) is no Pebble, though it sounds so; Тильда is Tilda, though it is a word (tilde); and
-    a name that is spelt as "to him" is tells nothing.
-    """
-    found = []
-    for place in name_forms.find(text, name):
-        word = words.first(text[place:])
-        lower = word.lower()
-        if lower in concepts.function_words(language):
-            continue
-        if (
-            lower == word
-            or word.startswith(name)
-            or name_forms.is_spelt_alike(word, name)
-            or not concepts.is_entry(lower, language)
-        ):
-            found.append(place)
-    return found

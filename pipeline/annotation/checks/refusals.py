@@ -15,6 +15,7 @@ from pipeline.annotation.checks import patterns
 
 _FAULT = "the text is a refusal, not a story"
 _FEWEST_WORDS = 5  # "But I can't."
+_SHORT = 160  # characters of a text that says little else
 
 
 def refusal(text: str) -> str:
@@ -37,9 +38,20 @@ def refusal(text: str) -> str:
             and any(cannot.search(sentence) and asked.search(sentence) for sentence in sentences)
         ):
             return _FAULT
-        if _is_nothing_else(whole, language):
+        if _is_nothing_else(whole, language) or _declines_work(whole, language):
             return _FAULT
     return ""
+
+
+def _declines_work(text: str, language: str) -> bool:
+    """Returns whether a short text begins by being sorry, and says that it cannot help, write or
+    tell: "I'm sorry, but I'm not comfortable continuing this story"."""
+    sorry, cannot, work = (patterns.pattern(language, name) for name in ("sorry", "cannot", "work"))
+    if not (sorry and cannot and work) or len(text) > _SHORT:
+        return False
+    begins = sorry.match(text) or sorry.match(text.lstrip())
+    rest = begins.string[begins.end() :] if begins else ""
+    return bool(cannot.search(f" {rest.strip()} ") and work.search(f" {rest.strip()} "))
 
 
 def _is_nothing_else(text: str, language: str) -> bool:

@@ -35,6 +35,10 @@ from pipeline.annotation import name_forms
         ("سارة", "Sara"),
         ("ピップ", "Pip"),
         ("안젤름", "Anselm"),  # Korean does not close a syllable with two
+        ("Vandu", "Wanda"),  # of languages that spell names by their sound
+        ("Filipu", "Philip"),
+        ("वांडा", "Wanda"),
+        ("旺达", "Wanda"),
     ],
 )
 def test_a_form_of_a_name(word, name):

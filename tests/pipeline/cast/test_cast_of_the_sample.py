@@ -107,5 +107,5 @@ def seen(episodes: list[Episode], cast: list) -> Iterator[tuple[set[str], set[st
 def test_they_are_found_in_most_of_their_pictures_and_seldom_where_they_are_not(episodes, cast):
     pictures = list(seen(episodes, cast))
     right = sum(len(said & there) for said, there in pictures)
-    assert right / sum(len(said) for said, _ in pictures) > 0.9
-    assert right / sum(len(there) for _, there in pictures) > 0.85
+    assert right / sum(len(said) for said, _ in pictures) > 0.95
+    assert right / sum(len(there) for _, there in pictures) > 0.93

@@ -72,6 +72,24 @@ def test_two_figures_are_found_apart(found):
         assert middle(left) < 320 < middle(right)
 
 
+def test_boxes_are_those_of_the_figures(found):
+    for at, in_picture in enumerate(found[:8]):
+        (figure,) = in_picture
+        x = 200 + 30 * at
+        assert figure.box == pytest.approx(
+            ((x - 42) / 640, 138 / 360, (x + 42) / 640, 294 / 360), abs=0.02
+        )
+
+
+def test_pictures_in_which_nothing_is_outlined_teach_nothing(monkeypatch):
+    pictures = film([(320, ORANGE)])
+    monkeypatch.setattr(figures, "_ROUNDS", 0)
+    first = figures.find(pictures)
+    monkeypatch.undo()
+    monkeypatch.setattr(figures, "_outlined", lambda *_: np.zeros((28, 48), np.float32))
+    assert figures.find(pictures) == first
+
+
 def test_a_film_without_pictures_has_no_figures():
     assert figures.find([]) == []
 
