@@ -459,6 +459,7 @@ def test_a_name_is_known_in_alphabets_without_its_letters():
         ("de", "Da kam ein gewisser Janosch mit einer Trompete.", "Janosch"),
         ("en", "A fellow by the name of Smiley fell in beside us.", "Smiley"),
         ("pl", "Wtedy wszedł niejaki Pafnucy.", "Pafnucy"),
+        ("es", "Y llega corriendo Paco el Herrero.", "Paco"),  # also an alpaca
         ("ar", "ثم جاءت الخالةُ زبيدة.", "زبيدة"),
         ("fa", "همون موقع عمو نصرت از راه رسید.", "نصرت"),
         ("hi", "तभी लाला दीनदयाल आ गया।", "दीनदयाल"),
