@@ -50,6 +50,11 @@ _KOREAN_TITLES = (
     "부장|과장|대리|사장|차장|국장|실장|팀장|회장|이사|감독|코치|박사|교수|선생|반장|여사|영감|서방|기자|의사|"
     "검사|판사|순경|형사|경위|총각|도령|대감|씨|선수"
 )
+# Syllables of given names.
+_KOREAN_NAMES = (
+    "민서준지우현수진영은정미경희숙자순옥철호석훈성재동상용태기병혁빈연윤예하주원람혜선란례복덕만길식근규환열섭택필학"
+    "헌형홍화효휘찬창채춘"
+)
 _CHINESE_SURNAMES = (
     "王李张刘陈杨赵吴徐孙胡朱郭梁宋郑谢韩唐冯董萧程曹袁邓傅曾彭吕"
     "苏卢蒋蔡贾丁魏薛阎潘戴姜范姚谭廖邹陆郝孔崔邱秦邵孟"
@@ -64,16 +69,22 @@ _CALLED = {
     "bn": ("([ঀ-৿]{2,}) (?:নামে|নামের)(?![ঀ-৿])",),
     "fa": ("به (?:نام|اسم) ([ؠ-ی]{3,})",),
     "he": ("(?:בשם|ששמו|ששמה|ושמו|ושמה) (?!ה)([א-ת]{3,})",),
-    "hi": ("([ऀ-ॿ]{2,}) नाम (?:का|की|के)(?![ऀ-ॿ])",),
+    "hi": (
+        "([ऀ-ॿ]{2,}) नाम (?:का|की|के)(?![ऀ-ॿ])",
+        "(?<![ऀ-ॿ])([ऀ-ॿ]{2,}(?:सिंह|प्रसाद|चंद|चन्द|नारायण|किशोर))(?![ऀ-ॿ])",
+    ),
     "ja": (
         "(?<![㐀-鿿])([㐀-鿿]{2})(?:くん|ちゃん)",
         f"(?<![㐀-鿿お])([㐀-鿿々]{{1,2}}[{_ENDS_OF_SURNAMES}])さん",
         "([㐀-鿿]{2,3}|[ァ-ヺー]{2,})(?:という名|と名乗)",
+        "(?<![ァ-ヺー])([ァ-ヺー]{2,})(?:くん|ちゃん|さん|さま|様|博士|先生|船長|隊長|警部|氏|嬢|卿)",
         "(?<![㐀-鿿])((?![野新女下]郎)[㐀-鿿]{1,3}(?:郎|之助|之介|之進|兵衛|衛門))(?![㐀-鿿々])",
     ),
     "ko": (
         "([가-힣]{2,3}?)(?:이?라는 (?:이름|아이|소년|소녀|친구|청년)|이?라고 불리는)",
         f"(?<![가-힣])([{_KOREAN_SURNAMES}]) (?:{_KOREAN_TITLES})",
+        f"(?<![가-힣])([{_KOREAN_SURNAMES}][{_KOREAN_NAMES}]{{2}})"
+        f"(?=[이가은는을를과와도의야아랑씨,.!?]|에게|한테|{_KOREAN_TITLES}|\\s|$)",
     ),
     "ta": ("([஀-௿]{3,}) என்ற (?:சிறுவன்|சிறுமி|ஒருவ|பெயர்)",),
     "ur": ("([ؠ-ے]{3,}) نام(?:ی| کا| کی| کے)(?![ؠ-ے])",),
@@ -82,6 +93,8 @@ _CALLED = {
         f"(?:在下|小生|老夫|我[是叫]|俺[是叫]|自称)([{_CHINESE_SURNAMES}][㐀-鿿]{{1,2}})(?=$|\\W)",
         f"姓([{_CHINESE_SURNAMES}])(?:名|叫|$|\\W)",
         f"([{_CHINESE_SURNAMES}](?:{_CHINESE_TITLES}))",
+        f"(老(?!胡)[{_CHINESE_SURNAMES}])(?![醋皮酒字家])",
+        "(阿[福强贵珍芳豪杰英兰梅香莲秀旺财勇辉伟])",
     ),
 }
 _VOWEL_MARKS = re.compile("[ً-ْ]")  # of Arabic
@@ -304,4 +317,8 @@ def called(text: str, code: str) -> list[str]:
     """Returns what a text calls somebody, where no capitals tell: 一个叫大壮的人, 大地くん."""
     plain = _VOWEL_MARKS.sub("", text)
     found = [name for call in _CALLED.get(code, ()) for name in re.findall(call, plain)]
-    return [name for name in found if name not in concepts.function_words(code)]
+    return [
+        name
+        for name in found
+        if name not in concepts.function_words(code) and name not in concepts.beings(name, code)
+    ]

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.annotation.checks.character_names import (
+    is_given_name,
     is_lone_capital,
+    is_only_place,
     is_surely_name,
     may_be_name,
     mentions,
@@ -447,3 +449,56 @@ def test_a_name_is_known_in_alphabets_without_its_letters():
         ("hu", "Rahim-nak szólt Wangari-ért."),
     ):
         assert strangers(language, text, cast=[rahim, wangari]) == set()
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "name"),
+    [
+        ("tr", "Bir de bakmışlar, Nebahat Hanım geliyor.", "Nebahat"),  # with a title after it
+        ("tr", "Uzun boylu biri, adım Kaptan Şahin, diyor.", "Şahin"),  # also a falcon
+        ("de", "Da kam ein gewisser Janosch mit einer Trompete.", "Janosch"),
+        ("en", "A fellow by the name of Smiley fell in beside us.", "Smiley"),
+        ("pl", "Wtedy wszedł niejaki Pafnucy.", "Pafnucy"),
+        ("ar", "ثم جاءت الخالةُ زبيدة.", "زبيدة"),
+        ("fa", "همون موقع عمو نصرت از راه رسید.", "نصرت"),
+        ("hi", "तभी लाला दीनदयाल आ गया।", "दीनदयाल"),
+        ("hi", "तभी डाकिया रामप्रसाद आया।", "रामप्रसाद"),
+        ("ko", "그때 김 부장님이 들어오셨다.", "김"),
+        ("ko", "그때 박영수가 문을 열었다.", "박영수"),
+        ("ja", "そこへ現れましたのが、長屋の熊五郎。", "熊五郎"),
+        ("ja", "ロベルト博士が来た。", "ロベルト"),
+        ("zh", "少年抱拳道：“在下赵小七，特来助拳。”", "赵小七"),
+        ("zh", "只见王媒婆走上前来。", "王媒婆"),
+        ("zh", "老赵推着自行车来了。", "老赵"),
+    ],
+)
+def test_strangers_who_are_called_so(language, text, name):
+    assert name in strangers(language, text)
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("nl", ["[Tilda] Kristallen! Overal! [Bruno] Heb ik gezien.", "[Bruno] Kristallen."]),
+        ("vi", ["Chiều buông bãi sắt, / Cờ-lê gõ bụng, / Lò hoang lạnh ngắt.", "Trời / Lò ấm."]),
+        ("es", ["(Pausa.) Dios mío.", "(Lluvia.) Paso, que llego tarde."]),
+        ("tr", ["Elinde İngiliz anahtarı vardı.", "İngiliz anahtarı düştü."]),
+        ("en", ["Her tweezers went in. Her tweezers came out.", "Her lamp was out."]),
+        ("ko", ["황소가 웃었다. 송아지가 왔다.", "임금님이 웃었다. 최고의 하루였다."]),
+        ("zh", ["老胡同里有老陈皮的味道。", "王子笑了。"]),
+        ("hi", ["राजकुमार आया और प्रसाद बाँटा।", "राजकुमार हँसा।"]),
+        ("ja", ["ペンギンさんが来た。", "新郎が笑った。"]),
+    ],
+)
+def test_who_is_nobody_though_it_looks_so(language, texts):
+    assert strangers(language, *texts) == set()
+
+
+def test_a_name_after_a_preposition_of_places_is_one():
+    assert is_only_place("Kolína", ["funěla jak lokomotiva z Kolína"], "cs")
+    assert not is_only_place("Vandy", ["z Vandy", "Vandy se bál"], "cs")
+
+
+def test_a_title_of_given_names_tells_a_name_that_is_a_word():
+    assert is_given_name("Remedios", ["«¡Alto!», clama doña Remedios."])
+    assert not is_given_name("Alcaldesa", ["Llegó la señora Alcaldesa."])
