@@ -231,7 +231,10 @@ def possible_beings(text: str, language: str) -> frozenset[str]:
         found = frozenset(beings(text, language))
     else:
         left_out = ambiguous(language) | function_words(language)
-        found = of_beings.intersection(named_in_any_form(text, language)) - left_out
+        things = named_in_any_form(text, language)
+        # Drachen are kites, and more than one Drache.
+        stems = (name[:-cut] for name in things for cut in (1, 2) if len(name) - cut > _SHORTEST)
+        found = of_beings.intersection((*things, *stems)) - left_out
     return frozenset().union(*(known[name] & BEINGS for name in found))
 
 
