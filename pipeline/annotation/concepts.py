@@ -231,7 +231,10 @@ def possible_beings(text: str, language: str) -> frozenset[str]:
         found = frozenset(beings(text, language))
     else:
         left_out = ambiguous(language) | function_words(language)
-        found = of_beings.intersection(named_in_any_form(text, language)) - left_out
+        things = named_in_any_form(text, language)
+        # Drachen are kites, and more than one Drache.
+        stems = (name[:-cut] for name in things for cut in (1, 2) if len(name) - cut > _SHORTEST)
+        found = of_beings.intersection((*things, *stems)) - left_out
     return frozenset().union(*(known[name] & BEINGS for name in found))
 
 
@@ -362,7 +365,7 @@ def _found(text: str, language: str) -> Iterator[tuple[str, int]]:
     words, or of characters in a script without spaces."""
     known = lexicon(language)
     if code(language) in _NO_SPACES:
-        yield from _longest_matches(text, known)
+        yield from _longest_matches(text, known, function_words(language))
         return
     tokens, start = words.tokenize(text), 0
     while start < len(tokens):
@@ -387,6 +390,8 @@ def entry(tokens: Sequence[str], language: str, known: Container[str]) -> str:
     word = bare(tokens[0], language)
     if code(language) == "en" and word in words.STOP_WORDS:
         return ""
+    if word in function_words(language):  # no form of another word: Swedish skulle is no skola
+        return word if word in known else ""
     forms = [tokens[0], word, lemma(word, language), *_without_diminutive(word, language)]
     forms += without_prefix(word, language)
     if not is_word(word, language):  # a form that the dictionary lacks
@@ -430,14 +435,17 @@ def without_prefix(word: str, language: str) -> list[str]:
     ]
 
 
-def _longest_matches(text: str, known: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, int]]:
+def _longest_matches(
+    text: str, known: Mapping[str, frozenset[str]], others: frozenset[str]
+) -> Iterator[tuple[str, int]]:
+    """Yields known words and their places; other words are passed over, 彼女 (she) is no 女."""
     start = 0
     while start < len(text):
-        lengths = range(_LONGEST_WORD, 0, -1)
-        length = next((size for size in lengths if text[start : start + size] in known), 0)
-        if length and is_apart(text, start, start + length):
-            yield text[start : start + length], start
-        start += length or 1
+        parts = (text[start : start + size] for size in range(_LONGEST_WORD, 0, -1))
+        part = next((part for part in parts if part in known or part in others), "")
+        if part in known and is_apart(text, start, start + len(part)):
+            yield part, start
+        start += len(part) or 1
 
 
 def is_apart(text: str, start: int, stop: int) -> bool:

@@ -260,7 +260,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=7,
+        version=8,
         reads={
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),

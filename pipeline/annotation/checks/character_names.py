@@ -399,7 +399,7 @@ def introduced(text: str, language: str) -> list[str]:
     said = _introduction(code)
     if not said:
         return []
-    found = (_base(match[1]) for match in said.finditer(text))
+    found = (_base(match[1]) for match in said.finditer(text) if match[1][0].isupper())
     return [name for name in found if code not in CAPITALISED_NOUNS or not _is_word(name, language)]
 
 
@@ -411,9 +411,7 @@ def _introduction(code: str) -> re.Pattern[str] | None:
     titles = "|".join(map(re.escape, sorted(_TITLES, key=len, reverse=True)))
     if not line:
         return None
-    return re.compile(
-        rf"\b(?i:{phrases}):? (?:(?i:{titles})\.? )*(?=[^\W\d_a-z])([^\W\d_][\w'’-]+)"
-    )
+    return re.compile(rf"\b(?i:{phrases}):? (?:(?i:{titles})\.? )*([^\W\d_][\w'’-]+)")
 
 
 def recurs(name: str, texts: Sequence[str], language: str) -> bool:

@@ -5,30 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 
 from pipeline.annotation import concepts, words
+from pipeline.runtime import word_lists
 
 # Of whom a text may say "the boy": anybody so called, and a person who is little.
-_CHILDREN = frozenset(
-    [
-        "youngster",
-        "teenager",
-        "boy",
-        "girl",
-        "child",
-        "kid",
-        "baby",
-        "toddler",
-        "infant",
-        "son",
-        "daughter",
-        "pupil",
-        "student",
-        "schoolboy",
-        "schoolgirl",
-        "cub",
-        "puppy",
-        "kitten",
-    ]
-)
+_CHILDREN = frozenset(" ".join(word_lists.read(__package__, "children.txt")).split())
 _LITTLE = frozenset(("young", "small", "little", "tiny", "teenage"))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
-from pipeline.annotation import concepts, place_words
+from pipeline.annotation import concepts, place_words, words
 
+_SHORTEST_PART = 3  # letters of a word that is no part of a name
 _SURELY, _MEANS, _HINTS = 0.75, 0.5, 0.25  # share of a word's emoji that are of a place
 
 
@@ -37,7 +38,9 @@ def elsewhere(
                 if kind not in known:
                     found.setdefault(kind, {})[number] = set(words_of_it)
     for kind in named:
-        if len(named[kind].keys() | hinted.get(kind, {}).keys()) > 1:
+        parts = _parts(set().union(*named[kind].values()), language)
+        again = (n for n, text in enumerate(narrations) if parts & _lemmas(text, language))
+        if len(named[kind].keys() | hinted.get(kind, {}).keys() | set(again if parts else ())) > 1:
             return kind
     for kind, hints in told.items():
         if len(hints) > 1 and not _is_vague(kind, set().union(*hints.values()), language):
@@ -54,6 +57,24 @@ def _known(described: Iterable[str], things: Iterable[str], said: str, language:
     for text in things:
         known.update(_hints(text, "en", _HINTS))
     return known
+
+
+def _parts(names: Set[str], language: str) -> frozenset[str]:
+    """Returns the words of names of several words, by which a place may be named again: ship of a
+    space ship."""
+    left_out = concepts.function_words(language)
+    return frozenset(
+        part
+        for name in names
+        if " " in name and left_out.isdisjoint(name.split())
+        for part in name.split()
+        if len(part) > _SHORTEST_PART
+    )
+
+
+def _lemmas(text: str, language: str) -> frozenset[str]:
+    tokens = [concepts.bare(token, language) for token in words.tokenize(text)]
+    return frozenset(tokens).union(concepts.lemma(token, language) for token in tokens)
 
 
 def _is_vague(kind: str, hints: set[str], language: str) -> bool:

@@ -96,6 +96,22 @@ CAR = caption("the inside of a car", "A girl with a red hat sits in the back sea
         ("ko", SHED, ["그들은 박물관으로 들어갔다.", "박물관에는 아무도 없었다."]),
         ("th", KITCHEN, ["พวกเขาเดินเข้าไปในห้องสมุด", "ห้องสมุดเงียบมาก"]),
         ("sw", BEDROOM, ["Waliingia maktabani.", "Maktaba ilikuwa kimya."]),
+        # Other worlds, and places that are no building of a town.
+        ("en", BEDROOM, ["They bounced on the moon.", "Moon dust lay in heaps."]),
+        ("de", KITCHEN, ["Plötzlich standen sie in der Savanne.", "Die Savanne flimmerte."]),
+        ("it", SHED, ["Camminavano in fondo al mare.", "In fondo al mare era buio."]),
+        ("ru", BEDROOM, ["Они оказались в тайге.", "В тайге куковала кукушка."]),
+        ("zh", KITCHEN, ["转眼之间,众人已身在大漠。", "大漠之中,不见人烟。"]),
+        ("sv", CAR, ["Nästa möte sker i ett klassrum.", "I skolan ringer klockan."]),
+        # Vowel marks, articles and endings at an apostrophe, Korean endings.
+        ("ar", KITCHEN, ["نزلوا بواحةٍ خضراء.", "كانت الواحةُ هادئة."]),
+        ("fr", BEDROOM, ["Ils entrèrent dans l'usine.", "C'était donc cela, l'usine."]),
+        ("tr", MEADOW, ["Kapalıçarşı'nın ortası burası.", "Çarşıda tarçın kokusu vardı."]),
+        ("ko", SHED, ["지금 우주 정거장입니다!", "우주 정거장 창밖으로 지구가 보입니다."]),
+        # The name, and then a part of it.
+        ("pt", KITCHEN, ["Estavam numa nave espacial.", "A nave balançava."]),
+        # One word that goes loosely with a place is not enough: a shop is no supermarket.
+        ("en", STREET, ["They stood in the supermarket.", "The supermarket hummed."]),
     ],
 )
 def test_a_place_that_no_picture_shows(language, shown, texts):
@@ -116,6 +132,7 @@ CRATER = caption("a crater", "A girl with a red hat looks at steaming rocks.")
 PIER = caption("a pier", "A girl with a red hat throws bread to the gulls.")
 CELLS = caption("a cell", "A girl with a red hat looks through iron bars.")
 ROCKS = caption("a dark tunnel", "A girl with a red hat holds a lantern to a rock wall.")
+TOWER = caption("a tower", "A girl with a red hat rings a bell at the top of a tower.")
 POOL = caption("a pool", "A girl with a red hat jumps into the water.")
 
 
@@ -172,6 +189,12 @@ POOL = caption("a pool", "A girl with a red hat jumps into the water.")
         ("ko", KITCHEN, ["집에 오니 시장했다.", "시장해서 감자를 깎았다."]),
         ("th", PEWS, ["โบสถ์เงียบมาก", "เธอคุกเข่าในโบสถ์"]),
         ("sw", KITCHEN, ["Baada ya shule alikuwa na njaa.", "Nyumba ilikuwa na joto."]),
+        ("en", BEDROOM, ["The moon was white.", "She looked at the moon again."]),
+        ("en", TOWER, ["They walked past the church.", "The church was dark."]),
+        ("es", PIER, ["El mar estaba en calma.", "El mar olía a sal."]),
+        # Swedish "skulle" (should) is no form of "skola", Italian "chiese" (asked) none of "chiesa".
+        ("sv", KITCHEN, ["Hon skulle skala allt.", "Inte skulle hon äta."]),
+        ("it", KITCHEN, ["La bambina chiese il sale.", "Poi chiese scusa."]),
     ],
 )
 def test_a_place_that_a_picture_shows_or_that_is_only_mentioned(language, shown, texts):
