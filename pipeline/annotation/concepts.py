@@ -367,7 +367,7 @@ def _found(text: str, language: str) -> Iterator[tuple[str, int]]:
     words, or of characters in a script without spaces."""
     known = lexicon(language)
     if code(language) in _NO_SPACES:
-        yield from _longest_matches(text, known)
+        yield from _longest_matches(text, known, function_words(language))
         return
     tokens, start = words.tokenize(text), 0
     while start < len(tokens):
@@ -392,6 +392,8 @@ def entry(tokens: Sequence[str], language: str, known: Container[str]) -> str:
     word = bare(tokens[0], language)
     if code(language) == "en" and word in words.STOP_WORDS:
         return ""
+    if word in function_words(language):  # no form of another word: Swedish skulle is no skola
+        return word if word in known else ""
     forms = [tokens[0], word, lemma(word, language), *_without_diminutive(word, language)]
     forms += without_prefix(word, language)
     if not is_word(word, language):  # a form that the dictionary lacks
@@ -435,14 +437,17 @@ def without_prefix(word: str, language: str) -> list[str]:
     ]
 
 
-def _longest_matches(text: str, known: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, int]]:
+def _longest_matches(
+    text: str, known: Mapping[str, frozenset[str]], others: frozenset[str]
+) -> Iterator[tuple[str, int]]:
+    """Yields known words and their places; other words are passed over, 彼女 (she) is no 女."""
     start = 0
     while start < len(text):
-        lengths = range(_LONGEST_WORD, 0, -1)
-        length = next((size for size in lengths if text[start : start + size] in known), 0)
-        if length and is_apart(text, start, start + length):
-            yield text[start : start + length], start
-        start += length or 1
+        parts = (text[start : start + size] for size in range(_LONGEST_WORD, 0, -1))
+        part = next((part for part in parts if part in known or part in others), "")
+        if part in known and is_apart(text, start, start + len(part)):
+            yield part, start
+        start += len(part) or 1
 
 
 def is_apart(text: str, start: int, stop: int) -> bool:

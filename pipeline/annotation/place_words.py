@@ -96,7 +96,8 @@ def lexicon(language: str) -> Mapping[str, str]:
 
 @functools.cache
 def ambiguous(language: str) -> frozenset[str]:
-    """Returns the words of a language that name a place and are mostly something else."""
+    """Returns the words of a language that may name a place, or be a form of such a name, and are
+    mostly something else."""
     return frozenset(
         word.strip() for line in _listed("ambiguous", language) for word in line.split(",")
     )
@@ -161,6 +162,8 @@ def _entry(tokens: Sequence[str], language: str, known: Mapping[str, str]) -> st
 @functools.lru_cache(maxsize=50_000)
 def _word(word: str, language: str) -> str:
     known, word = lexicon(language), concepts.bare(word, language)
+    if word in ambiguous(language):
+        return ""
     korean = concepts.code(language) == "ko"  # whose short stems may be other words
     if not korean and (found := concepts.entry((word,), language, known)):
         return found

@@ -27,6 +27,7 @@ _TITLES = frozenset(word_lists.read(__package__, "titles.txt"))
 _NO_NAMES = _TITLES.union(word_lists.read(__package__, "capitalised_words.txt"))
 # Languages that capitalise every noun.
 CAPITALISED_NOUNS = frozenset(("de", "deu", "ger", "lb", "ltz"))
+_NAMES_THAT_ARE_WORDS = word_lists.read(__package__, "names_that_are_words.txt")
 _PLACE_PREPOSITIONS = word_lists.read(__package__, "place_prepositions.txt")
 _INTRODUCTIONS = word_lists.read(__package__, "introductions.txt")
 _BEFORE_GIVEN_NAMES = frozenset(("don", "doña", "dona", "donna", "dom"))
@@ -300,18 +301,22 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
         return True
     if code in ("zh", "ja"):
         return code == "zh" and len(name) > _SHORT_TRANSLITERATION
-    if _is_word(name, language):
-        return False
-    return (
-        code == "en"
-        or _is_known_name(name, language)
-        or any(
-            not _may_open_sentence(text[: token.start()])
-            for text in texts
-            for token in _TOKEN.finditer(text)
-            if _base(token[0]) == name
-        )
+    within = any(
+        not _may_open_sentence(text[: token.start()])
+        for text in texts
+        for token in _TOKEN.finditer(text)
+        if _base(token[0]) == name
     )
+    if _is_word(name, language):
+        return within and name in _names_that_are_words(code)
+    return code == "en" or within or _is_known_name(name, language)
+
+
+@functools.cache
+def _names_that_are_words(code: str) -> frozenset[str]:
+    """Returns given names that are words too, which a capital within a sentence tells apart."""
+    line = next((line for line in _NAMES_THAT_ARE_WORDS if line.startswith(f"{code}:")), ":")
+    return frozenset(line.partition(":")[2].split())
 
 
 def may_be_name(name: str, language: str) -> bool:
@@ -324,6 +329,7 @@ def may_be_name(name: str, language: str) -> bool:
         code not in _DICTIONARIES_WITH_NAMES
         or not name[:1].isupper()
         or not _is_word(name, language)
+        or name in _names_that_are_words(code)
         or concepts.is_entry(name, code)
         or concepts.is_entry(str(anyascii(name)), _NEIGHBOURS.get(code, _NAMES_OF))  # Вера
     )
@@ -393,7 +399,7 @@ def introduced(text: str, language: str) -> list[str]:
     said = _introduction(code)
     if not said:
         return []
-    found = (_base(match[1]) for match in said.finditer(text))
+    found = (_base(match[1]) for match in said.finditer(text) if match[1][0].isupper())
     return [name for name in found if code not in CAPITALISED_NOUNS or not _is_word(name, language)]
 
 
@@ -405,9 +411,7 @@ def _introduction(code: str) -> re.Pattern[str] | None:
     titles = "|".join(map(re.escape, sorted(_TITLES, key=len, reverse=True)))
     if not line:
         return None
-    return re.compile(
-        rf"\b(?i:{phrases}):? (?:(?i:{titles})\.? )*(?=[^\W\d_a-z])([^\W\d_][\w'’-]+)"
-    )
+    return re.compile(rf"\b(?i:{phrases}):? (?:(?i:{titles})\.? )*([^\W\d_][\w'’-]+)")
 
 
 def recurs(name: str, texts: Sequence[str], language: str) -> bool:

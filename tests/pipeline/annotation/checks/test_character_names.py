@@ -459,6 +459,7 @@ def test_a_name_is_known_in_alphabets_without_its_letters():
         ("de", "Da kam ein gewisser Janosch mit einer Trompete.", "Janosch"),
         ("en", "A fellow by the name of Smiley fell in beside us.", "Smiley"),
         ("pl", "Wtedy wszedł niejaki Pafnucy.", "Pafnucy"),
+        ("es", "Y llega corriendo Paco el Herrero.", "Paco"),  # also an alpaca
         ("ar", "ثم جاءت الخالةُ زبيدة.", "زبيدة"),
         ("fa", "همون موقع عمو نصرت از راه رسید.", "نصرت"),
         ("hi", "तभी लाला दीनदयाल आ गया।", "दीनदयाल"),
@@ -488,6 +489,8 @@ def test_strangers_who_are_called_so(language, text, name):
         ("zh", ["老胡同里有老陈皮的味道。", "王子笑了。"]),
         ("hi", ["राजकुमार आया और प्रसाद बाँटा।", "राजकुमार हँसा।"]),
         ("ja", ["ペンギンさんが来た。", "新郎が笑った。"]),
+        # "A certain" time or man, without a capital, is not somebody who is called so.
+        ("uk", ["Його якийсь час не буде вдома.", "Підійшов якийсь чоловік."]),
     ],
 )
 def test_who_is_nobody_though_it_looks_so(language, texts):

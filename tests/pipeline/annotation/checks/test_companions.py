@@ -53,6 +53,9 @@ def test_a_being_that_no_picture_shows(language, texts):
         ("en", ["a bear cub"], ["The child slept.", "The child woke."]),
         # Parts of other words of Chinese.
         ("zh", WOMAN, ["她马上来了。", "他马上走了。"]),
+        # 彼女 (she) is no 女, and 화가 나다 is to be angry, no painter.
+        ("ja", WOMAN, ["彼女は手を振っている。", "彼女は聞いている。"]),
+        ("ko", WOMAN, ["닭은 져서 화가 났어요.", "닭은 아직 화가 났어요."]),
     ],
 )
 def test_a_comparison_a_kite_and_a_little_one_are_no_newcomers(language, looks, texts):

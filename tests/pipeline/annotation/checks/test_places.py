@@ -192,6 +192,9 @@ POOL = caption("a pool", "A girl with a red hat jumps into the water.")
         ("en", BEDROOM, ["The moon was white.", "She looked at the moon again."]),
         ("en", TOWER, ["They walked past the church.", "The church was dark."]),
         ("es", PIER, ["El mar estaba en calma.", "El mar olía a sal."]),
+        # Swedish "skulle" (should) is no form of "skola", Italian "chiese" (asked) none of "chiesa".
+        ("sv", KITCHEN, ["Hon skulle skala allt.", "Inte skulle hon äta."]),
+        ("it", KITCHEN, ["La bambina chiese il sale.", "Poi chiese scusa."]),
     ],
 )
 def test_a_place_that_a_picture_shows_or_that_is_only_mentioned(language, shown, texts):
