@@ -39,6 +39,7 @@ _PREFIXES = {
 _ELIDING = frozenset(("fr", "it", "ca"))  # languages with l'orso, d'un ours
 _MARKED = frozenset(("ar", "fa", "ur", "he"))  # where vowels are marks, mostly left out
 _MARKS = re.compile("[\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]")
+_JOINTS = re.compile("[-\u200c\u05f3]")  # where words of a text are split: lumba-lumba, t-rex
 _BEFORE, _AFTER = "のはがもをにとでへやなうるたいか", "はがもをにのとでへやかだよねさく"
 _FEW_EMOJI = 6  # of a word that means one thing
 _FACES = frozenset("🐭🐮🐯🐰🐱🐶🐴🐺🦊🦁🐻🐼🐸🐷🐲🦄🐹🐨🐵")
@@ -96,7 +97,7 @@ def _more(language: str) -> tuple[tuple[str, str], ...]:
     """Returns names that a language's list lacks, with their emoji: 🧙, zauberer."""
     lines = (line.split() for line in word_lists.read(__package__, "concepts/more.txt"))
     return tuple(
-        (emoji, unicodedata.normalize("NFC", name).replace("-", " ").casefold())
+        (emoji, _JOINTS.sub(" ", unicodedata.normalize("NFC", name)).casefold())
         for of, emoji, *names in lines
         if of == code(language)
         for name in names
@@ -306,7 +307,8 @@ def _lines(language: str) -> list[str]:
     file = resources.files(__package__).joinpath("concepts", f"{code(language)}.txt.gz")
     if not file.is_file():
         return []
-    return unicodedata.normalize("NFC", gzip.decompress(file.read_bytes()).decode()).splitlines()
+    text = unicodedata.normalize("NFC", gzip.decompress(file.read_bytes()).decode())
+    return (text if code(language) in _NO_SPACES else _JOINTS.sub(" ", text)).splitlines()
 
 
 def _is_cut(name: str, tokens: Sequence[str], start: int, language: str) -> bool:
