@@ -48,6 +48,7 @@ _MANY_FACES = 3  # whose names have a word that is "face", or what counts animal
 _SAME = 0.6  # of a word that is another form of a name
 # What stands before an animal in Chinese: a measure word, or what it is like.
 _COUNTED = re.compile("(?:[只隻头頭匹条條][^，。！？、]{0,3}|[小大老白黑灰花金银红青野幼那这])$")
+_PRONOUNS = frozenset(("彼女", "彼女たち"))  # Japanese: she and they, in which there is no 女
 _KOREAN_SUBJECT = re.compile("^.[가이은는을를도]$")
 _CALLED_BY_NATURE = frozenset("🦥🦨🦹🧛🧟")
 
@@ -367,7 +368,7 @@ def _found(text: str, language: str) -> Iterator[tuple[str, int]]:
     words, or of characters in a script without spaces."""
     known = lexicon(language)
     if code(language) in _NO_SPACES:
-        yield from _longest_matches(text, known, function_words(language))
+        yield from _longest_matches(text, known, _PRONOUNS)
         return
     tokens, start = words.tokenize(text), 0
     while start < len(tokens):
@@ -438,9 +439,9 @@ def without_prefix(word: str, language: str) -> list[str]:
 
 
 def _longest_matches(
-    text: str, known: Mapping[str, frozenset[str]], others: frozenset[str]
+    text: str, known: Mapping[str, frozenset[str]], others: Container[str]
 ) -> Iterator[tuple[str, int]]:
-    """Yields known words and their places; other words are passed over, 彼女 (she) is no 女."""
+    """Yields known words and their places; other words are passed over."""
     start = 0
     while start < len(text):
         parts = (text[start : start + size] for size in range(_LONGEST_WORD, 0, -1))

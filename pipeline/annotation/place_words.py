@@ -13,7 +13,7 @@ import functools
 import gzip
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 
 from pipeline.annotation import concepts, words
@@ -35,6 +35,7 @@ _PARTICLE = re.compile(
     r"(들)?(에서|에게|에|으로|로|은|는|이|가|을|를|의|과|와|도|까지|만|엔|안|이나|나|부터|마다)*"
     r"(는|도|만|의|요|입니다|이?(?:다|지|네|야|던|었|였|더|에요|예요|잖아|라고|라는).*)?$"
 )
+_CITIES = ("a city",)  # kinds that hold many others
 _RIGHT_BEFORE = 2  # words from "after" to a place: "after the school"
 _NEAR = 5  # words from "like" to a place: "like the nave of a cathedral"
 
@@ -233,6 +234,20 @@ def _no_places(language: str) -> tuple[frozenset[str], ...]:
     return tuple(frozenset(listed.split()) for listed in lines[0])
 
 
+def without_likenesses(text: str, language: str) -> str:
+    """Returns the words of a text without those of comparisons: of "The sheets hung like sails of
+    a ship" the first three. A text without spaces stays as it is."""
+    likenesses = _no_places(language)[0]
+    if concepts.is_unspaced(language) or not likenesses:
+        return text
+    kept, near = [], 0
+    for token in words.tokenize(text):
+        near = _NEAR if token in likenesses else max(0, near - 1)
+        if not near:
+            kept.append(token)
+    return " ".join(kept)
+
+
 @functools.lru_cache(maxsize=4_000)
 def shown(text: str) -> frozenset[str]:
     """Returns the kinds of places that an English text may tell of: of an altar, a church; of a
@@ -246,6 +261,15 @@ def shown(text: str) -> frozenset[str]:
         or not kind.told_by.isdisjoint(lemmas)
         or len(kind.goes_with & lemmas) > 1
     )
+
+
+def shown_together(texts: Iterable[str]) -> frozenset[str]:
+    """Returns the kinds of places that English texts tell of, those of a city in any of them: where
+    there is a street in one picture and a canal in another, there may be a city."""
+    texts = list(texts)
+    lemmas = frozenset().union(*(words.content(text) for text in texts))
+    cities = {kind for kind in _CITIES if len(kinds()[kind].goes_with & lemmas) > 1}
+    return frozenset(cities).union(*map(shown, texts))
 
 
 def akin(names: frozenset[str]) -> frozenset[str]:

@@ -29,6 +29,9 @@ _NO_NAMES = _TITLES.union(word_lists.read(__package__, "capitalised_words.txt"))
 CAPITALISED_NOUNS = frozenset(("de", "deu", "ger", "lb", "ltz"))
 _NAMES_THAT_ARE_WORDS = word_lists.read(__package__, "names_that_are_words.txt")
 _PLACE_PREPOSITIONS = word_lists.read(__package__, "place_prepositions.txt")
+_STREETS_AFTER, _STREETS_BEFORE = (
+    frozenset(line.split()) for line in word_lists.read(__package__, "streets.txt")
+)
 _INTRODUCTIONS = word_lists.read(__package__, "introductions.txt")
 _BEFORE_GIVEN_NAMES = frozenset(("don", "doña", "dona", "donna", "dom"))
 _UMLAUTS = {"a": "ä", "o": "ö", "u": "ü"}
@@ -143,6 +146,8 @@ def unknown(
             )
         ):
             continue
+        if persons and not _is_known_name(name, language) and _is_of_place(tokens, number):
+            continue
         known = _is_word(name, language)
         if opens:
             if not (
@@ -211,6 +216,14 @@ def unknown(
             ):
                 found[match[0]] = None
     return list(found)
+
+
+def _is_of_place(tokens: Sequence[re.Match[str]], number: int) -> bool:
+    """Returns whether a word is of the name of a place: Butterpot Hill, the rue Lepic."""
+    before, after = tokens[number - 1 : number], tokens[number + 1 : number + 2]
+    return any(token[0].casefold() in _STREETS_BEFORE for token in before) or any(
+        token[0][:1].isupper() and token[0].casefold() in _STREETS_AFTER for token in after
+    )
 
 
 @functools.cache

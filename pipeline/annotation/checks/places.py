@@ -29,10 +29,11 @@ def elsewhere(
     known = _known(described, things, said, language)
     named, hinted, told = (dict[str, dict[int, set[str]]]() for _ in range(3))
     for number, text in enumerate(narrations):
+        literal = place_words.without_likenesses(text, language)
         for found, words_by_kind in (
             (named, _named(text, seen, language)),
-            (hinted, _hints(text, language, _MEANS)),
-            (told, _told(text, language, _MEANS)),
+            (hinted, _hints(literal, language, _MEANS)),
+            (told, _told(literal, language, _MEANS)),
         ):
             for kind, words_of_it in words_by_kind.items():
                 if kind not in known:
@@ -52,8 +53,7 @@ def _known(described: Iterable[str], things: Iterable[str], said: str, language:
     """Returns the kinds of places that may be those of the pictures or were told of before."""
     known = set(place_words.akin(frozenset(place_words.named(said, language))))
     known.update(_hints(said, language, _MEANS), _hints(said, "en", _MEANS))
-    for text in (*described, said):
-        known.update(place_words.shown(text))
+    known.update(place_words.shown_together((*described, said)))
     for text in things:
         known.update(_hints(text, "en", _HINTS))
     return known
@@ -124,7 +124,6 @@ def _told(text: str, language: str, least: float) -> dict[str, set[str]]:
         for word in hints:
             of_place = lexicon[word] & kinds[kind].seen
             simple = of_place - concepts.compounds() - concepts.BEINGS
-            several = len(of_place) > 1 and 2 * len(of_place) > len(lexicon[word])
-            if simple or several or any(word in names.get(symbol, ()) for symbol in of_place):
+            if simple or any(word in names.get(symbol, ()) for symbol in of_place):
                 found.setdefault(kind, set()).add(word)
     return found
