@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from pipeline.annotation.checks import character_names
+from pipeline.annotation.checks import described_characters
 from schemas.rows import Character
 
 
@@ -16,7 +16,7 @@ def names_in_texts(texts: Iterable[str], cast: Iterable[Character]) -> list[set[
     """Finds the characters that each text names. Pronouns name nobody, so texts with many pronouns
     look as if nobody were in them."""
     known = sorted({character.name for character in cast})
-    return [{name for name in known if character_names.says(text, name)} for text in texts]
+    return [{name for name in known if described_characters.says(text, name)} for text in texts]
 
 
 def adjacent_overlap(said: Sequence[Collection[str]]) -> float:

@@ -30,7 +30,7 @@ from benchmarks.metrics.self_bleu import self_bleu
 from benchmarks.results.confidence_intervals import bootstrap_mean
 from benchmarks.results.tables import Cell, Column, Figure, Table
 from benchmarks.stories import Story
-from pipeline.annotation.checks import character_names
+from pipeline.annotation.checks import described_characters
 from pipeline.annotation.checks.grounding import grounding
 from pipeline.annotation.story_scores import repetition
 from schemas.rows import Caption, Character
@@ -57,7 +57,7 @@ def grounding_scores(
             return None
         meant = [
             name
-            for name in character_names.resolve(caption.characters, cast)
+            for name in described_characters.resolve(caption.characters, cast)
             if any(name == known.name for known in cast)
         ]
         found.append(

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline import model_specs
 from pipeline.annotation import characters, figure_boxes, story_scores
 from pipeline.annotation.captions import caption
-from pipeline.annotation.checks import character_names, grounding
+from pipeline.annotation.checks import character_names, described_characters, grounding
 from pipeline.annotation.stories import tell
 from pipeline.cast import characters_file, montage, renames
 from pipeline.cast import stages as cast_stages
@@ -147,7 +147,7 @@ def name_cast(films: Sequence[Inputs], job: Job) -> list[list[AnyRow]]:
         names = {character.name for character in known}
         for row in film.rows("captions", Caption):
             if row.model != model_specs.EMBEDDED["captioner"]:
-                resolved = character_names.resolve(row.characters, known)
+                resolved = described_characters.resolve(row.characters, known)
                 told[row.keyframe] = [name for name in resolved if name in names]
     return cast_stages.find_cast(films, job, told)
 
@@ -242,7 +242,7 @@ def _scores(
         grounding.grounding(
             text,
             [*caption.characters, *caption.objects],
-            character_names.resolve(caption.characters, cast),
+            described_characters.resolve(caption.characters, cast),
             caption.action,
             caption.sentence,
             before,

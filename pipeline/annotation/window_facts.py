@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.annotation.checks import character_names
+from pipeline.annotation.checks import described_characters
 from pipeline.config import StoriesConfig
 from schemas.rows import Caption, Character, Keyframe
 
@@ -55,7 +55,7 @@ def _described(
     keyframe: Keyframe, caption: Caption, frame: int, characters: Sequence[Character]
 ) -> dict[str, Any]:
     """Returns what is said of one keyframe."""
-    resolved = character_names.resolve(caption.characters, characters)
+    resolved = described_characters.resolve(caption.characters, characters)
     names = {character.name for character in characters}
     return {
         "frame": frame,

@@ -1,9 +1,6 @@
-"""Checks names: who the captioner's "brown monkey" is, and names in a story that nobody has.
+"""Finds the names in a story that nobody has, and tells them from places, things and words.
 
-A series has a list of its characters (`annotation.characters`). A captioner seldom knows a name and
-says what it sees; `resolve` finds the one character that a description fits. A writer may then use
-a name that nobody has (`unknown`), or a description for a character with a name (`misnamed`). In
-doubt all three find nothing: a wrong name spoils a story, a missing one does not.
+In doubt none is found: a stranger who gets in costs less than a good story that is refused.
 """
 
 from __future__ import annotations
@@ -12,43 +9,25 @@ import functools
 import re
 from collections.abc import Iterable, Sequence
 
-import langcodes
 import simplemma
 from anyascii import anyascii
 
 from pipeline.annotation import concepts, name_forms, words
-from pipeline.annotation.checks import listed_names, patterns
+from pipeline.annotation.checks import listed_names, patterns, place_names
+from pipeline.annotation.checks.described_characters import TITLES, says
+from pipeline.annotation.checks.place_names import NAMES_OF
 from pipeline.runtime import word_lists
 from schemas.rows import Character
 
-_ARTICLES = frozenset(("a", "an", "the"))
-_TITLES = frozenset(word_lists.read(__package__, "titles.txt"))
 # Words that are capitalised in English and are nobody's name.
-_NO_NAMES = _TITLES.union(word_lists.read(__package__, "capitalised_words.txt"))
+_NO_NAMES = TITLES.union(word_lists.read(__package__, "capitalised_words.txt"))
 # Languages that capitalise every noun.
 CAPITALISED_NOUNS = frozenset(("de", "deu", "ger", "lb", "ltz"))
 _NAMES_THAT_ARE_WORDS = word_lists.read(__package__, "names_that_are_words.txt")
-_PLACE_PREPOSITIONS = word_lists.read(__package__, "place_prepositions.txt")
-_STREETS_AFTER, _STREETS_BEFORE = (
-    frozenset(line.split()) for line in word_lists.read(__package__, "streets.txt")
-)
 _INTRODUCTIONS = word_lists.read(__package__, "introductions.txt")
 _BEFORE_GIVEN_NAMES = frozenset(("don", "doña", "dona", "donna", "dom"))
 _UMLAUTS = {"a": "ä", "o": "ö", "u": "ü"}
-_TERRITORIES = """
-001 002 003 005 009 011 013 014 015 017 018 019 021 029 030 034 035 039 053 054 057 061 142 143 145
-150 151 154 155 202 419 AE AF AL AM AR AT AU AZ BA BD BE BG BO BR BY CA CH CL CN CO CR CU CY CZ DE
-DK DO DZ EC EE EG ES ET FI FR GB GE GH GR GT HK HN HR HU ID IE IL IN IQ IR IS IT JM JO JP KE KH KP
-KR KW KZ LA LB LT LU LV LY MA MD ME MG MK MM MN MT MX MY NG NI NL NO NP NZ OM PA PE PH PK PL PS PT
-PY QA RO RS RU SA SD SE SG SI SK SN SV SY TH TN TR TW TZ UA UG US UY UZ VE VN YE ZA ZM ZW
-""".split()  # noqa: SIM905  # regions of the world (UN M49) and countries
-_LANGUAGES = """
-ar bg bn ca cs da de el en es et eu fa fi fr ga gl he hi hr hu hy id is it ja ka ko lt lv mk mn ms
-nb nl pl pt ro ru sk sl sq sr sv sw ta te th tr uk ur vi zh
-""".split()  # noqa: SIM905
-_PLURAL = frozenset(word_lists.read(__package__, "plural_words.txt"))
 
-_NAMES_OF = "pl"  # the language whose dictionary has the names of many countries
 # Languages whose dictionary has the most frequent names as such, not in lower case or not at all;
 # measured by five of each.
 _DICTIONARIES_WITH_NAMES = frozenset(
@@ -57,8 +36,6 @@ _DICTIONARIES_WITH_NAMES = frozenset(
 _NEIGHBOURS = {"mk": "hr", "sl": "hr"}  # whose dictionary has more of their names
 # What stands after the name of somebody who acts, in Japanese; other foreign words are things.
 _ACTS = r"(?:は|が|も|くん|ちゃん|さん|さま|様|[、！!…「」])"
-_SHORTEST_STEM, _LONGEST_ENDING = 3, 5
-_SOFT_BEFORE_I = {"ка": "ц", "га": "з", "ха": "с"}  # of Ukrainian: в Африці
 _SHORT_TRANSLITERATION = 3  # characters that Chinese may have by chance
 _TOKEN = re.compile(r"(?<![\w'’-])[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLITIC = re.compile(r"['’](?:s|m|d|t|ll|re|ve)$")
@@ -78,17 +55,6 @@ _PERSONAL_ARTICLES = {
     "pt": frozenset(("o", "a", "ao", "à", "do", "da", "no", "na", "pelo", "pela")),
 }
 _FOREIGN_DETERMINERS = frozenset(word_lists.read(__package__, "determiners.txt"))
-
-
-def resolve(descriptors: Sequence[str], characters: Sequence[Character]) -> list[str]:
-    """Replaces each descriptor that fits exactly one character by that character's name.
-
-    What equals a name or an alias of a character, or contains the name ("George the monkey"), is
-    that character. Otherwise its noun must be one that the list has for the character, and at least
-    half of its words must be in the list's descriptions: "a brown monkey" is George, who is "a
-    small brown monkey", and "a white monkey" is not. Several at once ("two monkeys") are nobody.
-    """
-    return [_character(descriptor, characters) or descriptor for descriptor in descriptors]
 
 
 def unknown(
@@ -113,13 +79,13 @@ def unknown(
     if capitalised and not persons:
         return []
     characters = list(characters)
-    given = set(_parts(grounds)) | _NO_NAMES
+    given = set(place_names.parts(grounds)) | _NO_NAMES
     if persons:
-        given |= _geographic(code)
+        given |= place_names.geographic(code)
     names: set[str] = set()
     for character in characters:
         descriptions = [character.name, character.look, character.role, *character.called]
-        given.update(_parts(" ".join((*descriptions, *character.names))))
+        given.update(place_names.parts(" ".join((*descriptions, *character.names))))
         written = " ".join((character.name, *character.names))
         names.update(part for part in re.findall(r"[^\W_]+", written) if len(part) > 2)
     found: dict[str, None] = {}
@@ -129,7 +95,7 @@ def unknown(
         for token in tokens
         if not any(name_forms.is_form(token[0], name) for name in names)
         and not _is_titled(token[0], text)
-        and token[0].casefold() not in _TITLES
+        and token[0].casefold() not in TITLES
     )
     for number, token in enumerate(tokens):
         name, opens = _base(token[0]), _may_open_sentence(text[: token.start()])
@@ -137,7 +103,7 @@ def unknown(
             opens = False  # κυρα-Λένη
         if len(name) < 2 or not name[:1].isupper() or name.isupper():
             continue  # a letter, as in "the key of G"; a word in capitals is shouted
-        if all(_is_given(part, given) for part in _parts(name)) or (
+        if all(_is_given(part, given) for part in place_names.parts(name)) or (
             not english
             and any(
                 name_forms.is_form(form, given_name)
@@ -146,7 +112,11 @@ def unknown(
             )
         ):
             continue
-        if persons and not _is_known_name(name, language) and _is_of_place(tokens, number):
+        if (
+            persons
+            and not _is_known_name(name, language)
+            and place_names.is_of_place(tokens, number)
+        ):
             continue
         known = _is_word(name, language)
         if opens:
@@ -174,7 +144,7 @@ def unknown(
         found = {
             name: None
             for name in found
-            if not (_is_declined_place(name, code) or _is_people(name, code))
+            if not (place_names.is_declined_place(name, code) or place_names.is_people(name, code))
         }
     listed = listed_names.all_given_names(code) - given
     others = listed_names.without_names(text, names, code) if listed else ""
@@ -216,59 +186,6 @@ def unknown(
             ):
                 found[match[0]] = None
     return list(found)
-
-
-def _is_of_place(tokens: Sequence[re.Match[str]], number: int) -> bool:
-    """Returns whether a word is of the name of a place: Butterpot Hill, the rue Lepic."""
-    before, after = tokens[number - 1 : number], tokens[number + 1 : number + 2]
-    return any(token[0].casefold() in _STREETS_BEFORE for token in before) or any(
-        token[0][:1].isupper() and token[0].casefold() in _STREETS_AFTER for token in after
-    )
-
-
-@functools.cache
-def _geographic(code: str) -> frozenset[str]:
-    """Returns the words of the names of continents, regions and countries in a language."""
-    names = [langcodes.get(f"und-{of}").territory_name(code) for of in _TERRITORIES]
-    names += [langcodes.get(of).language_name(code) for of in _LANGUAGES]
-    parts = {part for name in names for part in _parts(name) if len(part) > 2}
-    return frozenset(parts - concepts.function_words(code))
-
-
-@functools.cache
-def _is_people(name: str, code: str) -> bool:
-    """Returns whether a word is of a people, as its language tells: İngiliz of İngilizce."""
-    word = name.casefold()
-    return len(word) > _SHORTEST_STEM and any(
-        language.startswith(word) and len(language) - len(word) <= _LONGEST_ENDING
-        for language in _language_names(code)
-    )
-
-
-@functools.cache
-def _language_names(code: str) -> frozenset[str]:
-    """Returns the names of languages in a language."""
-    return frozenset(langcodes.get(of).language_name(code).casefold() for of in _LANGUAGES)
-
-
-@functools.cache
-def _places(code: str) -> frozenset[str]:
-    """Returns continents and countries whose name is one word: a part of Черна гора is any word."""
-    names = (langcodes.get(f"und-{of}").territory_name(code).casefold() for of in _TERRITORIES)
-    return frozenset(name for name in names if name.isalpha() and len(name) > _SHORTEST_STEM + 1)
-
-
-def _is_declined_place(name: str, code: str) -> bool:
-    """Returns whether a word is a continent or a country with an ending, and no known name:
-    Afrikában, but not Indira."""
-    word = name.casefold()
-    if name in listed_names.given_names("international") | listed_names.rare_names("international"):
-        return False
-    return not concepts.is_entry(name, _NAMES_OF) and any(
-        word.startswith((place[:-1], place[:-2] + _SOFT_BEFORE_I.get(place[-2:], place[-2:])))
-        and len(word) - len(place) <= _LONGEST_ENDING
-        for place in _places(code)
-    )
 
 
 def _base(token: str) -> str:
@@ -344,7 +261,7 @@ def may_be_name(name: str, language: str) -> bool:
         or not _is_word(name, language)
         or name in _names_that_are_words(code)
         or concepts.is_entry(name, code)
-        or concepts.is_entry(str(anyascii(name)), _NEIGHBOURS.get(code, _NAMES_OF))  # Вера
+        or concepts.is_entry(str(anyascii(name)), _NEIGHBOURS.get(code, NAMES_OF))  # Вера
     )
 
 
@@ -384,7 +301,7 @@ def _is_titled(name: str, text: str) -> bool:
         return False
     beside = re.findall(rf"(\w+)\.?[ -]{re.escape(name)}\b", text)
     beside += re.findall(rf"\b{re.escape(name)} (\w+)", text)
-    return any(word.casefold() in _TITLES for word in beside)
+    return any(word.casefold() in TITLES for word in beside)
 
 
 def is_given_name(name: str, texts: Sequence[str]) -> bool:
@@ -392,17 +309,6 @@ def is_given_name(name: str, texts: Sequence[str]) -> bool:
     Remedios, who is no medicine."""
     before = (re.findall(rf"(\w+) {re.escape(name)}\b", text) for text in texts)
     return any(word.casefold() in _BEFORE_GIVEN_NAMES for found in before for word in found)
-
-
-def is_only_place(name: str, texts: Sequence[str], language: str) -> bool:
-    """Returns whether texts have a name only after "in" or "from", as that of a place: z Kolína."""
-    code = concepts.code(language)
-    line = next((line for line in _PLACE_PREPOSITIONS if line.startswith(f"{code}:")), ":")
-    prepositions = line.partition(":")[2].split()
-    before = [
-        found for text in texts for found in re.findall(rf"(\w*)\W*\b{re.escape(name)}\b", text)
-    ]
-    return bool(before) and all(word.casefold() in prepositions for word in before)
 
 
 def introduced(text: str, language: str) -> list[str]:
@@ -421,7 +327,7 @@ def _introduction(code: str) -> re.Pattern[str] | None:
     """Compiles what comes before a name in a language; None for a language without a line."""
     line = next((line for line in _INTRODUCTIONS if line.startswith(f"{code}:")), "")
     phrases = "|".join(re.escape(phrase.strip()) for phrase in line.partition(":")[2].split("|"))
-    titles = "|".join(map(re.escape, sorted(_TITLES, key=len, reverse=True)))
+    titles = "|".join(map(re.escape, sorted(TITLES, key=len, reverse=True)))
     if not line:
         return None
     return re.compile(rf"\b(?i:{phrases}):? (?:(?i:{titles})\.? )*([^\W\d_][\w'’-]+)")
@@ -469,163 +375,12 @@ def _beginning(sentence: str, name: str, code: str) -> str:
     return opening[: len(name) + 4]
 
 
-def misnamed(
-    text: str, descriptors: Iterable[str], characters: Sequence[Character]
-) -> dict[str, str]:
-    """Finds the descriptors that a text uses instead of a character's name: {descriptor: name}.
-
-    Only descriptors of several words count ("brown monkey"): to say "the monkey" of George now and
-    then is good style. Characters may say what they like in quotation marks.
-    """
-    narration = f" {' '.join(_key(words.without_quotations(text)))} "
-    misnamed = {}
-    for descriptor in descriptors:
-        name = _character(descriptor, characters)
-        key = _key(descriptor)
-        if name and len(key) > 1 and f" {' '.join(key)} " in narration and not says(text, name):
-            misnamed[re.sub(r"^(?:an?|the)\s+", "", descriptor.strip(), flags=re.IGNORECASE)] = name
-    return misnamed
-
-
-def says(text: str, name: str) -> bool:
-    """Returns whether a text says a name, or a part that is one by itself: Quint for Mr. Quint."""
-    if f" {' '.join(_key(name))} " in f" {' '.join(_key(text))} ":
-        return True
-    parts = [
-        word
-        for word in re.findall(r"[^\W_]+", name)
-        if word[:1].isupper() and word.casefold() not in _TITLES | _ARTICLES
-    ]
-    return any(re.search(rf"\b{re.escape(word)}\b", text) for word in parts)
-
-
 def mentions(text: str, names: Sequence[str], language: str) -> bool:
     """Returns whether a text has one of a character's names; in languages other than English, in
     any form or alphabet."""
     if concepts.code(language) == "en":
         return any(says(text, name) for name in names)
     return any(says(text, name) or name_forms.find(text, name) for name in names)
-
-
-def _key(text: str) -> list[str]:
-    """Returns the words by which descriptors and names are compared: all but articles."""
-    return [word for word in words.tokenize(text) if word not in _ARTICLES]
-
-
-def _only(names: Iterable[str]) -> str:
-    """Returns the name if there is exactly one, else ""."""
-    distinct = set(names)
-    return distinct.pop() if len(distinct) == 1 else ""
-
-
-def _character(descriptor: str, characters: Sequence[Character]) -> str:
-    """Returns the name of the one character that a descriptor means, else ""."""
-    key = _key(descriptor)
-    by_name = [character.name for character in characters if _key(character.name) == key]
-    by_alias = [character.name for character in characters if key in map(_key, character.called)]
-    if by_name or by_alias:
-        return _only(by_name or by_alias)
-    if not key or key[_head_length(key) :][:1] in (["and"], ["or"]):
-        return ""
-    contained = [
-        character.name for character in characters if _contains_name(descriptor, character.name)
-    ]
-    return _only(contained) if contained else _best_description(descriptor, characters)
-
-
-def _head_length(key: Sequence[str]) -> int:
-    """Returns how many words of a descriptor come before "with", "in" and the like."""
-    return next((place for place, word in enumerate(key) if word in words.PHRASE_BREAKS), len(key))
-
-
-def _contains_name(descriptor: str, name: str) -> bool:
-    """Returns whether a descriptor means this name: "Curious George", "George the monkey".
-
-    "George's friend" and "a man with George" are not.
-    """
-    key, wanted = _key(descriptor), _key(name)
-    if _untitled(key) == _untitled(wanted) != []:
-        return True  # "Mister Quint" is Mr. Quint
-    if re.search(rf"\b{re.escape(name)}['’]s\b", descriptor, re.IGNORECASE):
-        return False
-    return any(key[start : start + len(wanted)] == wanted for start in range(_head_length(key)))
-
-
-def _untitled(key: Sequence[str]) -> list[str]:
-    return [word for word in key if word not in _TITLES]
-
-
-def _phrases(character: Character) -> list[str]:
-    """Returns the descriptions of a character, split at punctuation."""
-    return [
-        part
-        for text in (character.name, character.look, character.role, *character.called)
-        for part in re.split(r"[,;.:]", text)
-        if part.strip()
-    ]
-
-
-def _noun(phrase: str) -> str:
-    """Returns the noun of a phrase: "monkey" of "a small monkey in bed"; "" for a plural."""
-    head = words.head(phrase)
-    if (
-        not head
-        or not _PLURAL.isdisjoint(words.tokenize(phrase))
-        or not words.lemma(head[-1]).startswith(head[-1])
-    ):
-        return ""  # "monkeys", "men"; but "hippo" for a hippopotamus is singular
-    return head[-1]
-
-
-def _colours(phrases: Iterable[str]) -> dict[str, set[str]]:
-    """Returns the colours of things: "a brown monkey in a red cap" -> monkey: brown, cap: red."""
-    colours: dict[str, set[str]] = {}
-    for phrase in phrases:
-        pending: set[str] = set()
-        for word in words.tokenize(phrase):
-            if word in words.COLOURS:
-                pending.add(word)
-            elif word not in words.COMMON_WORDS and word not in words.STOP_WORDS:
-                colours.setdefault(words.lemma(word), set()).update(pending)
-                pending = set()
-    return colours
-
-
-def _best_description(descriptor: str, characters: Sequence[Character]) -> str:
-    """Returns the name of the one character whose descriptions fit best, else ""."""
-    noun = _noun(descriptor)
-    if not noun or noun in words.COMMON_WORDS:
-        return ""
-    lemmas, coloured = words.content(descriptor), _colours([descriptor])
-    owners = re.findall(r"(\w+)['’]s\b", descriptor.casefold())
-    scores: dict[str, float] = {}
-    for character in characters:
-        phrases = _phrases(character)
-        described = words.with_synonyms(words.content(" ".join(phrases)))
-        colours = _colours(phrases)
-        if (
-            not words.with_synonyms([noun]) & words.with_synonyms(map(_noun, phrases))
-            or not described.issuperset(owners)
-            or any(
-                of and colours.get(thing) and not of & colours[thing]
-                for thing, of in coloured.items()
-            )
-        ):
-            continue  # another kind, another's friend, a white monkey where George is brown
-        shared = sum(
-            words.weight(word) for word in lemmas if words.with_synonyms([word]) & described
-        )
-        if 2 * shared >= sum(map(words.weight, lemmas)):
-            scores[character.name] = shared
-    best = max(scores.values(), default=0.0)
-    return _only(name for name, score in scores.items() if score == best)
-
-
-def _parts(text: str) -> list[str]:
-    """Returns the words of a text, and the parts of those with an apostrophe or a hyphen."""
-    return [
-        part for word in words.tokenize(text.replace("-", " ")) for part in (word, *word.split("'"))
-    ]
 
 
 def _is_given(part: str, given: set[str]) -> bool:
@@ -659,7 +414,7 @@ def _is_word(name: str, language: str) -> bool:
     if code in CAPITALISED_NOUNS:
         if _is_inflected_noun(name):
             return True
-        if concepts.is_entry(name, _NAMES_OF) and not concepts.is_entry(lower, _NAMES_OF):
+        if concepts.is_entry(name, NAMES_OF) and not concepts.is_entry(lower, NAMES_OF):
             return concepts.is_entry(lower, code) or lower in concepts.lexicon(language)
         ends = [name, *(name[start:] for start in range(3, len(name) - 3))]
         return any(
@@ -673,8 +428,8 @@ def _is_word(name: str, language: str) -> bool:
 def _is_noun(part: str) -> bool:
     """Returns whether a part of a German compound is a word and not only a name."""
     forms = {part, part.lower(), part.title()}
-    name = concepts.is_entry(part.title(), _NAMES_OF) and not concepts.is_entry(
-        part.lower(), _NAMES_OF
+    name = concepts.is_entry(part.title(), NAMES_OF) and not concepts.is_entry(
+        part.lower(), NAMES_OF
     )
     return not name and any(concepts.is_entry(form, "de") for form in forms)
 
@@ -704,7 +459,7 @@ def _is_thing(text: str, tokens: Sequence[re.Match[str]], number: int, language:
     """Returns whether a word is in the name of a thing, which storybooks capitalise: Old Owl."""
     while number + 1 < len(tokens) and tokens[number + 1][0][0].isupper():
         after = text[tokens[number].end() : tokens[number + 1].start()]
-        if after != " " or tokens[number + 1][0].casefold() in _TITLES:  # Nebahat Hanım
+        if after != " " or tokens[number + 1][0].casefold() in TITLES:  # Nebahat Hanım
             break
         number += 1
     word, known = tokens[number][0].casefold(), concepts.lexicon(language)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from pipeline.annotation import words
-from pipeline.annotation.checks.character_names import says
+from pipeline.annotation.checks.described_characters import says
 from pipeline.runtime import word_lists
 
 _PRONOUNS = frozenset(word_lists.read(__package__, "pronouns.txt"))

@@ -15,9 +15,11 @@ from typing import Any
 from pipeline.annotation import concepts
 from pipeline.annotation.checks import (
     character_names,
+    described_characters,
     grounding,
     languages,
     picture_order,
+    place_names,
     prompt_injection,
     swapped_names,
 )
@@ -140,7 +142,7 @@ def _name_faults(
     doubtful = {name for names in unknown for name in names}
     faults = []
     for (text, caption, _), names in zip(pairs, unknown, strict=True):
-        misnamed = character_names.misnamed(text, caption["characters"], characters)
+        misnamed = described_characters.misnamed(text, caption["characters"], characters)
         strangers = [
             name
             for name in names
@@ -148,7 +150,7 @@ def _name_faults(
                 character_names.may_be_name(name, language)
                 or character_names.is_given_name(name, texts)
             )
-            and not character_names.is_only_place(name, texts, language)
+            and not place_names.is_only_place(name, texts, language)
             and (
                 character_names.is_surely_name(name, texts, language)
                 or character_names.recurs(name, texts, language)

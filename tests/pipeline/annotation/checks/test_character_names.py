@@ -9,15 +9,14 @@ import pytest
 from pipeline.annotation.checks.character_names import (
     is_given_name,
     is_lone_capital,
-    is_only_place,
     is_surely_name,
     may_be_name,
     mentions,
-    misnamed,
     recurs,
-    resolve,
     unknown,
 )
+from pipeline.annotation.checks.described_characters import misnamed, resolve
+from pipeline.annotation.checks.place_names import is_only_place
 from schemas.rows import Character
 
 
@@ -491,6 +490,9 @@ def test_strangers_who_are_called_so(language, text, name):
         ("ja", ["ペンギンさんが来た。", "新郎が笑った。"]),
         # "A certain" time or man, without a capital, is not somebody who is called so.
         ("uk", ["Його якийсь час не буде вдома.", "Підійшов якийсь чоловік."]),
+        ("en", ["Down Butterpot Hill she rode.", "Butterpot Hill was steep."]),
+        ("fr", ["Dans la rue Tanneuse il pleuvait.", "La rue Tanneuse dormait."]),
+        ("id", ["Selasa pagi, Diari, aku bangun.", "Selasa malam, Diari, aku tidur."]),
     ],
 )
 def test_who_is_nobody_though_it_looks_so(language, texts):

@@ -192,10 +192,20 @@ POOL = caption("a pool", "A girl with a red hat jumps into the water.")
         ("en", BEDROOM, ["The moon was white.", "She looked at the moon again."]),
         ("en", TOWER, ["They walked past the church.", "The church was dark."]),
         ("es", PIER, ["El mar estaba en calma.", "El mar olía a sal."]),
-        # Swedish "skulle" (should) is no form of "skola", Italian "chiese" (asked) none of "chiesa".
+        # Swedish "skulle" (should) is no form of "skola", Italian "chiese" none of "chiesa".
         ("sv", KITCHEN, ["Hon skulle skala allt.", "Inte skulle hon äta."]),
         ("it", KITCHEN, ["La bambina chiese il sale.", "Poi chiese scusa."]),
+        # Comparisons, and pegs (claws) and a shell, which are words of the sea, too.
+        ("en", KITCHEN, ["Peels as long as the sea.", "She sailed through them."]),
+        ("fr", KITCHEN, ["Il prit les pinces, lourd comme une baleine.", "La coquille craqua."]),
     ],
 )
 def test_a_place_that_a_picture_shows_or_that_is_only_mentioned(language, shown, texts):
     assert newcomer(texts, [shown, shown], "", "", language) == ""
+
+
+def test_where_there_is_a_street_and_a_rooftop_there_may_be_a_city():
+    texts = ["The city did what cities do.", "She looked down on the town."]
+    roof = caption("a rooftop", "A girl with a red hat hangs up shirts on a rooftop.")
+    assert newcomer(texts, [STREET, roof], "", "", "en") == ""
+    assert newcomer(texts, [MEADOW, KITCHEN], "", "", "en")
