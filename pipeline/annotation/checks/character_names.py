@@ -311,6 +311,17 @@ def is_given_name(name: str, texts: Sequence[str]) -> bool:
     return any(word.casefold() in _BEFORE_GIVEN_NAMES for found in before for word in found)
 
 
+def is_only_addressed(name: str, texts: Sequence[str]) -> bool:
+    """Returns whether texts have a name only between punctuation, as that of a listener to whom the
+    narrator speaks: "Well, Jim, that was a fall." """
+    found = [match for text in texts for match in re.finditer(rf"\b{re.escape(name)}\b", text)]
+    return bool(found) and all(
+        re.search(r"(?:^|[,;:.!?…—–-]\s*|\b[Oo]h\s)$", match.string[: match.start()])
+        and re.match(r"\s*[,;:.!?…—–]", match.string[match.end() :])
+        for match in found
+    )
+
+
 def introduced(text: str, language: str) -> list[str]:
     """Returns whom a text says to be called so, by a capitalised word that is no title: "a certain
     Janosch"."""

@@ -151,6 +151,7 @@ def _name_faults(
                 or character_names.is_given_name(name, texts)
             )
             and not place_names.is_only_place(name, texts, language)
+            and not character_names.is_only_addressed(name, texts)
             and (
                 character_names.is_surely_name(name, texts, language)
                 or character_names.recurs(name, texts, language)

@@ -9,11 +9,13 @@ import pytest
 from pipeline.annotation.checks.character_names import (
     is_given_name,
     is_lone_capital,
+    is_only_addressed,
     is_surely_name,
     may_be_name,
     mentions,
     recurs,
     unknown,
+    with_article,
 )
 from pipeline.annotation.checks.described_characters import misnamed, resolve
 from pipeline.annotation.checks.place_names import is_only_place
@@ -507,3 +509,12 @@ def test_a_name_after_a_preposition_of_places_is_one():
 def test_a_title_of_given_names_tells_a_name_that_is_a_word():
     assert is_given_name("Remedios", ["«¡Alto!», clama doña Remedios."])
     assert not is_given_name("Alcaldesa", ["Llegó la señora Alcaldesa."])
+
+
+def test_a_listener_to_whom_the_narrator_speaks_is_no_stranger():
+    assert is_only_addressed("Jim", ["Well, Jim, this is hard.", "It's a team sport, Jim."])
+    assert not is_only_addressed("Jim", ["Well, Jim, this is hard.", "Jim held the umbrella."])
+
+
+def test_what_follows_a_preposition_with_an_article_is_a_thing_in_german():
+    assert with_article("Anselm hält die Pumpe ins Sonnenfeld.", "de") == {"Pumpe", "Sonnenfeld"}
