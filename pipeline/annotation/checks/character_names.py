@@ -112,11 +112,10 @@ def unknown(
             )
         ):
             continue
-        if (
-            persons
-            and not _is_known_name(name, language)
-            and place_names.is_of_place(tokens, number)
-        ):
+        after_name = number > 0 and tokens[number - 1][0][:1].isupper()
+        street = place_names.is_street(name) and after_name
+        of_place = place_names.is_of_place(tokens, number) and not _is_known_name(name, language)
+        if persons and (street or of_place):
             continue
         known = _is_word(name, language)
         if opens:

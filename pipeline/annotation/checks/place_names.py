@@ -33,11 +33,17 @@ _SOFT_BEFORE_I = {"ка": "ц", "га": "з", "ха": "с"}  # of Ukrainian: в 
 
 
 def is_of_place(tokens: Sequence[re.Match[str]], number: int) -> bool:
-    """Returns whether a word is of the name of a place: Butterpot Hill, the rue Lepic."""
+    """Returns whether a word is of the name of a place: Butterpot of Butterpot Hill, Lepic of the
+    rue Lepic."""
     before, after = tokens[number - 1 : number], tokens[number + 1 : number + 2]
     return any(token[0].casefold() in _STREETS_BEFORE for token in before) or any(
-        token[0][:1].isupper() and token[0].casefold() in _STREETS_AFTER for token in after
+        token[0][:1].isupper() and is_street(token[0]) for token in after
     )
+
+
+def is_street(word: str) -> bool:
+    """Returns whether a word makes the one before it the name of a place: Hill, Lane."""
+    return word.casefold() in _STREETS_AFTER
 
 
 @functools.cache
