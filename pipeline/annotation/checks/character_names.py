@@ -54,7 +54,12 @@ _PERSONAL_ARTICLES = {
     "el": frozenset(("ο", "η", "τον", "την", "τη", "του", "της", "στον", "στην", "στη")),
     "pt": frozenset(("o", "a", "ao", "à", "do", "da", "no", "na", "pelo", "pela")),
 }
-_FOREIGN_DETERMINERS = frozenset(word_lists.read(__package__, "determiners.txt"))
+_FOREIGN_DETERMINERS = {
+    code: frozenset(listed.split())
+    for code, _, listed in (
+        line.partition(":") for line in word_lists.read(__package__, "determiners.txt")
+    )
+}
 
 
 def unknown(
@@ -498,7 +503,9 @@ def _has_determiner(tokens: Sequence[re.Match[str]], number: int, code: str) -> 
     before = number - 1
     while before >= 0 and tokens[before][0][0].isupper():
         before -= 1
-    return before >= 0 and tokens[before][0].casefold() in _FOREIGN_DETERMINERS - personal
+    return before >= 0 and tokens[before][0].casefold() in (
+        _FOREIGN_DETERMINERS.get(code, frozenset()) - personal
+    )
 
 
 def _can_only_be_name(name: str, after: str) -> bool:

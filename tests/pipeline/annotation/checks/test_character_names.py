@@ -518,3 +518,9 @@ def test_a_listener_to_whom_the_narrator_speaks_is_no_stranger():
 
 def test_what_follows_a_preposition_with_an_article_is_a_thing_in_german():
     assert with_article("Anselm hält die Pumpe ins Sonnenfeld.", "de") == {"Pumpe", "Sonnenfeld"}
+
+
+def test_an_article_of_another_language_is_none():
+    # "et" is Danish for "a", "i" is Italian for "the".
+    assert "Goff" in unknown("Une voix, et Gaspard Le Goff entra.", [], "", "fr", persons=True)
+    assert "Kunegunda" in unknown("Lis i Kunegunda szli.", [], "", "pl", persons=True)
