@@ -316,11 +316,19 @@ def is_given_name(name: str, texts: Sequence[str]) -> bool:
 
 
 def is_only_addressed(name: str, texts: Sequence[str]) -> bool:
-    """Returns whether texts have a name only between punctuation, as that of a listener to whom the
-    narrator speaks: "Well, Jim, that was a fall." """
+    """Returns whether texts have a name only as that of a listener to whom the narrator speaks, at
+    the beginning of a sentence at least once: "Well, Jim, that was a fall. Poor rider, Jim."
+
+    Elsewhere a name between commas may be an apposition: "a neighbour, Jim, came in".
+    """
     found = [match for text in texts for match in re.finditer(rf"\b{re.escape(name)}\b", text)]
-    return bool(found) and all(
-        re.search(r"(?:^|[,;:.!?…—–-]\s*|\b[Oo]h\s)$", match.string[: match.start()])
+    begins = [
+        re.search(r"(?:^|[.!?…]\s+)(?:\w+,\s*)?$", match.string[: match.start()])
+        and match.string.startswith(",", match.end())
+        for match in found
+    ]
+    return any(begins) and all(
+        re.search(r"(?:^|[,;:.!?…—–-]\s*)$", match.string[: match.start()])
         and re.match(r"\s*[,;:.!?…—–]", match.string[match.end() :])
         for match in found
     )

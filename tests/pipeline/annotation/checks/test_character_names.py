@@ -514,6 +514,7 @@ def test_a_title_of_given_names_tells_a_name_that_is_a_word():
 def test_a_listener_to_whom_the_narrator_speaks_is_no_stranger():
     assert is_only_addressed("Jim", ["Well, Jim, this is hard.", "It's a team sport, Jim."])
     assert not is_only_addressed("Jim", ["Well, Jim, this is hard.", "Jim held the umbrella."])
+    assert not is_only_addressed("Jim", ["A neighbour, Jim, came in.", "There he was, Jim."])
 
 
 def test_what_follows_a_preposition_with_an_article_is_a_thing_in_german():
