@@ -516,10 +516,8 @@ def _shortest(word: str) -> int:
 @functools.cache
 def ambiguous(language: str) -> frozenset[str]:
     """Returns the words of a language that are seldom the animal or place that they may mean."""
-    lines = word_lists.read(__package__, "ambiguous.txt")
-    return frozenset(
-        word for line in lines if line.startswith(f"{code(language)}:") for word in line.split()[1:]
-    )
+    listed = word_lists.by_language(__package__, "ambiguous.txt")
+    return frozenset(listed.get(code(language), "").split())
 
 
 def _hiragana(text: str) -> str:

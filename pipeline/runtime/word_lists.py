@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from importlib import resources
 
 
@@ -13,6 +14,19 @@ def read(package: str, name: str) -> tuple[str, ...]:
     `package` is that of the module that uses it (its `__package__`), `name` the file's name.
     """
     return parse(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
+
+
+@functools.cache
+def by_language(package: str, name: str) -> Mapping[str, str]:
+    """Reads a list whose lines begin with a language ("de: Feld Wald"): what follows, by its code.
+
+    Lines of one language are joined by a space.
+    """
+    found: dict[str, str] = {}
+    for line in read(package, name):
+        code, _, words = line.partition(":")
+        found[code] = f"{found.get(code, '')} {words.strip()}".strip()
+    return found
 
 
 def parse(text: str) -> tuple[str, ...]:

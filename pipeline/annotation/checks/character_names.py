@@ -23,8 +23,8 @@ from schemas.rows import Character
 _NO_NAMES = TITLES.union(word_lists.read(__package__, "capitalised_words.txt"))
 # Languages that capitalise every noun.
 CAPITALISED_NOUNS = frozenset(("de", "deu", "ger", "lb", "ltz"))
-_NAMES_THAT_ARE_WORDS = word_lists.read(__package__, "names_that_are_words.txt")
-_INTRODUCTIONS = word_lists.read(__package__, "introductions.txt")
+_NAMES_THAT_ARE_WORDS = word_lists.by_language(__package__, "names_that_are_words.txt")
+_INTRODUCTIONS = word_lists.by_language(__package__, "introductions.txt")
 _BEFORE_GIVEN_NAMES = frozenset(("don", "doña", "dona", "donna", "dom"))
 _UMLAUTS = {"a": "ä", "o": "ö", "u": "ü"}
 
@@ -56,9 +56,7 @@ _PERSONAL_ARTICLES = {
 }
 _FOREIGN_DETERMINERS = {
     code: frozenset(listed.split())
-    for code, _, listed in (
-        line.partition(":") for line in word_lists.read(__package__, "determiners.txt")
-    )
+    for code, listed in word_lists.by_language(__package__, "determiners.txt").items()
 }
 
 
@@ -249,8 +247,7 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
 @functools.cache
 def _names_that_are_words(code: str) -> frozenset[str]:
     """Returns given names that are words too, which a capital within a sentence tells apart."""
-    line = next((line for line in _NAMES_THAT_ARE_WORDS if line.startswith(f"{code}:")), ":")
-    return frozenset(line.partition(":")[2].split())
+    return frozenset(_NAMES_THAT_ARE_WORDS.get(code, "").split())
 
 
 def may_be_name(name: str, language: str) -> bool:
@@ -348,11 +345,10 @@ def introduced(text: str, language: str) -> list[str]:
 @functools.cache
 def _introduction(code: str) -> re.Pattern[str] | None:
     """Compiles what comes before a name in a language; None for a language without a line."""
-    line = next((line for line in _INTRODUCTIONS if line.startswith(f"{code}:")), "")
-    phrases = "|".join(re.escape(phrase.strip()) for phrase in line.partition(":")[2].split("|"))
-    titles = "|".join(map(re.escape, sorted(TITLES, key=len, reverse=True)))
-    if not line:
+    if code not in _INTRODUCTIONS:
         return None
+    phrases = "|".join(re.escape(phrase.strip()) for phrase in _INTRODUCTIONS[code].split("|"))
+    titles = "|".join(map(re.escape, sorted(TITLES, key=len, reverse=True)))
     return re.compile(rf"\b(?i:{phrases}):? (?:(?i:{titles})\.? )*([^\W\d_][\w'’-]+)")
 
 

@@ -12,7 +12,7 @@ from pipeline.annotation import concepts, words
 from pipeline.annotation.checks import listed_names
 from pipeline.runtime import word_lists
 
-_PLACE_PREPOSITIONS = word_lists.read(__package__, "place_prepositions.txt")
+_PLACE_PREPOSITIONS = word_lists.by_language(__package__, "place_prepositions.txt")
 _STREETS_AFTER, _STREETS_BEFORE = (
     frozenset(line.split()) for line in word_lists.read(__package__, "streets.txt")
 )
@@ -93,9 +93,7 @@ def is_declined_place(name: str, code: str) -> bool:
 
 def is_only_place(name: str, texts: Sequence[str], language: str) -> bool:
     """Returns whether texts have a name only after "in" or "from", as that of a place: z Kolína."""
-    code = concepts.code(language)
-    line = next((line for line in _PLACE_PREPOSITIONS if line.startswith(f"{code}:")), ":")
-    prepositions = line.partition(":")[2].split()
+    prepositions = _PLACE_PREPOSITIONS.get(concepts.code(language), "").split()
     before = [
         found for text in texts for found in re.findall(rf"(\w*)\W*\b{re.escape(name)}\b", text)
     ]

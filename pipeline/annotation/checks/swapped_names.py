@@ -42,7 +42,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?…。！？؟।\n])")
 _BEFORE_CALL, _AFTER_CALL = re.compile(r"[,，、،]\s*$"), re.compile(r"\S+?\s?[!?.,！？，。،…]")
 _LABEL = re.compile(r"[^\s:：]+\s?(?:[:：]|\])")  # "TILDA: Well?" and "[Tilda] Well?"
 _TOLD = ("told", "speaks", "called")
-_FIRST_PERSON = word_lists.read(__package__, "first_person.txt")
+_FIRST_PERSON = word_lists.by_language(__package__, "first_person.txt")
 
 
 _How = Literal["told", "speaks", "called", "signs", "quoted"]
@@ -320,8 +320,7 @@ def _places_of(text: str, name: str, language: str) -> list[int]:
 def _first_persons(text: str, language: str) -> tuple[int, ...]:
     """Returns where the narration of a text says "I", "me" or "my"."""
     code = concepts.code(language)
-    line = next((line for line in _FIRST_PERSON if line.startswith(f"{code}:")), ":")
-    pronouns = frozenset(line.partition(":")[2].split())
+    pronouns = frozenset(_FIRST_PERSON.get(code, "").split())
     if concepts.is_unspaced(code):
         found = {match.start() for word in pronouns for match in re.finditer(word, text)}
     else:

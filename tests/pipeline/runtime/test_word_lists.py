@@ -14,3 +14,9 @@ def test_an_entry_is_a_line_and_comments_are_none(tmp_path, monkeypatch):
     assert word_lists.read("words_of_a_test", "names.txt") == ("Pip", "Momo the mole")
     with pytest.raises(FileNotFoundError):
         word_lists.read("words_of_a_test", "none.txt")
+
+
+def test_a_list_by_language(monkeypatch):
+    lines = ("de: Feld Wald", "fr: champ", "de: Wiese")
+    monkeypatch.setattr(word_lists, "read", lambda package, name: lines)
+    assert word_lists.by_language("any", "list.txt") == {"de": "Feld Wald Wiese", "fr": "champ"}
