@@ -107,7 +107,7 @@ def _form_fault(
     names = [character.name for character in characters]
     return (
         repeats(text, before)
-        or refusal(text)
+        or refusal(text, [*names, *(form for one in characters for form in one.names)])
         or echo(text, instructions)
         or prompt_injection.follows_injection(text, film, names)
     )

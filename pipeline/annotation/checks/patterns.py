@@ -6,6 +6,9 @@ A file of the folder `phrases` has sections, with a phrase per line:
 - cannot and asked: a refusal where one sentence has both: "I cannot", "this request"
 - work: what a model is asked for: "help", "story"; a refusal where a sentence that begins with a
   phrase of `sorry` has one of `cannot` too
+- topic: the same, in words that stories have too, or an offer: "photos", "another idea"
+- do: how it would be done: "write", "decline"; a refusal in a text that says little else
+- plain: other words of refusals, which tell nothing by themselves: "because", "possible"
 - whole: a refusal where a text is nothing else and has one of `sorry`: "I can't help with that"
 - sorry: what a refusal is wrapped in: "I'm sorry", "but"
 - placeholder: a text that is nothing else is none: "to be determined", "text here"
@@ -90,6 +93,7 @@ def find(section: str, text: str) -> str:
 def folded(text: str) -> str:
     """Returns a text as phrases are written: lower case, words with single spaces around them."""
     text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
+    text = text.replace("i\u0307", "i")  # the Turkish capital
     text = "".join(char for char in text if unicodedata.category(char) != "Cf")
     text = _SHORT_VOWELS.sub("", text)
     # Vowel signs of Indic scripts are no letters to `re`, and punctuation is.
@@ -109,6 +113,32 @@ def narration(text: str) -> str:
 def sentences(text: str) -> list[str]:
     """Splits a text of any script into its sentences."""
     return [part for part in _SENTENCE_END.split(text) if part and part.strip()]
+
+
+def share(text: str, language: str, sections: tuple[str, ...]) -> float:
+    """Returns how much of a text that is `folded` is words of these sections, from 0 to 1."""
+    letters = len(text.replace(" ", ""))
+    known = _words_of(language, sections)
+    return 1 - len(known.sub("", text).replace(" ", "")) / letters if letters else 0.0
+
+
+@functools.cache
+def _words_of(language: str, sections: tuple[str, ...]) -> re.Pattern[str]:
+    """Compiles the words of phrases, the longest first; those of unspaced scripts are found
+    anywhere, others as whole words."""
+    found = {
+        word
+        for section in sections
+        for phrase in phrases(language, section)
+        for word in folded(phrase.replace("^", "").replace("…", " ")).split()
+        if word.strip("*")
+    }
+    unspaced = sorted(filter(_UNSPACED.search, found), key=len, reverse=True)
+    spaced = [
+        _word(word) + ("[^ ]*" if _ENDINGS.search(word) else "")
+        for word in sorted(found.difference(unspaced), key=len, reverse=True)
+    ]
+    return re.compile("|".join([*map(re.escape, unspaced), f"(?<= )(?:{'|'.join(spaced)})(?= )"]))
 
 
 def strip_phrases(text: str, removed: Iterable[re.Pattern[str]]) -> str:
