@@ -76,7 +76,13 @@ def _says_little_else(sentences: list[str], language: str) -> bool:
 
 
 def _names_character(text: str, names: Sequence[str]) -> bool:
-    return any(name_forms.find(text, name) for name in names)
+    """Returns whether a text has one of the names, where its script tells that by sounds or, where
+    many words sound like a name, as it is written."""
+    return any(
+        name in text
+        or any(not name_forms.is_doubtful(text[place:]) for place in name_forms.find(text, name))
+        for name in names
+    )
 
 
 def _declines_work(text: str, language: str) -> bool:
