@@ -36,6 +36,8 @@ from pipeline.runtime import word_lists
 # Thai, Lao, Burmese, Khmer, kana, Han and Hangul: no spaces, or endings that no list can hold.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _ENDINGS = re.compile("[\uac00-\ud7a3]")
+_ENDING = "[^ ]{0,4}"  # of a Korean word
+_SHORTEST_STEM = 3  # letters of a word that may go on
 _SHORT_VOWELS = re.compile("[\u064b-\u0652]")  # of Arabic, which few write
 _PUNCTUATION = re.compile(r"(?!['*])[\W_]")
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？।۔؟])(?:\s+|(?<=[。！？।۔؟]))|\n+|;\s|；")
@@ -131,11 +133,11 @@ def _words_of(language: str, sections: tuple[str, ...]) -> re.Pattern[str]:
         for section in sections
         for phrase in phrases(language, section)
         for word in folded(phrase.replace("^", "").replace("…", " ")).split()
-        if word.strip("*")
+        if "*" not in word or len(word.replace("*", "")) >= _SHORTEST_STEM
     }
     unspaced = sorted(filter(_UNSPACED.search, found), key=len, reverse=True)
     spaced = [
-        _word(word) + ("[^ ]*" if _ENDINGS.search(word) else "")
+        _word(word) + (_ENDING if _ENDINGS.search(word) else "")
         for word in sorted(found.difference(unspaced), key=len, reverse=True)
     ]
     return re.compile("|".join([*map(re.escape, unspaced), f"(?<= )(?:{'|'.join(spaced)})(?= )"]))

@@ -87,3 +87,56 @@ def test_each_language_has_its_refusals_and_its_good_sentences(language):
 )
 def test_narrators_may_use_the_words_of_refusals(text):
     assert refusal(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "That's one passage I have to pass on. Would you like another topic?",
+        "Bei dieser Stelle muss ich passen. Gerne helfe ich mit einer anderen Idee.",
+        "Merci, mais je préfère m'abstenir de rédiger cela.",
+        "Preferiría no redactar esta parte.",
+        "Этот отрывок я писать не стану.",
+        "Tego nie napiszę, ale chętnie pomogę z innym tematem.",
+        "この場面の執筆は控えさせていただきます。",
+        "그 장면은 쓰지 않겠습니다.",
+        "这一幕我写不了，要不要换个主题？",
+        "Bu bölümü yazmayacağım.",
+        "Tätä kohtausta en kirjoita.",
+        "لن أكتب هذا المقطع.",
+        "ฉันขอไม่เขียนฉากนี้",
+    ],
+)
+def test_a_short_text_that_says_little_else_is_a_refusal(text):
+    assert refusal(text) == "the text is a refusal, not a story"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I can't describe how happy we were.",
+        "I cannot write any more today. My hand hurts.",
+        "I can't stop looking at the photo.",
+        "I can't answer. My throat is too tight.",
+        "Ich kann ihm nicht helfen.",
+        "Ich kann nicht beschreiben, wie froh wir waren.",
+        "Je ne peux pas décrire notre joie.",
+        "No voy a seguir. Me duelen los pies.",
+        "Не могу больше писать, лампа гаснет.",
+        "Nie mogę opisać naszej radości.",
+        "この気持ちはとても書けません。",
+        "나는 그 사진에서 눈을 뗄 수 없다.",
+        "我无法形容我们有多高兴。",
+        "Δεν θέλω να συνεχίσω, κρυώνω πολύ.",
+        "لا أستطيع أن أصف فرحتنا.",
+        "לא אוכל לתאר את שמחתנו.",
+    ],
+)
+def test_who_tells_of_himself_may_say_little(text):
+    assert refusal(text) == ""
+
+
+def test_a_short_text_that_names_a_character_is_none():
+    text = "I won't be able to continue this part of the story for you, Bruno."
+    assert refusal(text) == "the text is a refusal, not a story"
+    assert refusal(text, ["Bruno"]) == ""
