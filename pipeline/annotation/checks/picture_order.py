@@ -82,7 +82,9 @@ def newcomer(
     seen.update(emoji for text in described for emoji in _with_synonyms(text))
     narrations = [_without_names(words.without_quotations(text), names, language) for text in texts]
     look_like = [look for caption in captions for look in caption["characters"]]
-    found = companions.unseen(narrations, seen, [*look_like, cast], language)
+    looks = [*look_like, *(caption["sentence"] for caption in captions), *cast.split(" . ")]
+    children = frozenset().union(*concepts.children(said, language).values())
+    found = companions.unseen(narrations, seen, looks, language, children)
     things = [
         " . ".join((*caption["characters"], caption["place"], *caption["objects"]))
         for caption in captions
