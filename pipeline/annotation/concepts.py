@@ -37,6 +37,11 @@ _PREFIXES = {
     "he": ("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה", "כש"),
 }
 # Endings of nouns before a postposition, and those that dictionaries have: طوطے of طوطا.
+_DEFINITE = {
+    "da": ("en", "et", "n", "t", "ene", "erne"),
+    "nb": ("en", "et", "a", "n", "t", "ene"),
+    "sv": ("en", "et", "n", "t", "na"),
+}
 _OBLIQUE = {"ur": {"ے": "اہ"}, "hi": {"े": "ा"}}
 _ELIDING = frozenset(("fr", "it", "ca"))  # languages with l'orso, d'un ours
 _MARKED = frozenset(("ar", "fa", "ur", "he"))  # where vowels are marks, mostly left out
@@ -223,7 +228,8 @@ def children(text: str, language: str) -> Mapping[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = {}
     for name, start in _found(text, language):
         emoji = frozenset(symbol for symbol in CHILDREN if name in titled.get(symbol, ()))
-        if not emoji or (of == "en" and words.DETERMINERS.isdisjoint(tokens[max(0, start - 3) : start])):
+        before = tokens[max(0, start - 3) : start]
+        if not emoji or (of == "en" and words.DETERMINERS.isdisjoint(before)):
             continue
         if of == "de" and text[spelt[start][1]].islower():
             continue  # jung, no Junge
@@ -407,6 +413,11 @@ def entry(tokens: Sequence[str], language: str, known: Container[str]) -> str:
     for plain in (*without_prefix(word, language), word):  # הילדה is the girl, no form of ילד
         forms += [plain, lemma(plain, language), *_without_diminutive(plain, language)]
     forms += [word[:-1] + ending for ending in _OBLIQUE.get(code(language), {}).get(word[-1:], "")]
+    forms += [
+        word.removesuffix(ending)
+        for ending in _DEFINITE.get(code(language), ())
+        if word.endswith(ending) and len(word) - len(ending) > _SHORTEST
+    ]
     if not is_word(word, language):  # a form that the dictionary lacks
         shortest = max(_shortest(word), len(word) - _LONGEST_ENDING)
         forms += [word[:length] for length in range(len(word) - 1, shortest - 1, -1)]
@@ -470,6 +481,13 @@ def _longest_matches(
     while start < len(text):
         parts = (text[start : start + size] for size in range(_LONGEST_WORD, 0, -1))
         part = next((part for part in parts if part in known or part in others), "")
+        # เลย กระรอก is no ยก: a longer word that begins in a word is the one.
+        if any(
+            text[inside:stop] in known
+            for inside in range(start + 1, start + len(part))
+            for stop in range(inside + len(part) + 1, min(inside + _LONGEST_WORD, len(text)) + 1)
+        ):
+            part = ""
         if part in known and is_apart(text, start, start + len(part)):
             yield part, start
         start += len(part) or 1
@@ -477,8 +495,8 @@ def _longest_matches(
 
 def is_apart(text: str, start: int, stop: int) -> bool:
     """Returns whether characters are no part of a longer word, as far as is known: short ones in
-    hiragana must stand between particles, ちょうど is no ちょう; katakana end where katakana do, ワニ is no
-    part of ワニス (varnish); and Thai letters with their marks, หมู is no part of หมู่."""
+    hiragana must stand between particles, ちょうど is no ちょう; katakana end where katakana do,
+    ワニ is no part of ワニス (varnish); and Thai letters with their marks, หมู is no part of หมู่."""
     found, before, after = text[start:stop], text[max(0, start - 1) : start], text[stop : stop + 1]
     if after and unicodedata.category(after) == "Mn":
         return False
