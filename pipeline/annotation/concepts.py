@@ -36,6 +36,13 @@ _PREFIXES = {
     "ar": ("ال", "وال", "بال", "فال", "كال", "لل", "و", "ف", "ب", "ل", "ك"),
     "he": ("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה", "כש"),
 }
+# Endings of nouns before a postposition, and those that dictionaries have: طوطے of طوطا.
+_DEFINITE = {
+    "da": ("en", "et", "n", "t", "ene", "erne"),
+    "nb": ("en", "et", "a", "n", "t", "ene"),
+    "sv": ("en", "et", "n", "t", "na"),
+}
+_OBLIQUE = {"ur": {"ے": "اہ"}, "hi": {"े": "ा"}}
 _ELIDING = frozenset(("fr", "it", "ca"))  # languages with l'orso, d'un ours
 _MARKED = frozenset(("ar", "fa", "ur", "he"))  # where vowels are marks, mostly left out
 _MARKS = re.compile("[\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]")
@@ -58,6 +65,7 @@ BEINGS = frozenset(word_lists.read(__package__, "concepts/beings.txt"))
 ANIMALS = frozenset(word_lists.read(__package__, "concepts/animals.txt"))
 CHILDREN = frozenset("👶🧒👦👧")
 PERSONS = frozenset(word_lists.read(__package__, "concepts/persons.txt"))
+_GENERIC_MASCULINE = frozenset(("es", "it", "pt", "ca"))
 _NAMED_ONLY = ANIMALS | {"🧞"}  # a lamp is no genie
 _KINDS_OF_ANIMALS = frozenset(
     " ".join(word_lists.read(__package__, "concepts/kinds_of_animals_en.txt")).split()
@@ -214,13 +222,20 @@ def beings(text: str, language: str) -> tuple[str, ...]:
 def children(text: str, language: str) -> Mapping[str, frozenset[str]]:
     """Returns the words of a text that mean a child, in English after an article only, with those
     emoji of children that have them as a name."""
-    titled, tokens = names(language), words.tokenize(text)
-    found = {}
+    titled, spelt, of = names(language), words.located(text), code(language)
+    tokens = [token for token, _ in spelt]
+    text = unicodedata.normalize("NFC", text)
+    found: dict[str, frozenset[str]] = {}
     for name, start in _found(text, language):
         emoji = frozenset(symbol for symbol in CHILDREN if name in titled.get(symbol, ()))
         before = tokens[max(0, start - 3) : start]
-        if emoji and not (code(language) == "en" and words.DETERMINERS.isdisjoint(before)):
-            found[name] = emoji
+        if not emoji or (of == "en" and words.DETERMINERS.isdisjoint(before)):
+            continue
+        if of == "de" and text[spelt[start][1]].islower():
+            continue  # jung, no Junge
+        if of in _GENERIC_MASCULINE and "👦" in emoji and name != bare(tokens[start], language):
+            emoji = frozenset("🧒")  # niños are boys and girls
+        found[name] = found.get(name, frozenset()) | emoji
     return found
 
 
@@ -388,19 +403,39 @@ def is_unspaced(language: str) -> bool:
 def entry(tokens: Sequence[str], language: str, known: Container[str]) -> str:
     """Returns the entry of words: as they are, as their lemmas or, of one word, a stem; else ""."""
     if len(tokens) > 1:
-        phrase = " ".join(tokens)
-        return phrase if phrase in known else ""
+        return next((phrase for phrase in _phrases(tokens, language) if phrase in known), "")
     word = bare(tokens[0], language)
     if code(language) == "en" and word in words.STOP_WORDS:
         return ""
     if word in function_words(language):  # no form of another word: Swedish skulle is no skola
         return word if word in known else ""
-    forms = [tokens[0], word, lemma(word, language), *_without_diminutive(word, language)]
-    forms += without_prefix(word, language)
+    forms = [tokens[0], word]
+    for plain in (*without_prefix(word, language), word):  # הילדה is the girl, no form of ילד
+        forms += [plain, lemma(plain, language), *_without_diminutive(plain, language)]
+    forms += [word[:-1] + ending for ending in _OBLIQUE.get(code(language), {}).get(word[-1:], "")]
+    forms += [
+        word.removesuffix(ending)
+        for ending in _DEFINITE.get(code(language), ())
+        if word.endswith(ending) and len(word) - len(ending) > _SHORTEST
+    ]
     if not is_word(word, language):  # a form that the dictionary lacks
         shortest = max(_shortest(word), len(word) - _LONGEST_ENDING)
         forms += [word[:length] for length in range(len(word) - 1, shortest - 1, -1)]
     return next((form for form in forms if form in known), "")
+
+
+def _phrases(tokens: Sequence[str], language: str) -> Iterator[str]:
+    """Yields a phrase as it is, with its last word as the dictionary has it, and in Arabic and
+    Hebrew without articles: الرجل الآلي is رجل آلي."""
+    yield " ".join(tokens)
+    yield " ".join((*tokens[:-1], lemma(tokens[-1], language)))
+    if prefixes := _PREFIXES.get(code(language)):
+        article = prefixes[0]
+        plain = [token.removeprefix(article) for token in tokens[1:]]
+        for first in (tokens[0], *without_prefix(tokens[0], language)):
+            yield " ".join((first, *plain))
+    if code(language) == "fa":  # لک‌لکی is a stork, لک‌لک
+        yield " ".join(tokens).removesuffix("ی")
 
 
 def bare(word: str, language: str) -> str:
@@ -446,6 +481,13 @@ def _longest_matches(
     while start < len(text):
         parts = (text[start : start + size] for size in range(_LONGEST_WORD, 0, -1))
         part = next((part for part in parts if part in known or part in others), "")
+        # เลย กระรอก is no ยก: a longer word that begins in a word is the one.
+        if any(
+            text[inside:stop] in known
+            for inside in range(start + 1, start + len(part))
+            for stop in range(inside + len(part) + 1, min(inside + _LONGEST_WORD, len(text)) + 1)
+        ):
+            part = ""
         if part in known and is_apart(text, start, start + len(part)):
             yield part, start
         start += len(part) or 1
@@ -453,9 +495,11 @@ def _longest_matches(
 
 def is_apart(text: str, start: int, stop: int) -> bool:
     """Returns whether characters are no part of a longer word, as far as is known: short ones in
-    hiragana must stand between particles, ちょうど is no ちょう; and katakana end where katakana
-    do, ワニ is no part of ワニス (varnish)."""
+    hiragana must stand between particles, ちょうど is no ちょう; katakana end where katakana do,
+    ワニ is no part of ワニス (varnish); and Thai letters with their marks, หมู is no part of หมู่."""
     found, before, after = text[start:stop], text[max(0, start - 1) : start], text[stop : stop + 1]
+    if after and unicodedata.category(after) == "Mn":
+        return False
     if all(map(_is_katakana, found)):
         return not (before and _is_katakana(before)) and not (after and _is_katakana(after))
     if stop - start > _SHORTEST or not all("\u3041" <= char <= "\u3096" for char in found):

@@ -196,9 +196,8 @@ def _window_fault(
     swapped names, somebody or somewhere that no picture shows."""
     language, captions = config.stories.language, facts["captions"]
     cast = " . ".join(
-        part
+        ", ".join((character.name, character.look, character.role, *character.called))
         for character in characters
-        for part in (character.name, character.look, character.role, *character.called)
     )
     dialogue = [line for caption in captions for line in (*caption["dialogue"], *caption["text"])]
     return (

@@ -24,6 +24,7 @@ _FEWEST, _MANY = 5, 8  # texts that tell of an order: a little, much
 _LEAST_SAID = 0.6  # fit of all texts to their best pictures, which tells of an order
 _CHANCE = 2.25  # standard deviations above orders by chance that are no chance
 # The same where texts say so little of their pictures, a text, that any order fits about as well.
+_KINDS = frozenset(("bird", "animal"))  # of which groups of synonyms name several
 _LITTLE, _LITTLE_CHANCE = 0.13, 1.25
 
 
@@ -82,7 +83,11 @@ def newcomer(
     seen.update(emoji for text in described for emoji in _with_synonyms(text))
     narrations = [_without_names(words.without_quotations(text), names, language) for text in texts]
     look_like = [look for caption in captions for look in caption["characters"]]
-    found = companions.unseen(narrations, seen, [*look_like, cast], language)
+    said_of = frozenset().union(*concepts.children(said, language).values())
+    children = said_of | companions.children(" . ".join(described))
+    found = companions.unseen(
+        narrations, seen, [*look_like, *cast.split(" . ")], language, children
+    )
     things = [
         " . ".join((*caption["characters"], caption["place"], *caption["objects"]))
         for caption in captions
@@ -109,12 +114,22 @@ def _without_names(text: str, names: Sequence[str], language: str) -> str:
 
 
 def _with_synonyms(text: str) -> set[str]:
-    """Returns the emoji of the words of an English text, and of their synonyms."""
+    """Returns the emoji of the words of an English text, and of their synonyms.
+
+    A kind of animal may be any of the kind, but an animal is no other of its kind: who sees a bird
+    may tell of an owl; who sees an owl may tell of a bird, and of no parrot.
+    """
     found = set(concepts.shown(text))
     lemmas = words.content(text)
     for group in words.SYNONYMS:
-        if not set(group.split()).isdisjoint(lemmas):
-            found.update(emoji for word in group.split() for emoji in concepts.shown(word))
+        members = set(group.split())
+        if members.isdisjoint(lemmas):
+            continue
+        for kind in members & _KINDS - set(lemmas):
+            members = {kind}
+            found.update(emoji for emoji, names in concepts.titles("en").items() if kind in names)
+        if members.isdisjoint(_KINDS) or not members.isdisjoint(lemmas):
+            found.update(emoji for word in members for emoji in concepts.shown(word))
     return found
 
 

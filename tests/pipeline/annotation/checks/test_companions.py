@@ -60,3 +60,48 @@ def test_a_being_that_no_picture_shows(language, texts):
 )
 def test_a_comparison_a_kite_and_a_little_one_are_no_newcomers(language, looks, texts):
     assert companions.unseen(texts, frozenset(), looks, language) == ""
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("de", ["Ein Junge winkte.", "Der Junge lief voraus."]),
+        ("ru", ["К ним подбежал мальчик.", "Мальчик засмеялся."]),
+        ("nb", ["En gutt vinket.", "Gutten lo."]),
+    ],
+)
+def test_a_boy_where_only_girls_are_shown(language, texts):
+    """Unless a caption or an earlier text tells of one."""
+    girl = ["a girl with a long braid"]
+    assert companions.unseen(texts, frozenset("👧🧒👦"), girl, language)
+    assert not companions.unseen(texts, frozenset("👧🧒👦"), girl, language, frozenset("👦"))
+    assert not companions.unseen(texts, frozenset("👧🧒👦"), ["a small child"], language)
+
+
+def test_a_young_woman_and_children_in_general_are_no_boys():
+    young = ["a young woman"]
+    assert not companions.unseen(
+        ["Die junge Frau sang.", "Die junge Frau ging."], set(), young, "de"
+    )
+    assert not companions.unseen(["Los niños cantan.", "Los niños ríen."], set(), young, "es")
+
+
+def test_an_iron_horse_is_a_bicycle():
+    texts = ["Sie stieg auf ihr Pferd aus Stahl.", "Das Pferd quietschte."]
+    assert companions.unseen(texts, frozenset(), WOMAN, "de")
+    assert not companions.unseen(texts, frozenset("🚲"), WOMAN, "de")
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("de", ["Ein kleiner Bagger rollte mit.", "Der Bagger hupte."]),
+        # Articles before both words, and a feminine whose masculine is another word.
+        ("ar", ["جاء رجل آلي صغير.", "ضحك الرجل الآلي."]),
+        ("ar", ["جاءت قطة سوداء.", "نامت القطة."]),
+        # Before a postposition.
+        ("ur", ["ایک طوطا آیا۔", "طوطے نے گانا گایا۔"]),
+    ],
+)
+def test_a_machine_and_forms_of_beings(language, texts):
+    assert companions.unseen(texts, frozenset(), WOMAN, language)

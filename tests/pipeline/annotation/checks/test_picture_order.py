@@ -131,3 +131,15 @@ def test_what_is_said_of_a_thing_is_no_place(language, said):
 )
 def test_a_desert_is_another_place_in_any_case(language, said):
     assert "a desert" in newcomer([said] * 2, CAPTIONS[:2], "", "", language)
+
+
+def test_an_owl_is_a_bird_and_no_parrot():
+    texts = ["A {} sat there.", "The {} sang."]
+    for shown, told, new in (
+        ("owl", "parrot", True),
+        ("owl", "bird", False),
+        ("bird", "parrot", False),
+    ):
+        captions = [caption(f"A {shown} sits on a branch.")] * 2
+        found = newcomer([text.format(told) for text in texts], captions, "", "", "en")
+        assert bool(found) == new
