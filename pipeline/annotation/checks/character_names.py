@@ -14,6 +14,8 @@ from anyascii import anyascii
 
 from pipeline.annotation import concepts, name_forms, words
 from pipeline.annotation.checks import listed_names, patterns, place_names
+from pipeline.annotation.checks import persons as persons_names
+from pipeline.annotation.checks.capitals import OPENING, TOKEN, base, may_open_sentence
 from pipeline.annotation.checks.described_characters import TITLES, says
 from pipeline.annotation.checks.place_names import NAMES_OF
 from pipeline.runtime import word_lists
@@ -37,14 +39,6 @@ _NEIGHBOURS = {"mk": "hr", "sl": "hr"}  # whose dictionary has more of their nam
 # What stands after the name of somebody who acts, in Japanese; other foreign words are things.
 _ACTS = r"(?:は|が|も|くん|ちゃん|さん|さま|様|[、！!…「」])"
 _SHORT_TRANSLITERATION = 3  # characters that Chinese may have by chance
-_TOKEN = re.compile(r"(?<![\w'’-])[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_CLITIC = re.compile(r"['’](?:s|m|d|t|ll|re|ve)$")
-_OPENING = "\"“„‘'«»‹›「『([¿¡"
-_CLOSING = "\"”“’'»«›‹」』)]"
-_SENTENCE_ENDS = ".!?:…。！？;؟۔।"
-_ABBREVIATED = re.compile(r"(?:^|[^\w])(?:mr|mrs|ms|dr|prof|st|jr|sr|[a-hj-z])\.$", re.IGNORECASE)
-# A label or a stage direction before a sentence: "[Tilda] Well?", "(A bell.) Who is there?"
-_ASIDE = re.compile(r"(?:^|[.!?…]\s*|\n)[\[(][^\[\]()]*[\])]\s*$")
 _ADJECTIVE = re.compile(r"\b[a-zäöüß]+(?:e|en|er|es|em)\s$")  # German
 _DETERMINERS = frozenset(
     ("a", "an", "the", "this", "that", "his", "her", "their", "my", "your", "our", "its")
@@ -92,7 +86,7 @@ def unknown(
         written = " ".join((character.name, *character.names))
         names.update(part for part in re.findall(r"[^\W_]+", written) if len(part) > 2)
     found: dict[str, None] = {}
-    tokens = list(_TOKEN.finditer(text))
+    tokens = list(TOKEN.finditer(text))
     verse = not capitalised and any(
         _is_line_start(text, token, language)
         for token in tokens
@@ -101,7 +95,7 @@ def unknown(
         and token[0].casefold() not in TITLES
     )
     for number, token in enumerate(tokens):
-        name, opens = _base(token[0]), _may_open_sentence(text[: token.start()])
+        name, opens = base(token[0]), may_open_sentence(text[: token.start()])
         if name != token[0] and not token[0][:1].isupper():
             opens = False  # κυρα-Λένη
         if len(name) < 2 or not name[:1].isupper() or name.isupper():
@@ -125,7 +119,7 @@ def unknown(
             if not (
                 _can_only_be_name(name, text[token.end() :])
                 if english
-                else _is_known_name(name, language)
+                else (_is_known_name(name, language) or persons_names.is_foreign(name, language))
                 and not capitalised
                 and name.casefold() not in concepts.function_words(code)
             ):
@@ -163,7 +157,7 @@ def unknown(
     for called in (
         *listed_names.called(text, code),
         *listed_names.addressed(text, code),
-        *(introduced(text, language) if persons else ()),
+        *((*introduced(text, language), *persons_names.named(text, language)) if persons else ()),
     ):
         if (
             called not in grounds
@@ -190,16 +184,6 @@ def unknown(
     return list(found)
 
 
-def _base(token: str) -> str:
-    """Returns a word without what is joined to it by an apostrophe or a hyphen, before a name or
-    after it: Simbegwire of Simbegwire-nek, Λένη of κυρα-Λένη."""
-    name = _CLITIC.sub("", token)
-    first, *others = name.split("-")
-    if others and first[:1].islower():
-        return next((part for part in others if part[:1].isupper()), name)
-    return first if others and all(part.islower() for part in others) else name
-
-
 def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
     """Returns whether a word is a name even if one text alone has it.
 
@@ -216,6 +200,7 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
             *listed_names.called(text, code),
             *listed_names.addressed(text, code),
             *introduced(text, language),
+            *persons_names.named(text, language),
         )
         for text in texts
     ):
@@ -234,10 +219,10 @@ def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
     if code in ("zh", "ja"):
         return code == "zh" and len(name) > _SHORT_TRANSLITERATION
     within = any(
-        not _may_open_sentence(text[: token.start()])
+        not may_open_sentence(text[: token.start()])
         for text in texts
-        for token in _TOKEN.finditer(text)
-        if _base(token[0]) == name
+        for token in TOKEN.finditer(text)
+        if base(token[0]) == name
     )
     if _is_word(name, language):
         return within and name in _names_that_are_words(code)
@@ -269,7 +254,7 @@ def may_be_name(name: str, language: str) -> bool:
 def with_article(text: str, language: str) -> set[str]:
     """Returns the capitalised words of a text that an article or a pronoun comes before, as before
     things and seldom before names: ein Busch, mein Bruder."""
-    tokens = list(_TOKEN.finditer(text))
+    tokens = list(TOKEN.finditer(text))
     code = concepts.code(language)
     return {
         token[0]
@@ -285,12 +270,12 @@ def is_lone_capital(name: str, text: str, language: str) -> bool:
     """
     if concepts.code(language) in ("en", *CAPITALISED_NOUNS) or not name[:1].isupper():
         return False
-    tokens = list(_TOKEN.finditer(text))
+    tokens = list(TOKEN.finditer(text))
     for number, token in enumerate(tokens):
-        if _base(token[0]) == name and not _may_open_sentence(text[: token.start()]):
+        if base(token[0]) == name and not may_open_sentence(text[: token.start()]):
             beside = tokens[max(0, number - 1) : number] + tokens[number + 1 : number + 2]
             return not any(
-                other[0][0].isupper() and not _may_open_sentence(text[: other.start()])
+                other[0][0].isupper() and not may_open_sentence(text[: other.start()])
                 for other in beside
             )
     return False
@@ -338,18 +323,26 @@ def introduced(text: str, language: str) -> list[str]:
     said = _introduction(code)
     if not said:
         return []
-    found = (_base(match[1]) for match in said.finditer(text) if match[1][0].isupper())
-    return [name for name in found if code not in CAPITALISED_NOUNS or not _is_word(name, language)]
+    found = (base(match[1] or match[2]) for match in said.finditer(text))
+    return [
+        name
+        for name in found
+        if name[:1].isupper()
+        and (code not in CAPITALISED_NOUNS or not persons_names.is_german_noun(name))
+    ]
 
 
 @functools.cache
 def _introduction(code: str) -> re.Pattern[str] | None:
-    """Compiles what comes before a name in a language; None for a language without a line."""
+    """Compiles what tells a name in a language; None for a language without a line."""
     if code not in _INTRODUCTIONS:
         return None
-    phrases = "|".join(re.escape(phrase.strip()) for phrase in _INTRODUCTIONS[code].split("|"))
+    phrases = [re.escape(phrase.strip()) for phrase in _INTRODUCTIONS[code].split("|")]
+    before = "|".join(phrase for phrase in phrases if not phrase.startswith("…"))
+    after = "|".join(phrase[1:] for phrase in phrases if phrase.startswith("…")) or "(?!)"
     titles = "|".join(map(re.escape, sorted(TITLES, key=len, reverse=True)))
-    return re.compile(rf"\b(?i:{phrases}):? (?:(?i:{titles})\.? )*([^\W\d_][\w'’-]+)")
+    name = r"([^\W\d_][\w'’-]+)"
+    return re.compile(rf"\b(?i:{before}):? (?:(?i:{titles})\.? )*{name}|\b{name}(?i:{after})\b")
 
 
 def recurs(name: str, texts: Sequence[str], language: str) -> bool:
@@ -371,7 +364,7 @@ def recurs(name: str, texts: Sequence[str], language: str) -> bool:
         )
         return sum(had) > 1 and opens
     found = [
-        [token for token in _TOKEN.finditer(text) if name_forms.is_form(token[0], name)]
+        [token for token in TOKEN.finditer(text) if name_forms.is_form(token[0], name)]
         if code not in ("zh", "ja")
         else list(re.finditer(re.escape(name), text))
         for text in texts
@@ -379,7 +372,7 @@ def recurs(name: str, texts: Sequence[str], language: str) -> bool:
     if code == "ja" and not re.search(re.escape(name) + _ACTS, "\n".join(texts)):
         return False
     opens = code not in CAPITALISED_NOUNS or any(
-        _may_open_sentence(text[: token.start()])
+        may_open_sentence(text[: token.start()])
         for text, tokens in zip(texts, found, strict=True)
         for token in tokens
     )
@@ -388,7 +381,7 @@ def recurs(name: str, texts: Sequence[str], language: str) -> bool:
 
 def _beginning(sentence: str, name: str, code: str) -> str:
     """Returns the words of a sentence where its subject stands: the first or, in Arabic, two."""
-    opening = sentence.lstrip(_OPENING + " —–")
+    opening = sentence.lstrip(OPENING + " —–")
     if code == "ar":
         return " ".join(words.tokenize(opening)[:2])
     return opening[: len(name) + 4]
@@ -404,22 +397,6 @@ def mentions(text: str, names: Sequence[str], language: str) -> bool:
 
 def _is_given(part: str, given: set[str]) -> bool:
     return part in given or part.removesuffix("s") in given  # the Smiths
-
-
-def _may_open_sentence(before: str) -> bool:
-    """Returns whether a word after this text may be the first of a sentence."""
-    if not before.strip() or before[-1] in _OPENING or "\n" in before[len(before.rstrip()) :]:
-        return True
-    if before.endswith(" / "):  # between lines of verse
-        return True
-    if _ASIDE.search(before):
-        return True
-    if before.rstrip()[-1] in "—–―":
-        return before.rstrip().rstrip("—–―").rstrip()[-1:] in ("", *_SENTENCE_ENDS, *_CLOSING, ",")
-    rest = before.rstrip().rstrip(_CLOSING).rstrip()
-    if not rest:
-        return True
-    return rest[-1] in _SENTENCE_ENDS and _ABBREVIATED.search(rest) is None
 
 
 @functools.lru_cache(maxsize=50_000)
@@ -490,7 +467,7 @@ def _is_thing(text: str, tokens: Sequence[re.Match[str]], number: int, language:
 def _is_line_start(text: str, token: re.Match[str], language: str) -> bool:
     """Returns whether a word is capitalised in mid-sentence as lines of verse are: ", And"."""
     word = token[0].casefold()
-    if not token[0][:1].isupper() or token[0] == "I" or _may_open_sentence(text[: token.start()]):
+    if not token[0][:1].isupper() or token[0] == "I" or may_open_sentence(text[: token.start()]):
         return False
     after_break = text[: token.start()].rstrip()[-1:] in ",;–—-/"
     if concepts.code(language) == "en":

@@ -18,6 +18,7 @@ from pipeline.annotation.checks import (
     described_characters,
     grounding,
     languages,
+    persons,
     picture_order,
     place_names,
     prompt_injection,
@@ -132,13 +133,21 @@ def _name_faults(
     ]
     texts = [text for text, _, _ in pairs]
     lower = {word for text in texts for word in re.findall(r"[^\W\d_]+", text) if word.islower()}
+    named = {
+        name
+        for text in texts
+        for name in (
+            *persons.named(text, language),
+            *character_names.introduced(text, language),
+        )
+    }
     unknown = [
         [name for name in names if not name[:1].isupper() or name.casefold() not in lower]
         for names in unknown
     ]  # who writes a word with and without a capital means no name
     if concepts.code(language) in character_names.CAPITALISED_NOUNS:
         things = {word for text in texts for word in character_names.with_article(text, language)}
-        unknown = [[name for name in names if name not in things] for names in unknown]
+        unknown = [[name for name in names if name not in things - named] for names in unknown]
     doubtful = {name for names in unknown for name in names}
     faults = []
     for (text, caption, _), names in zip(pairs, unknown, strict=True):
@@ -147,7 +156,8 @@ def _name_faults(
             name
             for name in names
             if (
-                character_names.may_be_name(name, language)
+                name in named
+                or character_names.may_be_name(name, language)
                 or character_names.is_given_name(name, texts)
             )
             and not place_names.is_only_place(name, texts, language)

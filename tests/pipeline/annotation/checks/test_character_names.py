@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.annotation.checks.character_names import (
+    introduced,
     is_given_name,
     is_lone_capital,
     is_only_addressed,
@@ -18,6 +19,7 @@ from pipeline.annotation.checks.character_names import (
     with_article,
 )
 from pipeline.annotation.checks.described_characters import misnamed, resolve
+from pipeline.annotation.checks.persons import named
 from pipeline.annotation.checks.place_names import is_only_place
 from schemas.rows import Character
 
@@ -525,3 +527,44 @@ def test_an_article_of_another_language_is_none():
     # "et" is Danish for "a", "i" is Italian for "the".
     assert "Goff" in unknown("Une voix, et Gaspard Le Goff entra.", [], "", "fr", persons=True)
     assert "Kunegunda" in unknown("Lis i Kunegunda szli.", [], "", "pl", persons=True)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "name"),
+    [
+        ("de", "Da kam der Schmied Rohrdommler herein.", "Rohrdommler"),
+        ("de", "Frau Doktor Holzapfel nickte.", "Holzapfel"),  # also an apple
+        ("es", "El general Tormenta se sentó.", "Tormenta"),  # also a storm
+        ("sv", "Häxan Paddfot kom in genom fönstret.", "Paddfot"),
+        ("hu", "Belépett Kerekes őrmester.", "Kerekes"),
+        ("tr", "Sevgi Hanım kapıyı açtı.", "Sevgi"),  # also love
+        ("pl", "Przyszła do nas Kalina.", "Kalina"),  # also a shrub
+        ("nl", "Mustafa lachte hardop.", "Mustafa"),  # a first word that is in no dictionary
+        ("ca", "L'Oriol va riure.", "Oriol"),
+        ("fr", "La fée Pétale ouvrit la porte.", "Pétale"),
+    ],
+)
+def test_a_person_is_known_by_the_words_beside(language, text, name):
+    assert name in named(text, language)
+    assert name in strangers(language, text) or not may_be_name(name, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "Da gab der Koch dem Kind Honigkuchen."),
+        ("de", "Der Bäcker Brot und der Koch Suppe: so war es verteilt."),
+        ("es", "«Buenos días, Señora Azul», dijo a la casa."),
+        ("fr", "Dans le chêne vivait Madame la Chouette."),
+        ("es", "Buaaa lloró y lloró."),
+        ("pl", "Ledwie zdążył."),
+    ],
+)
+def test_words_beside_persons_are_no_names(language, text):
+    assert named(text, language) == []
+
+
+def test_an_introduction_may_follow_a_name():
+    assert introduced("Ein Kerl, der Morzbold hieß, kam.", "de") == ["Morzbold"]
+    assert introduced("Die Katze hieß ihn kommen.", "de") == []
+    assert introduced("Egy Pöttöm nevű manó jött.", "hu") == ["Pöttöm"]
