@@ -184,6 +184,25 @@ def unknown(
     return list(found)
 
 
+def titled(
+    texts: Sequence[str], characters: Iterable[Character], grounds: str, language: str
+) -> list[str]:
+    """Returns the strangers that have a title in one text and act without it in another, in
+    languages without capitals; `grounds` as those of `unknown`."""
+    code = concepts.code(language)
+    names = {
+        part
+        for character in characters
+        for name in (character.name, *character.names)
+        for part in re.findall(r"[^\W_]+", name)
+    }
+    return [
+        name
+        for name in listed_names.titled(texts, code)
+        if name not in grounds and not any(name_forms.is_form(name, known) for known in names)
+    ]
+
+
 def is_surely_name(name: str, texts: Sequence[str], language: str) -> bool:
     """Returns whether a word is a name even if one text alone has it.
 

@@ -18,6 +18,7 @@ from pipeline.annotation.checks import (
     described_characters,
     grounding,
     languages,
+    listed_names,
     persons,
     picture_order,
     place_names,
@@ -125,7 +126,7 @@ def _name_faults(
     A name that the language's dictionary has may be a word; it is a name if it comes again, or is
     the only one: who capitalises words for style does so often.
     """
-    language = config.stories.language
+    language, code = config.stories.language, concepts.code(config.stories.language)
     sources = _sources_of_names(facts)
     unknown = [
         character_names.unknown(text, characters, sources, language, persons=True)
@@ -149,6 +150,7 @@ def _name_faults(
         things = {word for text in texts for word in character_names.with_article(text, language)}
         unknown = [[name for name in names if name not in things - named] for names in unknown]
     doubtful = {name for names in unknown for name in names}
+    titled = character_names.titled(texts, characters, sources, language)
     faults = []
     for (text, caption, _), names in zip(pairs, unknown, strict=True):
         misnamed = described_characters.misnamed(text, caption["characters"], characters)
@@ -168,6 +170,7 @@ def _name_faults(
                 or (len(doubtful) == 1 and character_names.is_lone_capital(name, text, language))
             )
         ]
+        strangers += [name for name in titled if listed_names.has_word(text, name, code)]
         called = next((f"{look!r} is {name}: use the name" for look, name in misnamed.items()), "")
         faults.append(called or (f"nobody is called {strangers[0]}" if strangers else ""))
     return faults
