@@ -37,6 +37,10 @@ _PARTICLE = re.compile(
 )
 _CITIES = ("a city",)  # kinds that hold many others
 _RIGHT_BEFORE = 2  # words from "after" to a place: "after the school"
+_MANY_LETTERS, _MANY_CHARACTERS = 9, 3  # of a name that is hardly another word
+_WITHIN = 4  # words from "in" to a place: "in the old public library"
+_NEAR_CHARACTERS = 10  # the same in scripts without spaces
+_JOINED = {"ar": ("ب", "ل"), "he": ("ב", "ל")}  # "in" and "to", which are joined to a word
 _NEAR = 5  # words from "like" to a place: "like the nave of a cathedral"
 
 
@@ -116,18 +120,41 @@ def named(text: str, language: str) -> Mapping[str, frozenset[str]]:
 
     What only a comparison has, or tells a time ("after school"), is left out.
     """
+    return _by_kind((name for name, _ in _found(text, language)), language)
+
+
+@functools.lru_cache(maxsize=4_000)
+def entered(text: str, language: str) -> Mapping[str, frozenset[str]]:
+    """Returns those of `named` of which a text says that somebody is there or comes there (in the
+    library, to the harbour), or whose name is too long to be another word or a figure of speech."""
+    return _by_kind(
+        (name for name, there in _found(text, language) if there or _is_long(name)), language
+    )
+
+
+def _is_long(name: str) -> bool:
+    """Returns whether a name has many letters; characters of Chinese and Japanese count more."""
+    return len(name) >= (_MANY_CHARACTERS if "\u3000" <= name[:1] <= "\ud7ff" else _MANY_LETTERS)
+
+
+def _by_kind(names: Iterable[str], language: str) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    known = lexicon(language)
-    if known:
-        unspaced = concepts.code(language) in ("zh", "ja", "th", "km")
-        for name in _in_characters(text, language) if unspaced else _in_words(text, language):
-            found.setdefault(known[name], set()).add(name)
+    for name in names:
+        found.setdefault(lexicon(language)[name], set()).add(name)
     return {kind: frozenset(names) for kind, names in found.items()}
 
 
-def _in_words(text: str, language: str) -> Iterator[str]:
+def _found(text: str, language: str) -> Iterator[tuple[str, bool]]:
+    """Yields the names of places in a text, and whether somebody is there."""
+    if not lexicon(language):
+        return iter(())
+    unspaced = concepts.code(language) in ("zh", "ja", "th", "km")
+    return (_in_characters if unspaced else _in_words)(text, language)
+
+
+def _in_words(text: str, language: str) -> Iterator[tuple[str, bool]]:
     known, (likenesses, before, after) = lexicon(language), _no_places(language)
-    for sentence in re.split(r"[.!?…;:।؟]", text):
+    for sentence in re.split(r"[.!?…;:।؟,،—–]", text):
         tokens, start = words.tokenize(sentence), 0
         while start < len(tokens):
             for length in range(min(_LONGEST_PHRASE, len(tokens) - start), 0, -1):
@@ -138,10 +165,32 @@ def _in_words(text: str, language: str) -> Iterator[str]:
                         and before.isdisjoint(tokens[max(0, start - _RIGHT_BEFORE) : start])
                         and after.isdisjoint(tokens[stop : stop + 1])
                     ):
-                        yield name
+                        yield name, _is_there(tokens, start, stop, name, language)
                     start = stop - 1
                     break
             start += 1
+
+
+def _is_there(tokens: Sequence[str], start: int, stop: int, name: str, language: str) -> bool:
+    """Returns whether what stands beside the name of a place, or its ending, tells that somebody is
+    there."""
+    before, after, endings = _locatives(language)
+    if not before.isdisjoint(tokens[max(0, start - _WITHIN) : start]):
+        return True
+    if not after.isdisjoint(tokens[stop : stop + 1]):
+        return True
+    last = tokens[stop - 1]
+    joined = _JOINED.get(concepts.code(language), ())
+    return (last != name and last.endswith(tuple(endings))) or (
+        tokens[start] != name.split()[0] and tokens[start].startswith(joined)
+    )
+
+
+@functools.cache
+def _locatives(language: str) -> tuple[frozenset[str], ...]:
+    """Returns what tells that a scene plays at a place: words before it, after it, endings."""
+    lines = [line.split("|") for line in _listed("locatives", language)] or [["", "", ""]]
+    return tuple(frozenset(listed.split()) for listed in lines[0])
 
 
 def _entry(tokens: Sequence[str], language: str, known: Mapping[str, str]) -> str:
@@ -210,7 +259,7 @@ def _is_form(word: str, name: str, language: str) -> bool:
     return common >= least and len(word) - common <= longest
 
 
-def _in_characters(text: str, language: str) -> Iterator[str]:
+def _in_characters(text: str, language: str) -> Iterator[tuple[str, bool]]:
     known, others = lexicon(language), concepts.lexicon(language)
     likenesses, before, after = _no_places(language)
     start = 0
@@ -223,7 +272,9 @@ def _in_characters(text: str, language: str) -> Iterator[str]:
             tuple(after), stop
         )
         if part in known and not likened and concepts.is_apart(text, start, stop):
-            yield part
+            ahead, behind, _ = _locatives(language)
+            near = re.split(r"[，。、！？]", text[:start])[-1][-_NEAR_CHARACTERS:]
+            yield part, any(word in near for word in ahead) or text.startswith(tuple(behind), stop)
         start = max(start + 1, stop)
 
 

@@ -18,7 +18,8 @@ def elsewhere(
     seen: frozenset[str],
     language: str,
 ) -> str:
-    """Returns a place that two texts or more tell of and nothing shows, "" for none.
+    """Returns a place that nothing shows and that texts tell of, "" for none: two of them, or one
+    that says that somebody is there.
 
     `narrations` are texts without quotations and names, `described` what captions and descriptions
     of characters say, in English, `things` what they list, `said` the title, the dialogue and the
@@ -27,6 +28,11 @@ def elsewhere(
     something that is there, and not be one word that often means something else.
     """
     known = _known(described, things, said, language)
+    for text in narrations:
+        named_here = _named(text, seen, language)
+        for kind, names in place_words.entered(text, language).items():
+            if kind not in known and kind in named_here and not names.isdisjoint(named_here[kind]):
+                return kind
     named, hinted, told = (dict[str, dict[int, set[str]]]() for _ in range(3))
     for number, text in enumerate(narrations):
         literal = place_words.without_likenesses(text, language)
