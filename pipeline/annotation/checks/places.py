@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 from pipeline.annotation import concepts, place_words, words
 
+_MANY = 8  # texts whose pictures show where the story plays
 _SHORTEST_PART = 3  # letters of a word that is no part of a name
 _SURELY, _MEANS, _HINTS = 0.75, 0.5, 0.25  # share of a word's emoji that are of a place
 
@@ -18,8 +19,8 @@ def elsewhere(
     seen: frozenset[str],
     language: str,
 ) -> str:
-    """Returns a place that nothing shows and that texts tell of, "" for none: two of them, or one
-    that says that somebody is there.
+    """Returns a place that nothing shows and that texts tell of, "" for none: two of them or, of
+    many, one that says that somebody is there. Of few texts the pictures beside them may show it.
 
     `narrations` are texts without quotations and names, `described` what captions and descriptions
     of characters say, in English, `things` what they list, `said` the title, the dialogue and the
@@ -28,7 +29,7 @@ def elsewhere(
     something that is there, and not be one word that often means something else.
     """
     known = _known(described, things, said, language)
-    for text in narrations:
+    for text in narrations if len(narrations) >= _MANY else ():
         named_here = _named(text, seen, language)
         for kind, names in place_words.entered(text, language).items():
             if kind not in known and kind in named_here and not names.isdisjoint(named_here[kind]):
