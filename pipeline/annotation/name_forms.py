@@ -149,6 +149,12 @@ def is_form(word: str, name: str) -> bool:
     return any(_sounds_like(form, name) for form in _without_prefixes(word))
 
 
+def is_respelt(word: str, name: str) -> bool:
+    """Returns whether two words in Latin letters sound the same as they are written: Theodor and
+    Teodor."""
+    return _as_heard(_plain(word)) == _as_heard(_plain(name))
+
+
 @functools.lru_cache(maxsize=50_000)
 def spelling(word: str) -> str:
     """Returns the consonants of a word in any alphabet, "" for fewer than four: 막심, Maxim: mksm.

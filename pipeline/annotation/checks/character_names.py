@@ -100,6 +100,8 @@ def unknown(
             opens = False  # κυρα-Λένη
         if len(name) < 2 or not name[:1].isupper() or name.isupper():
             continue  # a letter, as in "the key of G"; a word in capitals is shouted
+        if any(name_forms.is_respelt(name, given_name) for given_name in names):
+            continue
         if all(_is_given(part, given) for part in place_names.parts(name)) or (
             not english
             and any(
