@@ -227,7 +227,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "stories",
         annotation.write_stories,
-        version=9,
+        version=10,
         reads={
             "captions": (Caption,),
             "selection": (Keyframe,),
@@ -260,7 +260,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quality",
         annotation.score_stories,
-        version=8,
+        version=9,
         reads={
             "review": (Story, Keyframe, Caption),
             "captions": (Caption,),

@@ -15,6 +15,7 @@ from pipeline.annotation.checks.character_names import (
     may_be_name,
     mentions,
     recurs,
+    titled,
     unknown,
     with_article,
 )
@@ -568,3 +569,38 @@ def test_an_introduction_may_follow_a_name():
     assert introduced("Ein Kerl, der Morzbold hieß, kam.", "de") == ["Morzbold"]
     assert introduced("Die Katze hieß ihn kommen.", "de") == []
     assert introduced("Egy Pöttöm nevű manó jött.", "hu") == ["Pöttöm"]
+
+
+@pytest.mark.parametrize(
+    ("language", "texts", "name"),
+    [
+        ("ar", ["وصل القبطان زرفان إلى الباب.", "ضحك زرفان ثم جلس."], "زرفان"),
+        ("he", ["אל החדר נכנס הבלש טורניק.", "טורניק חייך ושתק."], "טורניק"),
+        ("ko", ["그때 마법사 벨라크가 들어왔다.", "벨라크는 모자를 벗었다."], "벨라크"),
+    ],
+)
+def test_who_has_a_title_and_acts_without_it(language, texts, name):
+    assert name in titled(texts, [TILDA, BRUNO], "", language)
+    assert name not in titled(texts[:1] * 2, [TILDA, BRUNO], name, language)
+    known = character(name)
+    assert titled(texts, [known], "", language) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "name"),
+    [
+        ("ja", "そこへ探偵ドラミンが入ってきた。", "ドラミン"),
+        ("zh", "门开了，侦探赵明远走了进来。", "赵明远"),
+        ("zh", "这时欧阳教授来了。", "欧阳教授"),
+        ("ko", "그때 황 선생님이 들어오셨다.", "황 선생님"),
+        ("fa", "کاپیتان گرشاو خندید.", "گرشاو"),
+        ("bn", "হঠাৎ অনির্বাণ হেসে উঠল।", "অনির্বাণ"),
+    ],
+)
+def test_names_written_beside_titles_or_in_lists(language, text, name):
+    assert name in strangers(language, text)
+
+
+def test_a_name_spelt_otherwise_is_the_same():
+    teodor = character("Teodor")
+    assert unknown("Then Theodor sang, and Theodor bowed.", [teodor], "") == []

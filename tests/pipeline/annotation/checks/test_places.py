@@ -209,3 +209,37 @@ def test_where_there_is_a_street_and_a_rooftop_there_may_be_a_city():
     roof = caption("a rooftop", "A girl with a red hat hangs up shirts on a rooftop.")
     assert newcomer(texts, [STREET, roof], "", "", "en") == ""
     assert newcomer(texts, [MEADOW, KITCHEN], "", "", "en")
+
+
+LONG = [caption("a kitchen", "A girl bakes a cake.")] * 8
+AT_HOME = ["Mia stirred the dough."] * 7
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Soon she was sitting in the waiting room of an airport."),
+        ("de", "Gleich darauf stand sie in einer Wüste."),
+        ("fr", "Elle se retrouva dans un cimetière."),
+        ("ru", "И вот она уже в пустыне."),
+        ("hu", "Egyszer csak egy sivatagban állt."),
+        ("ja", "気がつくと、砂漠に立っていました。"),
+        ("ko", "어느새 사막에 서 있었다."),
+        ("hi", "अगले ही पल वह रेगिस्तान में थी।"),
+    ],
+)
+def test_of_many_texts_one_may_say_that_somebody_is_elsewhere(language, text):
+    assert "which no picture shows" in newcomer([*AT_HOME, text], LONG, "", "", language)
+    assert newcomer([text], LONG[:1], "", "", language) == ""  # the next picture may show it
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "It was hot like in a desert."),
+        ("de", "Es war trocken wie in einer Wüste."),
+        ("en", "She thought of the sea."),
+    ],
+)
+def test_one_text_may_mention_another_place(language, text):
+    assert newcomer([*AT_HOME, text], LONG, "", "", language) == ""
