@@ -77,6 +77,7 @@ CAPITALISED = {
     "uk": ["uk_UA"],
 }
 FREQUENT_WORD = 5.0
+NO_NAMES = {"خلف"}  # Arabic for "behind"
 WESTERN = """
 cs_CZ da_DK de_DE en_GB en_US es_ES fi_FI fr_FR hu_HU it_IT nl_NL no_NO pl_PL pt_BR ro_RO sv_SE
 """.split()  # noqa: SIM905
@@ -108,7 +109,7 @@ def main(folder: str) -> None:
             for name in _names_of_persons(folder, PERSONS_OF.get(language, ()))
             if 0 < zipf.get(name, 0.0) < A_WORD
         }
-        names -= known[language] | concepts.function_words(language)
+        names -= known[language] | concepts.function_words(language) | NO_NAMES
         shortest = SHORTEST.get(language, 3)
         rare = {name: zipf.get(name, 0.0) for name in sorted(names) if len(name) >= shortest}
         if not zipf:

@@ -19,6 +19,7 @@ _SHORTEST_STEM = 3
 _GIVEN_NAMES = word_lists.read(__package__, "given_names.txt")
 _MORE_GIVEN_NAMES = word_lists.read(__package__, "more_given_names.txt")
 _FAMILY_NAMES = word_lists.read(__package__, "family_names.txt")
+_MORE_FAMILY_NAMES = word_lists.read(__package__, "more_family_names.txt")
 _PERSONS_ACT = word_lists.read(__package__, "persons_act.txt")
 _ADDRESSED = word_lists.read(__package__, "forms_of_address.txt")
 _GOOD_DICTIONARIES = ("fa", "hi")  # of simplemma, for languages without capitals
@@ -175,6 +176,12 @@ def all_given_names(code: str) -> frozenset[str]:
 
 
 @functools.cache
+def _family_names(code: str) -> frozenset[str]:
+    lists = (_FAMILY_NAMES, _MORE_FAMILY_NAMES)
+    return frozenset().union(*(_listed_names(code, lines)[0] for lines in lists))
+
+
+@functools.cache
 def names_of_words(code: str) -> frozenset[str]:
     """Returns the given names that are frequent words too: Barak is lightning."""
     doubtful = _listed_names(code, _GIVEN_NAMES)[1] & concepts.lexicon(code).keys()
@@ -261,7 +268,7 @@ def _listed(name: str, code: str) -> bool:
     return (
         name in all_given_names(code)
         or name in names_of_words(code)
-        or name in _listed_names(code, _FAMILY_NAMES)[0]
+        or name in _family_names(code)
         or is_international(name, code)
     )
 
@@ -319,7 +326,7 @@ def addressed(text: str, code: str) -> list[str]:
         return []
     if code in _UNSPACED_NAMES:
         title = "|".join(map(re.escape, sorted(addresses, key=len, reverse=True)))
-        names = all_given_names(code) | _listed_names(code, _FAMILY_NAMES)[0]
+        names = all_given_names(code) | _family_names(code)
         beside = "(?:{title})の?{name}" + "|{name}(?:{title})" * (code != "th")
         return [
             name
