@@ -36,12 +36,13 @@ _PREFIXES = {
     "ar": ("ال", "وال", "بال", "فال", "كال", "لل", "و", "ف", "ب", "ل", "ك"),
     "he": ("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה", "כש"),
 }
-# Endings of nouns before a postposition, and those that dictionaries have: طوطے of طوطا.
+# Endings of nouns that stand for an article: ulven of ulv.
 _DEFINITE = {
     "da": ("en", "et", "n", "t", "ene", "erne"),
     "nb": ("en", "et", "a", "n", "t", "ene"),
     "sv": ("en", "et", "n", "t", "na"),
 }
+# Endings of nouns before a postposition, and those that dictionaries have: طوطے of طوطا.
 _OBLIQUE = {"ur": {"ے": "اہ"}, "hi": {"े": "ा"}}
 _ELIDING = frozenset(("fr", "it", "ca"))  # languages with l'orso, d'un ours
 _MARKED = frozenset(("ar", "fa", "ur", "he"))  # where vowels are marks, mostly left out

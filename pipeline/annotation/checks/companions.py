@@ -49,11 +49,11 @@ def unseen(
             children, *([sex for sex in _SEXES if _may_be(sex, look)] for look in looks)
         )
         met = [
-            {word: child for word, child in found.items() if child.intersection(_SEXES) <= absent}
-            for found in met
-        ]
-        met = [
-            {word: child for word, child in found.items() if not child.isdisjoint(_SEXES)}
+            {
+                word: child
+                for word, child in found.items()
+                if (sexes := child.intersection(_SEXES)) and sexes <= absent
+            }
             for found in met
         ]
     ages = [frozenset().union(*found.values()) for found in met]

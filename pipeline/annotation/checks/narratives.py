@@ -109,7 +109,7 @@ def _form_fault(
     names = [character.name for character in characters]
     return (
         repeats(text, before)
-        or refusal(text, [*names, *(form for one in characters for form in one.names)])
+        or refusal(text, [*names, *(form for character in characters for form in character.names)])
         or echo(text, instructions)
         or prompt_injection.follows_injection(text, film, names)
     )

@@ -1,4 +1,4 @@
-"""Texts that tell twice of a place that no picture shows are found, in many languages."""
+"""Texts that tell of a place that no picture shows are found, in many languages."""
 
 from __future__ import annotations
 
